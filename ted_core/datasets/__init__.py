@@ -1,0 +1,1 @@
+"""A dataset reference → a table of samples."""

@@ -1,0 +1,56 @@
+"""What was decided about every row of a dataset, and why: the content of a manifest."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float32, Int32, UInt8, UInt16, UInt64
+
+
+class Reason(IntEnum):
+    """Why a row was kept or pruned. The order is the manifest's dictionary; append, never reorder."""
+
+    KEPT = 0
+    WELL_GENERALIZED = 1
+    POORLY_GENERALIZED = 2
+    CLASS_FLOOR = 3
+    UNDECODABLE = 4
+    RANDOM = 5
+
+    @property
+    def phrase(self) -> str:
+        """The words that stand in the manifest."""
+        return PHRASES[self]
+
+
+PHRASES = {
+    Reason.KEPT: "kept",
+    Reason.WELL_GENERALIZED: "well generalized (redundant)",
+    Reason.POORLY_GENERALIZED: "poorly generalized (hard or mislabelled)",
+    Reason.CLASS_FLOOR: "class floor",
+    Reason.UNDECODABLE: "undecodable",
+    Reason.RANDOM: "not drawn at random",
+}
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """One entry per row of the dataset, in the dataset's own row order, undecodable rows included.
+
+    ``label`` holds indices into ``classes``, −1 where a row has none. Measures that do not exist (of an undecodable
+    row, or of a method that measures nothing) are NaN.
+    """
+
+    kept: Bool[np.ndarray, " rows"]
+    internal_generalization: Float32[np.ndarray, " rows"]
+    score: Float32[np.ndarray, " rows"]
+    rank: UInt64[np.ndarray, " rows"]
+    """0 is the row that would be kept last to be pruned; ties and NaN are ordered by row index."""
+    last_round: UInt16[np.ndarray, " rows"]
+    """The last round in which the row was retained; 0 if never."""
+    reason: UInt8[np.ndarray, " rows"]
+    label: Int32[np.ndarray, " rows"]
+    classes: tuple[str, ...]
+    sample_key: pa.Array | None = None
+    """The dataset's own ids as strings, where it has any."""

@@ -1,0 +1,141 @@
+"""What can go wrong, as facts with a remedy.
+
+An error's docstring is its message: what is wrong in general and what to do about it. What an instance adds is the
+fact at hand ("3 rows for 10 classes") and the request field that holds the cause. The HTTP service turns each into a
+problem with the same ``code``; a worker stores the same three things in the job's row.
+"""
+
+import re
+from typing import ClassVar
+
+
+class TedError(Exception):
+    """TED could not go on."""
+
+    retryable: ClassVar[bool] = False
+    """Whether the same job may succeed when tried again unchanged."""
+
+    def __init__(self, fact: str = "", *, field: str | None = None) -> None:
+        self.fact, self.field = fact, field
+        super().__init__(f"{fact}. {self.remedy()}" if fact else self.remedy())
+
+    @classmethod
+    def code(cls) -> str:
+        """The stable name of this error: the class name in snake case."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def remedy(cls) -> str:
+        """The docstring on one line."""
+        return " ".join((cls.__doc__ or "").split())
+
+
+# --- the dataset cannot be found or read ---------------------------------------------------------------------------
+
+
+class DatasetNotAllowed(TedError):
+    """The dataset lies outside the folders this service may read; ask its operator to add the folder to
+    TED_DATASET_ROOTS."""
+
+
+class DatasetNotFound(TedError):
+    """No dataset was found at this URI; check the path, and that the service runs where the file lies."""
+
+
+class DatasetUnreadable(TedError):
+    """The file could not be read in the format the request names; check that it is complete and that dataset.format
+    is right."""
+
+
+class DatasetChanged(TedError):
+    """The dataset is no longer the one the job was submitted with; submit a new job."""
+
+
+class SchemasDiffer(TedError):
+    """The dataset's files do not share one schema; rewrite them with the same columns and types."""
+
+
+# --- the dataset does not hold what the job needs -------------------------------------------------------------------
+
+
+class DatasetEmpty(TedError):
+    """The dataset has no rows; nothing can be selected from it."""
+
+
+class DatasetTooLarge(TedError):
+    """The decoded dataset would not fit the memory limit; use smaller images, fewer columns or a larger limit."""
+
+
+class UnknownColumn(TedError):
+    """The dataset has no such column; name one of those it has."""
+
+
+class UnusableInputs(TedError):
+    """The input column is of a type this task cannot use; images are encoded bytes, vectors are numeric columns or
+    fixed-size lists."""
+
+
+class UnusableLabels(TedError):
+    """The target column must hold integers, strings or booleans; convert it first."""
+
+
+class MissingValues(TedError):
+    """The dataset has null or NaN values where the proxy needs numbers; fill or drop those rows first."""
+
+
+class UndecodableImages(TedError):
+    """More images than the tolerance allows could not be decoded; repair or remove those rows."""
+
+
+class SingleClass(TedError):
+    """The target has fewer than two classes; there is nothing to classify."""
+
+
+# --- the plan or the proxy does not fit ------------------------------------------------------------------------------
+
+
+class TooFewRowsKept(TedError):
+    """The plan keeps fewer rows than there are classes; raise keep_ratio or use a larger dataset."""
+
+
+class TooFewRounds(TedError):
+    """The proxy trains for too few epochs to prune progressively; raise proxy.epochs to at least 3."""
+
+
+class UnknownProxy(TedError):
+    """No proxy of this name is installed; name one of those it lists."""
+
+
+class UnknownMethod(TedError):
+    """No selection method of this name exists; name one of those it lists."""
+
+
+class ProxyMismatch(TedError):
+    """This proxy cannot take this input; use mlp for vectors, cnn or resnet18 for images."""
+
+
+class TrainingDiverged(TedError):
+    """The proxy's loss became infinite or not a number; lower proxy.learning_rate."""
+
+
+# --- the manifest does not belong to what it is used with -------------------------------------------------------------
+
+
+class ManifestMismatch(TedError):
+    """The manifest does not describe this dataset, or is not a TED manifest; download it again or use the dataset it
+    was made from."""
+
+
+# --- the machine gave out -------------------------------------------------------------------------------------------
+
+
+class OutOfMemory(TedError):
+    """The worker ran out of memory; lower proxy.batch_size or use a machine with more memory."""
+
+    retryable = True
+
+
+class StorageFull(TedError):
+    """The disk or object store has no room for the result; free some space, then retry the job."""
+
+    retryable = True

@@ -1,0 +1,1 @@
+"""Name → model, and how it is trained."""
