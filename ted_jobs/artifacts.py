@@ -1,0 +1,57 @@
+"""Where published files live. A file is written once, under its attempt's own token, and never changed."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from ted_core.errors import StorageFull
+from ted_jobs.job import Artifact
+
+
+class ArtifactStore:
+    """Artifacts in a local folder, as ``<job>/<token>/<file>``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, source: Path, *, job_id: str, token: int, kind: str) -> Artifact:
+        """The file, durably in the store. Another attempt's file is never overwritten: its token differs.
+
+        Raises StorageFull.
+        """
+        key = f"{job_id}/{token}/{source.name}"
+        destination = self.root / key
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            _place(source, destination)
+        except OSError as error:
+            raise StorageFull(f"{destination.name}: {error.strerror}") from error
+        return Artifact(kind=kind, key=key, bytes=destination.stat().st_size, sha256=sha256_of(destination))
+
+    def locate(self, artifact: Artifact) -> Path:
+        """The artifact's path on this machine."""
+        return self.root / artifact.key
+
+
+def _place(source: Path, destination: Path) -> None:
+    """Copy under a temporary name, flush, rename, flush the folder: after a crash it is whole or absent."""
+    partial = destination.with_name(destination.name + ".partial")
+    shutil.copyfile(source, partial)
+    _flush(partial)
+    partial.replace(destination)
+    _flush(destination.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """The hexadecimal SHA-256 of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

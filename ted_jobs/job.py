@@ -1,0 +1,77 @@
+"""A job and its facts as values: what the store returns and nobody can change."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from ted_jobs.spec import JobSpec
+from ted_jobs.status import JobStatus
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JobError:
+    """Why a job, or one attempt at it, ended without a manifest."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    field: str | None = None
+
+    def as_json(self) -> Json:
+        return {"code": self.code, "message": self.message, "retryable": self.retryable, "field": self.field}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the jobs table. Times are UTC, by the database's clock."""
+
+    id: str
+    tenant: str
+    status: JobStatus
+    status_reason: str | None
+    spec: JobSpec
+    dataset_guard: str
+    rows_in: int
+    attempt: int
+    max_attempts: int
+    lease_token: int
+    progress: Json | None
+    result: Json | None
+    error: Json | None
+    version: int
+    created_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> "Job":
+        """The job that a full row of the jobs table describes."""
+        columns = {name: getattr(row, name) for name in cls.__dataclass_fields__}
+        return cls(**columns | {"status": JobStatus(row.status), "spec": JobSpec.model_validate(row.spec)})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a job; ``sequence`` counts from 1 without gaps."""
+
+    job_id: str
+    sequence: int
+    type: str
+    data: Json
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published file of a job: where the artifact store keeps it and what it must hash to."""
+
+    kind: str
+    key: str
+    bytes: int
+    sha256: str

@@ -1,0 +1,116 @@
+"""What workers do with jobs: claim one, keep it, end it. Every write holds only while the fencing token does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlalchemy import ColumnElement, Engine, case, insert, literal, update
+
+from ted_jobs.database import now, writing
+from ted_jobs.errors import LeaseLost
+from ted_jobs.job import Artifact, Job, JobError, Json
+from ted_jobs.status import HELD, JobStatus
+from ted_jobs.tables import artifacts, jobs
+from ted_jobs.transition import append_event, end_attempt, move
+
+
+class Order(Enum):
+    """What the store tells a worker that reports."""
+
+    CONTINUE = "go on"
+    CANCEL = "a client wants the job stopped"
+    EXPIRE = "the deadline has passed"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to work on a job. The token rises with every claim; an older one's writes are refused."""
+
+    job: Job
+    token: int
+
+    def holds(self) -> tuple[ColumnElement[bool], ...]:
+        """The conditions under which this claim may still write."""
+        return (jobs.c.id == self.job.id, jobs.c.lease_token == self.token, jobs.c.status.in_(HELD))
+
+
+class Leases:
+    """The workers' view of the jobs table."""
+
+    def __init__(self, engine: Engine, *, lease_seconds: float = 60) -> None:
+        self.engine, self.lease_seconds = engine, lease_seconds
+
+    def claim(self, job_id: str, *, worker: str) -> Claim | None:
+        """The right to run the job, or None where it is not queued: another hint was faster, or it has ended."""
+        changes = {
+            "worker": worker,
+            "attempt": jobs.c.attempt + 1,
+            "lease_token": jobs.c.lease_token + 1,
+            "lease_expires_at": now(self.lease_seconds),
+            "started_at": now(),
+            "status_reason": None,
+        }
+        with writing(self.engine) as connection:
+            job = move(connection, job_id, JobStatus.RUNNING, facts={"worker": worker}, **changes)
+        return Claim(job, job.lease_token) if job else None
+
+    def heartbeat(self, claim: Claim, *, progress: Json | None = None, rounds: Sequence[Json] = ()) -> Order:
+        """Renew the lease and store what is new; returns what to do next. Raises LeaseLost where the claim is void."""
+        news = {"version": jobs.c.version + 1, "progress": progress} if progress else {}
+        statement = (
+            update(jobs)
+            .where(*claim.holds())
+            .values(lease_expires_at=now(self.lease_seconds), last_event=jobs.c.last_event + len(rounds), **news)
+            .returning(jobs.c.status, jobs.c.last_event, case((jobs.c.deadline_at < now(), 1), else_=literal(0)))
+        )
+        with writing(self.engine) as connection:
+            row = connection.execute(statement).one_or_none()
+            if row is None:
+                raise LeaseLost(claim.job.id)
+            status, last_event, late = row
+            for sequence, data in enumerate(rounds, start=last_event - len(rounds) + 1):
+                append_event(connection, claim.job.id, sequence=sequence, type="job.round", data=data)
+        if status == JobStatus.CANCELLING:
+            return Order.CANCEL
+        return Order.EXPIRE if late else Order.CONTINUE
+
+    def begin_finalizing(self, claim: Claim) -> None:
+        """Pass the point of no return. Raises LeaseLost where the claim is void or a client has cancelled."""
+        with writing(self.engine) as connection:
+            _held(claim, move(connection, claim.job.id, JobStatus.FINALIZING, *claim.holds()))
+
+    def finish(self, claim: Claim, *, published: Sequence[Artifact], result: Json) -> Job:
+        """The succeeded job; files, status and event become visible at one instant. Raises LeaseLost."""
+        with writing(self.engine) as connection:
+            job = move(connection, claim.job.id, JobStatus.SUCCEEDED, *claim.holds(), result=result, error=None)
+            for file in published:
+                connection.execute(insert(artifacts).values(job_id=claim.job.id, created_at=now(), **vars(file)))
+            return _held(claim, job)
+
+    def fail(self, claim: Claim, error: JobError) -> Job:
+        """The job after a failed attempt: queued again where that may help, failed where not. Raises LeaseLost.
+
+        A job that was being cancelled ends as cancelled, whatever made its runner stop.
+        """
+        with writing(self.engine) as connection:
+            stopped = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds())
+            return stopped or _held(claim, end_attempt(connection, claim.job, error, *claim.holds()))
+
+    def cancelled(self, claim: Claim) -> Job:
+        """The job, stopped as its client asked. Raises LeaseLost."""
+        with writing(self.engine) as connection:
+            return _held(claim, move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds()))
+
+    def expired(self, claim: Claim) -> Job:
+        """The job, past its deadline. Raises LeaseLost."""
+        reason = "the deadline passed while the job ran"
+        with writing(self.engine) as connection:
+            job = move(connection, claim.job.id, JobStatus.EXPIRED, *claim.holds(), status_reason=reason)
+            return _held(claim, job)
+
+
+def _held(claim: Claim, job: Job | None) -> Job:
+    """The job that a write brought back; none means that the claim was void, and the transaction is undone."""
+    if job is None:
+        raise LeaseLost(claim.job.id)
+    return job

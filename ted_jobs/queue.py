@@ -1,0 +1,44 @@
+"""The Celery app, and the one thing that is ever sent through it: a job's id."""
+
+from celery import Celery
+
+from ted_jobs.settings import Settings
+
+PRUNE = "ted.prune"
+QUEUE = "ted"
+
+# A lost hint is rung again from the database, so nothing here may hold on to one: acks come early, nothing is
+# prefetched, no result is kept, and a broker that does not answer is given up on quickly.
+CONFIGURATION = {
+    "task_default_queue": QUEUE,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "task_ignore_result": True,
+    "task_acks_late": False,
+    "task_publish_retry": False,
+    "worker_disable_prefetch": True,
+    "worker_prefetch_multiplier": 1,
+    "worker_concurrency": 1,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_hijack_root_logger": False,
+    "worker_send_task_events": False,
+    "broker_connection_retry_on_startup": True,
+    "broker_transport_options": {
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "health_check_interval": 25,
+        "socket_keepalive": True,
+    },
+}
+
+
+def celery_app(settings: Settings) -> Celery:
+    """The app on the broker that the settings name."""
+    app = Celery("ted", broker=settings.broker, backend=None)
+    app.conf.update(CONFIGURATION)
+    return app
+
+
+def ring(app: Celery, job_id: str) -> None:
+    """Send a hint that this job may be queued. The hint is a doorbell; the job's row is the letter."""
+    app.send_task(PRUNE, args=[job_id], queue=QUEUE, ignore_result=True)

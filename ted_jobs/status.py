@@ -1,0 +1,53 @@
+"""The life of a job: its statuses and which moves between them are legal."""
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    """Accepted and stored; waits for a worker."""
+    RUNNING = "running"
+    """A worker holds the lease and trains."""
+    FINALIZING = "finalizing"
+    """The manifest is being published; past the point of no return."""
+    SUCCEEDED = "succeeded"
+    """The manifest can be downloaded."""
+    FAILED = "failed"
+    """Ended without a manifest; the error says why."""
+    CANCELLING = "cancelling"
+    """Asked to stop; its worker is ending it."""
+    CANCELLED = "cancelled"
+    """Stopped because a client asked for it."""
+    EXPIRED = "expired"
+    """Its deadline passed before it could finish."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a job stays in this status for ever."""
+        return not MOVES[self]
+
+
+_ = JobStatus
+MOVES: dict[JobStatus, frozenset[JobStatus]] = {
+    _.QUEUED: frozenset({_.RUNNING, _.CANCELLED, _.EXPIRED, _.FAILED}),
+    _.RUNNING: frozenset({_.QUEUED, _.FINALIZING, _.CANCELLING, _.FAILED, _.EXPIRED}),
+    _.FINALIZING: frozenset({_.QUEUED, _.SUCCEEDED, _.FAILED}),
+    _.CANCELLING: frozenset({_.CANCELLED}),
+    _.SUCCEEDED: frozenset(),
+    _.FAILED: frozenset(),
+    _.CANCELLED: frozenset(),
+    _.EXPIRED: frozenset(),
+}
+"""From each status, those a job may move to. ``running → queued`` is a lost lease or a failed attempt to repeat."""
+
+HELD = frozenset({_.RUNNING, _.FINALIZING, _.CANCELLING})
+"""The statuses in which a worker holds a lease."""
+
+TERMINAL = frozenset(status for status, onward in MOVES.items() if not onward)
+
+
+def sources(target: JobStatus) -> frozenset[JobStatus]:
+    """The statuses from which a job may move to ``target``."""
+    return frozenset(status for status, onward in MOVES.items() if target in onward)

@@ -1,0 +1,182 @@
+"""What clients do with jobs: submit, read, list, cancel. Every call is one transaction."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, Row, Select, insert, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from ted_core.datasets import DatasetSummary
+from ted_jobs.database import now, reading, writing
+from ted_jobs.errors import ArtifactNotReady, IdempotencyConflict, JobNotFound, NotCancellable, UnknownCursor
+from ted_jobs.job import Artifact, Event, Job
+from ted_jobs.spec import JobSpec
+from ted_jobs.status import JobStatus
+from ted_jobs.tables import artifacts, events, idempotency, jobs
+from ted_jobs.transition import append_event, move, ring_soon
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A stored job, and whether this request stored it or an earlier one with the same key did."""
+
+    job: Job
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """A client's key and the digest of the body it came with."""
+
+    key: str
+    request_digest: str
+
+
+class JobStore:
+    """The API's view of the jobs table."""
+
+    def __init__(self, engine: Engine, *, max_attempts: int = 3) -> None:
+        self.engine, self.max_attempts = engine, max_attempts
+
+    def submit(
+        self, spec: JobSpec, summary: DatasetSummary, *, tenant: str, idempotency_key: IdempotencyKey | None = None
+    ) -> Submission:
+        """The stored job. Job, first event, idempotency row and hint are one transaction.
+
+        Raises IdempotencyConflict where the key came with another body before.
+        """
+        try:
+            with writing(self.engine) as connection:
+                known = self._replay(connection, tenant, idempotency_key)
+                return known or self._store(connection, spec, summary, tenant=tenant, idempotency_key=idempotency_key)
+        except IntegrityError:  # two requests with one key at the same instant: the other one won
+            with reading(self.engine) as connection:
+                known = self._replay(connection, tenant, idempotency_key)
+            if known is None:
+                raise
+            return known
+
+    def _replay(self, connection: Connection, tenant: str, key: IdempotencyKey | None) -> Submission | None:
+        if key is None:
+            return None
+        match = (idempotency.c.tenant == tenant) & (idempotency.c.key == key.key)
+        known = connection.execute(select(idempotency).where(match)).one_or_none()
+        if known is None:
+            return None
+        if known.request_digest != key.request_digest:
+            raise IdempotencyConflict(field="Idempotency-Key")
+        return Submission(self._job(connection, known.job_id, tenant), replayed=True)
+
+    def _store(
+        self,
+        connection: Connection,
+        spec: JobSpec,
+        summary: DatasetSummary,
+        *,
+        tenant: str,
+        idempotency_key: IdempotencyKey | None,
+    ) -> Submission:
+        row = connection.execute(insert(jobs).values(**self._new_row(spec, summary, tenant)).returning(jobs)).one()
+        append_event(connection, row.id, sequence=1, type="job.queued", data={})
+        ring_soon(connection, row.id)
+        if idempotency_key:
+            key = {"key": idempotency_key.key, "request_digest": idempotency_key.request_digest}
+            connection.execute(insert(idempotency).values(tenant=tenant, job_id=row.id, created_at=now(), **key))
+        return Submission(Job.from_row(row), replayed=False)
+
+    def _new_row(self, spec: JobSpec, summary: DatasetSummary, tenant: str) -> dict[str, object]:
+        return {
+            "id": new_job_id(),
+            "tenant": tenant,
+            "status": JobStatus.QUEUED,
+            "spec": spec.model_dump(mode="json"),
+            "dataset_guard": summary.guard,
+            "rows_in": summary.rows,
+            "attempt": 0,
+            "max_attempts": self.max_attempts,
+            "lease_token": 0,
+            "version": 1,
+            "last_event": 1,
+            "hints": 0,
+            "created_at": now(),
+            "queued_at": now(),
+            "deadline_at": now(spec.deadline_seconds) if spec.deadline_seconds else None,
+        }
+
+    def job(self, job_id: str, *, tenant: str) -> Job:
+        """The job. Raises JobNotFound, also for another tenant's."""
+        with reading(self.engine) as connection:
+            return self._job(connection, job_id, tenant)
+
+    def _job(self, connection: Connection, job_id: str, tenant: str) -> Job:
+        row = connection.execute(select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)).one_or_none()
+        if row is None:
+            raise JobNotFound(job_id)
+        return Job.from_row(row)
+
+    def jobs(
+        self, *, tenant: str, limit: int, after: str | None = None, statuses: Sequence[JobStatus] = ()
+    ) -> list[Job]:
+        """Newest first: at most ``limit`` jobs older than the job ``after``. Raises UnknownCursor."""
+        query = select(jobs).where(jobs.c.tenant == tenant).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+        query = query.where(jobs.c.status.in_(statuses)) if statuses else query
+        with reading(self.engine) as connection:
+            query = _older_than(connection, query, after, tenant=tenant) if after else query
+            return [Job.from_row(row) for row in connection.execute(query.limit(limit))]
+
+    def cancel(self, job_id: str, *, tenant: str) -> Job:
+        """The job, cancelled or about to be. Raises JobNotFound, NotCancellable. Asking twice is no error."""
+        with writing(self.engine) as connection:
+            job = (
+                move(
+                    connection, job_id, JobStatus.CANCELLED, jobs.c.tenant == tenant, jobs.c.status == JobStatus.QUEUED
+                )
+                or move(connection, job_id, JobStatus.CANCELLING, jobs.c.tenant == tenant)
+                or self._job(connection, job_id, tenant)
+            )
+        if job.status not in (JobStatus.CANCELLING, JobStatus.CANCELLED):
+            raise NotCancellable(f"{job_id} is {job.status}")
+        return job
+
+    def events(self, job_id: str, *, tenant: str, after: int, limit: int) -> list[Event]:
+        """At most ``limit`` events that follow sequence number ``after``. Raises JobNotFound."""
+        query = select(events).where(events.c.job_id == job_id, events.c.sequence > after)
+        with reading(self.engine) as connection:
+            self._job(connection, job_id, tenant)
+            return [_event(row) for row in connection.execute(query.order_by(events.c.sequence).limit(limit))]
+
+    def artifact(self, job_id: str, kind: str, *, tenant: str) -> Artifact:
+        """A published file of the job. Raises JobNotFound, ArtifactNotReady."""
+        query = select(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind == kind)
+        with reading(self.engine) as connection:
+            job = self._job(connection, job_id, tenant)
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise ArtifactNotReady(f"{job_id} is {job.status}")
+        return Artifact(kind=row.kind, key=row.key, bytes=row.bytes, sha256=row.sha256)
+
+    def ping(self) -> None:
+        """Nothing, once the database has answered."""
+        with reading(self.engine) as connection:
+            connection.execute(select(1))
+
+
+def new_job_id() -> str:
+    """A fresh id; ids made later sort later, to the millisecond."""
+    return f"job_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+
+
+def _older_than(connection: Connection, query: Select[Row], after: str, *, tenant: str) -> Select[Row]:  # type: ignore[type-arg]
+    cursor = select(jobs.c.created_at, jobs.c.id).where(jobs.c.id == after, jobs.c.tenant == tenant)
+    found = connection.execute(cursor).one_or_none()
+    if found is None:
+        raise UnknownCursor(after, field="after")
+    created_at, job_id = found
+    same_instant = (jobs.c.created_at == created_at) & (jobs.c.id < job_id)
+    return query.where(or_(jobs.c.created_at < created_at, same_instant))
+
+
+def _event(row: Row) -> Event:  # type: ignore[type-arg]
+    return Event(row.job_id, row.sequence, row.type, row.data, row.created_at)

@@ -1,0 +1,70 @@
+"""The one way in which a job changes its status: row, version and event together."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, update
+
+from ted_jobs.database import now
+from ted_jobs.job import Job, JobError, Json
+from ted_jobs.status import JobStatus, sources
+from ted_jobs.tables import events, jobs, outbox
+
+
+def move(
+    connection: Connection,
+    job_id: str,
+    to: JobStatus,
+    *conditions: ColumnElement[bool],
+    facts: Json | None = None,
+    **changes: Any,
+) -> Job | None:
+    """The job after its move, or None where it is not in a status that may move there or a condition fails.
+
+    ``facts`` go into the event, ``changes`` into the row.
+    """
+    row = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.status.in_(sources(to)), *conditions)
+        .values(status=to, version=jobs.c.version + 1, last_event=jobs.c.last_event + 1, **_milestones(to), **changes)
+        .returning(jobs)
+    ).one_or_none()
+    if row is None:
+        return None
+    append_event(connection, job_id, sequence=row.last_event, type=f"job.{to}", data=facts or {})
+    return Job.from_row(row)
+
+
+def _milestones(to: JobStatus) -> dict[str, Any]:
+    """The times that reaching a status sets."""
+    return {"finished_at": now(), "lease_expires_at": None} if to.is_terminal else {}
+
+
+def append_event(connection: Connection, job_id: str, *, sequence: int, type: str, data: Json) -> None:  # noqa: A002
+    """Write one event; the sequence comes from the row's counter, which the caller has just raised."""
+    event = {"job_id": job_id, "sequence": sequence, "type": type, "data": data}
+    connection.execute(insert(events).values(**event, created_at=now()))
+
+
+def ring_soon(connection: Connection, job_id: str) -> None:
+    """Leave a hint in the outbox; the sweeper publishes it after this transaction commits."""
+    connection.execute(insert(outbox).values(job_id=job_id, created_at=now()))
+
+
+def end_attempt(connection: Connection, job: Job, error: JobError, *conditions: ColumnElement[bool]) -> Job | None:
+    """The job after a failed attempt: queued again where that may help and attempts are left, failed where not."""
+    facts = {"attempt": job.attempt, "error": error.as_json()}
+    if error.retryable and job.attempt < job.max_attempts:
+        reason = f"attempt {job.attempt} of {job.max_attempts} failed and will be repeated: {error.message}"
+        return _requeue(connection, job.id, *conditions, reason=reason, facts=facts)
+    return move(connection, job.id, JobStatus.FAILED, *conditions, facts=facts, error=error.as_json())
+
+
+def _requeue(
+    connection: Connection, job_id: str, *conditions: ColumnElement[bool], reason: str, facts: Json
+) -> Job | None:
+    """The job back in the queue, its lease void and a hint on its way."""
+    changes = {"status_reason": reason, "queued_at": now(), "progress": None, "hints": 0, "ring_at": None}
+    job = move(connection, job_id, JobStatus.QUEUED, *conditions, facts=facts, lease_expires_at=None, **changes)
+    if job:
+        ring_soon(connection, job_id)
+    return job

@@ -1,0 +1,63 @@
+"""What the sweeper does with jobs that nobody else will touch."""
+
+from sqlalchemy import ColumnElement, Engine, exists, or_, select, update
+
+from ted_jobs.database import now, reading, writing
+from ted_jobs.errors import LeaseExpired
+from ted_jobs.job import Job, JobError
+from ted_jobs.status import HELD, JobStatus
+from ted_jobs.tables import jobs, leaders, outbox
+from ted_jobs.transition import end_attempt, move, ring_soon
+
+BATCH = 500
+
+
+def reap_expired_leases(engine: Engine) -> list[Job]:
+    """The jobs whose workers fell silent: back in the queue, failed after the last attempt, or cancelled as asked."""
+    lapsed = jobs.c.status.in_(HELD) & (jobs.c.lease_expires_at < now())
+    return [job for job_id in _ids(engine, lapsed) if (job := _reap(engine, job_id, lapsed))]
+
+
+def _reap(engine: Engine, job_id: str, lapsed: ColumnElement[bool]) -> Job | None:
+    error = JobError(LeaseExpired.code(), LeaseExpired.remedy(), retryable=True)
+    with writing(engine) as connection:
+        held = connection.execute(select(jobs).where(jobs.c.id == job_id, lapsed)).one_or_none()
+        if held is None:
+            return None
+        stopped = move(connection, job_id, JobStatus.CANCELLED, lapsed)
+        return stopped or end_attempt(connection, Job.from_row(held), error, lapsed)
+
+
+def expire_overdue(engine: Engine) -> list[Job]:
+    """The queued jobs whose deadline has passed; those that run are ended by their worker."""
+    overdue = (jobs.c.status == JobStatus.QUEUED) & (jobs.c.deadline_at < now())
+    return [job for job_id in _ids(engine, overdue) if (job := _expire(engine, job_id, overdue))]
+
+
+def _expire(engine: Engine, job_id: str, overdue: ColumnElement[bool]) -> Job | None:
+    reason = "the deadline passed before a worker was free"
+    with writing(engine) as connection:
+        return move(connection, job_id, JobStatus.EXPIRED, overdue, status_reason=reason)
+
+
+def ring_again(engine: Engine) -> int:
+    """Leave a new hint for every queued job whose last one seems lost; returns how many."""
+    unheard = (jobs.c.status == JobStatus.QUEUED) & (jobs.c.ring_at < now())
+    silent = _ids(engine, unheard & ~exists().where(outbox.c.job_id == jobs.c.id))
+    for job_id in silent:
+        with writing(engine) as connection:
+            ring_soon(connection, job_id)
+    return len(silent)
+
+
+def lead(engine: Engine, role: str, *, holder: str, seconds: float) -> bool:
+    """Whether ``holder`` leads in this role for the next seconds. One at a time; a silent leader is replaced."""
+    free = or_(leaders.c.holder == holder, leaders.c.expires_at < now())
+    claim = update(leaders).where(leaders.c.role == role, free).values(holder=holder, expires_at=now(seconds))
+    with writing(engine) as connection:
+        return connection.execute(claim.returning(leaders.c.role)).one_or_none() is not None
+
+
+def _ids(engine: Engine, condition: ColumnElement[bool]) -> list[str]:
+    with reading(engine) as connection:
+        return list(connection.scalars(select(jobs.c.id).where(condition).limit(BATCH)))

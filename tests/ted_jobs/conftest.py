@@ -1,0 +1,43 @@
+"""A migrated database, and jobs to put into it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ted_core.datasets import DatasetSummary
+from ted_jobs.database import connect
+from ted_jobs.leases import Leases
+from ted_jobs.migrations import upgrade
+from ted_jobs.spec import JobSpec
+from ted_jobs.store import JobStore
+from tests.databases import DATABASES
+
+SPEC = JobSpec.model_validate(
+    {
+        "dataset": {"uri": "/data/digits.parquet", "task": "image-classification"},
+        "proxy": {"name": "cnn"},
+        "plan": {"keep_ratio": 0.6},
+    }
+)
+SUMMARY = DatasetSummary(rows=1797, columns=("image", "label"), shards=(), guard="guard")
+
+
+@pytest.fixture(params=DATABASES)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    with DATABASES[request.param](tmp_path) as url:
+        engine = connect(url)
+        upgrade(engine)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> JobStore:
+    return JobStore(engine, max_attempts=2)
+
+
+@pytest.fixture
+def leases(engine: Engine) -> Leases:
+    return Leases(engine, lease_seconds=60)
