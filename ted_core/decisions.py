@@ -38,7 +38,7 @@ PHRASES = {
 class Decisions:
     """One entry per row of the dataset, in the dataset's own row order, undecodable rows included.
 
-    ``label`` holds indices into ``classes``, −1 where a row has none. Measures that do not exist (of an undecodable
+    ``label`` holds indices into ``classes``, -1 where a row has none. Measures that do not exist (of an undecodable
     row, or of a method that measures nothing) are NaN.
     """
 

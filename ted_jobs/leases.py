@@ -11,7 +11,7 @@ from ted_jobs.errors import LeaseLost
 from ted_jobs.job import Artifact, Job, JobError, Json
 from ted_jobs.status import HELD, JobStatus
 from ted_jobs.tables import artifacts, jobs
-from ted_jobs.transition import append_event, end_attempt, move
+from ted_jobs.transition import append_event, end_attempt, move, requeue
 
 
 class Order(Enum):
@@ -95,6 +95,19 @@ class Leases:
         with writing(self.engine) as connection:
             stopped = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds())
             return stopped or _held(claim, end_attempt(connection, claim.job, error, *claim.holds()))
+
+    def hand_back(self, claim: Claim) -> Job:
+        """The job, queued again because its worker shuts down; the attempt does not count.
+
+        Cancelled instead where its client has asked for that. Raises LeaseLost.
+        """
+        reason = "its worker was shut down; it goes on with the next one"
+        uncounted = {"attempt": jobs.c.attempt - 1}
+        with writing(self.engine) as connection:
+            stopped = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds())
+            return stopped or _held(
+                claim, requeue(connection, claim.job.id, *claim.holds(), reason=reason, facts={}, **uncounted)
+            )
 
     def cancelled(self, claim: Claim) -> Job:
         """The job, stopped as its client asked. Raises LeaseLost."""

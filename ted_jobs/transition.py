@@ -55,16 +55,18 @@ def end_attempt(connection: Connection, job: Job, error: JobError, *conditions: 
     facts = {"attempt": job.attempt, "error": error.as_json()}
     if error.retryable and job.attempt < job.max_attempts:
         reason = f"attempt {job.attempt} of {job.max_attempts} failed and will be repeated: {error.message}"
-        return _requeue(connection, job.id, *conditions, reason=reason, facts=facts)
+        return requeue(connection, job.id, *conditions, reason=reason, facts=facts)
     return move(connection, job.id, JobStatus.FAILED, *conditions, facts=facts, error=error.as_json())
 
 
-def _requeue(
-    connection: Connection, job_id: str, *conditions: ColumnElement[bool], reason: str, facts: Json
+def requeue(
+    connection: Connection, job_id: str, *conditions: ColumnElement[bool], reason: str, facts: Json, **changes: Any
 ) -> Job | None:
     """The job back in the queue, its lease void and a hint on its way."""
-    changes = {"status_reason": reason, "queued_at": now(), "progress": None, "hints": 0, "ring_at": None}
-    job = move(connection, job_id, JobStatus.QUEUED, *conditions, facts=facts, lease_expires_at=None, **changes)
+    fresh = {"status_reason": reason, "queued_at": now(), "progress": None, "lease_expires_at": None}
+    job = move(
+        connection, job_id, JobStatus.QUEUED, *conditions, facts=facts, hints=0, ring_at=None, **fresh, **changes
+    )
     if job:
         ring_soon(connection, job_id)
     return job

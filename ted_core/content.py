@@ -1,0 +1,83 @@
+"""The identity of a table's content: equal for equal values, however they are encoded or cut into batches."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NULL_LENGTH = -1
+
+
+class ContentDigest:
+    """SHA-256 over the columns of an Arrow table, fed batch by batch.
+
+    A number column contributes its little-endian values, a text column (dictionary-encoded or not) the lengths of its
+    values in bytes as int64, -1 for null, and then their UTF-8 bytes; each column under its own hash, so that batch
+    boundaries leave no trace. The digest is the SHA-256 of the JSON list of ``[name, hash, …]`` in schema order.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._columns = [(field.name, _hash_of(field.type)) for field in schema]
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Add the rows of a batch of the same schema."""
+        for (_, column), values in zip(self._columns, batch.columns, strict=True):
+            column.update(values)
+
+    def digests(self) -> list[list[str]]:
+        """For each column its name and its hashes."""
+        return [[name, *column.digests()] for name, column in self._columns]
+
+
+def combined(tables: Mapping[str, ContentDigest]) -> str:
+    """One hexadecimal digest for several named tables, in the order given."""
+    facts = [[name, digest.digests()] for name, digest in tables.items()]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def indices_digest(indices: np.ndarray) -> str:
+    """The hexadecimal SHA-256 of row indices as little-endian uint64."""
+    return hashlib.sha256(np.ascontiguousarray(indices, dtype="<u8").data).hexdigest()
+
+
+class _Numbers:
+    def __init__(self) -> None:
+        self._values = hashlib.sha256()
+
+    def update(self, values: pa.Array) -> None:
+        array = values.to_numpy(zero_copy_only=False)
+        self._values.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
+
+    def digests(self) -> list[str]:
+        return [self._values.hexdigest()]
+
+
+class _Texts:
+    def __init__(self) -> None:
+        self._lengths, self._bytes = hashlib.sha256(), hashlib.sha256()
+
+    def update(self, values: pa.Array) -> None:
+        plain = values.cast(pa.large_string())
+        lengths = pc.fill_null(pc.binary_length(plain), NULL_LENGTH)
+        self._lengths.update(lengths.to_numpy(zero_copy_only=False).astype("<i8").data)
+        self._bytes.update(_utf8(plain))
+
+    def digests(self) -> list[str]:
+        return [self._lengths.hexdigest(), self._bytes.hexdigest()]
+
+
+def _utf8(values: pa.LargeStringArray) -> bytes:
+    """The bytes of all values one after another; a null has none."""
+    filled = pc.fill_null(values, "")
+    if len(filled) == 0:
+        return b""
+    _, offsets, data = filled.buffers()
+    bounds = np.frombuffer(offsets, dtype="<i8")[filled.offset : filled.offset + len(filled) + 1]
+    return bytes(memoryview(data)[bounds[0] : bounds[-1]]) if data else b""
+
+
+def _hash_of(kind: pa.DataType) -> _Numbers | _Texts:
+    return _Texts() if pa.types.is_dictionary(kind) or pa.types.is_string(kind) else _Numbers()

@@ -1,0 +1,94 @@
+"""Where a manifest comes from: the facts that its files carry as metadata."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ShardFacts(_Facts):
+    """One file of the dataset."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class DatasetFacts(_Facts):
+    """The dataset whose rows the indices count."""
+
+    uri: str
+    format: str
+    task: str
+    input: str | list[str] | None = None
+    target: str | None = None
+    rows: int
+    shards: tuple[ShardFacts, ...]
+    fingerprint: str
+    fingerprint_algorithm: str = "sha256 over the shards' digests; see ted_core.datasets.identity"
+
+
+class QChoice(_Facts):
+    """The exponent that was used, and who chose it."""
+
+    value: float
+    chosen_by: str
+
+
+class ProxyFacts(_Facts):
+    """The model that judged the rows."""
+
+    name: str
+    settings: dict[str, Any]
+    parameters: int | None = None
+    initial_weights_sha256: str | None = None
+
+
+class Cost(_Facts):
+    """What the selection took, beside one training run on all rows with the same proxy."""
+
+    rows_trained: int
+    rows_measured: int
+    full_run_rows: int
+    seconds: float
+
+    @property
+    def of_one_full_run(self) -> float:
+        """Row-visits of training, relative to one full training run."""
+        return self.rows_trained / self.full_run_rows if self.full_run_rows else 0.0
+
+
+class Provenance(_Facts):
+    """Everything about a selection but the selection itself."""
+
+    dataset: DatasetFacts
+    plan: dict[str, Any]
+    q: QChoice
+    proxy: ProxyFacts
+    seed: int
+    determinism: str
+    cost: Cost
+    device: str
+    versions: dict[str, str]
+    job_id: str | None = None
+    parent: str | None = None
+    created_at: datetime
+
+
+class ManifestMetadata(Provenance):
+    """What stands under the ``ted`` key of both files."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    polarity: Literal["retained"] = "retained"
+    index_base: Literal[0] = 0
+    rows_kept: int = Field(ge=0)
+    achieved_ratio: float
+    indices_sha256: str
+    content_sha256: str

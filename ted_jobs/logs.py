@@ -1,0 +1,29 @@
+"""Logs as JSON lines on standard error."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(level: str) -> None:
+    """Send structlog's and the standard library's records alike to standard error, one JSON object a line."""
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    shared = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, stamp]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_json_lines(shared))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+def _json_lines(shared: list[structlog.typing.Processor]) -> structlog.stdlib.ProcessorFormatter:
+    render = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(),
+    ]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=render)

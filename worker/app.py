@@ -1,0 +1,41 @@
+"""The Celery entry point: one process that waits for hints and forks a child to answer each. Never loads torch."""
+
+import multiprocessing
+from functools import cache
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_shutting_down
+from sqlalchemy import Engine
+
+from ted_jobs.database import connect
+from ted_jobs.logs import configure
+from ted_jobs.queue import QUEUE, celery_app
+from ted_jobs.settings import Settings
+from worker.tasks import register
+
+settings = Settings()
+# Made before the pool forks, so that its child sees what the parent sets.
+_stopping = multiprocessing.get_context("fork").Event()
+
+
+@cache
+def engine() -> Engine:
+    """This process's own connection pool."""
+    return connect(settings.database)
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _stop(**_: Any) -> None:
+    _stopping.set()
+
+
+app: Celery = celery_app(settings)
+register(app, settings=settings, engine=engine, shutting_down=_stopping.is_set)
+
+
+def main() -> None:
+    """Serve hints until SIGTERM; a running job is then handed back to the queue."""
+    configure(settings.log_level)
+    arguments = ["--queues", QUEUE, "--loglevel", settings.log_level, "--without-gossip", "--without-mingle"]
+    app.worker_main(["worker", "--hostname", "ted@%h", *arguments])

@@ -1,0 +1,97 @@
+"""The runner as its supervisor sees it: a process to start, to listen to and to end."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+
+from pydantic import ValidationError
+
+from worker.messages import Assignment, Failed, Progress, RoundDone, Staged, message_from_json
+
+COMMAND = (sys.executable, "-m", "worker.runner")
+LONGEST_LINE = 1 << 20
+MESSAGES_AHEAD = 256
+"""Unread messages that are kept; past them the pipe fills and a chatty runner waits."""
+LOG_TAIL = 2000
+FIRST_TO_DIE = "800"
+"""Raised oom_score_adj: short of memory, the kernel kills the training, not the supervisor that reports it."""
+
+Said = Progress | RoundDone | Staged | Failed
+
+
+class Child:
+    """A running runner. Its standard input is its lifeline: when this end closes, for whatever reason, it exits."""
+
+    def __init__(self, assignment: Assignment, log: Path) -> None:
+        self.log = log
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+            )
+        self._messages: Queue[Said | None] = Queue(MESSAGES_AHEAD)
+        _expose_to_oom_killer(self.process.pid)
+        with suppress(BrokenPipeError):  # it died at once; its exit status will tell
+            self._send(assignment.model_dump_json().encode() + b"\n")
+        Thread(target=self._listen, daemon=True).start()
+
+    def _send(self, line: bytes) -> None:
+        if self.process.stdin:
+            self.process.stdin.write(line)
+            self.process.stdin.flush()
+
+    def _listen(self) -> None:
+        if self.process.stdout:
+            for line in iter(lambda: self.process.stdout.readline(LONGEST_LINE), b""):  # type: ignore[union-attr]
+                with suppress(ValidationError):  # a stray line is no message
+                    self._messages.put(message_from_json(line))
+        self._messages.put(None)
+
+    def hear(self, *, seconds: float) -> tuple[list[Said], bool]:
+        """What was said within this time, and whether the runner has fallen silent for good."""
+        heard: list[Said] = []
+        with suppress(Empty):
+            message = self._messages.get(timeout=max(seconds, 0))
+            while message is not None:
+                heard.append(message)
+                message = self._messages.get_nowait()
+            return heard, True
+        return heard, False
+
+    def stop(self, *, grace_seconds: float) -> None:
+        """End the runner and all it started: politely, then not."""
+        self._signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=grace_seconds)
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    def last_words(self) -> str:
+        """The end of what the runner wrote to its log."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - LOG_TAIL))
+            return file.read().decode(errors="replace").strip()
+
+
+@contextmanager
+def running(assignment: Assignment, *, log: Path, grace_seconds: float) -> Iterator[Child]:
+    """A runner that is gone when the block is left."""
+    child = Child(assignment, log)
+    try:
+        yield child
+    finally:
+        child.stop(grace_seconds=grace_seconds)
+
+
+def _expose_to_oom_killer(pid: int) -> None:
+    with suppress(OSError):  # not on macOS, and not for a process that has ended already
+        Path(f"/proc/{pid}/oom_score_adj").write_text(FIRST_TO_DIE)

@@ -1,0 +1,79 @@
+"""What supervisor and runner say to each other: one JSON document per line."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from ted_core.errors import TedError
+from ted_jobs.spec import JobSpec
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Assignment(_Message):
+    """The one line a runner reads: what to do and where to leave it."""
+
+    job_id: str
+    spec: JobSpec
+    dataset_guard: str
+    dataset_roots: tuple[Path, ...]
+    folder: Path
+    """An empty folder of this attempt's own."""
+    device: str
+    threads: int
+    memory_bytes: int | None
+    max_undecodable: float
+
+
+class Progress(_Message):
+    """How far the attempt has come; only the newest counts."""
+
+    kind: Literal["progress"] = "progress"
+    phase: Literal["starting", "loading", "pruning", "writing"]
+    round: int = 0
+    rounds: int = 0
+    fraction: float = 0.0
+    samples_per_second: float | None = None
+    eta_seconds: float | None = None
+
+
+class RoundDone(_Message):
+    """One finished round; becomes an event of the job."""
+
+    kind: Literal["round"] = "round"
+    round: int
+    rounds: int
+    retained: int
+    train_loss: float | None = None
+    internal_generalization: float | None = None
+    """Mean performance on the pruned rows of models that did not see them."""
+
+
+class Staged(_Message):
+    """The files are written; the attempt has succeeded unless the lease is lost."""
+
+    kind: Literal["staged"] = "staged"
+    manifest: Path
+    decisions: Path
+    result: dict[str, Any]
+
+
+class Failed(_Message):
+    """The attempt has ended without a manifest, for a reason the runner knows."""
+
+    kind: Literal["failed"] = "failed"
+    code: str
+    message: str
+    retryable: bool
+    field: str | None = None
+
+    @classmethod
+    def because(cls, error: TedError) -> "Failed":
+        return cls(code=error.code(), message=str(error), retryable=error.retryable, field=error.field)
+
+
+Message = Annotated[Progress | RoundDone | Staged | Failed, Field(discriminator="kind")]
+message_from_json = TypeAdapter[Progress | RoundDone | Staged | Failed](Message).validate_json

@@ -1,0 +1,170 @@
+"""Runs one claimed job in a child process and tells the store how it went. Never loads torch."""
+
+import shutil
+import signal
+import time
+from collections.abc import Callable, Sequence
+from enum import Enum
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from ted_core.errors import StorageFull
+from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.errors import LeaseLost, RunnerCrashed, RunnerKilled
+from ted_jobs.job import Artifact, Job, JobError
+from ted_jobs.leases import Claim, Leases, Order
+from ted_jobs.settings import Settings
+from worker.child import Child, Said, running
+from worker.messages import Assignment, Failed, Progress, RoundDone, Staged
+
+log = structlog.get_logger()
+
+
+class Ending(Enum):
+    """Why a runner is no longer watched."""
+
+    BY_ITSELF = "it has ended"
+    CANCELLED = "a client wants the job stopped"
+    EXPIRED = "the deadline has passed"
+    SHUT_DOWN = "this worker is shutting down"
+
+
+STOPS = {Order.CANCEL: Ending.CANCELLED, Order.EXPIRE: Ending.EXPIRED}
+
+
+class Supervisor:
+    """Keeps the lease of one job while its runner works."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        *,
+        leases: Leases,
+        store: ArtifactStore,
+        settings: Settings,
+        shutting_down: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.claim, self.leases, self.store, self.settings = claim, leases, store, settings
+        self.shutting_down = shutting_down
+        self.folder = settings.work / claim.job.id / str(claim.token)
+        self._lease_until = time.monotonic() + settings.lease_seconds
+        self._outcome: Staged | Failed | None = None
+
+    def run(self) -> Job | None:
+        """The job as it was left, or None where the lease was lost and nothing this attempt did may count."""
+        self.folder.mkdir(parents=True)
+        try:
+            return self._run_child()
+        except LeaseLost:
+            log.warning("lease lost", job=self.claim.job.id, token=self.claim.token)
+            return None
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run_child(self) -> Job:
+        log_file = self.folder / "runner.log"
+        with running(self._assignment(), log=log_file, grace_seconds=self.settings.cancel_grace_seconds) as child:
+            ending = self._watch(child)
+            if ending is Ending.BY_ITSELF:
+                child.process.wait()
+        return CONCLUSIONS[ending](self, child)
+
+    def _assignment(self) -> Assignment:
+        return Assignment(
+            job_id=self.claim.job.id,
+            spec=self.claim.job.spec,
+            dataset_guard=self.claim.job.dataset_guard,
+            dataset_roots=self.settings.dataset_roots,
+            folder=self.folder,
+            device=self.settings.device,
+            threads=self.settings.runner_threads,
+            memory_bytes=self.settings.runner_memory_bytes,
+            max_undecodable=self.settings.max_undecodable,
+        )
+
+    # --- while it runs ----------------------------------------------------------------------------------------------
+
+    def _watch(self, child: Child) -> Ending:
+        """Why the watch is over. Raises LeaseLost."""
+        silent, heartbeat_due = False, time.monotonic()
+        heard: list[Said] = []
+        while not silent:
+            news, silent = child.hear(seconds=heartbeat_due - time.monotonic())
+            heard += news
+            if silent or time.monotonic() >= heartbeat_due:
+                order = self._heartbeat(heard)
+                heard, heartbeat_due = [], time.monotonic() + self.settings.heartbeat_seconds
+                if order in STOPS:
+                    return STOPS[order]
+            if self.shutting_down() and not silent:
+                return Ending.SHUT_DOWN
+        return Ending.BY_ITSELF
+
+    def _heartbeat(self, heard: Sequence[Said]) -> Order:
+        """Pass on what was heard. A database that is away is waited for as long as the lease lasts."""
+        self._outcome = next((message for message in heard if isinstance(message, Staged | Failed)), self._outcome)
+        progress = [message.model_dump(exclude={"kind"}) for message in heard if isinstance(message, Progress)]
+        rounds = [message.model_dump(exclude={"kind"}) for message in heard if isinstance(message, RoundDone)]
+        while True:
+            try:
+                order = self.leases.heartbeat(self.claim, progress=progress[-1] if progress else None, rounds=rounds)
+            except OperationalError as error:
+                self._outlast(error)
+            else:
+                self._lease_until = time.monotonic() + self.settings.lease_seconds
+                return order
+
+    def _outlast(self, error: OperationalError) -> None:
+        log.warning("database does not answer", job=self.claim.job.id, error=str(error.orig))
+        if time.monotonic() > self._lease_until:
+            raise LeaseLost(self.claim.job.id) from error
+        time.sleep(self.settings.heartbeat_seconds)
+
+    # --- when it has ended ------------------------------------------------------------------------------------------
+
+    def conclude(self, child: Child) -> Job:
+        """The job after its runner has ended by itself: published, to be repeated, or failed."""
+        if isinstance(self._outcome, Staged):
+            return self._publish(self._outcome)
+        error = _error(self._outcome) if self._outcome else _unexplained(child)
+        log.warning("attempt failed", job=self.claim.job.id, attempt=self.claim.job.attempt, code=error.code)
+        return self.leases.fail(self.claim, error)
+
+    def _publish(self, staged: Staged) -> Job:
+        self.leases.begin_finalizing(self.claim)
+        files = {"manifest": staged.manifest, "decisions": staged.decisions}
+        try:
+            published = [self._put(kind, path) for kind, path in files.items()]
+        except StorageFull as error:
+            return self.leases.fail(self.claim, _error(Failed.because(error)))
+        digests = {f"{file.kind}_sha256": file.sha256 for file in published}
+        return self.leases.finish(self.claim, published=published, result=staged.result | digests)
+
+    def _put(self, kind: str, path: Path) -> Artifact:
+        return self.store.put(path, job_id=self.claim.job.id, token=self.claim.token, kind=kind)
+
+
+CONCLUSIONS: dict[Ending, Callable[[Supervisor, Child], Job]] = {
+    Ending.BY_ITSELF: Supervisor.conclude,
+    Ending.CANCELLED: lambda supervisor, _: supervisor.leases.cancelled(supervisor.claim),
+    Ending.EXPIRED: lambda supervisor, _: supervisor.leases.expired(supervisor.claim),
+    Ending.SHUT_DOWN: lambda supervisor, _: supervisor.leases.hand_back(supervisor.claim),
+}
+
+
+def _error(failed: Failed) -> JobError:
+    return JobError(failed.code, failed.message, retryable=failed.retryable, field=failed.field)
+
+
+def _unexplained(child: Child) -> JobError:
+    """The error of a runner that ended without a word, from how its process ended."""
+    status = child.process.returncode
+    if status < 0:
+        killed = RunnerKilled(f"It got {signal.Signals(-status).name}")
+        return _error(Failed.because(killed))
+    trace = child.last_words().splitlines()
+    return _error(
+        Failed.because(RunnerCrashed(f"It exited with status {status}: {trace[-1] if trace else 'no output'}"))
+    )

@@ -1,0 +1,77 @@
+"""``python -m worker.sweeper``: publishes hints and picks up what others dropped. A process of its own.
+
+Any number may run; the one with the leader's lease works, the others wait to replace it.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from threading import Event
+
+import structlog
+from kombu.exceptions import OperationalError as BrokerError
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError as DatabaseError
+
+from ted_jobs import outbox, upkeep
+from ted_jobs.database import connect
+from ted_jobs.logs import configure
+from ted_jobs.queue import celery_app, ring
+from ted_jobs.settings import Settings
+
+log = structlog.get_logger()
+
+LEADERSHIP_SECONDS = 15.0
+Chore = Callable[[Engine], object]
+
+
+def chores(settings: Settings) -> Mapping[str, Chore]:
+    """What a sweep does, in order. Publishing comes last: a broker that hangs delays nothing else in its sweep."""
+    app = celery_app(settings)
+    return {
+        "reap expired leases": upkeep.reap_expired_leases,
+        "expire overdue jobs": upkeep.expire_overdue,
+        "ring again": upkeep.ring_again,
+        "publish hints": lambda engine: outbox.publish_waiting(engine, partial(ring, app)),
+    }
+
+
+def sweep(engine: Engine, *, todo: Mapping[str, Chore], holder: str) -> None:
+    """Do every chore once, if this process leads. A chore that fails is tried again in the next sweep."""
+    if not upkeep.lead(engine, "sweeper", holder=holder, seconds=LEADERSHIP_SECONDS):
+        return
+    for name, chore in todo.items():
+        try:
+            done = chore(engine)
+        except (DatabaseError, BrokerError) as error:
+            log.warning("chore failed", chore=name, error=str(error))
+        else:
+            if done:
+                log.info("chore done", chore=name, jobs=done if isinstance(done, int) else len(done))  # type: ignore[arg-type]
+
+
+def run(settings: Settings, *, stop: Event) -> None:
+    """Sweep until told to stop. A database that is away is waited for."""
+    engine, todo = connect(settings.database), chores(settings)
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    while not stop.is_set():
+        try:
+            sweep(engine, todo=todo, holder=holder)
+        except DatabaseError as error:
+            log.warning("database does not answer", error=str(error.orig))
+        stop.wait(settings.sweep_seconds)
+
+
+def main() -> None:
+    """Sweep until SIGTERM or SIGINT."""
+    settings, stop = Settings(), Event()
+    configure(settings.log_level)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(settings, stop=stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What a hint sets off: claim the job it names, or drop it."""
+
+import os
+import socket
+from collections.abc import Callable
+
+import structlog
+from celery import Celery
+from sqlalchemy import Engine
+
+from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.leases import Leases
+from ted_jobs.queue import PRUNE
+from ted_jobs.settings import Settings
+from worker.supervisor import Supervisor
+
+log = structlog.get_logger()
+
+
+def register(
+    app: Celery, *, settings: Settings, engine: Callable[[], Engine], shutting_down: Callable[[], bool]
+) -> None:
+    """Make the app answer hints. ``engine`` is asked in the process that runs the task: pools do not survive forks."""
+
+    @app.task(name=PRUNE)  # type: ignore[untyped-decorator]
+    def prune(job_id: str) -> None:
+        answer(job_id, engine=engine(), settings=settings, shutting_down=shutting_down)
+
+
+def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool]) -> None:
+    """Run the job if it is still queued. Ten hints for one job do no harm."""
+    leases = Leases(engine, lease_seconds=settings.lease_seconds)
+    claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
+    if claim is None:
+        log.info("hint dropped", job=job_id)
+        return
+    log.info("job claimed", job=job_id, attempt=claim.job.attempt, token=claim.token)
+    store = ArtifactStore(settings.artifacts)
+    job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
+    log.info("job left", job=job_id, status=job.status if job else "lost")
+
+
+def worker_name() -> str:
+    """This process, as a person would look for it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
