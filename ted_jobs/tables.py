@@ -17,7 +17,9 @@ counter = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _of_job(*, primary_key: bool = False) -> Column[str]:
-    return Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=primary_key)
+    return Column(
+        "job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=primary_key, nullable=False
+    )
 
 
 jobs = Table(
