@@ -60,7 +60,8 @@ class Manifest:
     @cached_property
     def row_indices(self) -> np.ndarray:
         """The retained rows of the dataset: uint64, ascending, counted from 0."""
-        return pq.read_table(self.path, columns=["row_index"])["row_index"].to_numpy()
+        indices: np.ndarray = pq.read_table(self.path, columns=["row_index"])["row_index"].to_numpy()
+        return indices
 
     def table(self) -> pa.Table:
         """Every column of the manifest."""

@@ -113,10 +113,10 @@ def _keys(decisions: Decisions, rows: np.ndarray) -> pa.Array:
 def _write_file(
     path: Path, schema: pa.Schema, *, batches: Iterator[pa.RecordBatch], metadata: ManifestMetadata
 ) -> None:
-    with _appearing_whole(path) as partial, pq.ParquetWriter(partial, schema, **_layout(schema)) as writer:
+    described = schema.with_metadata({METADATA_KEY: metadata.model_dump_json()})
+    with _appearing_whole(path) as partial, pq.ParquetWriter(partial, described, **_layout(schema)) as writer:
         for batch in batches:
             writer.write_batch(batch, row_group_size=ROWS_PER_GROUP)
-        writer.add_key_value_metadata({METADATA_KEY: metadata.model_dump_json().encode()})
 
 
 @contextmanager

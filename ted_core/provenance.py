@@ -5,8 +5,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
-
 
 class _Facts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,7 +83,7 @@ class Provenance(_Facts):
 class ManifestMetadata(Provenance):
     """What stands under the ``ted`` key of both files."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     polarity: Literal["retained"] = "retained"
     index_base: Literal[0] = 0
     rows_kept: int = Field(ge=0)

@@ -31,7 +31,7 @@ class DatasetSpec(BaseModel):
     ] = "parquet"
     task: Annotated[Task, Field(description="What the proxy learns.")]
     input: Annotated[
-        str | list[str] | None,
+        str | Annotated[list[str], Field(min_length=1, max_length=10_000)] | None,
         Field(
             description="Column (or, for several numeric columns, columns) that the proxy sees; for npz the array's "
             "name, for idx the file's name. Where null: 'image' for images, every numeric column but the target for "

@@ -1,1 +1,5 @@
-"""Name → model, and how it is trained."""
+"""Name → model, and how it is trained. Torch is loaded only by the modules that build models."""
+
+from ted_core.proxies.spec import FAMILIES, ProxyFamily, ProxySpec, Training, family_of
+
+__all__ = ["FAMILIES", "ProxyFamily", "ProxySpec", "Training", "family_of"]

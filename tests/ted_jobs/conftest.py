@@ -21,7 +21,7 @@ SPEC = JobSpec.model_validate(
         "plan": {"keep_ratio": 0.6},
     }
 )
-SUMMARY = DatasetSummary(rows=1797, columns=("image", "label"), shards=(), guard="guard")
+SUMMARY = DatasetSummary(rows=1797, columns=("image", "label"), guard="guard")
 
 
 @pytest.fixture(params=DATABASES)

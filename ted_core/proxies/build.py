@@ -1,0 +1,25 @@
+"""A proxy's name and a seed → its freshly initialized model."""
+
+from importlib import import_module
+
+import torch
+from torch import nn
+
+from ted_core.datasets import Samples
+from ted_core.errors import ProxyMismatch
+from ted_core.proxies.spec import family_of
+
+
+def build(name: str, samples: Samples, *, seed: int) -> nn.Module:
+    """The model on the CPU, for these samples' input shape and classes; equal seeds give equal weights.
+
+    Raises UnknownProxy, ProxyMismatch.
+    """
+    family = family_of(name)
+    if samples.kind not in family.takes:
+        raise ProxyMismatch(f"{name} takes {' or '.join(sorted(family.takes))}s", field="proxy.name")
+    module, function = family.builder.split(":")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model: nn.Module = getattr(import_module(module), function)(samples.input_shape, len(samples.classes))
+    return model

@@ -1,0 +1,57 @@
+"""The facts that pruning yields."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt16
+
+from ted_core.datasets import Samples
+from ted_core.plan import PruningPlan
+from ted_core.proxies import Training
+
+
+@dataclass(frozen=True)
+class Step:
+    """How much of the work is done, told while a round runs."""
+
+    round: int
+    rounds: int
+    fraction: float
+    """Of all rounds' work, between 0 and 1."""
+    samples_trained: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """The state after one round; the last one is the selection."""
+
+    number: int
+    rounds: int
+    retained: Bool[np.ndarray, " samples"]
+    score: Float32[np.ndarray, " samples"]
+    """NaN where the method measures nothing."""
+    internal_generalization: Float32[np.ndarray, " samples"]
+    """Mean performance so far of models that did not train on the sample; NaN where not measured."""
+    last_round: UInt16[np.ndarray, " samples"]
+    """The last round in which the sample was retained; 0 for never."""
+    train_loss: float | None
+    samples_trained: int
+    """Row-visits of training so far."""
+    samples_measured: int
+    """Row-visits of measuring so far."""
+
+    @property
+    def mean_internal_generalization(self) -> float | None:
+        """The mean over the pruned samples; None where nothing is pruned or measured."""
+        pruned = self.internal_generalization[~self.retained]
+        return float(pruned.mean()) if len(pruned) and not np.isnan(pruned).any() else None
+
+
+Watcher = Callable[[Step], None]
+Method = Callable[[Samples, PruningPlan, Training, str, Watcher], Iterator[Round]]
+"""(samples, plan, proxy, device, watcher) → rounds."""
+
+
+def nobody_watches(_: Step) -> None:
+    """The watcher for those who only want the rounds."""

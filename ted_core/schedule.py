@@ -1,0 +1,53 @@
+"""How many samples survive each round, and which."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+WARM_UP_ROUNDS, WARM_UP_SHARE = 2, 1 / 6
+
+
+def warm_up(rounds: int) -> int:
+    """The round after which pruning begins: the second, or a sixth of all, but never later than the last but one."""
+    return min(max(WARM_UP_ROUNDS, round(WARM_UP_SHARE * rounds)), rounds - 1)
+
+
+def survivors(samples: int, kept: int, *, rounds: int) -> list[int]:
+    """The number of samples retained after each round: linear from all to ``kept``, reached one round before the end.
+
+    ``rounds`` is at least 3. The last round trains on the target number and selects it once more.
+    """
+    first = warm_up(rounds)
+    shares = [min(max((number - first + 1) / (rounds - first), 0.0), 1.0) for number in range(1, rounds + 1)]
+    return [samples - round(share * (samples - kept)) for share in shares]
+
+
+def strongest(
+    score: Float[np.ndarray, " samples"], count: int, *, labels: Int64[np.ndarray, " samples"], class_floor: float
+) -> Bool[np.ndarray, " samples"]:
+    """The ``count`` highest scores, after every class has got the floor's share of its own size (rounded down).
+
+    Ties go to the earlier sample.
+    """
+    order = np.argsort(-score, kind="stable")
+    mask = np.zeros(len(score), bool)
+    mask[_floor_rows(order, labels, class_floor)] = True
+    rest = order[~mask[order]]
+    mask[rest[: count - int(mask.sum())]] = True
+    return mask
+
+
+def _floor_rows(
+    order: Int64[np.ndarray, " samples"], labels: Int64[np.ndarray, " samples"], share: float
+) -> Int64[np.ndarray, " rows"]:
+    """Each class's best rows, as many as the floor gives it."""
+    if not share:
+        return order[:0]
+    ranked = labels[order]
+    classes, sizes = np.unique(labels, return_counts=True)
+    floors = np.floor(share * sizes).astype(int)
+    return np.concatenate([order[ranked == label][:floor] for label, floor in zip(classes, floors, strict=True)])
+
+
+def epochs_of_round(number: int, *, rounds: int, epochs: int) -> range:
+    """The epochs, counted from 0, that round ``number`` trains; all rounds together train each epoch once."""
+    return range(epochs * (number - 1) // rounds, epochs * number // rounds)
