@@ -25,8 +25,7 @@ class Twins:
         self.seed, self.table = seed, Table(samples, scaling=Scaling.of(samples), device=device)
         self.folds = _folds(len(samples), seed)
         # Different initial weights: twins that agree then agree because of the data, not because of their start.
-        seeds = np.random.SeedSequence((seed, INITIALIZATION)).generate_state(TWINS)
-        models = [build(proxy.name, samples, seed=int(seed)) for seed in seeds]
+        models = [build(proxy.name, samples, seed=seed) for seed in initial_seeds(seed)]
         self.trainees = [Trainee(model, proxy, device=device) for model in models]
 
     def train_epoch(self, retained: Bool[np.ndarray, " samples"], *, number: int, count_rows: CountRows) -> float:
@@ -49,6 +48,11 @@ class Twins:
         for trainee, fold in zip(self.trainees, self.folds, strict=True):
             measured[fold] = trainee.performance(self.table, np.flatnonzero(fold))
         return measured
+
+
+def initial_seeds(seed: int) -> list[int]:
+    """For each twin the seed of its initial weights."""
+    return [int(state) for state in np.random.SeedSequence((seed, INITIALIZATION)).generate_state(TWINS)]
 
 
 def _folds(samples: int, seed: int) -> tuple[Bool[np.ndarray, " samples"], Bool[np.ndarray, " samples"]]:

@@ -9,7 +9,11 @@ import structlog
 def configure(level: str) -> None:
     """Send structlog's and the standard library's records alike to standard error, one JSON object a line."""
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    shared = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, stamp]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        stamp,
+    ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -21,7 +25,7 @@ def configure(level: str) -> None:
 
 
 def _json_lines(shared: list[structlog.typing.Processor]) -> structlog.stdlib.ProcessorFormatter:
-    render = [
+    render: list[structlog.typing.Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(),

@@ -1,6 +1,7 @@
 """The Celery entry point: one process that waits for hints and forks a child to answer each. Never loads torch."""
 
 import multiprocessing
+import os
 from functools import cache
 from typing import Any
 
@@ -38,4 +39,4 @@ def main() -> None:
     """Serve hints until SIGTERM; a running job is then handed back to the queue."""
     configure(settings.log_level)
     arguments = ["--queues", QUEUE, "--loglevel", settings.log_level, "--without-gossip", "--without-mingle"]
-    app.worker_main(["worker", "--hostname", "ted@%h", *arguments])
+    app.worker_main(["worker", "--hostname", f"ted-{os.getpid()}@%h", *arguments])

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
+from typing import IO
 
 from pydantic import ValidationError
 
@@ -35,33 +36,45 @@ class Child:
                 COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
             )
         self._messages: Queue[Said | None] = Queue(MESSAGES_AHEAD)
+        self._silent = False
         _expose_to_oom_killer(self.process.pid)
         with suppress(BrokenPipeError):  # it died at once; its exit status will tell
-            self._send(assignment.model_dump_json().encode() + b"\n")
-        Thread(target=self._listen, daemon=True).start()
+            self._input.write(assignment.model_dump_json().encode() + b"\n")
+            self._input.flush()
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
-    def _send(self, line: bytes) -> None:
-        if self.process.stdin:
-            self.process.stdin.write(line)
-            self.process.stdin.flush()
+    @property
+    def _input(self) -> IO[bytes]:
+        assert self.process.stdin  # noqa: S101 - asked for when the process was started
+        return self.process.stdin
+
+    @property
+    def _output(self) -> IO[bytes]:
+        assert self.process.stdout  # noqa: S101 - asked for when the process was started
+        return self.process.stdout
 
     def _listen(self) -> None:
-        if self.process.stdout:
-            for line in iter(lambda: self.process.stdout.readline(LONGEST_LINE), b""):  # type: ignore[union-attr]
-                with suppress(ValidationError):  # a stray line is no message
-                    self._messages.put(message_from_json(line))
+        for line in iter(lambda: self._output.readline(LONGEST_LINE), b""):
+            with suppress(ValidationError):  # a stray line is no message
+                self._messages.put(message_from_json(line))
         self._messages.put(None)
 
-    def hear(self, *, seconds: float) -> tuple[list[Said], bool]:
-        """What was said within this time, and whether the runner has fallen silent for good."""
+    def hear(self, *, seconds: float | None) -> list[Said]:
+        """What was said within this time (or before it falls silent); empty where nothing was."""
         heard: list[Said] = []
         with suppress(Empty):
-            message = self._messages.get(timeout=max(seconds, 0))
+            message = self._messages.get(timeout=seconds)
             while message is not None:
                 heard.append(message)
                 message = self._messages.get_nowait()
-            return heard, True
-        return heard, False
+            self._silent = True
+        return heard
+
+    @property
+    def silent(self) -> bool:
+        """Whether everything it will ever say has been heard."""
+        return self._silent
 
     def stop(self, *, grace_seconds: float) -> None:
         """End the runner and all it started: politely, then not."""
@@ -70,6 +83,12 @@ class Child:
             self.process.wait(timeout=grace_seconds)
         self._signal(signal.SIGKILL)
         self.process.wait()
+        while not self._silent:
+            self.hear(seconds=None)
+        self._listener.join()
+        self._output.close()
+        with suppress(BrokenPipeError):  # what it never read
+            self._input.close()
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):

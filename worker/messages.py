@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ted_core.errors import TedError
+from ted_core.rounds import Round
 from ted_jobs.spec import JobSpec
 
 
@@ -50,6 +51,16 @@ class RoundDone(_Message):
     train_loss: float | None = None
     internal_generalization: float | None = None
     """Mean performance on the pruned rows of models that did not see them."""
+
+    @classmethod
+    def of(cls, done: Round) -> "RoundDone":
+        return cls(
+            round=done.number,
+            rounds=done.rounds,
+            retained=int(done.retained.sum()),
+            train_loss=done.train_loss,
+            internal_generalization=done.mean_internal_generalization,
+        )
 
 
 class Staged(_Message):

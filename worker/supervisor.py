@@ -88,17 +88,16 @@ class Supervisor:
 
     def _watch(self, child: Child) -> Ending:
         """Why the watch is over. Raises LeaseLost."""
-        silent, heartbeat_due = False, time.monotonic()
         heard: list[Said] = []
-        while not silent:
-            news, silent = child.hear(seconds=heartbeat_due - time.monotonic())
-            heard += news
-            if silent or time.monotonic() >= heartbeat_due:
+        heartbeat_due = time.monotonic()
+        while not child.silent:
+            heard += child.hear(seconds=max(0, heartbeat_due - time.monotonic()))
+            if child.silent or time.monotonic() >= heartbeat_due:
                 order = self._heartbeat(heard)
                 heard, heartbeat_due = [], time.monotonic() + self.settings.heartbeat_seconds
                 if order in STOPS:
                     return STOPS[order]
-            if self.shutting_down() and not silent:
+            if self.shutting_down() and not child.silent:
                 return Ending.SHUT_DOWN
         return Ending.BY_ITSELF
 

@@ -1,5 +1,6 @@
 """A proxy's name and a seed → its freshly initialized model."""
 
+import hashlib
 from importlib import import_module
 
 import torch
@@ -23,3 +24,16 @@ def build(name: str, samples: Samples, *, seed: int) -> nn.Module:
         torch.manual_seed(seed)
         model: nn.Module = getattr(import_module(module), function)(samples.input_shape, len(samples.classes))
     return model
+
+
+def parameters(model: nn.Module) -> int:
+    """How many numbers training adjusts."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def weights_digest(model: nn.Module) -> str:
+    """The hexadecimal SHA-256 of the model's weights and buffers, by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + b"\0" + tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,93 @@
+"""Where a manifest came from, and the summary of it that the API shows."""
+
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from ted_core.datasets import DatasetIdentity, Samples
+from ted_core.provenance import Cost, DatasetFacts, ManifestMetadata, Provenance, ProxyFacts, QChoice, ShardFacts
+from ted_core.proxies.build import build, parameters, weights_digest
+from ted_core.rounds import Round
+from ted_core.twins import initial_seeds
+from worker.device import describe, determinism
+from worker.messages import Assignment
+
+VERSIONED = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The facts of one finished attempt."""
+
+    assignment: Assignment
+    samples: Samples
+    identity: DatasetIdentity
+    final: Round
+    device: str
+    seconds: float
+
+    def provenance(self) -> Provenance:
+        """What the manifest's metadata says beside the selection itself."""
+        spec = self.assignment.spec
+        return Provenance(
+            dataset=self._dataset(),
+            plan=spec.plan.model_dump(mode="json"),
+            q=self._q(),
+            proxy=self._proxy(),
+            seed=spec.plan.seed,
+            determinism=determinism(self.device),
+            cost=self._cost(),
+            device=describe(self.device),
+            versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONED},
+            job_id=self.assignment.job_id,
+            created_at=datetime.now(UTC),
+        )
+
+    def result(self, written: ManifestMetadata) -> dict[str, Any]:
+        """What the job's row says about its manifest."""
+        return {
+            "rows_in": written.dataset.rows,
+            "rows_kept": written.rows_kept,
+            "achieved_ratio": written.achieved_ratio,
+            "dataset_fingerprint": written.dataset.fingerprint,
+            "indices_sha256": written.indices_sha256,
+            "content_sha256": written.content_sha256,
+            "q": written.q.model_dump(),
+            "internal_generalization": self.final.mean_internal_generalization,
+            "cost": written.cost.model_dump() | {"of_one_full_run": written.cost.of_one_full_run},
+        }
+
+    def _dataset(self) -> DatasetFacts:
+        named = self.assignment.spec.dataset
+        return DatasetFacts(
+            **named.model_dump(),
+            rows=self.identity.rows,
+            shards=tuple(ShardFacts(**vars(shard)) for shard in self.identity.shards),
+            fingerprint=self.identity.fingerprint,
+        )
+
+    def _q(self) -> QChoice:
+        plan = self.assignment.spec.plan
+        chosen_by = "default; the automatic choice is not built yet" if plan.q == "auto" else "plan"
+        return QChoice(value=plan.effective_q, chosen_by=chosen_by)
+
+    def _proxy(self) -> ProxyFacts:
+        proxy = self.assignment.spec.proxy.resolved()
+        settings = proxy.model_dump(exclude={"name"})
+        if self.final.train_loss is None:
+            return ProxyFacts(name=proxy.name, settings=settings)
+        model = build(proxy.name, self.samples, seed=initial_seeds(self.assignment.spec.plan.seed)[0])
+        digest = weights_digest(model)
+        return ProxyFacts(
+            name=proxy.name, settings=settings, parameters=parameters(model), initial_weights_sha256=digest
+        )
+
+    def _cost(self) -> Cost:
+        return Cost(
+            rows_trained=self.final.samples_trained,
+            rows_measured=self.final.samples_measured,
+            full_run_rows=len(self.samples) * self.assignment.spec.proxy.resolved().epochs,
+            seconds=round(self.seconds, 3),
+        )

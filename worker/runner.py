@@ -1,0 +1,120 @@
+"""``python -m worker.runner``: the child process that trains. No Celery, no SQL.
+
+It reads one assignment from standard input and writes messages to standard output. Standard input then stays open as
+a lifeline: when it ends, the supervisor is gone, and so is the runner a moment later.
+"""
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from threading import Thread
+
+import torch
+
+from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load
+from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
+from ted_core.manifest_writer import write
+from ted_core.pruning import prune
+from ted_core.rounds import Round, Step
+from ted_core.selection import decisions
+from worker.device import resolve
+from worker.messages import Assignment, Failed, Progress, RoundDone, Staged
+from worker.origin import Origin
+from worker.pace import Pace
+
+Report = Callable[[Progress | RoundDone | Staged | Failed], None]
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def main() -> None:
+    """Run the one assignment; whatever goes wrong in a way we know is reported, not raised."""
+    report = _reporter()
+    assignment = Assignment.model_validate_json(sys.stdin.readline())
+    Thread(target=_die_with_supervisor, daemon=True).start()
+    try:
+        run(assignment, report)
+    except TedError as error:
+        report(Failed.because(error))
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        report(Failed.because(OutOfMemory(str(error))))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        report(Failed.because(StorageFull(str(error))))
+
+
+def _reporter() -> Report:
+    """A function that writes a message to what was standard output; stray prints go to standard error from now on."""
+    messages = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    return lambda message: print(message.model_dump_json(), file=messages, flush=True)
+
+
+def _die_with_supervisor() -> None:
+    sys.stdin.read()
+    os._exit(os.EX_TEMPFAIL)
+
+
+def run(assignment: Assignment, report: Report) -> None:
+    """Load, prune, write: ends with a Staged message or raises a TedError."""
+    started = time.monotonic()
+    torch.set_num_threads(assignment.threads)
+    device, plan = resolve(assignment.device), assignment.spec.plan
+    report(Progress(phase="loading"))
+    samples, identity = _loaded(assignment)
+    rounds = prune(samples, plan, proxy=assignment.spec.proxy, device=device, watch=Narrator(report))
+    final = _last(rounds, report)
+    report(Progress(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
+    _check_unchanged(assignment)
+    origin = Origin(assignment, samples, identity, final=final, device=device, seconds=time.monotonic() - started)
+    written = write(assignment.folder, decisions(final, samples, plan), provenance=origin.provenance())
+    report(Staged(manifest=written.manifest, decisions=written.decisions, result=origin.result(written.metadata)))
+
+
+def _loaded(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
+    """The samples and what they were read from; not a byte of it has changed since the job was submitted."""
+    dataset, roots = assignment.spec.dataset, assignment.dataset_roots
+    _check_unchanged(assignment)
+    limits = Limits(assignment.threads, assignment.memory_bytes, assignment.max_undecodable)
+    return load(dataset, roots=roots, limits=limits), identify(dataset, roots=roots)
+
+
+def _check_unchanged(assignment: Assignment) -> None:
+    """Raise DatasetChanged where the files are not those that were submitted."""
+    if inspect(assignment.spec.dataset, roots=assignment.dataset_roots).guard != assignment.dataset_guard:
+        raise DatasetChanged(assignment.spec.dataset.uri, field="dataset.uri")
+
+
+def _last(rounds: Iterator[Round], report: Report) -> Round:
+    """The final round; each one is reported as it ends."""
+    done = None
+    for done in rounds:
+        report(RoundDone.of(done))
+    assert done, "pruning yields at least one round"  # noqa: S101
+    return done
+
+
+class Narrator:
+    """Tells the steps of pruning as progress, a few times a second at most."""
+
+    def __init__(self, report: Report) -> None:
+        self.report, self.pace = report, Pace()
+
+    def __call__(self, step: Step) -> None:
+        if self.pace.due():
+            self.report(
+                Progress(
+                    phase="pruning",
+                    round=step.round,
+                    rounds=step.rounds,
+                    fraction=step.fraction,
+                    samples_per_second=self.pace.rate(step.samples_trained),
+                    eta_seconds=self.pace.seconds_left(step.fraction),
+                )
+            )
+
+
+if __name__ == "__main__":
+    main()
