@@ -1,6 +1,8 @@
 """The Celery app, and the one thing that is ever sent through it: a job's id."""
 
 from celery import Celery
+from kombu.connection import Connection
+from kombu.exceptions import OperationalError
 
 from ted_jobs.settings import Settings
 
@@ -42,3 +44,14 @@ def celery_app(settings: Settings) -> Celery:
 def ring(app: Celery, job_id: str) -> None:
     """Send a hint that this job may be queued. The hint is a doorbell; the job's row is the letter."""
     app.send_task(PRUNE, args=[job_id], queue=QUEUE, ignore_result=True)
+
+
+def broker_answers(settings: Settings) -> bool:
+    """Whether the broker accepts a connection within about a second."""
+    patience = {"socket_timeout": 1, "socket_connect_timeout": 1}
+    with Connection(settings.broker, connect_timeout=1, transport_options=patience) as connection:  # type: ignore[no-untyped-call]
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+        except (*connection.connection_errors, OperationalError):
+            return False
+    return True
