@@ -1,1 +1,1 @@
-"""The HTTP API. It writes rows and reads rows; it never touches a GPU, torch or the inside of a Parquet file."""
+"""The HTTP API: takes jobs, tells how they stand, hands out their manifests. Loads no torch."""

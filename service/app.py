@@ -1,39 +1,70 @@
-"""The FastAPI app."""
+"""The FastAPI app: endpoints, middleware, and what lives as long as the process does."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+from typing import Any, TypedDict
 
 from fastapi import FastAPI
 
-from service import openapi, problems
+from service.body_limit import BodyLimit
+from service.broker import BrokerProbe
+from service.documentation import DESCRIPTION, completed
 from service.endpoints import artifacts, health, jobs, proxies
-from service.endpoints.health import BrokerWatch
-from service.middleware import BoundedBody, RequestIds
+from service.problems import HANDLERS
+from service.request_log import RequestLog
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.database import connect
+from ted_jobs.queue import broker_answers
 from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
 
 
+class State(TypedDict):
+    """What every request finds in its state; made when the server starts, so that importing costs nothing."""
+
+    settings: Settings
+    store: JobStore
+    artifacts: ArtifactStore
+    broker: BrokerProbe
+
+
+class Service(FastAPI):
+    """FastAPI, with the document of the API completed."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        self.openapi_schema = self.openapi_schema or completed(super().openapi())
+        return self.openapi_schema
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service on these settings, or on those of the environment. The database must have been migrated."""
+    """The app with these settings, or with those of the environment."""
     settings = settings or Settings()
-    engine = connect(settings.database)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        engine.dispose()
-
-    app = FastAPI(**openapi.DESCRIPTION, lifespan=lifespan, redirect_slashes=False)
-    app.state.settings = settings
-    app.state.store = JobStore(engine, max_attempts=settings.max_attempts)
-    app.state.artifacts = ArtifactStore(settings.artifacts)
-    app.state.broker = BrokerWatch(settings)
+    app = Service(
+        title="TED coreset service",
+        version=version("ted-coreset"),
+        description=DESCRIPTION,
+        lifespan=partial(_lifespan, settings),
+        exception_handlers=dict(HANDLERS),
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(RequestLog)
     for endpoints in (jobs, artifacts, proxies, health):
         app.include_router(endpoints.router)
-    problems.install(app)
-    app.add_middleware(BoundedBody, limit=settings.max_body_bytes)
-    app.add_middleware(RequestIds)
-    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     return app
+
+
+@asynccontextmanager
+async def _lifespan(settings: Settings, _: FastAPI) -> AsyncIterator[State]:
+    engine = connect(settings.database)
+    yield State(
+        settings=settings,
+        store=JobStore(engine, max_attempts=settings.max_attempts),
+        artifacts=ArtifactStore(settings.artifacts),
+        broker=BrokerProbe(partial(broker_answers, settings)),
+    )
+    engine.dispose()

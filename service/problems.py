@@ -1,107 +1,142 @@
-"""From errors to responses: RFC 9457 problems. The one table that knows which error has which status."""
+"""Errors → RFC 9457 problems. The one table from what went wrong to the status that tells of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
-from service.schemas import FieldProblem, Problem
+from service import errors as http
+from service.schemas import FieldError, Problem
+from service.validation import parameter_errors
+from ted_core import errors as core
 from ted_core.errors import TedError
-from ted_jobs.errors import ArtifactNotReady, JobNotFound, NotCancellable
+from ted_jobs import errors as jobs
 
 log = structlog.get_logger()
 
-STATUSES: Mapping[type[TedError], HTTPStatus] = {
-    JobNotFound: HTTPStatus.NOT_FOUND,
-    ArtifactNotReady: HTTPStatus.CONFLICT,
-    NotCancellable: HTTPStatus.CONFLICT,
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+
+STATUS: Mapping[type[TedError], int] = {
+    # the request cannot be read
+    http.MalformedJson: 400,
+    http.BodyTooLarge: 413,
+    http.UnsupportedMediaType: 415,
+    http.InvalidRequest: 422,
+    http.RangeNotSatisfiable: 416,
+    # the dataset cannot be used
+    core.DatasetNotAllowed: 422,
+    core.DatasetNotFound: 422,
+    core.DatasetUnreadable: 422,
+    core.SchemasDiffer: 422,
+    core.DatasetEmpty: 422,
+    core.DatasetTooLarge: 422,
+    core.UnknownColumn: 422,
+    core.UnusableInputs: 422,
+    core.UnusableLabels: 422,
+    core.MissingValues: 422,
+    core.UndecodableImages: 422,
+    core.SingleClass: 422,
+    # plan, proxy and dataset do not fit together
+    core.TooFewRowsKept: 422,
+    core.TooFewRounds: 422,
+    core.UnknownProxy: 422,
+    core.UnknownMethod: 422,
+    core.ProxyMismatch: 422,
+    # the job is not there, or not in the state for this
+    jobs.JobNotFound: 404,
+    jobs.UnknownCursor: 422,
+    jobs.IdempotencyConflict: 422,
+    jobs.NotCancellable: 409,
+    jobs.ArtifactNotReady: 409,
+    # the service cannot
+    http.DatabaseUnavailable: 503,
 }
-"""Every other TedError is about what the request says: 422."""
-
-CODES = {
-    HTTPStatus.BAD_REQUEST: "malformed_body",
-    HTTPStatus.NOT_FOUND: "no_such_url",
-    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
-}
-UNION_BRANCHES = ("str", "float", "int", "constrained-", "list[", "literal[", "function-")
-RETRY_SECONDS = "2"
+"""What is not listed is a defect of the service, and answered with 500."""
 
 
-def install(app: FastAPI) -> None:
-    """Make the app answer every error with a problem."""
-    app.add_exception_handler(TedError, _ted_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(OperationalError, _database_away)
-    app.add_exception_handler(Exception, _defect)
+class ProblemResponse(Response):
+    """A problem on its way to the client."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(problem.model_dump_json(), status_code=problem.status, headers=headers)
 
 
-def problem(
-    status: HTTPStatus,
-    code: str,
-    *,
-    detail: str,
-    errors: Sequence[FieldProblem] = (),
-    headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    """The response for one problem; its title is the status's phrase."""
-    document = Problem(
+def problem(request: Request, status: int, *, code: str, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
+    """The problem that this request met."""
+    return Problem(
         type=f"urn:ted:problem:{code}",
-        title=status.phrase,
+        title=code.replace("_", " ").capitalize(),
         status=status,
-        code=code,
         detail=detail,
+        code=code,
         errors=list(errors),
-    )
-    return JSONResponse(
-        document.model_dump(mode="json"), status, headers=headers, media_type="application/problem+json"
+        instance=f"urn:ted:request:{request.state.request_id}",
     )
 
 
-def _ted_error(_: Request, error: Any) -> JSONResponse:
-    status = STATUSES.get(type(error), HTTPStatus.UNPROCESSABLE_ENTITY)
-    errors = [FieldProblem(field=error.field, message=str(error))] if error.field else []
-    return problem(status, error.code(), detail=str(error), errors=errors)
+def unexpected(request: Request) -> ProblemResponse:
+    """The answer to a defect: it gives nothing away but the id under which the log tells more."""
+    detail = "The service met an error of its own; its log holds more under this request's id."
+    return ProblemResponse(problem(request, 500, code="internal_error", detail=detail))
 
 
-def _validation_error(_: Request, error: Any) -> JSONResponse:
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return problem(
-            HTTPStatus.BAD_REQUEST, "malformed_body", detail=f"The body is not JSON: {first['ctx']['error']}."
-        )
-    found = [FieldProblem(field=_field(fault["loc"]), message=fault["msg"]) for fault in error.errors()]
-    detail = "; ".join(f"{fault.field}: {fault.message}" for fault in found)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail=detail, errors=found)
+async def _refused(request: Request, error: TedError) -> Response:
+    status = STATUS.get(type(error))
+    if status is None:
+        log.error("unlisted error", exc_info=error)
+        return unexpected(request)
+    facts = problem(request, status, code=error.code(), detail=str(error), errors=_fields(error))
+    return ProblemResponse(facts, HEADERS.get(type(error), _no_headers)(error))
 
 
-def _field(location: Sequence[str | int]) -> str:
-    """The place in the request as its author would write it: plan.keep_ratio, limit, Idempotency-Key."""
-    _, *path = location
-    return ".".join(str(part) for part in path if not str(part).startswith(UNION_BRANCHES)) or "body"
+def _fields(error: TedError) -> Sequence[FieldError]:
+    if isinstance(error, http.InvalidRequest):
+        return error.errors
+    return [FieldError(field=error.field, message=str(error))] if error.field else []
 
 
-def _http_exception(_: Request, error: Any) -> JSONResponse:
-    status = HTTPStatus(error.status_code)
-    return problem(status, CODES.get(status, "http_error"), detail=str(error.detail), headers=error.headers)
+def _no_headers(_: TedError) -> dict[str, str]:
+    return {}
 
 
-def _database_away(request: Request, error: Any) -> JSONResponse:
-    log.error("database does not answer", path=request.url.path, error=str(error.orig))
-    detail = "The job store does not answer; nothing was changed. Send the request again."
-    headers = {"Retry-After": RETRY_SECONDS}
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable", detail=detail, headers=headers)
+HEADERS: Mapping[type[TedError], Any] = {
+    http.RangeNotSatisfiable: lambda error: {"Content-Range": f"bytes */{error.size}"},
+    http.DatabaseUnavailable: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
 
 
-def _defect(request: Request, error: Exception) -> JSONResponse:
-    log.error("unexpected error", path=request.url.path, exc_info=error)
-    detail = "This is a defect of the service; its log holds the trace under this response's X-Request-ID."
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail=detail)
+async def _parameters_refused(request: Request, error: RequestValidationError) -> Response:
+    return await _refused(request, http.InvalidRequest(parameter_errors(error.errors())))
+
+
+async def _http_refused(request: Request, error: HTTPException) -> Response:
+    """What the router itself says: no such path, no such method."""
+    phrase = HTTPStatus(error.status_code).phrase
+    detail = f"{error.detail}: {request.method} {request.url.path}. /openapi.json lists what there is."
+    facts = problem(request, error.status_code, code=phrase.lower().replace(" ", "_"), detail=detail)
+    return ProblemResponse(facts, error.headers)
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    log.warning("database does not answer", error=str(error))
+    return await _refused(request, http.DatabaseUnavailable())
+
+
+HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    TedError: _refused,
+    RequestValidationError: _parameters_refused,
+    HTTPException: _http_refused,
+    OperationalError: _database_away,
+    InterfaceError: _database_away,
+    NoConnectionLeft: _database_away,
+}

@@ -1,92 +1,110 @@
-"""What travels over HTTP."""
+"""What travels over HTTP. Requests are ``ted_jobs.spec.JobSpec``; these are the answers."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service import examples
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.plan import PruningPlan
-from ted_core.proxies.spec import FAMILIES, ProxyFamily, ProxySpec
-from ted_jobs.job import Event, Job
+from ted_core.provenance import QChoice
+from ted_core.proxies.spec import ProxyFamily, Training
+from ted_jobs import job as stored
 from ted_jobs.status import JobStatus
 
+Sha256 = Annotated[str, Field(description="Hexadecimal SHA-256.")]
 
-class _Document(BaseModel):
+
+class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class FieldProblem(_Document):
-    """One field of the request and what is wrong with it."""
-
-    field: str = Field(examples=["plan.keep_ratio"])
-    message: str = Field(examples=["Input should be less than 1"])
+# --- a job ------------------------------------------------------------------------------------------------------------
 
 
-class Problem(_Document):
-    """What went wrong, as RFC 9457 describes it. ``code`` is stable; match on it, not on the text."""
+class Progress(_Answer):
+    """How far the present attempt has come."""
 
-    type: str = Field(examples=["urn:ted:problem:unknown_column"])
-    title: str
-    status: int
-    code: str = Field(examples=["unknown_column"])
-    detail: str
-    errors: list[FieldProblem]
-
-
-class Progress(_Document):
-    """How far the current attempt has come."""
-
-    phase: str = Field(examples=["pruning"])
-    round: int = 0
-    rounds: int = 0
-    fraction: float = Field(default=0, description="Of the pruning, from 0 to 1.")
+    phase: Annotated[str, Field(description="starting, loading, pruning or writing.")]
+    round: int
+    rounds: int
+    fraction: Annotated[float, Field(description="Share of the rounds that is done, from 0 to 1.")]
     samples_per_second: float | None = None
-    eta_seconds: float | None = None
+    eta_seconds: Annotated[float | None, Field(description="Seconds left, where they can be estimated.")] = None
 
 
-class FailureDocument(_Document):
+class Cost(_Answer):
+    """What the selection took."""
+
+    rows_trained: Annotated[int, Field(description="Rows that the proxies were trained on, each visit counted.")]
+    rows_measured: Annotated[int, Field(description="Rows that they were then measured on.")]
+    full_run_rows: Annotated[int, Field(description="The same for one training run of the proxy on all rows.")]
+    of_one_full_run: Annotated[float, Field(description="rows_trained / full_run_rows.")]
+    seconds: float
+
+
+class Result(_Answer):
+    """What a succeeded job has selected."""
+
+    rows_in: int
+    rows_kept: int
+    achieved_ratio: Annotated[float, Field(description="Fraction of the rows that was retained.")]
+    dataset_fingerprint: str
+    indices_sha256: Sha256
+    content_sha256: Annotated[
+        str, Field(description="SHA-256 of the tables' content; equal for two runs with equal inputs.")
+    ]
+    q: Annotated[QChoice, Field(description="The exponent that was used, and who chose it.")]
+    internal_generalization: float | None = None
+    cost: Cost
+
+
+class JobError(_Answer):
     """Why the job ended without a manifest."""
 
-    code: str = Field(examples=["missing_values"])
+    code: str
     message: str
-    retryable: bool = Field(description="Whether the same job may succeed when submitted again.")
-    field: str | None = None
+    retryable: Annotated[bool, Field(description="Whether the same job may succeed when submitted again.")]
+    field: Annotated[str | None, Field(description="The request's field that holds the cause.")] = None
 
 
-class Links(_Document):
-    """Where to go from here."""
+class Links(_Answer):
+    """Where to go on from here, relative to this service."""
 
     self: str
-    events: str
     cancel: str
+    events: str
     manifest: str
     decisions: str
 
     @classmethod
-    def of(cls, job: Job) -> "Links":
-        base = f"/v1/jobs/{job.id}"
-        return cls(self=base, **{name: f"{base}/{name}" for name in ("events", "cancel", "manifest", "decisions")})
+    def of(cls, job_id: str) -> "Links":
+        """The links of one job."""
+        here = f"/v1/jobs/{job_id}"
+        others = {name: f"{here}/{name}" for name in ("cancel", "events", "manifest", "decisions")}
+        return cls(self=here, **others)
 
 
-class JobDocument(_Document):
-    """A pruning job."""
+class Job(_Answer):
+    """A pruning job: what was asked for, how it stands, what came out."""
 
-    id: str = Field(examples=["job_01a20a22a0aa297c31e37cd451ec"])
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.JOB]})
+
+    id: str
     object: Literal["job"] = "job"
     status: JobStatus
     status_reason: str | None
     dataset: DatasetSpec
-    proxy: ProxySpec
+    proxy: Training
     plan: PruningPlan
     metadata: dict[str, str]
-    deadline_seconds: int | None
-    rows_in: int
+    rows_in: Annotated[int, Field(description="Rows of the dataset when the job was submitted.")]
     attempt: int
     max_attempts: int
     progress: Progress | None
-    result: dict[str, Any] | None
-    error: FailureDocument | None
+    result: Result | None
+    error: JobError | None
     created_at: datetime
     queued_at: datetime
     started_at: datetime | None
@@ -95,83 +113,100 @@ class JobDocument(_Document):
     links: Links
 
     @classmethod
-    def of(cls, job: Job) -> "JobDocument":
-        """The job as its client sees it."""
-        shared = {name: getattr(job, name) for name in SHARED_WITH_ROW}
-        progress = Progress.model_validate(job.progress) if job.progress else None
-        error = FailureDocument.model_validate(job.error) if job.error else None
-        return cls.model_construct(
-            object="job", **shared, **dict(job.spec), progress=progress, error=error, links=Links.of(job)
-        )
+    def of(cls, job: stored.Job) -> "Job":
+        """The stored job as its client sees it."""
+        spec = job.spec
+        asked = {"dataset": spec.dataset, "proxy": spec.proxy.resolved(), "plan": spec.plan, "metadata": spec.metadata}
+        return cls.model_validate({**vars(job), **asked, "links": Links.of(job.id)})
 
 
-SHARED_WITH_ROW = [
-    name for name in JobDocument.model_fields if name in Job.__dataclass_fields__ and name not in ("progress", "error")
-]
-
-
-class JobPage(_Document):
-    """Some jobs, newest first."""
+class JobList(_Answer):
+    """A page of jobs, newest first."""
 
     object: Literal["list"] = "list"
-    data: list[JobDocument]
+    data: list[Job]
     has_more: bool
-    next: str | None = Field(description="Pass as `after` for the next page; null on the last.")
+    next: Annotated[str | None, Field(description="Pass as `after` for the next page; null on the last.")]
 
 
-class EventDocument(_Document):
+class Event(_Answer):
     """One thing that happened to a job."""
 
-    sequence: int = Field(description="Counts from 1 without gaps.")
-    type: str = Field(examples=["job.running"])
+    sequence: Annotated[int, Field(description="Counts from 1 without gaps.")]
+    type: Annotated[str, Field(examples=["job.queued", "job.round", "job.succeeded"])]
     data: dict[str, Any]
     created_at: datetime
 
     @classmethod
-    def of(cls, event: Event) -> "EventDocument":
-        return cls(sequence=event.sequence, type=event.type, data=event.data, created_at=event.created_at)
+    def of(cls, event: stored.Event) -> "Event":
+        """The stored event as a client sees it."""
+        return cls.model_validate(vars(event))
 
 
-class EventPage(_Document):
-    """Some events of a job, oldest first."""
+class EventList(_Answer):
+    """A page of a job's events, oldest first."""
 
     object: Literal["list"] = "list"
-    data: list[EventDocument]
+    data: list[Event]
     has_more: bool
-    next: int | None = Field(description="Pass as `after` for the next page; null where there is none yet.")
+    next: Annotated[int, Field(description="Pass as `after` to hear what follows, now or later.")]
 
 
-class ProxyDocument(_Document):
-    """An installed proxy and the training it gets unless a job says otherwise."""
+# --- everything else --------------------------------------------------------------------------------------------------
+
+
+class Proxy(_Answer):
+    """An installed proxy, and how it is trained unless a request says otherwise."""
 
     name: str
-    takes: list[str]
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
+    takes: Annotated[list[Literal["image", "vector"]], Field(description="Inputs that the proxy can learn from.")]
+    defaults: Training
 
     @classmethod
-    def of(cls, name: str, family: ProxyFamily) -> "ProxyDocument":
-        defaults = {
-            field: getattr(family, field) for field in ("epochs", "batch_size", "learning_rate", "weight_decay")
-        }
-        return cls(name=name, takes=sorted(family.takes), **defaults)
+    def of(cls, name: str, family: ProxyFamily, *, defaults: Training) -> "Proxy":
+        """The proxy family under its name."""
+        return cls(name=name, takes=sorted(family.takes), defaults=defaults)
 
 
-class ProxyPage(_Document):
+class ProxyList(_Answer):
     """All installed proxies."""
 
     object: Literal["list"] = "list"
-    data: list[ProxyDocument]
-
-    @classmethod
-    def installed(cls) -> "ProxyPage":
-        return cls(data=[ProxyDocument.of(name, family) for name, family in FAMILIES.items()])
+    data: list[Proxy]
 
 
-class Health(_Document):
-    """Whether the service can do its work."""
+class Health(_Answer):
+    """The process is alive."""
 
-    status: Literal["ok", "degraded"]
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(_Answer):
+    """Whether jobs can be taken, and whether workers hear of them at once."""
+
+    status: Annotated[
+        Literal["ok", "degraded"],
+        Field(description="degraded: jobs are taken and stored, but start only when the broker is back."),
+    ]
     reason: str | None = None
+
+
+class FieldError(_Answer):
+    """One field of the request that was not as it must be."""
+
+    field: Annotated[str, Field(examples=["plan.keep_ratio"])]
+    message: str
+
+
+class Problem(_Answer):
+    """What went wrong, as RFC 9457 has it. `code` is stable; `errors` names the request's fields."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM]})
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError] = []
+    instance: Annotated[str, Field(description="This one occurrence: the request's id, as found in the service's log.")]

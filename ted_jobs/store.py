@@ -52,11 +52,15 @@ class JobStore:
                 known = self._replay(connection, tenant, idempotency_key)
                 return known or self._store(connection, spec, summary, tenant=tenant, idempotency_key=idempotency_key)
         except IntegrityError:  # two requests with one key at the same instant: the other one won
-            with reading(self.engine) as connection:
-                known = self._replay(connection, tenant, idempotency_key)
+            known = self.replay(idempotency_key, tenant=tenant)
             if known is None:
                 raise
             return known
+
+    def replay(self, idempotency_key: IdempotencyKey | None, *, tenant: str) -> Submission | None:
+        """What an earlier request with this key has stored, or None. Raises IdempotencyConflict."""
+        with reading(self.engine) as connection:
+            return self._replay(connection, tenant, idempotency_key)
 
     def _replay(self, connection: Connection, tenant: str, key: IdempotencyKey | None) -> Submission | None:
         if key is None:

@@ -1,1 +1,1 @@
-"""One file per kind of thing that has a URL."""
+"""One file per kind of thing that the API speaks of."""

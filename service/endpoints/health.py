@@ -1,58 +1,24 @@
-"""Whether the process lives and can do its work."""
+"""For those who run the service: whether it lives, and whether it can work."""
 
-import time
-from threading import Lock
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Depends, Request, Response
-
-from service.dependencies import Store
-from service.responses import answered, problems
-from service.schemas import Health
-from ted_jobs.queue import broker_answers
-from ted_jobs.settings import Settings
+from service.dependencies import Broker, Store
+from service.documentation import problems
+from service.schemas import Health, Readiness
 
 router = APIRouter(tags=["health"])
 
-REMEMBER_SECONDS = 5.0
+
+@router.get("/healthz", operation_id="health", summary="Is the process alive?", responses=problems())
+async def health() -> Health:
+    """Yes, if anything answers at all."""
+    return Health()
 
 
-class BrokerWatch:
-    """Whether the broker answers, asked at most every few seconds and by one request at a time."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._lock = settings, Lock()
-        self._answers, self._asked = True, float("-inf")
-
-    def answers(self) -> bool:
-        """What is known; whoever comes while another asks gets the last answer."""
-        if time.monotonic() - self._asked > REMEMBER_SECONDS and self._lock.acquire(blocking=False):
-            try:
-                self._answers, self._asked = broker_answers(self._settings), time.monotonic()
-            finally:
-                self._lock.release()
-        return self._answers
-
-
-def _broker(request: Request) -> BrokerWatch:
-    watch: BrokerWatch = request.app.state.broker
-    return watch
-
-
-@router.get(
-    "/healthz", operation_id="isAlive", summary="Is the process alive?", response_model=Health, responses=problems()
-)
-def healthz() -> Response:
-    """Yes, whenever it answers."""
-    return answered(Health(status="ok"))
-
-
-@router.get(
-    "/readyz", operation_id="isReady", summary="Can it accept jobs?", response_model=Health, responses=problems()
-)
-def readyz(store: Store, broker: Annotated[BrokerWatch, Depends(_broker)]) -> Response:
-    """Needs the database. Without the broker jobs are accepted and wait: "degraded"."""
+@router.get("/readyz", operation_id="readiness", summary="Can jobs be taken?", responses=problems())
+def readiness(store: Store, broker: Broker) -> Readiness:
+    """Yes, once the database answers. Without the broker the service is degraded: jobs are stored and start later."""
     store.ping()
     if broker.answers():
-        return answered(Health(status="ok"))
-    return answered(Health(status="degraded", reason="The broker does not answer; jobs are accepted and wait for it."))
+        return Readiness(status="ok")
+    return Readiness(status="degraded", reason="The broker does not answer; jobs wait until it does.")

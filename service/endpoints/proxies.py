@@ -1,14 +1,19 @@
-"""Which proxies a job may name."""
+"""The proxies that a job may name."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
-from service.responses import answered, problems
-from service.schemas import ProxyPage
+from service.documentation import problems
+from service.schemas import Proxy, ProxyList
+from ted_core.proxies.spec import FAMILIES, ProxySpec
 
 router = APIRouter(prefix="/v1/proxies", tags=["proxies"])
 
 
-@router.get("", operation_id="listProxies", summary="List proxies", response_model=ProxyPage, responses=problems())
-def list_proxies() -> Response:
-    """Every installed proxy, what it takes and how it is trained by default."""
-    return answered(ProxyPage.installed())
+@router.get("", operation_id="list_proxies", summary="List the installed proxies", responses=problems())
+async def list_proxies() -> ProxyList:
+    """Which proxies a job may name, what they learn from, and how they are trained by default."""
+    return ProxyList(data=[_described(name) for name in FAMILIES])
+
+
+def _described(name: str) -> Proxy:
+    return Proxy.of(name, FAMILIES[name], defaults=ProxySpec(name=name).resolved())

@@ -1,0 +1,12 @@
+"""Conditional requests: whether a client's copy is still good (RFC 9110, section 13)."""
+
+
+def quoted(tag: str) -> str:
+    """The strong entity tag."""
+    return f'"{tag}"'
+
+
+def is_known(etag: str, if_none_match: str | None) -> bool:
+    """Whether the header names this tag. Compared weakly, as If-None-Match wants it."""
+    listed = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    return etag in listed or listed == ["*"]

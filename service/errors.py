@@ -1,0 +1,41 @@
+"""What HTTP adds to the things that can go wrong."""
+
+from collections.abc import Sequence
+
+from service.schemas import FieldError
+from ted_core.errors import TedError
+
+
+class MalformedJson(TedError):
+    """The body must be one JSON document in UTF-8, without NaN or Infinity and not nested beyond reason."""
+
+
+class UnsupportedMediaType(TedError):
+    """The body must be JSON; send it with Content-Type: application/json."""
+
+
+class BodyTooLarge(TedError):
+    """The request's body is larger than this service accepts; name data by its URI instead of sending it."""
+
+
+class RangeNotSatisfiable(TedError):
+    """The requested range begins behind the end of the file; ask for an earlier one, or for the whole file."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size} bytes")
+        self.size = size
+
+
+class DatabaseUnavailable(TedError):
+    """The job store does not answer; try again shortly, and submit with the same Idempotency-Key as before."""
+
+
+class InvalidRequest(TedError):
+    """Some fields of the request are not what they must be."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return self.fact

@@ -1,0 +1,78 @@
+"""Jobs on a terminal."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ted_client.client import Job
+
+COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
+Watcher = Callable[[Job], None]
+
+
+@contextmanager
+def watching(console: Console) -> Iterator[Watcher]:
+    """A function that shows a job's progress: as a bar on a terminal, as plain lines anywhere else."""
+    if not console.is_terminal:
+        yield _lines(console)
+        return
+    text = TextColumn("{task.description}")
+    with Progress(SpinnerColumn(), text, BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task("waiting", total=1.0)
+        yield lambda job: bar.update(task, description=described(job), completed=_fraction(job))
+
+
+def _lines(console: Console) -> Watcher:
+    """One line for every new phase, round or status."""
+    last: tuple[object, ...] = ()
+
+    def show(job: Job) -> None:
+        nonlocal last
+        state = (job.status, job.progress.get("phase"), job.progress.get("round"))
+        if state != last:
+            console.print(described(job), highlight=False)
+            last = state
+
+    return show
+
+
+def described(job: Job) -> str:
+    """What a job is doing, in a few words."""
+    progress = job.progress
+    if job.status != "running" or not progress:
+        return job.status
+    facts = [progress["phase"]]
+    if progress["rounds"]:
+        facts.append(f"round {progress['round']}/{progress['rounds']}")
+    if progress["samples_per_second"]:
+        facts.append(f"{progress['samples_per_second']:,.0f} samples/s")
+    if progress["eta_seconds"] is not None:
+        facts.append(f"about {progress['eta_seconds']:.0f} s left")
+    return ", ".join(facts)
+
+
+def _fraction(job: Job) -> float:
+    return 1.0 if job.is_terminal else float(job.progress.get("fraction", 0.0))
+
+
+def job_table(jobs: Iterable[Job]) -> Table:
+    """Jobs, one a line."""
+    table = Table("job", "status", "kept", "dataset", "created", box=None)
+    for job in jobs:
+        colour = COLOURS.get(job.status, "white")
+        kept = f"{job.facts['plan']['keep_ratio']:.0%} of {job.facts['rows_in']:,}"
+        created = str(job.facts["created_at"])[:19].replace("T", " ")
+        table.add_row(job.id, f"[{colour}]{described(job)}[/]", kept, job.facts["dataset"]["uri"], created)
+    return table
+
+
+def outcome(job: Job) -> str:
+    """How a job ended, in a line."""
+    if job.result:
+        cost = job.result["cost"]
+        return f"{job.id} kept {job.result['rows_kept']:,} of {job.result['rows_in']:,} rows in {cost['seconds']:.0f} s"
+    reason = f": {job.error['message']}" if job.error else ""
+    return f"{job.id} is {job.status}{reason}"
