@@ -133,7 +133,9 @@ class Client:
         try:
             response = self._http.request(method, url, **options)
         except httpx.TransportError as error:
-            raise ServiceUnreachable(f"{self._http.base_url} does not answer ({error}). Start it with: ted up") from error
+            raise ServiceUnreachable(
+                f"{self._http.base_url} does not answer ({error}). Start it with: ted up"
+            ) from error
         if response.status_code >= FIRST_ERROR:
             raise TedApiError(problem_of(response))
         return response.json()
@@ -154,5 +156,9 @@ def problem_of(response: httpx.Response) -> Mapping[str, Any]:
     try:
         problem: Mapping[str, Any] = response.json()
     except ValueError:
-        return {"code": "not_ted", "status": response.status_code, "detail": f"{response.url} answered {response.status_code}."}
+        return {
+            "code": "not_ted",
+            "status": response.status_code,
+            "detail": f"{response.url} answered {response.status_code}.",
+        }
     return problem

@@ -20,7 +20,14 @@ def watching(console: Console) -> Iterator[Watcher]:
         yield _lines(console)
         return
     text = TextColumn("{task.description}")
-    with Progress(SpinnerColumn(), text, BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), console=console) as bar:
+    with Progress(
+        SpinnerColumn(),
+        text,
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        console=console,
+    ) as bar:
         task = bar.add_task("waiting", total=1.0)
         yield lambda job: bar.update(task, description=described(job), completed=_fraction(job))
 
