@@ -1,4 +1,4 @@
-"""The embedded broker: a real Valkey (or Redis) server on a Unix socket in the home folder, reachable by nobody else."""
+"""The embedded broker: a real Valkey (or Redis) server on a Unix socket that only its owner can reach."""
 
 import hashlib
 import shutil

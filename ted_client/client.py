@@ -40,14 +40,14 @@ class Job:
         return self.facts["progress"] or {}
 
     @property
-    def result(self) -> Mapping[str, Any] | None:
-        """Counts, digests and cost of a job that has succeeded."""
-        return self.facts["result"]
+    def result(self) -> Mapping[str, Any]:
+        """Counts, digests and cost of a job that has succeeded; empty before that."""
+        return self.facts["result"] or {}
 
     @property
-    def error(self) -> Mapping[str, Any] | None:
-        """Code, message and field of a job that has failed."""
-        return self.facts["error"]
+    def error(self) -> Mapping[str, Any]:
+        """Code, message and field of a job that has failed; empty where it has not."""
+        return self.facts["error"] or {}
 
     @property
     def is_terminal(self) -> bool:
@@ -67,15 +67,13 @@ class Client:
 
     def __init__(self, url: str, *, key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.url = url
         self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
 
     @classmethod
     def from_home(cls, home: Path) -> "Client":
         """A client for the service that ``ted up`` runs in this home folder. Raises ServiceUnreachable."""
-        try:
-            connection = json.loads((home / CONNECTION).read_text())
-        except (OSError, ValueError) as error:
-            raise ServiceUnreachable(f"Nothing runs in {home}. Start it with: ted up --home {home}") from error
+        connection = connection_in(home)
         return cls(connection["url"], key=connection.get("key"))
 
     def submit(self, job: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
@@ -149,6 +147,15 @@ class Client:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
+
+
+def connection_in(home: Path) -> Mapping[str, Any]:
+    """What ``ted up`` has left in its home folder: url, pid and, once there are keys, key. Raises ServiceUnreachable."""
+    try:
+        connection: Mapping[str, Any] = json.loads((home / CONNECTION).read_text())
+    except (OSError, ValueError) as error:
+        raise ServiceUnreachable(f"Nothing runs in {home}. Start it with: ted up --home {home}") from error
+    return connection
 
 
 def problem_of(response: httpx.Response) -> Mapping[str, Any]:

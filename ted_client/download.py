@@ -33,10 +33,12 @@ class Download:
     def _transfer_with_patience(self) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._transfer()
+                self._transfer()
             except httpx.TransportError as error:
                 if attempt == ATTEMPTS:
                     raise ServiceUnreachable(f"{self.url} broke off {ATTEMPTS} times ({error}).") from error
+            else:
+                return
 
     def _transfer(self) -> None:
         """Fetch what is still missing."""

@@ -90,7 +90,7 @@ def _migrate(environment: Mapping[str, str]) -> None:
 def _is_ready(url: str) -> bool:
     try:
         with Client(url) as client:
-            return client.ready()["status"] == "ok"
+            return bool(client.ready()["status"] == "ok")
     except ClientError:
         return False
 

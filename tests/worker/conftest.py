@@ -22,7 +22,7 @@ from ted_jobs.store import JobStore
 from worker.supervisor import Supervisor
 
 
-def png(pixels) -> bytes:  # noqa: ANN001
+def png(pixels) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,0 +1,114 @@
+"""``ted demo``: a real service, a real job on real data, and what was gained by it, in a table."""
+
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ted_client import showing
+from ted_client.client import Client, Job, connection_in
+from ted_client.digits import write_digits
+from ted_client.errors import ClientError, ServiceUnreachable
+
+START_SECONDS, STOP_SECONDS, POLL_SECONDS = 90, 60, 0.2
+SEEDS = (0, 1, 2)
+PROXY = {"name": "cnn", "epochs": 15}
+KEEP_RATIO = 0.6
+MEANINGS = {"full": "all rows", "ted": "TED's rows", "random": "random rows"}
+
+
+def run(folder: Path, *, console: Console) -> None:
+    """Go the whole way from a Parquet file to a table of accuracies. Raises ClientError."""
+    train, test = write_digits(folder / "data")
+    console.print(f"Data: scikit-learn's digits as PNG images in {train}", highlight=False, soft_wrap=True)
+    with _service(folder) as client:
+        console.print(f"Service: {client.url} (API, sweeper, worker, broker; logs in {folder / 'service' / 'logs'})")
+        job = _pruned(client, train, console=console)
+        manifest = client.download(job.id, folder / "manifest.parquet")
+        client.download(job.id, folder / "decisions.parquet", kind="decisions")
+    console.print("Training a fresh model on all rows, on TED's and on as many random ones …")
+    accuracies = _compared(train, test, manifest)
+    console.print(_table(accuracies, job.result))
+    console.print(f"Manifest: {manifest}", highlight=False, soft_wrap=True)
+    console.print(f"Reasons:  {folder / 'decisions.parquet'}", highlight=False, soft_wrap=True)
+
+
+def _pruned(client: Client, train: Path, *, console: Console) -> Job:
+    request = {
+        "dataset": {"uri": str(train), "task": "image-classification"},
+        "proxy": PROXY,
+        "plan": {"keep_ratio": KEEP_RATIO},
+    }
+    submitted = client.submit(request)
+    console.print(f"Job: {submitted.id}, to keep {KEEP_RATIO:.0%} of {submitted.facts['rows_in']:,} rows")
+    with showing.watching(console) as show:
+        job = client.wait(submitted.id, on_progress=show).require_success()
+    console.print(showing.outcome(job), highlight=False)
+    return job
+
+
+@contextmanager
+def _service(folder: Path) -> Iterator[Client]:
+    """A client of a service of the demo's own, which ends with the block."""
+    home, log = folder / "service", folder / "service.log"
+    command = [sys.executable, "-m", "ted_client.cli", "--home", str(home), "up", "--port", "0"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [*command, "--dataset-root", str(folder / "data")], stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        with _when_ready(home, process, log) as client:
+            yield client
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_SECONDS)
+
+
+def _when_ready(home: Path, process: subprocess.Popen[bytes], log: Path) -> Client:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(ServiceUnreachable):
+            connection = connection_in(home)
+            if connection["pid"] == process.pid:  # not what a killed service left behind
+                return Client(connection["url"])
+        time.sleep(POLL_SECONDS)
+    raise ClientError(f"The service did not start:\n{log.read_text(errors='replace').strip()}")
+
+
+def _compared(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[float]]:
+    """For each choice of rows the accuracies of fresh models. Trained in a process of its own: torch stays there."""
+    task = {"task": "image-classification"}
+    wanted = {
+        "train": {"uri": str(train), **task},
+        "test": {"uri": str(test), **task},
+        "manifest": str(manifest),
+        "proxy": PROXY,
+        "seeds": SEEDS,
+    }
+    command = [sys.executable, "-m", "ted_core.comparison"]
+    done = subprocess.run(command, input=json.dumps(wanted), capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise ClientError(f"The comparison failed:\n{done.stderr.strip()}")
+    found: dict[str, list[float]] = json.loads(done.stdout)
+    return found
+
+
+def _table(accuracies: Mapping[str, Sequence[float]], result: Mapping[str, Any]) -> Table:
+    """What each choice of rows is worth to a fresh model."""
+    table = Table(title=f"A fresh model, test accuracy, mean of {len(SEEDS)} seeds", title_justify="left")
+    for heading in ("trained on", "rows", "accuracy", "sd"):
+        table.add_column(heading, justify="left" if heading == "trained on" else "right")
+    for name, found in accuracies.items():
+        rows = result["rows_in"] if name == "full" else result["rows_kept"]
+        spread = f"± {statistics.stdev(found):.2%}"
+        table.add_row(MEANINGS[name], f"{rows:,}", f"{statistics.mean(found):.2%}", spread)
+    return table

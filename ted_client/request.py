@@ -1,0 +1,32 @@
+"""What a user says on the command line → the request to send."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEME = "://"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The three parts of a job; None where the user said nothing."""
+
+    dataset: Mapping[str, Any]
+    proxy: Mapping[str, Any]
+    plan: Mapping[str, Any]
+
+    def over(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """The document with the wish laid over it. A relative path is made absolute: the service lives elsewhere."""
+        request = dict(document)
+        for part, wished in vars(self).items():
+            said = {name: value for name, value in wished.items() if value is not None}
+            if said:
+                request[part] = {**(request.get(part) or {}), **said}
+        if self.dataset.get("uri"):
+            request["dataset"]["uri"] = _absolute(str(self.dataset["uri"]))
+        return request
+
+
+def _absolute(uri: str) -> str:
+    return uri if SCHEME in uri or uri.startswith("file:") else str(Path(uri).expanduser().absolute())
