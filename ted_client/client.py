@@ -150,7 +150,7 @@ class Client:
 
 
 def connection_in(home: Path) -> Mapping[str, Any]:
-    """What ``ted up`` has left in its home folder: url, pid and, once there are keys, key. Raises ServiceUnreachable."""
+    """What ``ted up`` left in its home folder: url, pid and, once there are keys, key. Raises ServiceUnreachable."""
     try:
         connection: Mapping[str, Any] = json.loads((home / CONNECTION).read_text())
     except (OSError, ValueError) as error:

@@ -20,9 +20,10 @@ from ted_client.digits import write_digits
 from ted_client.errors import ClientError, ServiceUnreachable
 
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 90, 60, 0.2
-SEEDS = (0, 1, 2)
-PROXY = {"name": "cnn", "epochs": 15}
-KEEP_RATIO = 0.6
+SEEDS = (0, 1, 2, 3, 4)
+PROXY = {"name": "mlp", "epochs": 20}
+PLAN = {"keep_ratio": 0.6, "q": 0.5}
+"""Few and clean rows want a small q. Chosen on splits of the training file; the test file was not looked at."""
 MEANINGS = {"full": "all rows", "ted": "TED's rows", "random": "random rows"}
 
 
@@ -31,7 +32,7 @@ def run(folder: Path, *, console: Console) -> None:
     train, test = write_digits(folder / "data")
     console.print(f"Data: scikit-learn's digits as PNG images in {train}", highlight=False, soft_wrap=True)
     with _service(folder) as client:
-        console.print(f"Service: {client.url} (API, sweeper, worker, broker; logs in {folder / 'service' / 'logs'})")
+        console.print(f"Service: API, sweeper, worker and broker at {client.url}", highlight=False)
         job = _pruned(client, train, console=console)
         manifest = client.download(job.id, folder / "manifest.parquet")
         client.download(job.id, folder / "decisions.parquet", kind="decisions")
@@ -43,13 +44,9 @@ def run(folder: Path, *, console: Console) -> None:
 
 
 def _pruned(client: Client, train: Path, *, console: Console) -> Job:
-    request = {
-        "dataset": {"uri": str(train), "task": "image-classification"},
-        "proxy": PROXY,
-        "plan": {"keep_ratio": KEEP_RATIO},
-    }
-    submitted = client.submit(request)
-    console.print(f"Job: {submitted.id}, to keep {KEEP_RATIO:.0%} of {submitted.facts['rows_in']:,} rows")
+    dataset = {"uri": str(train), "task": "image-classification"}
+    submitted = client.submit({"dataset": dataset, "proxy": PROXY, "plan": PLAN})
+    console.print(f"Job: {submitted.id}, to keep {PLAN['keep_ratio']:.0%} of {submitted.facts['rows_in']:,} rows")
     with showing.watching(console) as show:
         job = client.wait(submitted.id, on_progress=show).require_success()
     console.print(showing.outcome(job), highlight=False)
@@ -104,7 +101,7 @@ def _compared(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[
 
 def _table(accuracies: Mapping[str, Sequence[float]], result: Mapping[str, Any]) -> Table:
     """What each choice of rows is worth to a fresh model."""
-    table = Table(title=f"A fresh model, test accuracy, mean of {len(SEEDS)} seeds", title_justify="left")
+    table = Table(caption=f"Test accuracy of a fresh model, mean of {len(SEEDS)} seeds", caption_justify="left")
     for heading in ("trained on", "rows", "accuracy", "sd"):
         table.add_column(heading, justify="left" if heading == "trained on" else "right")
     for name, found in accuracies.items():

@@ -2,35 +2,46 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 TOLD_EVERY_SECONDS = 0.25
 
 
-@dataclass
+@dataclass(frozen=True)
+class Speed:
+    """Both None at the first step, which has nothing to be measured against."""
+
+    samples_per_second: float | None = None
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class _Mark:
+    moment: float
+    samples: int
+    fraction: float
+
+
 class Pace:
-    """Counts work done against work to do."""
+    """Measures from the first step on: what a first step takes to set up says nothing about the rest."""
 
-    clock: Callable[[], float] = time.monotonic
-    _started: float = field(init=False)
-    _told: float = field(init=False)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._first: _Mark | None = None
+        self._told = float("-inf")
 
-    def __post_init__(self) -> None:
-        self._started = self.clock()
-        self._told = self._started - TOLD_EVERY_SECONDS
+    def speed(self, samples: int, fraction: float) -> Speed | None:
+        """The speed after so many samples and this fraction of the work; None where it was told a moment ago."""
+        here = _Mark(self.clock(), samples, fraction)
+        if here.moment - self._told < TOLD_EVERY_SECONDS:
+            return None
+        self._told = here.moment
+        self._first = self._first or here
+        return _between(self._first, here)
 
-    def due(self) -> bool:
-        """Whether enough time has passed to speak again; true at most every quarter second."""
-        moment = self.clock()
-        if moment - self._told < TOLD_EVERY_SECONDS:
-            return False
-        self._told = moment
-        return True
 
-    def rate(self, done: float) -> float:
-        """Units per second so far."""
-        return done / max(self.clock() - self._started, 1e-9)
-
-    def seconds_left(self, fraction: float) -> float | None:
-        """Seconds to go when this fraction is done; None before anything is."""
-        return (self.clock() - self._started) * (1 - fraction) / fraction if fraction > 0 else None
+def _between(first: _Mark, here: _Mark) -> Speed:
+    seconds, done = here.moment - first.moment, here.fraction - first.fraction
+    if seconds <= 0 or done <= 0:
+        return Speed()
+    return Speed((here.samples - first.samples) / seconds, seconds * (1 - here.fraction) / done)

@@ -103,15 +103,16 @@ class Narrator:
         self.report, self.pace = report, Pace()
 
     def __call__(self, step: Step) -> None:
-        if self.pace.due():
+        speed = self.pace.speed(step.samples_trained, step.fraction)
+        if speed:
             self.report(
                 Progress(
                     phase="pruning",
                     round=step.round,
                     rounds=step.rounds,
                     fraction=step.fraction,
-                    samples_per_second=self.pace.rate(step.samples_trained),
-                    eta_seconds=self.pace.seconds_left(step.fraction),
+                    samples_per_second=speed.samples_per_second,
+                    eta_seconds=speed.seconds_left,
                 )
             )
 
