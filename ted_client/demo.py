@@ -36,7 +36,7 @@ def run(folder: Path, *, console: Console) -> None:
         job = _pruned(client, train, console=console)
         manifest = client.download(job.id, folder / "manifest.parquet")
         client.download(job.id, folder / "decisions.parquet", kind="decisions")
-    console.print("Training a fresh model on all rows, on TED's and on as many random ones …")
+    console.print(f"Training fresh models on all rows, on TED's and on as many random ones, {len(SEEDS)} seeds each …")
     accuracies = _compared(train, test, manifest)
     console.print(_table(accuracies, job.result))
     console.print(f"Manifest: {manifest}", highlight=False, soft_wrap=True)
@@ -101,8 +101,8 @@ def _compared(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[
 
 def _table(accuracies: Mapping[str, Sequence[float]], result: Mapping[str, Any]) -> Table:
     """What each choice of rows is worth to a fresh model."""
-    table = Table(caption=f"Test accuracy of a fresh model, mean of {len(SEEDS)} seeds", caption_justify="left")
-    for heading in ("trained on", "rows", "accuracy", "sd"):
+    table = Table()
+    for heading in ("trained on", "rows", "test accuracy", "sd"):
         table.add_column(heading, justify="left" if heading == "trained on" else "right")
     for name, found in accuracies.items():
         rows = result["rows_in"] if name == "full" else result["rows_kept"]

@@ -128,7 +128,8 @@ class Supervisor:
         if isinstance(self._outcome, Staged):
             return self._publish(self._outcome)
         error = _error(self._outcome) if self._outcome else _unexplained(child)
-        log.warning("attempt failed", job=self.claim.job.id, attempt=self.claim.job.attempt, code=error.code)
+        facts = {"job": self.claim.job.id, "attempt": self.claim.job.attempt, "code": error.code}
+        log.warning("attempt failed", **facts, runner_log=child.last_words())
         return self.leases.fail(self.claim, error)
 
     def _publish(self, staged: Staged) -> Job:

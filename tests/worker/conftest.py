@@ -1,8 +1,9 @@
 """Digits in a Parquet file, a migrated store, and jobs on them."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -72,12 +73,20 @@ def leases(engine: Engine, settings: Settings) -> Leases:
 def claimed(store: JobStore, leases: Leases, settings: Settings, digits: Path) -> Callable[..., Claim]:
     """A claimed job on the digits (or another dataset) with this many epochs."""
 
-    def claim(*, epochs: int = 3, uri: Path = digits, seed: int = 0, **plan: object) -> Claim:
+    def claim(
+        *,
+        epochs: int = 3,
+        uri: Path = digits,
+        deadline_seconds: int | None = None,
+        proxy: Mapping[str, object] = MappingProxyType({}),
+        **plan: object,
+    ) -> Claim:
         spec = JobSpec.model_validate(
             {
                 "dataset": {"uri": str(uri), "task": "image-classification"},
-                "proxy": {"name": "mlp", "epochs": epochs},
-                "plan": {"keep_ratio": 0.6, "seed": seed} | plan,
+                "proxy": {"name": "mlp", "epochs": epochs, **proxy},
+                "plan": {"keep_ratio": 0.6, **plan},
+                "deadline_seconds": deadline_seconds,
             }
         )
         summary = inspect(spec.dataset, roots=settings.dataset_roots)

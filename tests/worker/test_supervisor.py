@@ -1,0 +1,287 @@
+"""A supervised runner, as a real process: it succeeds, fails with a reason, or is ended, and nothing outlives it."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ted_core.manifest import read, verify
+from ted_jobs.job import Job
+from ted_jobs.leases import Claim, Leases
+from ted_jobs.settings import Settings
+from ted_jobs.status import JobStatus
+from ted_jobs.store import JobStore
+from worker.supervisor import Supervisor
+
+Claimed = Callable[..., Claim]
+Supervised = Callable[..., Supervisor]
+LONG = 1000
+"""Epochs that no test waits for."""
+
+
+class Background:
+    """A supervisor at work on a thread of its own."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.left: Job | None = None
+        self._thread = threading.Thread(target=self._run, args=(supervisor,))
+        self._thread.start()
+
+    def _run(self, supervisor: Supervisor) -> None:
+        self.left = supervisor.run()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+        assert not self._thread.is_alive()
+
+
+def until(true: Callable[[], object], *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+
+
+def phase(store: JobStore, claim: Claim) -> str | None:
+    progress = store.job(claim.job.id, tenant="default").progress
+    return progress["phase"] if progress else None
+
+
+def runners() -> set[int]:
+    """The ids of this test process's children that are runners."""
+    children = psutil.Process().children()
+    return {child.pid for child in children if "worker.runner" in child.cmdline()}
+
+
+@pytest.fixture
+def pruning(store: JobStore, claimed: Claimed, supervised: Supervised) -> tuple[Claim, Background]:
+    """A long job, at work."""
+    claim = claimed(epochs=LONG)
+    work = Background(supervised(claim))
+    until(lambda: phase(store, claim) == "pruning")
+    return claim, work
+
+
+def test_a_finished_job_has_a_manifest_that_fits_its_dataset(
+    claimed: Claimed, supervised: Supervised, store: JobStore, digits: Path, settings: Settings
+) -> None:
+    claim = claimed(epochs=3)
+
+    job = supervised(claim).run()
+
+    assert job is not None
+    assert (job.status, job.error) == (JobStatus.SUCCEEDED, None)
+    artifact = store.artifact(job.id, "manifest", tenant="default")
+    manifest = verify(read(settings.artifacts / artifact.key), digits)
+    assert len(manifest.row_indices) == round(0.6 * 1797) == (job.result or {})["rows_kept"]
+    assert not list(settings.work.glob("*/*"))
+
+
+def test_every_round_becomes_an_event(claimed: Claimed, supervised: Supervised, store: JobStore) -> None:
+    claim = claimed(epochs=4)
+
+    supervised(claim).run()
+
+    events = store.events(claim.job.id, tenant="default", after=0, limit=100)
+    rounds = [event.data for event in events if event.type == "job.round"]
+    assert [facts["round"] for facts in rounds] == [1, 2, 3, 4]
+    assert rounds[-1]["retained"] == round(0.6 * 1797)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+
+
+def test_the_same_seed_gives_the_same_content_and_another_seed_does_not(
+    claimed: Claimed, supervised: Supervised
+) -> None:
+    contents = []
+    for seed in (7, 7, 8):
+        job = supervised(claimed(epochs=3, seed=seed)).run()
+        contents.append((job.result or {})["content_sha256"] if job else None)
+
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_a_cancelled_job_ends_within_five_seconds(pruning: tuple[Claim, Background], store: JobStore) -> None:
+    claim, work = pruning
+
+    store.cancel(claim.job.id, tenant="default")
+    work.join(5)
+
+    assert store.job(claim.job.id, tenant="default").status is JobStatus.CANCELLED
+    assert not runners()
+
+
+def test_a_killed_runner_is_reported_and_the_next_attempt_succeeds(
+    claimed: Claimed, supervised: Supervised, store: JobStore, leases: Leases
+) -> None:
+    undisturbed = supervised(claimed(epochs=60)).run()
+    claim = claimed(epochs=60)
+    work = Background(supervised(claim))
+    until(lambda: phase(store, claim) == "pruning")
+
+    for pid in runners():
+        os.kill(pid, signal.SIGKILL)
+    work.join(10)
+
+    assert work.left is not None
+    assert work.left.status is JobStatus.QUEUED
+    assert "SIGKILL" in (work.left.status_reason or "")
+    again = leases.claim(claim.job.id, worker="test")
+    assert again is not None
+    job = supervised(again).run()
+    assert job is not None
+    assert undisturbed is not None
+    assert (job.status, job.attempt) == (JobStatus.SUCCEEDED, 2)
+    assert (job.result or {})["content_sha256"] == (undisturbed.result or {})["content_sha256"]
+
+
+def test_the_last_attempt_to_be_killed_fails_with_the_reason(
+    pruning: tuple[Claim, Background], store: JobStore, leases: Leases, supervised: Supervised
+) -> None:
+    claim, work = pruning
+    for _ in range(store.max_attempts):
+        for pid in runners():
+            os.kill(pid, signal.SIGKILL)
+        work.join(10)
+        again = leases.claim(claim.job.id, worker="test")
+        if again:
+            work = Background(supervised(again))
+            until(runners)
+
+    job = store.job(claim.job.id, tenant="default")
+    assert job.status is JobStatus.FAILED
+    assert (job.error or {})["code"] == "runner_killed"
+
+
+def test_a_deadline_ends_a_running_job(claimed: Claimed, supervised: Supervised) -> None:
+    claim = claimed(epochs=LONG, deadline_seconds=3)
+
+    job = supervised(claim).run()
+
+    assert job is not None
+    assert job.status is JobStatus.EXPIRED
+    assert not runners()
+
+
+def test_a_supervisor_that_has_lost_its_lease_ends_its_runner_and_publishes_nothing(
+    pruning: tuple[Claim, Background], store: JobStore, leases: Leases
+) -> None:
+    claim, work = pruning
+
+    leases.hand_back(claim)
+    assert leases.claim(claim.job.id, worker="another")
+    work.join(10)
+
+    assert work.left is None
+    assert store.job(claim.job.id, tenant="default").status is JobStatus.RUNNING
+    assert not runners()
+
+
+def test_a_worker_that_shuts_down_hands_its_job_back_uncounted(
+    claimed: Claimed, supervised: Supervised, store: JobStore
+) -> None:
+    stopping = threading.Event()
+    claim = claimed(epochs=LONG)
+    supervisor = supervised(claim)
+    supervisor.shutting_down = stopping.is_set
+    work = Background(supervisor)
+    until(lambda: phase(store, claim) == "pruning")
+
+    stopping.set()
+    work.join(5)
+
+    assert work.left is not None
+    assert (work.left.status, work.left.attempt) == (JobStatus.QUEUED, 0)
+    assert not runners()
+
+
+def test_a_runner_that_crashes_leaves_its_trace_in_the_reason(
+    claimed: Claimed, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.child.COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
+
+    job = supervised(claimed()).run()
+
+    assert job is not None
+    assert job.status is JobStatus.QUEUED
+    assert "no such luck" in (job.status_reason or "")
+
+
+# --- data that only the rows give away ------------------------------------------------------------------------------
+
+
+def png_table(images: list[bytes | None], labels: list[object]) -> pa.Table:
+    return pa.table({"image": pa.array(images, pa.binary()), "label": labels})
+
+
+def spoiled_images(digits: Path) -> pa.Table:
+    table = pq.read_table(digits)
+    images = [b"no image" if row % 20 == 7 else image for row, image in enumerate(table["image"].to_pylist())]
+    return png_table(images, table["label"].to_pylist())
+
+
+def one_class_each(digits: Path) -> pa.Table:
+    table = pq.read_table(digits).slice(0, 100)
+    return png_table(table["image"].to_pylist(), list(range(100)))
+
+
+def one_class(digits: Path) -> pa.Table:
+    table = pq.read_table(digits).slice(0, 100)
+    return png_table(table["image"].to_pylist(), [1] * 100)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "field", "words"),
+    [
+        pytest.param(spoiled_images, "undecodable_images", "dataset.input", "7, 27, 47", id="undecodable images"),
+        pytest.param(one_class_each, "too_few_rows_kept", "plan.keep_ratio", "100 classes", id="a class per row"),
+        pytest.param(one_class, "single_class", "dataset.target", "1 class", id="one class"),
+    ],
+)
+def test_what_only_the_rows_show_fails_the_job_at_once_and_names_the_field(  # noqa: PLR0917
+    claimed: Claimed,
+    supervised: Supervised,
+    tmp_path: Path,
+    digits: Path,
+    spoil: Callable[[Path], pa.Table],
+    code: str,
+    field: str,
+    words: str,
+) -> None:
+    path = tmp_path / "spoiled.parquet"
+    pq.write_table(spoil(digits), path)
+
+    job = supervised(claimed(uri=path)).run()
+
+    assert job is not None
+    assert job.status is JobStatus.FAILED
+    error = job.error or {}
+    assert (error["code"], error["field"], error["retryable"]) == (code, field, False)
+    assert words in error["message"]
+
+
+def test_a_dataset_that_changed_since_submission_is_refused(
+    claimed: Claimed, supervised: Supervised, tmp_path: Path, digits: Path
+) -> None:
+    path = tmp_path / "digits.parquet"
+    path.write_bytes(digits.read_bytes())
+    claim = claimed(uri=path)
+    pq.write_table(pq.read_table(digits).slice(5), path)
+
+    job = supervised(claim).run()
+
+    assert job is not None
+    assert (job.status, (job.error or {})["code"]) == (JobStatus.FAILED, "dataset_changed")
+
+
+def test_a_learning_rate_that_blows_up_is_named(claimed: Claimed, supervised: Supervised) -> None:
+    job = supervised(claimed(epochs=20, proxy={"learning_rate": 10.0, "weight_decay": 1.0})).run()
+
+    assert job is not None
+    assert (job.status, (job.error or {})["field"]) == (JobStatus.FAILED, "proxy.learning_rate")
