@@ -13,6 +13,8 @@ from ted_core.datasets import Samples
 
 MEASURING_BATCH = 2048
 CHUNK = 8192
+CONSTANT = 1e-6
+"""A standard deviation below this share of the mean is the rounding of a constant; small units are no constants."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Scaling:
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0))
         shape = (-1, 1, 1) if samples.kind == "image" else (-1,)
-        return cls(_column(mean, shape), _column(np.where(std > 1e-6 * (1 + np.abs(mean)), std, 1.0), shape))
+        varies = std > np.maximum(CONSTANT * np.abs(mean), np.finfo(np.float32).tiny)
+        return cls(_column(mean, shape), _column(np.where(varies, std, 1.0), shape))
 
     def apply(self, inputs: Tensor) -> Float[Tensor, "batch ..."]:
         """The inputs as float32 with mean 0 and standard deviation 1."""

@@ -95,7 +95,7 @@ class SingleClass(TedError):
 
 
 class TooFewRowsKept(TedError):
-    """The plan keeps fewer rows than there are classes; raise keep_ratio or use a larger dataset."""
+    """The plan keeps fewer rows than the classes need; raise keep_ratio, lower class_floor or use a larger dataset."""
 
 
 class TooFewRounds(TedError):

@@ -22,6 +22,7 @@ def check(plan: PruningPlan, proxy: ProxySpec, *, task: str, rows: int, classes:
     if classes < FEWEST_CLASSES:
         raise SingleClass(f"The dataset has {classes} class", field="dataset.target")
     _check_rows(plan, rows=rows, classes=classes)
+    _check_floor(plan)
     if plan.rounds and plan.rounds > training.epochs:
         raise TooFewRounds(f"{plan.rounds} rounds need as many epochs, not {training.epochs}", field="plan.rounds")
     return training
@@ -32,3 +33,9 @@ def _check_rows(plan: PruningPlan, *, rows: int, classes: int) -> None:
     if kept < max(classes, FEWEST_ROWS_KEPT):
         fact = f"A keep_ratio of {plan.keep_ratio} leaves {kept} of {rows} rows for {classes} classes"
         raise TooFewRowsKept(fact, field="plan.keep_ratio")
+
+
+def _check_floor(plan: PruningPlan) -> None:
+    if plan.class_floor > plan.keep_ratio:
+        fact = f"A class_floor of {plan.class_floor} keeps more than a keep_ratio of {plan.keep_ratio}"
+        raise TooFewRowsKept(fact, field="plan.class_floor")

@@ -26,13 +26,13 @@ def strongest(
 ) -> Bool[np.ndarray, " samples"]:
     """The ``count`` highest scores, after every class has got the floor's share of its own size (rounded down).
 
-    Ties go to the earlier sample.
+    The floors come first: where they alone exceed ``count``, they are what is retained. Ties go to the earlier sample.
     """
     order = np.argsort(-score, kind="stable")
     mask = np.zeros(len(score), bool)
     mask[_floor_rows(order, labels, class_floor)] = True
     rest = order[~mask[order]]
-    mask[rest[: count - int(mask.sum())]] = True
+    mask[rest[: max(count - int(mask.sum()), 0)]] = True
     return mask
 
 

@@ -8,7 +8,6 @@ from ted_core.decisions import Decisions, Reason
 from ted_core.distance import turning_point
 from ted_core.plan import PruningPlan
 from ted_core.rounds import Round
-from ted_core.schedule import strongest
 
 
 def decisions(final: Round, samples: Samples, plan: PruningPlan) -> Decisions:
@@ -48,10 +47,14 @@ def _reasons(final: Round, samples: Samples, plan: PruningPlan) -> UInt8[np.ndar
         return np.where(final.retained, Reason.KEPT, Reason.RANDOM).astype(np.uint8)
     redundant = final.internal_generalization >= turning_point(plan.effective_q)
     pruned = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
-    kept = np.where(_on_merit(final, samples), Reason.KEPT, Reason.CLASS_FLOOR)
+    kept = np.where(_on_merit(final), Reason.KEPT, Reason.CLASS_FLOOR)
     return np.where(final.retained, kept, pruned).astype(np.uint8)
 
 
-def _on_merit(final: Round, samples: Samples) -> Bool[np.ndarray, " samples"]:
-    """The samples that would be retained were there no class floor."""
-    return strongest(final.score, int(final.retained.sum()), labels=samples.labels, class_floor=0)
+def _on_merit(final: Round) -> Bool[np.ndarray, " samples"]:
+    """The samples that would be retained were there no class floor.
+
+    All that tie count: the loop ranks in float64, and what differs there may be equal in the float32 that is kept.
+    """
+    lowest = np.sort(final.score)[-int(final.retained.sum())]
+    return np.asarray(final.score >= lowest)

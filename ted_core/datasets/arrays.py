@@ -33,12 +33,17 @@ def check_types(inputs: np.dtype, labels: np.dtype, *, ndim: int, spec: DatasetS
 
 def samples(inputs: np.ndarray, labels: np.ndarray, *, limits: Limits) -> Samples:
     """The arrays as samples: uint8 images channels first, anything else as float32 vectors."""
-    found = columns.labels(pa.chunked_array([pa.array(labels)]), name="labels")
+    found = columns.labels(pa.chunked_array([_column(labels)]), name="labels")
     values = images_channels_first(inputs) if inputs.dtype == np.uint8 and inputs.ndim > 2 else _vectors(inputs)  # noqa: PLR2004
     if limits.memory_bytes and values.nbytes > limits.memory_bytes:
         raise DatasetTooLarge(f"The inputs take {values.nbytes:,} bytes", field="dataset.uri")
     rows = np.arange(len(labels), dtype=np.uint64)
     return Samples(values, found.codes, found.classes, rows, rows=len(rows))
+
+
+def _column(labels: np.ndarray) -> pa.Array:
+    """The labels for Arrow, which knows only the machine's own byte order."""
+    return pa.array(labels.astype(labels.dtype.newbyteorder("=")))
 
 
 def images_channels_first(images: np.ndarray) -> Images:
@@ -53,6 +58,7 @@ def images_channels_first(images: np.ndarray) -> Images:
 
 
 def _vectors(inputs: np.ndarray) -> Vectors:
-    values = np.ascontiguousarray(inputs, dtype=np.float32)
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which is refused in words
+        values = np.ascontiguousarray(inputs, dtype=np.float32)
     columns.refuse_non_finite(values, name="inputs")
     return values

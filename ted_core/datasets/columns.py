@@ -108,6 +108,6 @@ def _rows(indices: np.ndarray) -> str:
 
 def sample_keys(column: pa.ChunkedArray | None) -> pa.Array | None:
     """The dataset's own ids as strings; None where there is no such column or it does not tell rows apart."""
-    if column is None or column.null_count or len(pc.unique(column)) != len(column):
+    if column is None or not is_label(column.type) or column.null_count or len(pc.unique(column)) != len(column):
         return None
     return column.cast(pa.string()).combine_chunks()

@@ -6,6 +6,7 @@ length as big-endian uint32, then the values.
 
 import gzip
 import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -21,7 +22,7 @@ from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs
 UINT8 = 0x08
 MOST_AXES = 4
 PREFERRED = "train"
-BROKEN = (OSError, EOFError, struct.error, ValueError)
+BROKEN = (OSError, EOFError, struct.error, zlib.error, ValueError)
 
 
 def files(path: Path, spec: DatasetSpec) -> Sequence[Path]:

@@ -15,6 +15,12 @@ CHUNK = 256
 """Images that one thread decodes before it takes the next ones; Pillow frees the interpreter while it decodes."""
 LARGEST_IMAGE_PIXELS = 50_000_000
 GREY, RGB = "L", "RGB"
+FILE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+"""Left out are formats whose decoders start other programs (EPS) or are seldom exercised."""
+SIXTEEN_BITS = ("I;16", "I;16B", "I;16L")
+GREY_MODES = ("1", GREY)
+MODES = (*GREY_MODES, RGB, "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr")
+"""Pillow's modes that convert to grey and colour; 32-bit and floating-point pixels have no scale that is known."""
 UNDECODABLE = (
     UnidentifiedImageError,
     OSError,
@@ -50,7 +56,7 @@ class Decoder:
         first = next((image for data in encoded if (image := opened(data))), None)
         if first is None:
             return None
-        self._mode, self._size = (GREY if first.mode in ("1", GREY, "I;16") else RGB), first.size
+        self._mode, self._size = (GREY if first.mode in GREY_MODES else RGB), first.size
         shape = (self.rows, len(self._mode), first.height, first.width)
         if self.memory_limit and np.prod(shape) > self.memory_limit:
             fact = f"{self.rows} images of {first.width}x{first.height} pixels take {np.prod(shape):,} bytes"
@@ -83,10 +89,18 @@ class Decoder:
 def opened(data: bytes | None) -> Image.Image | None:
     """The decoded image, or None where the bytes are not one that can be used."""
     try:
-        image = Image.open(io.BytesIO(data or b""))
+        image = Image.open(io.BytesIO(data or b""), formats=FILE_FORMATS)
         if image.width * image.height > LARGEST_IMAGE_PIXELS:
             return None
         image.load()
     except UNDECODABLE:
         return None
-    return image
+    image.info.pop("transparency", None)  # is ignored; Pillow would warn of it
+    if image.mode in SIXTEEN_BITS:
+        return _eight_bits(image)
+    return image if image.mode in MODES else None
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The upper byte of 16-bit grey; Pillow's own conversion would make white of nearly all of it."""
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

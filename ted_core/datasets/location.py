@@ -19,14 +19,24 @@ def locate(uri: str, *, roots: Sequence[Path]) -> Path:
     the roots, whether or not it exists; DatasetNotFound for what would be allowed but is not there.
     """
     path = inside(_path(uri), roots=roots)
-    if not path.exists():
+    if not _exists(path):
         raise DatasetNotFound(f"{path} does not exist", field=FIELD)
     return path
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for the file system, a folder that this process may not enter
+        return False
+
+
 def inside(path: Path, *, roots: Sequence[Path]) -> Path:
     """The path with symbolic links resolved, once it proved to lie under a root. Raises DatasetNotAllowed."""
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (RuntimeError, ValueError) as error:  # links in a loop, characters that no file system knows
+        raise DatasetNotAllowed(f"{str(path)!r} cannot be followed ({error})", field=FIELD) from error
     if not any(resolved.is_relative_to(root.resolve()) for root in roots):
         raise DatasetNotAllowed(f"{path} lies outside the allowed folders", field=FIELD)
     return resolved
@@ -36,7 +46,10 @@ def _path(uri: str) -> Path:
     """The path that the reference spells out, decoded once."""
     if SUSPICIOUS.search(uri):
         raise DatasetNotAllowed(f"{uri!r} contains characters or escapes that no dataset path needs", field=FIELD)
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:  # brackets that hold no IPv6 address
+        raise DatasetNotAllowed(f"{uri!r} is no URI ({error})", field=FIELD) from error
     spelled = unquote(parts.path) if parts.scheme == "file" and parts.netloc in ("", "localhost") else uri
     if not spelled.startswith("/") or ".." in Path(spelled).parts:
         raise DatasetNotAllowed(f"{uri!r} is neither an absolute path nor a file:// URI", field=FIELD)

@@ -1,6 +1,8 @@
 """NumPy archives: one array of inputs, one of labels. Never a pickle."""
 
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +17,8 @@ from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs
 
 DEFAULT_INPUT, DEFAULT_TARGET = "x", "y"
-BROKEN = (zipfile.BadZipFile, OSError, ValueError, EOFError)
+BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, RuntimeError, OSError, ValueError, EOFError)
+"""What damage to the archive or to a header inside it makes the libraries raise."""
 
 
 class Header(NamedTuple):

@@ -1,6 +1,6 @@
 """Parquet: a file, or a folder of files that share one schema."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,13 @@ def files(path: Path, _: DatasetSpec) -> Sequence[Path]:
 
 def outline(paths: Sequence[Path], spec: DatasetSpec) -> Outline:
     """Columns and rows from the footers; no data page is read."""
+    try:
+        return _outline(paths, spec)
+    except UnicodeDecodeError as error:
+        raise DatasetUnreadable(f"A column's name is not UTF-8 ({error})", field="dataset.uri") from error
+
+
+def _outline(paths: Sequence[Path], spec: DatasetSpec) -> Outline:
     footers = [_footer(path) for path in paths]
     schema = footers[0].schema.to_arrow_schema()
     for path, footer in zip(paths, footers, strict=True):
@@ -67,17 +74,27 @@ def _check_schema(path: Path, expected: pa.Schema, found: pa.Schema) -> None:
 
 def _refuse_known_nulls(path: Path, footer: pq.FileMetaData, used: Sequence[str]) -> None:
     """Raise MissingValues where the footer's statistics already show nulls in a column that is used."""
+    top_level = set(footer.schema.to_arrow_schema().names)
     for number in range(footer.num_row_groups):
         group = footer.row_group(number)
         for index in range(group.num_columns):
             chunk = group.column(index)
-            name, _, leaf = chunk.path_in_schema.partition(".")
-            matters = name in used and leaf != "path"  # Hugging Face's path beside the bytes may be null
+            name, leaf = _column_and_leaf(chunk.path_in_schema, top_level)
+            # What stands beside an image's bytes, such as Hugging Face's path, may be null.
+            matters = name in used and (leaf in ("", "bytes") or leaf.startswith("list."))
             if matters and chunk.is_stats_set and chunk.statistics.null_count:
                 field = "dataset.target" if name == used[-1] else "dataset.input"
                 raise MissingValues(
                     f"Column {name!r} of {path.name} has {chunk.statistics.null_count} nulls", field=field
                 )
+
+
+def _column_and_leaf(path: str, top_level: Collection[str]) -> tuple[str, str]:
+    """The column that a path in the schema belongs to, whose own name may hold dots, and what follows its name."""
+    if path in top_level:
+        return path, ""
+    name, _, leaf = path.partition(".")
+    return name, leaf
 
 
 # --- which columns ----------------------------------------------------------------------------------------------------
@@ -118,9 +135,12 @@ def _named_inputs(schema: pa.Schema, spec: DatasetSpec) -> list[str]:
 
 
 def _known(schema: pa.Schema, name: str, *, field: str) -> str:
-    if name in schema.names:
-        return name
-    raise UnknownColumn(f"{name!r} is not among {', '.join(schema.names[:LISTED])}", field=field)
+    columns_of_that_name = schema.get_all_field_indices(name)
+    if not columns_of_that_name:
+        raise UnknownColumn(f"{name!r} is not among {', '.join(schema.names[:LISTED])}", field=field)
+    if len(columns_of_that_name) > 1:
+        raise DatasetUnreadable(f"{name!r} is the name of several columns", field=field)
+    return name
 
 
 # --- the rows ---------------------------------------------------------------------------------------------------------

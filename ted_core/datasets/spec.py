@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Format = Literal["parquet", "npz", "idx"]
 Task = Literal["image-classification", "tabular-classification"]
+ColumnName = Annotated[str, Field(max_length=1024)]
 
 
 class DatasetSpec(BaseModel):
@@ -31,7 +32,7 @@ class DatasetSpec(BaseModel):
     ] = "parquet"
     task: Annotated[Task, Field(description="What the proxy learns.")]
     input: Annotated[
-        str | Annotated[list[str], Field(min_length=1, max_length=10_000)] | None,
+        ColumnName | Annotated[list[ColumnName], Field(min_length=1, max_length=10_000)] | None,
         Field(
             description="Column (or, for several numeric columns, columns) that the proxy sees; for npz the array's "
             "name, for idx the file's name. Where null: 'image' for images, every numeric column but the target for "
@@ -39,9 +40,8 @@ class DatasetSpec(BaseModel):
         ),
     ] = None
     target: Annotated[
-        str | None,
+        ColumnName | None,
         Field(
-            max_length=1024,
             description="Column with the class: integers, strings or booleans. Where null: 'label' for Parquet, 'y' "
             "for npz, the only labels file for idx.",
         ),
