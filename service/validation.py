@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -14,18 +15,24 @@ REWORDED: Mapping[str, str] = {
     "model_type": "must be a JSON object",
 }
 LONGEST_ECHO = 60
+LONGEST_FIELD = 200
+MOST_ERRORS = 20
+"""More than these help nobody, and a body full of mistakes is not to be answered with ten times its size."""
 
 
 def body_errors(errors: Sequence[ErrorDetails], body: object) -> list[FieldError]:
     """The errors of a JSON body, each under its path: ``plan.keep_ratio``, ``dataset.input.0``."""
     return _distinct(
-        FieldError(field=".".join(_path(error, body)) or "body", message=_message(error)) for error in errors
+        FieldError(field=".".join(_path(error, body))[:LONGEST_FIELD] or "body", message=_message(error))
+        for error in errors
     )
 
 
 def parameter_errors(errors: Sequence[Any]) -> list[FieldError]:
     """The errors of query parameters and headers, each under the parameter's name."""
-    return _distinct(FieldError(field=str(error["loc"][1]), message=_message(error)) for error in errors)
+    return _distinct(
+        FieldError(field=str(error["loc"][1])[:LONGEST_FIELD], message=_message(error)) for error in errors
+    )
 
 
 def _path(error: ErrorDetails, value: Any) -> Iterator[str]:
@@ -55,4 +62,4 @@ def _echo(value: object) -> str:
 
 
 def _distinct(errors: Iterator[FieldError]) -> list[FieldError]:
-    return list({(error.field, error.message): error for error in errors}.values())
+    return list(dict.fromkeys(islice(errors, MOST_ERRORS)))
