@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from service import errors as http
 from service.schemas import FieldError, Problem
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 STATUS: Mapping[type[TedError], int] = {
     # the request cannot be read
@@ -124,7 +126,15 @@ async def _http_refused(request: Request, error: HTTPException) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     detail = f"{error.detail}: {request.method} {request.url.path}. /openapi.json lists what there is."
     facts = problem(request, error.status_code, code=phrase.lower().replace(" ", "_"), detail=detail)
-    return ProblemResponse(facts, error.headers)
+    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else None
+    return ProblemResponse(facts, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method of the path; the router itself names only those of the first route that has it."""
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    routes = request.app.routes
+    return [method for method in METHODS if any(route.matches(scopes[method])[0] is Match.FULL for route in routes)]
 
 
 async def _database_away(request: Request, error: Exception) -> Response:

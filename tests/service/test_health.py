@@ -1,0 +1,129 @@
+"""What operators see: readiness, request ids, log lines, and problems that give nothing away."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
+
+from service.app import create_app
+from service.broker import BrokerProbe
+from ted_jobs.settings import Settings
+from ted_jobs.store import JobStore
+from tests.service.conftest import Json
+
+NOWHERE = "postgresql://postgres@127.0.0.1:1/nowhere"
+
+
+@pytest.fixture
+def silent_broker() -> Iterator[str]:
+    """The URL of a server that accepts connections and then says nothing, as a stopped one does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+@pytest.fixture
+def without_database(tmp_path: Path, data: Path) -> Iterator[TestClient]:
+    settings = Settings(home=tmp_path, database_url=NOWHERE, dataset_roots=(data,))
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+def test_a_process_that_answers_is_alive(without_database: TestClient) -> None:
+    assert without_database.get("/healthz").json() == {"status": "ok"}
+
+
+def test_without_a_broker_the_service_is_degraded_and_still_takes_jobs(
+    client: TestClient, submission: Callable[..., Json]
+) -> None:
+    ready, taken = client.get("/readyz"), client.post("/v1/jobs", json=submission())
+
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert "broker does not answer" in ready.json()["reason"]
+    assert taken.status_code == 202
+
+
+def test_a_broker_that_hangs_delays_readiness_only_briefly(tmp_path: Path, silent_broker: str) -> None:
+    with TestClient(create_app(Settings(home=tmp_path, broker_url=silent_broker))) as client:
+        began = time.monotonic()
+
+        ready = client.get("/readyz")
+
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert time.monotonic() - began < 5
+
+
+def test_with_broker_and_database_the_service_is_ready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BrokerProbe, "answers", lambda _: True)
+
+    assert client.get("/readyz").json() == {"status": "ok", "reason": None}
+
+
+def test_the_broker_is_asked_once_for_many_questions() -> None:
+    asked: list[bool] = []
+    probe = BrokerProbe(lambda: bool(asked.append(True)) or True)
+
+    answers = [probe.answers() for _ in range(5)]
+
+    assert (answers, asked) == ([True] * 5, [True])
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/v1/jobs", "/v1/jobs/job_" + 28 * "0"])
+def test_without_a_database_every_reader_is_told_to_come_back(without_database: TestClient, path: str) -> None:
+    answer = without_database.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert "127.0.0.1" not in answer.text
+
+
+def test_without_a_database_no_job_is_taken(without_database: TestClient, submission: Callable[..., Json]) -> None:
+    answer = without_database.post("/v1/jobs", json=submission(), headers={"Idempotency-Key": "k"})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert "same Idempotency-Key" in answer.json()["detail"]
+
+
+def test_a_clients_request_id_is_returned_and_logged(client: TestClient) -> None:
+    with capture_logs() as logs:
+        answer = client.get("/v1/jobs/unknown", headers={"X-Request-ID": "mine-1.2_3"})
+
+    assert answer.headers["X-Request-ID"] == "mine-1.2_3"
+    assert answer.json()["instance"] == "urn:ted:request:mine-1.2_3"
+    (line,) = [line for line in logs if line["event"] == "request"]
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/v1/jobs/unknown", 404)
+
+
+@pytest.mark.parametrize("offered", ["", "two words", "x" * 129, 'quote"', "<script>"])
+def test_a_request_id_that_could_do_harm_is_replaced(client: TestClient, offered: str) -> None:
+    answer = client.get("/healthz", headers={"X-Request-ID": offered})
+
+    assert answer.headers["X-Request-ID"] != offered
+    assert len(answer.headers["X-Request-ID"]) == 32
+
+
+def test_a_defect_is_logged_and_answered_without_details(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the password is hunter2")
+
+    monkeypatch.setattr(JobStore, "jobs", broken)
+    with capture_logs() as logs:
+        answer = client.get("/v1/jobs")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["instance"] == f"urn:ted:request:{answer.headers['X-Request-ID']}"
+    assert "hunter2" not in answer.text
+    assert [line["log_level"] for line in logs] == ["error", "info"]
+
+
+def test_the_installed_proxies_are_listed_with_their_defaults(client: TestClient) -> None:
+    proxies = {proxy["name"]: proxy for proxy in client.get("/v1/proxies").json()["data"]}
+
+    assert set(proxies) == {"mlp", "cnn", "resnet18"}
+    assert proxies["mlp"]["takes"] == ["image", "vector"]
+    assert proxies["cnn"]["defaults"]["epochs"] == 12
