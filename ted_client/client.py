@@ -99,10 +99,13 @@ class Client:
         """The job, cancelled or about to be."""
         return Job(self._ask("POST", f"/v1/jobs/{job_id}/cancel"))
 
-    def events(self, job_id: str, *, after: int = 0) -> list[Mapping[str, Any]]:
-        """What happened to the job after this sequence number, at most 100 events."""
-        events: list[Mapping[str, Any]] = self._ask("GET", f"/v1/jobs/{job_id}/events", params={"after": after})["data"]
-        return events
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[Mapping[str, Any]]:
+        """Everything that has happened to the job after this sequence number, oldest first."""
+        more = True
+        while more:
+            page = self._ask("GET", f"/v1/jobs/{job_id}/events", params={"after": after})
+            yield from page["data"]
+            after, more = page["next"], page["has_more"]
 
     def wait(
         self, job_id: str, *, on_progress: Callable[[Job], None] = lambda _: None, poll_seconds: float = 0.5

@@ -126,8 +126,7 @@ class Household:
 
 
 def _end(one: _Running) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(one.process.pid, signal.SIGTERM)
+    one.process.terminate()
     with suppress(subprocess.TimeoutExpired):
         one.process.wait(one.part.grace_seconds)
     with suppress(ProcessLookupError, PermissionError):

@@ -19,18 +19,15 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     groups = [int(line) for line in sys.stdin]
-    for group in reversed(groups):
-        _signal(group, signal.SIGTERM)
+    for leader in reversed(groups):
+        with suppress(ProcessLookupError):
+            os.kill(leader, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_SECONDS
     while any(map(_alive, groups)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     for group in groups:
-        _signal(group, signal.SIGKILL)
-
-
-def _signal(group: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def _alive(group: int) -> bool:

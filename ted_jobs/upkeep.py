@@ -58,6 +58,14 @@ def lead(engine: Engine, role: str, *, holder: str, seconds: float) -> bool:
         return connection.execute(claim.returning(leaders.c.role)).one_or_none() is not None
 
 
+def resign(engine: Engine, role: str, *, holder: str) -> None:
+    """Make room for the next leader at once, where ``holder`` leads."""
+    with writing(engine) as connection:
+        connection.execute(
+            update(leaders).where(leaders.c.role == role, leaders.c.holder == holder).values(expires_at=now())
+        )
+
+
 def _ids(engine: Engine, condition: ColumnElement[bool]) -> list[str]:
     with reading(engine) as connection:
         return list(connection.scalars(select(jobs.c.id).where(condition).limit(BATCH)))

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from threading import Event
 
@@ -23,7 +24,9 @@ from ted_jobs.settings import Settings
 
 log = structlog.get_logger()
 
-LEADERSHIP_SECONDS = 15.0
+ROLE = "sweeper"
+LEADERSHIP_SECONDS = 5.0
+"""How long a leader that fell silent is waited for. Two at once do no harm: every chore's writes are conditional."""
 Chore = Callable[[Engine], object]
 
 
@@ -40,7 +43,7 @@ def chores(settings: Settings) -> Mapping[str, Chore]:
 
 def sweep(engine: Engine, *, todo: Mapping[str, Chore], holder: str) -> None:
     """Do every chore once, if this process leads. A chore that fails is tried again in the next sweep."""
-    if not upkeep.lead(engine, "sweeper", holder=holder, seconds=LEADERSHIP_SECONDS):
+    if not upkeep.lead(engine, ROLE, holder=holder, seconds=LEADERSHIP_SECONDS):
         return
     for name, chore in todo.items():
         try:
@@ -62,6 +65,8 @@ def run(settings: Settings, *, stop: Event) -> None:
         except DatabaseError as error:
             log.warning("database does not answer", error=str(error.orig))
         stop.wait(settings.sweep_seconds)
+    with suppress(DatabaseError):
+        upkeep.resign(engine, ROLE, holder=holder)
 
 
 def main() -> None:

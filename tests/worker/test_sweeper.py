@@ -1,0 +1,67 @@
+"""What a sweep does, and who may do it."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from kombu.exceptions import OperationalError as BrokerError
+from sqlalchemy import Engine
+
+from ted_jobs import upkeep
+from ted_jobs.leases import Claim
+from ted_jobs.settings import Settings
+from worker import sweeper
+
+
+def test_only_the_leader_sweeps(engine: Engine) -> None:
+    done: list[str] = []
+    todo = {"note": lambda _: done.append("swept")}
+
+    sweeper.sweep(engine, todo=todo, holder="first")
+    sweeper.sweep(engine, todo=todo, holder="second")
+    sweeper.sweep(engine, todo=todo, holder="first")
+
+    assert done == ["swept", "swept"]
+
+
+def test_a_leader_that_ends_makes_room_at_once(engine: Engine, settings: Settings) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert upkeep.lead(engine, sweeper.ROLE, holder="waiting", seconds=0)
+
+    sweeper.run(settings, stop=stop)
+
+    assert upkeep.lead(engine, sweeper.ROLE, holder="next", seconds=5)
+
+
+def test_another_cannot_resign_in_the_leaders_name(engine: Engine) -> None:
+    upkeep.lead(engine, sweeper.ROLE, holder="leader", seconds=60)
+
+    upkeep.resign(engine, sweeper.ROLE, holder="somebody else")
+
+    assert not upkeep.lead(engine, sweeper.ROLE, holder="somebody else", seconds=60)
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done(engine: Engine) -> None:
+    done: list[str] = []
+
+    def fail(_: Engine) -> None:
+        raise BrokerError("no broker")
+
+    sweeper.sweep(engine, todo={"fail": fail, "note": lambda _: done.append("swept")}, holder="leader")
+
+    assert done == ["swept"]
+
+
+def test_a_job_whose_worker_fell_silent_is_queued_again(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[str] = []
+    monkeypatch.setattr(sweeper, "ring", lambda _, job_id: rung.append(job_id))
+    claim = claimed()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET lease_expires_at = '2000-01-01 00:00:00.000000'")
+
+    sweeper.sweep(engine, todo=sweeper.chores(settings), holder="leader")
+
+    assert claim.job.id in rung
