@@ -59,6 +59,7 @@ def run(settings: Settings, *, stop: Event) -> None:
     """Sweep until told to stop. A database that is away is waited for."""
     engine, todo = connect(settings.database), chores(settings)
     holder = f"{socket.gethostname()}:{os.getpid()}"
+    log.info("sweeper ready", holder=holder)
     while not stop.is_set():
         try:
             sweep(engine, todo=todo, holder=holder)

@@ -244,7 +244,7 @@ def one_class(digits: Path) -> pa.Table:
         pytest.param(one_class, "single_class", "dataset.target", "1 class", id="one class"),
     ],
 )
-def test_what_only_the_rows_show_fails_the_job_at_once_and_names_the_field(  # noqa: PLR0917
+def test_what_only_the_rows_show_fails_the_job_at_once_and_names_the_field(
     claimed: Claimed,
     supervised: Supervised,
     tmp_path: Path,

@@ -1,0 +1,22 @@
+"""``python -m service.probe``: exit status 0 where the API of this machine answers; for containers' health checks."""
+
+import sys
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from ted_jobs.settings import Settings
+
+SECONDS = 2
+
+
+def main() -> None:
+    """Ask once."""
+    url = f"http://127.0.0.1:{Settings().port}/healthz"
+    try:
+        urlopen(url, timeout=SECONDS).close()
+    except URLError as error:
+        sys.exit(f"{url}: {error.reason}")
+
+
+if __name__ == "__main__":
+    main()
