@@ -8,8 +8,8 @@ import gzip
 import struct
 import zlib
 from collections.abc import Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from ted_core.datasets.formats import Format, Limits, Outline
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs
+
+Stream = gzip.GzipFile | BufferedReader
 
 UINT8 = 0x08
 MOST_AXES = 4
@@ -66,11 +68,11 @@ def _shape(path: Path) -> tuple[int, ...]:
         raise DatasetUnreadable(f"{path.name} is not an IDX file ({error})", field="dataset.format") from error
 
 
-def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+def _opened(path: Path) -> Stream:
+    return gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb")
 
 
-def _header(file: BinaryIO) -> tuple[int, ...]:
+def _header(file: Stream) -> tuple[int, ...]:
     zero, kind, axes = struct.unpack(">HBB", file.read(4))
     if zero or kind != UINT8 or not 1 <= axes <= MOST_AXES:
         raise ValueError("no IDX header of unsigned bytes")

@@ -67,9 +67,8 @@ def _check_schema(path: Path, expected: pa.Schema, found: pa.Schema) -> None:
     if found.remove_metadata().equals(expected.remove_metadata()):
         return
     different = sorted({str(field) for field in expected} ^ {str(field) for field in found})
-    raise SchemasDiffer(
-        f"{path.name} differs from the first file in {', '.join(different[:LISTED])}", field="dataset.uri"
-    )
+    what = ", ".join(different[:LISTED]) or "the order of its columns"
+    raise SchemasDiffer(f"{path.name} differs from the first file in {what}", field="dataset.uri")
 
 
 def _refuse_known_nulls(path: Path, footer: pq.FileMetaData, used: Sequence[str]) -> None:
