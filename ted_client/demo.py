@@ -1,13 +1,10 @@
 """``ted demo``: a real service, a real job on real data, and what was gained by it, in a table."""
 
 import json
-import signal
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ted_client import showing
-from ted_client.client import Client, Job, connection_in
+from ted_client.client import Client, Job
 from ted_client.digits import write_digits
-from ted_client.errors import ClientError, ServiceUnreachable
+from ted_client.errors import ClientError
+from ted_client.temporary import service_in
 
-START_SECONDS, STOP_SECONDS, POLL_SECONDS = 90, 60, 0.2
 SEEDS = (0, 1, 2, 3, 4)
 PROXY = {"name": "mlp", "epochs": 20}
 PLAN = {"keep_ratio": 0.6, "q": 0.5}
@@ -31,7 +28,7 @@ def run(folder: Path, *, console: Console) -> None:
     """Go the whole way from a Parquet file to a table of accuracies. Raises ClientError."""
     train, test = write_digits(folder / "data")
     console.print(f"Data: scikit-learn's digits as PNG images in {train}", highlight=False, soft_wrap=True)
-    with _service(folder) as client:
+    with service_in(folder / "service", roots=[folder / "data"]) as client:
         console.print(f"Service: API, sweeper, worker and broker at {client.url}", highlight=False)
         job = _pruned(client, train, console=console)
         manifest = client.download(job.id, folder / "manifest.parquet")
@@ -51,34 +48,6 @@ def _pruned(client: Client, train: Path, *, console: Console) -> Job:
         job = client.wait(submitted.id, on_progress=show).require_success()
     console.print(showing.outcome(job), highlight=False)
     return job
-
-
-@contextmanager
-def _service(folder: Path) -> Iterator[Client]:
-    """A client of a service of the demo's own, which ends with the block."""
-    home, log = folder / "service", folder / "service.log"
-    command = [sys.executable, "-m", "ted_client.cli", "--home", str(home), "up", "--port", "0"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [*command, "--dataset-root", str(folder / "data")], stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        with _when_ready(home, process, log) as client:
-            yield client
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(STOP_SECONDS)
-
-
-def _when_ready(home: Path, process: subprocess.Popen[bytes], log: Path) -> Client:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        with suppress(ServiceUnreachable):
-            connection = connection_in(home)
-            if connection["pid"] == process.pid:  # not what a killed service left behind
-                return Client(connection["url"])
-        time.sleep(POLL_SECONDS)
-    raise ClientError(f"The service did not start:\n{log.read_text(errors='replace').strip()}")
 
 
 def _compared(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[float]]:

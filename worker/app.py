@@ -2,12 +2,11 @@
 
 import multiprocessing
 import os
-import signal
 from functools import cache
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import worker_shutting_down
 from sqlalchemy import Engine
 
 from ted_jobs.database import connect
@@ -28,14 +27,8 @@ def engine() -> Engine:
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
-def _stop(*_: Any, **__: Any) -> None:
+def _stop(**_: Any) -> None:
     _stopping.set()
-
-
-@worker_process_init.connect  # type: ignore[untyped-decorator]
-def _outlive_sigterm(**_: Any) -> None:
-    """Whoever stops a service may signal all its processes at once; the pool's child has a job to hand back first."""
-    signal.signal(signal.SIGTERM, _stop)
 
 
 app: Celery = celery_app(settings)

@@ -1,8 +1,10 @@
 """What a hint sets off: claim the job it names, or drop it."""
 
 import os
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 from celery import Celery
@@ -24,7 +26,21 @@ def register(
 
     @app.task(name=PRUNE)  # type: ignore[untyped-decorator]
     def prune(job_id: str) -> None:
-        answer(job_id, engine=engine(), settings=settings, shutting_down=shutting_down)
+        with outliving_sigterm():
+            answer(job_id, engine=engine(), settings=settings, shutting_down=shutting_down)
+
+
+@contextmanager
+def outliving_sigterm() -> Iterator[None]:
+    """Whoever stops a service may signal all its processes at once; this one has a job to hand back first.
+
+    Celery's parent process hears the signal too, and ``shutting_down`` tells what it has heard.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # not SIG_IGN, which the runner would inherit
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool]) -> None:
