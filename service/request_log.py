@@ -6,7 +6,7 @@ import uuid
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.problems import unexpected
@@ -38,6 +38,8 @@ class RequestLog:
     async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await self.app(scope, receive, answer)
+        except ClientDisconnect:
+            log.info("client went away", path=scope["path"])
         except Exception:
             log.exception("request failed", path=scope["path"])
             if answer.status:  # too late for a problem; the server cuts the connection

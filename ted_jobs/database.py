@@ -19,6 +19,9 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
 )
 
+# What clients send is no business of the log, where a failed statement ends up.
+POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "hide_parameters": True}
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A point in time, aware and in UTC whatever the engine stores."""
@@ -64,12 +67,12 @@ def connect(url: str) -> Engine:
         return _sqlite(url, Path(parsed.database or ""))
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_pre_ping=True, pool_size=20, max_overflow=20)
+    return create_engine(parsed, pool_pre_ping=True, **POOL)
 
 
 def _sqlite(url: str, path: Path) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=20, max_overflow=20)
+    engine = create_engine(url, **POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

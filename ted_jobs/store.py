@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Row, Select, insert, or_, select
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from ted_core.datasets import DatasetSummary
@@ -16,6 +16,9 @@ from ted_jobs.spec import JobSpec
 from ted_jobs.status import JobStatus
 from ted_jobs.tables import artifacts, events, idempotency, jobs
 from ted_jobs.transition import append_event, move, ring_soon
+
+# The query of every poll. Built once, since building it takes SQLAlchemy as long as running it.
+ONE_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class JobStore:
             return self._job(connection, job_id, tenant)
 
     def _job(self, connection: Connection, job_id: str, tenant: str) -> Job:
-        row = connection.execute(select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)).one_or_none()
+        row = connection.execute(ONE_JOB, {"job_id": job_id, "tenant": tenant}).one_or_none()
         if row is None:
             raise JobNotFound(job_id)
         return Job.from_row(row)
@@ -162,9 +165,9 @@ class JobStore:
         return Artifact(kind=row.kind, key=row.key, bytes=row.bytes, sha256=row.sha256)
 
     def ping(self) -> None:
-        """Nothing, once the database has answered."""
+        """Nothing, once the database has answered that it has the tables."""
         with reading(self.engine) as connection:
-            connection.execute(select(1))
+            connection.execute(select(jobs.c.id).limit(1))
 
 
 def new_job_id() -> str:

@@ -1,16 +1,22 @@
 """What operators see: readiness, request ids, log lines, and problems that give nothing away."""
 
+import asyncio
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+from starlette.types import Message
 from structlog.testing import capture_logs
 
 from service.app import create_app
 from service.broker import BrokerProbe
+from ted_client.broker import command, socket_path
+from ted_jobs.database import writing
 from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
 from tests.service.conftest import Json
@@ -23,6 +29,18 @@ def silent_broker() -> Iterator[str]:
     """The URL of a server that accepts connections and then says nothing, as a stopped one does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[str]:
+    """The URL of a Valkey server of this test's own."""
+    process = subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL)
+    socket_file, deadline = socket_path(tmp_path), time.monotonic() + 10
+    while not socket_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    yield f"redis+socket://{socket_file}"
+    process.terminate()
+    process.wait(10)
 
 
 @pytest.fixture
@@ -46,8 +64,9 @@ def test_without_a_broker_the_service_is_degraded_and_still_takes_jobs(
     assert taken.status_code == 202
 
 
-def test_a_broker_that_hangs_delays_readiness_only_briefly(tmp_path: Path, silent_broker: str) -> None:
-    with TestClient(create_app(Settings(home=tmp_path, broker_url=silent_broker))) as client:
+@pytest.mark.usefixtures("engine")
+def test_a_broker_that_hangs_delays_readiness_only_briefly(settings: Settings, silent_broker: str) -> None:
+    with TestClient(create_app(settings.model_copy(update={"broker_url": silent_broker}))) as client:
         began = time.monotonic()
 
         ready = client.get("/readyz")
@@ -56,10 +75,19 @@ def test_a_broker_that_hangs_delays_readiness_only_briefly(tmp_path: Path, silen
     assert time.monotonic() - began < 5
 
 
-def test_with_broker_and_database_the_service_is_ready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BrokerProbe, "answers", lambda _: True)
+@pytest.mark.usefixtures("engine")
+def test_with_broker_and_database_the_service_is_ready(settings: Settings, broker: str) -> None:
+    with TestClient(create_app(settings.model_copy(update={"broker_url": broker}))) as client:
+        ready = client.get("/readyz")
 
-    assert client.get("/readyz").json() == {"status": "ok", "reason": None}
+    assert ready.json() == {"status": "ok", "reason": None}
+
+
+def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
+    with TestClient(create_app(Settings(home=tmp_path))) as client:
+        ready = client.get("/readyz")
+
+    assert (ready.status_code, ready.json()["code"]) == (503, "database_unavailable")
 
 
 def test_the_broker_is_asked_once_for_many_questions() -> None:
@@ -119,6 +147,35 @@ def test_a_defect_is_logged_and_answered_without_details(client: TestClient, mon
     assert answer.json()["instance"] == f"urn:ted:request:{answer.headers['X-Request-ID']}"
     assert "hunter2" not in answer.text
     assert [line["log_level"] for line in logs] == ["error", "info"]
+
+
+def test_what_clients_send_is_not_logged_when_a_statement_fails(
+    client: TestClient, submission: Callable[..., Json], engine: Engine
+) -> None:
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DROP TABLE outbox")
+        connection.exec_driver_sql("ALTER TABLE jobs RENAME TO elsewhere")
+
+    with capture_logs() as logs:
+        answer = client.post("/v1/jobs", json=submission(metadata={"owner": "hunter2"}))
+
+    assert answer.status_code == 503
+    assert "no such table: jobs" in str(logs)
+    assert "hunter2" not in str(logs)
+
+
+def test_a_client_that_goes_away_is_no_defect_of_the_service(settings: Settings) -> None:
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def nobody_hears(_: Message) -> None: ...
+
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"10")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": headers, "query_string": b""}
+    with capture_logs() as logs:
+        asyncio.run(create_app(settings)(scope | {"state": {"store": None, "settings": settings}}, gone, nobody_hears))
+
+    assert [(line["event"], line["log_level"]) for line in logs] == [("client went away", "info"), ("request", "info")]
 
 
 def test_the_installed_proxies_are_listed_with_their_defaults(client: TestClient) -> None:
