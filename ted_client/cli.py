@@ -92,8 +92,9 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
         proxy={"name": proxy, "epochs": epochs},
         plan={"keep_ratio": keep, "method": method, "q": q, "seed": seed},
     )
+    request = wish.over(_document(job))
     with _client(context) as client:
-        stored = client.submit(wish.over(_document(job)))
+        stored = client.submit(request)
         typer.echo(stored.id)
         if watch:
             _watch(client, stored.id)

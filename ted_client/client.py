@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from ted_client.download import Download
-from ted_client.errors import JobNotSucceeded, ServiceUnreachable, TedApiError
+from ted_client.errors import JobNotSucceeded, ServiceUnreachable, TedApiError, problem_of
 
 CONNECTION = "connection.json"
 TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
@@ -159,16 +159,3 @@ def connection_in(home: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise ServiceUnreachable(f"Nothing runs in {home}. Start it with: ted up --home {home}") from error
     return connection
-
-
-def problem_of(response: httpx.Response) -> Mapping[str, Any]:
-    """The problem in the response; a made-up one where something between us and the service answered."""
-    try:
-        problem: Mapping[str, Any] = response.json()
-    except ValueError:
-        return {
-            "code": "not_ted",
-            "status": response.status_code,
-            "detail": f"{response.url} answered {response.status_code}.",
-        }
-    return problem

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from ted_client.errors import DownloadBroken, ServiceUnreachable, TedApiError
+from ted_client.errors import DownloadBroken, ServiceUnreachable, TedApiError, problem_of
 
 ATTEMPTS = 5
 PARTIAL_CONTENT, FIRST_ERROR = 206, 400
@@ -47,7 +47,7 @@ class Download:
         with self.http.stream("GET", self.url, headers=headers) as response:
             if response.status_code >= FIRST_ERROR:
                 response.read()
-                raise TedApiError(response.json())
+                raise TedApiError(problem_of(response))
             self.sha256 = response.headers["ETag"].strip('"')
             with self.partial.open("ab" if response.status_code == PARTIAL_CONTENT else "wb") as file:
                 for chunk in response.iter_bytes():

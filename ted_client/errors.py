@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
+
 
 class ClientError(Exception):
     """Something that the caller can mend; the message says how."""
@@ -27,3 +29,16 @@ class TedApiError(ClientError):
         self.code, self.status = str(problem.get("code", "unknown")), int(problem.get("status", 0))
         self.fields: dict[str, str] = {fault["field"]: fault["message"] for fault in problem.get("errors", [])}
         super().__init__(str(problem.get("detail") or problem.get("title") or "The service refused the request."))
+
+
+def problem_of(response: httpx.Response) -> Mapping[str, Any]:
+    """The problem in the response; a made-up one where something between us and the service answered."""
+    try:
+        problem: Mapping[str, Any] = response.json()
+    except ValueError:
+        return {
+            "code": "not_ted",
+            "status": response.status_code,
+            "detail": f"{response.url} answered {response.status_code}.",
+        }
+    return problem

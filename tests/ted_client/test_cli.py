@@ -1,0 +1,53 @@
+"""The ``ted`` command says in one line what a user can mend."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.households import command
+
+
+def ted(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=60, env=os.environ | environment, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["list"], "ted up", id="no service here"),
+        pytest.param(["--url", "http://127.0.0.1:9", "list"], "does not answer", id="no service there"),
+        pytest.param(["submit", "missing.json"], "not a readable JSON file", id="no such file"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line_and_status_one(tmp_path: Path, arguments: list[str], words: str) -> None:
+    done = ted("--home", str(tmp_path), *arguments)
+
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_a_taken_port_is_named_and_nothing_stays_behind(tmp_path: Path) -> None:
+    import socket  # noqa: PLC0415
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        done = ted("--home", str(tmp_path / "home"), "up", "--port", str(port))
+
+    assert done.returncode == 1
+    assert f"Port {port} is taken" in done.stderr
+
+
+def test_help_names_every_command() -> None:
+    shown = ted("--help").stdout
+
+    for name in ("up", "submit", "watch", "list", "cancel", "download", "demo"):
+        assert f" {name} " in shown
