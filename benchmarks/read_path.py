@@ -11,9 +11,8 @@ import signal
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -33,6 +32,7 @@ from ted_jobs.spec import JobSpec
 from ted_jobs.store import JobStore
 
 HOST = "127.0.0.1"
+MANY_CLIENTS = 8
 MOST_MILLISECONDS, LEAST_SHARE = 5.0, 1 / 3
 """The bars: a job's median latency, and its requests per second relative to the empty endpoint's."""
 
@@ -69,6 +69,45 @@ class Measured:
     p99_milliseconds: float
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to send requests."""
+
+    port: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured: number of clients → endpoint → numbers."""
+
+    measured: Mapping[int, Mapping[str, Measured]]
+
+    @property
+    def share(self) -> float:
+        """A job's requests per second relative to the empty endpoint's, with many clients."""
+        many = self.measured[MANY_CLIENTS]
+        return many["job"].requests_per_second / many["empty"].requests_per_second
+
+    def bars(self) -> dict[str, bool]:
+        """Each bar in words, and whether it holds."""
+        p50 = self.measured[1]["job"].p50_milliseconds
+        return {
+            f"p50 with one client: {p50} ms, less than {MOST_MILLISECONDS} ms": p50 < MOST_MILLISECONDS,
+            f"share of the empty endpoint's requests/s with {MANY_CLIENTS} clients: {self.share:.2f}, "
+            f"at least {LEAST_SHARE:.2f}": self.share >= LEAST_SHARE,
+        }
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, with the machine it was measured on."""
+        measured = {
+            str(clients): {name: asdict(of) for name, of in endpoints.items()}
+            for clients, endpoints in self.measured.items()
+        }
+        machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
+        return {"clients": measured, "share": round(self.share, 3), "bars": self.bars(), "machine": machine}
+
+
 def measure(port: int, path: str, *, clients: int, seconds: float) -> Measured:
     """What so many clients see in so many seconds."""
     deadline, began = time.perf_counter() + seconds, time.perf_counter()
@@ -85,7 +124,7 @@ def measure(port: int, path: str, *, clients: int, seconds: float) -> Measured:
 
 def _latencies(port: int, path: str, *, deadline: float) -> list[float]:
     """Seconds per request, over one connection that is kept."""
-    connection, taken = HTTPConnection(HOST, port), []
+    connection, taken = HTTPConnection(HOST, port, timeout=10), []
     while (began := time.perf_counter()) < deadline:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -102,8 +141,8 @@ def serving(arguments: list[str], **environment: str) -> Iterator[int]:
     """The port of a server process that inherits a listening socket; ``{fd}`` stands for its descriptor."""
     with create_server((HOST, 0), backlog=128) as listener:
         fd = listener.fileno()
-        command = [sys.executable, *(argument.format(fd=fd) for argument in arguments)]
-        variables = os.environ | {name: value.format(fd=fd) for name, value in environment.items()}
+        command = [sys.executable, *(argument.replace("{fd}", str(fd)) for argument in arguments)]
+        variables = os.environ | {name: value.replace("{fd}", str(fd)) for name, value in environment.items()}
         process = subprocess.Popen(command, pass_fds=(fd,), env=variables, stderr=subprocess.DEVNULL)  # noqa: S603
         try:
             yield listener.getsockname()[1]
@@ -120,3 +159,61 @@ def stored_job(settings: Settings) -> str:
     job = JobStore(engine).submit(SPEC, summary, tenant="default").job
     engine.dispose()
     return job.id
+
+
+@contextmanager
+def both_servers() -> Iterator[dict[str, Endpoint]]:
+    """The empty endpoint, and one job in the real service."""
+    with TemporaryDirectory() as home:
+        path = f"/v1/jobs/{stored_job(Settings(home=Path(home), database_url=''))}"
+        settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}"}
+        with serving(["-c", EMPTY_APP, "{fd}"]) as empty, serving(["-m", "service"], **settings) as service:
+            yield {"empty": Endpoint(empty, "/empty"), "job": Endpoint(service, path)}
+
+
+def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float, turns: int) -> dict[str, Measured]:
+    """What each endpoint's median turn looked like. What else the machine does in the meantime falls on all alike."""
+    runs: dict[str, list[Measured]] = {name: [] for name in endpoints}
+    for _ in range(turns):
+        for name, endpoint in endpoints.items():
+            runs[name].append(measure(endpoint.port, endpoint.path, clients=clients, seconds=seconds))
+    return {name: sorted(run, key=lambda turn: turn.requests_per_second)[turns // 2] for name, run in runs.items()}
+
+
+def compared(*, seconds: float, turns: int) -> Report:
+    """Both endpoints under one client and under many, after a warm-up that is not counted."""
+    with both_servers() as endpoints:
+        in_turns(endpoints, clients=MANY_CLIENTS, seconds=seconds, turns=1)
+        alone = in_turns(endpoints, clients=1, seconds=seconds, turns=turns)
+        together = in_turns(endpoints, clients=MANY_CLIENTS, seconds=seconds, turns=turns)
+    return Report({1: alone, MANY_CLIENTS: together})
+
+
+def table(report: Report) -> Table:
+    """The numbers, a line for each endpoint and number of clients."""
+    shown = Table("endpoint", "clients", "requests/s", "p50 ms", "p99 ms", title="Reading a job")
+    for clients, measured in report.measured.items():
+        for name, of in measured.items():
+            numbers = (of.requests_per_second, of.p50_milliseconds, of.p99_milliseconds)
+            shown.add_row(name, str(clients), *map(str, numbers))
+    return shown
+
+
+def main() -> None:
+    """Measure, print, and exit with 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=2, help="length of one measurement")
+    parser.add_argument("--turns", type=int, default=5, help="measurements of each endpoint under each load")
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    asked = parser.parse_args()
+    report, console = compared(seconds=asked.seconds, turns=asked.turns), Console()
+    console.print(table(report))
+    for bar, holds in report.bars().items():
+        console.print("[green]holds[/]" if holds else "[red]missed[/]", bar)
+    if asked.json:
+        asked.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
+    sys.exit(not all(report.bars().values()))
+
+
+if __name__ == "__main__":
+    main()
