@@ -36,9 +36,11 @@ class Recorder:
     name: int
     trained: list[int] = field(default_factory=list)
     measured: list[int] = field(default_factory=list)
+    seeds: list[tuple[int, ...]] = field(default_factory=list)
 
-    def train_epoch(self, _: object, rows: np.ndarray, **__: object) -> float:
+    def train_epoch(self, _: object, rows: np.ndarray, *, seed: tuple[int, ...], **__: object) -> float:
         self.trained += rows.tolist()
+        self.seeds.append(seed)
         return float(self.name)
 
     def performance(self, _: object, rows: np.ndarray) -> np.ndarray:
@@ -46,11 +48,15 @@ class Recorder:
         return (rows + self.name / 10).astype(np.float32)
 
 
-@pytest.fixture
-def recorded() -> Twins:
-    pair = twins()
+def recording(*, seed: int = 0) -> Twins:
+    pair = twins(seed=seed)
     pair.trainees = [Recorder(0), Recorder(1)]  # type: ignore[list-item]
     return pair
+
+
+@pytest.fixture
+def recorded() -> Twins:
+    return recording()
 
 
 @given(st.integers(2, 99), st.integers(0, 2**32 - 1))
@@ -126,6 +132,14 @@ def test_labels_without_rhyme_or_reason_are_learned_by_heart_yet_never_generaliz
     ]
     assert min(in_sample) > 0.95
     assert pair.out_of_sample_performance().mean() < 0.6
+
+
+def test_every_twin_of_every_seed_has_an_order_of_its_own() -> None:
+    pairs = [recording(seed=seed) for seed in (1, 2)]
+    for pair in pairs:
+        trained(pair)
+
+    assert len({twin.seeds[0] for pair in pairs for twin in pair.trainees}) == 4
 
 
 def test_the_twins_start_from_different_weights_that_the_seed_decides() -> None:
