@@ -1,33 +1,40 @@
-# One file, three images: `service` (API, migrations, sweeper), `worker` (CPU) and `worker-gpu`.
+# One file, three images: `service` (API, migrations and sweeper), `worker` (CPU) and `worker-gpu` (CUDA).
 
 FROM python:3.12-slim-bookworm AS base
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+    TED_HOME=/var/lib/ted
+# A named volume mounted on this folder takes over its owner.
 RUN useradd --create-home --uid 10001 ted && install -d -o ted -g ted /var/lib/ted
 WORKDIR /app
-COPY pyproject.toml README.md LICENSE ./
-COPY constraints constraints
-COPY ted_core ted_core
-COPY ted_jobs ted_jobs
-COPY ted_client ted_client
-COPY service service
-COPY worker worker
+# Dependencies come before the code, so that a change of the code installs none of them again. Torch is left out here:
+# nothing but a worker's runner loads it.
+COPY pyproject.toml constraints/ci.txt ./
+RUN python -c "import tomllib; asked = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
+        print(*(name for name in asked if not name.startswith('torch')), sep='\n')" > requirements.txt \
+    && pip install -c ci.txt -r requirements.txt
 
-# The package requires torch, which nothing but a runner loads; the CPU build keeps this image small.
+FROM base AS package
+COPY . .
+RUN pip wheel --no-deps --wheel-dir /wheels .
+
 FROM base AS service
-RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu -c constraints/ci.txt .
+RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
 USER 10001
-ENV TED_HOME=/var/lib/ted
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python", "-m", "service.probe"]
 CMD ["python", "-m", "service"]
 
-FROM service AS worker
-HEALTHCHECK NONE
+FROM base AS worker
+RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu -c ci.txt torch
+RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
+USER 10001
 CMD ["python", "-m", "worker"]
 
-# PyPI's Linux build of torch carries CUDA.
+# PyPI's Linux build of torch carries CUDA; the driver comes from the machine.
 FROM base AS worker-gpu
-RUN pip install -c constraints/ci.txt .
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility TED_DEVICE=cuda
+RUN pip install -c ci.txt torch
+RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
 USER 10001
-ENV TED_HOME=/var/lib/ted TED_DEVICE=cuda
 CMD ["python", "-m", "worker"]

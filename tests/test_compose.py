@@ -1,15 +1,17 @@
 """The compose file is valid, and every command that it runs is a real one."""
 
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -19,13 +21,16 @@ from tests.households import until
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SAYS_WHEN_READY = {
     "api": "Application startup complete",
     "sweeper": "sweeper ready",
     "worker": " ready.",
     "worker-gpu": " ready.",
 }
-GRACE_SECONDS = 30
+
+Start = Callable[[str], psutil.Popen]
 
 
 def tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -54,11 +59,34 @@ def test_nothing_is_published_beyond_this_machine() -> None:
 
 
 def test_every_image_of_ours_is_a_stage_of_the_dockerfile() -> None:
-    stages = [line.split()[-1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM")]
+    stages = re.findall(r"^FROM .* AS (\S+)$", DOCKERFILE, re.MULTILINE)
 
-    targets = {service["build"]["target"] for service in COMPOSE["services"].values() if "build" in service}
+    assert {service["build"]["target"] for service in OURS.values()} <= set(stages)
 
-    assert targets <= set(stages)
+
+def test_every_image_of_ours_runs_without_privileges() -> None:
+    for target in {service["build"]["target"] for service in OURS.values()}:
+        (stage,) = re.findall(rf"^FROM \S+ AS {target}$(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
+        assert "\nUSER 10001\n" in stage, target
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_the_settings_name_is_mounted(name: str) -> None:
+    named = OURS[name]["environment"]
+
+    home, datasets = OURS[name]["volumes"]
+
+    assert home.endswith(f":{named['TED_HOME']}")
+    assert datasets.endswith(f":{named['TED_DATASET_ROOTS']}:ro")
+
+
+def test_the_password_has_no_default() -> None:
+    written = (ROOT / "docker-compose.yml").read_text() + (ROOT / ".env.example").read_text()
+
+    passwords = re.findall(r"^ *\w*PASSWORD(?:: |=)(.*)$", written, re.MULTILINE)
+
+    assert len(passwords) == 3
+    assert all(password == "" or password.startswith("${POSTGRES_PASSWORD:?") for password in passwords)
 
 
 # --- the commands, as processes -------------------------------------------------------------------------------------
@@ -69,37 +97,27 @@ def valkey(tmp_path: Path) -> Iterator[str]:
     """The URL of the server that the compose file names, here on a Unix socket."""
     home = tmp_path / "broker"
     home.mkdir()
-    process = subprocess.Popen(broker.command(home), stdout=subprocess.DEVNULL)
-    until(broker.socket_path(home).exists, seconds=10)
-    yield f"redis+socket://{broker.socket_path(home)}"
-    process.terminate()
-    process.wait(10)
+    with subprocess.Popen(broker.command(home), stdout=subprocess.DEVNULL) as process:
+        try:
+            until(broker.socket_path(home).exists, seconds=10)
+            yield f"redis+socket://{broker.socket_path(home)}"
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(params=DATABASES)
 def environment(request: pytest.FixtureRequest, tmp_path: Path, valkey: str) -> Iterator[dict[str, str]]:
     """The compose file's environment, with this machine's addresses in it."""
-    named = COMPOSE["x-environment"]
     with DATABASES[request.param](tmp_path) as database:
         here = {
             "TED_DATABASE_URL": database,
+            "PGPASSWORD": os.environ.get("PGPASSWORD", ""),
             "TED_BROKER_URL": valkey,
             "TED_HOME": str(tmp_path / "home"),
             "TED_DATASET_ROOTS": str(tmp_path),
         }
-        assert set(here) == set(named)
-        yield os.environ | here
-
-
-def run(name: str, environment: dict[str, str], *, log: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
-    """The service's own command, with what its own section adds to the environment."""
-    service = COMPOSE["services"][name]
-    own = {key: value for key, value in service["environment"].items() if key not in COMPOSE["x-environment"]}
-    local = {"TED_HOST": "127.0.0.1", "TED_PORT": str(free_port())} if "TED_HOST" in own else {}
-    program, *arguments = service["command"]
-    assert program == "python"
-    with log.open("wb") as output:
-        return subprocess.Popen([sys.executable, *arguments], env=environment | own | local, stderr=output)
+        assert set(here) == set(COMPOSE["x-environment"])
+        yield os.environ | here | {"TED_PORT": str(free_port())}
 
 
 def free_port() -> int:
@@ -108,41 +126,72 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_migrate_prepares_the_database_and_may_run_twice(environment: dict[str, str]) -> None:
+@pytest.fixture
+def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+    """Start a service's own command, logging to ``<name>.log``. What outlives the test is killed."""
+    started: list[psutil.Popen] = []
+
+    def run(name: str) -> psutil.Popen:
+        service = OURS[name]
+        own = {key: value for key, value in service["environment"].items() if key not in COMPOSE["x-environment"]}
+        local = {"TED_HOST": "127.0.0.1"} if "TED_HOST" in own else {}
+        with (tmp_path / f"{name}.log").open("wb") as log:
+            started.append(psutil.Popen(here(service["command"]), env=environment | own | local, stderr=log))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.is_running():
+            for one in (*process.children(recursive=True), process):
+                one.kill()
+        process.wait()
+
+
+def here(command: list[str]) -> list[str]:
+    """A container's command, in this interpreter."""
+    program, *arguments = command
+    assert program == "python"
+    return [sys.executable, *arguments]
+
+
+def grace(name: str) -> int:
+    """Seconds that Docker leaves the service between SIGTERM and SIGKILL."""
+    return int(str(OURS[name].get("stop_grace_period", "10s")).removesuffix("s"))
+
+
+def test_migrate_prepares_the_database_and_may_run_twice(start: Start) -> None:
     for _ in range(2):
-        assert run("migrate", environment).wait(60) == 0
+        assert start("migrate").wait(60) == 0
 
 
-def test_every_lasting_service_starts_and_ends_cleanly_when_told_to(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    assert run("migrate", environment).wait(60) == 0
-    logs = {name: tmp_path / f"{name}.log" for name in SAYS_WHEN_READY}
-    processes = {name: run(name, environment, log=log) for name, log in logs.items()}
+def test_every_lasting_service_starts_and_ends_cleanly_when_told_to(start: Start, tmp_path: Path) -> None:
+    assert start("migrate").wait(60) == 0
+    processes = {name: start(name) for name in SAYS_WHEN_READY}
     for name, words in SAYS_WHEN_READY.items():
-        until(lambda: words in logs[name].read_text())  # noqa: B023
+        until(lambda: words in (tmp_path / f"{name}.log").read_text())  # noqa: B023
+    everything = [child for process in processes.values() for child in process.children(recursive=True)]
+    assert all(process.poll() is None for process in processes.values())
 
     for process in processes.values():
         process.terminate()
 
-    assert {process.wait(GRACE_SECONDS) for process in processes.values()} == {0}
+    assert {name: process.wait(grace(name)) for name, process in processes.items()} == dict.fromkeys(processes, 0)
+    assert not psutil.wait_procs(everything, timeout=5)[1]
 
 
-def test_the_api_answers_its_own_health_check(environment: dict[str, str]) -> None:
-    assert run("migrate", environment).wait(60) == 0
-    environment |= {"TED_PORT": str(free_port())}
-    process = subprocess.Popen([sys.executable, "-m", "service"], env=environment)
+def test_the_api_is_ready_and_passes_its_image_s_health_check(start: Start, environment: dict[str, str]) -> None:
+    (check,) = re.findall(r"^HEALTHCHECK .* CMD (.*)$", DOCKERFILE, re.MULTILINE)
 
-    def probe() -> bool:
-        return subprocess.call([sys.executable, "-m", "service.probe"], env=environment, stderr=subprocess.DEVNULL) == 0
+    def healthy() -> bool:
+        return subprocess.call(here(json.loads(check)), env=environment, stderr=subprocess.DEVNULL) == 0
 
-    try:
-        until(probe, seconds=30)
-        ready = urllib.request.urlopen(f"http://127.0.0.1:{environment['TED_PORT']}/readyz", timeout=10)
-        with ready:
-            assert b'"ok"' in ready.read()
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
-    assert not probe()
+    assert start("migrate").wait(60) == 0
+    api = start("api")
+    until(healthy, seconds=30)
+    with urllib.request.urlopen(f"http://127.0.0.1:{environment['TED_PORT']}/readyz", timeout=10) as ready:
+        assert (ready.status, json.load(ready)["status"]) == (200, "ok")
+
+    api.terminate()
+
+    assert api.wait(grace("api")) == 0
+    assert not healthy()
