@@ -4,13 +4,10 @@ import os
 import re
 import shutil
 import subprocess
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted({*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"} - {ROOT / "scripts" / "venv"})
@@ -139,16 +136,3 @@ def test_check_runs_every_tool_and_the_tests_last(run: Run, calls: Callable[[], 
         "ruff", "ruff", "mypy", "lint-imports", "scripts/openapi", "check-jsonschema", "hadolint", "pytest",
     ]  # fmt: skip
     assert "--cov" in checks[-1]
-
-
-def test_everything_that_the_project_asks_for_is_pinned() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = (ROOT / "constraints" / "ci.txt").read_text().splitlines()
-    pins = {
-        canonicalize_name(pin.name): pin for pin in map(Requirement, (li for li in lines if not li.startswith("#")))
-    }
-
-    for wanted in map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["dev"]]):
-        (exact,) = pins[canonicalize_name(wanted.name)].specifier
-        assert exact.operator == "=="
-        assert wanted.specifier.contains(exact.version), wanted
