@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     asked, console = parser.parse_args(), Console()
-    found = measured(asked.data.absolute())
+    found = measured(asked.data.resolve())
     console.print(found.machine, table(found.accuracies), found.fashion_jobs, found.cifar_job)
     console.print(f"CIFAR-10 loaded in {found.cifar_loading_seconds:.1f} s")
     for bar, holds in bars(found).items():

@@ -35,7 +35,7 @@ DEFAULT_HOME = Path("~/.ted")
 @app.callback()
 def connect(context: typer.Context, home: Home = DEFAULT_HOME, url: Url = None, key: Key = None) -> None:
     """Remember where the service is; nothing is sent yet."""
-    context.obj = {"home": home.expanduser().absolute(), "url": url, "key": key}
+    context.obj = {"home": home.expanduser().resolve(), "url": url, "key": key}
 
 
 def _client(context: typer.Context) -> Client:
@@ -59,8 +59,8 @@ def up(
     from ted_client.up import up as run  # noqa: PLC0415
 
     roots = dataset_root or [Path(part) for part in os.environ.get("TED_DATASET_ROOTS", "").split(os.pathsep) if part]
-    chosen = (home or context.obj["home"]).expanduser().absolute()
-    run(Options(chosen, port, [root.expanduser().absolute() for root in roots]), say=_say)
+    chosen = (home or context.obj["home"]).expanduser().resolve()
+    run(Options(chosen, port, [root.expanduser().resolve() for root in roots]), say=_say)
 
 
 def _say(line: str) -> None:
@@ -172,7 +172,7 @@ def demo(
     """Prune scikit-learn's digits to 60 % with a real service of its own, and show what was gained."""
     from ted_client.demo import run  # noqa: PLC0415 - scikit-learn is slow to load
 
-    run(folder.absolute(), console=out)
+    run(folder.resolve(), console=out)
 
 
 def main() -> None:

@@ -29,4 +29,4 @@ class Wish:
 
 
 def _absolute(uri: str) -> str:
-    return uri if SCHEME in uri or uri.startswith("file:") else str(Path(uri).expanduser().absolute())
+    return uri if SCHEME in uri or uri.startswith("file:") else str(Path(uri).expanduser().resolve())

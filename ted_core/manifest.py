@@ -106,7 +106,7 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
     """
     manifest = manifest if isinstance(manifest, Manifest) else read(manifest)
     expected = manifest.metadata.dataset
-    path = Path(dataset).absolute()
+    path = Path(dataset).resolve()
     spec = DatasetSpec.model_validate(
         {"uri": str(path), **expected.model_dump(include={"format", "task", "input", "target"})}
     )

@@ -30,4 +30,5 @@ def test_a_relative_path_is_made_absolute_and_a_uri_is_not_touched() -> None:
         return str(Wish(dataset={"uri": given}, proxy={}, plan={}).over({})["dataset"]["uri"])
 
     assert uri("train.parquet") == str(Path.cwd() / "train.parquet")
+    assert uri("../train.parquet") == str(Path.cwd().parent / "train.parquet")
     assert uri("file:///data/train.parquet") == "file:///data/train.parquet"

@@ -194,6 +194,12 @@ def test_a_manifest_is_accepted_by_the_dataset_it_was_made_from_wherever_that_li
     assert verify(written.manifest, elsewhere).row_indices.tolist() == list(KEPT)
 
 
+def test_the_dataset_may_be_named_by_any_path_that_leads_to_it(written: WrittenManifest, dataset: Path) -> None:
+    roundabout = dataset / ".." / dataset.name
+
+    assert verify(written.manifest, roundabout).row_indices.tolist() == list(KEPT)
+
+
 def test_a_dataset_that_has_changed_is_refused(written: WrittenManifest, dataset: Path) -> None:
     shard = dataset / "part-1.parquet"
     table = pq.read_table(shard)
