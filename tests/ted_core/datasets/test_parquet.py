@@ -321,7 +321,7 @@ def test_a_single_class_is_refused(path: Path) -> None:
         ({"x": NUMBERS, "label": [0, None, 0, None]}, "dataset.target"),
         ({"x": NUMBERS, "label": ["a", None, "b", None]}, "dataset.target"),
         ({"x": [[1.0], None, [3.0], None], "label": LABELS}, "dataset.input"),
-        ({"x": [[1.0], [None], [3.0], [None]], "label": LABELS}, "dataset.input"),
+        ({"x": [[1.0, 2.0], [None, 2.0], [3.0, 4.0], [5.0, None]], "label": LABELS}, "dataset.input"),
     ],
     ids=["number", "label", "text label", "list", "element"],
 )
@@ -341,6 +341,12 @@ def test_nulls_in_columns_that_are_not_used_do_no_harm(path: Path) -> None:
     parquet(path, **columns, label=LABELS)
 
     assert loaded(path, input="x").inputs[:, 0].tolist() == NUMBERS
+
+
+def test_nulls_are_seen_in_a_column_whose_name_holds_a_dot(path: Path) -> None:
+    parquet(path, **{"x.y": [1.0, None, 3.0, 4.0]}, label=LABELS)
+
+    assert refused_on_sight(MissingValues, path).fact == "Column 'x.y' of data.parquet has 1 nulls"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
@@ -479,6 +485,13 @@ def test_images_come_in_many_formats(path: Path, kind: str) -> None:
     samples = loaded(images(path, image(0, kind=kind), image(200, kind=kind)), task=IMAGES)
 
     assert samples.inputs[1].mean() == pytest.approx(200, abs=3)
+
+
+@pytest.mark.parametrize("kind", ["TGA", "PCX", "ICO", "EPS"])
+def test_formats_that_no_training_set_is_made_of_are_undecodable(path: Path, kind: str) -> None:
+    images(path, image(0), image(0, kind=kind, size=(16, 16)))
+
+    assert loaded(path, task=IMAGES, limits=Limits(max_undecodable=0.5)).row_index.tolist() == [0]
 
 
 def test_sixteen_bits_of_grey_keep_their_upper_eight(path: Path) -> None:
