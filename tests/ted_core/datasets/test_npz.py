@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ted_core.datasets import DatasetSummary, Limits, Samples
+from ted_core.datasets.npz import NPZ
 from ted_core.errors import (
     DatasetEmpty,
     DatasetTooLarge,
@@ -141,6 +142,8 @@ def test_a_pickle_is_never_opened(path: Path, tmp_path: Path) -> None:
     npz(path, x=X, y=np.array([Trap()] * 6, dtype=object))
 
     refused_on_sight(UnusableLabels, path)
+    with pytest.raises(DatasetUnreadable):  # not even where the file changed after it was looked at
+        NPZ.load([path], files.spec(path, format="npz"), Limits())
     assert not (tmp_path / "sprung").exists()
 
 

@@ -1,5 +1,6 @@
 """Parquet files as people have them: in shards, with lists, images, nulls and mistakes."""
 
+import io
 import itertools
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from ted_core.datasets import Limits
 from ted_core.errors import (
@@ -494,8 +496,17 @@ def test_formats_that_no_training_set_is_made_of_are_undecodable(path: Path, kin
     assert loaded(path, task=IMAGES, limits=Limits(max_undecodable=0.5)).row_index.tolist() == [0]
 
 
+def test_the_transparency_of_a_palette_is_ignored_without_a_word(path: Path) -> None:
+    buffer, ramp = io.BytesIO(), np.arange(64, dtype=np.uint8).reshape(8, 8)
+    Image.fromarray(ramp).convert("P").save(buffer, "PNG", transparency=bytes(range(64)))
+
+    samples = loaded(images(path, image(255), buffer.getvalue()), task=IMAGES)
+
+    np.testing.assert_array_equal(samples.inputs[1], np.stack([ramp] * 3))
+
+
 def test_sixteen_bits_of_grey_keep_their_upper_eight(path: Path) -> None:
-    ramp = (np.arange(256) * 257).astype(np.uint16).reshape(16, 16)
+    ramp = (np.arange(256) * 256 + 7).astype(np.uint16).reshape(16, 16)
 
     samples = loaded(images(path, image(ramp, mode="I;16"), image(ramp, mode="I;16", kind="TIFF")), task=IMAGES)
 
