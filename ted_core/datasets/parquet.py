@@ -122,11 +122,15 @@ def input_columns(schema: pa.Schema, spec: DatasetSpec) -> list[str]:
 
 
 def _named_inputs(schema: pa.Schema, spec: DatasetSpec) -> list[str]:
+    target = spec.target or DEFAULT_TARGET
     if spec.input is not None:
-        return [spec.input] if isinstance(spec.input, str) else spec.input
+        chosen = [spec.input] if isinstance(spec.input, str) else spec.input
+        if target in chosen:
+            raise UnusableInputs(f"{target!r} is the target and would give itself away", field="dataset.input")
+        return chosen
     if spec.task == "image-classification":
         return [DEFAULT_IMAGE]
-    skipped = {spec.target or DEFAULT_TARGET, *columns.KEY_NAMES}
+    skipped = {target, *columns.KEY_NAMES}
     found = [field.name for field in schema if columns.is_number(field.type) and field.name not in skipped]
     if not found:
         raise UnusableInputs("No numeric column was found beside the target", field="dataset.input")

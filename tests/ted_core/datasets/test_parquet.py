@@ -208,6 +208,16 @@ def test_several_columns_stand_in_the_order_they_are_named(path: Path) -> None:
     assert loaded(path, input=["b", "a"]).inputs[0].tolist() == [5, 1]
 
 
+@pytest.mark.parametrize("chosen", ["label", ["x", "label"]])
+def test_the_target_cannot_be_an_input_too(path: Path, chosen: str | list[str]) -> None:
+    parquet(path, x=NUMBERS, label=LABELS)
+
+    refusal = refused_on_sight(UnusableInputs, path, input=chosen)
+
+    assert refusal.field == "dataset.input"
+    assert "give itself away" in str(refusal)
+
+
 def test_left_open_the_inputs_are_the_numbers_that_are_neither_target_nor_id(path: Path) -> None:
     parquet(path, id=[9, 8, 7, 6], x=NUMBERS, text=list("abcd"), uid=list("efgh"), y=NUMBERS, label=LABELS)
 
