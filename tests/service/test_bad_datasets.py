@@ -30,7 +30,7 @@ UNUSABLE = [
 UNFIT = [
     ({"dataset": {"input": "picture"}}, "unknown_column", "dataset.input", "'picture' is not among image, label"),
     ({"dataset": {"target": "class"}}, "unknown_column", "dataset.target", "'class' is not among image, label"),
-    ({"dataset": {"input": ["image", "label"]}}, "unusable_inputs", "dataset.input", "not encoded image bytes"),
+    ({"dataset": {"input": ["image", "label"]}}, "unusable_inputs", "dataset.input", "'label' is the target"),
     ({"dataset": {"format": "npz"}}, "dataset_unreadable", "dataset.format", "images.parquet is not an .npz archive"),
     ({"dataset": {"format": "idx"}}, "dataset_unreadable", "dataset.uri", "name the folder that holds"),
     ({"dataset": {"target": "a\0b"}}, "unknown_column", "dataset.target", "is not among image, label"),

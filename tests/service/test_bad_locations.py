@@ -16,6 +16,7 @@ OUTSIDE = [
     "file:///etc/passwd",
     "file://localhost/etc/passwd",
     "{data}/../secrets/images.parquet",
+    "{data}/../{data.name}/images.parquet",
     "file://{data}/../secrets/images.parquet",
     "file://{data}/%2e%2e/secrets/images.parquet",
     "file://{data}/%2E%2e/secrets/images.parquet",

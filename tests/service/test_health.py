@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from starlette.types import Message
 from structlog.testing import capture_logs
 
@@ -107,6 +109,21 @@ def test_without_a_database_every_reader_is_told_to_come_back(without_database: 
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert int(answer.headers["Retry-After"]) >= 1
     assert "127.0.0.1" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "failure", [InterfaceError("SELECT", {}, Exception("the connection is closed")), NoConnectionLeft("pool is empty")]
+)
+def test_a_database_that_is_lost_midway_is_answered_alike(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(JobStore, "jobs", lost)
+    answer = client.get("/v1/jobs")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 
 
 def test_without_a_database_no_job_is_taken(without_database: TestClient, submission: Callable[..., Json]) -> None:

@@ -69,6 +69,13 @@ def test_an_unknown_job_is_not_found(client: TestClient, job: str, path: str) ->
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+@on_both_databases
+def test_an_id_that_a_database_may_choke_on_is_not_found(client: TestClient) -> None:
+    answer = client.get("/v1/jobs/job_%00")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
+
+
 def test_an_unknown_job_cannot_be_cancelled(client: TestClient) -> None:
     answer = client.post(UNKNOWN + "/cancel")
 
