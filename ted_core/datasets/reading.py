@@ -13,7 +13,7 @@ from ted_core.datasets.npz import NPZ
 from ted_core.datasets.parquet import PARQUET
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.errors import DatasetEmpty
+from ted_core.errors import DatasetEmpty, DatasetUnreadable
 
 FORMATS: Mapping[str, Format] = {"parquet": PARQUET, "npz": NPZ, "idx": IDX}
 
@@ -56,7 +56,14 @@ def opened(spec: DatasetSpec, *, roots: Sequence[Path]) -> OpenedDataset:
     """The dataset's files, each of them under the roots. Raises DatasetNotAllowed, DatasetNotFound."""
     path = locate(spec.uri, roots=roots)
     files = FORMATS[spec.format].files(path, spec)
-    return OpenedDataset(spec, tuple(inside(file, roots=roots) for file in files))
+    return OpenedDataset(spec, tuple(_regular(inside(file, roots=roots)) for file in files))
+
+
+def _regular(file: Path) -> Path:
+    """The file, unless it is a pipe or a device, which would keep its reader waiting."""
+    if not file.is_file():
+        raise DatasetUnreadable(f"{file.name} is no regular file", field="dataset.uri")
+    return file
 
 
 def inspect(spec: DatasetSpec, *, roots: Sequence[Path]) -> DatasetSummary:

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -561,3 +562,12 @@ def test_real_images_load_and_inspect_alike(data_dir: Path) -> None:
 
     assert inspected(test_files[0], task=IMAGES).rows == len(samples) == samples.rows
     assert (samples.input_shape, len(samples.classes)) == ((3, 32, 32), 10)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_among_the_files_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    os.mkfifo(folder / "part-0.parquet")
+
+    assert "no regular file" in str(refused_on_sight(DatasetUnreadable, folder))
