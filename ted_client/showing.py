@@ -10,6 +10,7 @@ from rich.table import Table
 from ted_client.client import Job
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
+JOB_ID_WIDTH = 32
 Watcher = Callable[[Job], None]
 
 
@@ -67,12 +68,16 @@ def _fraction(job: Job) -> float:
 
 def job_table(jobs: Iterable[Job]) -> Table:
     """Jobs, one a line."""
-    table = Table("job", "status", "kept", "dataset", "created", box=None)
+    table = Table(box=None)
+    table.add_column("job", no_wrap=True, min_width=JOB_ID_WIDTH)
+    for heading in ("status", "kept", "dataset", "created"):
+        table.add_column(heading)
     for job in jobs:
         colour = COLOURS.get(job.status, "white")
         kept = f"{job.facts['plan']['keep_ratio']:.0%} of {job.facts['rows_in']:,}"
-        created = str(job.facts["created_at"])[:19].replace("T", " ")
-        table.add_row(job.id, f"[{colour}]{described(job)}[/]", kept, job.facts["dataset"]["uri"], created)
+        created = str(job.facts["created_at"])[:16].replace("T", " ")
+        dataset = job.facts["dataset"]["uri"].rsplit("/", 1)[-1]
+        table.add_row(job.id, f"[{colour}]{described(job)}[/]", kept, dataset, created)
     return table
 
 

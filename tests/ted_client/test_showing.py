@@ -67,3 +67,13 @@ def test_the_list_shows_what_is_kept_of_what() -> None:
 
     assert isinstance(screen.file, io.StringIO)
     assert "60% of 1,000" in screen.file.getvalue()
+
+
+def test_a_job_id_can_be_copied_from_a_narrow_terminal() -> None:
+    screen = Console(file=io.StringIO(), width=80)
+    job_id = "job_" + 28 * "f"
+
+    screen.print(job_table([job(id=job_id, progress=PROGRESS)]))
+
+    assert isinstance(screen.file, io.StringIO)
+    assert job_id in screen.file.getvalue()
