@@ -77,8 +77,13 @@ def job_table(jobs: Iterable[Job]) -> Table:
         kept = f"{job.facts['plan']['keep_ratio']:.0%} of {job.facts['rows_in']:,}"
         created = str(job.facts["created_at"])[:16].replace("T", " ")
         dataset = job.facts["dataset"]["uri"].rsplit("/", 1)[-1]
-        table.add_row(job.id, f"[{colour}]{described(job)}[/]", kept, dataset, created)
+        table.add_row(job.id, f"[{colour}]{_standing(job)}[/]", kept, dataset, created)
     return table
+
+
+def _standing(job: Job) -> str:
+    """The status, and how much of a running job is done."""
+    return f"{job.status} {_fraction(job):.0%}" if job.progress and not job.is_terminal else job.status
 
 
 def outcome(job: Job) -> str:

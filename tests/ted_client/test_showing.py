@@ -77,3 +77,4 @@ def test_a_job_id_can_be_copied_from_a_narrow_terminal() -> None:
 
     assert isinstance(screen.file, io.StringIO)
     assert job_id in screen.file.getvalue()
+    assert "running 20%" in screen.file.getvalue()
