@@ -70,7 +70,8 @@ def job_table(jobs: Iterable[Job]) -> Table:
     """Jobs, one a line."""
     table = Table(box=None)
     table.add_column("job", no_wrap=True, min_width=JOB_ID_WIDTH)
-    for heading in ("status", "kept", "dataset", "created"):
+    table.add_column("status", no_wrap=True)
+    for heading in ("kept", "dataset", "created"):
         table.add_column(heading)
     for job in jobs:
         colour = COLOURS.get(job.status, "white")
