@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ted_client import showing
 from ted_client.client import Client, Job
@@ -180,16 +181,10 @@ def main() -> None:
     try:
         app()
     except (ClientError, TedError) as error:
-        err.print(f"[red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+        err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape  # noqa: PLC0415 - needed on this path only
-
-    return escape(text)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
+
+from ted_jobs.database import connect
+from ted_jobs.migrations import upgrade
 
 POSTGRES = os.environ.get("TED_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 
@@ -36,3 +39,12 @@ def postgresql_url(_: Path) -> Iterator[str]:
 
 
 DATABASES = {"sqlite": sqlite_url, "postgresql": postgresql_url}
+
+
+@contextmanager
+def migrated(url: str) -> Iterator[Engine]:
+    """The database at this URL, its tables made."""
+    engine = connect(url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()

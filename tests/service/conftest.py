@@ -12,13 +12,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select
 
 from service.app import create_app
-from ted_jobs.database import connect, reading
+from ted_jobs.database import reading
 from ted_jobs.leases import Leases
-from ted_jobs.migrations import upgrade
 from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
 from ted_jobs.tables import events, idempotency, jobs, outbox
-from tests.databases import DATABASES
+from tests.databases import DATABASES, migrated
 from tests.service import datasets
 
 Json = dict[str, Any]
@@ -46,10 +45,8 @@ def settings(tmp_path: Path, data: Path, database: str) -> Settings:
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
-    engine = connect(settings.database)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+    with migrated(settings.database) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -7,12 +7,10 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_core.datasets import DatasetSummary
-from ted_jobs.database import connect
 from ted_jobs.leases import Leases
-from ted_jobs.migrations import upgrade
 from ted_jobs.spec import JobSpec
 from ted_jobs.store import JobStore
-from tests.databases import DATABASES
+from tests.databases import DATABASES, migrated
 
 SPEC = JobSpec.model_validate(
     {
@@ -26,11 +24,8 @@ SUMMARY = DatasetSummary(rows=1797, columns=("image", "label"), guard="guard")
 
 @pytest.fixture(params=DATABASES)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    with DATABASES[request.param](tmp_path) as url:
-        engine = connect(url)
-        upgrade(engine)
+    with DATABASES[request.param](tmp_path) as url, migrated(url) as engine:
         yield engine
-        engine.dispose()
 
 
 @pytest.fixture

@@ -14,12 +14,11 @@ from sqlalchemy import Engine
 
 from ted_core.datasets import inspect
 from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.database import connect
 from ted_jobs.leases import Claim, Leases
-from ted_jobs.migrations import upgrade
 from ted_jobs.settings import Settings
 from ted_jobs.spec import JobSpec
 from ted_jobs.store import JobStore
+from tests.databases import migrated
 from worker.supervisor import Supervisor
 
 
@@ -53,10 +52,8 @@ def settings(tmp_path: Path, digits: Path) -> Settings:
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[Engine]:
-    engine = connect(settings.database)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
+    with migrated(settings.database) as engine:
+        yield engine
 
 
 @pytest.fixture

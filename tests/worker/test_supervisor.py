@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ted_jobs.leases import Claim, Leases
 from ted_jobs.settings import Settings
 from ted_jobs.status import JobStatus
 from ted_jobs.store import JobStore
+from tests.households import until
 from worker.supervisor import Supervisor
 
 Claimed = Callable[..., Claim]
@@ -40,13 +40,6 @@ class Background:
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
         assert not self._thread.is_alive()
-
-
-def until(true: Callable[[], object], *, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
 
 
 def phase(store: JobStore, claim: Claim) -> str | None:
