@@ -1,0 +1,68 @@
+"""Square roots of an inverted curvature factor: what turns a Euclidean norm into one in the curvature's metric.
+
+Any R with R R^T = C^-1 serves: norms do not change under the rotation by which one such root differs from another.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The root of no curvature at all."""
+
+    multiplications: int = 0
+    """What one vector costs."""
+
+    def of(self, vectors: Tensor) -> Tensor:
+        """The vectors as they are."""
+        return vectors
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """One scale for every coordinate."""
+
+    scale: Float[Tensor, "blocks width"]
+
+    @property
+    def multiplications(self) -> int:
+        """What one vector costs."""
+        return self.scale.shape[1]
+
+    def of(self, vectors: Float[Tensor, "blocks *vectors width"]) -> Float[Tensor, "blocks *vectors width"]:
+        """Every vector of a block times the block's scale."""
+        blocks, width = self.scale.shape
+        return vectors * self.scale.view(blocks, *(1,) * (vectors.ndim - 2), width)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A full matrix, applied to row vectors from the right."""
+
+    matrix: Float[Tensor, "blocks width width"]
+
+    @property
+    def multiplications(self) -> int:
+        """What one vector costs."""
+        return self.matrix.shape[1] ** 2
+
+    def of(self, vectors: Float[Tensor, "blocks *vectors width"]) -> Float[Tensor, "blocks *vectors width"]:
+        """Every vector of a block times the block's matrix."""
+        return (vectors.flatten(1, -2) @ self.matrix).view_as(vectors)
+
+
+Root: TypeAlias = Identity | Diagonal | Dense
+Roots: TypeAlias = tuple[Root, ...]
+"""One for each factor of a layer's curvature, in the order of its moments."""
+Metric: TypeAlias = Callable[[str], Roots]
+"""A layer's name → its roots."""
+
+
+def euclidean(_: str) -> Roots:
+    """The metric in which a gradient's norm is the ordinary one."""
+    return Identity(), Identity()
