@@ -17,6 +17,7 @@ class Reason(IntEnum):
     CLASS_FLOOR = 3
     UNDECODABLE = 4
     RANDOM = 5
+    SCORED_LOWER = 6
 
     @property
     def phrase(self) -> str:
@@ -30,7 +31,8 @@ PHRASES = {
     Reason.POORLY_GENERALIZED: "poorly generalized (hard or mislabelled)",
     Reason.CLASS_FLOOR: "class floor",
     Reason.UNDECODABLE: "undecodable",
-    Reason.RANDOM: "not drawn at random",
+    Reason.RANDOM: "not drawn",
+    Reason.SCORED_LOWER: "scored lower",
 }
 
 
@@ -46,7 +48,7 @@ class Decisions:
     internal_generalization: Float32[np.ndarray, " rows"]
     score: Float32[np.ndarray, " rows"]
     rank: UInt64[np.ndarray, " rows"]
-    """0 is the row that would be kept last to be pruned; ties and NaN are ordered by row index."""
+    """0 is the row that would be the last to be pruned; ties and NaN are ordered by row index."""
     last_round: UInt16[np.ndarray, " rows"]
     """The last round in which the row was retained; 0 if never."""
     reason: UInt8[np.ndarray, " rows"]
