@@ -13,6 +13,7 @@ from service.errors import InvalidRequest, MalformedJson
 from service.validation import body_errors
 from ted_core import feasibility
 from ted_core.datasets import DatasetSummary, inspect
+from ted_core.schedule import loop_epochs
 from ted_jobs.spec import JobSpec
 
 
@@ -52,5 +53,5 @@ def admit(spec: JobSpec, *, roots: Sequence[Path]) -> tuple[JobSpec, DatasetSumm
     """
     dataset = inspect(spec.dataset, roots=roots)
     training = feasibility.check(spec.plan, spec.proxy, task=spec.dataset.task, rows=dataset.rows)
-    plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or training.epochs})
+    plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_epochs(training.epochs)})
     return spec.model_copy(update={"proxy": training, "plan": plan}), dataset

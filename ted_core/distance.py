@@ -9,10 +9,19 @@ gives the true label the component 1 - a, the first-order distance is a^q (1 - a
 import numpy as np
 from jaxtyping import Float
 
+RESOLUTION = 1e-4
+"""Performances nearer to 0 or to 1 than this are not told apart, so that every sample has some chance to stay."""
+
 
 def distance(performance: Float[np.ndarray, " samples"], q: float) -> Float[np.ndarray, " samples"]:
     """s = a^q (1 - a) of each sample's mean out-of-sample performance a in [0, 1]; largest where a = q/(q + 1)."""
-    return np.asarray(performance**q * (1 - performance))
+    a = clipped(performance)
+    return np.asarray(a**q * (1 - a))
+
+
+def clipped(performance: Float[np.ndarray, " samples"]) -> Float[np.ndarray, " samples"]:
+    """The performances, kept apart from 0 and 1."""
+    return np.asarray(np.clip(performance, RESOLUTION, 1 - RESOLUTION))
 
 
 def turning_point(q: float) -> float:

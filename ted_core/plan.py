@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Method = Literal["ted", "random"]
-
-DEFAULT_Q = 2.0
+Method = Literal["ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
+Score = Literal["logit", "parameter"]
 
 
 class PruningPlan(BaseModel):
@@ -18,28 +17,42 @@ class PruningPlan(BaseModel):
         float,
         Field(gt=0, lt=1, description="Fraction of the rows that is RETAINED, between 0 and 1.", examples=[0.6]),
     ]
-    method: Annotated[Method, Field(description="How rows are chosen.")] = "ted"
+    method: Annotated[
+        Method,
+        Field(
+            description="How rows are chosen: by internal generalization (ted), or by a rival: uniformly at random "
+            "(random), at random within every class (stratified), or by the published scores el2n, grand, forgetting, "
+            "ccs and dual."
+        ),
+    ] = "ted"
     q: Annotated[
         Annotated[float, Field(ge=0, le=16)] | Literal["auto"],
         Field(
-            description="Exponent of the performance in the score a^q (1 - a). Small q keeps hard rows, large q keeps "
-            "rows that the rest of the data explains. 'auto' is accepted and means 2 until the service can choose; "
-            "the manifest says which q was used and how it was chosen."
+            description="Exponent of the performance in the score a^q (1 - a) of method ted. Small q keeps hard rows, "
+            "large q keeps rows that the rest of the data explains. 'auto' measures candidates on rows that none of "
+            "them has seen, class-stratified random rows among them; the manifest says what was chosen and why."
         ),
-    ] = DEFAULT_Q
+    ] = "auto"
+    score: Annotated[
+        Score,
+        Field(
+            description="Where the gradient in the score of method ted is measured: logit, for the price of a forward "
+            "pass, or parameter, in the K-FAC metric of all the proxy's parameters, for that of a backward pass."
+        ),
+    ] = "logit"
     rounds: Annotated[
         int | None,
-        Field(ge=3, le=1000, description="Pruning rounds; as many as the proxy has epochs where null."),
+        Field(
+            ge=3,
+            le=1000,
+            description="Pruning rounds, each at least one epoch of the twins; two for every three epochs of the proxy "
+            "where null.",
+        ),
     ] = None
     class_floor: Annotated[
         float, Field(ge=0, le=1, description="Smallest share of its own rows that every class keeps.")
     ] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**32, description="Seed of every random choice.")] = 0
-
-    @property
-    def effective_q(self) -> float:
-        """The exponent in use: the plan's own, or the default where the plan leaves the choice open."""
-        return DEFAULT_Q if self.q == "auto" else self.q
 
     def rows_kept(self, rows: int) -> int:
         """The number of rows that this plan retains of ``rows``, rounded to nearest, never below one."""

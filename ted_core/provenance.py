@@ -33,11 +33,22 @@ class DatasetFacts(_Facts):
     fingerprint_algorithm: str = "sha256 over the shards' digests; see ted_core.datasets.identity"
 
 
+class CandidateFacts(_Facts):
+    """One way of selecting that was tried; see ``ted_core.rounds.Candidate``."""
+
+    q: float | None
+    internal_generalization: float
+    behind: float
+    standard_error: float
+
+
 class QChoice(_Facts):
     """The exponent that was used, and who chose it."""
 
-    value: float
+    value: float | None
+    """None where rows were drawn at random."""
     chosen_by: str
+    candidates: tuple[CandidateFacts, ...] = ()
 
 
 class ProxyFacts(_Facts):
@@ -53,7 +64,10 @@ class Cost(_Facts):
     """What the selection took, beside one training run on all rows with the same proxy."""
 
     rows_trained: int
+    """By the loop and, where q was chosen, by its candidates."""
     rows_measured: int
+    rows_trained_choosing: int = 0
+    """The part of ``rows_trained`` that the choice of q took."""
     full_run_rows: int
     seconds: float
 

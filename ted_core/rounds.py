@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt16
+from jaxtyping import Bool, Float, Float32, UInt16
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
@@ -20,6 +20,35 @@ class Step:
     fraction: float
     """Of all rounds' work, between 0 and 1."""
     samples_trained: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way of selecting that was tried, and what it made of rows that it had not seen."""
+
+    q: float | None
+    """The exponent; None for class-stratified random rows."""
+    internal_generalization: float
+    """The share of the measuring slice that a proxy trained on this candidate's rows classifies as labelled."""
+    behind: float
+    """How much lower that is than the best candidate's."""
+    standard_error: float
+    """Of ``behind``, over the slice's rows in pairs."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the exponent was chosen."""
+
+    q: float | None
+    """The exponent; None where class-stratified random rows were chosen."""
+    reason: str
+    candidates: tuple[Candidate, ...]
+    """In the order they were tried."""
+    samples_trained: int
+    """Row-visits of training that the choice took."""
+    samples_measured: int
+    """Row-visits of measuring that it took."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +69,12 @@ class Round:
     """Row-visits of training so far."""
     samples_measured: int
     """Row-visits of measuring so far."""
+    q: float | None = None
+    """The exponent that ranked the samples; None where no performance did."""
+    priority: Float[np.ndarray, " samples"] | None = None
+    """What ranks the samples where it is not the score itself: the highest are retained."""
+    choice: Choice | None = None
+    """How the exponent was chosen, once the service itself has."""
 
     @property
     def mean_internal_generalization(self) -> float | None:

@@ -1,14 +1,29 @@
 """How many samples survive each round, and which."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 WARM_UP_ROUNDS, WARM_UP_SHARE = 2, 1 / 6
+FEWEST_ROUNDS = 3
+LOOP_SHARE = 2 / 3
+MEASURED_EVERY = 2
 
 
 def warm_up(rounds: int) -> int:
     """The round after which pruning begins: the second, or a sixth of all, but never later than the last but one."""
     return min(max(WARM_UP_ROUNDS, round(WARM_UP_SHARE * rounds)), rounds - 1)
+
+
+def loop_epochs(epochs: int) -> int:
+    """How many epochs the twins train for, where the proxy itself has this many: enough to know every sample."""
+    return max(FEWEST_ROUNDS, round(LOOP_SHARE * epochs))
+
+
+def is_measured(number: int, *, rounds: int) -> bool:
+    """Whether samples are measured after this round: every other one, and the last."""
+    return (rounds - number) % MEASURED_EVERY == 0
 
 
 def survivors(samples: int, kept: int, *, rounds: int) -> list[int]:
@@ -51,3 +66,13 @@ def _floor_rows(
 def epochs_of_round(number: int, *, rounds: int, epochs: int) -> range:
     """The epochs, counted from 0, that round ``number`` trains; all rounds together train each epoch once."""
     return range(epochs * (number - 1) // rounds, epochs * number // rounds)
+
+
+def row_visits(samples: int, counts: Sequence[int], *, epochs: int) -> int:
+    """Rows that the twins train on in all the loop, where ``counts`` are retained after its rounds."""
+    before = [samples, *counts[:-1]]
+    rounds = len(counts)
+    return sum(
+        count * len(epochs_of_round(number, rounds=rounds, epochs=epochs))
+        for number, count in enumerate(before, start=1)
+    )

@@ -1,13 +1,16 @@
 """The last round → a decision about every row of the dataset, and why."""
 
 import numpy as np
-from jaxtyping import Bool, UInt8, UInt64
+from jaxtyping import Bool, Float, Int64, UInt8, UInt64
 
+from ted_core.baselines.ccs import hardest
+from ted_core.baselines.outcome import Quota
 from ted_core.datasets import Samples
 from ted_core.decisions import Decisions, Reason
 from ted_core.distance import turning_point
 from ted_core.plan import PruningPlan
 from ted_core.rounds import Round
+from ted_core.sampling import chances
 
 
 def decisions(final: Round, samples: Samples, plan: PruningPlan) -> Decisions:
@@ -33,28 +36,59 @@ def _scattered(values: np.ndarray, samples: Samples, *, fill: object) -> np.ndar
 
 
 def _ranks(final: Round, samples: Samples) -> UInt64[np.ndarray, " rows"]:
-    """Kept rows first, each group by falling score and then by row: cutting at another ratio is taking the lowest."""
-    score = np.nan_to_num(final.score, nan=-np.inf)
-    order = np.lexsort((samples.row_index, -score, ~final.retained))
+    """Kept rows first, each group by falling priority, then by row: cutting at another ratio is taking the lowest."""
+    order = np.lexsort((samples.row_index, -_priority(final), ~final.retained))
     undecodable = np.setdiff1d(np.arange(samples.rows, dtype=np.uint64), samples.row_index)
     ranks = np.empty(samples.rows, np.uint64)
     ranks[np.concatenate([samples.row_index[order], undecodable])] = np.arange(samples.rows, dtype=np.uint64)
     return ranks
 
 
+def _priority(final: Round) -> Float[np.ndarray, " samples"]:
+    ranking = final.score if final.priority is None else final.priority
+    return np.asarray(np.nan_to_num(ranking, nan=-np.inf))
+
+
 def _reasons(final: Round, samples: Samples, plan: PruningPlan) -> UInt8[np.ndarray, " samples"]:
-    if plan.method == "random":
-        return np.where(final.retained, Reason.KEPT, Reason.RANDOM).astype(np.uint8)
-    redundant = final.internal_generalization >= turning_point(plan.effective_q)
-    pruned = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
+    if final.q is None:
+        pruned = WHY_PRUNED.get(plan.method, _not_drawn)(final, samples, plan)
+    else:
+        pruned = _by_generalization(final, final.q)
     kept = np.where(_on_merit(final), Reason.KEPT, Reason.CLASS_FLOOR)
     return np.where(final.retained, kept, pruned).astype(np.uint8)
 
 
 def _on_merit(final: Round) -> Bool[np.ndarray, " samples"]:
-    """The samples that would be retained were there no class floor.
+    """The samples that would be retained were there no class floor; all that tie count."""
+    priority = _priority(final)
+    return np.asarray(priority >= np.sort(priority)[-int(final.retained.sum())])
 
-    All that tie count: the loop ranks in float64, and what differs there may be equal in the float32 that is kept.
-    """
-    lowest = np.sort(final.score)[-int(final.retained.sum())]
-    return np.asarray(final.score >= lowest)
+
+def _by_generalization(final: Round, q: float) -> Int64[np.ndarray, " samples"]:
+    """Pruned rows that had at least the usual chance to stay were unlucky; the others had a reason to go."""
+    chance = chances(final.score, _priority(final), int(final.retained.sum()))
+    redundant = final.internal_generalization >= turning_point(q)
+    deserved = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
+    return np.where(chance >= chance.mean(), Reason.RANDOM, deserved)
+
+
+def _not_drawn(final: Round, _: Samples, __: PruningPlan) -> Int64[np.ndarray, " samples"]:
+    return np.full(len(final.retained), int(Reason.RANDOM))
+
+
+def _scored_lower(final: Round, _: Samples, __: PruningPlan) -> Int64[np.ndarray, " samples"]:
+    return np.full(len(final.retained), int(Reason.SCORED_LOWER))
+
+
+def _cut_or_not_drawn(final: Round, samples: Samples, plan: PruningPlan) -> Int64[np.ndarray, " samples"]:
+    """CCS cuts the lowest scores off and draws from the rest."""
+    return np.where(hardest(final.score, Quota.of(samples, plan)), Reason.SCORED_LOWER, Reason.RANDOM)
+
+
+WHY_PRUNED = {
+    "el2n": _scored_lower,
+    "grand": _scored_lower,
+    "forgetting": _scored_lower,
+    "ccs": _cut_or_not_drawn,
+}
+"""What pruned rows are told where no performance ranked them; of all other methods they were not drawn."""

@@ -3,22 +3,24 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor, nn
 
 from ted_core.batches import Scaling, Table
 from ted_core.datasets import Samples
 from ted_core.errors import TrainingDiverged
+from ted_core.gradients import MOST_CURVATURE_ROWS, Curvature, preconditioned_norms
 from ted_core.proxies import Training, family_of
 from ted_core.proxies.build import build
 from ted_core.tasks import per_sample_loss, performance
 
 WARM_UP_SHARE = 0.15
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adamw": torch.optim.AdamW,
+    "adamw": partial(torch.optim.AdamW, fused=True),
     "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options),
 }
 
@@ -79,6 +81,26 @@ class Trainee:
         batches = [performance(per_sample_loss(self.model(x), y)) for x, y in table.in_order(rows)]
         return torch.cat(batches).cpu().numpy() if batches else np.zeros(0, np.float32)
 
+    @torch.inference_mode()
+    def right(self, table: Table, rows: Int64[np.ndarray, " rows"]) -> Bool[np.ndarray, " rows"]:
+        """Whether each row's most likely class is the one it is labelled with."""
+        self.model.eval()
+        batches = [self.model(x).argmax(1) == y for x, y in table.in_order(rows)]
+        return torch.cat(batches).cpu().numpy() if batches else np.zeros(0, bool)
+
+    def gradient_norm(
+        self, table: Table, rows: Int64[np.ndarray, " rows"], *, curvature_rows: Int64[np.ndarray, " some"]
+    ) -> Float32[np.ndarray, " rows"]:
+        """The norm of each row's gradient under the model as it is, in the metric of the curvature at other rows.
+
+        Of more than MOST_CURVATURE_ROWS of these a fixed draw is used. Raises CurvatureMismatch where there are none,
+        LayerNotSupported.
+        """
+        drawn = np.random.default_rng(0).permutation(curvature_rows)[:MOST_CURVATURE_ROWS]
+        curvature = Curvature.of(self.model, table.in_order(drawn))
+        batches = [preconditioned_norms(self.model, x, y, curvature) for x, y in table.in_order(rows)]
+        return torch.cat(batches).cpu().numpy() if batches else np.zeros(0, np.float32)
+
 
 def _finite(loss: float) -> float:
     if not math.isfinite(loss):
@@ -93,13 +115,10 @@ class Fitted:
     trainee: Trainee
     scaling: Scaling
 
-    @torch.inference_mode()
     def accuracy(self, samples: Samples) -> float:
         """The share of these samples whose most likely class is the right one."""
         table = Table(samples, scaling=self.scaling, device=str(next(self.trainee.model.parameters()).device))
-        self.trainee.model.eval()
-        hits = [(self.trainee.model(x).argmax(1) == y).sum() for x, y in table.in_order(np.arange(len(samples)))]
-        return float(sum(hits)) / len(samples)
+        return float(self.trainee.right(table, np.arange(len(samples))).mean())
 
 
 def fit(

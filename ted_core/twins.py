@@ -4,6 +4,8 @@ A model's performance on what it has fitted says little where it overfits. What 
 never trained on is internal generalization, measured; and both halves together cost one pass over the retained data.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Bool, Float32
 
@@ -44,9 +46,20 @@ class Twins:
 
     def out_of_sample_performance(self) -> Float32[np.ndarray, " samples"]:
         """Every sample's performance, pruned or not, under the twin that has never trained on it."""
+        return self._out_of_sample(lambda trainee, fold: trainee.performance(self.table, np.flatnonzero(fold)))
+
+    def out_of_sample_gradient_norm(self, retained: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
+        """Every sample's gradient norm under that twin, in the metric of the retained samples it was trained on."""
+        return self._out_of_sample(
+            lambda trainee, fold: trainee.gradient_norm(
+                self.table, np.flatnonzero(fold), curvature_rows=np.flatnonzero(retained & ~fold)
+            )
+        )
+
+    def _out_of_sample(self, measure: Callable[[Trainee, np.ndarray], np.ndarray]) -> Float32[np.ndarray, " samples"]:
         measured = np.zeros(len(self.folds[0]), np.float32)
         for trainee, fold in zip(self.trainees, self.folds, strict=True):
-            measured[fold] = trainee.performance(self.table, np.flatnonzero(fold))
+            measured[fold] = measure(trainee, fold)
         return measured
 
 

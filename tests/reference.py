@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 
 def warm_up(rounds: int) -> int:
     """The round after which pruning begins."""
@@ -34,8 +36,20 @@ def strongest(score: Sequence[float], count: int, *, labels: Sequence[int], clas
 
 
 def distance(performance: float, q: float) -> float:
-    """a^q (1 - a)."""
-    return math.pow(performance, q) * (1 - performance)
+    """a^q (1 - a), with a kept from 0 and 1."""
+    a = min(max(performance, 1e-4), 1 - 1e-4)
+    return math.pow(a, q) * (1 - a)
+
+
+def even_lots(labels: Sequence[int], performance: Sequence[float], *, seed: int) -> list[float]:
+    """The golden-ratio sequence along the samples in order of class, then performance, then chance."""
+    chance = np.random.default_rng((seed, 200))
+    ties, start = chance.random(len(labels)), chance.random()
+    lots = [0.0] * len(labels)
+    order = sorted(range(len(labels)), key=lambda sample: (labels[sample], performance[sample], ties[sample]))
+    for place, sample in enumerate(order):
+        lots[sample] = max(math.fmod(place * (math.sqrt(5) - 1) / 2 + start, 1), 1e-12)
+    return lots
 
 
 def mean(values: Sequence[float]) -> float:
@@ -59,14 +73,21 @@ def progressive(
     q: float,
     labels: Sequence[int],
     class_floor: float = 0.0,
+    seed: int = 0,
 ) -> Iterator[State]:
-    """The bookkeeping of the loop, given what every round measured and how many samples it retains."""
+    """The bookkeeping of the loop, given what each measurement found and how many samples every round retains.
+
+    There is one measurement after the last round, and one after every second round before it.
+    """
     samples = len(labels)
-    last_round = [0] * samples
+    last_round, taken, so_far = [0] * samples, 0, [0.0] * samples
     for number, count in enumerate(counts, start=1):
-        so_far = [mean([measured[sample] for measured in performances[:number]]) for sample in range(samples)]
-        score = [distance(performance, q) for performance in so_far]
-        retained = strongest(score, count, labels=labels, class_floor=class_floor)
+        if (len(counts) - number) % 2 == 0:
+            taken += 1
+            so_far = [mean([measured[sample] for measured in performances[:taken]]) for sample in range(samples)]
+        lots = even_lots(labels, so_far, seed=seed)
+        priority = [distance(performance, q) / lot for performance, lot in zip(so_far, lots, strict=True)]
+        retained = strongest(priority, count, labels=labels, class_floor=class_floor)
         last_round = [number if retained[sample] else last_round[sample] for sample in range(samples)]
         yield State(retained, so_far, last_round)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ted_core.distance import distance, turning_point
+from ted_core.distance import RESOLUTION, distance, turning_point
 from tests import reference
 
 PERFORMANCES = st.lists(st.floats(0, 1), min_size=1)
@@ -41,15 +41,15 @@ def test_the_grid_search_finds_the_turning_point_at_q_of_q_plus_one(q: float) ->
 
 
 def test_without_an_exponent_the_hardest_sample_comes_first() -> None:
-    assert distance(np.array([0.0, 0.25, 1.0]), 0).tolist() == [1.0, 0.75, 0.0]
+    assert distance(np.array([0.0, 0.25, 1.0]), 0).tolist() == pytest.approx([1.0, 0.75, 0.0], abs=1e-4)
 
 
-@given(st.floats(0.01, 16))
-def test_the_hopeless_and_the_certain_are_not_moved_at_all(q: float) -> None:
-    assert distance(np.array([0.0, 1.0]), q).tolist() == [0.0, 0.0]
+@given(st.floats(0, 16))
+def test_the_hopeless_and_the_certain_keep_a_chance(q: float) -> None:
+    assert (distance(np.array([0.0, 1.0]), q) > 0).all()
 
 
-@given(st.floats(0, 1))
+@given(st.floats(RESOLUTION, 1 - RESOLUTION))
 def test_the_slope_of_the_performance_on_the_box_cox_scale_is_the_distance(performance: float) -> None:
     """d(a^q / q) under a unit step of the true label's logit, where da = a (1 - a)."""
     q, step = 2.0, 1e-6

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ted_core.baselines import METHODS
 from ted_core.datasets import Samples
 from ted_core.decisions import Decisions, Reason
 from ted_core.plan import PruningPlan
@@ -25,7 +26,14 @@ def table(rows: int, *, undecodable: tuple[int, ...] = (), labels: list[int] | N
     return Samples(np.zeros((len(usable), 1), np.float32), codes, ("cat", "dog"), usable, rows=rows, sample_key=keys)
 
 
-def last_round(score: list[float], retained: list[int], *, performance: list[float] | None = None) -> Round:
+def last_round(
+    score: list[float],
+    retained: list[int],
+    *,
+    performance: list[float] | None = None,
+    q: float | None = 1.0,
+    priority: list[float] | None = None,
+) -> Round:
     mask = np.isin(np.arange(len(score)), retained)
     return Round(
         number=4,
@@ -37,7 +45,13 @@ def last_round(score: list[float], retained: list[int], *, performance: list[flo
         train_loss=0.1,
         samples_trained=10,
         samples_measured=10,
+        q=q,
+        priority=None if priority is None else np.array(priority, float),
     )
+
+
+def rival(method: str, **choices: Any) -> PruningPlan:
+    return PruningPlan.model_validate({"keep_ratio": 0.5, "method": method} | choices)
 
 
 def reasons(found: Decisions) -> list[Reason]:
@@ -100,7 +114,7 @@ def test_measures_keys_and_classes_are_those_of_the_rows() -> None:
 @pytest.mark.parametrize(("q", "turning_point"), [(1, 1 / 2), (4, 4 / 5)])
 def test_pruned_rows_are_redundant_above_the_turning_point_and_hard_below(q: float, turning_point: float) -> None:
     performance = [0.5, turning_point + 0.01, turning_point - 0.01]
-    final = last_round([0.9, 0.1, 0.2], retained=[0], performance=performance)
+    final = last_round([0.9, 0.1, 0.2], retained=[0], performance=performance, q=q)
 
     found = decisions(final, table(3), PruningPlan(keep_ratio=0.5, q=q))
 
@@ -112,16 +126,16 @@ def test_a_row_that_only_the_class_floor_saved_says_so() -> None:
 
     found = decisions(final, table(4), PruningPlan(keep_ratio=0.75, q=1, class_floor=0.5))
 
-    assert reasons(found) == [Reason.KEPT, Reason.KEPT, Reason.WELL_GENERALIZED, Reason.CLASS_FLOOR]
+    assert reasons(found) == [Reason.KEPT, Reason.KEPT, Reason.RANDOM, Reason.CLASS_FLOOR]
 
 
 def test_without_a_floor_no_row_is_kept_for_it_even_where_scores_became_equal() -> None:
-    """The loop ranks in float64; two of its scores may be one in the float32 that a round carries."""
-    final = last_round([0.9, 0.0, 0.0], retained=[0, 2])
+    """Two scores that differ in float64 may be one in the float32 that a round carries."""
+    final = last_round([0.9, 0.1, 0.1], retained=[0, 2])
 
     found = decisions(final, table(3), PLAN)
 
-    assert reasons(found) == [Reason.KEPT, Reason.POORLY_GENERALIZED, Reason.KEPT]
+    assert reasons(found) == [Reason.KEPT, Reason.RANDOM, Reason.KEPT]
 
 
 def test_a_random_selection_claims_no_merit() -> None:
@@ -133,6 +147,82 @@ def test_a_random_selection_claims_no_merit() -> None:
     assert set(reasons(found)) == {Reason.KEPT, Reason.RANDOM}
     np.testing.assert_array_equal(found.reason == Reason.KEPT, found.kept)
     np.testing.assert_array_equal(found.rank < 20, found.kept)
+
+
+@pytest.mark.parametrize("method", ["random", "stratified", "dual"])
+def test_what_was_drawn_and_what_was_not_is_all_that_a_draw_can_say(method: str) -> None:
+    final = last_round([0.9, 0.1, 0.2, 0.3], retained=[0, 1], q=None, priority=[3, 4, 2, 1])
+
+    found = decisions(final, table(4), rival(method))
+
+    assert reasons(found) == [Reason.KEPT, Reason.KEPT, Reason.RANDOM, Reason.RANDOM]
+
+
+def test_random_rows_that_ted_chose_over_its_own_are_drawn_rows() -> None:
+    final = last_round([0.9, 0.1, 0.2, 0.3], retained=[0, 1], q=None, priority=[3, 4, 2, 1])
+
+    found = decisions(final, table(4), PruningPlan(keep_ratio=0.5))
+
+    assert set(reasons(found)) == {Reason.KEPT, Reason.RANDOM}
+
+
+@pytest.mark.parametrize("method", ["el2n", "grand", "forgetting"])
+def test_a_rival_that_keeps_the_highest_scores_says_that_the_others_scored_lower(method: str) -> None:
+    final = last_round([0.9, 0.1, 0.8, 0.7], retained=[0, 1, 2], q=None)
+
+    found = decisions(final, table(4), rival(method, keep_ratio=0.75, class_floor=0.5))
+
+    assert reasons(found) == [Reason.KEPT, Reason.CLASS_FLOOR, Reason.KEPT, Reason.SCORED_LOWER]
+
+
+def test_ccs_tells_the_hardest_rows_that_it_cut_from_those_it_did_not_draw() -> None:
+    """Of ten rows with one kept, the three lowest are cut."""
+    final = last_round([0.1 * row for row in range(10)], retained=[5], q=None, priority=[0, 0, 0, 1, 1, 2, 1, 1, 1, 1])
+
+    found = decisions(final, table(10), rival("ccs", keep_ratio=0.1))
+
+    cut, not_drawn = [Reason.SCORED_LOWER], [Reason.RANDOM]
+    assert reasons(found) == [*cut * 3, *not_drawn * 2, Reason.KEPT, *not_drawn * 4]
+
+
+def test_a_row_is_kept_on_merit_by_its_priority_not_its_score() -> None:
+    final = last_round([0.9, 0.8, 0.1], retained=[1, 2], q=None, priority=[0.5, 0.1, 0.7])
+
+    found = decisions(final, table(3), rival("ccs", keep_ratio=0.6))
+
+    assert reasons(found) == [Reason.RANDOM, Reason.CLASS_FLOOR, Reason.KEPT]
+
+
+def test_priority_ranks_where_there_is_one() -> None:
+    final = last_round([0.1, 0.4, 0.3, 0.2], retained=[0, 2], q=None, priority=[0.4, 0.1, 0.3, 0.2])
+
+    found = decisions(final, table(4), rival("dual"))
+
+    assert found.rank.tolist() == [0, 3, 1, 2]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_cutting_a_rivals_ranks_at_the_target_is_its_selection(method: str) -> None:
+    samples, plan = table(40), rival(method, class_floor=0.3)
+    (final,) = prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=3))
+
+    found = decisions(final, samples, plan)
+
+    np.testing.assert_array_equal(found.rank < 20, found.kept)
+    assert sorted(found.rank.tolist()) == list(range(40))
+
+
+@pytest.mark.parametrize("method", ["random", "stratified"])
+def test_a_smaller_part_of_a_draw_is_left_to_chance(method: str) -> None:
+    """Were it the first rows of a dataset that is sorted by class, a smaller cut would be one class."""
+    samples, first = table(40), np.zeros(40)
+
+    for seed in range(200):
+        plan = rival(method, seed=seed)
+        (final,) = prune(samples, plan, proxy=ProxySpec(name="mlp"))
+        first += decisions(final, samples, plan).rank < 10
+
+    assert first == pytest.approx(np.full(40, 50), abs=25)
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -150,4 +240,5 @@ def test_the_numbers_of_the_reasons_are_those_of_manifests_already_written() -> 
         "CLASS_FLOOR",
         "UNDECODABLE",
         "RANDOM",
+        "SCORED_LOWER",
     ]

@@ -1,0 +1,150 @@
+"""How TED chooses its exponent q: by internal generalization, measured.
+
+Which rows are worth most depends on the data and on how many are kept: hard ones where labels are clean and much is
+kept, ones that the rest explains where labels are noisy or little is kept. So a fresh proxy is trained, for a part of
+the usual epochs, on each candidate's rows, and measured on rows it has not seen: those that the candidate prunes, and a
+random slice that is withheld from all. Pruned rows are not a random sample of the data, but weighted by the inverse of
+their chance to be left out (Horvitz and Thompson 1952) they speak for all rows. No other data is needed, and the test
+set stays unseen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ted_core.batches import Table
+from ted_core.datasets import Samples
+from ted_core.measurement import InLogits
+from ted_core.meter import Meter
+from ted_core.plan import PruningPlan
+from ted_core.proxies import Training
+from ted_core.proxies.build import build
+from ted_core.rounds import Candidate, Choice
+from ted_core.sampling import Drawing
+from ted_core.training import Trainee
+
+GRID = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""The exponents that can be chosen; each is twice the one before."""
+FIRST = (0.5, 1.0)
+"""Measured first; the better one shows in which direction to go on."""
+SLICE_ROWS, SMALLEST_SLICE, LARGEST_SLICE = 3000, 0.1, 0.2
+"""Rows that make a difference of a point visible, and the share of all samples that they may be."""
+FEWEST_EPOCHS = 2
+BATCH_FACTOR = 2
+"""Larger batches are cheaper. The learning rate grows with them (Goyal et al. 2017, arXiv 1706.02677): a run that takes
+too few steps would favour easy rows."""
+SLICE, INITIALIZATION, ORDER = range(300, 303)
+"""What randomness is for; apart from every other use."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of one candidate."""
+
+    q: float | None
+    accuracy: float
+    """Estimated over all samples."""
+    influence: Float[np.ndarray, " samples"]
+    """What each sample adds to the estimate's error; the squares sum up to its variance."""
+
+
+class Race:
+    """Candidates on the same samples, each judged by a fresh proxy. All start from the same weights."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        measured: InLogits,
+        drawing: Drawing,
+        *,
+        proxy: Training,
+        table: Table,
+        meter: Meter,
+    ) -> None:
+        self.samples, self.measured, self.drawing = samples, measured, drawing
+        self.proxy, self.table, self.meter = shortened(proxy, drawing.plan), table, meter
+        self.before = meter.trained, meter.measured
+        seed = drawing.plan.seed
+        self.share = min(max(SLICE_ROWS / len(samples), SMALLEST_SLICE), LARGEST_SLICE)
+        self.withheld = np.random.default_rng((seed, SLICE)).random(len(samples)) < self.share
+        self.initial = int(np.random.SeedSequence((seed, INITIALIZATION)).generate_state(1)[0])
+
+    def run(self, q: float | None) -> Ran:
+        """What a proxy that is trained on this candidate's rows makes of the others."""
+        count = self.drawing.plan.rows_kept(len(self.samples))
+        drawn = self.drawing.drawn(self.measured.score(q), self.measured.performance, count)
+        unseen = ~drawn.retained | self.withheld
+        right = self._right(self._fitted(~unseen), unseen)
+        weight = unseen / (1 - (1 - self.share) * drawn.chance)
+        weight /= weight.sum()
+        accuracy = float(weight @ right)
+        return Ran(q, accuracy, weight * (right - accuracy))
+
+    def _fitted(self, rows: Bool[np.ndarray, " samples"]) -> Trainee:
+        model = build(self.proxy.name, self.samples, seed=self.initial)
+        trainee = Trainee(model, self.proxy, device=str(self.table.device))
+        seed, count = (self.drawing.plan.seed, ORDER), self.meter.trained_on
+        for number in range(self.proxy.epochs):
+            trainee.train_epoch(self.table, np.flatnonzero(rows), number=number, seed=seed, count_rows=count)
+        return trainee
+
+    def _right(self, trainee: Trainee, rows: Bool[np.ndarray, " samples"]) -> Bool[np.ndarray, " samples"]:
+        right = np.zeros(len(rows), bool)
+        right[rows] = trainee.right(self.table, np.flatnonzero(rows))
+        self.meter.measured_on(int(rows.sum()))
+        return right
+
+
+def choose(race: Race) -> Choice:
+    """The candidate whose proxy generalizes best: exponents along the grid, and class-stratified random rows."""
+    ran = [*climb(race.run, grid=GRID, first=FIRST), race.run(None)]
+    best = max(ran, key=lambda one: one.accuracy)
+    return Choice(
+        q=best.q,
+        reason=_reason(best),
+        candidates=tuple(_candidate(one, best) for one in ran),
+        samples_trained=race.meter.trained - race.before[0],
+        samples_measured=race.meter.measured - race.before[1],
+    )
+
+
+def climb(run: Callable[[float], Ran], *, grid: tuple[float, ...], first: tuple[float, float]) -> list[Ran]:
+    """The runs of a walk along the grid: from the better one of two neighbours on, until the next is no better."""
+    ran = [run(q) for q in first]
+    step = 1 if ran[1].accuracy >= ran[0].accuracy else -1
+    ahead = grid[grid.index(first[1]) + 1 :] if step > 0 else grid[: grid.index(first[0])][::-1]
+    best = max(one.accuracy for one in ran)
+    for q in ahead:
+        ran.append(run(q))
+        if ran[-1].accuracy <= best:
+            break
+        best = ran[-1].accuracy
+    return ran
+
+
+def most_rows(samples: int, plan: PruningPlan, proxy: Training) -> int:
+    """Row-visits of training that choosing takes at most."""
+    longest = max(GRID.index(FIRST[0]), len(GRID) - 1 - GRID.index(FIRST[1]))
+    return (len(FIRST) + longest + 1) * shortened(proxy, plan).epochs * plan.rows_kept(samples)
+
+
+def shortened(proxy: Training, plan: PruningPlan) -> Training:
+    """How a candidate's proxy is trained: the fewer rows it is given, the longer, for about equal cost."""
+    changes = {
+        "epochs": max(FEWEST_EPOCHS, round(proxy.epochs * (0.8 - plan.keep_ratio / 2))),
+        "batch_size": BATCH_FACTOR * proxy.batch_size,
+        "learning_rate": BATCH_FACTOR * proxy.learning_rate,
+    }
+    return proxy.model_copy(update=changes)
+
+
+def _candidate(one: Ran, best: Ran) -> Candidate:
+    error = float(np.sqrt(((one.influence - best.influence) ** 2).sum()))
+    return Candidate(one.q, one.accuracy, best.accuracy - one.accuracy, error)
+
+
+def _reason(best: Ran) -> str:
+    which = "class-stratified random rows" if best.q is None else f"q = {best.q:g}"
+    return f"measured: {which} generalized best to rows not trained on"

@@ -1,0 +1,66 @@
+"""What the twins make of every sample, averaged over the rounds, and the score that follows from it."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from ted_core.distance import clipped, distance
+from ted_core.plan import Score
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """What can be asked of twins."""
+
+    def out_of_sample_performance(self) -> Float32[np.ndarray, " samples"]:
+        """See ``ted_core.twins``."""
+
+    def out_of_sample_gradient_norm(self, retained: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
+        """See ``ted_core.twins``."""
+
+
+class InLogits:
+    """The distance with its gradient taken in the logits: a forward pass is all it needs."""
+
+    def __init__(self, samples: int) -> None:
+        self.times = 0
+        self.performance: Float[np.ndarray, " samples"] = np.zeros(samples)
+        """Internal generalization: the mean performance under the twin that has not trained on the sample."""
+
+    def update(self, twins: Measures, retained: Bool[np.ndarray, " samples"]) -> None:
+        """Measure once more. The twins have last trained on the retained samples."""
+        self.times += 1
+        self.performance += (twins.out_of_sample_performance() - self.performance) / self.times
+
+    @property
+    def internal_generalization(self) -> Float32[np.ndarray, " samples"]:
+        """The performance, for the record: NaN before the first measurement."""
+        return (self.performance if self.times else np.full(len(self.performance), np.nan)).astype(np.float32)
+
+    def score(self, q: float | None) -> Float[np.ndarray, " samples"]:
+        """How much each sample is worth keeping; all the same where there is no exponent."""
+        return np.ones(len(self.performance)) if q is None else self._score(q)
+
+    def _score(self, q: float) -> Float[np.ndarray, " samples"]:
+        return distance(self.performance, q)
+
+
+class InParameters(InLogits):
+    """The distance with its gradient taken in the parameters, in the metric of their fluctuations: a^q ‖∇loss‖."""
+
+    def __init__(self, samples: int) -> None:
+        super().__init__(samples)
+        self.gradient: Float[np.ndarray, " samples"] = np.zeros(samples)
+
+    def update(self, twins: Measures, retained: Bool[np.ndarray, " samples"]) -> None:
+        """Measure once more; the metric is that of the samples which each twin was trained on."""
+        super().update(twins, retained)
+        self.gradient += (twins.out_of_sample_gradient_norm(retained) - self.gradient) / self.times
+
+    def _score(self, q: float) -> Float[np.ndarray, " samples"]:
+        return np.asarray(np.maximum(clipped(self.performance) ** q * self.gradient, np.finfo(np.float32).tiny))
+
+
+MEASUREMENTS: Mapping[Score, Callable[[int], InLogits]] = {"logit": InLogits, "parameter": InParameters}
