@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from service.body_limit import BodyLimit
 from service.broker import BrokerProbe
 from service.documentation import DESCRIPTION, completed
-from service.endpoints import artifacts, health, jobs, proxies
+from service.endpoints import artifacts, health, jobs, proxies, report
 from service.problems import HANDLERS
 from service.request_log import RequestLog
 from ted_jobs.artifacts import ArtifactStore
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestLog)
-    for endpoints in (jobs, artifacts, proxies, health):
+    for endpoints in (jobs, artifacts, report, proxies, health):
         app.include_router(endpoints.router)
     return app
 

@@ -67,6 +67,8 @@ JOB_SPEC_BODY["requestBody"]["content"]["application/json"]["examples"]["digits"
 
 PARQUET_FILE: Json = {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
 
+PAGE: Json = {"content": {"text/html": {"schema": {"type": "string"}}}}
+
 
 def completed(document: Json) -> Json:
     """FastAPI's document with the models that only we name, and without the errors that only FastAPI would send."""

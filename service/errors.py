@@ -26,6 +26,10 @@ class RangeNotSatisfiable(TedError):
         self.size = size
 
 
+class NoReport(TedError):
+    """The job was run by a version of TED that wrote no reports; submit it again to get one."""
+
+
 class DatabaseUnavailable(TedError):
     """The job store does not answer; try again shortly, and submit with the same Idempotency-Key as before."""
 

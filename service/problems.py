@@ -54,6 +54,7 @@ STATUS: Mapping[type[TedError], int] = {
     core.ProxyMismatch: 422,
     # the job is not there, or not in the state for this
     jobs.JobNotFound: 404,
+    http.NoReport: 404,
     jobs.UnknownCursor: 422,
     jobs.IdempotencyConflict: 422,
     jobs.NotCancellable: 409,

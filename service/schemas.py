@@ -39,6 +39,7 @@ class Cost(_Answer):
 
     rows_trained: Annotated[int, Field(description="Rows that the proxies were trained on, each visit counted.")]
     rows_measured: Annotated[int, Field(description="Rows that they were then measured on.")]
+    rows_trained_choosing: Annotated[int, Field(description="The part of rows_trained that the choice of q took.")] = 0
     full_run_rows: Annotated[int, Field(description="The same for one training run of the proxy on all rows.")]
     of_one_full_run: Annotated[float, Field(description="rows_trained / full_run_rows.")]
     seconds: float
@@ -77,12 +78,13 @@ class Links(_Answer):
     events: str
     manifest: str
     decisions: str
+    report: str
 
     @classmethod
     def of(cls, job_id: str) -> "Links":
         """The links of one job."""
         here = f"/v1/jobs/{job_id}"
-        others = {name: f"{here}/{name}" for name in ("cancel", "events", "manifest", "decisions")}
+        others = {name: f"{here}/{name}" for name in ("cancel", "events", "manifest", "decisions", "report")}
         return cls(self=here, **others)
 
 

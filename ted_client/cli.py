@@ -14,6 +14,7 @@ from ted_client import showing
 from ted_client.client import Client, Job
 from ted_client.errors import ClientError
 from ted_client.request import Wish
+from ted_client.summary import summary
 from ted_core.errors import TedError
 
 app = typer.Typer(
@@ -82,8 +83,8 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     proxy: Annotated[str | None, typer.Option(help="mlp, cnn or resnet18.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of the proxy.")] = None,
     keep: Annotated[float | None, typer.Option(help="Fraction of the rows to retain.")] = None,
-    method: Annotated[str | None, typer.Option(help="ted or random.")] = None,
-    q: Annotated[float | None, typer.Option(help="Exponent of the score.")] = None,
+    method: Annotated[str | None, typer.Option(help="ted, or a rival of it: see the API's document.")] = None,
+    q: Annotated[str | None, typer.Option(help="Exponent of the score, or auto: measured.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the job has ended.")] = False,
 ) -> None:
@@ -91,7 +92,7 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     wish = Wish(
         dataset={"uri": dataset, "format": format, "task": task, "input": _one_or_many(input), "target": target},
         proxy={"name": proxy, "epochs": epochs},
-        plan={"keep_ratio": keep, "method": method, "q": q, "seed": seed},
+        plan={"keep_ratio": keep, "method": method, "q": _exponent(q), "seed": seed},
     )
     request = wish.over(_document(job))
     with _client(context) as client:
@@ -99,6 +100,14 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
         typer.echo(stored.id)
         if watch:
             _watch(client, stored.id)
+
+
+def _exponent(given: str | None) -> float | str | None:
+    """The number, where it is one; the service says what else it takes."""
+    try:
+        return None if given is None else float(given)
+    except ValueError:
+        return given
 
 
 def _one_or_many(names: list[str] | None) -> str | list[str] | None:
@@ -164,6 +173,25 @@ def download(
     with _client(context) as client:
         path = client.download(job_id, to or Path(f"{job_id}-{kind}.parquet"), kind=kind)
     out.print(str(path), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    job_id: JobId,
+    html: Annotated[Path | None, typer.Option(help="Save it there as a page that needs nothing else.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+) -> None:
+    """Show what became of a job's rows, and what the selection cost."""
+    with _client(context) as client:
+        if html:
+            out.print(str(client.report_page(job_id, html)), highlight=False, soft_wrap=True)
+            return
+        found = client.report(job_id)
+    if json_:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        out.print(summary(found), highlight=False)
 
 
 @app.command()

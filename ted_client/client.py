@@ -125,6 +125,15 @@ class Client:
         """
         return Download(self._http, f"/v1/jobs/{job_id}/{kind}", path).run()
 
+    def report(self, job_id: str) -> Mapping[str, Any]:
+        """What became of the job's rows and classes, how the selection came about, and what it cost."""
+        found: Mapping[str, Any] = self._ask("GET", f"/v1/jobs/{job_id}/report")
+        return found
+
+    def report_page(self, job_id: str, path: Path) -> Path:
+        """The same at ``path`` as an HTML page that needs nothing else. Raises TedApiError, DownloadBroken."""
+        return Download(self._http, f"/v1/jobs/{job_id}/report", path, accept="text/html").run()
+
     def ready(self) -> Mapping[str, Any]:
         """Whether the service can accept jobs. Raises ServiceUnreachable."""
         health: Mapping[str, Any] = self._ask("GET", "/readyz")

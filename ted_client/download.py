@@ -14,8 +14,8 @@ PARTIAL_CONTENT, FIRST_ERROR = 206, 400
 class Download:
     """One file from a URL whose ETag is the SHA-256 of its bytes."""
 
-    def __init__(self, http: httpx.Client, url: str, path: Path) -> None:
-        self.http, self.url, self.path = http, url, path
+    def __init__(self, http: httpx.Client, url: str, path: Path, *, accept: str = "*/*") -> None:
+        self.http, self.url, self.path, self.accept = http, url, path, accept
         self.partial = path.with_name(path.name + ".partial")
         self.sha256 = ""
 
@@ -43,8 +43,8 @@ class Download:
     def _transfer(self) -> None:
         """Fetch what is still missing."""
         done = self.partial.stat().st_size if self.partial.exists() else 0
-        headers = {"Range": f"bytes={done}-", "If-Range": f'"{self.sha256}"'} if done else {}
-        with self.http.stream("GET", self.url, headers=headers) as response:
+        rest = {"Range": f"bytes={done}-", "If-Range": f'"{self.sha256}"'} if done else {}
+        with self.http.stream("GET", self.url, headers={"Accept": self.accept} | rest) as response:
             if response.status_code >= FIRST_ERROR:
                 response.read()
                 raise TedApiError(problem_of(response))

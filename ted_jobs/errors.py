@@ -8,7 +8,7 @@ class JobNotFound(TedError):
 
 
 class ArtifactNotReady(TedError):
-    """The job has no manifest to download: wait until its status is succeeded."""
+    """The job has nothing to download yet: wait until its status is succeeded."""
 
 
 class NotCancellable(TedError):

@@ -69,6 +69,7 @@ class Staged(_Message):
     kind: Literal["staged"] = "staged"
     manifest: Path
     decisions: Path
+    report: Path
     result: dict[str, Any]
 
 

@@ -7,7 +7,16 @@ from importlib.metadata import version
 from typing import Any
 
 from ted_core.datasets import DatasetIdentity, Samples
-from ted_core.provenance import Cost, DatasetFacts, ManifestMetadata, Provenance, ProxyFacts, QChoice, ShardFacts
+from ted_core.provenance import (
+    CandidateFacts,
+    Cost,
+    DatasetFacts,
+    ManifestMetadata,
+    Provenance,
+    ProxyFacts,
+    QChoice,
+    ShardFacts,
+)
 from ted_core.proxies.build import build, parameters, weights_digest
 from ted_core.rounds import Round
 from ted_core.twins import initial_seeds
@@ -69,9 +78,10 @@ class Origin:
         )
 
     def _q(self) -> QChoice:
-        plan = self.assignment.spec.plan
-        chosen_by = "default; the automatic choice is not built yet" if plan.q == "auto" else "plan"
-        return QChoice(value=plan.effective_q, chosen_by=chosen_by)
+        if self.final.choice is None:
+            return QChoice(value=self.final.q, chosen_by="plan")
+        facts = tuple(CandidateFacts(**vars(candidate)) for candidate in self.final.choice.candidates)
+        return QChoice(value=self.final.q, chosen_by=self.final.choice.reason, candidates=facts)
 
     def _proxy(self) -> ProxyFacts:
         proxy = self.assignment.spec.proxy.resolved()
@@ -88,6 +98,7 @@ class Origin:
         return Cost(
             rows_trained=self.final.samples_trained,
             rows_measured=self.final.samples_measured,
+            rows_trained_choosing=self.final.choice.samples_trained if self.final.choice else 0,
             full_run_rows=len(self.samples) * self.assignment.spec.proxy.resolved().epochs,
             seconds=round(self.seconds, 3),
         )

@@ -7,22 +7,26 @@ a lifeline: when it ends, the supervisor is gone, and so is the runner a moment 
 import errno
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from threading import Thread
 
 import torch
 
+from ted_core import report_writer
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load
+from ted_core.decisions import Decisions
 from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
 from ted_core.manifest_writer import write
 from ted_core.pruning import prune
+from ted_core.report import PhaseSeconds
+from ted_core.report_writer import RoundLog
 from ted_core.rounds import Round, Step
 from ted_core.selection import decisions
 from worker.device import resolve
 from worker.messages import Assignment, Failed, Progress, RoundDone, Staged
 from worker.origin import Origin
 from worker.pace import Pace
+from worker.stopwatch import Stopwatch
 
 Report = Callable[[Progress | RoundDone | Staged | Failed], None]
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -59,18 +63,34 @@ def _die_with_supervisor() -> None:
 
 def run(assignment: Assignment, report: Report) -> None:
     """Load, prune, write: ends with a Staged message or raises a TedError."""
-    started = time.monotonic()
     torch.set_num_threads(assignment.threads)
     device, plan = resolve(assignment.device), assignment.spec.plan
+    stopwatch, log = Stopwatch(), RoundLog()
     report(Progress(phase="loading"))
-    samples, identity = _loaded(assignment)
-    rounds = prune(samples, plan, proxy=assignment.spec.proxy, device=device, watch=Narrator(report))
-    final = _last(rounds, report)
+    with stopwatch.timing("loading"):
+        samples, identity = _loaded(assignment)
+    with stopwatch.timing("pruning"):
+        rounds = prune(samples, plan, proxy=assignment.spec.proxy, device=device, watch=Narrator(report))
+        final = _last(rounds, log, report)
     report(Progress(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
     _check_unchanged(assignment)
-    origin = Origin(assignment, samples, identity, final=final, device=device, seconds=time.monotonic() - started)
-    written = write(assignment.folder, decisions(final, samples, plan), provenance=origin.provenance())
-    report(Staged(manifest=written.manifest, decisions=written.decisions, result=origin.result(written.metadata)))
+    origin = Origin(assignment, samples, identity, final=final, device=device, seconds=stopwatch.total)
+    report(_written(origin, decisions(final, samples, plan), log, stopwatch))
+
+
+def _written(origin: Origin, decided: Decisions, log: RoundLog, stopwatch: Stopwatch) -> Staged:
+    """The manifest, the decisions and the report on them, in the assignment's folder."""
+    folder = origin.assignment.folder
+    with stopwatch.timing("writing"):
+        written = write(folder, decided, provenance=origin.provenance())
+    seconds = PhaseSeconds(**stopwatch.seconds)
+    found = report_writer.compiled(decided, log, metadata=written.metadata, seconds=seconds)
+    return Staged(
+        manifest=written.manifest,
+        decisions=written.decisions,
+        report=report_writer.write(folder, found),
+        result=origin.result(written.metadata),
+    )
 
 
 def _loaded(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
@@ -87,11 +107,12 @@ def _check_unchanged(assignment: Assignment) -> None:
         raise DatasetChanged(assignment.spec.dataset.uri, field="dataset.uri")
 
 
-def _last(rounds: Iterator[Round], report: Report) -> Round:
-    """The final round; each one is reported as it ends."""
+def _last(rounds: Iterator[Round], log: RoundLog, report: Report) -> Round:
+    """The final round; each one is reported and noted as it ends."""
     done = None
     for done in rounds:
         report(RoundDone.of(done))
+        log.note(done)
     assert done, "pruning yields at least one round"  # noqa: S101
     return done
 

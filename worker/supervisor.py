@@ -134,7 +134,7 @@ class Supervisor:
 
     def _publish(self, staged: Staged) -> Job:
         self.leases.begin_finalizing(self.claim)
-        files = {"manifest": staged.manifest, "decisions": staged.decisions}
+        files = {"manifest": staged.manifest, "decisions": staged.decisions, "report": staged.report}
         try:
             published = [self._put(kind, path) for kind, path in files.items()]
         except StorageFull as error:

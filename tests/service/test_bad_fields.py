@@ -16,7 +16,7 @@ REFUSED = [
     ({"plan": {"keep_ratio": None}}, "plan.keep_ratio", "a valid number, not null"),
     ({"plan": {"keep_ratio": True}}, "plan.keep_ratio", "a valid number, not true"),
     ({"plan": {"keep_ratio": 10**400}}, "plan.keep_ratio", "a valid number"),
-    ({"plan": {"method": "best"}}, "plan.method", "'ted' or 'random', not \"best\""),
+    ({"plan": {"method": "best"}}, "plan.method", "'ccs' or 'dual', not \"best\""),
     ({"plan": {"q": 17}}, "plan.q", "less than or equal to 16"),
     ({"plan": {"q": "small"}}, "plan.q", "'auto', not \"small\""),
     ({"plan": {"rounds": 2}}, "plan.rounds", "greater than or equal to 3"),

@@ -214,7 +214,7 @@ def test_a_page_of_events_that_cannot_be_had_is_refused(
     [
         ("GET", "/", 404, "not_found"),
         ("GET", "/v1/jobs/", 404, "not_found"),
-        ("GET", UNKNOWN + "/report", 404, "not_found"),
+        ("GET", UNKNOWN + "/summary", 404, "not_found"),
         ("DELETE", "/v1/jobs", 405, "method_not_allowed"),
         ("POST", "/healthz", 405, "method_not_allowed"),
     ],

@@ -37,8 +37,9 @@ def test_every_default_is_written_out(client: TestClient, submission: Callable[.
     assert job["plan"] == {
         "keep_ratio": 0.6,
         "method": "ted",
-        "q": 2.0,
-        "rounds": 9,
+        "q": "auto",
+        "score": "logit",
+        "rounds": 6,
         "class_floor": 0.0,
         "seed": 0,
     }
@@ -58,7 +59,15 @@ def test_what_a_client_chose_is_kept_and_stored(
 ) -> None:
     chosen = {
         "proxy": {"name": "mlp", "epochs": 20, "batch_size": 64, "weight_decay": 0.0, "augment": False},
-        "plan": {"keep_ratio": 0.5, "method": "random", "q": "auto", "rounds": 5, "class_floor": 0.1, "seed": 7},
+        "plan": {
+            "keep_ratio": 0.5,
+            "method": "random",
+            "q": 4.0,
+            "score": "parameter",
+            "rounds": 5,
+            "class_floor": 0.1,
+            "seed": 7,
+        },
     }
 
     job = client.post("/v1/jobs", json=submission(**chosen, deadline_seconds=60)).json()

@@ -49,5 +49,5 @@ def test_a_taken_port_is_named_and_nothing_stays_behind(tmp_path: Path) -> None:
 def test_help_names_every_command() -> None:
     shown = ted("--help").stdout
 
-    for name in ("up", "submit", "watch", "list", "cancel", "download", "demo"):
+    for name in ("up", "submit", "watch", "list", "cancel", "download", "report", "demo"):
         assert f" {name} " in shown

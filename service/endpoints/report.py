@@ -1,0 +1,107 @@
+"""The report of a succeeded job: for programs as JSON, for people as a page."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Response
+
+from service import report_page
+from service.conditional import is_known, quoted
+from service.dependencies import Artifacts, IfNoneMatch, JobId, Store, Tenant
+from service.documentation import NOT_MODIFIED, PAGE, answers, problems
+from service.errors import NoReport
+from service.negotiation import preferred
+from ted_core.report import Report
+from ted_jobs.errors import ArtifactNotReady
+from ted_jobs.job import Artifact
+from ted_jobs.status import JobStatus
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"])
+
+KIND = "report"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The page brings all it needs; a name in it that were taken for markup could neither run nor load anything."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The report in one of its forms."""
+
+    body: bytes
+    sha256: str
+    headers: Mapping[str, str]
+
+
+def _as_json(stored: bytes, artifact: Artifact) -> Shown:
+    return Shown(stored, artifact.sha256, {})
+
+
+def _as_page(stored: bytes, _: Artifact) -> Shown:
+    body = report_page.render(Report.model_validate_json(stored)).encode()
+    return Shown(body, hashlib.sha256(body).hexdigest(), {"Content-Security-Policy": POLICY})
+
+
+FORMS: Mapping[str, Callable[[bytes, Artifact], Shown]] = {"application/json": _as_json, "text/html": _as_page}
+FILE_ENDINGS = {"application/json": "json", "text/html": "html"}
+
+ANSWERED = answers(
+    200,
+    "The report, as JSON unless the client would rather have HTML.",
+    ETag="The SHA-256 of this form of the report.",
+    Repr_Digest="The same, as RFC 9530 writes it.",
+    Vary="Accept",
+    Content_Disposition="A name to save it under.",
+)
+MISSING = "There is no such job, or it was run by a version that wrote no reports."
+DOCUMENTED: dict[int | str, dict[str, Any]] = {200: ANSWERED[200] | PAGE, **NOT_MODIFIED, **problems(404, 409)}
+DOCUMENTED[404] |= {"description": MISSING}
+
+
+def _published(job_id: JobId, tenant: Tenant, store: Store) -> Artifact:
+    """The stored report. Raises JobNotFound, ArtifactNotReady, and NoReport where waiting will not bring one."""
+    try:
+        return store.artifact(job_id, KIND, tenant=tenant)
+    except ArtifactNotReady:
+        if store.job(job_id, tenant=tenant).status is JobStatus.SUCCEEDED:
+            raise NoReport(job_id) from None
+        raise
+
+
+Published = Annotated[Artifact, Depends(_published)]
+
+
+@router.get(
+    "/report", response_model=Report, operation_id="read_report", summary="Read the report", responses=DOCUMENTED
+)
+def read_report(
+    job_id: JobId,
+    artifact: Published,
+    artifacts: Artifacts,
+    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """What became of the rows and classes, how the selection came about, and what it cost. 409 before success.
+
+    With `Accept: text/html`, as browsers send it, a page that needs nothing else.
+    """
+    media_type = preferred(accept, list(FORMS))
+    shown = FORMS[media_type](artifacts.locate(artifact).read_bytes(), artifact)
+    headers = _headers(shown, f"{job_id}-report.{FILE_ENDINGS[media_type]}")
+    if is_known(headers["ETag"], if_none_match):
+        return Response(status_code=304, headers=headers)
+    return Response(shown.body, headers=headers, media_type=media_type)
+
+
+def _headers(shown: Shown, filename: str) -> dict[str, str]:
+    digest = base64.b64encode(bytes.fromhex(shown.sha256)).decode()
+    return {
+        "ETag": quoted(shown.sha256),
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "Vary": "Accept",
+        "Content-Disposition": f'inline; filename="{filename}"',
+        "X-Content-Type-Options": "nosniff",
+        **shown.headers,
+    }

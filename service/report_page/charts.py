@@ -1,0 +1,174 @@
+"""What the page draws, measured out: the templates only put it down. Places are in pixels of the drawing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from service.report_page.colours import colour, place
+from service.report_page.scales import Scale, Tick
+from ted_core.provenance import CandidateFacts
+from ted_core.report import Histogram, Report, ReportRound
+
+WIDTH, LEFT, RIGHT = 480.0, 46.0, 12.0
+HISTOGRAM_TOP, HISTOGRAM_BOTTOM = 12.0, 178.0
+UPPER_TOP, UPPER_BOTTOM, LOWER_TOP, LOWER_BOTTOM = 12.0, 128.0, 160.0, 212.0
+CANDIDATE_LEFT, CANDIDATE_RIGHT, CANDIDATE_HEIGHT, CANDIDATE_TOP = 96.0, 64.0, 26.0, 8.0
+GAP = 1.0
+"""Between the bars of a histogram."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The part of a bar with one reason."""
+
+    reason: str
+    colour: str
+    rows: int
+    top: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bin: its rows by reason, retained ones at the bottom."""
+
+    left: float
+    width: float
+    low: float
+    high: float
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class HistogramChart:
+    """Rows by score or by internal generalization."""
+
+    bars: tuple[Bar, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    mark: float | None
+    """Where a value worth knowing lies."""
+
+
+def histogram(found: Histogram, *, marked: float | None = None) -> HistogramChart | None:
+    """The drawing of a histogram; None where nothing was measured."""
+    if not found.edges:
+        return None
+    tallest = max(map(sum, zip(found.kept, found.pruned, strict=True)))
+    across = Scale(found.edges[0], found.edges[-1], LEFT, WIDTH - RIGHT)
+    up = Scale(0, tallest, HISTOGRAM_BOTTOM, HISTOGRAM_TOP)
+    return HistogramChart(
+        bars=tuple(
+            Bar(
+                left=across(low) + GAP / 2,
+                width=round(across(high) - across(low) - GAP, 2),
+                low=low,
+                high=high,
+                pieces=tuple(_pieces({reason: rows[bin_] for reason, rows in found.reasons.items()}, up)),
+            )
+            for bin_, (low, high) in enumerate(pairwise(found.edges))
+        ),
+        x_ticks=across.ticks(5),
+        y_ticks=up.ticks(4),
+        mark=None if marked is None else across(marked),
+    )
+
+
+def _pieces(rows: Mapping[str, int], up: Scale) -> Iterator[Piece]:
+    """The rows of each reason on top of those before."""
+    below = 0
+    for reason in sorted(rows, key=place):
+        top = up(below + rows[reason])
+        yield Piece(reason, colour(reason), rows[reason], top, round(up(below) - top, 2))
+        below += rows[reason]
+
+
+@dataclass(frozen=True)
+class RoundsChart:
+    """Round by round: internal generalization above, retained rows below."""
+
+    pruned: tuple[tuple[float, float], ...]
+    everything: tuple[tuple[float, float], ...]
+    retained: tuple[tuple[float, float], ...]
+    x_ticks: tuple[Tick, ...]
+    upper_ticks: tuple[Tick, ...]
+    lower_ticks: tuple[Tick, ...]
+
+
+def rounds(found: Sequence[ReportRound], *, rows: int) -> RoundsChart | None:
+    """The drawing of the rounds; None where there is no course of anything to show."""
+    measured = [value for one in found for value in (one.internal_generalization, one.internal_generalization_all)]
+    known = [value for value in measured if value is not None]
+    if len(found) < 2 or not known:  # noqa: PLR2004 - a line needs two points
+        return None
+    across = Scale(found[0].round, found[-1].round, LEFT, WIDTH - RIGHT)
+    upper = Scale(*_widened(min(known), max(known)), UPPER_BOTTOM, UPPER_TOP)
+    lower = Scale(0, rows, LOWER_BOTTOM, LOWER_TOP)
+    return RoundsChart(
+        pruned=tuple(_points(found, "internal_generalization", across, upper)),
+        everything=tuple(_points(found, "internal_generalization_all", across, upper)),
+        retained=tuple(_points(found, "retained", across, lower)),
+        x_ticks=across.ticks(min(len(found), 8)),
+        upper_ticks=upper.ticks(4),
+        lower_ticks=lower.ticks(2),
+    )
+
+
+def _points(found: Sequence[ReportRound], field: str, across: Scale, up: Scale) -> Iterator[tuple[float, float]]:
+    for one in found:
+        value = getattr(one, field)
+        if value is not None:
+            yield across(one.round), up(value)
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """A little room beyond both ends, within what a performance can be."""
+    room = max((high - low) * 0.1, 0.01)
+    return max(low - room, 0.0), min(high + room, 1.0)
+
+
+@dataclass(frozen=True)
+class CandidateMark:
+    """One candidate: a dot with its error bar."""
+
+    facts: CandidateFacts
+    chosen: bool
+    y: float
+    at: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CandidatesChart:
+    """How each candidate for q did on rows that it was not trained on."""
+
+    marks: tuple[CandidateMark, ...]
+    x_ticks: tuple[Tick, ...]
+    best: float
+    bottom: float
+
+
+def candidates(report: Report) -> CandidatesChart | None:
+    """The drawing of the candidates, random rows last; None where q was not chosen from any."""
+    found = sorted(report.q.candidates, key=lambda one: (one.q is None, one.q or 0.0))
+    if not found:
+        return None
+    ends = [one.internal_generalization + sign * one.standard_error for one in found for sign in (-1, 1)]
+    across = Scale(*_widened(min(ends), max(ends)), CANDIDATE_LEFT, WIDTH - CANDIDATE_RIGHT)
+    return CandidatesChart(
+        marks=tuple(
+            CandidateMark(
+                facts=one,
+                chosen=one.q == report.q.value,
+                y=CANDIDATE_TOP + CANDIDATE_HEIGHT * (row + 0.5),
+                at=across(one.internal_generalization),
+                low=across(one.internal_generalization - one.standard_error),
+                high=across(one.internal_generalization + one.standard_error),
+            )
+            for row, one in enumerate(found)
+        ),
+        x_ticks=across.ticks(4),
+        best=across(max(one.internal_generalization for one in found)),
+        bottom=CANDIDATE_TOP + CANDIDATE_HEIGHT * len(found),
+    )

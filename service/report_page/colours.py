@@ -1,0 +1,24 @@
+"""One colour for each reason, the same wherever it is drawn."""
+
+from ted_core.decisions import Reason
+
+COLOURS = {
+    Reason.KEPT.phrase: "kept",
+    Reason.CLASS_FLOOR.phrase: "floor",
+    Reason.WELL_GENERALIZED.phrase: "well",
+    Reason.RANDOM.phrase: "pruned",
+    Reason.SCORED_LOWER.phrase: "other",
+    Reason.POORLY_GENERALIZED.phrase: "poor",
+    Reason.UNDECODABLE.phrase: "undecodable",
+}
+"""The style of each reason, in the order in which they are drawn."""
+
+
+def colour(reason: str) -> str:
+    """The style of a reason; grey for one that this version does not know."""
+    return COLOURS.get(reason, "other")
+
+
+def place(reason: str) -> int:
+    """Where a reason is drawn, retained rows first."""
+    return [*COLOURS, reason].index(reason)

@@ -1,0 +1,55 @@
+"""A job that has succeeded has a report, and it agrees with the manifest that was published beside it."""
+
+from collections.abc import Callable
+
+import pyarrow.parquet as pq
+import pytest
+
+from ted_core.manifest import read
+from ted_core.report import Report
+from ted_jobs.errors import ArtifactNotReady
+from ted_jobs.leases import Claim
+from ted_jobs.settings import Settings
+from ted_jobs.store import JobStore
+from worker.supervisor import Supervisor
+
+Claimed = Callable[..., Claim]
+Supervised = Callable[..., Supervisor]
+
+
+@pytest.mark.parametrize("plan", [{"q": 1}, {"method": "random"}], ids=["ted", "random"])
+def test_the_report_agrees_with_manifest_decisions_and_events(
+    claimed: Claimed, supervised: Supervised, store: JobStore, settings: Settings, plan: dict[str, object]
+) -> None:
+    claim = claimed(epochs=6, **plan)
+
+    job = supervised(claim).run()
+
+    assert job is not None
+    files = {kind: store.artifact(job.id, kind, tenant="default") for kind in ("manifest", "decisions", "report")}
+    report = Report.model_validate_json((settings.artifacts / files["report"].key).read_bytes())
+    manifest = read(settings.artifacts / files["manifest"].key)
+    reasons = pq.read_table(settings.artifacts / files["decisions"].key)["reason"].to_pylist()
+    rounds = [one.data for one in store.events(job.id, tenant="default", after=0, limit=100) if one.type == "job.round"]
+    assert (report.job_id, report.rows_kept) == (job.id, len(manifest.row_indices))
+    assert report.reasons == {phrase: reasons.count(phrase) for phrase in set(reasons)}
+    assert sum(one.before for one in report.classes) == report.dataset.rows == 1797
+    assert [(one.round, one.retained, one.internal_generalization) for one in report.rounds] == [
+        (one["round"], one["retained"], one["internal_generalization"]) for one in rounds
+    ]
+    assert report.cost.rows_trained == (job.result or {})["cost"]["rows_trained"]
+    assert report.cost.seconds.loading > 0
+    assert (job.result or {})["report_sha256"] == files["report"].sha256
+
+
+def test_an_attempt_that_loses_its_lease_leaves_no_report(
+    claimed: Claimed, supervised: Supervised, store: JobStore
+) -> None:
+    claim = claimed(epochs=3)
+    supervisor = supervised(claim)
+
+    supervisor.leases.hand_back(claim)
+
+    assert supervisor.run() is None
+    with pytest.raises(ArtifactNotReady):
+        store.artifact(claim.job.id, "report", tenant="default")
