@@ -98,13 +98,18 @@ class Race:
 
 
 def choose(race: Race) -> Choice:
-    """The candidate whose proxy generalizes best: exponents along the grid, and class-stratified random rows."""
-    ran = [*climb(race.run, grid=GRID, first=FIRST), race.run(None)]
-    best = max(ran, key=lambda one: one.accuracy)
+    """The exponent whose proxy generalizes best; random rows only where they are ahead by more than a standard error.
+
+    Random rows are what remains when the score is of no use. That is seldom so, and a slip of the measurement must not
+    decide it.
+    """
+    climbed, random = climb(race.run, grid=GRID, first=FIRST), race.run(None)
+    best = max(climbed, key=lambda one: one.accuracy)
+    chosen = random if random.accuracy - best.accuracy > _standard_error(random, best) else best
     return Choice(
-        q=best.q,
-        reason=_reason(best),
-        candidates=tuple(_candidate(one, best) for one in ran),
+        q=chosen.q,
+        reason=_reason(chosen),
+        candidates=tuple(_candidate(one, chosen) for one in [*climbed, random]),
         samples_trained=race.meter.trained - race.before[0],
         samples_measured=race.meter.measured - race.before[1],
     )
@@ -140,11 +145,15 @@ def shortened(proxy: Training, plan: PruningPlan) -> Training:
     return proxy.model_copy(update=changes)
 
 
-def _candidate(one: Ran, best: Ran) -> Candidate:
-    error = float(np.sqrt(((one.influence - best.influence) ** 2).sum()))
-    return Candidate(one.q, one.accuracy, best.accuracy - one.accuracy, error)
+def _standard_error(one: Ran, other: Ran) -> float:
+    """Of the difference between two accuracies that were estimated on the same samples."""
+    return float(np.sqrt(((one.influence - other.influence) ** 2).sum()))
 
 
-def _reason(best: Ran) -> str:
-    which = "class-stratified random rows" if best.q is None else f"q = {best.q:g}"
+def _candidate(one: Ran, chosen: Ran) -> Candidate:
+    return Candidate(one.q, one.accuracy, chosen.accuracy - one.accuracy, _standard_error(one, chosen))
+
+
+def _reason(chosen: Ran) -> str:
+    which = "class-stratified random rows" if chosen.q is None else f"q = {chosen.q:g}"
     return f"measured: {which} generalized best to rows not trained on"

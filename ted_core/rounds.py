@@ -31,7 +31,7 @@ class Candidate:
     internal_generalization: float
     """The share of the measuring slice that a proxy trained on this candidate's rows classifies as labelled."""
     behind: float
-    """How much lower that is than the best candidate's."""
+    """How much lower that is than the chosen candidate's; below zero where it is higher."""
     standard_error: float
     """Of ``behind``, over the slice's rows in pairs."""
 

@@ -144,6 +144,18 @@ def test_random_rows_are_chosen_where_no_exponent_beats_them() -> None:
     assert "random" in choice.reason
 
 
+@pytest.mark.parametrize(("ahead", "chosen"), [(0.01, 1.0), (0.05, None)])
+def test_random_rows_must_be_ahead_by_more_than_a_standard_error(ahead: float, chosen: float | None) -> None:
+    one, error = race(), 0.03
+    doubtful = Ran(None, 0.8 + ahead, np.array([error, 0.0, 0.0]))
+    one.run = lambda q: doubtful if q is None else ran(q, 0.8 if q == 1.0 else 0.7)  # type: ignore[method-assign]
+
+    choice = choose(one)
+
+    assert choice.q == chosen
+    assert abs(choice.candidates[-1].behind) == pytest.approx(0.0 if chosen is None else ahead)
+
+
 @pytest.mark.parametrize("keep_ratio", [0.1, 0.5, 0.9])
 def test_choosing_takes_no_more_rows_than_it_announces(keep_ratio: float) -> None:
     one = race(keep_ratio=keep_ratio)
@@ -169,7 +181,8 @@ def test_with_q_left_open_the_last_round_tells_what_was_chosen(noisy_digits: Sam
     *before, final = prune(noisy_digits, plan, proxy=proxy)
 
     assert final.choice is not None
-    assert final.q == final.choice.q == max(final.choice.candidates, key=lambda one: one.internal_generalization).q
+    assert final.q == final.choice.q
+    assert final.q in [one.q for one in final.choice.candidates if one.behind == 0]
     assert all(one.choice is None and one.q == 1.0 for one in before)
     assert final.retained.sum() == plan.rows_kept(len(noisy_digits))
 
