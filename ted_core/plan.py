@@ -45,7 +45,7 @@ class PruningPlan(BaseModel):
         Field(
             ge=3,
             le=1000,
-            description="Pruning rounds, each at least one epoch of the twins; two for every three epochs of the proxy "
+            description="Pruning rounds, each at least one epoch of the twins; half as many as the proxy has epochs "
             "where null.",
         ),
     ] = None

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 
 WARM_UP_ROUNDS, WARM_UP_SHARE = 2, 1 / 6
 FEWEST_ROUNDS = 3
-LOOP_SHARE = 2 / 3
+LOOP_SHARE = 1 / 2
 MEASURED_EVERY = 2
 
 

@@ -39,7 +39,7 @@ def test_every_default_is_written_out(client: TestClient, submission: Callable[.
         "method": "ted",
         "q": "auto",
         "score": "logit",
-        "rounds": 6,
+        "rounds": 4,
         "class_floor": 0.0,
         "seed": 0,
     }

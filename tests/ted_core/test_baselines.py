@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ted_core.baselines import METHODS
-from ted_core.baselines.ccs import aum_score, budgets, ccs_rows, hardest, hardest_share, strata
+from ted_core.baselines.ccs import aum_score, budgets, ccs_priority, ccs_rows, hardest, hardest_share, strata
 from ted_core.baselines.drawn import shares, stratified_rows
 from ted_core.baselines.dual import beta_shape, dual_rows, dual_score, log_weights
 from ted_core.baselines.early import MODELS, early_epochs, early_scores, error_norms
@@ -433,6 +433,15 @@ def test_a_class_of_only_hardest_samples_keeps_its_floor_and_nothing_more() -> N
     kept = ccs_rows(aum, quota(20, 100, labels=labels, floor=0.2))
 
     assert (kept[:10].sum(), kept.sum()) == (2, 20)
+
+
+def test_the_hardest_stand_behind_what_was_merely_not_drawn() -> None:
+    aum, wanted = np.linspace(0, 1, 200, dtype=np.float32), quota(20, 200)
+
+    priority, cut = ccs_priority(aum, wanted), hardest(aum, wanted)
+
+    assert cut.sum() == 60
+    assert priority[cut].max() < priority[~cut].min()
 
 
 def test_the_cut_leaves_enough() -> None:

@@ -18,8 +18,8 @@ from tests import reference
 from tests.ted_core import examples
 
 ROUNDS = 6
-EPOCHS = 9
-"""Of the proxy; the twins train for two thirds of them, one round each."""
+EPOCHS = 12
+"""Of the proxy; the twins train for half of them, one round each."""
 SAMPLES = examples.random_vectors(120, classes=3)
 
 
@@ -103,7 +103,7 @@ def test_a_round_may_be_several_epochs(scripted: ScriptedTwins) -> None:
     assert [mask.sum() for mask in scripted.trained_on] == [120, 120, 120, 120, 48, 48]
 
 
-def test_there_are_two_rounds_for_every_three_epochs_and_the_last_is_the_selection() -> None:
+def test_there_are_half_as_many_rounds_as_epochs_and_the_last_is_the_selection() -> None:
     found = rounds()
 
     assert [one.number for one in found] == list(range(1, ROUNDS + 1))
@@ -248,7 +248,7 @@ def test_random_rows_honour_the_floor() -> None:
 
 @pytest.mark.parametrize(
     ("error", "plan"),
-    [(TooFewRowsKept, {"keep_ratio": 0.01}), (TooFewRounds, {"rounds": 10}), (TooFewRowsKept, {"class_floor": 0.5})],
+    [(TooFewRowsKept, {"keep_ratio": 0.01}), (TooFewRounds, {"rounds": 13}), (TooFewRowsKept, {"class_floor": 0.5})],
 )
 def test_what_cannot_work_is_refused_before_the_first_round_is_asked_for(
     error: type[TedError], plan: dict[str, Any]
