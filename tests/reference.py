@@ -89,7 +89,7 @@ def progressive(
         priority = [distance(performance, q) / lot for performance, lot in zip(so_far, lots, strict=True)]
         retained = strongest(priority, count, labels=labels, class_floor=class_floor)
         last_round = [number if retained[sample] else last_round[sample] for sample in range(samples)]
-        yield State(retained, so_far, last_round)
+        yield State(retained, so_far if taken else [math.nan] * samples, last_round)
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
