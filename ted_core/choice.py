@@ -25,8 +25,8 @@ from ted_core.rounds import Candidate, Choice
 from ted_core.sampling import Drawing
 from ted_core.training import Trainee
 
-GRID = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""The exponents that can be chosen; each is twice the one before."""
+GRID = (0.125, 0.25, 0.5, 1.0, 3.0, 9.0)
+"""The exponents that can be chosen. Towards large ones results differ less, so the steps are longer."""
 FIRST = (0.5, 1.0)
 """Measured first; the better one shows in which direction to go on."""
 SLICE_ROWS, SMALLEST_SLICE, LARGEST_SLICE = 3000, 0.1, 0.2

@@ -108,10 +108,10 @@ def test_large_data_withhold_a_tenth() -> None:
 @pytest.mark.parametrize(
     ("accuracies", "walked"),
     [
-        ({0.5: 0.8, 1.0: 0.9, 2.0: 0.85}, [0.5, 1.0, 2.0]),
+        ({0.5: 0.8, 1.0: 0.9, 3.0: 0.85}, [0.5, 1.0, 3.0]),
         ({0.5: 0.9, 1.0: 0.8, 0.25: 0.91, 0.125: 0.7}, [0.5, 1.0, 0.25, 0.125]),
         ({0.5: 0.9, 1.0: 0.8, 0.25: 0.91, 0.125: 0.92}, [0.5, 1.0, 0.25, 0.125]),
-        ({0.5: 0.1, 1.0: 0.2, 2.0: 0.3, 4.0: 0.4, 8.0: 0.5, 16.0: 0.6}, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0]),
+        ({0.5: 0.1, 1.0: 0.2, 3.0: 0.3, 9.0: 0.4}, [0.5, 1.0, 3.0, 9.0]),
     ],
 )
 def test_the_climb_goes_on_while_it_goes_up(accuracies: dict[float, float], walked: list[float]) -> None:
@@ -121,14 +121,14 @@ def test_the_climb_goes_on_while_it_goes_up(accuracies: dict[float, float], walk
 
 
 def test_the_best_candidate_is_chosen_and_the_others_are_told() -> None:
-    accuracies = {0.5: 0.8, 1.0: 0.9, 2.0: 0.85, None: 0.7}
+    accuracies = {0.5: 0.8, 1.0: 0.9, 3.0: 0.85, None: 0.7}
     one = race()
     one.run = lambda q: ran(q, accuracies[q])  # type: ignore[method-assign]
 
     choice = choose(one)
 
     assert choice.q == 1.0
-    assert [candidate.q for candidate in choice.candidates] == [0.5, 1.0, 2.0, None]
+    assert [candidate.q for candidate in choice.candidates] == [0.5, 1.0, 3.0, None]
     assert [candidate.behind for candidate in choice.candidates] == pytest.approx([0.1, 0.0, 0.05, 0.2])
     assert "q = 1" in choice.reason
 
