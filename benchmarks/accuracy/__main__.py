@@ -1,0 +1,40 @@
+"""``python -m benchmarks.accuracy DATA --results DIR``: finish what is unfinished; stop and start it as you like."""
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from benchmarks import command
+from benchmarks.accuracy.cells import Grid, unfinished
+from benchmarks.accuracy.methods import METHODS
+from benchmarks.accuracy.running import BUDGETS, run
+
+KEPT = (0.8, 0.7, 0.6, 0.5, 0.3, 0.1)
+
+
+def options() -> argparse.ArgumentParser:
+    """What may be asked for."""
+    parser = command.parser(__doc__)
+    parser.add_argument("--kept", nargs="+", type=float, default=KEPT, help="keep ratios, between 0 and 1")
+    parser.add_argument("--noise", nargs="+", type=float, default=(0.0, 0.2), help="shares of flipped training labels")
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=5, help="how many, counted from 0")
+    parser.add_argument("--budget", choices=list(BUDGETS), default="epochs", help="what the fresh models may spend")
+    return parser
+
+
+def main() -> None:
+    """Run, and fail where cells are left unfinished."""
+    (asked, folders), console = command.begun(options(), "benchmarks.accuracy"), Console(stderr=True)
+    axes = {name: getattr(asked, name) for name in ("datasets", "noise", "kept", "methods", "budget", "epochs", "rows")}
+    cells = Grid(**axes, seeds=range(asked.seeds)).cells()
+    console.print(f"{len(unfinished(cells, folders.results))} of {len(cells)} cells are unfinished")
+    left = run(cells, folders, jobs=asked.jobs)
+    if left:
+        console.print(f"[red]{len(left)} cells are left unfinished[/], {left[0].name} first")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

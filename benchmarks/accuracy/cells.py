@@ -1,0 +1,109 @@
+"""What is asked for: a cell per data set, noise, keep ratio, method and seed; and the row that a finished cell is."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, product
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from benchmarks import storage
+from benchmarks.datasets import BENCHMARKS
+from benchmarks.ground import Setting
+
+FULL = "full"
+
+RESULT = pa.schema(
+    {
+        "dataset": pa.string(),
+        "noise": pa.float64(),
+        "kept": pa.float64(),
+        "method": pa.string(),
+        "seed": pa.int64(),
+        "budget": pa.string(),
+        "epochs": pa.int64(),  # of the proxy
+        "epochs_trained": pa.int64(),  # by the fresh model
+        "rows_train": pa.int64(),
+        "rows_kept": pa.int64(),
+        "rows_test": pa.int64(),
+        "accuracy": pa.float64(),  # null where the budget left nothing to train with
+        "worst_class_accuracy": pa.float64(),
+        "seconds_selecting": pa.float64(),
+        "seconds_training": pa.float64(),
+        "seconds_full_run": pa.float64(),  # of the same data set, noise and seed
+        "cost_of_one_full_run": pa.float64(),  # seconds_selecting / seconds_full_run
+        "rows_trained_selecting": pa.int64(),
+        "rows_measured_selecting": pa.int64(),
+        "q_chosen": pa.float64(),
+        "flipped_auc": pa.float64(),  # of 1 - internal generalization, for the flipped labels
+        "flipped_kept": pa.float64(),  # the share of flipped labels among the retained
+        "retained": pa.binary(),  # numpy.packbits of the mask; all ones where each epoch has rows of its own
+        "hardware": pa.string(),
+        "torch": pa.string(),
+        "threads": pa.int64(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fresh model, paired by seed: the same one draws the noise and seeds selection and training."""
+
+    setting: Setting
+    kept: float
+    method: str
+    budget: str
+
+    @property
+    def name(self) -> str:
+        """The name of the file that says it is finished: everything that the numbers depend on."""
+        return f"{self.setting.name}-kept{self.kept:g}-{self.method}-equal-{self.budget}.parquet"
+
+    @property
+    def full(self) -> "Cell":
+        """Training on everything, beside which this cell is judged."""
+        return replace(self, method=FULL, kept=1.0, budget="epochs")
+
+    def file(self, results: Path) -> Path:
+        """Where its row is, once it is finished."""
+        return results / "accuracy" / self.setting.dataset / self.name
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A whole experiment."""
+
+    datasets: Sequence[str]
+    noise: Sequence[float]
+    kept: Sequence[float]
+    methods: Sequence[str]
+    seeds: Sequence[int]
+    budget: str = "epochs"
+    epochs: int | None = None
+    rows: int | None = None
+
+    def cells(self) -> list[Cell]:
+        """Small data sets first, then seed by seed, so that every keep ratio is seen early and in pairs."""
+        datasets = [name for name in BENCHMARKS if name in self.datasets]
+        order = product(datasets, self.seeds, self.noise, self.kept, self.methods)
+        asked = [Cell(Setting(d, n, s, self.epochs, self.rows), k, m, self.budget) for d, s, n, k, m in order]
+        return list(
+            dict.fromkeys(one for cell in asked for one in (cell.full, cell.full if cell.method == FULL else cell))
+        )
+
+
+def unfinished(cells: Sequence[Cell], results: Path) -> list[Cell]:
+    """Those whose file is not there yet."""
+    return [cell for cell in cells if not cell.file(results).exists()]
+
+
+def grouped(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """The cells that share training samples, in the order they came."""
+    for _, group in groupby(cells, key=lambda cell: cell.setting):
+        yield list(group)
+
+
+def results_in(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """The rows of all finished cells."""
+    return storage.read([folder / "accuracy" for folder in folders], schema=RESULT)

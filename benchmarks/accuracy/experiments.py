@@ -1,0 +1,95 @@
+"""Finished cells, sorted into experiments: what was run alike but for keep ratio, method and seed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from benchmarks.accuracy.cells import FULL, results_in
+from benchmarks.accuracy.methods import METHODS
+from benchmarks.datasets import BENCHMARKS
+from benchmarks.verdicts import Interval, difference
+
+ALIKE = ("dataset", "rows_train", "epochs", "noise", "budget")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One data set with one share of noise under one budget."""
+
+    dataset: str
+    rows: int
+    epochs: int
+    noise: float
+    budget: str
+    cells: dict[tuple[float, str, int], Row]
+    """(kept, method, seed) → row."""
+
+    @cached_property
+    def kept(self) -> list[float]:
+        """The keep ratios, the largest first."""
+        return sorted({kept for kept, method, _ in self.cells if method != FULL}, reverse=True)
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """All seeds that any cell has."""
+        return sorted({seed for _, _, seed in self.cells})
+
+    @cached_property
+    def methods(self) -> list[str]:
+        """Those that any cell has, in the order of ``METHODS``."""
+        present = {method for _, method, _ in self.cells}
+        return [name for name in METHODS if name in present]
+
+    def rows_of(self, method: str, kept: float) -> dict[int, Row]:
+        """seed → row; full data are the same at every keep ratio."""
+        at = 1.0 if method == FULL else kept
+        found = {seed: self.cells.get((at, method, seed)) for seed in self.seeds}
+        return {seed: row for seed, row in found.items() if row and row["accuracy"] is not None}
+
+    def values(self, method: str, kept: float, column: str = "accuracy") -> list[float]:
+        """One number per seed; seeds without one are left out."""
+        return [row[column] for row in self.rows_of(method, kept).values() if row[column] is not None]
+
+    def between(self, method: str, other: str, kept: float) -> Interval | None:
+        """How far the method is ahead of the other, over the seeds that both have; None where there are none."""
+        ours, theirs = self.rows_of(method, kept), self.rows_of(other, kept)
+        both = sorted(ours.keys() & theirs.keys())
+        return difference(*([rows[seed]["accuracy"] for seed in both] for rows in (ours, theirs))) if both else None
+
+    def best(self, methods: Iterable[str], kept: float) -> str | None:
+        """The method with the highest mean accuracy; None where none was run."""
+        means = {method: mean(values) for method in methods if (values := self.values(method, kept))}
+        return max(means, key=lambda method: means[method]) if means else None
+
+    def agreement(self, method: str, kept: float) -> float | None:
+        """The mean Jaccard index of the sets that one seed and the next retained; None where there are no such sets."""
+        masks = [_mask(row) for row in self.rows_of(method, kept).values()]
+        if len(masks) < 2 or all(mask.all() for mask in masks):  # noqa: PLR2004 - a pair
+            return None
+        return mean(float((one & other).sum() / (one | other).sum()) for one, other in pairwise(masks))
+
+
+def _mask(row: Row) -> np.ndarray:
+    return np.unpackbits(np.frombuffer(row["retained"], np.uint8), count=row["rows_train"]).astype(bool)
+
+
+def experiments_in(folders: Sequence[Path]) -> list[Experiment]:
+    """All experiments, in the order of the data sets; a cell that several folders have comes from the last of them."""
+    found: dict[tuple[Any, ...], dict[tuple[float, str, int], Row]] = {}
+    for row in (row for folder in folders for row in results_in([folder])):
+        cells = found.setdefault(tuple(row[name] for name in ALIKE), {})
+        cells[row["kept"], row["method"], row["seed"]] = row
+    for key in found:  # full data are the same under every budget
+        full = found.get((*key[:-1], "epochs"), {})
+        found[key] |= {cell: row for cell, row in full.items() if cell[1] == FULL}
+    datasets = list(BENCHMARKS)
+    order = sorted(found, key=lambda key: (datasets.index(key[0]), *key[1:]))
+    sorted_out = ((*key, found[key]) for key in order if any(method != FULL for _, method, _ in found[key]))
+    return [Experiment(*one) for one in sorted_out]

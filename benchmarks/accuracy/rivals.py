@@ -1,0 +1,60 @@
+"""The rivals that score: what ``prune`` selects for them, but from one scoring run for all keep ratios.
+
+Each is charged what it would have taken alone.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Bool
+
+from benchmarks.ground import Ground, Select, Selection, Timed
+from ted_core.baselines.ccs import aum_score, ccs_rows
+from ted_core.baselines.dual import dual_rows, dual_score
+from ted_core.baselines.early import EarlyScores
+from ted_core.baselines.forgetting import forgetting_score
+from ted_core.baselines.outcome import highest_rows
+from ted_core.observation import dual_epochs
+
+
+def el2n(ground: Ground, kept: float) -> Selection:
+    """The largest errors of young models."""
+    return _early(ground.error_norms, ground, kept)
+
+
+def grand(ground: Ground, kept: float) -> Selection:
+    """The longest gradients of young models."""
+    return _early(ground.gradient_norms, ground, kept)
+
+
+def _early(found: Timed[EarlyScores], ground: Ground, kept: float) -> Selection:
+    (score,), effort = found.value.scores, found.value.effort
+    retained = highest_rows(score, ground.quota(kept))
+    return Selection(retained, found.seconds, effort.samples_trained, effort.samples_measured)
+
+
+def forgetting(ground: Ground, kept: float) -> Selection:
+    """What is forgotten most often."""
+    score = forgetting_score(ground.observation.value)
+    return _observed(ground, highest_rows(score, ground.quota(kept)))
+
+
+def ccs(ground: Ground, kept: float) -> Selection:
+    """Easy and hard alike, but for the hardest."""
+    return _observed(ground, ccs_rows(aum_score(ground.observation.value), ground.quota(kept)))
+
+
+def dual(ground: Ground, kept: float) -> Selection:
+    """Difficult and uncertain early on; charged for the first epochs, which are all that it looks at."""
+    seen = ground.observation.value
+    retained = dual_rows(dual_score(seen), seen.dual_probability, ground.quota(kept))
+    return _observed(ground, retained, share=dual_epochs(seen.epochs) / seen.epochs)
+
+
+def _observed(ground: Ground, retained: Bool[np.ndarray, " samples"], *, share: float = 1.0) -> Selection:
+    effort, seconds = ground.observation.value.effort, ground.observation.seconds
+    trained, measured = (round(share * rows) for rows in (effort.samples_trained, effort.samples_measured))
+    return Selection(retained, share * seconds, trained, measured)
+
+
+RIVALS: Mapping[str, Select] = {"el2n": el2n, "grand": grand, "forgetting": forgetting, "ccs": ccs, "dual": dual}

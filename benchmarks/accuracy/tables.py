@@ -1,0 +1,138 @@
+"""Experiments → Markdown: accuracies, what may be concluded from them, and what selecting cost."""
+
+from collections.abc import Callable, Iterator, Sequence
+from statistics import mean
+
+from benchmarks.accuracy.cells import FULL
+from benchmarks.accuracy.experiments import Experiment
+from benchmarks.accuracy.methods import METHODS
+from benchmarks.datasets import BENCHMARKS
+from benchmarks.markdown import NOTHING, PERCENT, folded, number, percent, points, table
+from benchmarks.verdicts import Interval
+
+TED = "ted"
+FIXED = [name for name in METHODS if name.startswith("ted-q")]
+ABLATIONS = [*FIXED, "ted-parameter", "ted-reversed"]
+SELECTORS = ["random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
+"""The rivals that hand over a fixed set of rows, as TED does."""
+BUDGETS = {
+    "epochs": "equal epochs",
+    "steps": "as many steps as full data",
+    "work": "what a full run would have left after the training that the selection took",
+}
+
+
+def title(experiment: Experiment) -> str:
+    """The experiment in words."""
+    noise = f"{PERCENT * experiment.noise:g} % label noise" if experiment.noise else "clean labels"
+    proxy = BENCHMARKS[experiment.dataset].proxy
+    rows, epochs = f"{experiment.rows:,} rows", f"{experiment.epochs} epochs"
+    return f"{experiment.dataset}, {noise} ({rows}, `{proxy}`, {epochs}, {BUDGETS[experiment.budget]})"
+
+
+def _head(experiment: Experiment) -> list[str]:
+    return [f"{PERCENT * kept:g} % kept" for kept in experiment.kept]
+
+
+def accuracies(experiment: Experiment, methods: Sequence[str]) -> str:
+    """Test accuracy, methods by keep ratios; the best mean of each column is bold, full data not counted."""
+    present = [method for method in methods if method in experiment.methods]
+    best = {kept: experiment.best([m for m in present if m != FULL], kept) for kept in experiment.kept}
+
+    def shown(method: str, kept: float) -> str:
+        text = percent(experiment.values(method, kept), of=len(experiment.seeds))
+        return f"**{text}**" if method == best[kept] else text
+
+    return _by_method("test accuracy, %", experiment, present, shown)
+
+
+def _by_method(corner: str, experiment: Experiment, methods: Sequence[str], shown: Callable[[str, float], str]) -> str:
+    rows = ([method, *(shown(method, kept) for kept in experiment.kept)] for method in methods)
+    return table([corner, *_head(experiment)], rows)
+
+
+def verdicts(experiment: Experiment) -> str:
+    """What may be said of TED at each keep ratio; the losses as plainly as the wins."""
+    margin = BENCHMARKS[experiment.dataset].margin
+    head = ["ted's lead in points, 95 % interval", *_head(experiment)]
+    lines: dict[str, Callable[[float], str]] = {
+        "over full data": lambda kept: points(experiment.between(TED, FULL, kept)),
+        f"lossless (above -{PERCENT * margin:g})": lambda kept: _lossless(experiment.between(TED, FULL, kept), margin),
+        "over random": lambda kept: _judged(experiment.between(TED, "random", kept)),
+        "over stratified": lambda kept: _judged(experiment.between(TED, "stratified", kept)),
+        "over the best rival": lambda kept: _over_best(experiment, SELECTORS, kept),
+        "over the best fixed q": lambda kept: _over_best(experiment, FIXED, kept),
+        "**worse than**": lambda kept: _names(experiment, kept, "worse"),
+        "better than": lambda kept: _names(experiment, kept, "better"),
+        "q chosen": lambda kept: _chosen(experiment, kept),
+    }
+    return table(head, ([name, *(line(kept) for kept in experiment.kept)] for name, line in lines.items()))
+
+
+def _lossless(interval: Interval | None, margin: float) -> str:
+    return NOTHING if interval is None else "yes" if interval.lossless(margin) else "no"
+
+
+def _judged(interval: Interval | None) -> str:
+    word = "" if interval is None else " better" if interval.better else " **worse**" if interval.worse else ""
+    return points(interval) + word
+
+
+def _over_best(experiment: Experiment, methods: Sequence[str], kept: float) -> str:
+    best = experiment.best(methods, kept)
+    return f"{points(experiment.between(TED, best, kept))} {best}" if best else NOTHING
+
+
+def beyond(experiment: Experiment, kept: float, side: str) -> list[str]:
+    """The rivals that TED is ``better`` or ``worse`` than, with the whole interval."""
+    intervals = {rival: experiment.between(TED, rival, kept) for rival in SELECTORS}
+    return [rival for rival, interval in intervals.items() if interval and getattr(interval, side)]
+
+
+def _names(experiment: Experiment, kept: float, side: str) -> str:
+    return ", ".join(beyond(experiment, kept, side)) or NOTHING
+
+
+def _chosen(experiment: Experiment, kept: float) -> str:
+    rows = experiment.rows_of(TED, kept).values()
+    return ", ".join("random" if row["q_chosen"] is None else f"{row['q_chosen']:g}" for row in rows) or NOTHING
+
+
+def further(experiment: Experiment) -> str:
+    """Worst class, agreement over seeds and, under noise, what became of the flipped labels."""
+
+    def shown(method: str, kept: float) -> str:
+        agreement = experiment.agreement(method, kept)
+        facts = [percent([mean(worst)]) if (worst := experiment.values(method, kept, "worst_class_accuracy")) else ""]
+        facts += [NOTHING if agreement is None else f"{agreement:.2f}"]
+        if experiment.noise:
+            facts += [percent([mean(flips)]) if (flips := experiment.values(method, kept, "flipped_kept")) else ""]
+        return " / ".join(facts)
+
+    head = "worst class, % / Jaccard of one seed's set with the next's"
+    head += " / flipped labels among the retained, %" if experiment.noise else ""
+    return f"{head}\n\n" + _by_method("method", experiment, experiment.methods, shown)
+
+
+def costs(experiment: Experiment) -> str:
+    """What selecting took, in full training runs of the same proxy: by row-visits of training, and by the clock."""
+
+    def shown(method: str, kept: float) -> str:
+        visits = experiment.values(method, kept, "rows_trained_selecting")
+        runs = [value / (experiment.rows * experiment.epochs) for value in visits]
+        return f"{number(runs)} / {number(experiment.values(method, kept, 'cost_of_one_full_run'))}"
+
+    methods = [method for method in experiment.methods if method in (*SELECTORS, TED, "ted-q1", "ted-parameter")]
+    return _by_method("row-visits / time", experiment, methods, shown)
+
+
+def section(experiment: Experiment) -> Iterator[str]:
+    """All about one experiment."""
+    yield f"### {title(experiment)}"
+    yield accuracies(experiment, [method for method in METHODS if method not in ABLATIONS])
+    if TED in experiment.methods:
+        yield verdicts(experiment)
+    if set(ABLATIONS) & set(experiment.methods):
+        yield folded("Fixed q and ablations", accuracies(experiment, [FULL, "random", TED, *ABLATIONS]))
+    yield folded("Worst class, agreement over seeds", further(experiment))
+    yield folded("Cost of selecting, in full training runs", costs(experiment))

@@ -1,0 +1,166 @@
+"""Name → the training and test samples of a real data set, and how it is judged.
+
+The folder of real data holds ``fashion_mnist`` (IDX), ``cifar10`` (Parquet), ``letter`` (KEEL), ``adult`` (UCI) and the
+texts of ``ag_news`` and ``sst2``; ``digits`` comes with scikit-learn and ``synthetic`` is generated.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+from sklearn.datasets import load_digits, make_classification
+
+from benchmarks.texts import ag_news, sst2
+from ted_core.datasets import DatasetSpec, Limits, Samples, load
+
+Split = tuple[Samples, Samples]
+"""Training and test samples with the same classes."""
+
+DIGITS_TRAINING_ROWS, LETTER_TEST_ROWS = 1297, 5000
+SYNTHETIC_ROWS, SYNTHETIC_TRAINING_ROWS = 15_000, 12_000
+ADULT_NUMBERS = (0, 2, 4, 10, 11, 12)
+ADULT_CATEGORIES = (1, 3, 5, 6, 7, 8, 9, 13)
+SUBSAMPLE, NOISE = 901, 902
+"""What randomness is for; part of every seed, so that no two uses share a stream."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One data set and how it is judged."""
+
+    read: Callable[[Path, Path], Split]
+    """(folder of real data, folder for what is worth keeping) → samples."""
+    proxy: str = "mlp"
+    margin: float = 0.003
+    """How far below full data the whole interval may reach for pruning to count as lossless, as a share."""
+
+
+def of(inputs: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Samples:
+    """These arrays as all the rows of a dataset."""
+    rows = np.arange(len(labels), dtype=np.uint64)
+    return Samples(np.asarray(inputs, np.float32), np.asarray(labels, np.int64), classes, rows, rows=len(rows))
+
+
+def split(inputs: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], *, training: int) -> Split:
+    """The first rows for training, the others for testing."""
+    return of(inputs[:training], labels[:training], classes), of(inputs[training:], labels[training:], classes)
+
+
+def fashion_mnist(data: Path, _: Path) -> Split:
+    """60,000 and 10,000 grey images of clothes."""
+
+    def part(name: str) -> Samples:
+        files = {"input": f"{name}-images-idx3-ubyte.gz", "target": f"{name}-labels-idx1-ubyte.gz"}
+        spec = {"uri": str(data / "fashion_mnist"), "format": "idx", "task": "image-classification", **files}
+        return load(DatasetSpec.model_validate(spec), roots=[data])
+
+    return part("train"), part("t10k")
+
+
+def cifar10(data: Path, _: Path) -> Split:
+    """50,000 and 10,000 small colour photographs."""
+
+    def part(name: str) -> Samples:
+        spec = DatasetSpec(uri=str(data / "cifar10" / f"{name}.parquet"), task="image-classification")
+        return load(spec, roots=[data], limits=Limits(threads=1))
+
+    return part("train"), part("test")
+
+
+def letter(data: Path, _: Path) -> Split:
+    """16 measures of 20,000 printed capitals, the last 5,000 for testing."""
+    lines = [line.strip().split(",") for line in _lines(data / "letter" / "letter.dat") if not line.startswith("@")]
+    classes, labels = np.unique([line[-1].strip() for line in lines], return_inverse=True)
+    inputs = np.array([line[:-1] for line in lines], np.float32)
+    return split(inputs, labels, tuple(map(str, classes)), training=len(lines) - LETTER_TEST_ROWS)
+
+
+def adult(data: Path, _: Path) -> Split:
+    """32,561 and 16,281 people: numbers as they are, and an indicator of each category in the training rows."""
+    train, test = (_adult_rows(data / "adult" / f"adult.{part}") for part in ("data", "test"))
+    known = [np.unique(train[:, column]) for column in ADULT_CATEGORIES]
+
+    def samples(rows: np.ndarray) -> Samples:
+        numbers = rows[:, ADULT_NUMBERS].astype(np.float32)
+        indicators = [rows[:, [column]] == values for column, values in zip(ADULT_CATEGORIES, known, strict=True)]
+        rich = np.char.startswith(rows[:, -1], ">50K")
+        return of(np.hstack([numbers, *indicators]), rich, ("<=50K", ">50K"))
+
+    return samples(train), samples(test)
+
+
+def _adult_rows(path: Path) -> np.ndarray:
+    return np.array([[value.strip() for value in line.split(",")] for line in _lines(path)])
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if "," in line]
+
+
+def digits(_: Path, __: Path) -> Split:
+    """1,297 and 500 handwritten digits as vectors of 64 pixels."""
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.target))
+    classes = tuple(str(digit) for digit in range(10))
+    return split(data.data[order], data.target[order], classes, training=DIGITS_TRAINING_ROWS)
+
+
+def synthetic(_: Path, __: Path) -> Split:
+    """12,000 and 3,000 generated vectors: six classes of three clusters each."""
+    inputs, labels = make_classification(
+        SYNTHETIC_ROWS,
+        40,
+        n_informative=12,
+        n_redundant=8,
+        n_classes=6,
+        n_clusters_per_class=3,
+        flip_y=0,
+        class_sep=1.4,
+        random_state=1,
+    )
+    return split(inputs, labels, tuple("012345"), training=SYNTHETIC_TRAINING_ROWS)
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    "digits": Benchmark(digits),
+    "synthetic": Benchmark(synthetic),
+    "letter": Benchmark(letter),
+    "ag_news": Benchmark(lambda data, kept: _of_texts(ag_news(data, kept)), margin=0.005),
+    "adult": Benchmark(adult),
+    "sst2": Benchmark(lambda data, kept: _of_texts(sst2(data, kept)), margin=0.005),
+    "fashion_mnist": Benchmark(fashion_mnist),
+    "cifar10": Benchmark(cifar10, proxy="cnn"),
+}
+"""The quickest first."""
+
+
+def _of_texts(features: Mapping[str, np.ndarray]) -> Split:
+    classes = tuple(map(str, features["classes"]))
+    return of(features["x"], features["y"], classes), of(features["x_test"], features["y_test"], classes)
+
+
+def at_most(samples: Samples, rows: int | None) -> Samples:
+    """A random subsample of so many rows, the same for every seed; all of them where there are no more, or None."""
+    if rows is None or rows >= len(samples):
+        return samples
+    chosen = np.sort(np.random.default_rng((0, SUBSAMPLE)).permutation(len(samples))[:rows])
+    return replace(
+        samples,
+        inputs=samples.inputs[chosen],
+        labels=samples.labels[chosen],
+        row_index=np.arange(rows, dtype=np.uint64),
+        rows=rows,
+        sample_key=None,
+    )
+
+
+def noisy(samples: Samples, share: float, *, seed: int) -> tuple[Samples, Bool[np.ndarray, " samples"]]:
+    """The samples, this share of them with the label of another class (each as likely), and which ones those are."""
+    chance = np.random.default_rng((seed, NOISE))
+    flipped = np.zeros(len(samples), bool)
+    flipped[chance.permutation(len(samples))[: round(share * len(samples))]] = True
+    moved = chance.integers(1, len(samples.classes), len(samples))
+    labels = np.where(flipped, (samples.labels + moved) % len(samples.classes), samples.labels)
+    return replace(samples, labels=labels), flipped

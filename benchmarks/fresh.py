@@ -1,0 +1,65 @@
+"""Fresh models: trained from scratch on what was selected, and judged on the test samples."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+
+from ted_core.batches import Scaling, Table
+from ted_core.datasets import Samples
+from ted_core.proxies import Training
+from ted_core.proxies.build import build
+from ted_core.training import Fitted, Trainee
+
+FRESH = 903
+Rows = Int64[np.ndarray, " rows"]
+
+
+def training_seed(seed: int) -> int:
+    """The seed of the fresh model: one of its own, so that it shares no initial weights or orders with the proxies."""
+    return int(np.random.SeedSequence((seed, FRESH)).generate_state(1)[0])
+
+
+def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training, seed: int) -> Fitted:
+    """A fresh model, trained on other rows in each epoch; with the same rows in all it is what ``fit`` returns."""
+    scaling = Scaling.of(samples)
+    table = Table(samples, scaling=scaling)
+    timed = proxy.model_copy(update={"epochs": len(rows_of_epochs)})
+    trainee = Trainee(build(proxy.name, samples, seed=seed), timed, device="cpu")
+    for number, rows in enumerate(rows_of_epochs):
+        trainee.train_epoch(table, rows, number=number, seed=(seed,))
+    return Fitted(trainee, scaling)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a fresh model made of the test samples, as shares of them."""
+
+    accuracy: float
+    worst_class_accuracy: float
+    """Of the class that fares worst."""
+    seconds: float
+    """That training took."""
+
+
+def judged(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training, seed: int, test: Samples) -> Judged:
+    """Train and test."""
+    began = time.perf_counter()
+    fitted = trained(samples, rows_of_epochs, proxy=proxy, seed=training_seed(seed))
+    seconds = time.perf_counter() - began
+    hits = predictions(fitted, test) == test.labels
+    return Judged(
+        float(hits.mean()), min(float(hits[test.labels == c].mean()) for c in np.unique(test.labels)), seconds
+    )
+
+
+@torch.inference_mode()
+def predictions(fitted: Fitted, samples: Samples) -> Int64[np.ndarray, " samples"]:
+    """The class that the model finds most likely, for each sample."""
+    table = Table(samples, scaling=fitted.scaling)
+    fitted.trainee.model.eval()
+    batches = [fitted.trainee.model(x).argmax(1) for x, _ in table.in_order(np.arange(len(samples)))]
+    return torch.cat(batches).numpy()

@@ -1,0 +1,138 @@
+"""What all of a data set, noise and seed shares: the samples, and the runs that several rivals score by."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from benchmarks import datasets
+from ted_core.baselines.early import EarlyScores, early_scores, error_norms
+from ted_core.baselines.outcome import Quota
+from ted_core.datasets import Samples
+from ted_core.gradients import gradient_norms
+from ted_core.observation import Measure, Observation, observe
+from ted_core.plan import PruningPlan
+from ted_core.proxies import ProxySpec
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Timed(Generic[T]):
+    """A value, and the seconds that it took."""
+
+    value: T
+    seconds: float
+
+
+def timed(make: Callable[[], T]) -> Timed[T]:
+    """What the function returns, with its time."""
+    began = time.perf_counter()
+    value = make()
+    return Timed(value, time.perf_counter() - began)
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where real data are read and results are written."""
+
+    data: Path
+    results: Path
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A data set with noise in its training labels, drawn from the seed that also seeds everything else."""
+
+    dataset: str
+    noise: float
+    seed: int
+    epochs: int | None = None
+    """Of the proxy; None for its own default."""
+    rows: int | None = None
+    """The most training rows; None for all."""
+
+    @property
+    def name(self) -> str:
+        """Everything that the numbers depend on, as part of a file's name."""
+        settings = f"epochs{self.epochs or 'default'}-rows{self.rows or 'all'}"
+        return f"{self.dataset}-noise{self.noise:g}-{settings}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The samples, noisy as the setting says, and what is measured on them at most once."""
+
+    train: Samples
+    flipped: Bool[np.ndarray, " samples"]
+    """The training samples whose label is noise."""
+    test: Samples
+    proxy: ProxySpec
+    seed: int
+
+    @property
+    def epochs(self) -> int:
+        """Of one full training run."""
+        return self.proxy.resolved().epochs
+
+    def rows_kept(self, kept: float) -> int:
+        """How many rows a cell trains on in each epoch."""
+        return len(self.train) if kept == 1 else PruningPlan(keep_ratio=kept).rows_kept(len(self.train))
+
+    def quota(self, kept: float) -> Quota:
+        """What this keep ratio asks of the rivals."""
+        return Quota.of(self.train, PruningPlan(keep_ratio=kept, seed=self.seed))
+
+    @cached_property
+    def observation(self) -> Timed[Observation]:
+        """One ordinary training run, watched: for forgetting, CCS and DUAL at every keep ratio."""
+        return timed(lambda: observe(self.train, self.proxy.resolved(), seed=self.seed))
+
+    @cached_property
+    def error_norms(self) -> Timed[EarlyScores]:
+        """EL2N at every keep ratio."""
+        return self._early(error_norms)
+
+    @cached_property
+    def gradient_norms(self) -> Timed[EarlyScores]:
+        """GraNd at every keep ratio; with models of its own, so that its time is that of GraNd alone."""
+        return self._early(gradient_norms)
+
+    def _early(self, measure: Measure) -> Timed[EarlyScores]:
+        return timed(lambda: early_scores(self.train, self.proxy.resolved(), [measure], seed=self.seed))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows, and what finding them took."""
+
+    retained: Bool[np.ndarray, " samples"]
+    """Every row where each epoch has rows of its own."""
+    seconds: float = 0.0
+    rows_trained: int = 0
+    rows_measured: int = 0
+    q: float | None = None
+    internal_generalization: Float32[np.ndarray, " samples"] | None = None
+
+
+Select = Callable[[Ground, float], Selection]
+"""(what is shared, keep ratio) → selection."""
+
+
+@lru_cache(maxsize=1)
+def split_of(name: str, folders: Folders) -> datasets.Split:
+    """The data set, read once as long as a process stays with it."""
+    return datasets.BENCHMARKS[name].read(folders.data, folders.results / "features")
+
+
+def ground_of(setting: Setting, folders: Folders) -> Ground:
+    """The setting's samples."""
+    train, test = split_of(setting.dataset, folders)
+    train, flipped = datasets.noisy(datasets.at_most(train, setting.rows), setting.noise, seed=setting.seed)
+    proxy = ProxySpec(name=datasets.BENCHMARKS[setting.dataset].proxy, epochs=setting.epochs)
+    return Ground(train, flipped, test, proxy, setting.seed)

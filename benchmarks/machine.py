@@ -1,0 +1,31 @@
+"""What the numbers were measured on, without naming anybody's machine."""
+
+import os
+import platform
+import re
+from pathlib import Path
+
+import torch
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def hardware() -> str:
+    """The kind of processor and how many of its cores there are."""
+    cores = os.cpu_count() or 1
+    return f"{_processor()}, {cores} core{'s' * (cores > 1)}"
+
+
+def _processor() -> str:
+    """The processor's model, with its family where the system tells."""
+    text = CPUINFO.read_text() if CPUINFO.exists() else ""
+    facts = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
+    if not facts:
+        return platform.machine()
+    numbers = [f"{name} {facts[key]}" for name, key in (("family", "cpu family"), ("model", "model")) if key in facts]
+    return f"{platform.machine()} {facts.get('model name', '')} ({', '.join(numbers)})"
+
+
+def versions() -> dict[str, str | int]:
+    """The columns that say what every number of this process was made with."""
+    return {"hardware": hardware(), "torch": torch.__version__, "threads": torch.get_num_threads()}

@@ -1,0 +1,91 @@
+"""The two pictures of docs/how-ted-works.md: the score, and a row's way through a job.
+
+``python -m benchmarks.plots.explanation FOLDER`` draws them anew; they rest on no measurement.
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from benchmarks.plots.style import ACCENT, FAINT, INK, STYLE, save
+from ted_core.distance import distance, turning_point
+
+EXPONENTS = {0.25: ("#2a6f97", 0.09), 1.0: (ACCENT, 0.2), 4.0: ("#6c8e3f", 0.45)}
+"""For each exponent its colour and where, along the performance, its name stands."""
+REGIONS = ((0.02, "hard or\nmislabelled", "left"), (0.5, "the data decide", "center"), (0.98, "redundant", "right"))
+BOXES = (
+    ("all rows", "two halves,\ndrawn by the seed"),
+    ("twins train", "each on the retained\nrows of one half"),
+    ("rows measured", "each by the twin that\nhas not seen it: a"),
+    ("rows drawn", "in proportion to\na^q (1 - a)"),
+    ("q chosen", "by proxies trained on\ncandidates' rows"),
+    ("manifest", "drawn once more\nwith that q"),
+)
+"""Heading and explanation of every station."""
+AGAIN = (3, 1)
+"""The stations between which a round goes back."""
+
+
+def score() -> Figure:
+    """The score over the performance on unseen rows, for a small, a middling and a large q; peaks brought to 1."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 2.9))
+        axes = figure.subplots()
+        a = np.linspace(0, 1, 401)
+        for q, (colour, place) in EXPONENTS.items():
+            peak = distance(np.array([turning_point(q)]), q)
+            axes.plot(a, distance(a, q) / peak, color=colour)
+            height = float(distance(np.array([place]), q)[0] / peak[0])
+            axes.text(place + 0.015, height - 0.1, f"q = {q:g}", color=colour)
+        for place, words, side in REGIONS:
+            axes.text(place, 1.2, words, ha=side, va="center", color=FAINT)
+        axes.set(xlim=(0, 1), ylim=(0, 1.32), yticks=[0, 0.5, 1], ylabel="chance to stay, of the most")
+        axes.set_xlabel("a: probability of the row's label, by a model that has not seen the row")
+    return figure
+
+
+def way() -> Figure:
+    """The stations of a job from left to right, and the way back that a round takes."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10.5, 1.9))
+        axes = figure.subplots()
+        axes.set(xlim=(-0.55, len(BOXES) - 0.45), ylim=(-0.78, 0.4))
+        axes.axis("off")
+        for place, (heading, words) in enumerate(BOXES):
+            _station(axes, place, heading, words)
+        for place in range(1, len(BOXES)):
+            axes.annotate("", (place - 0.42, 0), (place - 0.58, 0), arrowprops={"arrowstyle": "-|>", "color": INK})
+        _way_back(axes)
+    return figure
+
+
+def _station(axes: Axes, place: int, heading: str, words: str) -> None:
+    colour = ACCENT if heading == "rows measured" else FAINT
+    box = FancyBboxPatch((place - 0.4, -0.32), 0.8, 0.64, boxstyle="round,pad=0.02", fc="white", ec=colour, lw=1.2)
+    axes.add_patch(box)
+    axes.text(place, 0.17, heading, ha="center", va="center", fontsize=7.6, weight="bold")
+    axes.text(place, -0.12, words, ha="center", va="center", fontsize=6.6)
+
+
+def _way_back(axes: Axes) -> None:
+    start, end = AGAIN
+    bend = {"arrowstyle": "-|>", "color": INK, "connectionstyle": "arc3,rad=-0.18"}
+    axes.annotate("", (end, -0.36), (start, -0.36), arrowprops=bend)
+    words = "every round: a few rows fewer; pruned rows may come back"
+    axes.text((start + end) / 2, -0.68, words, ha="center", fontsize=7, color=FAINT)
+
+
+def main() -> None:
+    """Write both into the folder."""
+    folder = Path(sys.argv[1])
+    save(score(), folder / "score.svg")
+    save(way(), folder / "loop.svg")
+
+
+if __name__ == "__main__":
+    main()

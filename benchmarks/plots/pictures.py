@@ -1,0 +1,96 @@
+"""What TED makes of Fashion-MNIST: a histogram of the scores, and some of the pictures themselves."""
+
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from benchmarks import storage
+from benchmarks.ground import Folders, Setting, ground_of
+from benchmarks.plots.style import ACCENT, PRUNED, STYLE
+from ted_core.datasets import Samples
+from ted_core.plan import PruningPlan
+from ted_core.pruning import prune
+
+KEEP_RATIO = 0.3
+MEASURED = ("retained", "score", "internal_generalization")
+CLASSES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
+PER_CLASS, GAP, BINS = 4, 2, 50
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A selection and what it went by."""
+
+    samples: Samples
+    retained: Bool[np.ndarray, " samples"]
+    score: Float32[np.ndarray, " samples"]
+    internal_generalization: Float32[np.ndarray, " samples"]
+    q: float
+
+
+def fashion(folders: Folders) -> Pruned:
+    """Fashion-MNIST pruned to 30 % with the default plan, read from the results where it was done before."""
+    ground = ground_of(Setting("fashion_mnist", 0.0, 0), folders)
+    path = folders.results / "pictures" / "fashion_mnist.npz"
+    if not path.exists():
+        *_, final = prune(ground.train, PruningPlan(keep_ratio=KEEP_RATIO), proxy=ground.proxy)
+        with storage.durably(path) as unfinished:
+            np.savez(unfinished, q=np.float64(final.q), **{name: getattr(final, name) for name in MEASURED})
+    with np.load(path) as found:
+        return Pruned(samples=ground.train, **{name: found[name] for name in MEASURED}, q=float(found["q"]))
+
+
+def histogram(pruned: Pruned) -> Figure:
+    """How many samples of each internal generalization, and of each score, there are, and were kept."""
+    power = "a" if pruned.q == 1 else f"a^{{{pruned.q:g}}}"
+    measures = {"internal generalization $a$": pruned.internal_generalization, f"score ${power}(1 - a)$": pruned.score}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 3.1), layout="constrained")
+        for axes, (name, values) in zip(figure.subplots(1, 2), measures.items(), strict=True):
+            _, edges, _ = axes.hist(values, bins=BINS, color=PRUNED, label="all samples", log=True)
+            axes.hist(values[pruned.retained], bins=edges.tolist(), color=ACCENT, label="those kept", log=True)
+            axes.set_xlabel(name)
+        figure.axes[0].set_ylabel("samples")
+        figure.axes[0].set_title(f"Fashion-MNIST, {100 * KEEP_RATIO:g} % kept")
+        figure.axes[0].legend(loc="upper center")
+    return figure
+
+
+def contact_sheet(pruned: Pruned) -> Figure:
+    """For each class some of the kept, of the redundant and of those that are probably mislabelled."""
+    a, kept = pruned.internal_generalization, pruned.retained
+    groups = {
+        "Kept: pruning others would change these most": np.where(kept, pruned.score, -np.inf),
+        "Pruned: the rest of the data explains these": np.where(kept, -np.inf, a),
+        "Pruned: the rest of the data contradicts these labels": np.where(kept, -np.inf, -a),
+    }
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.75 * len(groups)), layout=ConstrainedLayoutEngine(h_pad=0.1))
+        for axes, (title, preference) in zip(figure.subplots(len(groups), 1), groups.items(), strict=True):
+            _show(axes, mosaic(pruned.samples, preference))
+            axes.set_title(title, pad=20)
+    return figure
+
+
+def mosaic(samples: Samples, preference: Float[np.ndarray, " samples"]) -> UInt8[np.ndarray, "height width"]:
+    """The preferred pictures of each class, dark on white: classes from left to right, the most preferred on top."""
+    order = np.argsort(-preference, kind="stable")
+    columns = [order[samples.labels[order] == label][:PER_CLASS] for label in range(len(samples.classes))]
+    tiles = 255 - samples.inputs[np.array(columns), 0]
+    framed = np.pad(tiles, ((0, 0), (0, 0), (GAP, GAP), (GAP, GAP)), constant_values=255)
+    return np.concatenate([np.concatenate(list(column)) for column in framed], axis=1)
+
+
+def _show(axes: Axes, picture: UInt8[np.ndarray, "height width"]) -> None:
+    width = picture.shape[1] / len(CLASSES)
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set_xticks(width * (np.arange(len(CLASSES)) + 0.5), CLASSES)
+    axes.set_yticks([])
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, labelsize=8, length=0, pad=2)
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)

@@ -1,0 +1,108 @@
+"""What pruning really does to each sample: many models retrained on random halves of the samples, and some on all."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64
+from scipy.stats import spearmanr
+
+from benchmarks import storage
+from benchmarks.fresh import Rows, trained
+from benchmarks.ground import Ground
+from benchmarks.vectorized import Run, fit_together, in_groups
+from ted_core.batches import Table
+
+HALVES, WHOLES, WEIGHTS = 906, 907, 908
+"""What randomness is for; part of every seed, so that no two uses share a stream."""
+Performances = Float32[np.ndarray, "models samples"]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What pruning does to a_i, sample by sample."""
+
+    spread: Float64[np.ndarray, " samples"]
+    """The standard deviation of a_i over the halves."""
+    distance: Float64[np.ndarray, " samples"]
+    """|mean a_i over full data - mean a_i over the halves without i|."""
+    own_effect: Float64[np.ndarray, " samples"]
+    """Mean a_i over the halves with i - mean a_i over those without."""
+
+    @classmethod
+    def of(cls, halves: Performances, included: Bool[np.ndarray, "models samples"], wholes: Performances) -> "Truth":
+        """From the performance of models, and which samples each half includes; every sample is in some, not in all."""
+        values = halves.astype(float)
+        without = np.where(included, 0, values).sum(0) / (~included).sum(0)
+        within = np.where(included, values, 0).sum(0) / included.sum(0)
+        return cls(values.std(0, ddof=1), np.abs(wholes.astype(float).mean(0) - without), within - without)
+
+    def correlations(self, score: np.ndarray) -> dict[str, float]:
+        """Spearman's rank correlation of a score with each of them."""
+        return {one.name: float(spearmanr(score, getattr(self, one.name)).statistic) for one in fields(self)}
+
+    def agreement(self, other: "Truth") -> dict[str, float]:
+        """The same between two measurements of the same."""
+        return {one.name: other.correlations(getattr(self, one.name))[one.name] for one in fields(self)}
+
+
+def half(samples: int, *, seed: int, number: int) -> Rows:
+    """Half of the samples: models 2k and 2k + 1 share out all of them, so that each sample is in half of the models."""
+    pair, second = divmod(number, 2)
+    order, size = np.random.default_rng((seed, HALVES, pair)).permutation(samples), samples // 2
+    return np.sort(order[size : 2 * size] if second else order[:size])
+
+
+def whole(samples: int, **_: int) -> Rows:
+    """All of them."""
+    return np.arange(samples)
+
+
+PARTS: Mapping[int, Callable[..., Rows]] = {HALVES: half, WHOLES: whole}
+
+
+def run_of(samples: int, *, use: int, seed: int, number: int) -> Run:
+    """The rows and the seed of a model's own."""
+    rows = PARTS[use](samples, seed=seed, number=number)
+    return Run(rows, int(np.random.SeedSequence((seed, use, number, WEIGHTS)).generate_state(1)[0]))
+
+
+def included(runs: Sequence[Run], samples: int) -> Bool[np.ndarray, "models samples"]:
+    """Which samples each model trains on."""
+    return np.array([np.isin(np.arange(samples), run.rows) for run in runs])
+
+
+def together(ground: Ground, runs: Sequence[Run]) -> Performances:
+    """What perceptrons make of all samples, trained in groups."""
+    proxy = ground.proxy.resolved()
+    found = [fit_together(ground.train, group, proxy=proxy).performance() for group in in_groups(runs)]
+    return np.concatenate(found)
+
+
+def one_by_one(ground: Ground, runs: Sequence[Run]) -> Performances:
+    """What any other model makes of them."""
+    return np.stack([_performance(ground, run) for run in runs])
+
+
+def _performance(ground: Ground, run: Run) -> Float32[np.ndarray, " samples"]:
+    proxy = ground.proxy.resolved()
+    fitted = trained(ground.train, [run.rows] * proxy.epochs, proxy=proxy, seed=run.seed)
+    return fitted.trainee.performance(Table(ground.train, scaling=fitted.scaling), np.arange(len(ground.train)))
+
+
+RETRAINED: Mapping[str, Callable[[Ground, Sequence[Run]], Performances]] = {"mlp": together}
+"""Proxy → how its models are retrained where not one by one."""
+
+
+def retrain(ground: Ground, runs: Sequence[Run], path: Path) -> None:
+    """Leave the models' performance in a file."""
+    found = RETRAINED.get(ground.proxy.name, one_by_one)(ground, runs)
+    with storage.durably(path) as unfinished:
+        np.savez(unfinished, performance=found)
+
+
+def performance_in(path: Path) -> Performances:
+    """What ``retrain`` left."""
+    with np.load(path) as arrays:
+        return np.asarray(arrays["performance"])

@@ -1,0 +1,51 @@
+"""Tasks → done, in worker processes of one thread each. Results are left in files: any moment will do to stop."""
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from functools import partial
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from benchmarks.datasets import digits
+from benchmarks.fresh import trained
+from ted_core.proxies import ProxySpec
+
+THREADS = 1
+Say = Callable[[str], None]
+Task = TypeVar("Task")
+
+
+def run(tasks: Sequence[Task], work: Callable[[Task, Say], None], *, jobs: int) -> None:
+    """Do the tasks, each in the process that is free first, and return when all are done or the user interrupts."""
+    context = multiprocessing.get_context("spawn")
+    waiting: Queue[Any] = context.Queue()
+    for task in [*tasks, *[None] * jobs]:
+        waiting.put(task)
+    processes = [context.Process(target=_work, args=(waiting, work), daemon=True) for _ in range(jobs)]
+    try:
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+    except KeyboardInterrupt:
+        for process in processes:
+            process.terminate()
+
+
+def _work(waiting: "Queue[Any]", work: Callable[[Any, Say], None]) -> None:
+    torch.set_num_threads(THREADS)
+    _warm_up()
+    say = partial(Console(stderr=True).print, soft_wrap=True, highlight=False)
+    while task := waiting.get():
+        work(task, say)
+
+
+def _warm_up() -> None:
+    """What a process does only once, loading torch's optimizers above all, is no part of the first task's time."""
+    train, _ = digits(Path(), Path())
+    trained(train, [np.arange(len(train))], proxy=ProxySpec(name="mlp").resolved(), seed=0)

@@ -1,0 +1,66 @@
+"""Fresh models are what fit makes, from seeds of their own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.datasets import digits
+from benchmarks.fresh import judged, predictions, trained, training_seed
+from ted_core.observation import INITIALIZATION
+from ted_core.proxies import ProxySpec
+from ted_core.proxies.build import build, weights_digest
+from ted_core.training import fit
+from ted_core.twins import initial_seeds
+
+TRAIN, TEST = digits(Path(), Path())
+PROXY = ProxySpec(name="mlp", epochs=3).resolved()
+YOUNG_MODELS = 10
+
+
+def test_the_same_rows_in_every_epoch_give_what_fit_gives() -> None:
+    rows = np.arange(0, len(TRAIN), 3)
+
+    fresh = trained(TRAIN, [rows] * 3, proxy=PROXY, seed=7)
+
+    expected = fit(TRAIN, rows, proxy=PROXY, seed=7)
+    assert weights_digest(fresh.trainee.model) == weights_digest(expected.trainee.model)
+
+
+def test_the_schedule_ends_with_the_last_epoch_however_many_there_are() -> None:
+    rows = np.arange(len(TRAIN))
+
+    fresh = trained(TRAIN, [rows] * 5, proxy=PROXY, seed=7)
+
+    longer = PROXY.model_copy(update={"epochs": 5})
+    assert weights_digest(fresh.trainee.model) == weights_digest(fit(TRAIN, rows, proxy=longer, seed=7).trainee.model)
+
+
+def test_fresh_models_start_from_other_weights_than_any_model_that_selects() -> None:
+    seeds = range(5)
+
+    fresh = {weights_digest(build("mlp", TRAIN, seed=training_seed(seed))) for seed in seeds}
+
+    twins = {weights_digest(build("mlp", TRAIN, seed=one)) for seed in seeds for one in initial_seeds(seed)}
+    young = {
+        weights_digest(build("mlp", TRAIN, seed=int(one)))
+        for seed in seeds
+        for one in np.random.SeedSequence((seed, INITIALIZATION)).generate_state(YOUNG_MODELS)
+    }
+    assert len(fresh) == len(seeds)
+    assert twins <= young
+    assert not fresh & young
+
+
+def test_a_model_is_judged_by_all_classes_and_by_the_worst() -> None:
+    rows = [np.arange(len(TRAIN))] * 3
+
+    found = judged(TRAIN, rows, proxy=PROXY, seed=1, test=TEST)
+
+    fresh = trained(TRAIN, rows, proxy=PROXY, seed=training_seed(1))
+    right = predictions(fresh, TEST) == TEST.labels
+    shares = [sum(right[TEST.labels == digit]) / sum(TEST.labels == digit) for digit in range(10)]
+    assert found.accuracy == pytest.approx(fresh.accuracy(TEST))
+    assert found.worst_class_accuracy == pytest.approx(min(shares))
+    assert 0 < found.worst_class_accuracy < found.accuracy
+    assert found.seconds > 0

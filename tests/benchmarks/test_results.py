@@ -1,0 +1,165 @@
+"""The document says what the numbers say, the losses as plainly as the wins."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import storage
+from benchmarks.accuracy.cells import RESULT, Cell
+from benchmarks.accuracy.experiments import Experiment, experiments_in
+from benchmarks.accuracy.summary import summary
+from benchmarks.accuracy.tables import accuracies, beyond, costs, further, section, verdicts
+from benchmarks.ground import Setting
+from benchmarks.results import document
+
+ACCURACIES = {
+    "full": [0.900, 0.902, 0.901],
+    "random": [0.880, 0.885, 0.882],
+    "el2n": [0.910, 0.911, 0.912],
+    "ted": [0.899, 0.901, 0.900],
+    "ted-q0": [0.800, 0.801, 0.802],
+    "ted-q1": [0.899, 0.901, 0.900],
+}
+"""Method → accuracy with seeds 0, 1, 2."""
+
+
+def row(method: str, seed: int, accuracy: float, **facts: object) -> dict[str, Any]:
+    """A finished cell of digits at 30 % kept."""
+    mask = np.random.default_rng(seed).permutation(100) < (100 if method == "full" else 30)
+    cell = {"dataset": "digits", "noise": 0.2, "kept": 1.0 if method == "full" else 0.3, "method": method, "seed": seed}
+    cell |= {"budget": "epochs", "epochs": 12, "rows_train": 100, "accuracy": accuracy, "worst_class_accuracy": 0.5}
+    cell |= {"rows_trained_selecting": 600, "cost_of_one_full_run": 0.75, "flipped_kept": 0.1, "q_chosen": 1.0}
+    cell |= {"retained": np.packbits(mask).tobytes(), "hardware": "x86_64, 2 cores", "torch": "2.13.0", "threads": 1}
+    return cell | facts
+
+
+def rows(accuracies: Mapping[str, Sequence[float]], **facts: object) -> list[dict[str, Any]]:
+    return [row(method, seed, one, **facts) for method, values in accuracies.items() for seed, one in enumerate(values)]
+
+
+def written(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    for one in rows:
+        cell = Cell(Setting(one["dataset"], one["noise"], one["seed"]), one["kept"], one["method"], one["budget"])
+        storage.write(cell.file(folder), [one], schema=RESULT)
+    return folder
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    (found,) = experiments_in([written(tmp_path, rows(ACCURACIES))])
+    return found
+
+
+def line(text: str, name: str) -> list[str]:
+    """The cells of the table's row with this name."""
+    (found,) = [one for one in text.splitlines() if one.startswith(f"| {name} |")]
+    return [cell.strip() for cell in found.strip("|").split("|")][1:]
+
+
+def test_accuracies_are_means_and_deviations_in_percent_and_the_best_is_bold(experiment: Experiment) -> None:
+    text = accuracies(experiment, ["full", "random", "el2n", "ted"])
+
+    assert line(text, "random") == ["88.2 ± 0.3"]
+    assert line(text, "el2n") == ["**91.1 ± 0.1**"]
+    assert line(text, "full") == ["90.1 ± 0.1"]
+
+
+def test_full_data_count_as_best_of_nothing(experiment: Experiment) -> None:
+    text = accuracies(experiment, ["full", "random"])
+
+    assert line(text, "random") == ["**88.2 ± 0.3**"]
+
+
+def test_verdicts_follow_from_paired_intervals(experiment: Experiment) -> None:
+    text = verdicts(experiment)
+
+    assert line(text, "over full data") == ["-0.10 [-0.1, -0.1]"]
+    assert line(text, "lossless (above -0.3)") == ["yes"]
+    assert line(text, "over random")[0].endswith(" better")
+    assert line(text, "over the best rival") == ["-1.10 [-1.3, -0.9] el2n"]  # 0.1 · 4.3027 / √3 = 0.25 to either side
+    assert line(text, "over the best fixed q") == ["+0.00 [+0.0, +0.0] ted-q1"]
+    assert line(text, "**worse than**") == ["el2n"]
+    assert line(text, "better than") == ["random"]
+    assert line(text, "over stratified") == ["-"]
+
+
+def test_what_ted_lost_is_named_in_the_summary(experiment: Experiment) -> None:
+    text = "\n".join(summary([experiment]))
+
+    assert line(text, "el2n") == ["1", "0", "**1**", "-1.10", "digits 20 % noise 30 %: el2n -1.1"]
+    assert line(text, "random")[:3] == ["1", "1", "**0**"]
+    assert "Lossless in 1 of 1 cells (data set, noise, kept): digits 0.2 0.3." in text
+    assert "Of 2 comparisons with rivals TED lost 1" in text
+    assert "digits 20 % noise 30 %: el2n -1.1." in text
+
+
+def test_a_missing_seed_is_told_and_leaves_the_other_pairs(tmp_path: Path) -> None:
+    found = [one for one in rows(ACCURACIES) if (one["method"], one["seed"]) != ("random", 2)]
+
+    (experiment,) = experiments_in([written(tmp_path, found)])
+
+    interval = experiment.between("ted", "random", 0.3)
+    assert interval is not None
+    assert interval.pairs == 2
+    assert line(accuracies(experiment, ["random"]), "random") == ["**88.2 ± 0.4 (2)**"]
+
+
+def test_a_cell_in_two_folders_comes_from_the_last(tmp_path: Path) -> None:
+    old = written(tmp_path / "old", rows(ACCURACIES))
+    new = written(tmp_path / "new", [row("ted", 0, 0.5)])
+
+    (experiment,) = experiments_in([old, new])
+
+    assert experiment.values("ted", 0.3) == [0.5, 0.901, 0.900]
+
+
+def test_agreement_is_the_jaccard_index_of_neighbouring_seeds(experiment: Experiment) -> None:
+    masks = [np.random.default_rng(seed).permutation(100) < 30 for seed in range(3)]
+
+    found = experiment.agreement("ted", 0.3)
+
+    sets = [set(np.flatnonzero(mask).tolist()) for mask in masks]
+    expected = [len(sets[i] & sets[i + 1]) / len(sets[i] | sets[i + 1]) for i in range(2)]
+    assert found == pytest.approx(sum(expected) / 2)
+    assert experiment.agreement("full", 0.3) is None
+    assert line(further(experiment), "ted") == [f"50.0 / {found:.2f} / 10.0"]
+
+
+def test_costs_are_told_in_full_training_runs(experiment: Experiment) -> None:
+    assert line(costs(experiment), "ted") == ["0.50 / 0.75"]
+
+
+def test_full_data_stand_beside_every_budget(tmp_path: Path) -> None:
+    found = [*rows({"full": ACCURACIES["full"]}), *rows({"ted": ACCURACIES["ted"]}, budget="steps")]
+
+    (experiment,) = experiments_in([written(tmp_path, found)])
+
+    assert experiment.budget == "steps"
+    assert experiment.between("ted", "full", 0.3) is not None
+
+
+def test_text_that_takes_a_missing_accuracy_leaves_it_out(tmp_path: Path) -> None:
+    broke = [row("el2n", seed, None, budget="work") for seed in range(3)]  # type: ignore[arg-type]
+
+    (experiment,) = experiments_in([written(tmp_path, [*broke, *rows({"ted": ACCURACIES["ted"]}, budget="work")])])
+
+    assert line(accuracies(experiment, ["el2n", "ted"]), "el2n") == ["-"]
+    assert beyond(experiment, 0.3, "better") == []
+    assert all(section(experiment))
+
+
+def test_the_document_says_what_it_was_made_with(tmp_path: Path) -> None:
+    folder = written(tmp_path, rows(ACCURACIES))
+    names = {"/somewhere/data": "DATA", str(folder): "DIR"}
+    storage.note_command("benchmarks.accuracy", folder, ["/somewhere/data", "--results", str(folder)], folders=names)
+
+    text = document([folder])
+
+    assert "x86_64, 2 cores; torch 2.13.0; 1 thread per process; up to 3 seeds." in text
+    assert "python -m benchmarks.accuracy DATA --results DIR\n" in text
+    assert "/somewhere" not in text
+    assert "### digits, 20 % label noise (100 rows, `mlp`, 12 epochs, equal epochs)" in text
+    assert text.endswith("\n")

@@ -1,0 +1,63 @@
+"""Many models trained at once are the models that would be trained one by one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.datasets import digits
+from benchmarks.vectorized import Run, fit_together, in_groups
+from ted_core.batches import Table
+from ted_core.datasets import Samples
+from ted_core.proxies import ProxySpec, Training
+from ted_core.training import fit
+from tests.ted_core import examples
+
+TRAIN, TEST = digits(Path(), Path())
+
+
+def training(**choices: object) -> Training:
+    return ProxySpec.model_validate({"name": "mlp", "epochs": 4} | choices).resolved()
+
+
+def runs(count: int, *, rows: int) -> list[Run]:
+    chance = np.random.default_rng(0)
+    return [Run(np.sort(chance.permutation(len(TRAIN))[:rows]), seed) for seed in range(count)]
+
+
+def performances_one_by_one(samples: Samples, runs: Sequence[Run], proxy: Training) -> np.ndarray:
+    fitted = [fit(samples, run.rows, proxy=proxy, seed=run.seed) for run in runs]
+    tables = [Table(samples, scaling=one.scaling) for one in fitted]
+    everything = np.arange(len(samples))
+    return np.stack([one.trainee.performance(table, everything) for one, table in zip(fitted, tables, strict=True)])
+
+
+@pytest.mark.parametrize("rows", [640, 641, 700])
+def test_models_trained_at_once_are_those_trained_one_by_one(rows: int) -> None:
+    proxy, several = training(), runs(3, rows=rows)
+
+    together = fit_together(TRAIN, several, proxy=proxy)
+
+    alone = [fit(TRAIN, run.rows, proxy=proxy, seed=run.seed).accuracy(TEST) for run in several]
+    assert together.accuracy(TEST) == pytest.approx(alone)
+    assert together.performance() == pytest.approx(performances_one_by_one(TRAIN, several, proxy), abs=1e-4)
+    assert len(set(alone)) > 1
+
+
+def test_images_are_flattened_as_the_perceptron_flattens_them() -> None:
+    images, proxy = examples.random_images(60, channels=3, classes=3), training(batch_size=16)
+    one = Run(np.arange(60), 5)
+
+    together = fit_together(images, [one], proxy=proxy)
+
+    assert together.performance() == pytest.approx(performances_one_by_one(images, [one], proxy), abs=1e-4)
+
+
+def test_a_group_holds_no_more_runs_than_asked_for() -> None:
+    several = runs(5, rows=10)
+
+    groups = list(in_groups(several, size=2))
+
+    assert [len(group) for group in groups] == [2, 2, 1]
+    assert [run for group in groups for run in group] == several
