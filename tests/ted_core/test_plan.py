@@ -42,7 +42,8 @@ def test_a_keep_ratio_that_is_no_fraction_is_refused(keep_ratio: Any) -> None:
         ("class_floor", math.nan),
         ("seed", -1),
         ("seed", 2**32),
-        ("method", "el2n"),
+        ("method", "best"),
+        ("score", "loss"),
     ],
 )
 def test_every_other_bound_is_checked(field: str, value: Any) -> None:
@@ -72,10 +73,9 @@ def test_a_plan_cannot_be_changed() -> None:
         plan.seed = 1  # type: ignore[misc]
 
 
-def test_the_exponent_left_open_is_two() -> None:
-    exponents = [PruningPlan.model_validate({"keep_ratio": 0.5, "q": q}).effective_q for q in ("auto", 0, 4)]
-
-    assert exponents == [2, 0, 4]
+def test_the_exponent_is_left_to_be_measured_unless_it_is_given() -> None:
+    assert PruningPlan(keep_ratio=0.5).q == "auto"
+    assert PruningPlan(keep_ratio=0.5, q=4).q == 4
 
 
 @pytest.mark.parametrize(

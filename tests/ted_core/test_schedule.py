@@ -1,11 +1,21 @@
 """The number of survivors falls in a line, and the strongest survive."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ted_core.schedule import epochs_of_round, strongest, survivors, warm_up
+from ted_core.schedule import (
+    epochs_of_round,
+    is_measured,
+    loop_epochs,
+    row_visits,
+    strongest,
+    survivors,
+    warm_up,
+)
 from tests import reference
 
 ROUNDS = st.integers(3, 200)
@@ -94,3 +104,29 @@ def test_all_rounds_together_train_every_epoch_once_and_none_trains_nothing(roun
 
     assert [epoch for share in shares for epoch in share] == list(range(epochs))
     assert {len(share) for share in shares} <= {epochs // rounds, epochs // rounds + 1}
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(3, 3), (5, 3), (12, 6), (30, 15), (1000, 500)])
+def test_the_loop_trains_for_half_of_the_epochs_but_never_for_fewer_than_three(epochs: int, expected: int) -> None:
+    assert loop_epochs(epochs) == expected
+
+
+@given(ROUNDS)
+def test_every_other_round_is_measured_the_last_among_them_and_one_before_pruning_begins(rounds: int) -> None:
+    measured = [number for number in range(1, rounds + 1) if is_measured(number, rounds=rounds)]
+
+    assert measured[-1] == rounds
+    assert {later - earlier for earlier, later in itertools.pairwise(measured)} == {2}
+    assert measured[0] <= warm_up(rounds)
+
+
+@given(st.integers(1, 1000), st.floats(0.01, 1), st.integers(3, 30), st.integers(0, 30))
+def test_the_row_visits_are_those_of_a_loop_that_counts(samples: int, share: float, rounds: int, further: int) -> None:
+    counts, epochs = survivors(samples, max(1, round(share * samples)), rounds=rounds), rounds + further
+
+    retained, visited = samples, 0
+    for number, count in enumerate(counts, start=1):
+        visited += retained * len(epochs_of_round(number, rounds=rounds, epochs=epochs))
+        retained = count
+
+    assert row_visits(samples, counts, epochs=epochs) == visited
