@@ -44,9 +44,9 @@ JOB: dict[str, JsonValue] = {
     "max_attempts": 3,
     "progress": {
         "phase": "pruning",
-        "round": 2,
+        "round": 4,
         "rounds": 6,
-        "fraction": 0.29,
+        "fraction": 0.18,
         "samples_per_second": 5120.0,
         "eta_seconds": 3.1,
     },

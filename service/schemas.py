@@ -29,7 +29,10 @@ class Progress(_Answer):
     phase: Annotated[str, Field(description="starting, loading, pruning or writing.")]
     round: int
     rounds: int
-    fraction: Annotated[float, Field(description="Share of the rounds that is done, from 0 to 1.")]
+    fraction: Annotated[
+        float,
+        Field(description="Share of the work that is done, from 0 to 1; much of it is the choice of q."),
+    ]
     samples_per_second: float | None = None
     eta_seconds: Annotated[float | None, Field(description="Seconds left, where they can be estimated.")] = None
 

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 MOST_CLASSES = 10
 LONGEST_NAME = 40
@@ -44,9 +45,14 @@ def _classes(report: Report) -> Table:
     for one in (one for one in found if one in far):
         performance = one["internal_generalization"]
         known = "-" if performance is None else f"{performance:.3f}"
-        name = escape(one["name"][:LONGEST_NAME])
+        name = Text(_printable(one["name"][:LONGEST_NAME]))
         table.add_row(name, f"{one['before']:,}", f"{one['after']:,}", f"{one['kept_share']:.1%}", known)
     return table
+
+
+def _printable(name: str) -> str:
+    """The name without what would command the terminal."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
 
 
 def _columns(first: str, *others: str) -> Table:

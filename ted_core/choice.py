@@ -67,8 +67,9 @@ class Race:
         self.proxy, self.table, self.meter = shortened(proxy, drawing.plan), table, meter
         self.before = meter.trained, meter.measured
         seed = drawing.plan.seed
-        self.share = min(max(SLICE_ROWS / len(samples), SMALLEST_SLICE), LARGEST_SLICE)
-        self.withheld = np.random.default_rng((seed, SLICE)).random(len(samples)) < self.share
+        self.share = slice_share(len(samples))
+        lots = np.random.default_rng((seed, SLICE)).random(len(samples))
+        self.withheld = lots <= max(self.share, lots.min())
         self.initial = int(np.random.SeedSequence((seed, INITIALIZATION)).generate_state(1)[0])
 
     def run(self, q: float | None) -> Ran:
@@ -98,9 +99,9 @@ class Race:
 
 
 def choose(race: Race) -> Choice:
-    """The exponent whose proxy generalizes best; random rows only where they are ahead by more than a standard error.
+    """The exponent whose proxy generalizes best, or random rows where they are ahead by more than a standard error.
 
-    Random rows are what remains when the score is of no use. That is seldom so, and a slip of the measurement must not
+    These are what remains when the score is of no use. That is seldom so, and a slip of the measurement must not
     decide it.
     """
     climbed, random = climb(race.run, grid=GRID, first=FIRST), race.run(None)
@@ -108,7 +109,7 @@ def choose(race: Race) -> Choice:
     chosen = random if random.accuracy - best.accuracy > _standard_error(random, best) else best
     return Choice(
         q=chosen.q,
-        reason=_reason(chosen),
+        reason=_reason(chosen, random),
         candidates=tuple(_candidate(one, chosen) for one in [*climbed, random]),
         samples_trained=race.meter.trained - race.before[0],
         samples_measured=race.meter.measured - race.before[1],
@@ -130,9 +131,15 @@ def climb(run: Callable[[float], Ran], *, grid: tuple[float, ...], first: tuple[
 
 
 def most_rows(samples: int, plan: PruningPlan, proxy: Training) -> int:
-    """Row-visits of training that choosing takes at most."""
+    """Row-visits of training that choosing takes at most, but for chance in what the slice holds."""
     longest = max(GRID.index(FIRST[0]), len(GRID) - 1 - GRID.index(FIRST[1]))
-    return (len(FIRST) + longest + 1) * shortened(proxy, plan).epochs * plan.rows_kept(samples)
+    rows = round((1 - slice_share(samples)) * plan.rows_kept(samples))
+    return (len(FIRST) + longest + 1) * shortened(proxy, plan).epochs * rows
+
+
+def slice_share(samples: int) -> float:
+    """The share of all samples that no candidate is trained on."""
+    return min(max(SLICE_ROWS / samples, SMALLEST_SLICE), LARGEST_SLICE)
 
 
 def shortened(proxy: Training, plan: PruningPlan) -> Training:
@@ -159,6 +166,10 @@ def _candidate(one: Ran, chosen: Ran) -> Candidate:
     return Candidate(one.q, one.accuracy, chosen.accuracy - one.accuracy, _standard_error(one, chosen))
 
 
-def _reason(chosen: Ran) -> str:
-    which = "class-stratified random rows" if chosen.q is None else f"q = {chosen.q:g}"
-    return f"measured: {which} generalized best to rows not trained on"
+def _reason(chosen: Ran, random: Ran) -> str:
+    if chosen is random:
+        return (
+            "measured: random rows, spread evenly over classes and performance, generalized best to rows not trained on"
+        )
+    doubt = "; random rows were ahead by less than a standard error" if random.accuracy > chosen.accuracy else ""
+    return f"measured: q = {chosen.q:g} generalized best to rows not trained on{doubt}"

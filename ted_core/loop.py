@@ -58,6 +58,7 @@ class Loop:
         )
         self.choice = choose(race)
         self.q = self.choice.q
+        self.meter.done()
 
     def retain(self, number: int, *, loss: float) -> Round:
         """The round, once as many samples as its number allows are drawn by their score."""
@@ -71,6 +72,7 @@ class Loop:
             retained=drawn.retained,
             score=score.astype(np.float32),
             priority=drawn.priority,
+            chance=drawn.chance,
             internal_generalization=self.measured.internal_generalization,
             last_round=self.last_round,
             train_loss=loss,

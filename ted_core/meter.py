@@ -16,6 +16,10 @@ class Meter:
         self.trained += rows
         self.watch(Step(self.round, self.rounds, min(self.trained / self.work, 1.0), self.trained))
 
+    def done(self) -> None:
+        """Tell that nothing is left to train, though more was allowed for."""
+        self.watch(Step(self.round, self.rounds, 1.0, self.trained))
+
     def measured_on(self, rows: int) -> None:
         """Count."""
         self.measured += rows

@@ -29,8 +29,9 @@ class PruningPlan(BaseModel):
         Annotated[float, Field(ge=0, le=16)] | Literal["auto"],
         Field(
             description="Exponent of the performance in the score a^q (1 - a) of method ted. Small q keeps hard rows, "
-            "large q keeps rows that the rest of the data explains. 'auto' measures candidates on rows that none of "
-            "them has seen, class-stratified random rows among them; the manifest says what was chosen and why."
+            "large q keeps rows that the rest of the data explains. 'auto' trains a proxy on each candidate's "
+            "rows, random ones among them, and measures it on rows it was not trained on; the manifest says what was "
+            "chosen and why."
         ),
     ] = "auto"
     score: Annotated[

@@ -1,13 +1,18 @@
 """Where a manifest comes from: the facts that its files carry as metadata."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Open(BaseModel):
+    # Reports hold these too: what a later version adds is no reason to refuse one.
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 class ShardFacts(_Facts):
@@ -33,16 +38,19 @@ class DatasetFacts(_Facts):
     fingerprint_algorithm: str = "sha256 over the shards' digests; see ted_core.datasets.identity"
 
 
-class CandidateFacts(_Facts):
-    """One way of selecting that was tried; see ``ted_core.rounds.Candidate``."""
+class CandidateFacts(_Open):
+    """One way of selecting that was tried."""
 
-    q: float | None
-    internal_generalization: float
-    behind: float
-    standard_error: float
+    q: Annotated[float | None, Field(description="The exponent; null for random rows.")]
+    accuracy: Annotated[
+        float,
+        Field(description="Of a proxy trained on this candidate's rows, estimated from rows it was not trained on."),
+    ]
+    behind: Annotated[float, Field(description="How much lower that is than the chosen one's; below 0 where higher.")]
+    standard_error: Annotated[float, Field(description="Of `behind`.")]
 
 
-class QChoice(_Facts):
+class QChoice(_Open):
     """The exponent that was used, and who chose it."""
 
     value: float | None
@@ -51,7 +59,7 @@ class QChoice(_Facts):
     candidates: tuple[CandidateFacts, ...] = ()
 
 
-class ProxyFacts(_Facts):
+class ProxyFacts(_Open):
     """The model that judged the rows."""
 
     name: str

@@ -122,10 +122,10 @@ def _histogram(
 ) -> Histogram:
     """The finite values of the rows, in equal bins over ``bounds`` or over all there are."""
     measured = np.isfinite(values)
-    found, reason, kept = values[measured], decisions.reason[measured], decisions.kept[measured]
+    found, reason, kept = values[measured].astype(np.float64), decisions.reason[measured], decisions.kept[measured]
     if not len(found):
         return Histogram()
-    span = bounds or (float(found.min()), float(found.max()))
+    span = bounds or _span(found)
 
     def counts(chosen: Bool[np.ndarray, " measured"]) -> tuple[int, ...]:
         return tuple(np.histogram(found[chosen], bins=BINS, range=span)[0].tolist())
@@ -136,6 +136,13 @@ def _histogram(
         pruned=counts(~kept),
         reasons={one.phrase: counts(reason == one) for one in Reason if (reason == one).any()},
     )
+
+
+def _span(found: np.ndarray) -> tuple[float, float]:
+    """From the least to the greatest, with room for bins where all are next to equal."""
+    low, high = float(found.min()), float(found.max())
+    room = 1e-6 * max(abs(low), abs(high), 1e-6)
+    return (low, high) if high - low > room else (low - room, high + room)
 
 
 def _examples(decisions: Decisions) -> ReportExamples:

@@ -28,12 +28,12 @@ class Candidate:
 
     q: float | None
     """The exponent; None for class-stratified random rows."""
-    internal_generalization: float
-    """The share of the measuring slice that a proxy trained on this candidate's rows classifies as labelled."""
+    accuracy: float
+    """Estimated over all samples, of a proxy trained on this candidate's, from those that it was not trained on."""
     behind: float
     """How much lower that is than the chosen candidate's; below zero where it is higher."""
     standard_error: float
-    """Of ``behind``, over the slice's rows in pairs."""
+    """Of ``behind``."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Round:
     """The exponent that ranked the samples; None where no performance did."""
     priority: Float[np.ndarray, " samples"] | None = None
     """What ranks the samples where it is not the score itself: the highest are retained."""
+    chance: Float[np.ndarray, " samples"] | None = None
+    """Of each sample to be retained, where chance had a part in it."""
     choice: Choice | None = None
     """How the exponent was chosen, once the service itself has."""
 

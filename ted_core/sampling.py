@@ -28,7 +28,7 @@ class Drawn:
     priority: Float[np.ndarray, " samples"]
     """score/lot; the highest are retained, once every class has its floor."""
     chance: Float[np.ndarray, " samples"]
-    """Of each sample to be retained, before the lots were drawn and but for the floor."""
+    """Of each sample to be retained, before the lots were drawn."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Drawing:
         """``count`` samples in proportion to their positive score, evenly over classes and over performance."""
         priority = score / even_lots(self.labels, performance, seed=self.plan.seed)
         retained = strongest(priority, count, labels=self.labels, class_floor=self.plan.class_floor)
-        return Drawn(retained, priority, chances(score, priority, count))
+        groups = self.labels if self.plan.class_floor else np.zeros_like(self.labels)
+        return Drawn(retained, priority, chances(score, priority, retained, groups=groups))
 
 
 def even_lots(
@@ -64,8 +65,16 @@ def even_lots(
 
 
 def chances(
-    score: Float[np.ndarray, " samples"], priority: Float[np.ndarray, " samples"], count: int
+    score: Float[np.ndarray, " samples"],
+    priority: Float[np.ndarray, " samples"],
+    retained: Bool[np.ndarray, " samples"],
+    *,
+    groups: Int64[np.ndarray, " samples"],
 ) -> Float[np.ndarray, " samples"]:
-    """Each sample's chance to be among the ``count`` highest priorities before its lot was drawn: min(1, c·score)."""
-    threshold = np.partition(priority, -count)[-count]
-    return np.asarray(np.minimum(score / threshold, 1))
+    """Each sample's chance to be retained before its lot was drawn: min(1, score/threshold).
+
+    The threshold is the lowest priority that is retained in the sample's group: its class where classes have floors.
+    """
+    thresholds = np.full(int(groups.max()) + 1, np.inf)
+    np.minimum.at(thresholds, groups[retained], priority[retained])
+    return np.asarray(np.minimum(score / thresholds[groups], 1))

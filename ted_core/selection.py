@@ -10,7 +10,6 @@ from ted_core.decisions import Decisions, Reason
 from ted_core.distance import turning_point
 from ted_core.plan import PruningPlan
 from ted_core.rounds import Round
-from ted_core.sampling import chances
 
 
 def decisions(final: Round, samples: Samples, plan: PruningPlan) -> Decisions:
@@ -66,10 +65,10 @@ def _on_merit(final: Round) -> Bool[np.ndarray, " samples"]:
 
 def _by_generalization(final: Round, q: float) -> Int64[np.ndarray, " samples"]:
     """Pruned rows that had at least the usual chance to stay were unlucky; the others had a reason to go."""
-    chance = chances(final.score, _priority(final), int(final.retained.sum()))
+    assert final.chance is not None, "what has an exponent is drawn"  # noqa: S101
     redundant = final.internal_generalization >= turning_point(q)
     deserved = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
-    return np.where(chance >= chance.mean(), Reason.RANDOM, deserved)
+    return np.where(final.chance >= final.chance.mean(), Reason.RANDOM, deserved)
 
 
 def _not_drawn(final: Round, _: Samples, __: PruningPlan) -> Int64[np.ndarray, " samples"]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ted_core.batches import Scaling, Table
 from ted_core.datasets import Samples
 from ted_core.errors import TrainingDiverged
-from ted_core.gradients import MOST_CURVATURE_ROWS, Curvature, preconditioned_norms
+from ted_core.gradients import MOST_CURVATURE_ROWS, Curvature, gradient_norms, preconditioned_norms
 from ted_core.proxies import Training, family_of
 from ted_core.proxies.build import build
 from ted_core.tasks import per_sample_loss, performance
@@ -93,12 +93,14 @@ class Trainee:
     ) -> Float32[np.ndarray, " rows"]:
         """The norm of each row's gradient under the model as it is, in the metric of the curvature at other rows.
 
-        Of more than MOST_CURVATURE_ROWS of these a fixed draw is used. Raises CurvatureMismatch where there are none,
+        Of more than MOST_CURVATURE_ROWS of these a fixed draw is used; without any the metric is Euclidean. Raises
         LayerNotSupported.
         """
         drawn = np.random.default_rng(0).permutation(curvature_rows)[:MOST_CURVATURE_ROWS]
-        curvature = Curvature.of(self.model, table.in_order(drawn))
-        batches = [preconditioned_norms(self.model, x, y, curvature) for x, y in table.in_order(rows)]
+        norms = gradient_norms
+        if len(drawn):
+            norms = partial(preconditioned_norms, curvature=Curvature.of(self.model, table.in_order(drawn)))
+        batches = [norms(self.model, x, y) for x, y in table.in_order(rows)]
         return torch.cat(batches).cpu().numpy() if batches else np.zeros(0, np.float32)
 
 

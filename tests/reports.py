@@ -18,7 +18,7 @@ from ted_core.report import (
 
 KEPT, WELL = "kept", "well generalized (redundant)"
 CANDIDATES = tuple(
-    CandidateFacts(q=q, internal_generalization=right, behind=0.9 - right, standard_error=error)
+    CandidateFacts(q=q, accuracy=right, behind=0.9 - right, standard_error=error)
     for q, right, error in ((1.0, 0.9, 0.0), (0.5, 0.8, 0.02), (None, 0.7, 0.03))
 )
 

@@ -84,6 +84,15 @@ def test_no_file_names_somebodys_machine() -> None:
     assert named == []
 
 
+def test_every_relative_link_in_the_documents_leads_somewhere() -> None:
+    documents = [path for path in committed() if path.suffix == ".md"]
+
+    links = [(path, link) for path in documents for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())]
+
+    assert links
+    assert [(path.name, link) for path, link in links if not (path.parent / link).exists()] == []
+
+
 def test_no_folder_waits_for_its_first_file() -> None:
     files = committed()
 

@@ -145,7 +145,7 @@ class CandidatesChart:
 
     marks: tuple[CandidateMark, ...]
     x_ticks: tuple[Tick, ...]
-    best: float
+    chosen: float
     bottom: float
 
 
@@ -154,7 +154,7 @@ def candidates(report: Report) -> CandidatesChart | None:
     found = sorted(report.q.candidates, key=lambda one: (one.q is None, one.q or 0.0))
     if not found:
         return None
-    ends = [one.internal_generalization + sign * one.standard_error for one in found for sign in (-1, 1)]
+    ends = [one.accuracy + sign * one.standard_error for one in found for sign in (-1, 1)]
     across = Scale(*_widened(min(ends), max(ends)), CANDIDATE_LEFT, WIDTH - CANDIDATE_RIGHT)
     return CandidatesChart(
         marks=tuple(
@@ -162,13 +162,13 @@ def candidates(report: Report) -> CandidatesChart | None:
                 facts=one,
                 chosen=one.q == report.q.value,
                 y=CANDIDATE_TOP + CANDIDATE_HEIGHT * (row + 0.5),
-                at=across(one.internal_generalization),
-                low=across(one.internal_generalization - one.standard_error),
-                high=across(one.internal_generalization + one.standard_error),
+                at=across(one.accuracy),
+                low=across(one.accuracy - one.standard_error),
+                high=across(one.accuracy + one.standard_error),
             )
             for row, one in enumerate(found)
         ),
         x_ticks=across.ticks(4),
-        best=across(max(one.internal_generalization for one in found)),
+        chosen=across(next(one.accuracy for one in found if one.q == report.q.value)),
         bottom=CANDIDATE_TOP + CANDIDATE_HEIGHT * len(found),
     )

@@ -221,7 +221,7 @@ def test_candidates_stand_in_order_with_random_rows_last_and_the_chosen_one_mark
 
     assert chart is not None
     assert [(mark.facts.q, mark.chosen) for mark in chart.marks] == [(0.5, False), (1.0, True), (None, False)]
-    assert chart.best == chart.marks[1].at
+    assert chart.chosen == chart.marks[1].at
     assert all(mark.low <= mark.at <= mark.high for mark in chart.marks)
     assert charts.candidates(of_random_rows()) is None
 

@@ -112,3 +112,13 @@ def test_names_are_not_taken_for_markup() -> None:
 
     assert "[red]x[/red]" in text
     assert "[/nothing]" in text
+
+
+def test_names_do_not_command_the_terminal() -> None:
+    named = a_report().model_dump(mode="json")
+    named["classes"][0]["name"] = "evil\x1b[2J\nname\\"
+
+    text = shown(named)
+
+    assert "\x1b[2J" not in text
+    assert "name\\ " in text

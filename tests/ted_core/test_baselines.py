@@ -498,7 +498,7 @@ def test_the_fewer_are_kept_the_easier_they_are() -> None:
 @pytest.mark.parametrize("certain", [0.0, 1.0])
 def test_a_score_of_zero_is_drawn_only_once_nothing_else_is_left(certain: float) -> None:
     probability = np.array([certain] * 5 + [0.5] * 5, np.float32)
-    score = np.array([0] * 5 + [0.1] * 5, np.float32)
+    score = np.array([0] * 5 + [1e-6] * 5, np.float32)
 
     few, more = (dual_rows(score, probability, quota(count, 10)) for count in (5, 7))
 

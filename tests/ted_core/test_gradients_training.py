@@ -7,7 +7,7 @@ import torch
 from ted_core import training
 from ted_core.batches import MEASURING_BATCH, Scaling, Table
 from ted_core.datasets import Samples
-from ted_core.gradients import Curvature, CurvatureMismatch, preconditioned_norms
+from ted_core.gradients import Curvature, gradient_norms, preconditioned_norms
 from ted_core.proxies import ProxySpec
 from ted_core.proxies.build import build, weights_digest
 from ted_core.training import Trainee
@@ -72,10 +72,11 @@ def test_of_many_rows_a_fixed_draw_gives_the_curvature(monkeypatch: pytest.Monke
     assert not torch.equal(drawn[0], next(table.in_order(np.arange(10)))[0])
 
 
-def test_no_rows_have_no_gradients_and_no_rows_have_no_curvature() -> None:
+def test_no_rows_have_no_gradients_and_without_curvature_the_metric_is_euclidean() -> None:
     model, table = trainee(examples.random_vectors(10))
     none = np.zeros(0, np.int64)
 
     assert model.gradient_norm(table, none, curvature_rows=np.arange(10)).shape == (0,)
-    with pytest.raises(CurvatureMismatch, match="no rows"):
-        model.gradient_norm(table, np.arange(10), curvature_rows=none)
+    inputs, labels = next(table.in_order(np.arange(10)))
+    plain = gradient_norms(model.model, inputs, labels).numpy()
+    assert model.gradient_norm(table, np.arange(10), curvature_rows=none).tolist() == pytest.approx(plain.tolist())

@@ -177,6 +177,21 @@ def test_scores_that_are_all_alike_share_a_bin() -> None:
     assert (max(histogram.kept), max(histogram.pruned)) == (1, 1)
 
 
+def test_scores_that_differ_by_next_to_nothing_are_counted_too() -> None:
+    histogram = report_on(
+        decided([0.25, float(np.nextafter(np.float32(0.25), np.float32(1)))], kept=[True, False])
+    ).scores
+
+    assert (sum(histogram.kept), sum(histogram.pruned)) == (1, 1)
+
+
+def test_what_a_later_version_adds_is_no_reason_to_refuse_a_report() -> None:
+    told = report_on(decided([0.25, 0.5], kept=[True, False])).model_dump(mode="json")
+    told["news"] = told["q"]["news"] = told["proxy"]["news"] = 1
+
+    assert Report.model_validate(told).q.value == told["q"]["value"]
+
+
 def test_the_examples_are_the_most_extreme_rows_of_their_kind_and_ties_go_to_the_earlier_row() -> None:
     kinds = [Reason.KEPT, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED]
     performance = np.random.default_rng(0).integers(0, 20, 300) / 20

@@ -67,11 +67,19 @@ def test_over_many_seeds_every_sample_is_drawn_as_often_as_its_chance_says(count
 
 
 def test_chances_are_proportional_to_the_score_until_they_are_certain() -> None:
-    score = np.array([1.0, 2.0, 4.0, 400.0])
+    score, priority = np.array([1.0, 2.0, 4.0, 400.0]), np.array([2.0, 8.0, 5.0, 500.0])
 
-    found = chances(score, np.array([2.0, 8.0, 5.0, 500.0]), 2)
+    found = chances(score, priority, priority >= 8, groups=np.zeros(4, int))
 
     assert found.tolist() == [0.125, 0.25, 0.5, 1.0]
+
+
+def test_under_a_floor_every_class_has_a_threshold_of_its_own() -> None:
+    score, priority = np.array([1.0, 2.0, 1.0, 2.0]), np.array([2.0, 8.0, 4.0, 16.0])
+
+    found = chances(score, priority, np.array([True, True, False, True]), groups=np.array([0, 0, 1, 1]))
+
+    assert found.tolist() == [0.5, 1.0, 0.0625, 0.125]
 
 
 def test_every_class_gets_its_floor_before_the_draw() -> None:

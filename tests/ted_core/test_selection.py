@@ -34,7 +34,7 @@ def last_round(
     q: float | None = 1.0,
     priority: list[float] | None = None,
 ) -> Round:
-    mask = np.isin(np.arange(len(score)), retained)
+    mask, found = np.isin(np.arange(len(score)), retained), np.array(score, float)
     return Round(
         number=4,
         rounds=4,
@@ -47,6 +47,7 @@ def last_round(
         samples_measured=10,
         q=q,
         priority=None if priority is None else np.array(priority, float),
+        chance=None if q is None else np.minimum(found / found[mask].min(), 1),
     )
 
 
