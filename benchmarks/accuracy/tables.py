@@ -115,15 +115,14 @@ def further(experiment: Experiment) -> str:
 
 
 def costs(experiment: Experiment) -> str:
-    """What selecting took, in full training runs of the same proxy: by row-visits of training, and by the clock."""
+    """What selecting took, by row-visits of training; ``benchmarks.cost`` measures time, where nothing else runs."""
 
     def shown(method: str, kept: float) -> str:
         visits = experiment.values(method, kept, "rows_trained_selecting")
-        runs = [value / (experiment.rows * experiment.epochs) for value in visits]
-        return f"{number(runs)} / {number(experiment.values(method, kept, 'cost_of_one_full_run'))}"
+        return number([value / (experiment.rows * experiment.epochs) for value in visits])
 
     methods = [method for method in experiment.methods if method in (*SELECTORS, TED, "ted-q1", "ted-parameter")]
-    return _by_method("row-visits / time", experiment, methods, shown)
+    return _by_method("row-visits", experiment, methods, shown)
 
 
 def section(experiment: Experiment) -> Iterator[str]:
