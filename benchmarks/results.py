@@ -39,8 +39,16 @@ def accuracy(experiments: Sequence[Experiment]) -> Iterator[str]:
         if any(TED in one.methods for one in chosen):
             yield f"## Accuracy: {words}"
             yield from summary(chosen)
+            yield from pictures(chosen)
         for one in chosen:
             yield from section(one)
+
+
+def pictures(experiments: Sequence[Experiment]) -> Iterator[str]:
+    """The figures that ``benchmarks.plots`` draws of these."""
+    if experiments[0].budget == "epochs":
+        for name in dict.fromkeys(one.dataset for one in experiments if TED in one.methods):
+            yield f"![{name}: accuracy against kept](figures/accuracy-{name}.svg)"
 
 
 def document(folders: Sequence[Path]) -> str:
