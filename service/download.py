@@ -1,6 +1,5 @@
 """A published file over HTTP: whole, in part, or only described (RFC 9110, sections 13 and 14; RFC 9530)."""
 
-import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import BinaryIO
 
 from starlette.responses import Response, StreamingResponse
 
-from service.conditional import is_known, quoted
+from service.conditional import identity, is_known
 from service.errors import RangeNotSatisfiable
 from ted_jobs.job import Artifact
 
@@ -45,10 +44,8 @@ def respond(path: Path, artifact: Artifact, wanted: Wanted, *, filename: str) ->
 
 
 def _headers(artifact: Artifact, filename: str) -> dict[str, str]:
-    digest = base64.b64encode(bytes.fromhex(artifact.sha256)).decode()
     return {
-        "ETag": quoted(artifact.sha256),
-        "Repr-Digest": f"sha-256=:{digest}:",
+        **identity(artifact.sha256),
         "Accept-Ranges": "bytes",
         "Content-Disposition": f'attachment; filename="{filename}"',
     }

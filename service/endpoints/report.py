@@ -1,6 +1,5 @@
 """The report of a succeeded job: for programs as JSON, for people as a page."""
 
-import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Response
 
 from service import report_page
-from service.conditional import is_known, quoted
+from service.conditional import identity, is_known
 from service.dependencies import Artifacts, IfNoneMatch, JobId, Store, Tenant
 from service.documentation import NOT_MODIFIED, PAGE, answers, problems
 from service.errors import NoReport
@@ -96,10 +95,8 @@ def read_report(
 
 
 def _headers(shown: Shown, filename: str) -> dict[str, str]:
-    digest = base64.b64encode(bytes.fromhex(shown.sha256)).decode()
     return {
-        "ETag": quoted(shown.sha256),
-        "Repr-Digest": f"sha-256=:{digest}:",
+        **identity(shown.sha256),
         "Vary": "Accept",
         "Content-Disposition": f'inline; filename="{filename}"',
         "X-Content-Type-Options": "nosniff",
