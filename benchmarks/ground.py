@@ -18,6 +18,7 @@ from ted_core.gradients import gradient_norms
 from ted_core.observation import Measure, Observation, observe
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
+from ted_core.twins import Twins
 
 T = TypeVar("T")
 
@@ -102,6 +103,15 @@ class Ground:
     def gradient_norms(self) -> Timed[EarlyScores]:
         """GraNd at every keep ratio; with models of its own, so that its time is that of GraNd alone."""
         return self._early(gradient_norms)
+
+    @cached_property
+    def twins(self) -> Twins:
+        """Trained on halves of all samples for as long as a full run."""
+        proxy, every = self.proxy.resolved(), np.ones(len(self.train), bool)
+        twins = Twins(self.train, proxy, seed=self.seed, device="cpu")
+        for number in range(proxy.epochs):
+            twins.train_epoch(every, number=number, count_rows=lambda _: None)
+        return twins
 
     def _early(self, measure: Measure) -> Timed[EarlyScores]:
         return timed(lambda: early_scores(self.train, self.proxy.resolved(), [measure], seed=self.seed))

@@ -12,6 +12,7 @@ from ted_core.baselines.dual import dual_score
 from ted_core.baselines.early import EarlyScores
 from ted_core.baselines.forgetting import forgetting_score
 from ted_core.batches import Table
+from ted_core.distance import distance
 from ted_core.plan import PruningPlan, Score
 from ted_core.pruning import prune
 from ted_core.rounds import Round
@@ -26,6 +27,27 @@ def unpruned(ground: Ground, score: Score, *, rounds: int | None = None) -> Roun
     plan = PruningPlan(keep_ratio=NEXT_TO_ALL, q=1.0, score=score, rounds=rounds, seed=ground.seed)
     *_, final = prune(ground.train, plan, proxy=ground.proxy)
     return final
+
+
+def both_performances(ground: Ground) -> Scores:
+    """The mean of what the twin that trained on a sample and the one that did not make of it."""
+    twins, everything = ground.twins, np.arange(len(ground.train))
+    return np.asarray(np.mean([one.performance(twins.table, everything) for one in twins.trainees], axis=0), float)
+
+
+def both_in_logits(ground: Ground) -> Scores:
+    """a (1 - a) of both twins' mean performance."""
+    return distance(both_performances(ground), 1.0)
+
+
+def both_in_parameters(ground: Ground) -> Scores:
+    """Both twins' mean performance times their mean gradient norm, each in the metric of its own training samples."""
+    twins, everything = ground.twins, np.arange(len(ground.train))
+    norms = [
+        one.gradient_norm(twins.table, everything, curvature_rows=np.flatnonzero(~fold))
+        for one, fold in zip(twins.trainees, twins.folds, strict=True)
+    ]
+    return np.asarray(both_performances(ground) * np.mean(norms, axis=0))
 
 
 def loss(ground: Ground) -> Scores:
@@ -59,6 +81,9 @@ ESTIMATES: Mapping[str, Callable[[Ground], Scores]] = {
     "ted, logit: a (1 - a)": lambda ground: unpruned(ground, "logit").score,
     "ted, logit, twice as long": lambda ground: unpruned(ground, "logit", rounds=ground.epochs).score,
     "ted, parameter": lambda ground: unpruned(ground, "parameter").score,
+    "ted, parameter, twice as long": lambda ground: unpruned(ground, "parameter", rounds=ground.epochs).score,
+    "both twins, logit": both_in_logits,
+    "both twins, parameter": both_in_parameters,
 }
 """Of how much a sample's performance depends on which others are pruned."""
 

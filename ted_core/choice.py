@@ -148,7 +148,7 @@ def shortened(proxy: Training, plan: PruningPlan) -> Training:
     As long as the proxy itself where that takes no more than a tenth of a full run; about a third as long where most
     rows are kept.
     """
-    share = max(0.6 - 0.35 * plan.keep_ratio, min(1, WHOLE_RUN / plan.keep_ratio))
+    share = max(0.5 - 0.2 * plan.keep_ratio, min(1, WHOLE_RUN / plan.keep_ratio))
     changes = {
         "epochs": max(FEWEST_EPOCHS, round(share * proxy.epochs)),
         "batch_size": BATCH_FACTOR * proxy.batch_size,

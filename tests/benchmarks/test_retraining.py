@@ -95,3 +95,16 @@ def test_flipped_labels_are_found_and_told_by_score(folders: Folders) -> None:
     text = "\n".join(noise.section(found))
     assert "20 % of the labels flipped" in text
     assert all(f"| {score} |" in text for score in SUSPICIONS)
+
+
+def test_both_twins_judge_each_sample_together(folders: Folders) -> None:
+    ground = ground_of(Setting("digits", 0.0, 0, 3, 200), folders)
+    everything = np.arange(200)
+    one, other = (trainee.performance(ground.twins.table, everything) for trainee in ground.twins.trainees)
+    mean_performance = (one + other) / 2
+
+    logit, parameter = ESTIMATES["both twins, logit"](ground), ESTIMATES["both twins, parameter"](ground)
+
+    assert logit == pytest.approx(mean_performance * (1 - mean_performance), rel=1e-5)
+    assert np.corrcoef(parameter, logit)[0, 1] > 0.5
+    assert parameter != pytest.approx(logit)
