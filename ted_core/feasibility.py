@@ -8,7 +8,12 @@ FEWEST_CLASSES = 2
 FEWEST_ROWS_KEPT = 8
 """Each twin trains on half of what is kept, and batch normalization needs more than one row."""
 
-INPUTS: dict[str, InputKind] = {"image-classification": "image", "tabular-classification": "vector"}
+INPUTS: dict[str, InputKind] = {
+    "image-classification": "image",
+    "tabular-classification": "vector",
+    "text-classification": "text",
+    "causal-lm": "dialogue",
+}
 
 
 def check(plan: PruningPlan, proxy: ProxySpec, *, task: str, rows: int, classes: int = FEWEST_CLASSES) -> Training:

@@ -1,6 +1,7 @@
 """A dataset in memory: what every format becomes before training."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,32 @@ from jaxtyping import Float32, Int64, UInt8, UInt64
 
 Images = UInt8[np.ndarray, "samples channels height width"]
 Vectors = Float32[np.ndarray, "samples features"]
+Kind = Literal["image", "vector", "text", "dialogue"]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One text per sample, or two that belong together, such as a premise and its hypothesis."""
+
+    parts: tuple[pa.ChunkedArray, ...]
+    """One or two columns of strings without nulls, equally long."""
+
+    def __len__(self) -> int:
+        return len(self.parts[0])
+
+
+@dataclass(frozen=True)
+class Dialogues:
+    """One conversation per sample, whose answers a language model is to learn."""
+
+    turns: pa.ChunkedArray
+    """A list of {role, content} per sample, without nulls; roles are system, user and assistant."""
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+
+Inputs = Images | Vectors | Texts | Dialogues
 
 
 @dataclass(frozen=True)
@@ -23,9 +50,11 @@ class Labels:
 class Samples:
     """The rows of a dataset that can be trained on. Undecodable rows are left out, so ``row_index`` may have gaps."""
 
-    inputs: Images | Vectors
-    labels: Int64[np.ndarray, " samples"]
+    inputs: Inputs
+    labels: Int64[np.ndarray, " samples"] | Float32[np.ndarray, "samples classes"]
+    """The class of each sample; for several classes per sample 1 for those it has and 0 for the others; 0 without any."""
     classes: tuple[str, ...]
+    """Empty where nothing is classified."""
     row_index: UInt64[np.ndarray, " samples"]
     """The dataset row of each sample, ascending."""
     rows: int
@@ -37,11 +66,30 @@ class Samples:
         return len(self.labels)
 
     @property
-    def kind(self) -> Literal["image", "vector"]:
+    def kind(self) -> Kind:
         """What one input is."""
-        return "image" if self.inputs.ndim == 4 else "vector"  # noqa: PLR2004 - samples, channels, height, width
+        if isinstance(self.inputs, np.ndarray):
+            return "image" if self.inputs.ndim == 4 else "vector"  # noqa: PLR2004 - samples, channels, height, width
+        return "text" if isinstance(self.inputs, Texts) else "dialogue"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
-        return self.inputs.shape[1:]
+        """The shape of one input; () for what has none."""
+        return self.inputs.shape[1:] if isinstance(self.inputs, np.ndarray) else ()
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a sample may have several classes, or none."""
+        return self.labels.ndim == 2  # noqa: PLR2004 - samples, classes
+
+    @cached_property
+    def groups(self) -> Int64[np.ndarray, " samples"]:
+        """What classes are balanced by: the sample's class, or the rarest of those it has, or one past the last."""
+        return rarest(self.labels) if self.multi_label else self.labels
+
+
+def rarest(labels: Float32[np.ndarray, "samples classes"]) -> Int64[np.ndarray, " samples"]:
+    """Of each sample's classes the one that fewest samples have; the number of classes for a sample without any."""
+    by_rarity = np.argsort(labels.sum(0), kind="stable")
+    first = labels[:, by_rarity].argmax(1)
+    return np.where(labels.any(1), by_rarity[first], labels.shape[1]).astype(np.int64)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Format = Literal["parquet", "npz", "idx"]
-Task = Literal["image-classification", "tabular-classification"]
+Task = Literal["image-classification", "tabular-classification", "text-classification", "causal-lm"]
 ColumnName = Annotated[str, Field(max_length=1024)]
 
 

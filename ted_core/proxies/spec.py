@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ted_core.errors import UnknownProxy
 
-InputKind = Literal["image", "vector"]
+InputKind = Literal["image", "vector", "text", "dialogue"]
 Optimizer = Literal["adamw", "sgd"]
 
 
