@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
-from ted_core.batches import Scaling, Table
 from ted_core.datasets import Samples
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
+from ted_core.tables import table_of
 from ted_core.training import Fitted, Trainee
 
 FRESH = 903
@@ -25,13 +25,12 @@ def training_seed(seed: int) -> int:
 
 def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training, seed: int) -> Fitted:
     """A fresh model, trained on other rows in each epoch; with the same rows in all it is what ``fit`` returns."""
-    scaling = Scaling.of(samples)
-    table = Table(samples, scaling=scaling)
+    table = table_of(samples, proxy)
     timed = proxy.model_copy(update={"epochs": len(rows_of_epochs)})
-    trainee = Trainee(build(proxy.name, samples, seed=seed), timed, device="cpu")
+    trainee = Trainee(build(proxy, samples, seed=seed), timed, device="cpu")
     for number, rows in enumerate(rows_of_epochs):
         trainee.train_epoch(table, rows, number=number, seed=(seed,))
-    return Fitted(trainee, scaling)
+    return Fitted(trainee, table)
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def judged(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training,
 @torch.inference_mode()
 def predictions(fitted: Fitted, samples: Samples) -> Int64[np.ndarray, " samples"]:
     """The class that the model finds most likely, for each sample."""
-    table = Table(samples, scaling=fitted.scaling)
+    table = fitted.table.like(samples)
     fitted.trainee.model.eval()
     batches = [fitted.trainee.model(x).argmax(1) for x, _ in table.in_order(np.arange(len(samples)))]
     return torch.cat(batches).numpy()

@@ -12,7 +12,6 @@ from benchmarks import storage
 from benchmarks.fresh import Rows, trained
 from benchmarks.ground import Ground
 from benchmarks.vectorized import Run, fit_together, in_groups
-from ted_core.batches import Table
 
 HALVES, WHOLES, WEIGHTS = 906, 907, 908
 """What randomness is for; part of every seed, so that no two uses share a stream."""
@@ -88,7 +87,7 @@ def one_by_one(ground: Ground, runs: Sequence[Run]) -> Performances:
 def _performance(ground: Ground, run: Run) -> Float32[np.ndarray, " samples"]:
     proxy = ground.proxy.resolved()
     fitted = trained(ground.train, [run.rows] * proxy.epochs, proxy=proxy, seed=run.seed)
-    return fitted.trainee.performance(Table(ground.train, scaling=fitted.scaling), np.arange(len(ground.train)))
+    return fitted.trainee.performance(fitted.table, np.arange(len(ground.train)))
 
 
 RETRAINED: Mapping[str, Callable[[Ground, Sequence[Run]], Performances]] = {"mlp": together}

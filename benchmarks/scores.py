@@ -11,7 +11,6 @@ from ted_core.baselines.ccs import aum_score
 from ted_core.baselines.dual import dual_score
 from ted_core.baselines.early import EarlyScores
 from ted_core.baselines.forgetting import forgetting_score
-from ted_core.batches import Table
 from ted_core.distance import distance
 from ted_core.plan import PruningPlan, Score
 from ted_core.pruning import prune
@@ -55,7 +54,7 @@ def loss(ground: Ground) -> Scores:
     everything = np.arange(len(ground.train))
     proxy = ground.proxy.resolved()
     fitted = trained(ground.train, [everything] * proxy.epochs, proxy=proxy, seed=ground.seed)
-    table = Table(ground.train, scaling=fitted.scaling)
+    table = fitted.table
     tiny = np.finfo(np.float32).tiny
     return np.asarray(-np.log(np.maximum(fitted.trainee.performance(table, everything), tiny)))
 

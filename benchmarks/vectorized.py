@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ted_core.batches import MEASURING_BATCH, Scaling
 from ted_core.datasets import Samples
-from ted_core.proxies import Training
+from ted_core.proxies import ProxySpec, Training
 from ted_core.proxies.build import build
 from ted_core.tasks import per_sample_loss, performance
 from ted_core.training import learning_rate_share
@@ -40,7 +40,7 @@ class Perceptrons:
     """Several models of one shape; their weights are stacked along a first axis ``models``."""
 
     def __init__(self, samples: Samples, *, seeds: Sequence[int]) -> None:
-        models = [build("mlp", samples, seed=seed) for seed in seeds]
+        models = [build(ProxySpec(name="mlp"), samples, seed=seed) for seed in seeds]
         stacked = [torch.stack(weights).detach() for weights in zip(*(m.parameters() for m in models), strict=True)]
         first, first_bias, second, second_bias = stacked
         self.count = len(models)

@@ -50,7 +50,8 @@ STATUS: Mapping[type[TedError], int] = {
     core.TooFewRowsKept: 422,
     core.TooFewRounds: 422,
     core.UnknownProxy: 422,
-    core.UnknownMethod: 422,
+    core.UnknownModel: 422,
+    core.MethodUnsuited: 422,
     core.ProxyMismatch: 422,
     # the job is not there, or not in the state for this
     jobs.JobNotFound: 404,

@@ -13,6 +13,7 @@ from service.errors import InvalidRequest, MalformedJson
 from service.validation import body_errors
 from ted_core import feasibility
 from ted_core.datasets import DatasetSummary, inspect
+from ted_core.proxies.models import located
 from ted_core.schedule import loop_epochs
 from ted_jobs.spec import JobSpec
 
@@ -46,12 +47,13 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def admit(spec: JobSpec, *, roots: Sequence[Path]) -> tuple[JobSpec, DatasetSummary]:
+def admit(spec: JobSpec, *, roots: Sequence[Path], model_roots: Sequence[Path] = ()) -> tuple[JobSpec, DatasetSummary]:
     """The specification with every default written out, and what its dataset's headers tell.
 
     Raises the TedError, with its field, of whatever already shows that the job cannot succeed.
     """
     dataset = inspect(spec.dataset, roots=roots)
-    training = feasibility.check(spec.plan, spec.proxy, task=spec.dataset.task, rows=dataset.rows)
+    training = feasibility.check(spec.plan, spec.proxy, kind=feasibility.KINDS[spec.dataset.task], rows=dataset.rows)
+    located(training, roots=model_roots)
     plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_epochs(training.epochs)})
     return spec.model_copy(update={"proxy": training, "plan": plan}), dataset

@@ -1,15 +1,17 @@
-"""Samples → the float tensors that a model sees, batch by batch."""
+"""Samples → the tensors that a model sees, batch by batch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from ted_core.augmentation import augmented
 from ted_core.datasets import Samples
+from ted_core.tasks import Task, task_of
 
 MEASURING_BATCH = 2048
 CHUNK = 8192
@@ -27,6 +29,7 @@ class Scaling:
     @classmethod
     def of(cls, samples: Samples) -> "Scaling":
         """The statistics of all samples; a constant feature keeps the standard deviation 1."""
+        assert isinstance(samples.inputs, np.ndarray), "texts are not scaled"  # noqa: S101
         axes = (0, 2, 3) if samples.kind == "image" else (0,)
         count, total, squares = 0, np.zeros(1), np.zeros(1)
         for start in range(0, len(samples), CHUNK):
@@ -48,19 +51,46 @@ def _column(values: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.asarray(values, np.float32)).reshape(shape)
 
 
-class Table:
+Batch = tuple[Any, Any]
+"""(inputs, targets): what the model takes, and what its output is compared with."""
+Rows = Int64[np.ndarray, " rows"]
+
+
+@runtime_checkable
+class Batches(Protocol):
     """Samples on a device, ready to be cut into batches."""
 
+    device: torch.device
+    task: Task
+
+    def shuffled(self, rows: Rows, batch_size: int, *, seed: tuple[int, ...], augment: bool) -> Iterator[list[Batch]]:
+        """The steps of an epoch over the rows, in an order that the seed alone decides.
+
+        A step is one batch, or several smaller ones whose gradients are added up where one would take too much memory.
+        """
+
+    def in_order(self, rows: Rows) -> Iterator[Batch]:
+        """The rows as they come, in batches for measuring."""
+
+    def cheapest_order(self, rows: Rows) -> Int64[np.ndarray, " rows"]:
+        """Places in ``rows``, in the order in which measuring them takes the least time."""
+
+    def like(self, samples: Samples) -> "Batches":
+        """Other samples, prepared as these were: for testing a model that was trained on these."""
+
+
+class Table:
+    """Images or vectors as one tensor."""
+
     def __init__(self, samples: Samples, *, scaling: Scaling, device: str = "cpu") -> None:
-        self.device = torch.device(device)
+        assert isinstance(samples.inputs, np.ndarray), "texts have a table of their own"  # noqa: S101
+        self.device, self.task = torch.device(device), task_of(samples)
         self.inputs = torch.from_numpy(samples.inputs).to(self.device)
-        self.labels: Int64[Tensor, " samples"] = torch.from_numpy(samples.labels).to(self.device)
+        self.labels: Tensor = torch.from_numpy(samples.labels).to(self.device)
         self.scaling = Scaling(scaling.mean.to(self.device), scaling.std.to(self.device))
 
-    def shuffled(
-        self, rows: Int64[np.ndarray, " rows"], batch_size: int, *, seed: tuple[int, ...], augment: bool
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """(inputs, labels) of the rows in an order that the seed alone decides; augmented where asked.
+    def shuffled(self, rows: Rows, batch_size: int, *, seed: tuple[int, ...], augment: bool) -> Iterator[list[Batch]]:
+        """One batch a step, augmented where asked.
 
         A last batch of a single row is left out: batch normalization cannot use it.
         """
@@ -69,9 +99,31 @@ class Table:
         for part in torch.split(order, batch_size):
             if len(part) > 1:
                 inputs = self.scaling.apply(self.inputs[part])
-                yield (augmented(inputs, chance) if augment else inputs), self.labels[part]
+                yield [(augmented(inputs, chance) if augment else inputs, self.labels[part])]
 
-    def in_order(self, rows: Int64[np.ndarray, " rows"]) -> Iterator[tuple[Tensor, Tensor]]:
+    def in_order(self, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of the rows as they come, in large batches."""
         for part in torch.split(torch.from_numpy(rows).to(self.device), MEASURING_BATCH):
             yield self.scaling.apply(self.inputs[part]), self.labels[part]
+
+    def cheapest_order(self, rows: Rows) -> Int64[np.ndarray, " rows"]:
+        """As they come: all are equally large."""
+        return np.arange(len(rows))
+
+    def like(self, samples: Samples) -> "Table":
+        """Other samples, scaled as these are."""
+        return Table(samples, scaling=self.scaling, device=str(self.device))
+
+
+def measured(
+    table: Batches, rows: Rows, measure: Callable[[Any, Any], Float[Tensor, "batch ..."]]
+) -> Float32[np.ndarray, "rows ..."]:
+    """What ``measure`` makes of (inputs, targets), for each row; no rows give no numbers."""
+    order = table.cheapest_order(rows)
+    parts = [measure(inputs, targets) for inputs, targets in table.in_order(rows[order])]
+    if not parts:
+        return np.zeros(0, np.float32)
+    found = torch.cat(parts).float().cpu().numpy()
+    values = np.empty_like(found)
+    values[order] = found
+    return values

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float32
 
-from ted_core.batches import Table
+from ted_core.batches import Batches
 from ted_core.datasets import Samples
 from ted_core.measurement import InLogits
 from ted_core.meter import Meter
@@ -60,7 +60,7 @@ class Race:
         drawing: Drawing,
         *,
         proxy: Training,
-        table: Table,
+        table: Batches,
         meter: Meter,
     ) -> None:
         self.samples, self.measured, self.drawing = samples, measured, drawing
@@ -84,15 +84,15 @@ class Race:
         return Ran(q, accuracy, weight * (right - accuracy))
 
     def _fitted(self, rows: Bool[np.ndarray, " samples"]) -> Trainee:
-        model = build(self.proxy.name, self.samples, seed=self.initial)
+        model = build(self.proxy, self.samples, seed=self.initial)
         trainee = Trainee(model, self.proxy, device=str(self.table.device))
         seed, count = (self.drawing.plan.seed, ORDER), self.meter.trained_on
         for number in range(self.proxy.epochs):
             trainee.train_epoch(self.table, np.flatnonzero(rows), number=number, seed=seed, count_rows=count)
         return trainee
 
-    def _right(self, trainee: Trainee, rows: Bool[np.ndarray, " samples"]) -> Bool[np.ndarray, " samples"]:
-        right = np.zeros(len(rows), bool)
+    def _right(self, trainee: Trainee, rows: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
+        right = np.zeros(len(rows), np.float32)
         right[rows] = trainee.right(self.table, np.flatnonzero(rows))
         self.meter.measured_on(int(rows.sum()))
         return right

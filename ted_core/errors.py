@@ -106,12 +106,18 @@ class UnknownProxy(TedError):
     """No proxy of this name is installed; name one of those it lists."""
 
 
-class UnknownMethod(TedError):
-    """No selection method of this name exists; name one of those it lists."""
+class UnknownModel(TedError):
+    """No pretrained model of this name is installed here; install its package, or ask the operator to put its folder
+    into one of TED_MODEL_ROOTS."""
+
+
+class MethodUnsuited(TedError):
+    """This method or score is defined for one class per sample only; use method ted with score logit, or random."""
 
 
 class ProxyMismatch(TedError):
-    """This proxy cannot take this input; use mlp for vectors, cnn or resnet18 for images."""
+    """This proxy cannot take this input; use mlp for vectors, cnn or resnet18 for images, frozen-encoder or encoder for
+    texts, lora for causal-lm."""
 
 
 class TrainingDiverged(TedError):

@@ -1,6 +1,6 @@
 """Whether plan, proxy and dataset fit together; asked at submission and again with the loaded data. Torch-free."""
 
-from ted_core.errors import ProxyMismatch, SingleClass, TooFewRounds, TooFewRowsKept
+from ted_core.errors import MethodUnsuited, ProxyMismatch, SingleClass, TooFewRounds, TooFewRowsKept
 from ted_core.plan import PruningPlan
 from ted_core.proxies.spec import InputKind, ProxySpec, Training, family_of
 
@@ -8,7 +8,7 @@ FEWEST_CLASSES = 2
 FEWEST_ROWS_KEPT = 8
 """Each twin trains on half of what is kept, and batch normalization needs more than one row."""
 
-INPUTS: dict[str, InputKind] = {
+KINDS: dict[str, InputKind] = {
     "image-classification": "image",
     "tabular-classification": "vector",
     "text-classification": "text",
@@ -16,21 +16,51 @@ INPUTS: dict[str, InputKind] = {
 }
 
 
-def check(plan: PruningPlan, proxy: ProxySpec, *, task: str, rows: int, classes: int = FEWEST_CLASSES) -> Training:
+ONE_CLASS_METHODS = {"el2n", "grand", "forgetting", "ccs", "dual"}
+
+
+def check(
+    plan: PruningPlan,
+    proxy: ProxySpec,
+    *,
+    kind: InputKind,
+    rows: int,
+    classes: int = FEWEST_CLASSES,
+    multi_label: bool = False,
+) -> Training:
     """The proxy with every default written out.
 
-    Raises UnknownProxy, ProxyMismatch, SingleClass, TooFewRowsKept, TooFewRounds, each naming the request's field.
+    Raises UnknownProxy, ProxyMismatch, MethodUnsuited, SingleClass, TooFewRowsKept, TooFewRounds, each naming the
+    request's field.
     """
     training = proxy.resolved()
-    if INPUTS[task] not in family_of(proxy.name).takes:
-        raise ProxyMismatch(f"{proxy.name} cannot be used for {task}", field="proxy.name")
-    if classes < FEWEST_CLASSES:
+    _check_proxy(proxy, kind)
+    _check_method(plan, proxy, one_class=kind != "dialogue" and not multi_label)
+    classes = 0 if kind == "dialogue" else classes
+    if kind != "dialogue" and classes < FEWEST_CLASSES:
         raise SingleClass(f"The dataset has {classes} class", field="dataset.target")
     _check_rows(plan, rows=rows, classes=classes)
     _check_floor(plan)
     if plan.rounds and plan.rounds > training.epochs:
         raise TooFewRounds(f"{plan.rounds} rounds need as many epochs, not {training.epochs}", field="plan.rounds")
     return training
+
+
+def _check_proxy(proxy: ProxySpec, kind: InputKind) -> None:
+    family = family_of(proxy.name)
+    if kind not in family.takes:
+        raise ProxyMismatch(f"{proxy.name} takes {' or '.join(sorted(family.takes))}s, not {kind}s", field="proxy.name")
+    if proxy.model and not family.model:
+        raise ProxyMismatch(f"{proxy.name} starts from no pretrained model", field="proxy.model")
+
+
+def _check_method(plan: PruningPlan, proxy: ProxySpec, *, one_class: bool) -> None:
+    """Rivals are defined on one label per sample; gradients by sample are not known for pretrained layers."""
+    tuned = family_of(proxy.name).model and not family_of(proxy.name).features
+    if plan.method in ONE_CLASS_METHODS and (not one_class or (tuned and plan.method == "grand")):
+        raise MethodUnsuited(f"Method {plan.method} with {proxy.name} on this dataset", field="plan.method")
+    if plan.method == "ted" and plan.score == "parameter" and (not one_class or tuned):
+        raise MethodUnsuited(f"Score parameter with {proxy.name} on this dataset", field="plan.score")
 
 
 def _check_rows(plan: PruningPlan, *, rows: int, classes: int) -> None:

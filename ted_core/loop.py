@@ -29,7 +29,7 @@ class Loop:
         self.counts = survivors(len(samples), plan.rows_kept(len(samples)), rounds=self.rounds)
         self.meter = Meter(watch, rounds=self.rounds, work=self._work())
         self.twins = Twins(samples, proxy.model_copy(update={"epochs": self.epochs}), seed=plan.seed, device=device)
-        self.measured, self.drawing = MEASUREMENTS[plan.score](len(samples)), Drawing(samples.labels, plan)
+        self.measured, self.drawing = MEASUREMENTS[plan.score](len(samples)), Drawing(samples.groups, plan)
         self.retained, self.last_round = np.ones(len(samples), bool), np.zeros(len(samples), np.uint16)
 
     def _work(self) -> int:

@@ -10,19 +10,21 @@ model, so that their scores can be compared; the price is one more forward pass 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64, UInt16
 from torch import Tensor, nn
 
-from ted_core.batches import Scaling, Table
+from ted_core.batches import Batches, measured
 from ted_core.datasets import Samples
 from ted_core.errors import TooFewRounds, TrainingDiverged
 from ted_core.meter import Meter
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
 from ted_core.rounds import Watcher, nobody_watches
+from ted_core.tables import table_of
 from ted_core.training import CountRows, Trainee
 from ted_core.twins import INITIALIZATION, ORDER
 
@@ -136,9 +138,9 @@ class Collector:
 class Run:
     """One model that trains on all samples. Runs of one seed differ by their number, in weights and in order."""
 
-    def __init__(self, samples: Samples, proxy: Training, *, table: Table, seed: int, number: int = 0) -> None:
+    def __init__(self, samples: Samples, proxy: Training, *, table: Batches, seed: int, number: int = 0) -> None:
         initial = np.random.SeedSequence((seed, INITIALIZATION)).generate_state(number + 1)[number]
-        model = build(proxy.name, samples, seed=int(initial))
+        model = build(proxy, samples, seed=int(initial))
         self.trainee = Trainee(model, proxy, device=str(table.device))
         self.table, self.rows = table, np.arange(len(samples))
         self.seed = (seed, ORDER, number)
@@ -150,8 +152,7 @@ class Run:
     def measured(self, measure: Measure) -> Float32[np.ndarray, "samples ..."]:
         """What the measure says of every sample under the model as it is. Raises TrainingDiverged."""
         self.trainee.model.eval()
-        parts = [measure(self.trainee.model, inputs, labels) for inputs, labels in self.table.in_order(self.rows)]
-        values = torch.cat(parts).float().cpu().numpy()
+        values = measured(self.table, self.rows, partial(measure, self.trainee.model))
         if not np.isfinite(values).all():
             raise TrainingDiverged("A sample's measure is infinite or not a number", field="proxy.learning_rate")
         return values
@@ -173,7 +174,7 @@ def observe(
     observed = epochs or proxy.epochs
     if observed < FEWEST_EPOCHS:
         raise TooFewRounds(f"{observed} epochs show too little of training", field="proxy.epochs")
-    run = Run(samples, proxy, table=Table(samples, scaling=Scaling.of(samples), device=device), seed=seed)
+    run = Run(samples, proxy, table=table_of(samples, proxy, device=device), seed=seed)
     collector = Collector(len(samples), epochs=proxy.epochs)
     meter = Meter(watch, rounds=1, work=observed * len(samples))
     for number in range(observed):

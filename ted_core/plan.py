@@ -44,7 +44,7 @@ class PruningPlan(BaseModel):
     rounds: Annotated[
         int | None,
         Field(
-            ge=3,
+            ge=2,
             le=1000,
             description="Pruning rounds, each at least one epoch of the twins; half as many as the proxy has epochs "
             "where null.",

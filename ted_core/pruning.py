@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from ted_core import baselines
 from ted_core.datasets import Samples
 from ted_core.feasibility import check
+from ted_core.features import prepared
 from ted_core.loop import Loop
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, Training
@@ -28,8 +29,15 @@ def prune(
 
     Raises TedErrors that name the request's field, before anything is trained, and TrainingDiverged.
     """
-    kind = "image-classification" if samples.kind == "image" else "tabular-classification"
-    training = check(plan, proxy, task=kind, rows=len(samples), classes=len(samples.classes))
+    training = check(
+        plan,
+        proxy,
+        kind=samples.kind,
+        rows=len(samples),
+        classes=len(samples.classes),
+        multi_label=samples.multi_label,
+    )
+    samples = prepared(samples, training, device=device)
     return METHODS[plan.method](samples, plan, training, device, watch)
 
 

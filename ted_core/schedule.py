@@ -18,7 +18,7 @@ def warm_up(rounds: int) -> int:
 
 def loop_epochs(epochs: int) -> int:
     """How many epochs the twins train for, where the proxy itself has this many: enough to know every sample."""
-    return max(FEWEST_ROUNDS, round(LOOP_SHARE * epochs))
+    return min(epochs, max(FEWEST_ROUNDS, round(LOOP_SHARE * epochs)))
 
 
 def is_measured(number: int, *, rounds: int) -> bool:
@@ -29,7 +29,7 @@ def is_measured(number: int, *, rounds: int) -> bool:
 def survivors(samples: int, kept: int, *, rounds: int) -> list[int]:
     """The number of samples retained after each round: linear from all to ``kept``, reached one round before the end.
 
-    ``rounds`` is at least 3. The last round trains on the target number and selects it once more.
+    ``rounds`` is at least 2. The last round trains on the target number and selects it once more.
     """
     first = warm_up(rounds)
     shares = [min(max((number - first + 1) / (rounds - first), 0.0), 1.0) for number in range(1, rounds + 1)]

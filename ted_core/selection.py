@@ -1,7 +1,7 @@
 """The last round → a decision about every row of the dataset, and why."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64, UInt8, UInt64
+from jaxtyping import Bool, Float, Int32, Int64, UInt8, UInt64
 
 from ted_core.baselines.ccs import hardest
 from ted_core.baselines.outcome import Quota
@@ -21,10 +21,15 @@ def decisions(final: Round, samples: Samples, plan: PruningPlan) -> Decisions:
         rank=_ranks(final, samples),
         last_round=_scattered(final.last_round, samples, fill=0),
         reason=_scattered(_reasons(final, samples, plan), samples, fill=Reason.UNDECODABLE),
-        label=_scattered(samples.labels.astype(np.int32), samples, fill=-1),
+        label=_scattered(_labels(samples), samples, fill=-1),
         classes=samples.classes,
         sample_key=samples.sample_key,
     )
+
+
+def _labels(samples: Samples) -> Int32[np.ndarray, " samples"]:
+    """Each sample's class; of several the rarest, -1 for none."""
+    return np.where(samples.groups < len(samples.classes), samples.groups, -1).astype(np.int32)
 
 
 def _scattered(values: np.ndarray, samples: Samples, *, fill: object) -> np.ndarray:

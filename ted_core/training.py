@@ -7,16 +7,18 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
-from ted_core.batches import Scaling, Table
+from ted_core.batches import Batch, Batches, measured
 from ted_core.datasets import Samples
 from ted_core.errors import TrainingDiverged
+from ted_core.features import prepared
 from ted_core.gradients import MOST_CURVATURE_ROWS, Curvature, gradient_norms, preconditioned_norms
 from ted_core.proxies import Training, family_of
 from ted_core.proxies.build import build
-from ted_core.tasks import per_sample_loss, performance
+from ted_core.tables import table_of
+from ted_core.tasks import Task, performance
 
 WARM_UP_SHARE = 0.15
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -43,11 +45,12 @@ class Trainee:
     def __init__(self, model: nn.Module, proxy: Training, *, device: str) -> None:
         self.model, self.proxy = model.to(device), proxy
         options = {"lr": proxy.learning_rate, "weight_decay": proxy.weight_decay}
-        self.optimizer = OPTIMIZERS[family_of(proxy.name).optimizer](self.model.parameters(), **options)
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizer = OPTIMIZERS[family_of(proxy.name).optimizer](trained, **options)
 
     def train_epoch(
         self,
-        table: Table,
+        table: Batches,
         rows: Int64[np.ndarray, " rows"],
         *,
         number: int,
@@ -57,39 +60,42 @@ class Trainee:
         """The mean loss of epoch ``number``, counted from 0, over the rows. Raises TrainingDiverged."""
         self.model.train()
         total, seen = torch.zeros((), device=table.device), 0
-        for inputs, labels in table.shuffled(
-            rows, self.proxy.batch_size, seed=(*seed, number), augment=self.proxy.augment
-        ):
-            total += self._step(inputs, labels, done=(number + seen / len(rows)) / self.proxy.epochs) * len(labels)
-            seen += len(labels)
-            count_rows(len(labels))
+        for step in table.shuffled(rows, self.proxy.batch_size, seed=(*seed, number), augment=self.proxy.augment):
+            size = sum(len(targets) for _, targets in step)
+            total += self._step(step, table.task, size, done=(number + seen / len(rows)) / self.proxy.epochs) * size
+            seen += size
+            count_rows(size)
         return _finite(float(total) / max(seen, 1))
 
-    def _step(self, inputs: Tensor, labels: Tensor, *, done: float) -> Tensor:
+    def _step(self, step: list[Batch], task: Task, size: int, *, done: float) -> Tensor:
+        """The mean loss over the step's batches."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.proxy.learning_rate * learning_rate_share(done)
-        loss = per_sample_loss(self.model(inputs), labels).mean()
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        losses = [self._backward(batch, task, share=len(batch[1]) / size) for batch in step]
         self.optimizer.step()
+        return torch.stack(losses).sum()
+
+    def _backward(self, batch: Batch, task: Task, *, share: float) -> Tensor:
+        inputs, targets = batch
+        loss = task.loss(self.model(inputs), targets).mean() * share
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     @torch.inference_mode()
-    def performance(self, table: Table, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
+    def performance(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
         """Each row's performance under the model as it is."""
         self.model.eval()
-        batches = [performance(per_sample_loss(self.model(x), y)) for x, y in table.in_order(rows)]
-        return torch.cat(batches).cpu().numpy() if batches else np.zeros(0, np.float32)
+        return measured(table, rows, lambda x, y: performance(table.task.loss(self.model(x), y)))
 
     @torch.inference_mode()
-    def right(self, table: Table, rows: Int64[np.ndarray, " rows"]) -> Bool[np.ndarray, " rows"]:
-        """Whether each row's most likely class is the one it is labelled with."""
+    def right(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
+        """The share of each row's predictions that are right: 1 where its only label is the likeliest."""
         self.model.eval()
-        batches = [self.model(x).argmax(1) == y for x, y in table.in_order(rows)]
-        return torch.cat(batches).cpu().numpy() if batches else np.zeros(0, bool)
+        return measured(table, rows, lambda x, y: table.task.right(self.model(x), y))
 
     def gradient_norm(
-        self, table: Table, rows: Int64[np.ndarray, " rows"], *, curvature_rows: Int64[np.ndarray, " some"]
+        self, table: Batches, rows: Int64[np.ndarray, " rows"], *, curvature_rows: Int64[np.ndarray, " some"]
     ) -> Float32[np.ndarray, " rows"]:
         """The norm of each row's gradient under the model as it is, in the metric of the curvature at other rows.
 
@@ -100,8 +106,7 @@ class Trainee:
         norms = gradient_norms
         if len(drawn):
             norms = partial(preconditioned_norms, curvature=Curvature.of(self.model, table.in_order(drawn)))
-        batches = [norms(self.model, x, y) for x, y in table.in_order(rows)]
-        return torch.cat(batches).cpu().numpy() if batches else np.zeros(0, np.float32)
+        return measured(table, rows, partial(norms, self.model))
 
 
 def _finite(loss: float) -> float:
@@ -112,24 +117,24 @@ def _finite(loss: float) -> float:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model and the input scaling it was trained with."""
+    """A trained model and the table that it was trained on."""
 
     trainee: Trainee
-    scaling: Scaling
+    table: Batches
 
     def accuracy(self, samples: Samples) -> float:
-        """The share of these samples whose most likely class is the right one."""
-        table = Table(samples, scaling=self.scaling, device=str(next(self.trainee.model.parameters()).device))
-        return float(self.trainee.right(table, np.arange(len(samples))).mean())
+        """The share of these samples' predictions that are right."""
+        ready = prepared(samples, self.trainee.proxy, device=str(self.table.device))
+        return float(self.trainee.right(self.table.like(ready), np.arange(len(samples))).mean())
 
 
 def fit(
     samples: Samples, rows: Int64[np.ndarray, " rows"], *, proxy: Training, seed: int, device: str = "cpu"
 ) -> Fitted:
     """A fresh model, trained from scratch on these samples for all the proxy's epochs."""
-    scaling = Scaling.of(samples)
-    table = Table(samples, scaling=scaling, device=device)
-    trainee = Trainee(build(proxy.name, samples, seed=seed), proxy, device=device)
+    samples = prepared(samples, proxy, device=device)
+    table = table_of(samples, proxy, device=device)
+    trainee = Trainee(build(proxy, samples, seed=seed), proxy, device=device)
     for number in range(proxy.epochs):
         trainee.train_epoch(table, rows, number=number, seed=(seed,))
-    return Fitted(trainee, scaling)
+    return Fitted(trainee, table)

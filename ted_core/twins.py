@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from ted_core.batches import Scaling, Table
 from ted_core.datasets import Samples
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
+from ted_core.tables import table_of
 from ted_core.training import CountRows, Trainee
 
 TWINS = 2
@@ -24,10 +24,10 @@ class Twins:
     """Twin A never trains on the samples of fold A, nor twin B on those of fold B."""
 
     def __init__(self, samples: Samples, proxy: Training, *, seed: int, device: str) -> None:
-        self.seed, self.table = seed, Table(samples, scaling=Scaling.of(samples), device=device)
+        self.seed, self.table = seed, table_of(samples, proxy, device=device)
         self.folds = _folds(len(samples), seed)
         # Different initial weights: twins that agree then agree because of the data, not because of their start.
-        models = [build(proxy.name, samples, seed=seed) for seed in initial_seeds(seed)]
+        models = [build(proxy, samples, seed=seed) for seed in initial_seeds(seed)]
         self.trainees = [Trainee(model, proxy, device=device) for model in models]
 
     def train_epoch(self, retained: Bool[np.ndarray, " samples"], *, number: int, count_rows: CountRows) -> float:

@@ -25,6 +25,11 @@ class Settings(BaseSettings):
     dataset_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders that datasets may lie in, separated as in PATH. None: every dataset is refused."""
 
+    model_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders that pretrained models may lie in, separated as in PATH, beside those that installed packages carry."""
+    cache_bytes: Annotated[int, Field(ge=0)] = 20 << 30
+    """How much tokens and features, kept for later jobs on the same texts, may take; the oldest go first."""
+
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     listen_fd: int | None = None
@@ -49,7 +54,7 @@ class Settings(BaseSettings):
     """Share of the images that may fail to decode before the job does."""
     log_level: str = "INFO"
 
-    @field_validator("dataset_roots", mode="before")
+    @field_validator("dataset_roots", "model_roots", mode="before")
     @classmethod
     def _split_path(cls, value: object) -> object:
         return tuple(Path(part) for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
@@ -73,6 +78,11 @@ class Settings(BaseSettings):
     def artifacts(self) -> Path:
         """The folder of published files in force."""
         return self.artifact_root or self.home / "artifacts"
+
+    @cached_property
+    def cache(self) -> Path:
+        """What is made of texts and worth keeping."""
+        return self.home / "cache"
 
     @cached_property
     def work(self) -> Path:

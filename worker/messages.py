@@ -21,6 +21,10 @@ class Assignment(_Message):
     spec: JobSpec
     dataset_guard: str
     dataset_roots: tuple[Path, ...]
+    model_roots: tuple[Path, ...] = ()
+    cache: Path | None = None
+    """Where tokens and features are kept for later jobs."""
+    cache_bytes: int = 0
     folder: Path
     """An empty folder of this attempt's own."""
     device: str

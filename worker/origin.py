@@ -17,6 +17,7 @@ from ted_core.provenance import (
     QChoice,
     ShardFacts,
 )
+from ted_core.proxies import ProxySpec
 from ted_core.proxies.build import build, parameters, weights_digest
 from ted_core.rounds import Round
 from ted_core.twins import initial_seeds
@@ -33,6 +34,8 @@ class Origin:
     assignment: Assignment
     samples: Samples
     identity: DatasetIdentity
+    located: ProxySpec
+    """The proxy, its pretrained model named by its path."""
     final: Round
     device: str
     seconds: float
@@ -88,7 +91,7 @@ class Origin:
         settings = proxy.model_dump(exclude={"name"})
         if self.final.train_loss is None:
             return ProxyFacts(name=proxy.name, settings=settings)
-        model = build(proxy.name, self.samples, seed=initial_seeds(self.assignment.spec.plan.seed)[0])
+        model = build(self.located, self.samples, seed=initial_seeds(self.assignment.spec.plan.seed)[0])
         digest = weights_digest(model)
         return ProxyFacts(
             name=proxy.name, settings=settings, parameters=parameters(model), initial_weights_sha256=digest

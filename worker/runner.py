@@ -16,12 +16,15 @@ from ted_core import report_writer
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load
 from ted_core.decisions import Decisions
 from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
+from ted_core.features import prepared
 from ted_core.manifest_writer import write
+from ted_core.proxies.models import located
 from ted_core.pruning import prune
 from ted_core.report import PhaseSeconds
 from ted_core.report_writer import RoundLog
 from ted_core.rounds import Round, Step
 from ted_core.selection import decisions
+from worker.cache import trim
 from worker.device import resolve
 from worker.messages import Assignment, Failed, Progress, RoundDone, Staged
 from worker.origin import Origin
@@ -67,14 +70,18 @@ def run(assignment: Assignment, report: Report) -> None:
     device, plan = resolve(assignment.device), assignment.spec.plan
     stopwatch, log = Stopwatch(), RoundLog()
     report(Progress(phase="loading"))
+    if assignment.cache:
+        trim(assignment.cache, at_most=assignment.cache_bytes)
     with stopwatch.timing("loading"):
+        proxy = located(assignment.spec.proxy, roots=assignment.model_roots)
         samples, identity = _loaded(assignment)
+        samples = prepared(samples, proxy, device=device)
     with stopwatch.timing("pruning"):
-        rounds = prune(samples, plan, proxy=assignment.spec.proxy, device=device, watch=Narrator(report))
+        rounds = prune(samples, plan, proxy=proxy, device=device, watch=Narrator(report))
         final = _last(rounds, log, report)
     report(Progress(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
     _check_unchanged(assignment)
-    origin = Origin(assignment, samples, identity, final=final, device=device, seconds=stopwatch.total)
+    origin = Origin(assignment, samples, identity, proxy, final=final, device=device, seconds=stopwatch.total)
     report(_written(origin, decisions(final, samples, plan), log, stopwatch))
 
 
@@ -97,7 +104,7 @@ def _loaded(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
     """The samples and what they were read from; not a byte of it has changed since the job was submitted."""
     dataset, roots = assignment.spec.dataset, assignment.dataset_roots
     _check_unchanged(assignment)
-    limits = Limits(assignment.threads, assignment.memory_bytes, assignment.max_undecodable)
+    limits = Limits(assignment.threads, assignment.memory_bytes, assignment.max_undecodable, assignment.cache)
     return load(dataset, roots=roots, limits=limits), identify(dataset, roots=roots)
 
 

@@ -79,7 +79,7 @@ def submit_job(body: JsonBody, tenant: Tenant, store: Store, config: Config, key
     # The dataset may be gone when a client repeats itself; its job is not.
     known = store.replay(repeat, tenant=tenant)
     if known is None:
-        spec, dataset = admit(submitted.spec, roots=config.dataset_roots)
+        spec, dataset = admit(submitted.spec, roots=config.dataset_roots, model_roots=config.model_roots)
         known = store.submit(spec, dataset, tenant=tenant, idempotency_key=repeat)
     return _accepted(known)
 

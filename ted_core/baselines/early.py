@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ted_core.baselines.outcome import Quota, final
-from ted_core.batches import Scaling, Table
 from ted_core.datasets import Samples
 from ted_core.gradients import gradient_norms
 from ted_core.lots import places
@@ -27,6 +26,7 @@ from ted_core.observation import Effort, Measure, Run
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
 from ted_core.rounds import Round, Watcher, nobody_watches
+from ted_core.tables import table_of
 
 MODELS = 10
 SHARE = 0.1
@@ -55,7 +55,7 @@ def early_scores(
     watch: Watcher = nobody_watches,
 ) -> EarlyScores:
     """Every measure's mean over ten young models, which all measures share. Raises TrainingDiverged."""
-    table = Table(samples, scaling=Scaling.of(samples), device=device)
+    table = table_of(samples, proxy, device=device)
     epochs = early_epochs(proxy.epochs)
     meter = Meter(watch, rounds=1, work=MODELS * epochs * len(samples))
     totals, losses = np.zeros((len(measures), len(samples))), []

@@ -27,7 +27,7 @@ class Quota:
     @classmethod
     def of(cls, samples: Samples, plan: PruningPlan) -> "Quota":
         """What the plan asks of these samples."""
-        return cls(plan.rows_kept(len(samples)), samples.labels, plan.seed, plan.class_floor)
+        return cls(plan.rows_kept(len(samples)), samples.groups, plan.seed, plan.class_floor)
 
     @property
     def keep_ratio(self) -> float:

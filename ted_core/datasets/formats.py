@@ -15,6 +15,8 @@ class Limits:
     threads: int = 1
     memory_bytes: int | None = None
     max_undecodable: float = 0.01
+    cache: Path | None = None
+    """Where tokens and features of texts are kept."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,8 @@ class Texts:
 
     parts: tuple[pa.ChunkedArray, ...]
     """One or two columns of strings without nulls, equally long."""
+    cache: Path | None = None
+    """The folder for what is made of them and worth keeping: tokens, features."""
 
     def __len__(self) -> int:
         return len(self.parts[0])
@@ -30,6 +33,8 @@ class Dialogues:
 
     turns: pa.ChunkedArray
     """A list of {role, content} per sample, without nulls; roles are system, user and assistant."""
+    cache: Path | None = None
+    """The folder for what is made of them and worth keeping: tokens."""
 
     def __len__(self) -> int:
         return len(self.turns)
@@ -52,7 +57,7 @@ class Samples:
 
     inputs: Inputs
     labels: Int64[np.ndarray, " samples"] | Float32[np.ndarray, "samples classes"]
-    """The class of each sample; for several classes per sample 1 for those it has and 0 for the others; 0 without any."""
+    """The class of each sample, or for each class 1 where the sample has it; 0 where nothing is classified."""
     classes: tuple[str, ...]
     """Empty where nothing is classified."""
     row_index: UInt64[np.ndarray, " samples"]
@@ -92,4 +97,4 @@ def rarest(labels: Float32[np.ndarray, "samples classes"]) -> Int64[np.ndarray, 
     """Of each sample's classes the one that fewest samples have; the number of classes for a sample without any."""
     by_rarity = np.argsort(labels.sum(0), kind="stable")
     first = labels[:, by_rarity].argmax(1)
-    return np.where(labels.any(1), by_rarity[first], labels.shape[1]).astype(np.int64)
+    return np.asarray(np.where(labels.any(1), by_rarity[first], labels.shape[1]), np.int64)

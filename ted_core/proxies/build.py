@@ -8,21 +8,23 @@ from torch import nn
 
 from ted_core.datasets import Samples
 from ted_core.errors import ProxyMismatch
-from ted_core.proxies.spec import family_of
+from ted_core.proxies.models import folder_of
+from ted_core.proxies.spec import ProxySpec, family_of
 
 
-def build(name: str, samples: Samples, *, seed: int) -> nn.Module:
+def build(proxy: ProxySpec, samples: Samples, *, seed: int) -> nn.Module:
     """The model on the CPU, for these samples' input shape and classes; equal seeds give equal weights.
 
-    Raises UnknownProxy, ProxyMismatch.
+    Raises UnknownProxy, ProxyMismatch, UnknownModel.
     """
-    family = family_of(name)
+    family = family_of(proxy.name)
     if samples.kind not in family.takes:
-        raise ProxyMismatch(f"{name} takes {' or '.join(sorted(family.takes))}s", field="proxy.name")
+        raise ProxyMismatch(f"{proxy.name} takes {' or '.join(sorted(family.takes))}s", field="proxy.name")
     module, function = family.builder.split(":")
+    first = folder_of(proxy) if family.model and not family.features else samples.input_shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: nn.Module = getattr(import_module(module), function)(samples.input_shape, len(samples.classes))
+        model: nn.Module = getattr(import_module(module), function)(first, len(samples.classes))
     return model
 
 

@@ -23,7 +23,11 @@ class ProxyFamily:
     batch_size: int
     learning_rate: float
     weight_decay: float
-    augments: bool
+    augments: bool = False
+    model: str | None = None
+    """The pretrained model that it starts from unless told otherwise; None for a proxy that starts from nothing."""
+    features: str | None = None
+    """``module:function`` that turns samples into vectors by the pretrained model, once, before anything is trained."""
 
 
 FAMILIES: dict[str, ProxyFamily] = {
@@ -57,6 +61,37 @@ FAMILIES: dict[str, ProxyFamily] = {
         weight_decay=5e-4,
         augments=True,
     ),
+    "frozen-encoder": ProxyFamily(
+        takes=frozenset({"text", "image", "vector"}),
+        builder="ted_core.proxies.mlp:mlp",
+        optimizer="adamw",
+        epochs=12,
+        batch_size=128,
+        learning_rate=2e-3,
+        weight_decay=1e-2,
+        model="minilm",
+        features="ted_core.text.frozen:features",
+    ),
+    "encoder": ProxyFamily(
+        takes=frozenset({"text"}),
+        builder="ted_core.text.encoder:encoder",
+        optimizer="adamw",
+        epochs=3,
+        batch_size=32,
+        learning_rate=1e-4,
+        weight_decay=1e-2,
+        model="minilm",
+    ),
+    "lora": ProxyFamily(
+        takes=frozenset({"dialogue"}),
+        builder="ted_core.text.lora:adapter",
+        optimizer="adamw",
+        epochs=3,
+        batch_size=16,
+        learning_rate=5e-4,
+        weight_decay=0.0,
+        model="smollm2-135m",
+    ),
 }
 
 
@@ -68,8 +103,17 @@ class ProxySpec(BaseModel):
     name: Annotated[
         str, Field(min_length=1, max_length=100, description="One of the installed proxies.", examples=["cnn"])
     ]
-    epochs: Annotated[int | None, Field(ge=3, le=1000)] = None
-    batch_size: Annotated[int | None, Field(ge=8, le=65536)] = None
+    model: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=4096,
+            description="The pretrained model of frozen-encoder, encoder and lora: an installed one by name (minilm, "
+            "smollm2-135m), a folder's name in the service's model folders, or an absolute path inside them.",
+        ),
+    ] = None
+    epochs: Annotated[int | None, Field(ge=2, le=1000)] = None
+    batch_size: Annotated[int | None, Field(ge=2, le=65536)] = None
     learning_rate: Annotated[float | None, Field(gt=0, le=10)] = None
     weight_decay: Annotated[float | None, Field(ge=0, le=1)] = None
     augment: Annotated[bool | None, Field(description="Seeded shifts, and flips of colour images.")] = None
@@ -79,6 +123,7 @@ class ProxySpec(BaseModel):
         family = family_of(self.name)
         return Training(
             name=self.name,
+            model=self.model or family.model,
             epochs=self.epochs or family.epochs,
             batch_size=self.batch_size or family.batch_size,
             learning_rate=self.learning_rate or family.learning_rate,

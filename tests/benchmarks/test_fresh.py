@@ -39,11 +39,13 @@ def test_the_schedule_ends_with_the_last_epoch_however_many_there_are() -> None:
 def test_fresh_models_start_from_other_weights_than_any_model_that_selects() -> None:
     seeds = range(5)
 
-    fresh = {weights_digest(build("mlp", TRAIN, seed=training_seed(seed))) for seed in seeds}
+    fresh = {weights_digest(build(ProxySpec(name="mlp"), TRAIN, seed=training_seed(seed))) for seed in seeds}
 
-    twins = {weights_digest(build("mlp", TRAIN, seed=one)) for seed in seeds for one in initial_seeds(seed)}
+    twins = {
+        weights_digest(build(ProxySpec(name="mlp"), TRAIN, seed=one)) for seed in seeds for one in initial_seeds(seed)
+    }
     young = {
-        weights_digest(build("mlp", TRAIN, seed=int(one)))
+        weights_digest(build(ProxySpec(name="mlp"), TRAIN, seed=int(one)))
         for seed in seeds
         for one in np.random.SeedSequence((seed, INITIALIZATION)).generate_state(YOUNG_MODELS)
     }

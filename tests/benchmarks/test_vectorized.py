@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks.datasets import digits
 from benchmarks.vectorized import Run, fit_together, in_groups
-from ted_core.batches import Table
 from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, Training
 from ted_core.training import fit
@@ -28,7 +27,7 @@ def runs(count: int, *, rows: int) -> list[Run]:
 
 def performances_one_by_one(samples: Samples, runs: Sequence[Run], proxy: Training) -> np.ndarray:
     fitted = [fit(samples, run.rows, proxy=proxy, seed=run.seed) for run in runs]
-    tables = [Table(samples, scaling=one.scaling) for one in fitted]
+    tables = [one.table for one in fitted]
     everything = np.arange(len(samples))
     return np.stack([one.trainee.performance(table, everything) for one, table in zip(fitted, tables, strict=True)])
 

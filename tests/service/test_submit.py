@@ -45,6 +45,7 @@ def test_every_default_is_written_out(client: TestClient, submission: Callable[.
     }
     assert job["proxy"] == {
         "name": "cnn",
+        "model": None,
         "epochs": 9,
         "batch_size": 128,
         "learning_rate": 0.004,

@@ -4,26 +4,33 @@ from typing import Any
 
 import pytest
 
-from ted_core.errors import ProxyMismatch, SingleClass, TedError, TooFewRounds, TooFewRowsKept, UnknownProxy
+from ted_core.errors import (
+    MethodUnsuited,
+    ProxyMismatch,
+    SingleClass,
+    TedError,
+    TooFewRounds,
+    TooFewRowsKept,
+    UnknownProxy,
+)
 from ted_core.feasibility import check
 from ted_core.plan import PruningPlan
 from ted_core.proxies import FAMILIES, ProxySpec, Training
-
-IMAGES, TABLE = "image-classification", "tabular-classification"
+from ted_core.proxies.spec import InputKind
 
 
 def checked(
     plan: dict[str, Any] | None = None,
     proxy: dict[str, Any] | None = None,
     *,
-    task: str = IMAGES,
+    kind: InputKind = "image",
     rows: int = 1000,
     classes: int = 10,
+    multi_label: bool = False,
 ) -> Training:
     specification = ProxySpec.model_validate({"name": "cnn"} | (proxy or {}))
-    return check(
-        PruningPlan(**{"keep_ratio": 0.5} | (plan or {})), specification, task=task, rows=rows, classes=classes
-    )
+    asked = PruningPlan(**{"keep_ratio": 0.5} | (plan or {}))
+    return check(asked, specification, kind=kind, rows=rows, classes=classes, multi_label=multi_label)
 
 
 def refusal(error: type[TedError], **request: Any) -> TedError:
@@ -34,7 +41,8 @@ def refusal(error: type[TedError], **request: Any) -> TedError:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_what_is_left_open_takes_the_proxys_own_default(name: str) -> None:
-    training, family = checked(proxy={"name": name}), FAMILIES[name]
+    family = FAMILIES[name]
+    training = checked(proxy={"name": name}, kind=min(family.takes))
 
     assert training.name == name
     assert (training.epochs, training.batch_size, training.augment) == (
@@ -50,7 +58,7 @@ def test_what_is_given_stays_even_where_it_is_zero_or_false() -> None:
 
     training = checked(proxy=given)
 
-    assert training.model_dump(exclude={"name"}) == given
+    assert training.model_dump(exclude={"name"}) == given | {"model": None}
 
 
 def test_an_unknown_proxy_is_refused_with_the_names_of_those_installed() -> None:
@@ -62,12 +70,45 @@ def test_an_unknown_proxy_is_refused_with_the_names_of_those_installed() -> None
 
 @pytest.mark.parametrize("name", ["cnn", "resnet18"])
 def test_convolutions_are_refused_for_tables(name: str) -> None:
-    assert refusal(ProxyMismatch, proxy={"name": name}, task=TABLE).field == "proxy.name"
+    assert refusal(ProxyMismatch, proxy={"name": name}, kind="vector").field == "proxy.name"
 
 
-@pytest.mark.parametrize("task", [IMAGES, TABLE])
-def test_a_perceptron_takes_images_and_tables(task: str) -> None:
-    assert checked(proxy={"name": "mlp"}, task=task).name == "mlp"
+@pytest.mark.parametrize("kind", ["image", "vector"])
+def test_a_perceptron_takes_images_and_tables(kind: InputKind) -> None:
+    assert checked(proxy={"name": "mlp"}, kind=kind).name == "mlp"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("mlp", "text"), ("encoder", "dialogue"), ("lora", "text")])
+def test_texts_are_refused_by_what_cannot_read_them(name: str, kind: InputKind) -> None:
+    error = refusal(ProxyMismatch, proxy={"name": name}, kind=kind)
+
+    assert error.field == "proxy.name"
+    assert f"not {kind}s" in error.fact
+
+
+def test_a_pretrained_model_is_refused_for_a_proxy_that_starts_from_nothing() -> None:
+    assert refusal(ProxyMismatch, proxy={"model": "minilm"}).field == "proxy.model"
+
+
+@pytest.mark.parametrize("method", ["el2n", "grand", "forgetting", "ccs", "dual"])
+def test_methods_for_one_class_per_sample_are_refused_where_there_are_several_or_none(method: str) -> None:
+    several = refusal(MethodUnsuited, plan={"method": method}, multi_label=True)
+    none = refusal(MethodUnsuited, plan={"method": method}, proxy={"name": "lora"}, kind="dialogue")
+
+    assert several.field == none.field == "plan.method"
+    assert checked(plan={"method": "random"}, proxy={"name": "lora"}, kind="dialogue").name == "lora"
+
+
+def test_gradients_by_sample_are_refused_for_pretrained_layers() -> None:
+    tuned = {"proxy": {"name": "encoder"}, "kind": "text"}
+
+    assert refusal(MethodUnsuited, plan={"score": "parameter"}, **tuned).field == "plan.score"
+    assert refusal(MethodUnsuited, plan={"method": "grand"}, **tuned).field == "plan.method"
+    assert checked(plan={"score": "parameter"}, proxy={"name": "frozen-encoder"}, kind="text").name == "frozen-encoder"
+
+
+def test_dialogues_need_no_classes() -> None:
+    assert checked(proxy={"name": "lora"}, kind="dialogue", classes=0).epochs == 3
 
 
 def test_a_single_class_is_refused() -> None:

@@ -16,7 +16,7 @@ from tests.ted_core import examples
 
 def trainee(samples: Samples, name: str = "mlp") -> tuple[Trainee, Table]:
     table = Table(samples, scaling=Scaling.of(samples))
-    return Trainee(build(name, samples, seed=0), ProxySpec(name=name).resolved(), device="cpu"), table
+    return Trainee(build(ProxySpec(name=name), samples, seed=0), ProxySpec(name=name).resolved(), device="cpu"), table
 
 
 def test_each_row_has_its_own_norm_in_the_metric_of_the_other_rows() -> None:

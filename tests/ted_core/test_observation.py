@@ -121,7 +121,7 @@ def test_predictions_are_those_of_the_plain_softmax(logits: list[list[float]], d
 def test_what_is_recorded_is_what_the_model_says_after_each_epoch_in_eval_mode() -> None:
     images, proxy = examples.random_images(40, classes=3), training(name="cnn", epochs=3, batch_size=16)
     table = Table(images, scaling=Scaling.of(images))
-    plain = Trainee(build("cnn", images, seed=initial_seeds(5)[0]), proxy, device="cpu")
+    plain = Trainee(build(ProxySpec(name="cnn"), images, seed=initial_seeds(5)[0]), proxy, device="cpu")
     said = []
     for number in range(3):
         plain.train_epoch(table, np.arange(40), number=number, seed=(5, ORDER, 0))

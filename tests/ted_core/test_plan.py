@@ -35,7 +35,7 @@ def test_a_keep_ratio_that_is_no_fraction_is_refused(keep_ratio: Any) -> None:
         ("q", 16.1),
         ("q", math.nan),
         ("q", "large"),
-        ("rounds", 2),
+        ("rounds", 1),
         ("rounds", 1001),
         ("class_floor", -0.1),
         ("class_floor", 1.1),
@@ -55,7 +55,7 @@ def test_every_other_bound_is_checked(field: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("q", 0), ("q", 16), ("rounds", 3), ("rounds", 1000), ("class_floor", 0), ("class_floor", 1), ("seed", 2**32 - 1)],
+    [("q", 0), ("q", 16), ("rounds", 2), ("rounds", 1000), ("class_floor", 0), ("class_floor", 1), ("seed", 2**32 - 1)],
 )
 def test_the_bounds_themselves_are_allowed(field: str, value: float) -> None:
     assert getattr(PruningPlan.model_validate({"keep_ratio": 0.5, field: value}), field) == value

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -263,3 +264,20 @@ def test_divergence_ends_the_loop_in_words() -> None:
 
     with pytest.raises(TrainingDiverged):
         rounds(huge)
+
+
+def test_samples_with_several_classes_are_pruned_and_the_floor_holds_for_the_rarest() -> None:
+    vectors = examples.random_vectors(300, classes=3)
+    labels = np.zeros((300, 3), np.float32)
+    labels[np.arange(300), vectors.labels] = 1
+    labels[:, 0] = 1
+    labels[:10, 2] = 1
+    samples = replace(vectors, labels=labels)
+    plan = PruningPlan(keep_ratio=0.4, class_floor=0.3, seed=1)
+
+    *_, final = prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=4))
+
+    groups = samples.groups
+    assert final.retained.sum() == 120
+    assert all(final.retained[groups == g].sum() >= np.floor(0.3 * (groups == g).sum()) for g in np.unique(groups))
+    assert final.choice is not None

@@ -150,7 +150,7 @@ def test_the_twins_start_from_different_weights_that_the_seed_decides() -> None:
 
 
 def test_the_initial_seeds_tell_how_to_rebuild_the_twins() -> None:
-    rebuilt = [weights_digest(build("mlp", SAMPLES, seed=seed)) for seed in initial_seeds(7)]
+    rebuilt = [weights_digest(build(ProxySpec(name="mlp"), SAMPLES, seed=seed)) for seed in initial_seeds(7)]
 
     assert rebuilt == [weights_digest(trainee.model) for trainee in twins(seed=7).trainees]
 

