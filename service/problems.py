@@ -46,6 +46,7 @@ STATUS: Mapping[type[TedError], int] = {
     core.MissingValues: 422,
     core.UndecodableImages: 422,
     core.SingleClass: 422,
+    core.NothingToLearn: 422,
     # plan, proxy and dataset do not fit together
     core.TooFewRowsKept: 422,
     core.TooFewRounds: 422,

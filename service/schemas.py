@@ -9,7 +9,7 @@ from service import examples
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.plan import PruningPlan
 from ted_core.provenance import QChoice
-from ted_core.proxies.spec import ProxyFamily, Training
+from ted_core.proxies.spec import InputKind, ProxyFamily, Training
 from ted_jobs import job as stored
 from ted_jobs.status import JobStatus
 
@@ -164,7 +164,7 @@ class Proxy(_Answer):
     """An installed proxy, and how it is trained unless a request says otherwise."""
 
     name: str
-    takes: Annotated[list[Literal["image", "vector"]], Field(description="Inputs that the proxy can learn from.")]
+    takes: Annotated[list[InputKind], Field(description="Inputs that the proxy can learn from.")]
     defaults: Training
 
     @classmethod

@@ -76,11 +76,18 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
         Path | None, typer.Argument(help="The job as a JSON file (- for standard input); options override it.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Path or file:// URI of the data.")] = None,
-    format: Annotated[str | None, typer.Option(help="parquet, npz or idx.")] = None,  # noqa: A002 - the field's name
-    task: Annotated[str | None, typer.Option(help="image-classification or tabular-classification.")] = None,
+    format: Annotated[str | None, typer.Option(help="parquet, jsonl, csv …: docs/families/formats.md.")] = None,  # noqa: A002
+    task: Annotated[str | None, typer.Option(help="image-, tabular- or text-classification, or causal-lm.")] = None,
     input: Annotated[list[str] | None, typer.Option(help="Input column; may be repeated.")] = None,  # noqa: A002
-    target: Annotated[str | None, typer.Option(help="Column with the class.")] = None,
-    proxy: Annotated[str | None, typer.Option(help="mlp, cnn or resnet18.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Column with the class; several columns of 0 and 1 where repeated.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Pixels that images are resized to, each way.")] = None,
+    missing: Annotated[str | None, typer.Option(help="refuse or impute missing values of a table.")] = None,
+    proxy: Annotated[
+        str | None, typer.Option(help="mlp, cnn, resnet18, frozen-encoder, encoder, lora, or an installed one.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The pretrained model of the proxy: a name, or a path.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of the proxy.")] = None,
     keep: Annotated[float | None, typer.Option(help="Fraction of the rows to retain.")] = None,
     method: Annotated[str | None, typer.Option(help="ted, or a rival of it: see the API's document.")] = None,
@@ -90,8 +97,16 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
 ) -> None:
     """Submit a pruning job and print its id."""
     wish = Wish(
-        dataset={"uri": dataset, "format": format, "task": task, "input": _one_or_many(input), "target": target},
-        proxy={"name": proxy, "epochs": epochs},
+        dataset={
+            "uri": dataset,
+            "format": format,
+            "task": task,
+            "input": _one_or_many(input),
+            "target": _one_or_many(target),
+            "image_size": image_size,
+            "missing": missing,
+        },
+        proxy={"name": proxy, "model": model, "epochs": epochs},
         plan={"keep_ratio": keep, "method": method, "q": _exponent(q), "seed": seed},
     )
     request = wish.over(_document(job))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -14,6 +15,8 @@ from tests.test_architecture import PACKAGES, modules
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TEXT = "text"
+"""The extra for pretrained models."""
 INSTALLERS = {"pip", "setuptools"}
 """What a virtual environment may hold without anybody's asking."""
 IMPORTS = """
@@ -50,14 +53,17 @@ def applies(requirement: Requirement, *, extras: Iterable[str] = ()) -> bool:
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras})
 
 
-def test_an_installation_without_the_tests_tools_has_everything_that_is_imported() -> None:
-    present = installed_with(map(Requirement, PROJECT["dependencies"])) | INSTALLERS | {PROJECT["name"]}
+@pytest.mark.parametrize("extra", [None, TEXT])
+def test_an_installation_without_the_tests_tools_has_everything_that_is_imported(extra: str | None) -> None:
+    asked = PROJECT["dependencies"] + (PROJECT["optional-dependencies"][extra] if extra else [])
+    present = installed_with(map(Requirement, asked)) | INSTALLERS | {PROJECT["name"]}
     absent = {
         module
         for module, distributions in packages_distributions().items()
         if not present & set(map(canonicalize_name, distributions))
     }
-    names = [*modules(*PACKAGES), "kombu.transport.redis"]  # celery looks for its transport when it first connects
+    everything = [name for name in modules(*PACKAGES) if extra or not name.startswith("ted_core.text")]
+    names = [*everything, "kombu.transport.redis"]  # celery looks for its transport when it first connects
 
     assert {"pytest", "hypothesis", "beartype"} <= absent
     code = f"absent, names = {absent!r}, {names!r}\n{IMPORTS}"

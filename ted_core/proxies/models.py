@@ -27,6 +27,8 @@ def located(proxy: ProxySpec, *, roots: Sequence[Path]) -> ProxySpec:
     name = proxy.model or family_of(proxy.name).model
     if name is None:
         return proxy
+    if find_spec("transformers") is None:
+        raise UnknownModel("Pretrained models need the extra: pip install 'ted-coreset[text]'", field=FIELD)
     path = _in_roots(name, roots) if name not in PACKAGED else _packaged(name)
     return proxy.model_copy(update={"model": str(path)})
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ted_core.errors import UnknownProxy
+from ted_core.plugins import installed, plugin
 
 InputKind = Literal["image", "vector", "text", "dialogue"]
 Optimizer = Literal["adamw", "sgd"]
@@ -143,7 +144,9 @@ class Training(ProxySpec):
 
 
 def family_of(name: str) -> ProxyFamily:
-    """The installed proxy family of this name. Raises UnknownProxy, which lists them."""
-    if name not in FAMILIES:
-        raise UnknownProxy(f"{name!r} is not among {', '.join(FAMILIES)}", field="proxy.name")
-    return FAMILIES[name]
+    """The proxy family of this name, our own or an installed package's. Raises UnknownProxy, which lists them."""
+    family = FAMILIES.get(name) or plugin("ted.proxies", name, ProxyFamily)
+    if family is None:
+        known = ", ".join([*FAMILIES, *installed("ted.proxies")])
+        raise UnknownProxy(f"{name!r} is not among {known}", field="proxy.name")
+    return family
