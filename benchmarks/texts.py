@@ -1,15 +1,23 @@
-"""Texts → vectors: TF-IDF of words and pairs of words, reduced to 256 directions; fitted on the training texts only."""
+"""Texts → vectors, in one of two ways.
+
+TF-IDF of words and pairs of words, reduced to 256 directions and fitted on the training texts only; or what the frozen
+encoder MiniLM makes of them, as the proxy ``frozen-encoder`` does.
+"""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from benchmarks.storage import durably
+from ted_core.datasets import Samples, Texts
+from ted_core.features import prepared
+from ted_core.proxies import ProxySpec
 
 DIRECTIONS = 256
 Labelled = tuple[Sequence[str], Sequence[str]]
@@ -18,19 +26,19 @@ Features = dict[str, Any]
 """Arrays ``x``, ``y``, ``x_test``, ``y_test`` and ``classes``, which the labels index."""
 
 
-def ag_news(data: Path, kept: Path) -> Features:
+def ag_news(data: Path) -> tuple[Labelled, Labelled]:
     """10,001 and 7,600 news in four topics; the test's headlines are left out, as the training texts have none."""
     folder = data / "ag_news"
     names = (folder / "official_classes.txt").read_text().split()
     with (folder / "official_test.csv").open(newline="") as file:
         test = [(text, names[int(number) - 1]) for number, _, text in csv.reader(file)]
-    return features(_tab_separated(folder / "alps_dev.tsv"), _columns(test), kept / "ag_news.npz")
+    return _tab_separated(folder / "alps_dev.tsv"), _columns(test)
 
 
-def sst2(data: Path, kept: Path) -> Features:
+def sst2(data: Path) -> tuple[Labelled, Labelled]:
     """60,614 phrases and 872 sentences of film reviews, praise or not."""
     train, test = (_tab_separated(data / "sst2" / f"{part}.tsv", header=1) for part in ("train", "test"))
-    return features(train, test, kept / "sst2.npz")
+    return train, test
 
 
 def _tab_separated(path: Path, *, header: int = 0) -> Labelled:
@@ -42,23 +50,41 @@ def _columns(rows: Sequence[tuple[str, str]]) -> Labelled:
     return [text for text, _ in rows], [label for _, label in rows]
 
 
-def features(train: Labelled, test: Labelled, path: Path) -> Features:
+Encode = Callable[[Sequence[str], Sequence[str]], tuple[np.ndarray, np.ndarray]]
+"""(training texts, test texts) → their vectors."""
+
+
+def features(train: Labelled, test: Labelled, path: Path, *, encode: Encode) -> Features:
     """The vectors, read from ``path`` where an earlier run has left them there."""
     if not path.exists():
         with durably(path) as unfinished:
-            np.savez(unfinished, **_vectors(train, test))
+            np.savez(unfinished, **_vectors(train, test, encode))
     with np.load(path) as arrays:
         return dict(arrays)
 
 
-def _vectors(train: Labelled, test: Labelled) -> Features:
+def _vectors(train: Labelled, test: Labelled, encode: Encode) -> Features:
+    classes, labels = np.unique(train[1], return_inverse=True)
+    x, x_test = encode(train[0], test[0])
+    return {"x": x, "y": labels, "x_test": x_test, "y_test": np.searchsorted(classes, test[1]), "classes": classes}
+
+
+def tf_idf(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Words and pairs of words, weighted, in 256 directions."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     directions = TruncatedSVD(DIRECTIONS, random_state=0)
-    classes, labels = np.unique(train[1], return_inverse=True)
-    return {
-        "x": directions.fit_transform(words.fit_transform(train[0])).astype(np.float32),
-        "y": labels,
-        "x_test": directions.transform(words.transform(test[0])).astype(np.float32),
-        "y_test": np.searchsorted(classes, test[1]),
-        "classes": classes,
-    }
+    fitted = directions.fit_transform(words.fit_transform(train))
+    return fitted.astype(np.float32), directions.transform(words.transform(test)).astype(np.float32)
+
+
+def minilm(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of MiniLM's last layer, 384 numbers."""
+    proxy = ProxySpec(name="frozen-encoder", model="minilm")
+    return _encoded(train, proxy), _encoded(test, proxy)
+
+
+def _encoded(texts: Sequence[str], proxy: ProxySpec) -> np.ndarray:
+    rows = np.arange(len(texts), dtype=np.uint64)
+    inputs = Texts((pa.chunked_array([pa.array(texts, pa.string())]),))
+    samples = Samples(inputs, np.zeros(len(rows), np.int64), ("any", "other"), rows, rows=len(rows))
+    return np.asarray(prepared(samples, proxy).inputs)

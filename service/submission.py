@@ -53,7 +53,9 @@ def admit(spec: JobSpec, *, roots: Sequence[Path], model_roots: Sequence[Path] =
     Raises the TedError, with its field, of whatever already shows that the job cannot succeed.
     """
     dataset = inspect(spec.dataset, roots=roots)
-    training = feasibility.check(spec.plan, spec.proxy, kind=feasibility.KINDS[spec.dataset.task], rows=dataset.rows)
+    training = feasibility.check(
+        spec.plan, spec.proxy, kind=feasibility.KINDS[spec.dataset.base_task], rows=dataset.rows
+    )
     located(training, roots=model_roots)
     plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_epochs(training.epochs)})
     return spec.model_copy(update={"proxy": training, "plan": plan}), dataset

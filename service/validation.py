@@ -50,6 +50,8 @@ def _leads_on(value: object, step: int | str) -> bool:
 
 
 def _message(error: Mapping[str, Any]) -> str:
+    if error["type"] == "value_error":  # a check of our own, which names what it refuses
+        return str(error["ctx"]["error"])
     return REWORDED.get(error["type"]) or f"{error['msg']}{_echo(error.get('input'))}"
 
 

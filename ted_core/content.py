@@ -80,4 +80,5 @@ def _utf8(values: pa.LargeStringArray) -> bytes:
 
 
 def _hash_of(kind: pa.DataType) -> _Numbers | _Texts:
-    return _Texts() if pa.types.is_dictionary(kind) or pa.types.is_string(kind) else _Numbers()
+    textual = (pa.types.is_dictionary, pa.types.is_string, pa.types.is_large_string)
+    return _Texts() if any(is_kind(kind) for is_kind in textual) else _Numbers()

@@ -71,16 +71,26 @@ class UnknownColumn(TedError):
 
 
 class UnusableInputs(TedError):
-    """The input column is of a type this task cannot use; images are encoded bytes, vectors are numeric columns or
-    fixed-size lists."""
+    """The input column is of a type this task cannot use; images are encoded bytes, tables are numbers, lists of
+    numbers of one length or categories, texts are strings, conversations are lists of messages or pairs of texts."""
 
 
 class UnusableLabels(TedError):
-    """The target column must hold integers, strings or booleans; convert it first."""
+    """A target column must hold integers, strings or booleans, or lists of integers or strings; several target columns
+    must hold 0 and 1; convert them first."""
+
+
+class SettingUnsuited(TedError):
+    """This setting means nothing for this task and format; leave it out."""
 
 
 class MissingValues(TedError):
-    """The dataset has null or NaN values where the proxy needs numbers; fill or drop those rows first."""
+    """The dataset has missing values where the proxy needs them; fill or drop those rows first, or, for the numbers and
+    categories of a table, set dataset.missing to impute."""
+
+
+class MixedTypes(TedError):
+    """A column holds values of types that do not go together; write all its values as one type."""
 
 
 class UndecodableImages(TedError):
@@ -89,6 +99,10 @@ class UndecodableImages(TedError):
 
 class SingleClass(TedError):
     """The target has fewer than two classes; there is nothing to classify."""
+
+
+class NothingToLearn(TedError):
+    """A conversation has no answer: no turn of the assistant after another turn; drop such rows, or check the roles."""
 
 
 # --- the plan or the proxy does not fit ------------------------------------------------------------------------------

@@ -26,16 +26,16 @@ def check(
     kind: InputKind,
     rows: int,
     classes: int = FEWEST_CLASSES,
-    multi_label: bool = False,
+    one_class: bool = True,
 ) -> Training:
-    """The proxy with every default written out.
+    """The proxy with every default written out; ``one_class`` says that each sample has one, learned by cross-entropy.
 
     Raises UnknownProxy, ProxyMismatch, MethodUnsuited, SingleClass, TooFewRowsKept, TooFewRounds, each naming the
     request's field.
     """
     training = proxy.resolved()
     _check_proxy(proxy, kind)
-    _check_method(plan, proxy, one_class=kind != "dialogue" and not multi_label)
+    _check_method(plan, proxy, one_class=one_class and kind != "dialogue")
     classes = 0 if kind == "dialogue" else classes
     if kind != "dialogue" and classes < FEWEST_CLASSES:
         raise SingleClass(f"The dataset has {classes} class", field="dataset.target")

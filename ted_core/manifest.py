@@ -108,7 +108,7 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
     expected = manifest.metadata.dataset
     path = Path(dataset).resolve()
     spec = DatasetSpec.model_validate(
-        {"uri": str(path), **expected.model_dump(include={"format", "task", "input", "target"})}
+        {"uri": str(path), **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
     )
     found = identify(spec, roots=[path.parent])
     if (found.rows, found.fingerprint) != (expected.rows, expected.fingerprint):

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -190,7 +191,7 @@ def _epoch(values: Float32[np.ndarray, "samples 3"]) -> Epoch:
 
 
 @torch.inference_mode()
-def predictions(model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"]) -> Float32[Tensor, "samples 3"]:
+def predictions(model: nn.Module, inputs: Any, labels: Int64[Tensor, " samples"]) -> Float32[Tensor, "samples 3"]:
     """Each sample's probability of the true label, that less the largest other one, and 1 where the model is right."""
     probabilities = model(inputs).softmax(1)
     true = labels[:, None]

@@ -3,12 +3,24 @@
 Only what an operator has installed is ever loaded. A request names a plug-in, and can bring no code of its own.
 """
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal, TypeVar
 
 Group = Literal["ted.proxies", "ted.tasks", "ted.datasets"]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TaskFamily:
+    """A task of an installed package: a loss of its own for inputs and targets that TED can read."""
+
+    base: str
+    """TED's own task whose inputs and targets it takes, such as ``tabular-classification``."""
+    task: str
+    """``module:attribute`` of its ``ted_core.tasks.Task``; imported only where torch is at hand."""
 
 
 @cache
@@ -31,3 +43,14 @@ def plugin(group: Group, name: str, kind: type[T]) -> T | None:
     if not isinstance(found, kind):
         raise TypeError(f"Entry point {name} of {group} is a {type(found).__name__}, not a {kind.__name__}")
     return found
+
+
+def known(group: Group, own: Collection[str]) -> Callable[[str], str]:
+    """A check that passes our own names and those of installed packages; for fields of a request."""
+
+    def check(name: str) -> str:
+        if name not in own and name not in installed(group):
+            raise ValueError(f"{name!r} is not among {', '.join([*own, *installed(group)])}")
+        return name
+
+    return check

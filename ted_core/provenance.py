@@ -31,7 +31,10 @@ class DatasetFacts(_Facts):
     format: str
     task: str
     input: str | list[str] | None = None
-    target: str | None = None
+    target: str | list[str] | None = None
+    missing: str = "refuse"
+    image_size: int | None = None
+    """Pixels that images were resized to, each way, bilinearly and whatever their aspect; None for the first one's."""
     rows: int
     shards: tuple[ShardFacts, ...]
     fingerprint: str

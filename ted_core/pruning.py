@@ -35,7 +35,7 @@ def prune(
         kind=samples.kind,
         rows=len(samples),
         classes=len(samples.classes),
-        multi_label=samples.multi_label,
+        one_class=not samples.multi_label and samples.task is None,
     )
     samples = prepared(samples, training, device=device)
     return METHODS[plan.method](samples, plan, training, device, watch)

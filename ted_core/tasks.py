@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from ted_core.datasets import Samples
+from ted_core.plugins import TaskFamily, plugin
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,11 @@ NEXT_TOKENS = Task(_answers_loss, _answers_right)
 
 def task_of(samples: Samples) -> Task:
     """The task that these samples set."""
+    family = plugin("ted.tasks", samples.task, TaskFamily) if samples.task else None
+    if family:
+        module, attribute = family.task.split(":")
+        task: Task = getattr(import_module(module), attribute)
+        return task
     if samples.kind == "dialogue":
         return NEXT_TOKENS
     return MANY_LABELS if samples.multi_label else ONE_CLASS

@@ -23,12 +23,18 @@ IMPORTS = """
 import sys
 from importlib import import_module
 
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name in absent:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+class Blind:
+    # Finds what another finder finds, but for what is not to be there.
+    def __init__(self, finder):
+        self.finder = finder
 
-sys.meta_path.insert(0, Absent())
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in absent else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Blind, sys.meta_path)
 for name in names:
     import_module(name)
 """

@@ -10,6 +10,7 @@ arXiv 2303.14753), so GraNd is measured here at the same early time as EL2N.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ def early_scores(
 
 
 @torch.inference_mode()
-def error_norms(model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"]) -> Float32[Tensor, " samples"]:
+def error_norms(model: nn.Module, inputs: Any, labels: Int64[Tensor, " samples"]) -> Float32[Tensor, " samples"]:
     """The length of each sample's error vector: probabilities less the one-hot label."""
     probabilities = model(inputs).softmax(1)
     return torch.linalg.vector_norm(probabilities - one_hot(labels, probabilities.shape[1]), dim=1)  # type: ignore[no-any-return]

@@ -3,12 +3,15 @@
 import numpy as np
 import pyarrow as pa
 
-from ted_core.datasets import columns
 from ted_core.datasets.formats import Limits
+from ted_core.datasets.labels import one_class
+from ted_core.datasets.places import Places
 from ted_core.datasets.samples import Images, Samples, Vectors
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.errors import DatasetTooLarge, DatasetUnreadable, UnusableInputs, UnusableLabels
+from ted_core.datasets.tabular import refuse_non_finite
+from ted_core.errors import DatasetUnreadable, SettingUnsuited, UnusableInputs, UnusableLabels
 
+TASKS = ("image-classification", "tabular-classification")
 GREY_CHANNELS = (1, 3)
 
 
@@ -22,21 +25,26 @@ def check_shapes(inputs: tuple[int, ...], labels: tuple[int, ...]) -> None:
 
 def check_types(inputs: np.dtype, labels: np.dtype, *, ndim: int, spec: DatasetSpec) -> None:
     """Raise UnusableInputs or UnusableLabels where the task cannot use such arrays."""
+    if spec.base_task not in TASKS:
+        raise UnusableInputs(f"Arrays of numbers hold nothing for {spec.base_task}", field="dataset.task")
+    if spec.missing == "impute":
+        raise SettingUnsuited("Arrays have no columns to impute", field="dataset.missing")
+    if spec.image_size is not None:
+        raise SettingUnsuited("Arrays of images are taken as they are", field="dataset.image_size")
     if labels.kind not in "iubU":
         raise UnusableLabels(f"The labels are of type {labels}", field="dataset.target")
     images = inputs == np.uint8 and ndim in (3, 4)
-    if spec.task == "image-classification" and not images:
+    if spec.base_task == "image-classification" and not images:
         raise UnusableInputs(f"The inputs are {ndim}-dimensional {inputs}, not uint8 images", field="dataset.input")
-    if spec.task == "tabular-classification" and (ndim != 2 or inputs.kind not in "iufb"):  # noqa: PLR2004
+    if spec.base_task == "tabular-classification" and (ndim != 2 or inputs.kind not in "iufb"):  # noqa: PLR2004
         raise UnusableInputs(f"The inputs are {ndim}-dimensional {inputs}, not rows of numbers", field="dataset.input")
 
 
 def samples(inputs: np.ndarray, labels: np.ndarray, *, limits: Limits) -> Samples:
     """The arrays as samples: uint8 images channels first, anything else as float32 vectors."""
-    found = columns.labels(pa.chunked_array([_column(labels)]), name="labels")
+    found = one_class(pa.chunked_array([_column(labels)]), name="labels", places=Places())
     values = images_channels_first(inputs) if inputs.dtype == np.uint8 and inputs.ndim > 2 else _vectors(inputs)  # noqa: PLR2004
-    if limits.memory_bytes and values.nbytes > limits.memory_bytes:
-        raise DatasetTooLarge(f"The inputs take {values.nbytes:,} bytes", field="dataset.uri")
+    limits.refuse_beyond(values.nbytes, "The inputs")
     rows = np.arange(len(labels), dtype=np.uint64)
     return Samples(values, found.codes, found.classes, rows, rows=len(rows))
 
@@ -60,5 +68,5 @@ def images_channels_first(images: np.ndarray) -> Images:
 def _vectors(inputs: np.ndarray) -> Vectors:
     with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which is refused in words
         values = np.ascontiguousarray(inputs, dtype=np.float32)
-    columns.refuse_non_finite(values, name="inputs")
+    refuse_non_finite(values, name="inputs", places=Places())
     return values

@@ -2,22 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ted_core.datasets.formats import Member
 from ted_core.datasets.reading import opened
 from ted_core.datasets.spec import DatasetSpec
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of a dataset."""
+    """One file of a dataset, or a folder that is taken as one file."""
 
     name: str
     rows: int
     bytes: int
     sha256: str
+    """Of the file's bytes; of a folder's listing: for each file that matters a line with the JSON list of its path
+    inside the folder and its own SHA-256, in row order. So the names of classes count, the folder's name does not."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,21 @@ def identify(spec: DatasetSpec, *, roots: Sequence[Path]) -> DatasetIdentity:
     """The identity of the dataset, from all its bytes, in constant memory. Raises what ``inspect`` raises."""
     dataset = opened(spec, roots=roots)
     rows = dataset.rows_per_file()
-    shards = tuple(_shard(path, count) for path, count in zip(dataset.files, rows, strict=True))
+    members = dataset.format.members
+    shards = tuple(_shard(path, members(path), rows=count) for path, count in zip(dataset.files, rows, strict=True))
     return DatasetIdentity(spec.uri, spec.format, spec.task, shards, rows=sum(rows))
 
 
-def _shard(path: Path, rows: int) -> Shard:
+def _shard(path: Path, members: Iterable[Member], *, rows: int) -> Shard:
+    if not path.is_dir():
+        return Shard(path.name, rows=rows, bytes=path.stat().st_size, sha256=_digest(path))
+    listing, size = hashlib.sha256(), 0
+    for name, file in members:
+        listing.update(json.dumps([name, _digest(file)]).encode() + b"\n")
+        size += file.stat().st_size
+    return Shard(path.name, rows=rows, bytes=size, sha256=listing.hexdigest())
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Shard(path.name, rows=rows, bytes=path.stat().st_size, sha256=digest)
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,7 +17,7 @@ from ted_core.datasets.arrays import check_shapes, check_types, samples
 from ted_core.datasets.formats import Format, Limits, Outline
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs
+from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
 
 Stream = gzip.GzipFile | BufferedReader
 
@@ -36,6 +36,8 @@ def files(path: Path, spec: DatasetSpec) -> Sequence[Path]:
         raise DatasetUnreadable(f"{path} is a file; name the folder that holds images and labels", field="dataset.uri")
     if isinstance(spec.input, list):
         raise UnusableInputs("An IDX dataset takes the name of one images file", field="dataset.input")
+    if isinstance(spec.target, list):
+        raise UnusableLabels("An IDX dataset takes the name of one labels file", field="dataset.target")
     images = _chosen(path, spec.input, pattern="*idx3*", field="dataset.input")
     return [images, _chosen(path, spec.target, pattern="*idx1*", field="dataset.target")]
 

@@ -1,18 +1,21 @@
 """Encoded images → one uint8 array, decoded once and in parallel."""
 
 import io
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 from jaxtyping import Bool
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ted_core.datasets.samples import Images
 from ted_core.errors import DatasetTooLarge, MissingValues, UndecodableImages
 
-CHUNK = 256
+CHUNK = 32
 """Images that one thread decodes before it takes the next ones; Pillow frees the interpreter while it decodes."""
+SHOWN = 5
 LARGEST_IMAGE_PIXELS = 50_000_000
 GREY, RGB = "L", "RGB"
 FILE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -29,13 +32,27 @@ UNDECODABLE = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
+DAMAGED_EXIF = (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error)
 
 
 class Decoder:
-    """Fills one array with decoded images. Size and colour are those of the first image; others are fitted to it."""
+    """Fills one array with decoded images.
 
-    def __init__(self, rows: int, *, threads: int, memory_limit: int | None) -> None:
-        self.rows, self.memory_limit = rows, memory_limit
+    The first image decides between grey and colour and, where no ``image_size`` is given, the size. Images of another
+    size are resized bilinearly, whatever their aspect ratio.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        *,
+        threads: int,
+        memory_limit: int | None,
+        image_size: int | None = None,
+        name: Callable[[int], str] = str,
+    ) -> None:
+        """``image_size``: height and width of every decoded image, in pixels. ``name``: what errors call a row."""
+        self.rows, self.memory_limit, self.image_size, self.name = rows, memory_limit, image_size, name
         self.decoded: Bool[np.ndarray, " rows"] = np.zeros(rows, bool)
         self._array: Images | None = None
         self._mode, self._size, self._next_row = RGB, (0, 0), 0
@@ -45,7 +62,7 @@ class Decoder:
         """Decode the next rows. Raises MissingValues for a null, DatasetTooLarge before memory is taken."""
         if None in encoded:
             row = self._next_row + list(encoded).index(None)
-            raise MissingValues(f"Row {row} has no image", field="dataset.input")
+            raise MissingValues(f"Row {self.name(row)} has no image", field="dataset.input")
         if self._array is None:
             self._array = self._allocate(encoded)
         starts = range(0, len(encoded), CHUNK)
@@ -53,21 +70,26 @@ class Decoder:
         self._next_row += len(encoded)
 
     def _allocate(self, encoded: Sequence[bytes | None]) -> Images | None:
-        first = next((image for data in encoded if (image := opened(data))), None)
+        first = next((image for data in encoded if (image := self._opened(data))), None)
         if first is None:
             return None
-        self._mode, self._size = (GREY if first.mode in GREY_MODES else RGB), first.size
-        shape = (self.rows, len(self._mode), first.height, first.width)
+        self._mode = GREY if first.mode in GREY_MODES else RGB
+        self._size = (self.image_size, self.image_size) if self.image_size else first.size
+        width, height = self._size
+        shape = (self.rows, len(self._mode), height, width)
         if self.memory_limit and np.prod(shape) > self.memory_limit:
-            fact = f"{self.rows} images of {first.width}x{first.height} pixels take {np.prod(shape):,} bytes"
+            fact = f"{self.rows} images of {width}x{height} pixels take {np.prod(shape):,} bytes"
             raise DatasetTooLarge(fact, field="dataset.uri")
         return np.zeros(shape, np.uint8)
 
     def _decode_chunk(self, encoded: Sequence[bytes | None], start: int) -> None:
         for row, data in enumerate(encoded, start=self._next_row + start):
-            image = opened(data)
+            image = self._opened(data)
             if image is not None and self._array is not None:
                 self._place(row, image)
+
+    def _opened(self, data: bytes | None) -> Image.Image | None:
+        return opened(data, at_least=self.image_size)
 
     def _place(self, row: int, image: Image.Image) -> None:
         image = image if image.mode == self._mode else image.convert(self._mode)
@@ -81,24 +103,37 @@ class Decoder:
         self._pool.shutdown()
         broken = np.flatnonzero(~self.decoded)
         if self._array is None or len(broken) > max_undecodable * self.rows:
-            rows = ", ".join(map(str, broken[:5]))
+            rows = ", ".join(self.name(int(row)) for row in broken[:SHOWN])
             raise UndecodableImages(f"{len(broken)} of {self.rows} images, first rows: {rows}", field="dataset.input")
         return self._array
 
 
-def opened(data: bytes | None) -> Image.Image | None:
-    """The decoded image, or None where the bytes are not one that can be used."""
+def opened(data: bytes | None, *, at_least: int | None = None) -> Image.Image | None:
+    """The decoded image, upright, or None where the bytes are not one that can be used.
+
+    A JPEG may be decoded at a half, a quarter or an eighth of its size, never to fewer pixels than ``at_least`` in
+    height or width.
+    """
     try:
         image = Image.open(io.BytesIO(data or b""), formats=FILE_FORMATS)
         if image.width * image.height > LARGEST_IMAGE_PIXELS:
             return None
+        if at_least:
+            image.draft(None, (at_least, at_least))
         image.load()
     except UNDECODABLE:
         return None
+    _turn_upright(image)
     image.info.pop("transparency", None)  # is ignored; Pillow would warn of it
     if image.mode in SIXTEEN_BITS:
         return _eight_bits(image)
     return image if image.mode in MODES else None
+
+
+def _turn_upright(image: Image.Image) -> None:
+    """Turn or mirror the image as its EXIF orientation says; where that cannot be read, leave it as it is stored."""
+    with suppress(*DAMAGED_EXIF):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -13,10 +13,11 @@ SUSPICIOUS = re.compile(r"[\x00-\x1f\x7f?#\\]|%(?:2e|2f|5c|00|25|23|3f)", re.IGN
 
 
 def locate(uri: str, *, roots: Sequence[Path]) -> Path:
-    """The existing file or folder that ``uri`` names, symbolic links resolved.
+    """The existing file or folder that ``uri`` names, symbolic links resolved; or a pattern in a folder that exists.
 
-    An absolute path or a ``file://`` URI. Raises DatasetNotAllowed for any other spelling and for whatever lies outside
-    the roots, whether or not it exists; DatasetNotFound for what would be allowed but is not there.
+    An absolute path or a ``file://`` URI, whose last part may hold ``*`` for any characters. Raises DatasetNotAllowed
+    for any other spelling and for whatever lies outside the roots, whether or not it exists; DatasetNotFound for what
+    would be allowed but is not there.
     """
     path = inside(_path(uri), roots=roots)
     if not _exists(path):
@@ -25,8 +26,9 @@ def locate(uri: str, *, roots: Sequence[Path]) -> Path:
 
 
 def _exists(path: Path) -> bool:
+    """Whether the file or folder exists, or the folder that a pattern's matches would lie in."""
     try:
-        return path.exists()
+        return path.exists() or ("*" in path.name and path.parent.is_dir())
     except OSError:  # a name too long for the file system, a folder that this process may not enter
         return False
 

@@ -14,7 +14,7 @@ from ted_core.datasets.arrays import check_shapes, check_types, samples
 from ted_core.datasets.formats import Format, Limits, Outline
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs
+from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
 
 DEFAULT_INPUT, DEFAULT_TARGET = "x", "y"
 BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, RuntimeError, OSError, ValueError, EOFError)
@@ -64,6 +64,8 @@ def _header(archive: zipfile.ZipFile, name: str) -> Header:
 def _names(arrays: Sequence[str], spec: DatasetSpec) -> tuple[str, str]:
     if isinstance(spec.input, list):
         raise UnusableInputs("An .npz archive takes the name of one array", field="dataset.input")
+    if isinstance(spec.target, list):
+        raise UnusableLabels("An .npz archive takes the name of one array", field="dataset.target")
     chosen = {"dataset.input": spec.input or DEFAULT_INPUT, "dataset.target": spec.target or DEFAULT_TARGET}
     for field, name in chosen.items():
         if name not in arrays:

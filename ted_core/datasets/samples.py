@@ -45,10 +45,12 @@ Inputs = Images | Vectors | Texts | Dialogues
 
 @dataclass(frozen=True)
 class Labels:
-    """One class per sample: ``codes`` index ``classes``, which are sorted, numbers by value."""
+    """What a dataset's target says."""
 
-    codes: Int64[np.ndarray, " samples"]
+    codes: Int64[np.ndarray, " samples"] | Float32[np.ndarray, "samples classes"]
+    """The class of each sample as an index of ``classes``, or for each class 1 where the sample has it."""
     classes: tuple[str, ...]
+    """Sorted, numbers by value; as the request names them where each is a column of its own."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Samples:
     """All rows of the dataset, undecodable ones included."""
     sample_key: pa.Array | None = field(default=None, repr=False)
     """The dataset's own ids, one string per dataset row."""
+    task: str | None = None
+    """The task of an installed package that they set; None for one of our own, which inputs and labels tell."""
 
     def __len__(self) -> int:
         return len(self.labels)

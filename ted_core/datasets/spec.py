@@ -2,10 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Format = Literal["parquet", "npz", "idx"]
-Task = Literal["image-classification", "tabular-classification", "text-classification", "causal-lm"]
+from ted_core.plugins import TaskFamily, known, plugin
+
+FORMATS = ("parquet", "jsonl", "csv", "arrow", "hf", "image-folder", "webdataset", "npz", "idx")
+TASKS = ("image-classification", "tabular-classification", "text-classification", "causal-lm")
+Format = Annotated[str, Field(max_length=100), AfterValidator(known("ted.datasets", FORMATS))]
+Task = Annotated[str, Field(max_length=100), AfterValidator(known("ted.tasks", TASKS))]
+Missing = Literal["refuse", "impute"]
 ColumnName = Annotated[str, Field(max_length=1024)]
 
 
@@ -19,30 +24,70 @@ class DatasetSpec(BaseModel):
         Field(
             min_length=1,
             max_length=4096,
-            description="A file or a folder of files, as an absolute path or a file:// URI.",
+            description="A file or a folder of files, as an absolute path or a file:// URI; for formats of rows also a "
+            "pattern whose last part holds *, such as /data/part-*.jsonl.",
             examples=["file:///data/train.parquet"],
         ),
     ]
     format: Annotated[
         Format,
         Field(
-            description="parquet: a file, or a folder whose *.parquet files are read in name order. npz: named arrays. "
-            "idx: a folder with an images and a labels file, gzipped or not."
+            description="Formats of rows take a file, a folder whose files of the format are read in name order, or a "
+            "pattern. parquet. jsonl: one JSON object per line. csv: a header and rows, separated by tabs where the "
+            "name ends in .tsv. arrow: IPC files or streams. jsonl and csv may be compressed (.gz, .bz2, .zst). hf: "
+            "the folder that Hugging Face datasets' save_to_disk writes. image-folder: a folder with one folder of "
+            "images per class; rows in bytewise order of their paths. webdataset: tar archives (.tar, .tar.gz), whose "
+            "samples are a .jpg, .png or .webp (or .txt) and a .cls or .json. npz: named arrays. idx: a folder with an "
+            "images and a labels file, gzipped or not. Or one that an installed package adds."
         ),
     ] = "parquet"
-    task: Annotated[Task, Field(description="What the proxy learns.")]
+    task: Annotated[
+        Task,
+        Field(
+            description="What the proxy learns: image-classification, tabular-classification, text-classification or "
+            "causal-lm, or a task that an installed package adds.",
+            examples=["image-classification"],
+        ),
+    ]
     input: Annotated[
         ColumnName | Annotated[list[ColumnName], Field(min_length=1, max_length=10_000)] | None,
         Field(
-            description="Column (or, for several numeric columns, columns) that the proxy sees; for npz the array's "
-            "name, for idx the file's name. Where null: 'image' for images, every numeric column but the target for "
-            "tables, 'x' for npz, the only images file for idx."
+            description="Column or columns that the proxy sees: one of images; any of numbers, lists of numbers or "
+            "categories; one or two of texts; a list of messages, or prompt and response. For npz the array's name, "
+            "for idx the file's. Where null: 'image' for images; for tables every column of numbers, or of at most 64 "
+            "different strings, but the target and ids; 'text' or 'sentence' for texts; for causal-lm 'messages' or "
+            "'conversations', or else 'instruction', 'input' and 'output', or else 'prompt' and 'response' or "
+            "'completion'; 'x' for npz; the only images file for idx."
         ),
     ] = None
     target: Annotated[
-        ColumnName | None,
+        ColumnName | Annotated[list[ColumnName], Field(min_length=2, max_length=10_000)] | None,
         Field(
-            description="Column with the class: integers, strings or booleans. Where null: 'label' for Parquet, 'y' "
-            "for npz, the only labels file for idx.",
+            description="Column with the class: integers, strings or booleans. Several classes per row: a column of "
+            "lists of integers or strings, or several columns of 0 and 1. Where null: 'label', or 'y' for npz, the "
+            "only labels file for idx. Null for causal-lm, which learns the answers themselves.",
         ),
     ] = None
+    missing: Annotated[
+        Missing,
+        Field(
+            description="What becomes of missing values in a table's inputs. refuse: the job is refused. impute: a "
+            "missing number becomes its column's median, and a further column of 0 and 1 tells where; a missing "
+            "category is one more category. Lists of numbers, and targets, must be complete.",
+        ),
+    ] = "refuse"
+    image_size: Annotated[
+        int | None,
+        Field(
+            ge=8,
+            le=1024,
+            description="Height and width in pixels that every encoded image is resized to, bilinearly and without "
+            "keeping its aspect ratio. Where null: those of the first image that can be decoded.",
+        ),
+    ] = None
+
+    @property
+    def base_task(self) -> str:
+        """The task of our own that says what inputs and targets are: itself, or what an installed task builds on."""
+        family = None if self.task in TASKS else plugin("ted.tasks", self.task, TaskFamily)
+        return family.base if family else self.task

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.datasets import BENCHMARKS, at_most, digits, noisy, synthetic
-from benchmarks.texts import features
+from benchmarks.texts import features, tf_idf
 from tests.ted_core import examples
 
 SIZES = {
@@ -73,13 +73,13 @@ def test_features_are_fitted_on_training_texts_and_kept(tmp_path: Path) -> None:
     train = ([f"{one} {two}" for one, two in pairwise(words)] * 2, ["a", "b"] * 299)
     path = tmp_path / "kept" / "texts.npz"
 
-    found = features(train, (["word1 word2", "unseen"], ["b", "a"]), path)
+    found = features(train, (["word1 word2", "unseen"], ["b", "a"]), path, encode=tf_idf)
 
     assert found["x"].shape == (598, 256)
     assert found["y_test"].tolist() == [1, 0]
     assert np.abs(found["x_test"][0]).sum() > 0
     assert np.abs(found["x_test"][1]).sum() == 0
-    assert np.array_equal(features(([], []), ([], []), path)["x"], found["x"])
+    assert np.array_equal(features(([], []), ([], []), path, encode=tf_idf)["x"], found["x"])
 
 
 @pytest.mark.data

@@ -1,6 +1,7 @@
 """Small datasets: some that can be used, and one for each way in which one cannot."""
 
 import io
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ TABLES = {
     "null_label": {"image": IMAGES, "label": [None, *LABELS[1:]]},
     "float_labels": {"image": IMAGES, "label": NUMBERS},
     "numbers_as_images": {"image": NUMBERS, "label": LABELS},
-    "words": {"word": [str(row) for row in range(ROWS)], "label": LABELS},
+    "days": {"day": [date(2026, 1, 1 + row % 28) for row in range(ROWS)], "label": LABELS},
 }
 
 

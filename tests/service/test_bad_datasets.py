@@ -42,8 +42,8 @@ UNFIT = [
 
 UNFIT_TABLES = [
     ("null_number.parquet", "mlp", "missing_values", "dataset.input", "'length' of null_number.parquet has 1 null"),
-    ("words.parquet", "mlp", "unusable_inputs", "dataset.input", "No numeric column"),
-    ("numbers.parquet", "resnet18", "proxy_mismatch", "proxy.name", "resnet18 cannot be used for tabular"),
+    ("days.parquet", "mlp", "unusable_inputs", "dataset.input", "No column"),
+    ("numbers.parquet", "resnet18", "proxy_mismatch", "proxy.name", "resnet18 takes images, not vectors"),
     ("numbers.parquet", "cnn", "proxy_mismatch", "proxy.name", "use mlp for vectors"),
 ]
 

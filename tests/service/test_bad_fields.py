@@ -40,9 +40,9 @@ REFUSED = [
     (
         {"dataset": {"task": "regression"}},
         "dataset.task",
-        "'image-classification', 'tabular-classification', 'text-classification' or 'causal-lm'",
+        "'regression' is not among image-classification, tabular-classification, text-classification, causal-lm",
     ),
-    ({"dataset": {"format": "csv"}}, "dataset.format", "'parquet', 'npz' or 'idx', not \"csv\""),
+    ({"dataset": {"format": "xlsx"}}, "dataset.format", "'xlsx' is not among parquet, jsonl, csv"),
     ({"dataset": {"uri": 7}}, "dataset.uri", "a valid string, not 7"),
     ({"dataset": {"uri": ""}}, "dataset.uri", "at least 1 character"),
     ({"dataset": {"uri": "/" * 4097}}, "dataset.uri", "at most 4096 characters"),

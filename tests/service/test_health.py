@@ -198,6 +198,6 @@ def test_a_client_that_goes_away_is_no_defect_of_the_service(settings: Settings)
 def test_the_installed_proxies_are_listed_with_their_defaults(client: TestClient) -> None:
     proxies = {proxy["name"]: proxy for proxy in client.get("/v1/proxies").json()["data"]}
 
-    assert set(proxies) == {"mlp", "cnn", "resnet18"}
+    assert set(proxies) == {"mlp", "cnn", "resnet18", "frozen-encoder", "encoder", "lora"}
     assert proxies["mlp"]["takes"] == ["image", "vector"]
     assert proxies["cnn"]["defaults"]["epochs"] == 12

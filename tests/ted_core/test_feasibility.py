@@ -26,11 +26,11 @@ def checked(
     kind: InputKind = "image",
     rows: int = 1000,
     classes: int = 10,
-    multi_label: bool = False,
+    one_class: bool = True,
 ) -> Training:
     specification = ProxySpec.model_validate({"name": "cnn"} | (proxy or {}))
     asked = PruningPlan(**{"keep_ratio": 0.5} | (plan or {}))
-    return check(asked, specification, kind=kind, rows=rows, classes=classes, multi_label=multi_label)
+    return check(asked, specification, kind=kind, rows=rows, classes=classes, one_class=one_class)
 
 
 def refusal(error: type[TedError], **request: Any) -> TedError:
@@ -92,7 +92,7 @@ def test_a_pretrained_model_is_refused_for_a_proxy_that_starts_from_nothing() ->
 
 @pytest.mark.parametrize("method", ["el2n", "grand", "forgetting", "ccs", "dual"])
 def test_methods_for_one_class_per_sample_are_refused_where_there_are_several_or_none(method: str) -> None:
-    several = refusal(MethodUnsuited, plan={"method": method}, multi_label=True)
+    several = refusal(MethodUnsuited, plan={"method": method}, one_class=False)
     none = refusal(MethodUnsuited, plan={"method": method}, proxy={"name": "lora"}, kind="dialogue")
 
     assert several.field == none.field == "plan.method"

@@ -1,6 +1,8 @@
 """Data sets on disk, and what reading them gives."""
 
 import io
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +11,60 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from pyarrow import ipc
 
 from ted_core.datasets import DatasetSpec, DatasetSummary, Limits, Samples, inspect, load
 from ted_core.errors import TedError
 
 TABLE, IMAGES = "tabular-classification", "image-classification"
+TEXTS, DIALOGUES = "text-classification", "causal-lm"
 
 
 def parquet(path: Path, **columns: Any) -> Path:
     """A Parquet file with these columns."""
     pq.write_table(pa.table(columns), path)
+    return path
+
+
+def jsonl(path: Path, **columns: Any) -> Path:
+    """A file of JSON objects, one per row; what is null is left out."""
+    rows = pa.table(columns).to_pylist()
+    present = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    return lines(path, *map(json.dumps, present))
+
+
+def lines(path: Path, *content: str) -> Path:
+    """A file with these lines of text."""
+    path.write_text("".join(f"{line}\n" for line in content))
+    return path
+
+
+def arrow_file(path: Path, **columns: Any) -> Path:
+    """An Arrow file with these columns, two rows to a batch."""
+    return _ipc(path, pa.table(columns), ipc.new_file)
+
+
+def arrow_stream(path: Path, **columns: Any) -> Path:
+    """An Arrow stream with these columns, two rows to a batch."""
+    return _ipc(path, pa.table(columns), ipc.new_stream)
+
+
+def _ipc(path: Path, table: pa.Table, opened: Callable[..., Any]) -> Path:
+    with opened(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    return path
+
+
+def saved_to_disk(path: Path, **columns: Any) -> Path:
+    """A folder as Hugging Face datasets write it: the rows in two Arrow streams, the second longer than the first."""
+    path.mkdir()
+    table = pa.table(columns)
+    parts = [table.slice(0, len(table) // 3), table.slice(len(table) // 3)]
+    names = [f"data-{number:05}-of-00002.arrow" for number in range(2)]
+    for name, part in zip(names, parts, strict=True):
+        _ipc(path / name, part, ipc.new_stream)
+    (path / "state.json").write_text(json.dumps({"_data_files": [{"filename": name} for name in names]}))
+    (path / "dataset_info.json").write_text("{}")
     return path
 
 

@@ -18,6 +18,7 @@ from ted_core.errors import (
     TedError,
     UnknownColumn,
     UnusableInputs,
+    UnusableLabels,
 )
 from tests.ted_core.datasets import files
 from tests.ted_core.datasets.files import IMAGES
@@ -114,6 +115,15 @@ def test_a_file_is_no_folder(folder: Path) -> None:
 
 def test_several_files_cannot_be_the_input(folder: Path) -> None:
     assert refused_on_sight(UnusableInputs, folder, input=["a", "b"]).field == "dataset.input"
+
+
+def test_several_files_cannot_be_the_target(folder: Path) -> None:
+    assert refused_on_sight(UnusableLabels, folder, target=["a", "b"]).field == "dataset.target"
+
+
+@pytest.mark.parametrize("task", ["text-classification", "causal-lm"])
+def test_images_are_no_text(folder: Path, task: str) -> None:
+    assert refused_on_sight(UnusableInputs, folder, task=task).field == "dataset.task"
 
 
 def test_images_are_no_table(folder: Path) -> None:

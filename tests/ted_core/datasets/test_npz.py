@@ -104,6 +104,15 @@ def test_an_unknown_array_is_refused_with_the_names_there_are(path: Path, choice
     assert (error.field, error.fact) == (field, "'z' is not among x, y")
 
 
+def test_several_arrays_cannot_be_the_target(path: Path) -> None:
+    assert refused_on_sight(UnusableLabels, npz(path, x=X, y=Y), target=["y", "x"]).field == "dataset.target"
+
+
+@pytest.mark.parametrize("task", ["text-classification", "causal-lm"])
+def test_arrays_hold_no_text(path: Path, task: str) -> None:
+    assert refused_on_sight(UnusableInputs, npz(path, x=X, y=Y), task=task).field == "dataset.task"
+
+
 def test_several_arrays_cannot_be_the_input(path: Path) -> None:
     assert refused_on_sight(UnusableInputs, npz(path, x=X, y=Y), input=["x", "y"]).field == "dataset.input"
 

@@ -3,6 +3,7 @@
 import io
 import itertools
 import os
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -225,8 +226,8 @@ def test_left_open_the_inputs_are_the_numbers_that_are_neither_target_nor_id(pat
     assert loaded(path).inputs.shape == (4, 2)
 
 
-def test_a_table_without_a_number_is_refused(path: Path) -> None:
-    parquet(path, text=list("abcd"), label=LABELS)
+def test_a_table_without_a_number_or_category_is_refused(path: Path) -> None:
+    parquet(path, when=[date(2024, 1, day) for day in (1, 2, 3, 4)], label=LABELS)
 
     assert refused_on_sight(UnusableInputs, path).field == "dataset.input"
 
@@ -278,8 +279,8 @@ def test_every_kind_of_number_becomes_a_float32(path: Path, column: Any) -> None
     assert samples.inputs[:, 0].tolist() == [float(value) for value in pa.array(column).to_pylist()]
 
 
-@pytest.mark.parametrize("column", [list("abcd"), [[["a"]]] * 4, [{"a": 1}] * 4], ids=["text", "lists", "struct"])
-def test_what_is_no_number_is_refused(path: Path, column: Any) -> None:
+@pytest.mark.parametrize("column", [[b"a"] * 4, [[["a"]]] * 4, [{"a": 1}] * 4], ids=["bytes", "lists", "struct"])
+def test_what_is_neither_number_nor_category_is_refused(path: Path, column: Any) -> None:
     parquet(path, x=column, label=LABELS)
 
     error = refused_on_sight(UnusableInputs, path, input="x")
@@ -311,7 +312,7 @@ def test_labels_become_codes_of_sorted_classes(
     assert (samples.labels.tolist(), samples.classes) == (codes, classes)
 
 
-@pytest.mark.parametrize("labels", [[0.0, 1.0, 0.0, 1.0], [[0]] * 4, [b"a"] * 4, [None] * 4])
+@pytest.mark.parametrize("labels", [[0.0, 1.0, 0.0, 1.0], [[0.5]] * 4, [b"a"] * 4, [None] * 4])
 def test_labels_of_other_types_are_refused(path: Path, labels: Any) -> None:
     parquet(path, x=NUMBERS, label=labels)
 
@@ -543,6 +544,12 @@ def test_more_images_than_memory_allows_are_refused(path: Path) -> None:
 
     assert "10 images of 8x8 pixels" in error.fact
     assert loaded(path, task=IMAGES, limits=Limits(memory_bytes=10 * 3 * 64)).rows == 10
+
+
+def test_several_columns_of_images_are_refused(path: Path) -> None:
+    parquet(path, left=[image()] * 4, right=[image()] * 4, label=LABELS)
+
+    assert refused_on_sight(UnusableInputs, path, task=IMAGES, input=["left", "right"]).field == "dataset.input"
 
 
 def test_numbers_are_no_images_and_images_no_numbers(path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What an installed package can add to TED: a proxy, a task, a dataset format."""

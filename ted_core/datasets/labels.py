@@ -1,0 +1,80 @@
+"""Target columns → classes: one per row, or any number."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ted_core.datasets.columns import is_list, plain, refuse_nulls
+from ted_core.datasets.formats import Limits
+from ted_core.datasets.places import Places
+from ted_core.datasets.samples import Labels
+from ted_core.errors import SingleClass, UnusableLabels
+
+FIELD = "dataset.target"
+FEWEST_CLASSES = 2
+
+
+def labels(table: pa.Table, targets: Sequence[str], *, places: Places, limits: Limits) -> Labels:
+    """What the target columns say of every row; zeros and no classes where there is no target.
+
+    Raises MissingValues, UnusableLabels, SingleClass, DatasetTooLarge.
+    """
+    if not targets:
+        return Labels(np.zeros(len(table), np.int64), ())
+    if len(targets) > 1:
+        return _flags(table.select(targets), places=places, limits=limits)
+    column = table[targets[0]]
+    if is_list(column.type):
+        return _listed(column, name=targets[0], places=places, limits=limits)
+    return one_class(column, name=targets[0], places=places)
+
+
+def one_class(column: pa.ChunkedArray, *, name: str, places: Places) -> Labels:
+    """Every row's class. Raises MissingValues, SingleClass."""
+    refuse_nulls(column, name=name, field=FIELD, places=places)
+    codes, classes = _coded(plain(column), name=name)
+    return Labels(codes, classes)
+
+
+def _coded(values: pa.ChunkedArray, *, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Every value's index among the sorted classes, and their names."""
+    classes = pc.unique(values).sort()
+    if len(classes) < FEWEST_CLASSES:
+        raise SingleClass(f"Column {name!r} holds {len(classes)} class", field=FIELD)
+    codes = pc.index_in(values, value_set=classes).to_numpy().astype(np.int64)
+    return codes, tuple(str(value) for value in classes.to_pylist())
+
+
+def _listed(column: pa.ChunkedArray, *, name: str, places: Places, limits: Limits) -> Labels:
+    """The classes that each row lists; a row may list none."""
+    refuse_nulls(column, name=name, field=FIELD, places=places)
+    owners = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())
+    values = plain(pc.list_flatten(column))
+    if values.null_count:
+        rows = np.unique(owners[values.is_null().to_numpy()])
+        raise UnusableLabels(f"Column {name!r} lists a null in {places.first(rows)}", field=FIELD)
+    codes, classes = _coded(values, name=name)
+    limits.refuse_beyond(4 * len(column) * len(classes), f"{len(column):,} rows of {len(classes):,} classes")
+    flags = np.zeros((len(column), len(classes)), np.float32)
+    flags[owners, codes] = 1
+    return Labels(flags, classes)
+
+
+def _flags(table: pa.Table, *, places: Places, limits: Limits) -> Labels:
+    """One column per class, 1 where a row has it."""
+    limits.refuse_beyond(4 * table.num_rows * table.num_columns, f"{table.num_columns:,} target columns")
+    flags = np.empty((table.num_rows, table.num_columns), np.float32)
+    for index, name in enumerate(table.column_names):
+        flags[:, index] = _zeros_and_ones(table[name], name=name, places=places)
+    return Labels(flags, tuple(table.column_names))
+
+
+def _zeros_and_ones(column: pa.ChunkedArray, *, name: str, places: Places) -> np.ndarray:
+    refuse_nulls(column, name=name, field=FIELD, places=places)
+    flags: np.ndarray = column.cast(pa.float32(), safe=False).to_numpy()
+    others = np.flatnonzero((flags != 0) & (flags != 1))
+    if len(others):
+        raise UnusableLabels(f"Column {name!r} is neither 0 nor 1 in {places.first(others)}", field=FIELD)
+    return flags

@@ -1,0 +1,35 @@
+"""Where a dataset's rows lie, so that an error can name them."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Places:
+    """The dataset's files and how many rows each has; of a single file nobody needs to be told which."""
+
+    files: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return sum(self.rows)
+
+    def name(self, row: int) -> str:
+        """The row's number, counted from 0; where there are several files, within its file."""
+        if len(self.files) < 2:  # noqa: PLR2004 - a single file
+            return str(row)
+        ends = list(accumulate(self.rows))
+        file = bisect_right(ends, row)
+        return f"{row - ends[file] + self.rows[file]} of {self.files[file]}"
+
+    def first(self, rows: Sequence[int] | np.ndarray) -> str:
+        """How many rows, and the first of them."""
+        return f"{len(rows)} rows, first: {', '.join(self.name(int(row)) for row in rows[:SHOWN])}"

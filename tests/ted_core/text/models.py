@@ -1,0 +1,74 @@
+"""Tiny pretrained models with random weights, saved as transformers saves them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, ViTConfig, ViTModel
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+WORDS = (
+    *("a", "the", "film", "play", "plot", "cast", "end", "was", "is", "not", "very", "so", ",", "."),
+    *("good", "fine", "great", "bad", "dull", "poor"),
+)
+WIDTH = 32
+
+
+def word_tokenizer(*, special: bool = True) -> PreTrainedTokenizerFast:
+    """Knows WORDS; writes [CLS] and [SEP] around texts and pairs as BERT does, or nothing."""
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *WORDS])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=SPECIAL[1]))
+    tokenizer.pre_tokenizer = Whitespace()
+    if special:
+        tokenizer.post_processor = TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
+        )
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+
+
+def tiny_encoder(folder: Path, *, seed: int = 0, special: bool = True, **options: Any) -> Path:
+    """A BERT of two layers of width 32 with its tokenizer."""
+    chosen: dict[str, Any] = {"type_vocab_size": 2, "max_position_embeddings": 64} | options
+    config = BertConfig(
+        vocab_size=len(SPECIAL) + len(WORDS),
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=2 * WIDTH,
+        **chosen,
+    )
+    word_tokenizer(special=special).save_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def tiny_vision_model(folder: Path, *, size: int = 16, pooler: bool = True) -> Path:
+    """A vision transformer of two layers of width 32 for colour images of this size, and how it wants them."""
+    config = ViTConfig(
+        image_size=size,
+        patch_size=8,
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=2 * WIDTH,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        ViTModel(config, add_pooling_layer=pooler).save_pretrained(folder)
+    stated = {
+        "size": {"height": size, "width": size},
+        "image_mean": [0.5, 0.4, 0.3],
+        "image_std": [0.2, 0.25, 0.3],
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(stated))
+    return folder
