@@ -13,6 +13,9 @@ COPY pyproject.toml constraints/ci.txt ./
 RUN python -c "import tomllib; asked = tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']; \
         print(*(name for name in asked if not name.startswith('torch')), sep='\n')" > requirements.txt \
     && pip install -c ci.txt -r requirements.txt
+# What a worker needs beside torch for pretrained models.
+RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+        print(*project['optional-dependencies']['text'], sep='\n')" > text.txt
 
 FROM base AS package
 COPY . .
@@ -26,7 +29,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python", "-m", 
 CMD ["python", "-m", "service"]
 
 FROM base AS worker
-RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu -c ci.txt torch
+RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu -c ci.txt torch -r text.txt
 RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
 USER 10001
 CMD ["python", "-m", "worker"]
@@ -34,7 +37,7 @@ CMD ["python", "-m", "worker"]
 # PyPI's Linux build of torch carries CUDA; the driver comes from the machine.
 FROM base AS worker-gpu
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility TED_DEVICE=cuda
-RUN pip install -c ci.txt torch
+RUN pip install -c ci.txt torch -r text.txt
 RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
 USER 10001
 CMD ["python", "-m", "worker"]

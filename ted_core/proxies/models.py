@@ -18,6 +18,8 @@ FIELD = "proxy.model"
 
 def folder_of(proxy: ProxySpec) -> Path:
     """Where the proxy's pretrained model lies, once ``located`` has named it by its path. Raises UnknownModel."""
+    if find_spec("transformers") is None:
+        raise UnknownModel("Pretrained models need the extra: pip install 'ted-coreset[text]'", field=FIELD)
     name = proxy.model or family_of(proxy.name).model or ""
     return Path(name) if Path(name).is_absolute() else _packaged(name)
 
@@ -27,8 +29,6 @@ def located(proxy: ProxySpec, *, roots: Sequence[Path]) -> ProxySpec:
     name = proxy.model or family_of(proxy.name).model
     if name is None:
         return proxy
-    if find_spec("transformers") is None:
-        raise UnknownModel("Pretrained models need the extra: pip install 'ted-coreset[text]'", field=FIELD)
     path = _in_roots(name, roots) if name not in PACKAGED else _packaged(name)
     return proxy.model_copy(update={"model": str(path)})
 
