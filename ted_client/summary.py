@@ -22,7 +22,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     rows, kept, asked = report["dataset"]["rows"], report["rows_kept"], report["keep_ratio"]
     yield f"[bold]{kept:,} of {rows:,} rows retained[/] ({kept / rows:.1%}, asked for {asked:.1%})"
     yield _reasons(report)
-    yield _classes(report)
+    if report["classes"]:
+        yield _classes(report)
     if report["q"]["value"] is not None or report["q"]["candidates"]:
         yield _exponent(report["q"])
     yield _cost(report["cost"])

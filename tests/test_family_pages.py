@@ -111,3 +111,6 @@ def test_a_pages_request_becomes_a_manifest_of_its_data(page: str, up: Up, data:
     assert len(manifest.row_indices) == job.result["rows_kept"] == round(0.6 * ROWS)
     assert manifest.metadata.dataset.task == request["dataset"]["task"]
     assert up.client.report(job.id)["dataset"]["rows"] == ROWS
+    assert ("transformers" in manifest.metadata.versions) == ("model" in request["proxy"])
+    classes = "Classes, before and after" in up.client.report_page(job.id, tmp_path / "report.html").read_text()
+    assert classes == (page != "language-models")

@@ -25,6 +25,8 @@ from worker.device import describe, determinism
 from worker.messages import Assignment
 
 VERSIONED = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
+PRETRAINED = ("transformers", "tokenizers", "peft", "gguf")
+"""What has a say in the rows where the proxy starts from a pretrained model."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Origin:
             determinism=determinism(self.device),
             cost=self._cost(),
             device=describe(self.device),
-            versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONED},
+            versions=self._versions(),
             job_id=self.assignment.job_id,
             created_at=datetime.now(UTC),
         )
@@ -79,6 +81,10 @@ class Origin:
             shards=tuple(ShardFacts(**vars(shard)) for shard in self.identity.shards),
             fingerprint=self.identity.fingerprint,
         )
+
+    def _versions(self) -> dict[str, str]:
+        used = VERSIONED + (PRETRAINED if self.located.model else ())
+        return {"python": platform.python_version()} | {name: version(name) for name in used}
 
     def _q(self) -> QChoice:
         if self.final.choice is None:
