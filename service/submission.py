@@ -13,6 +13,7 @@ from service.errors import InvalidRequest, MalformedJson
 from service.validation import body_errors
 from ted_core import feasibility
 from ted_core.datasets import DatasetSummary, inspect
+from ted_core.datasets.spec import TASKS
 from ted_core.proxies.models import located
 from ted_core.schedule import loop_epochs
 from ted_jobs.spec import JobSpec
@@ -54,7 +55,11 @@ def admit(spec: JobSpec, *, roots: Sequence[Path], model_roots: Sequence[Path] =
     """
     dataset = inspect(spec.dataset, roots=roots)
     training = feasibility.check(
-        spec.plan, spec.proxy, kind=feasibility.KINDS[spec.dataset.base_task], rows=dataset.rows
+        spec.plan,
+        spec.proxy,
+        kind=feasibility.KINDS[spec.dataset.base_task],
+        rows=dataset.rows,
+        one_class=spec.dataset.task in TASKS and not isinstance(spec.dataset.target, list),
     )
     located(training, roots=model_roots)
     plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_epochs(training.epochs)})

@@ -16,6 +16,9 @@ KINDS: dict[str, InputKind] = {
 }
 
 
+FEWEST_WATCHED_EPOCHS = 3
+WATCHING_METHODS = {"forgetting", "ccs", "dual"}
+"""Those that follow each sample through a training run."""
 ONE_CLASS_METHODS = {"el2n", "grand", "forgetting", "ccs", "dual"}
 
 
@@ -41,6 +44,8 @@ def check(
         raise SingleClass(f"The dataset has {classes} class", field="dataset.target")
     _check_rows(plan, rows=rows, classes=classes)
     _check_floor(plan)
+    if plan.method in WATCHING_METHODS and training.epochs < FEWEST_WATCHED_EPOCHS:
+        raise TooFewRounds(f"Method {plan.method} watches more than {training.epochs} epochs", field="proxy.epochs")
     if plan.rounds and plan.rounds > training.epochs:
         raise TooFewRounds(f"{plan.rounds} rounds need as many epochs, not {training.epochs}", field="plan.rounds")
     return training
@@ -50,6 +55,8 @@ def _check_proxy(proxy: ProxySpec, kind: InputKind) -> None:
     family = family_of(proxy.name)
     if kind not in family.takes:
         raise ProxyMismatch(f"{proxy.name} takes {' or '.join(sorted(family.takes))}s, not {kind}s", field="proxy.name")
+    if family.features and kind == "image" and not proxy.model:
+        raise ProxyMismatch(f"{proxy.name} needs the name of a vision model for images", field="proxy.model")
     if proxy.model and not family.model:
         raise ProxyMismatch(f"{proxy.name} starts from no pretrained model", field="proxy.model")
 

@@ -110,7 +110,7 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
     spec = DatasetSpec.model_validate(
         {"uri": str(path), **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
     )
-    found = identify(spec, roots=[path.parent])
+    found = identify(spec, roots=[Path(path.anchor)])
     if (found.rows, found.fingerprint) != (expected.rows, expected.fingerprint):
         raise ManifestMismatch(f"{dataset} has {found.rows} rows and {found.fingerprint}, not {expected.fingerprint}")
     return manifest

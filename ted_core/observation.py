@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ted_core.batches import Batches, measured
 from ted_core.datasets import Samples
 from ted_core.errors import TooFewRounds, TrainingDiverged
+from ted_core.feasibility import FEWEST_WATCHED_EPOCHS
 from ted_core.meter import Meter
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
@@ -29,7 +30,6 @@ from ted_core.tables import table_of
 from ted_core.training import CountRows, Trainee
 from ted_core.twins import INITIALIZATION, ORDER
 
-FEWEST_EPOCHS = 3
 DUAL_SHARE, DUAL_WINDOW_SHARE = 0.15, 1 / 3
 """DUAL watches 30 of 200 epochs through a window of 10 (Cho et al. 2025, arXiv 2502.06905)."""
 FEWEST_DUAL_EPOCHS, SHORTEST_DUAL_WINDOW = 6, 3
@@ -173,7 +173,7 @@ def observe(
     Raises TooFewRounds, TrainingDiverged.
     """
     observed = epochs or proxy.epochs
-    if observed < FEWEST_EPOCHS:
+    if observed < FEWEST_WATCHED_EPOCHS:
         raise TooFewRounds(f"{observed} epochs show too little of training", field="proxy.epochs")
     run = Run(samples, proxy, table=table_of(samples, proxy, device=device), seed=seed)
     collector = Collector(len(samples), epochs=proxy.epochs)

@@ -36,7 +36,9 @@ class ReportClass(_Facts):
     """What became of one class."""
 
     name: str
-    before: Annotated[int, Field(description="Rows that could be used.")]
+    before: Annotated[
+        int, Field(description="Rows that could be used; of a row with several classes its rarest counts.")
+    ]
     after: Annotated[int, Field(description="Rows that were retained.")]
     kept_share: Annotated[float | None, Field(description="after / before; null where there were none.")]
     internal_generalization: Performance

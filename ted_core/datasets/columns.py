@@ -65,8 +65,9 @@ def encoded_images(column: pa.Array) -> list[bytes | None]:
 
 
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """The column without dictionaries."""
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    """The column without dictionaries, and without string views, which Arrow cannot sort."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return column.cast(pa.string() if pa.types.is_string_view(kind) else kind)
 
 
 def refuse_nulls(column: pa.ChunkedArray, *, name: str, field: str, places: Places, per_row: int = 1) -> None:

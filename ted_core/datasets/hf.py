@@ -13,6 +13,8 @@ from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
+LARGEST = 16 << 20
+"""Bytes of such a file."""
 
 
 class DataFile(BaseModel):
@@ -52,10 +54,15 @@ def files(path: Path, _: DatasetSpec) -> Sequence[Path]:
 
 
 def _read(path: Path, content: type[Content]) -> Content:
+    if path.is_symlink() or path.stat().st_size > LARGEST:
+        raise DatasetUnreadable(f"{path} is a link, or longer than it ever is", field="dataset.uri")
     try:
         return content.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise DatasetUnreadable(f"{path} does not say what it should ({error})", field="dataset.uri") from error
+    except OSError as error:
+        raise DatasetUnreadable(f"{path} cannot be read ({error})", field="dataset.uri") from error
+    except ValidationError as error:  # without what stands in the file
+        reason = f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}"
+        raise DatasetUnreadable(f"{path} does not say what it should ({reason})", field="dataset.uri") from error
 
 
 def _inside(folder: Path, name: str) -> Path:

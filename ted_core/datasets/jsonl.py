@@ -19,6 +19,8 @@ from ted_core.errors import DatasetUnreadable, MixedTypes
 
 BLOCK_BYTES = 4 << 20
 LONGEST_LINE = 256 << 20
+MOST_NESTED = 1000
+"""Different keys inside a file's columns; objects that are keyed by ids would make a field of every id."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 INCONSISTENT = (pa.ArrowException, OverflowError, TypeError, ValueError)
 """What values that no single type can hold make Arrow raise."""
@@ -68,6 +70,7 @@ def _scan(path: Path) -> Scan:
 
 
 def _extended(schema: pa.Schema, lines: Sequence[Line], path: Path) -> pa.Schema:
+    _refuse_keys_as_data(lines, path)
     try:
         return _merged(schema, _schema([line.record for line in lines]))
     except INCONSISTENT as error:
@@ -77,6 +80,27 @@ def _extended(schema: pa.Schema, lines: Sequence[Line], path: Path) -> pa.Schema
             return schema
         fact = f"Line {lines[0].number} of {path.name} does not fit those before ({error})"
         raise MixedTypes(fact, field="dataset.uri") from error
+
+
+def _refuse_keys_as_data(lines: Sequence[Line], path: Path) -> None:
+    """Raise DatasetUnreadable for objects keyed by ids: each key would be a field of every row's."""
+    seen: set[tuple[str, ...]] = set()
+    for line in lines:
+        for name, value in line.record.items():
+            _note_keys(value, (name,), seen)
+        if len(seen) > MOST_NESTED:
+            fact = f"By line {line.number} of {path.name} the objects in its columns have {len(seen):,} different keys"
+            raise DatasetUnreadable(f"{fact}; write such objects as strings, or leave them out", field="dataset.uri")
+
+
+def _note_keys(value: Any, place: tuple[str, ...], seen: set[tuple[str, ...]]) -> None:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            seen.add((*place, name))
+            _note_keys(inner, (*place, name), seen)
+    elif isinstance(value, list):
+        for inner in value:
+            _note_keys(inner, place, seen)
 
 
 def _schema(records: Sequence[dict[str, Any]]) -> pa.Schema:

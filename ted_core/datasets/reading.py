@@ -92,9 +92,13 @@ def opened(spec: DatasetSpec, *, roots: Sequence[Path]) -> OpenedDataset:
 
 def _check(member: Member, *, roots: Sequence[Path]) -> None:
     """Raise DatasetNotAllowed for a link that leaves the roots, DatasetUnreadable for a pipe, which may never end."""
-    if member.path.is_symlink():
-        inside(member.path, roots=roots)
-    if not member.path.is_file():
+    try:
+        if member.path.is_symlink():
+            inside(member.path, roots=roots)
+        regular = member.path.is_file()
+    except OSError as error:  # a name too long for the file system, a folder that is closed to this process
+        raise DatasetUnreadable(f"A file cannot be looked at ({error.strerror})", field="dataset.uri") from error
+    if not regular:
         raise DatasetUnreadable(f"{member.name} is no regular file", field="dataset.uri")
 
 

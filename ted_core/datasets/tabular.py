@@ -99,7 +99,7 @@ def _lists(column: pa.ChunkedArray, *, name: str, places: Places) -> Block:
 def _float32(column: pa.ChunkedArray) -> np.ndarray:
     """The numbers, NaN where null."""
     values: np.ndarray = column.cast(pa.float32(), safe=False).to_numpy()
-    return values
+    return values if values.flags.writeable else values.copy()
 
 
 def refuse_non_finite(block: np.ndarray, *, name: str, places: Places) -> None:

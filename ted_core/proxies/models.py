@@ -49,8 +49,8 @@ def _in_roots(name: str, roots: Sequence[Path]) -> Path:
     for candidate in [Path(name)] if Path(name).is_absolute() else [root / name for root in roots]:
         try:
             path = inside(candidate, roots=roots)
-        except DatasetNotAllowed:
+            if (path / "config.json").is_file() or (path.suffix == ".gguf" and path.is_file()):
+                return path
+        except (DatasetNotAllowed, OSError):  # elsewhere, too long a name, a folder that is closed to this process
             continue
-        if (path / "config.json").is_file() or (path.suffix == ".gguf" and path.is_file()):
-            return path
     raise UnknownModel(f"{name!r} is not among {', '.join(PACKAGED)} nor in a model folder", field=FIELD)

@@ -36,7 +36,10 @@ def kept(
     if folder is None:
         return make()
     path = _whole(folder, key, ending) or _placed(folder, key, ending, lambda partial: write(make(), partial))
-    return read(path)
+    try:
+        return read(path)
+    except FileNotFoundError:  # somebody has just made room
+        return make()
 
 
 def _whole(folder: Path, key: str, ending: str) -> Path | None:

@@ -29,12 +29,14 @@ def features(samples: Samples, folder: Path, *, device: str = "cpu") -> Features
         return image_features(samples.inputs, folder, device=device)
     assert isinstance(samples.inputs, Texts), "only texts and images have features"  # noqa: S101
     cache = samples.inputs.cache
-    key = _key(samples.inputs, folder) if cache else ""
+    key = _key(samples.inputs, folder, device) if cache else ""
     return kept(cache, key, ".features.npy", make=partial(_of_texts, samples, folder, device), write=_write, read=_read)
 
 
-def _key(texts: Texts, folder: Path) -> str:
-    return key_of(tokens=token_key(texts, folder), model=files_digest(model_files(folder)))
+def _key(texts: Texts, folder: Path, device: str) -> str:
+    """A GPU calculates in another precision, and another torch may round otherwise."""
+    made_by = [torch.device(device).type, torch.__version__]
+    return key_of(tokens=token_key(texts, folder), model=files_digest(model_files(folder)), made_by=made_by)
 
 
 @torch.inference_mode()

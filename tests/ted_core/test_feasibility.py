@@ -42,7 +42,7 @@ def refusal(error: type[TedError], **request: Any) -> TedError:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_what_is_left_open_takes_the_proxys_own_default(name: str) -> None:
     family = FAMILIES[name]
-    training = checked(proxy={"name": name}, kind=min(family.takes))
+    training = checked(proxy={"name": name}, kind=max(family.takes))
 
     assert training.name == name
     assert (training.epochs, training.batch_size, training.augment) == (
@@ -143,3 +143,13 @@ def test_every_refusal_says_what_to_do_about_it() -> None:
     assert "6 rounds" in str(error)
     assert "raise proxy.epochs" in str(error)
     assert error.code() == "too_few_rounds"
+
+
+@pytest.mark.parametrize("method", ["forgetting", "ccs", "dual"])
+def test_methods_that_watch_a_run_need_three_epochs(method: str) -> None:
+    assert refusal(TooFewRounds, plan={"method": method}, proxy={"epochs": 2}).field == "proxy.epochs"
+    assert checked(plan={"method": method}, proxy={"epochs": 3}).epochs == 3
+
+
+def test_a_frozen_encoder_of_images_must_be_named() -> None:
+    assert refusal(ProxyMismatch, proxy={"name": "frozen-encoder"}).field == "proxy.model"

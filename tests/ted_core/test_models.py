@@ -58,3 +58,8 @@ def test_without_model_folders_only_packaged_models_have_names() -> None:
 
 def test_a_proxy_that_starts_from_nothing_needs_no_model() -> None:
     assert located(ProxySpec(name="cnn"), roots=[]).model is None
+
+
+def test_a_name_that_no_file_system_knows_is_refused_like_any_other(models: Path) -> None:
+    with pytest.raises(UnknownModel):
+        located(ProxySpec(name="encoder", model="a" * 300), roots=[models])

@@ -32,3 +32,13 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     trim(tmp_path / "missing", at_most=0)
 
     assert not (tmp_path / "missing").exists()
+
+
+def test_what_somebody_is_writing_stays(tmp_path: Path) -> None:
+    (tmp_path / "tokens.partial.arrow").write_bytes(b"x" * 100)
+    (tmp_path / "left.partial.arrow").write_bytes(b"x" * 100)
+    os.utime(tmp_path / "left.partial.arrow", (1, 1))
+
+    trim(tmp_path, at_most=0)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["tokens.partial.arrow"]

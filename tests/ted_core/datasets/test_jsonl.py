@@ -331,3 +331,13 @@ def test_whatever_byte_is_damaged_the_error_is_one_of_ours(path: Path, data: st.
         assert error.field is not None
     else:
         assert rows in (6, 7)
+
+
+def test_objects_that_are_keyed_by_ids_are_refused_before_they_take_memory(path: Path) -> None:
+    rows = [{"text": "word", "label": number % 2, "meta": {f"user{number}": {"n": 1}}} for number in range(600)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    error = refused_on_sight(DatasetUnreadable, path, task="text-classification")
+
+    assert "By line 501 of" in error.fact
+    assert "1,002 different keys" in error.fact
