@@ -115,6 +115,7 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path, valkey: str) -> 
             "TED_BROKER_URL": valkey,
             "TED_HOME": str(tmp_path / "home"),
             "TED_DATASET_ROOTS": str(tmp_path),
+            "TED_MODEL_ROOTS": str(tmp_path / "models"),
         }
         assert set(here) == set(COMPOSE["x-environment"])
         yield os.environ | here | {"TED_PORT": str(free_port())}
