@@ -20,7 +20,7 @@ from ted_core.errors import DatasetUnreadable, MixedTypes
 BLOCK_BYTES = 4 << 20
 LONGEST_LINE = 256 << 20
 MOST_NESTED = 1000
-"""Different keys inside a file's columns; objects that are keyed by ids would make a field of every id."""
+"""Different keys inside the columns of a block of lines; objects keyed by ids would make a field of every id."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 INCONSISTENT = (pa.ArrowException, OverflowError, TypeError, ValueError)
 """What values that no single type can hold make Arrow raise."""
@@ -64,13 +64,13 @@ def _holds(known: pa.DataType, found: pa.DataType) -> bool:
 def _scan(path: Path) -> Scan:
     schema, rows = pa.schema([]), 0
     for lines in _blocks(path):
+        _refuse_keys_as_data(lines, path)
         schema = _extended(schema, lines, path)
         rows += len(lines)
     return Scan(schema, rows)
 
 
 def _extended(schema: pa.Schema, lines: Sequence[Line], path: Path) -> pa.Schema:
-    _refuse_keys_as_data(lines, path)
     try:
         return _merged(schema, _schema([line.record for line in lines]))
     except INCONSISTENT as error:
