@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import cost, fidelity, noise
+from benchmarks import cost, fidelity, instructions, noise
 from benchmarks.accuracy.cells import results_in
 from benchmarks.accuracy.experiments import Experiment, experiments_in
 from benchmarks.accuracy.summary import summary
@@ -53,7 +53,7 @@ def pictures(experiments: Sequence[Experiment]) -> Iterator[str]:
 
 def document(folders: Sequence[Path]) -> str:
     """The whole of it."""
-    found = [(module.section, module.results_in(folders)) for module in (cost, fidelity, noise)]
+    found = [(module.section, module.results_in(folders)) for module in (cost, fidelity, noise, instructions)]
     rows = [*results_in(folders), *(row for _, rows in found for row in rows)]
     others = (part for section_of, own in found if own for part in section_of(own))
     parts = [*header(rows, folders), *accuracy(experiments_in(folders)), *others]

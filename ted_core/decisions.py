@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float32, Int32, UInt8, UInt16, UInt64
+from jaxtyping import Bool, Float32, Int32, Int64, UInt8, UInt16, UInt64
 
 
 class Reason(IntEnum):
@@ -36,6 +37,13 @@ PHRASES = {
 }
 
 
+class Members(NamedTuple):
+    """Pairs of a row and a class that it has."""
+
+    row: Int64[np.ndarray, " pairs"]
+    label: Int32[np.ndarray, " pairs"]
+
+
 @dataclass(frozen=True)
 class Decisions:
     """One entry per row of the dataset, in the dataset's own row order, undecodable rows included.
@@ -56,3 +64,15 @@ class Decisions:
     classes: tuple[str, ...]
     sample_key: pa.Array | None = None
     """The dataset's own ids as strings, where it has any."""
+    base_performance: Float32[np.ndarray, " rows"] | None = None
+    """What the pretrained model makes of the rows as it comes, for proxies that start from one and answer."""
+    members: Members | None = None
+    """Every class of every row, where rows may have several; ``label`` then holds the rarest."""
+
+    @property
+    def memberships(self) -> Members:
+        """Every class of every row that has any."""
+        if self.members is not None:
+            return self.members
+        rows = np.flatnonzero(self.label >= 0)
+        return Members(rows, self.label[rows])

@@ -16,8 +16,10 @@ from pydantic import ValidationError
 
 from ted_core.content import indices_digest
 from ted_core.datasets.identity import identify
+from ted_core.datasets.location import everywhere
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import ManifestMismatch
+from ted_core.objects import is_object_uri
 from ted_core.provenance import ManifestMetadata
 
 METADATA_KEY = b"ted"
@@ -46,6 +48,7 @@ DECISIONS_SCHEMA = pa.schema(
         pa.field("rank", pa.uint64(), nullable=False),
         pa.field("last_round", pa.uint16(), nullable=False),
         pa.field("reason", CATEGORY, nullable=False),
+        pa.field("base_performance", pa.float32()),
     ]
 )
 
@@ -100,17 +103,17 @@ def _check_indices(manifest: Manifest) -> None:
 
 
 def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
-    """The manifest, once the dataset at this path proved to be the one it was made from.
+    """The manifest, once the dataset at this path or URI proved to be the one it was made from.
 
     Raises ManifestMismatch on another fingerprint or row count, on other columns and on altered indices.
     """
     manifest = manifest if isinstance(manifest, Manifest) else read(manifest)
     expected = manifest.metadata.dataset
-    path = Path(dataset).resolve()
+    uri = str(dataset) if is_object_uri(str(dataset)) else str(Path(dataset).resolve())
     spec = DatasetSpec.model_validate(
-        {"uri": str(path), **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
+        {"uri": uri, **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
     )
-    found = identify(spec, roots=[Path(path.anchor)])
+    found = identify(spec, roots=[everywhere(uri)])
     if (found.rows, found.fingerprint) != (expected.rows, expected.fingerprint):
         raise ManifestMismatch(f"{dataset} has {found.rows} rows and {found.fingerprint}, not {expected.fingerprint}")
     return manifest

@@ -95,6 +95,7 @@ def _all(decisions: Decisions) -> Iterator[pa.RecordBatch]:
             "rank": decisions.rank[part],
             "last_round": decisions.last_round[part],
             "reason": pa.DictionaryArray.from_arrays(decisions.reason[part].astype(np.int32), phrases),
+            "base_performance": _base(decisions, rows),
         }
         yield pa.record_batch(columns, schema=DECISIONS_SCHEMA)
 
@@ -108,6 +109,12 @@ def _keys(decisions: Decisions, rows: np.ndarray) -> pa.Array:
     if decisions.sample_key is None:
         return pa.nulls(len(rows), pa.string())
     return decisions.sample_key.take(pa.array(rows)).cast(pa.string())
+
+
+def _base(decisions: Decisions, rows: np.ndarray) -> pa.Array:
+    if decisions.base_performance is None:
+        return pa.nulls(len(rows), pa.float32())
+    return pa.array(decisions.base_performance[rows])
 
 
 def _write_file(

@@ -51,7 +51,14 @@ class PruningPlan(BaseModel):
         ),
     ] = None
     class_floor: Annotated[
-        float, Field(ge=0, le=1, description="Smallest share of its own rows that every class keeps.")
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Smallest share of its own rows that every class keeps, rounded down to whole rows; at most "
+            "keep_ratio. A class of n rows keeps one for certain from 1/n on. Of a row with several classes the rarest "
+            "counts.",
+        ),
     ] = 0.0
     seed: Annotated[int, Field(ge=0, lt=2**32, description="Seed of every random choice.")] = 0
 

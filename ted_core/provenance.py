@@ -81,6 +81,8 @@ class Cost(_Facts):
     """The part of ``rows_trained`` that the choice of q took."""
     full_run_rows: int
     seconds: float
+    batch_parts: int = 1
+    """Into how many parts batches were cut, their gradients added up, after memory had run out with fewer."""
 
     @property
     def of_one_full_run(self) -> float:

@@ -37,11 +37,30 @@ class ReportClass(_Facts):
 
     name: str
     before: Annotated[
-        int, Field(description="Rows that could be used; of a row with several classes its rarest counts.")
+        int, Field(description="Rows that could be used; a row with several classes counts in each of them.")
     ]
     after: Annotated[int, Field(description="Rows that were retained.")]
     kept_share: Annotated[float | None, Field(description="after / before; null where there were none.")]
     internal_generalization: Performance
+
+
+class ReportGain(_Facts):
+    """What training adds to what a pretrained model can do already; means over some rows."""
+
+    rows: int
+    base: Annotated[float, Field(description="Performance of the pretrained model as it comes.")]
+    internal_generalization: Annotated[
+        float, Field(description="Performance of the twins that did not train on the row, mean over the loop's rounds.")
+    ]
+    gain: Annotated[float, Field(description="The second less the first.")]
+
+
+class ReportGains(_Facts):
+    """The gain on all rows that were measured, and on those of either fate; null where there are none."""
+
+    all: ReportGain | None
+    kept: ReportGain | None
+    pruned: ReportGain | None
 
 
 class Histogram(_Facts):
@@ -84,10 +103,14 @@ class ReportCost(_Facts):
     """What the selection took, beside one training run on all rows with the same proxy."""
 
     rows_trained: Annotated[int, Field(description="Rows that proxies were trained on, each visit counted.")]
-    rows_measured: Annotated[int, Field(description="Rows that they were then measured on.")]
+    rows_measured: Annotated[int, Field(description="Rows that they were measured on, each visit counted.")]
     rows_trained_choosing: Annotated[int, Field(description="The part of rows_trained that the choice of q took.")]
     full_run_rows: Annotated[int, Field(description="rows_trained of one training run of the proxy on all rows.")]
     of_one_full_run: Annotated[float, Field(description="rows_trained / full_run_rows.")]
+    batch_parts: Annotated[
+        int,
+        Field(description="Into how many parts batches were cut, their gradients added up, after memory had run out."),
+    ] = 1
     seconds: PhaseSeconds
 
 
@@ -136,6 +159,12 @@ class Report(_Facts):
     classes: Annotated[tuple[ReportClass, ...], Field(description="Every class, in the order of the labels.")]
     scores: Annotated[Histogram, Field(description="By score.")]
     internal_generalization: Annotated[Histogram, Field(description="By internal generalization, from 0 to 1.")]
+    gains: Annotated[
+        ReportGains | None,
+        Field(
+            description="For proxies that start from a language model: what it knows before any training, and after."
+        ),
+    ] = None
     rounds: tuple[ReportRound, ...]
     q: Annotated[QChoice, Field(description="The exponent that was used, who chose it, and from what.")]
     cost: ReportCost

@@ -1,6 +1,6 @@
 """Makes the report of a job from its rounds, its decisions and its manifest's metadata."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from ted_core.report import (
     ReportDataset,
     ReportExample,
     ReportExamples,
+    ReportGain,
+    ReportGains,
     ReportRound,
 )
 from ted_core.rounds import Round
@@ -28,9 +30,11 @@ FILE_NAME = "report.json"
 class RoundLog:
     """What the report says of each round, noted as it ends: no round needs to be held for it."""
 
-    def __init__(self) -> None:
-        self.rounds: list[ReportRound] = []
-        self._before: Bool[np.ndarray, " samples"] | None = None
+    def __init__(
+        self, rounds: Iterable[ReportRound] = (), *, retained: Bool[np.ndarray, " samples"] | None = None
+    ) -> None:
+        """``rounds``: those before, after the last of which these samples were retained."""
+        self.rounds, self._before = list(rounds), retained
 
     def note(self, done: Round) -> None:
         """Add a round that has just ended."""
@@ -70,6 +74,7 @@ def compiled(decisions: Decisions, log: RoundLog, *, metadata: ManifestMetadata,
         classes=tuple(_classes(decisions)),
         scores=_histogram(decisions.score, decisions),
         internal_generalization=_histogram(decisions.internal_generalization.clip(0, 1), decisions, bounds=(0.0, 1.0)),
+        gains=_gains(decisions),
         rounds=tuple(log.rounds),
         cost=_cost(metadata.cost, seconds),
         examples=_examples(decisions),
@@ -95,14 +100,13 @@ def _reasons(decisions: Decisions) -> dict[str, int]:
 
 def _classes(decisions: Decisions) -> Iterator[ReportClass]:
     """Every class, counted in one pass however many there are."""
-    usable, measured = decisions.label >= 0, np.isfinite(decisions.internal_generalization)
-    before, after = _per_class(decisions, usable), _per_class(decisions, usable & decisions.kept)
-    known = _per_class(decisions, usable & measured)
-    performance = np.bincount(
-        decisions.label[usable & measured],
-        weights=decisions.internal_generalization[usable & measured],
-        minlength=len(decisions.classes),
+    rows, labels = decisions.memberships
+    found, classes = decisions.internal_generalization[rows], len(decisions.classes)
+    measured = np.isfinite(found)
+    before, after, known = (
+        np.bincount(chosen, minlength=classes) for chosen in (labels, labels[decisions.kept[rows]], labels[measured])
     )
+    performance = np.bincount(labels[measured], weights=found[measured], minlength=classes)
     for code, name in enumerate(decisions.classes):
         yield ReportClass(
             name=name,
@@ -113,8 +117,21 @@ def _classes(decisions: Decisions) -> Iterator[ReportClass]:
         )
 
 
-def _per_class(decisions: Decisions, chosen: Bool[np.ndarray, " rows"]) -> Int64[np.ndarray, " classes"]:
-    return np.bincount(decisions.label[chosen], minlength=len(decisions.classes))
+def _gains(decisions: Decisions) -> ReportGains | None:
+    """What the twins know more than the pretrained model; None where there is none that answers."""
+    base, trained = decisions.base_performance, decisions.internal_generalization
+    if base is None:
+        return None
+    measured = np.isfinite(base) & np.isfinite(trained)
+    fates = {"all": measured, "kept": measured & decisions.kept, "pruned": measured & ~decisions.kept}
+    return ReportGains(**{name: _gain(base[rows], trained[rows]) for name, rows in fates.items()})
+
+
+def _gain(base: Float32[np.ndarray, " some"], trained: Float32[np.ndarray, " some"]) -> ReportGain | None:
+    if not len(base):
+        return None
+    before, after = (float(performance.mean(dtype=np.float64)) for performance in (base, trained))
+    return ReportGain(rows=len(base), base=before, internal_generalization=after, gain=after - before)
 
 
 def _histogram(

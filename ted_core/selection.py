@@ -1,19 +1,24 @@
 """The last round → a decision about every row of the dataset, and why."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Int32, Int64, UInt8, UInt64
+from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt8, UInt64
 
 from ted_core.baselines.ccs import hardest
 from ted_core.baselines.outcome import Quota
 from ted_core.datasets import Samples
-from ted_core.decisions import Decisions, Reason
+from ted_core.decisions import Decisions, Members, Reason
 from ted_core.distance import turning_point
 from ted_core.plan import PruningPlan
 from ted_core.rounds import Round
 
 
-def decisions(final: Round, samples: Samples, plan: PruningPlan) -> Decisions:
-    """What became of every dataset row; undecodable rows are pruned and rank last."""
+def decisions(
+    final: Round, samples: Samples, plan: PruningPlan, *, base: Float32[np.ndarray, " samples"] | None = None
+) -> Decisions:
+    """What became of every dataset row; undecodable rows are pruned and rank last.
+
+    ``base`` is what the pretrained model makes of the samples before any training.
+    """
     return Decisions(
         kept=_scattered(final.retained, samples, fill=False),
         internal_generalization=_scattered(final.internal_generalization, samples, fill=np.nan),
@@ -24,12 +29,19 @@ def decisions(final: Round, samples: Samples, plan: PruningPlan) -> Decisions:
         label=_scattered(_labels(samples), samples, fill=-1),
         classes=samples.classes,
         sample_key=samples.sample_key,
+        base_performance=None if base is None else _scattered(base, samples, fill=np.nan),
+        members=_members(samples) if samples.multi_label else None,
     )
 
 
 def _labels(samples: Samples) -> Int32[np.ndarray, " samples"]:
     """Each sample's class; of several the rarest, -1 for none."""
     return np.where(samples.groups < len(samples.classes), samples.groups, -1).astype(np.int32)
+
+
+def _members(samples: Samples) -> Members:
+    sample, label = samples.labels.nonzero()
+    return Members(samples.row_index[sample].astype(np.int64), label.astype(np.int32))
 
 
 def _scattered(values: np.ndarray, samples: Samples, *, fill: object) -> np.ndarray:

@@ -28,7 +28,7 @@ def strongest(score: Sequence[float], count: int, *, labels: Sequence[int], clas
     kept: set[int] = set()
     for label in set(labels):
         own = [sample for sample in best_first if labels[sample] == label]
-        kept.update(own[: math.floor(class_floor * len(own))])
+        kept.update(own[: math.floor(round(class_floor * len(own), 9))])
     for sample in best_first:
         if len(kept) < count:
             kept.add(sample)

@@ -39,6 +39,7 @@ def render(report: Report) -> str:
         report=report,
         shares=parts.shares(report),
         classes=parts.classes(report),
+        gains=parts.gains(report),
         payback=parts.payback(report),
         costs=parts.costs(report),
         rounds=charts.rounds(report.rounds, rows=report.dataset.rows),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from service.report_page.colours import colour, place
 from ted_core.distance import turning_point
-from ted_core.report import Report, ReportClass
+from ted_core.report import Report, ReportClass, ReportGain
 
 ALL_CLASSES, ENDS = 40, 15
 """So many classes are all shown; of more, so many that kept the least and as many that kept the most."""
@@ -52,6 +52,8 @@ class ClassTable:
     omitted: int
     emptied: int
     """Classes of which nothing was retained."""
+    shared: bool
+    """Whether rows have several classes, or none."""
 
 
 def classes(report: Report) -> ClassTable:
@@ -68,11 +70,19 @@ def classes(report: Report) -> ClassTable:
         count=len(found),
         omitted=len(found) - shown,
         emptied=sum(1 for one in found if one.before and not one.after),
+        shared=sum(one.before for one in found) != report.dataset.rows - report.dataset.undecodable,
     )
 
 
 def _class_row(one: ReportClass, largest: int, ratio: float) -> ClassRow:
     return ClassRow(one, one.before / largest, one.after / largest, ratio * one.before / largest)
+
+
+def gains(report: Report) -> tuple[tuple[str, ReportGain], ...]:
+    """What training adds on which rows; nothing where no language model answered before it."""
+    found = report.gains
+    named = {"all rows": found.all, "retained": found.kept, "pruned": found.pruned} if found else {}
+    return tuple((name, one) for name, one in named.items() if one)
 
 
 def divide(report: Report) -> float | None:

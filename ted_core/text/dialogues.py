@@ -16,6 +16,7 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from ted_core.errors import NothingToLearn
+from ted_core.text.disguise import Disguise, Turn
 
 PLAIN_TEMPLATE = (
     "{{ bos_token }}"
@@ -34,8 +35,6 @@ DATE = "26 Jul 2024"
 """Templates in the manner of Llama 3 write today's date where none is given; equal conversations are to give equal
 tokens on any day."""
 
-Turn = dict[str, str]
-"""``role`` (system, user or assistant) and ``content``."""
 Span = tuple[int, int]
 """An answer's place in the text: its first character, and the one after its last."""
 Render = Callable[..., str]
@@ -51,17 +50,19 @@ def encoded(
     """A conversation's token ids, at most ``longest``, and for each whether it belongs to an answer.
 
     What ends an answer's turn belongs to it, white space after that does not; what follows the last answer is left
-    out. A conversation that is too long loses the front of its prompt, down to a quarter of the length, and then its
-    end. Raises NothingToLearn, with the row, where there is no answer.
+    out. Special tokens are the chat template's; where a turn spells one, it is text. A conversation that is too long
+    loses the front of its prompt, down to a quarter of the length, and then its end. Raises NothingToLearn, with the
+    row, where there is no answer.
     """
-    text, spans = written(turns, tokenizer)
-    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    answers = _inside([start for start, _ in encoding["offset_mapping"]], spans)
+    disguise = Disguise.of(turns, tokenizer)
+    text, spans = written(disguise.on(turns), tokenizer)
+    tokens = list(disguise.tokens(text, tokenizer))
+    answers = _inside([start for _, start in tokens], spans)
     if not any(answers):
         roles = ", ".join(turn["role"] for turn in turns) or "none"
         raise NothingToLearn(f"Row {row}, whose turns are {roles}", field="dataset.input")
     kept = _kept(answers, longest)
-    return encoding["input_ids"][kept], answers[kept]
+    return [one for one, _ in tokens[kept]], answers[kept]
 
 
 def written(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> tuple[str, list[Span]]:

@@ -42,8 +42,15 @@ def mean_over(
 
 
 def half_precision(device: torch.device) -> torch.autocast:
-    """Multiplications in bfloat16 where the device has it; float32 on a CPU, which would not be faster."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" and torch.cuda.is_bf16_supported())
+    """Multiplications in bfloat16 where the device has them; one processor thread is three times as fast with them."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device))
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for it. Elsewhere it would be emulated, and slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def pooled_encoder(folder: Path) -> MeanPooled:

@@ -1,57 +1,76 @@
 """Samples → the vectors that a frozen pretrained model makes of them, once for all models that train on them."""
 
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32
+from torch import Tensor
 
-from ted_core.batches import measured
+from ted_core import mapping
+from ted_core.caching import files_digest, kept, key_of
 from ted_core.datasets import Samples
-from ted_core.datasets.samples import Texts
-from ted_core.text.caching import files_digest, kept, key_of
-from ted_core.text.encoder import pooled_encoder
+from ted_core.datasets.samples import Kind
+from ted_core.text.digest import digest_of
+from ted_core.text.encoder import multiplies_bfloat16, pooled_encoder
 from ted_core.text.pretrained import model_files
 from ted_core.text.tables import TokenTable
 from ted_core.text.tokenization import token_key
 from ted_core.text.vision import image_features
 
 Features = Float32[np.ndarray, "samples features"]
+Parts = Iterator[tuple[np.ndarray, Tensor]]
+"""Numbers of some samples, and their vectors."""
 
 
 def features(samples: Samples, folder: Path, *, device: str = "cpu") -> Features:
     """One vector per sample: of a text the mean over its tokens, of an image what the model itself pools.
 
-    Those of texts are kept in the texts' cache. Raises UnknownModel, ProxyMismatch.
+    Where the samples have a cache, they lie in a file there. Raises UnknownModel, ProxyMismatch.
     """
-    if isinstance(samples.inputs, np.ndarray):
-        return image_features(samples.inputs, folder, device=device)
-    assert isinstance(samples.inputs, Texts), "only texts and images have features"  # noqa: S101
-    cache = samples.inputs.cache
-    key = _key(samples.inputs, folder, device) if cache else ""
-    return kept(cache, key, ".features.npy", make=partial(_of_texts, samples, folder, device), write=_write, read=_read)
+    make = MAKES[samples.kind]
+
+    def write(path: Path) -> None:
+        _fill(lambda *shape: mapping.mapped(path, shape, np.float32), make(samples, folder, device), len(samples))
+
+    if samples.cache is None:
+        return _fill(lambda *shape: np.zeros(shape, np.float32), make(samples, folder, device), len(samples))
+    return kept(samples.cache, _key(samples, folder, device), ".features.npy", write=write, read=mapping.read)
 
 
-def _key(texts: Texts, folder: Path, device: str) -> str:
-    """A GPU calculates in another precision, and another torch may round otherwise."""
-    made_by = [torch.device(device).type, torch.__version__]
-    return key_of(tokens=token_key(texts, folder), model=files_digest(model_files(folder)), made_by=made_by)
+def _key(samples: Samples, folder: Path, device: str) -> str:
+    """Devices calculate in different precisions, and another torch may round otherwise."""
+    made_by = [torch.device(device).type, multiplies_bfloat16(torch.device(device)), torch.__version__]
+    inputs = samples.inputs
+    of = digest_of(inputs) if isinstance(inputs, np.ndarray) else token_key(inputs, folder)
+    return key_of(inputs=of, model=files_digest(model_files(folder)), made_by=made_by)
 
 
-@torch.inference_mode()
-def _of_texts(samples: Samples, folder: Path, device: str) -> Features:
-    model = pooled_encoder(folder).to(device).eval()
-    table = TokenTable(samples, folder, device=device)
-    return measured(table, np.arange(len(samples)), lambda batch, _: model(batch))
-
-
-def _write(found: Features, path: Path) -> None:
-    with path.open("wb") as file:
-        np.save(file, found)
-
-
-def _read(path: Path) -> Features:
-    """The file's content, in place; what is changed in memory does not change the file."""
-    found: Features = np.load(path, mmap_mode="c", allow_pickle=False)
+def _fill(allocate: Callable[[int, int], np.ndarray], parts: Parts, samples: int) -> Features:
+    """The vectors of all samples, in an array that is asked for once their width is known."""
+    found: np.ndarray | None = None
+    for numbers, vectors in parts:
+        found = allocate(samples, vectors.shape[1]) if found is None else found
+        found[numbers] = vectors.float().cpu().numpy()
+    assert found is not None, "a dataset has rows"  # noqa: S101
     return found
+
+
+def _of_texts(samples: Samples, folder: Path, device: str) -> Parts:
+    model = pooled_encoder(folder).to(device).eval()
+    table, done = TokenTable(samples, folder, device=device), 0
+    order = table.cheapest_order(np.arange(len(samples)))
+    for batch, _ in table.in_order(order):
+        with torch.inference_mode():
+            vectors = model(batch)
+        yield order[done : done + len(vectors)], vectors
+        done += len(vectors)
+
+
+def _of_images(samples: Samples, folder: Path, device: str) -> Parts:
+    assert isinstance(samples.inputs, np.ndarray)  # noqa: S101
+    return image_features(samples.inputs, folder, device=device)
+
+
+MAKES: Mapping[Kind, Callable[[Samples, Path, str], Parts]] = {"text": _of_texts, "image": _of_images}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ted_core.batches import Batch, Rows
 from ted_core.datasets import Samples
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import Training
 from ted_core.proxies.models import folder_of
 from ted_core.tasks import Answers, task_of
 from ted_core.text.tokenization import tokenized
@@ -28,20 +28,21 @@ POOL = 50
 class TokenTable:
     """Texts or dialogues as tokens. The tokens stay where they are; batches of them go to the device."""
 
-    def __init__(self, samples: Samples, model: Path, *, device: str = "cpu") -> None:
-        self.device, self.task, self.model = torch.device(device), task_of(samples), model
+    def __init__(self, samples: Samples, model: Path, *, device: str = "cpu", parts: int = 1) -> None:
+        """``parts``: into how many what the device is given at once is cut."""
+        self.device, self.task, self.model, self.cut_into = torch.device(device), task_of(samples), model, parts
         self.tokens = tokenized(samples, model)
-        self.budget = CPU_BUDGET if self.device.type == "cpu" else TOKEN_BUDGET[samples.kind]
+        self.budget = (CPU_BUDGET if self.device.type == "cpu" else TOKEN_BUDGET[samples.kind]) // parts
         self.labels = torch.from_numpy(samples.labels).to(self.device)
 
     @classmethod
-    def of(cls, samples: Samples, proxy: ProxySpec, *, device: str = "cpu") -> "TokenTable":
+    def of(cls, samples: Samples, proxy: Training, *, device: str = "cpu") -> "TokenTable":
         """The samples in the vocabulary of the proxy's pretrained model. Raises UnknownModel."""
-        return cls(samples, folder_of(proxy), device=device)
+        return cls(samples, folder_of(proxy), device=device, parts=proxy.parts)
 
     def like(self, samples: Samples) -> "TokenTable":
         """Other samples in the same vocabulary."""
-        return TokenTable(samples, self.model, device=str(self.device))
+        return TokenTable(samples, self.model, device=str(self.device), parts=self.cut_into)
 
     def shuffled(self, rows: Rows, batch_size: int, *, seed: tuple[int, ...], augment: bool) -> Iterator[list[Batch]]:
         """Batches of rows of like length, cut where they hold more tokens than the budget. Nothing is augmented.

@@ -1,7 +1,6 @@
 """Texts and dialogues → tokens, kept as an Arrow file where there is a folder for it."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -11,11 +10,12 @@ import tokenizers
 import transformers
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
+from ted_core.caching import files_digest, kept, key_of
 from ted_core.datasets import Samples
 from ted_core.datasets.samples import Dialogues, Texts
 from ted_core.errors import UnknownModel
-from ted_core.text.caching import digest_of, files_digest, kept, key_of
 from ted_core.text.dialogues import encoded
+from ted_core.text.digest import digest_of
 from ted_core.text.pretrained import FIELD, config_of, longest, settings_files, tokenizer_of
 from ted_core.text.tokens import Tokens, offsets_of
 
@@ -23,8 +23,9 @@ LONGEST_TEXT = 256
 """Tokens, about 200 English words. What a text is about shows early, and attention's cost grows with the square."""
 LONGEST_DIALOGUE = 1024
 """Tokens. Instructions with their answers are seldom longer, and one such dialogue still fits a small device."""
-LAYOUT = 1
-"""Of the Arrow file; part of its name, so that files of another layout are left alone."""
+LAYOUT = 2
+"""Of the Arrow file, and of what it holds for a text; part of its name, so that files of another layout are left
+alone."""
 CHUNK = 4096
 """Samples that are made to tokens at a time; Python's lists of them take ten times the memory of the arrays."""
 PAD = b"pad"
@@ -39,8 +40,10 @@ def tokenized(samples: Samples, model: Path) -> Tokens:
     """
     inputs = samples.inputs
     assert isinstance(inputs, Texts | Dialogues), "only texts and dialogues have tokens"  # noqa: S101
-    key = token_key(inputs, model) if inputs.cache else ""
-    return kept(inputs.cache, key, ".tokens.arrow", make=partial(_made, samples, model), write=_write, read=_read)
+    if samples.cache is None:
+        return _made(samples, model)
+    key = token_key(inputs, model)
+    return kept(samples.cache, key, ".tokens.arrow", write=lambda path: _write(_made(samples, model), path), read=_read)
 
 
 def token_key(inputs: Texts | Dialogues, model: Path) -> str:

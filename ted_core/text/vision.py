@@ -1,11 +1,12 @@
 """Images → the vectors that a pretrained vision model of transformers makes of them."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import AutoModel
@@ -53,17 +54,17 @@ def _colours(values: list[float], device: str) -> Tensor:
     return torch.tensor(values, device=device).reshape(1, COLOURS, 1, 1)
 
 
-@torch.inference_mode()
-def image_features(images: Images, folder: Path, *, device: str = "cpu") -> Float32[np.ndarray, "samples features"]:
-    """What the model pools of each image. Raises UnknownModel, ProxyMismatch."""
+def image_features(
+    images: Images, folder: Path, *, device: str = "cpu"
+) -> Iterator[tuple[Int64[np.ndarray, " some"], Float[Tensor, "some features"]]]:
+    """What the model pools of some images after the others, and their numbers. Raises UnknownModel, ProxyMismatch."""
     model: nn.Module = takes(model_of(folder, AutoModel), "pixel_values")
     model.to(device)
     preprocessing = Preprocessing(folder, device=device)
-    parts = []
-    for start in range(0, len(images), BATCH):
-        batch = preprocessing.apply(torch.from_numpy(images[start : start + BATCH]).to(device))
-        parts.append(_pooled(model, batch).float().cpu().numpy())
-    return np.concatenate(parts)
+    for numbers in np.array_split(np.arange(len(images)), range(BATCH, len(images), BATCH)):
+        with torch.inference_mode():
+            vectors = _pooled(model, preprocessing.apply(torch.from_numpy(images[numbers]).to(device)))
+        yield numbers, vectors
 
 
 def _pooled(model: nn.Module, batch: Float[Tensor, "samples 3 tall wide"]) -> Float[Tensor, "samples features"]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.report_page import charts, parts, render, words
 from service.report_page.scales import Scale
-from ted_core.report import Histogram, Report, ReportExamples
+from ted_core.report import Histogram, Report, ReportExamples, ReportGain, ReportGains
 from tests.reports import KEPT, WELL, a_report, a_round, class_of, example, of_random_rows
 
 EVIL = (
@@ -129,6 +129,23 @@ def test_random_rows_that_were_chosen_are_said_to_be() -> None:
 
     assert "Why random rows" in text
     assert "Measured: random rows did best." in text
+
+
+def test_what_training_adds_to_a_language_model_is_told_for_the_rows_that_there_are() -> None:
+    gain = ReportGain(rows=60, base=0.25, internal_generalization=0.625, gain=0.375)
+
+    text = " ".join(Page(render(a_report(gains=ReportGains(all=gain, kept=gain, pruned=None)))).text.split())
+
+    assert "What training adds" in text
+    assert "all rows 60 0.250 0.625 0.375 retained 60 0.250 0.625 0.375" in text
+    assert "What training adds" not in Page(render(a_report())).text
+
+
+@pytest.mark.parametrize(("dogs", "told"), [(49, False), (60, True)], ids=["one class each", "several"])
+def test_that_rows_have_several_classes_is_said_where_they_do(dogs: int, told: bool) -> None:
+    page = Page(render(a_report(classes=(class_of("cat", 49, 20), class_of("dog", dogs, 40)))))
+
+    assert ("A row counts in every class that it has." in page.text) == told
 
 
 def test_few_classes_are_all_shown_and_of_many_those_that_kept_least_and_most() -> None:

@@ -107,6 +107,17 @@ def test_the_decisions_hold_every_row_and_say_why(written: WrittenManifest) -> N
     assert set(table["reason"].to_pylist()) == {"kept", "well generalized (redundant)"}
 
 
+def test_what_the_pretrained_model_knew_stands_beside_what_the_twins_know_or_is_null(
+    tmp_path: Path, dataset: Path, written: WrittenManifest
+) -> None:
+    base = np.linspace(0, 0.5, ROWS, dtype=np.float32)
+    found = write(tmp_path / "other", replace(decided(), base_performance=base), provenance=provenance(dataset))
+
+    assert pq.read_table(written.decisions)["base_performance"].null_count == ROWS
+    assert pq.read_table(found.decisions)["base_performance"].to_pylist() == base.tolist()
+    assert found.metadata.content_sha256 != written.metadata.content_sha256
+
+
 def test_both_files_carry_the_same_facts(written: WrittenManifest) -> None:
     facts = [pq.read_schema(path).metadata[METADATA_KEY] for path in (written.manifest, written.decisions)]
 

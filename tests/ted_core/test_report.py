@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ted_core import report_writer
-from ted_core.decisions import Decisions, Reason
+from ted_core.decisions import Decisions, Members, Reason
 from ted_core.plan import PruningPlan
 from ted_core.provenance import Cost, DatasetFacts, ManifestMetadata, ProxyFacts, QChoice
 from ted_core.proxies import ProxySpec
 from ted_core.pruning import prune
-from ted_core.report import PhaseSeconds, Report, ReportRound
+from ted_core.report import PhaseSeconds, Report, ReportGain, ReportRound
 from ted_core.report_writer import BINS, EXAMPLES, RoundLog, compiled
 from ted_core.rounds import Round
 from ted_core.selection import decisions
@@ -30,7 +30,13 @@ SECONDS = PhaseSeconds(loading=1, pruning=2, writing=3)
 
 
 def decided(
-    performance: list[float], *, kept: list[bool], reason: list[Reason] | None = None, label: list[int] | None = None
+    performance: list[float],
+    *,
+    kept: list[bool],
+    reason: list[Reason] | None = None,
+    label: list[int] | None = None,
+    base: list[float] | None = None,
+    several: list[set[int]] | None = None,
 ) -> Decisions:
     """What was decided about rows whose score is their performance."""
     rows, mask = len(performance), np.array(kept, bool)
@@ -45,7 +51,15 @@ def decided(
         label=np.array(label or [0] * rows, np.int32),
         classes=CLASSES,
         sample_key=pa.array([f"row-{row}" for row in range(rows)]),
+        base_performance=None if base is None else np.array(base, np.float32),
+        members=None if several is None else members(several),
     )
+
+
+def members(several: list[set[int]]) -> Members:
+    pairs = [(row, label) for row, labels in enumerate(several) for label in sorted(labels)]
+    row, label = np.array(pairs, np.int64).reshape(-1, 2).T
+    return Members(row, label.astype(np.int32))
 
 
 def metadata(found: Decisions) -> ManifestMetadata:
@@ -151,6 +165,53 @@ def test_a_class_tells_its_share_and_how_well_its_measured_rows_generalize() -> 
     assert (cat.before, cat.after, cat.kept_share) == (3, 1, pytest.approx(1 / 3))
     assert (cat.internal_generalization, dog.internal_generalization) == (0.5, 0.5)
     assert (empty.before, empty.kept_share, empty.internal_generalization) == (0, None, None)
+
+
+@st.composite
+def several_classes(draw: st.DrawFn) -> dict[str, list[Any]]:
+    """What ``decided`` takes, for a few rows that have any number of classes."""
+    drawn = draw(columns())
+    rows = len(drawn["kept"])
+    return drawn | {"several": draw(st.lists(st.sets(st.integers(0, 2)), min_size=rows, max_size=rows))}
+
+
+@given(several_classes())
+@settings(deadline=None, max_examples=50)
+def test_a_row_with_several_classes_counts_in_each_of_them(drawn: dict[str, list[Any]]) -> None:
+    found = decided(**drawn)
+
+    report = report_on(found)
+
+    for code, one in enumerate(report.classes):
+        rows = [row for row, labels in enumerate(drawn["several"]) if code in labels]
+        known = [drawn["performance"][row] for row in rows if not np.isnan(drawn["performance"][row])]
+        assert (one.before, one.after) == (len(rows), sum(drawn["kept"][row] for row in rows))
+        assert one.internal_generalization == (pytest.approx(np.mean(known)) if known else None)
+
+
+def test_the_gain_is_told_for_all_rows_and_for_those_of_either_fate() -> None:
+    found = decided([0.5, 0.75, 0.25, 1.0], kept=[True, True, False, False], base=[0.25, 0.25, 0.5, 0.5])
+
+    gains = report_on(found).gains
+
+    assert gains is not None
+    assert gains.all == ReportGain(rows=4, base=0.375, internal_generalization=0.625, gain=0.25)
+    assert gains.kept == ReportGain(rows=2, base=0.25, internal_generalization=0.625, gain=0.375)
+    assert gains.pruned == ReportGain(rows=2, base=0.5, internal_generalization=0.625, gain=0.125)
+
+
+def test_rows_that_either_did_not_measure_have_no_gain() -> None:
+    nothing = float("nan")
+
+    gains = report_on(decided([0.5, nothing, 0.5], kept=[True, True, False], base=[0.25, 0.25, nothing])).gains
+
+    assert gains is not None
+    assert gains.all == gains.kept == ReportGain(rows=1, base=0.25, internal_generalization=0.5, gain=0.25)
+    assert gains.pruned is None
+
+
+def test_a_proxy_that_starts_from_nothing_has_no_gain_to_tell() -> None:
+    assert report_on(decided([0.5], kept=[True])).gains is None
 
 
 def test_a_row_lies_in_the_bin_whose_edges_enclose_its_value() -> None:

@@ -1,5 +1,6 @@
 """What became of every row of the dataset, and why."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,33 @@ def test_pruned_rows_are_redundant_above_the_turning_point_and_hard_below(q: flo
     found = decisions(final, table(3), PruningPlan(keep_ratio=0.5, q=q))
 
     assert reasons(found) == [Reason.KEPT, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED]
+
+
+def test_what_the_pretrained_model_makes_of_a_row_goes_with_it() -> None:
+    final, samples = last_round([0.25, 0.5], retained=[1]), table(3, undecodable=(1,))
+
+    found = decisions(final, samples, PLAN, base=np.array([0.5, 0.75], np.float32))
+
+    assert found.base_performance is not None
+    np.testing.assert_array_equal(found.base_performance, np.array([0.5, np.nan, 0.75], np.float32))
+    assert decisions(final, samples, PLAN).base_performance is None
+
+
+def test_every_class_of_a_row_is_known_and_its_label_is_the_rarest() -> None:
+    samples = table(5, undecodable=(1,), labels=[0] * 4)
+    flags = np.array([[1, 1], [1, 0], [0, 0], [1, 0]], np.float32)
+
+    found = decisions(last_round([0.1] * 4, retained=[0, 1]), replace(samples, labels=flags), PLAN)
+
+    assert found.label.tolist() == [1, -1, 0, -1, 0]
+    row, label = found.memberships
+    assert list(zip(row.tolist(), label.tolist(), strict=True)) == [(0, 0), (0, 1), (2, 0), (4, 0)]
+
+
+def test_where_rows_have_one_class_the_label_says_it_all() -> None:
+    row, label = decisions(last_round([0.1, 0.2], retained=[0]), table(3, undecodable=(1,)), PLAN).memberships
+
+    assert list(zip(row.tolist(), label.tolist(), strict=True)) == [(0, 0), (2, 1)]
 
 
 def test_a_row_that_only_the_class_floor_saved_says_so() -> None:

@@ -21,7 +21,7 @@ def samples(
     columns = tuple(pa.chunked_array([part], pa.string()) for part in parts)
     rows = np.arange(count, dtype=np.uint64)
     names = tuple(str(number) for number in range(classes))
-    return Samples(Texts(columns, cache), given, names, rows, rows=count)
+    return Samples(Texts(columns), given, names, rows, rows=count, cache=cache)
 
 
 def random_texts(rows: int, *, longest: int = 12, seed: int = 0) -> list[str]:

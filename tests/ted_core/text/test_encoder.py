@@ -11,7 +11,7 @@ from transformers import AutoModel
 from ted_core.errors import ProxyMismatch
 from ted_core.proxies import ProxySpec, Training
 from ted_core.proxies.build import build, weights_digest
-from ted_core.text.encoder import encoder, mean_over
+from ted_core.text.encoder import encoder, mean_over, pooled_encoder
 from ted_core.text.tables import TokenTable
 from ted_core.text.tokens import TokenBatch
 from ted_core.training import fit
@@ -118,3 +118,17 @@ def test_a_head_is_as_wide_as_its_encoder(tmp_path: Path) -> None:
     head = encoder(tiny_encoder(tmp_path), 5).get_submodule("1")
 
     assert head.weight.shape == (5, WIDTH)
+
+
+def test_a_device_that_multiplies_bfloat16_gives_nearly_the_same_vectors(
+    encoder_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, inputs = pooled_encoder(encoder_folder).eval(), batch(encoder_folder, 0, 1, 2)
+    exact = model(inputs)
+
+    monkeypatch.setattr("ted_core.text.encoder.multiplies_bfloat16", lambda _: True)
+    rounded = model(inputs)
+
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    assert torch.nn.functional.cosine_similarity(rounded, exact).min() > 0.999

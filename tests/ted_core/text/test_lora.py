@@ -22,9 +22,10 @@ from ted_core.proxies import ProxySpec, Training
 from ted_core.proxies.build import build, parameters, weights_digest
 from ted_core.proxies.models import folder_of
 from ted_core.pruning import prune
-from ted_core.text.gain import base_performance
 from ted_core.text.lora import RANK, Adapter, adapter
 from ted_core.text.tokens import TokenBatch
+from ted_core.twins import Twins
+from ted_core.untrained import base_performance, untrained
 from tests.ted_core.text.language_models import VOCABULARY, tiny_language_model, tiny_tokenizer
 
 ROWS = 24
@@ -268,7 +269,7 @@ def dialogues(rows: int = ROWS) -> Samples:
 
 
 def test_before_training_the_performance_is_the_language_models_own(folder: Path) -> None:
-    measured = base_performance(dialogues(), proxy(folder))
+    measured = base_performance(adapter(folder, 0), dialogues(), proxy(folder))
 
     plain = LlamaForCausalLM.from_pretrained(folder).eval()
     assert measured.tolist() == pytest.approx([probability(plain, folder, row) for row in range(ROWS)], rel=1e-3)
@@ -282,6 +283,40 @@ def probability(model: nn.Module, folder: Path, row: int) -> float:
     answer = tokenizer(f"{assistant['content']}<|end|>")["input_ids"]
     logits = model(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
     return torch.exp(-cross_entropy(logits, torch.tensor(answer))).item()
+
+
+def test_the_first_twin_is_described_before_any_training_and_leaves_no_trace(folder: Path) -> None:
+    plan = PruningPlan(keep_ratio=0.5, rounds=2, q=1, seed=5)
+    alone = [*prune(dialogues(), plan, proxy=proxy(folder))][-1]
+
+    start = untrained(dialogues(), plan, proxy(folder))
+    beside = [*prune(dialogues(), plan, proxy=proxy(folder))][-1]
+
+    assert start is not None
+    assert start.performance is not None
+    assert np.array_equal(start.performance, base_performance(adapter(folder, 0), dialogues(), proxy(folder)))
+    assert start.rows_measured == ROWS
+    assert weights_digest(start.model) == weights_digest(
+        Twins(dialogues(), proxy(folder), seed=5, device="cpu").trainees[0].model
+    )
+    assert np.array_equal(alone.internal_generalization, beside.internal_generalization)
+
+
+def test_while_the_first_twin_is_held_the_language_model_is_read_no_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = PruningPlan(keep_ratio=0.5, rounds=2, q=1)
+    start = untrained(dialogues(), plan, proxy(folder))
+    monkeypatch.delattr("ted_core.text.lora.model_of")
+
+    final = [*prune(dialogues(), plan, proxy=proxy(folder))][-1]
+
+    assert start is not None
+    assert final.retained.sum() == ROWS / 2
+
+
+def test_a_method_that_trains_nothing_has_no_first_twin(folder: Path) -> None:
+    assert untrained(dialogues(), PruningPlan(keep_ratio=0.5, method="random"), proxy(folder)) is None
 
 
 @pytest.mark.parametrize("q", [1.0, "auto"])

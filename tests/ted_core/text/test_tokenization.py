@@ -11,7 +11,7 @@ import pytest
 from ted_core.datasets import Samples
 from ted_core.datasets.samples import Dialogues, Texts
 from ted_core.errors import NothingToLearn, UnknownModel
-from ted_core.text.caching import digest_of
+from ted_core.text.digest import digest_of
 from ted_core.text.tokenization import CHUNK, LONGEST_TEXT, tokenized
 from ted_core.text.tokens import Tokens
 from tests.ted_core.text import reviews
@@ -34,8 +34,8 @@ def content(tokens: Tokens) -> list[object]:
 def dialogues(*conversations: list[dict[str, str]], cache: Path | None = None, first_row: int = 0) -> Samples:
     count = len(conversations)
     numbers = np.arange(first_row, first_row + count, dtype=np.uint64)
-    turns = Dialogues(pa.chunked_array([pa.array(conversations)]), cache)
-    return Samples(turns, np.zeros(count, np.int64), (), numbers, rows=first_row + count)
+    turns = Dialogues(pa.chunked_array([pa.array(conversations)]))
+    return Samples(turns, np.zeros(count, np.int64), (), numbers, rows=first_row + count, cache=cache)
 
 
 def the_kept_file(folder: Path) -> Path:

@@ -1,0 +1,75 @@
+"""Special tokens that turns spell out themselves are words like any other: what somebody writes must not end a turn.
+
+A tokenizer takes ``<|im_end|>`` for the end of a turn wherever it stands. So while the chat template writes out a
+conversation, what turns spell is disguised as characters of private use, as many as it has. They tell afterwards which
+special tokens of the text are not the template's own.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from transformers import PreTrainedTokenizerBase
+
+PRIVATE = range(0x100000, 0x10FFFE)
+"""Unicode's supplementary private use area B."""
+
+Turn = dict[str, str]
+"""``role`` (system, user or assistant) and ``content``."""
+Token = tuple[int, int]
+"""A token's id, and where in the text it starts."""
+
+
+@dataclass(frozen=True)
+class Disguise:
+    """What hides the special tokens that a conversation spells: characters that it does not use."""
+
+    characters: Mapping[str, str]
+    """Token → the character that is repeated in its place; longer tokens first, as one may hold another."""
+
+    @classmethod
+    def of(cls, turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> "Disguise":
+        """The disguise that this conversation needs; seldom any."""
+        contents = "\n".join(turn["content"] for turn in turns)
+        spelt = sorted(set(_special(tokenizer).findall(contents)), key=len, reverse=True)
+        unused = (chr(code) for code in PRIVATE if chr(code) not in contents)
+        return cls(dict(zip(spelt, unused, strict=False)))
+
+    def on(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+        """The turns with it; nothing moves."""
+        return [turn | {"content": self._hidden(turn["content"])} for turn in turns]
+
+    def _hidden(self, content: str) -> str:
+        for token, character in self.characters.items():
+            content = content.replace(token, character * len(token))
+        return content
+
+    def _shown(self, text: str) -> str:
+        for token, character in self.characters.items():
+            text = text.replace(character * len(token), token)
+        return text
+
+    def tokens(self, text: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[Token]:
+        """What the text, which wears it, says without it; special tokens only where the template wrote them."""
+        shown, hidden = self._shown(text), set(self.characters.values())
+        special = {tokenizer.convert_tokens_to_ids(token) for token in self.characters}
+        for one, start, end in _encoded(shown, tokenizer):
+            if one in special and hidden.intersection(text[start:end]):
+                spelt = _encoded(shown[start:end], tokenizer, split_special_tokens=True)
+                yield from ((part, start + place) for part, place, _ in spelt)
+            else:
+                yield one, start
+
+
+def _encoded(text: str, tokenizer: PreTrainedTokenizerBase, **options: bool) -> Iterator[tuple[int, int, int]]:
+    """Each token's id, its start and its end."""
+    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False, **options)
+    return ((one, *place) for one, place in zip(found["input_ids"], found["offset_mapping"], strict=True))
+
+
+@lru_cache(maxsize=1)
+def _special(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
+    """Any of the tokenizer's special tokens, the longest that fits."""
+    found = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return re.compile("|".join(map(re.escape, sorted(found, key=len, reverse=True))) or "(?!)")
