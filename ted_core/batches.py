@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,10 +12,13 @@ from torch import Tensor
 
 from ted_core.augmentation import augmented
 from ted_core.datasets import Samples
+from ted_core.holding import held
 from ted_core.tasks import Task, task_of
 
-MEASURING_BATCH = 2048
-CHUNK = 8192
+MEASURING_BATCH, MEASURING_BYTES = 2048, 64 << 20
+"""Rows that are measured at a time, and what they may take as float32, unless one alone takes more."""
+CHUNK, CHUNK_BYTES = 8192, 32 << 20
+"""Rows whose statistics are taken at a time, and what they may take as float64."""
 CONSTANT = 1e-6
 """A standard deviation below this share of the mean is the rounding of a constant; small units are no constants."""
 
@@ -32,8 +36,9 @@ class Scaling:
         assert isinstance(samples.inputs, np.ndarray), "texts are not scaled"  # noqa: S101
         axes = (0, 2, 3) if samples.kind == "image" else (0,)
         count, total, squares = 0, np.zeros(1), np.zeros(1)
-        for start in range(0, len(samples), CHUNK):
-            chunk = samples.inputs[start : start + CHUNK].astype(np.float64)
+        step = min(CHUNK, max(1, CHUNK_BYTES // max(8 * prod(samples.input_shape), 1)))
+        for start in range(0, len(samples), step):
+            chunk = samples.inputs[start : start + step].astype(np.float64)
             count += chunk.size // chunk.shape[1]
             total, squares = total + chunk.sum(axes), squares + (chunk**2).sum(axes)
         mean = total / count
@@ -80,31 +85,34 @@ class Batches(Protocol):
 
 
 class Table:
-    """Images or vectors as one tensor."""
+    """Images or vectors, on the device or gathered for it."""
 
-    def __init__(self, samples: Samples, *, scaling: Scaling, device: str = "cpu") -> None:
+    def __init__(self, samples: Samples, *, scaling: Scaling, device: str = "cpu", parts: int = 1) -> None:
+        """``parts``: into how many a batch is cut."""
         assert isinstance(samples.inputs, np.ndarray), "texts have a table of their own"  # noqa: S101
-        self.device, self.task = torch.device(device), task_of(samples)
-        self.inputs = torch.from_numpy(samples.inputs).to(self.device)
+        self.device, self.task, self.cut_into = torch.device(device), task_of(samples), parts
+        self.inputs = held(samples.inputs, self.device)
+        self.measured_at_a_time = max(1, measuring_rows(samples.input_shape) // parts)
         self.labels: Tensor = torch.from_numpy(samples.labels).to(self.device)
         self.scaling = Scaling(scaling.mean.to(self.device), scaling.std.to(self.device))
 
     def shuffled(self, rows: Rows, batch_size: int, *, seed: tuple[int, ...], augment: bool) -> Iterator[list[Batch]]:
-        """One batch a step, augmented where asked.
+        """One batch a step, or the parts that it is cut into; augmented where asked.
 
-        A last batch of a single row is left out: batch normalization cannot use it.
+        A last batch of a single row is left out, and no part has only one: batch normalization cannot use it.
         """
         chance = np.random.default_rng(seed)
-        order = torch.from_numpy(chance.permutation(rows)).to(self.device)
-        for part in torch.split(order, batch_size):
+        for gathered, part in self.inputs.parts(chance.permutation(rows), batch_size):
             if len(part) > 1:
-                inputs = self.scaling.apply(self.inputs[part])
-                yield [(augmented(inputs, chance) if augment else inputs, self.labels[part])]
+                inputs = self.scaling.apply(gathered)
+                parts = max(1, min(self.cut_into, len(part) // 2))
+                seen = (augmented(inputs, chance) if augment else inputs).tensor_split(parts)
+                yield list(zip(seen, self.labels[part].tensor_split(parts), strict=True))
 
     def in_order(self, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of the rows as they come, in large batches."""
-        for part in torch.split(torch.from_numpy(rows).to(self.device), MEASURING_BATCH):
-            yield self.scaling.apply(self.inputs[part]), self.labels[part]
+        for gathered, part in self.inputs.parts(rows, self.measured_at_a_time):
+            yield self.scaling.apply(gathered), self.labels[part]
 
     def cheapest_order(self, rows: Rows) -> Int64[np.ndarray, " rows"]:
         """As they come: all are equally large."""
@@ -112,18 +120,28 @@ class Table:
 
     def like(self, samples: Samples) -> "Table":
         """Other samples, scaled as these are."""
-        return Table(samples, scaling=self.scaling, device=str(self.device))
+        return Table(samples, scaling=self.scaling, device=str(self.device), parts=self.cut_into)
+
+
+def measuring_rows(shape: tuple[int, ...]) -> int:
+    """How many inputs of this shape are measured at a time."""
+    return min(MEASURING_BATCH, max(1, MEASURING_BYTES // max(4 * prod(shape), 1)))
 
 
 def measured(
     table: Batches, rows: Rows, measure: Callable[[Any, Any], Float[Tensor, "batch ..."]]
 ) -> Float32[np.ndarray, "rows ..."]:
     """What ``measure`` makes of (inputs, targets), for each row; no rows give no numbers."""
-    order = table.cheapest_order(rows)
-    parts = [measure(inputs, targets) for inputs, targets in table.in_order(rows[order])]
-    if not parts:
+    order, done = table.cheapest_order(rows), 0
+    found: Tensor | None = None
+    for inputs, targets in table.in_order(rows[order]):
+        values = measure(inputs, targets)
+        # One tensor for all: small ones, kept between a batch and the next, would leave the memory of both in pieces.
+        found = torch.empty(len(rows), *values.shape[1:], device=values.device) if found is None else found
+        found[done : done + len(values)] = values
+        done += len(values)
+    if found is None:
         return np.zeros(0, np.float32)
-    found = torch.cat(parts).float().cpu().numpy()
-    values = np.empty_like(found)
-    values[order] = found
-    return values
+    by_row = np.empty(found.shape, np.float32)
+    by_row[order] = found.cpu().numpy()
+    return by_row

@@ -1,62 +1,66 @@
-"""Arrow IPC: files and streams, mapped into memory, so that what is not compressed is read where it lies."""
+"""Arrow IPC: files and streams; on a disk mapped into memory, so that what is not compressed is read where it lies."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import contextmanager
+from typing import TypeAlias
 
 import pyarrow as pa
 from pyarrow import ipc
 
 from ted_core.datasets.rows import RowReader, format_of
+from ted_core.datasets.scanning import remembered
 from ted_core.datasets.shards import files_with, reading, refuse_other_schema
+from ted_core.datasets.source import Source
 from ted_core.datasets.spec import DatasetSpec
+
+Reader: TypeAlias = ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader
 
 MAGIC = b"ARROW1"
 """How a file begins; a stream begins with its first message."""
 
 
-def outline(paths: Sequence[Path], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """The schema, and the rows that each batch's header tells; where batches are compressed, one column is read."""
-    schemas = [_schema(path) for path in paths]
-    for path, schema in zip(paths, schemas, strict=True):
-        refuse_other_schema(path, schemas[0], schema)
-    return schemas[0], tuple(_count(path) for path in paths)
+    schemas = [_schema(source) for source in sources]
+    for source, schema in zip(sources, schemas, strict=True):
+        refuse_other_schema(source, schemas[0], schema)
+    return schemas[0], tuple(_count(source) for source in sources)
 
 
-def _schema(path: Path) -> pa.Schema:
-    with reading(path, otherwise="is not an Arrow file", field="dataset.format"), pa.memory_map(str(path)) as file:
-        return _opened(file).schema
+def _schema(source: Source) -> pa.Schema:
+    with reading(source, otherwise="is not an Arrow file", field="dataset.format"), _opened(source) as reader:
+        return reader.schema
 
 
-def _count(path: Path) -> int:
-    with reading(path):
-        return sum(batch.num_rows for batch in _batches(path, fields=[0]))
+@remembered
+def _count(source: Source) -> int:
+    with reading(source):
+        return sum(batch.num_rows for batch in _batches(source, fields=[0]))
 
 
-def batches(paths: Sequence[Path], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The named columns, in the batches that they were written in."""
-    for path in paths:
-        schema = _schema(path)
-        with reading(path):
-            for batch in _batches(path, fields=[schema.get_field_index(name) for name in names]):
+    for source in sources:
+        schema = _schema(source)
+        with reading(source):
+            for batch in _batches(source, fields=[schema.get_field_index(name) for name in names]):
                 yield batch.select(list(names))
 
 
-def _batches(path: Path, *, fields: list[int]) -> Iterator[pa.RecordBatch]:
-    with pa.memory_map(str(path)) as file:
-        reader = _opened(file, fields=fields)
+def _batches(source: Source, *, fields: list[int]) -> Iterator[pa.RecordBatch]:
+    with _opened(source, fields=fields) as reader:
         if isinstance(reader, ipc.RecordBatchFileReader):
             yield from map(reader.get_batch, range(reader.num_record_batches))
         else:
             yield from reader
 
 
-def _opened(
-    file: pa.MemoryMappedFile, *, fields: list[int] | None = None
-) -> ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader:
+@contextmanager
+def _opened(source: Source, *, fields: list[int] | None = None) -> Iterator[Reader]:
     options = ipc.IpcReadOptions(included_fields=fields)
-    is_file = file.read(len(MAGIC)) == MAGIC
-    file.seek(0)
-    return ipc.open_file(file, options=options) if is_file else ipc.open_stream(file, options=options)
+    is_file = source.begin(len(MAGIC)) == MAGIC
+    with source.mapped() if is_file else source.mapped_stream() as file:
+        yield ipc.open_file(file, options=options) if is_file else ipc.open_stream(file, options=options)
 
 
 READER = RowReader(files_with(".arrow", ".feather", ".ipc"), outline, batches)

@@ -8,7 +8,6 @@ does. Columns of ids are always strings, so that 007 stays what it is.
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +17,7 @@ from ted_core.datasets.columns import KEY_NAMES
 from ted_core.datasets.rows import RowReader, format_of
 from ted_core.datasets.scanning import Scan, other_type, remembered, suffixes, text_of
 from ted_core.datasets.shards import files_with, reading
+from ted_core.datasets.source import Source
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, SchemasDiffer
 
@@ -28,48 +28,48 @@ TYPES = (pa.int64(), pa.float64(), pa.bool_(), pa.string())
 MISSING = pa.array(["", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "?"])
 
 
-def outline(paths: Sequence[Path], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """The header's columns, with types that hold all their values, and the rows of each file.
 
     This reads and parses every file once, as long as loading takes, and remembers the result until the file changes.
     Raises DatasetUnreadable, which names the row, and SchemasDiffer.
     """
-    scans = [_scan(path) for path in paths]
-    for path, scan in zip(paths, scans, strict=True):
-        _refuse_other_header(path, scans[0].schema, scan.schema)
-        _refuse_wider_types(path, scans[0].schema, scan.schema)
+    scans = [_scan(source) for source in sources]
+    for source, scan in zip(sources, scans, strict=True):
+        _refuse_other_header(source, scans[0].schema, scan.schema)
+        _refuse_wider_types(source, scans[0].schema, scan.schema)
     return scans[0].schema, tuple(scan.rows for scan in scans)
 
 
-def _refuse_other_header(path: Path, expected: pa.Schema, found: pa.Schema) -> None:
+def _refuse_other_header(source: Source, expected: pa.Schema, found: pa.Schema) -> None:
     if found.names != expected.names:
         what = ", ".join(sorted({*found.names} ^ {*expected.names})) or "the order of its columns"
-        raise SchemasDiffer(f"{path.name} differs from the first file in {what}", field="dataset.uri")
+        raise SchemasDiffer(f"{source.name} differs from the first file in {what}", field="dataset.uri")
 
 
-def _refuse_wider_types(path: Path, expected: pa.Schema, found: pa.Schema) -> None:
+def _refuse_wider_types(source: Source, expected: pa.Schema, found: pa.Schema) -> None:
     for column, known in zip(found, expected, strict=True):
         if _either(known.type, column.type) != known.type:
-            raise other_type(path, column, known=known.type)
+            raise other_type(source, column, known=known.type)
 
 
 @remembered
-def _scan(path: Path) -> Scan:
-    names = _header(path)
+def _scan(source: Source) -> Scan:
+    names = _header(source)
     types, rows = [pa.null()] * len(names), 0
-    for batch in _strings(path, names):
+    for batch in _strings(source, names):
         types = [_wider(kind, column) for kind, column in zip(types, batch.columns, strict=True)]
         rows += batch.num_rows
     kinds = [pa.string() if name in KEY_NAMES else kind for name, kind in zip(names, types, strict=True)]
     return Scan(pa.schema(list(zip(names, kinds, strict=True))), rows)
 
 
-def batches(paths: Sequence[Path], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The named columns, some megabytes of rows at a time, in the first file's types."""
-    schema = pa.schema([_scan(paths[0]).schema.field(name) for name in names])
-    for path in paths:
-        for batch in _strings(path, names, chosen=names):
-            with reading(path):
+    schema = pa.schema([_scan(sources[0]).schema.field(name) for name in names])
+    for source in sources:
+        for batch in _strings(source, names, chosen=names):
+            with reading(source):
                 columns = [_typed(column, kind) for column, kind in zip(batch.columns, schema.types, strict=True)]
             yield pa.record_batch(columns, schema=schema)
 
@@ -91,7 +91,12 @@ def _holds(kind: pa.DataType, values: pa.Array) -> bool:
         values.cast(kind)
     except pa.ArrowException:
         return False
-    return True
+    return kind != pa.int64() or not _hexadecimal(values)
+
+
+def _hexadecimal(values: pa.Array) -> bool:
+    """Whether a value is spelled 0x…, which Arrow takes for a number and which is more often an id."""
+    return any(pc.any(pc.match_substring(values, mark)).as_py() for mark in "xX")
 
 
 def _either(one: pa.DataType, other: pa.DataType) -> pa.DataType:
@@ -117,16 +122,16 @@ def _numeric(column: pa.Array) -> pa.Array:
 # --- rows as strings --------------------------------------------------------------------------------------------------
 
 
-def _header(path: Path) -> list[str]:
-    with reading(path, otherwise="has no header", field="dataset.format"):
-        names: list[str] = _opened(path, pa.BufferReader(_first_row(path)), csv.ConvertOptions()).schema.names
+def _header(source: Source) -> list[str]:
+    with reading(source, otherwise="has no header", field="dataset.format"):
+        names: list[str] = _opened(source, pa.BufferReader(_first_row(source)), csv.ConvertOptions()).schema.names
         return names
 
 
-def _first_row(path: Path) -> bytes:
+def _first_row(source: Source) -> bytes:
     """The first line that is not empty, and those that belong to it because a quotation mark is open."""
     row, is_open = b"", False
-    with io.BufferedReader(text_of(path)) as file:
+    with io.BufferedReader(text_of(source)) as file:
         while len(row) < BLOCK_BYTES and (line := file.readline(BLOCK_BYTES)):
             row += line
             is_open ^= line.count(b'"') % 2 == 1
@@ -135,16 +140,16 @@ def _first_row(path: Path) -> bytes:
     return row
 
 
-def _strings(path: Path, names: Sequence[str], *, chosen: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+def _strings(source: Source, names: Sequence[str], *, chosen: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
     """The chosen columns, or all, as they are spelled."""
     options = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), include_columns=list(chosen))
-    with _parsing(path), _opened(path, text_of(path), options) as rows:
+    with _parsing(source), _opened(source, text_of(source), options) as rows:
         yield from rows
 
 
-def _opened(path: Path, text: pa.NativeFile, options: csv.ConvertOptions) -> csv.CSVStreamingReader:
+def _opened(source: Source, text: pa.NativeFile, options: csv.ConvertOptions) -> csv.CSVStreamingReader:
     """A reader that tells where it fails, as one that parses in parallel could not."""
-    plain = path.name.lower().removesuffix(".gz").removesuffix(".bz2").removesuffix(".zst")
+    plain = source.name.lower().removesuffix(".gz").removesuffix(".bz2").removesuffix(".zst")
     return csv.open_csv(
         text,
         read_options=csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
@@ -154,15 +159,15 @@ def _opened(path: Path, text: pa.NativeFile, options: csv.ConvertOptions) -> csv
 
 
 @contextmanager
-def _parsing(path: Path) -> Iterator[None]:
+def _parsing(source: Source) -> Iterator[None]:
     """As ``reading``, and what Arrow calls a straddling object is a row that does not end."""
     try:
-        with reading(path):
+        with reading(source):
             yield
     except DatasetUnreadable as error:
         if "straddling" not in error.fact:
             raise
-        fact = f"A row of {path.name} is longer than {BLOCK_BYTES:,} bytes; is a quotation mark left open?"
+        fact = f"A row of {source.name} is longer than {BLOCK_BYTES:,} bytes; is a quotation mark left open?"
         raise DatasetUnreadable(fact, field="dataset.uri") from error
 
 

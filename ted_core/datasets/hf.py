@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from ted_core.datasets.arrow import READER
 from ted_core.datasets.rows import format_of
+from ted_core.datasets.source import Source, unreadable
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable
 
@@ -40,35 +40,40 @@ class Splits(BaseModel):
 Content = TypeVar("Content", State, Splits)
 
 
-def files(path: Path, _: DatasetSpec) -> Sequence[Path]:
+def files(folder: Source, _: DatasetSpec) -> Sequence[Source]:
     """The files that ``state.json`` lists. Raises DatasetUnreadable for a folder of several datasets."""
-    if (path / SPLITS).is_file():
-        names = " and ".join(f"{path.name}/{name}" for name in _read(path / SPLITS, Splits).splits)
-        raise DatasetUnreadable(f"{path} is a DatasetDict; name one of {names}", field="dataset.uri")
-    if not (path / STATE).is_file():
-        raise DatasetUnreadable(f"{path} holds no {STATE}, as save_to_disk writes it", field="dataset.format")
-    state = _read(path / STATE, State)
+    if (splits := folder.child(SPLITS)).is_file:
+        names = " and ".join(f"{folder.name}/{name}" for name in _read(splits, Splits).splits)
+        raise DatasetUnreadable(f"{folder} is a DatasetDict; name one of {names}", field="dataset.uri")
+    if not (listing := folder.child(STATE)).is_file:
+        raise DatasetUnreadable(f"{folder} holds no {STATE}, as save_to_disk writes it", field="dataset.format")
+    state = _read(listing, State)
     if state.indices_files:
-        raise DatasetUnreadable(f"{path} keeps a selection apart; save it after flatten_indices()", field="dataset.uri")
-    return [_inside(path, file.filename) for file in state.data_files]
+        raise DatasetUnreadable(
+            f"{folder} keeps a selection apart; save it after flatten_indices()", field="dataset.uri"
+        )
+    return _listed(folder, [file.filename for file in state.data_files])
 
 
-def _read(path: Path, content: type[Content]) -> Content:
-    if path.is_symlink() or path.stat().st_size > LARGEST:
-        raise DatasetUnreadable(f"{path} is a link, or longer than it ever is", field="dataset.uri")
+def _read(source: Source, content: type[Content]) -> Content:
+    if source.is_link or source.size > LARGEST:
+        raise DatasetUnreadable(f"{source} is a link, or longer than it ever is", field="dataset.uri")
     try:
-        return content.model_validate_json(path.read_bytes())
+        with source.open() as file:
+            return content.model_validate_json(bytes(file.read()))
     except OSError as error:
-        raise DatasetUnreadable(f"{path} cannot be read ({error})", field="dataset.uri") from error
+        raise unreadable(f"{source} cannot be read", error) from error
     except ValidationError as error:  # without what stands in the file
         reason = f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}"
-        raise DatasetUnreadable(f"{path} does not say what it should ({reason})", field="dataset.uri") from error
+        raise DatasetUnreadable(f"{source} does not say what it should ({reason})", field="dataset.uri") from error
 
 
-def _inside(folder: Path, name: str) -> Path:
-    if name != Path(name).name:
-        raise DatasetUnreadable(f"{folder / STATE} lists {name!r}, which lies elsewhere", field="dataset.uri")
-    return folder / name
+def _listed(folder: Source, names: Sequence[str]) -> list[Source]:
+    """The files of these names, all of which lie in the folder itself."""
+    elsewhere = next((name for name in names if "/" in name or name in ("", ".", "..")), None)
+    if elsewhere is not None:
+        raise DatasetUnreadable(f"{folder}/{STATE} lists {elsewhere!r}, which lies elsewhere", field="dataset.uri")
+    return [folder.child(name) for name in names]
 
 
 HF = format_of(replace(READER, files=files))

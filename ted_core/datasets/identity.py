@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from ted_core.datasets.formats import Member
 from ted_core.datasets.reading import opened
+from ted_core.datasets.source import Root, Source, side_by_side, unreadable
 from ted_core.datasets.spec import DatasetSpec
 
 
@@ -43,25 +42,26 @@ class DatasetIdentity:
         return "sha256:" + hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def identify(spec: DatasetSpec, *, roots: Sequence[Path]) -> DatasetIdentity:
+def identify(spec: DatasetSpec, *, roots: Sequence[Root]) -> DatasetIdentity:
     """The identity of the dataset, from all its bytes, in constant memory. Raises what ``inspect`` raises."""
     dataset = opened(spec, roots=roots)
     rows = dataset.rows_per_file()
-    members = dataset.format.members
-    shards = tuple(_shard(path, members(path), rows=count) for path, count in zip(dataset.files, rows, strict=True))
+    shards = tuple(_shard(file, rows=count) for file, count in zip(dataset.files, rows, strict=True))
     return DatasetIdentity(spec.uri, spec.format, spec.task, shards, rows=sum(rows))
 
 
-def _shard(path: Path, members: Iterable[Member], *, rows: int) -> Shard:
-    if not path.is_dir():
-        return Shard(path.name, rows=rows, bytes=path.stat().st_size, sha256=_digest(path))
-    listing, size = hashlib.sha256(), 0
-    for name, file in members:
-        listing.update(json.dumps([name, _digest(file)]).encode() + b"\n")
-        size += file.stat().st_size
-    return Shard(path.name, rows=rows, bytes=size, sha256=listing.hexdigest())
+def _shard(source: Source, *, rows: int) -> Shard:
+    if source.inside is None:
+        return Shard(source.name, rows=rows, bytes=source.size, sha256=_digest(source))
+    listing = hashlib.sha256()
+    for file, digest in zip(source.inside, side_by_side(_digest, source.inside), strict=True):
+        listing.update(json.dumps([file.name, digest]).encode() + b"\n")
+    return Shard(source.name, rows=rows, bytes=sum(file.size for file in source.inside), sha256=listing.hexdigest())
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(source: Source) -> str:
+    try:
+        with source.buffered() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(f"{source.name} cannot be read", error) from error

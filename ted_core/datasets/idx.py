@@ -7,15 +7,16 @@ length as big-endian uint32, then the values.
 import gzip
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BufferedReader
-from pathlib import Path
 
 import numpy as np
 
-from ted_core.datasets.arrays import check_shapes, check_types, samples
+from ted_core.datasets.arrays import Values, check_shapes, check_types, samples, values_in
 from ted_core.datasets.formats import Format, Limits, Outline
 from ted_core.datasets.samples import Samples
+from ted_core.datasets.source import Source, unreadable
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
 
@@ -23,55 +24,60 @@ Stream = gzip.GzipFile | BufferedReader
 
 UINT8 = 0x08
 MOST_AXES = 4
+MOST_DEFLATED = 1032
+"""Bytes that one byte can stand for: https://zlib.net/zlib_tech.html."""
 PREFERRED = "train"
 BROKEN = (OSError, EOFError, struct.error, zlib.error, ValueError)
 
 
-def files(path: Path, spec: DatasetSpec) -> Sequence[Path]:
+def files(folder: Source, spec: DatasetSpec) -> Sequence[Source]:
     """Images first, then labels: the files that the request names, or the only ones that look like it.
 
     Where a folder holds a training and a test set, the files whose names begin with "train" are taken.
     """
-    if not path.is_dir():
-        raise DatasetUnreadable(f"{path} is a file; name the folder that holds images and labels", field="dataset.uri")
+    if not folder.is_folder:
+        raise DatasetUnreadable(
+            f"{folder} is a file; name the folder that holds images and labels", field="dataset.uri"
+        )
     if isinstance(spec.input, list):
         raise UnusableInputs("An IDX dataset takes the name of one images file", field="dataset.input")
     if isinstance(spec.target, list):
         raise UnusableLabels("An IDX dataset takes the name of one labels file", field="dataset.target")
-    images = _chosen(path, spec.input, pattern="*idx3*", field="dataset.input")
-    return [images, _chosen(path, spec.target, pattern="*idx1*", field="dataset.target")]
+    images = _chosen(folder, spec.input, mark="idx3", field="dataset.input")
+    return [images, _chosen(folder, spec.target, mark="idx1", field="dataset.target")]
 
 
-def _chosen(folder: Path, name: str | None, *, pattern: str, field: str) -> Path:
-    candidates = sorted(folder.glob(pattern))
-    if name is not None:
-        candidates = [file for file in folder.iterdir() if file.name == name]
-    elif len(candidates) > 1:
+def _chosen(folder: Source, name: str | None, *, mark: str, field: str) -> Source:
+    found = folder.listed()
+    candidates = [file for file in found if (mark in file.name if name is None else file.name == name)]
+    if name is None and len(candidates) > 1:
         candidates = [file for file in candidates if file.name.startswith(PREFERRED)]
     if len(candidates) != 1:
-        here = ", ".join(sorted(file.name for file in folder.iterdir())[:10])
-        raise UnknownColumn(f"{name or pattern} does not name one file among {here}", field=field)
+        here = ", ".join(file.name for file in found[:10])
+        raise UnknownColumn(f"{name or f'*{mark}*'} does not name one file among {here}", field=field)
     return candidates[0]
 
 
-def outline(paths: Sequence[Path], spec: DatasetSpec) -> Outline:
+def outline(sources: Sequence[Source], spec: DatasetSpec) -> Outline:
     """Shapes from the headers; no values are read."""
-    images, labels = (_shape(path) for path in paths)
+    images, labels = (_shape(source) for source in sources)
     check_shapes(images, labels)
     check_types(np.dtype(np.uint8), np.dtype(np.uint8), ndim=len(images), spec=spec)
-    return Outline(tuple(path.name for path in paths), (labels[0],))
+    return Outline(tuple(source.name for source in sources), (labels[0],))
 
 
-def _shape(path: Path) -> tuple[int, ...]:
+def _shape(source: Source) -> tuple[int, ...]:
     try:
-        with _opened(path) as file:
+        with _opened(source) as file:
             return _header(file)
     except BROKEN as error:
-        raise DatasetUnreadable(f"{path.name} is not an IDX file ({error})", field="dataset.format") from error
+        raise unreadable(f"{source.name} is not an IDX file", error, field="dataset.format") from error
 
 
-def _opened(path: Path) -> Stream:
-    return gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb")
+@contextmanager
+def _opened(source: Source) -> Iterator[Stream]:
+    with source.buffered() as file:
+        yield gzip.GzipFile(fileobj=file) if source.compression() == "gzip" else file
 
 
 def _header(file: Stream) -> tuple[int, ...]:
@@ -81,19 +87,22 @@ def _header(file: Stream) -> tuple[int, ...]:
     return struct.unpack(f">{axes}I", file.read(4 * axes))
 
 
-def _values(path: Path) -> np.ndarray:
+def _values(source: Source, file: Stream) -> Values:
+    """The file's values, which follow its header."""
     try:
-        with _opened(path) as file:
-            shape = _header(file)
-            return np.frombuffer(bytearray(file.read()), dtype=np.uint8).reshape(shape)
+        shape = _header(file)
     except BROKEN as error:
-        raise DatasetUnreadable(f"{path.name} is damaged ({error})", field="dataset.uri") from error
+        raise unreadable(f"{source.name} is damaged", error) from error
+    room = source.size * (MOST_DEFLATED if isinstance(file, gzip.GzipFile) else 1)
+    return values_in(file, shape, np.dtype(np.uint8), name=source.name, room=room, broken=BROKEN)
 
 
-def load(paths: Sequence[Path], _: DatasetSpec, limits: Limits) -> Samples:
-    """Both files, whole."""
-    images, labels = (_values(path) for path in paths)
-    return samples(images, labels, limits=limits)
+def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:
+    """Labels and then images, which are put in place as they are read."""
+    images, labels = sources
+    with _opened(images) as pixels, _opened(labels) as classes:
+        found = _values(labels, classes).together()
+        return samples(_values(images, pixels), found, spec=spec, limits=limits)
 
 
 IDX = Format(files, outline, load)

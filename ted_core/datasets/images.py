@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ted_core.datasets.samples import Images
-from ted_core.errors import DatasetTooLarge, MissingValues, UndecodableImages
+from ted_core.datasets.space import Allocate
+from ted_core.errors import MissingValues, UndecodableImages
 
 CHUNK = 32
 """Images that one thread decodes before it takes the next ones; Pillow frees the interpreter while it decodes."""
@@ -36,7 +37,7 @@ DAMAGED_EXIF = (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.er
 
 
 class Decoder:
-    """Fills one array with decoded images.
+    """Fills one array with decoded images; those that cannot be decoded have no place in it.
 
     The first image decides between grey and colour and, where no ``image_size`` is given, the size. Images of another
     size are resized bilinearly, whatever their aspect ratio.
@@ -47,65 +48,71 @@ class Decoder:
         rows: int,
         *,
         threads: int,
-        memory_limit: int | None,
+        allocate: Allocate,
         image_size: int | None = None,
         name: Callable[[int], str] = str,
     ) -> None:
         """``image_size``: height and width of every decoded image, in pixels. ``name``: what errors call a row."""
-        self.rows, self.memory_limit, self.image_size, self.name = rows, memory_limit, image_size, name
+        self.rows, self.allocate, self.image_size, self.name = rows, allocate, image_size, name
         self.decoded: Bool[np.ndarray, " rows"] = np.zeros(rows, bool)
         self._array: Images | None = None
-        self._mode, self._size, self._next_row = RGB, (0, 0), 0
+        self._mode, self._size = RGB, (0, 0)
+        self._seen, self._placed = 0, 0
         self._pool = ThreadPoolExecutor(threads)
 
     def add(self, encoded: Sequence[bytes | None]) -> None:
         """Decode the next rows. Raises MissingValues for a null, DatasetTooLarge before memory is taken."""
         if None in encoded:
-            row = self._next_row + list(encoded).index(None)
+            row = self._seen + list(encoded).index(None)
             raise MissingValues(f"Row {self.name(row)} has no image", field="dataset.input")
         if self._array is None:
-            self._array = self._allocate(encoded)
+            self._array = self._allocated(encoded)
         starts = range(0, len(encoded), CHUNK)
         list(self._pool.map(lambda start: self._decode_chunk(encoded[start : start + CHUNK], start), starts))
-        self._next_row += len(encoded)
+        self._close_gaps(len(encoded))
 
-    def _allocate(self, encoded: Sequence[bytes | None]) -> Images | None:
+    def _allocated(self, encoded: Sequence[bytes | None]) -> Images | None:
         first = next((image for data in encoded if (image := self._opened(data))), None)
         if first is None:
             return None
         self._mode = GREY if first.mode in GREY_MODES else RGB
         self._size = (self.image_size, self.image_size) if self.image_size else first.size
         width, height = self._size
-        shape = (self.rows, len(self._mode), height, width)
-        if self.memory_limit and np.prod(shape) > self.memory_limit:
-            fact = f"{self.rows} images of {width}x{height} pixels take {np.prod(shape):,} bytes"
-            raise DatasetTooLarge(fact, field="dataset.uri")
-        return np.zeros(shape, np.uint8)
+        what = f"{self.rows} images of {width}x{height} pixels"
+        return self.allocate((self.rows, len(self._mode), height, width), np.uint8, what)
 
     def _decode_chunk(self, encoded: Sequence[bytes | None], start: int) -> None:
-        for row, data in enumerate(encoded, start=self._next_row + start):
+        for number, data in enumerate(encoded, start):
             image = self._opened(data)
             if image is not None and self._array is not None:
-                self._place(row, image)
+                self._array[self._placed + number] = self._pixels(image)
+                self.decoded[self._seen + number] = True
 
     def _opened(self, data: bytes | None) -> Image.Image | None:
         return opened(data, at_least=self.image_size)
 
-    def _place(self, row: int, image: Image.Image) -> None:
+    def _pixels(self, image: Image.Image) -> UInt8[np.ndarray, "channels height width"]:
         image = image if image.mode == self._mode else image.convert(self._mode)
         image = image if image.size == self._size else image.resize(self._size, Image.Resampling.BILINEAR)
         pixels = np.asarray(image)
-        self._array[row] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)  # type: ignore[index]  # noqa: PLR2004
-        self.decoded[row] = True
+        return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)  # noqa: PLR2004
+
+    def _close_gaps(self, rows: int) -> None:
+        """Move the images that follow undecodable ones among the last rows up."""
+        kept = np.flatnonzero(self.decoded[self._seen : self._seen + rows])
+        for place, row in enumerate(kept.tolist()):
+            if place != row and self._array is not None:
+                self._array[self._placed + place] = self._array[self._placed + row]
+        self._seen, self._placed = self._seen + rows, self._placed + len(kept)
 
     def images(self, *, max_undecodable: float) -> Images:
-        """The array, undecodable rows left black. Raises UndecodableImages past the tolerated share."""
+        """The decoded images. Raises UndecodableImages past the tolerated share of others."""
         self._pool.shutdown()
         broken = np.flatnonzero(~self.decoded)
         if self._array is None or len(broken) > max_undecodable * self.rows:
             rows = ", ".join(self.name(int(row)) for row in broken[:SHOWN])
             raise UndecodableImages(f"{len(broken)} of {self.rows} images, first rows: {rows}", field="dataset.input")
-        return self._array
+        return self._array[: self._placed]
 
 
 def opened(data: bytes | None, *, at_least: int | None = None) -> Image.Image | None:

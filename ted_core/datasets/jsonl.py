@@ -5,7 +5,6 @@ a leading ``null`` ends the process (https://github.com/apache/arrow/issues/4740
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -14,13 +13,14 @@ from pydantic_core import from_json
 from ted_core.datasets.rows import RowReader, format_of
 from ted_core.datasets.scanning import Scan, other_type, remembered, suffixes, text_of
 from ted_core.datasets.shards import files_with, reading
+from ted_core.datasets.source import Source
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, MixedTypes
 
 BLOCK_BYTES = 4 << 20
 LONGEST_LINE = 256 << 20
 MOST_NESTED = 1000
-"""Different keys inside the columns of a block of lines; objects keyed by ids would make a field of every id."""
+"""Different keys inside the columns of a file; objects keyed by ids would make a field of every id."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 INCONSISTENT = (pa.ArrowException, OverflowError, TypeError, ValueError)
 """What values that no single type can hold make Arrow raise."""
@@ -33,24 +33,24 @@ class Line(NamedTuple):
     record: dict[str, Any]
 
 
-def outline(paths: Sequence[Path], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """The columns that any line has, with types that hold all their values, and the rows of each file.
 
     This reads and parses every file once, about a million short texts in three seconds, and remembers the result until
     the file changes. Raises DatasetUnreadable and MixedTypes, which name the line, and SchemasDiffer.
     """
-    scans = [_scan(path) for path in paths]
-    for path, scan in zip(paths, scans, strict=True):
-        _refuse_other_types(path, scans[0].schema, scan.schema)
+    scans = [_scan(source) for source in sources]
+    for source, scan in zip(sources, scans, strict=True):
+        _refuse_other_types(source, scans[0].schema, scan.schema)
     return scans[0].schema, tuple(scan.rows for scan in scans)
 
 
-def _refuse_other_types(path: Path, first: pa.Schema, found: pa.Schema) -> None:
+def _refuse_other_types(source: Source, first: pa.Schema, found: pa.Schema) -> None:
     """Raise SchemasDiffer unless the first file's types hold the file's values; it may lack columns."""
     for column in found:
         known = first.field(column.name).type if column.name in first.names else None
         if known is None or not _holds(known, column.type):
-            raise other_type(path, column, known=known)
+            raise other_type(source, column, known=known)
 
 
 def _holds(known: pa.DataType, found: pa.DataType) -> bool:
@@ -61,35 +61,37 @@ def _holds(known: pa.DataType, found: pa.DataType) -> bool:
 
 
 @remembered
-def _scan(path: Path) -> Scan:
+def _scan(source: Source) -> Scan:
     schema, rows = pa.schema([]), 0
-    for lines in _blocks(path):
-        _refuse_keys_as_data(lines, path)
-        schema = _extended(schema, lines, path)
+    keys: set[tuple[str, ...]] = set()
+    for lines in _blocks(source):
+        _refuse_keys_as_data(lines, source, seen=keys)
+        schema = _extended(schema, lines, source)
         rows += len(lines)
     return Scan(schema, rows)
 
 
-def _extended(schema: pa.Schema, lines: Sequence[Line], path: Path) -> pa.Schema:
+def _extended(schema: pa.Schema, lines: Sequence[Line], source: Source) -> pa.Schema:
     try:
         return _merged(schema, _schema([line.record for line in lines]))
     except INCONSISTENT as error:
         if len(lines) > 1:  # one after the other, to find out which
             for line in lines:
-                schema = _extended(schema, [line], path)
+                schema = _extended(schema, [line], source)
             return schema
-        fact = f"Line {lines[0].number} of {path.name} does not fit those before ({error})"
+        fact = f"Line {lines[0].number} of {source.name} does not fit those before ({error})"
         raise MixedTypes(fact, field="dataset.uri") from error
 
 
-def _refuse_keys_as_data(lines: Sequence[Line], path: Path) -> None:
-    """Raise DatasetUnreadable for objects keyed by ids: each key would be a field of every row's."""
-    seen: set[tuple[str, ...]] = set()
+def _refuse_keys_as_data(lines: Sequence[Line], source: Source, *, seen: set[tuple[str, ...]]) -> None:
+    """Raise DatasetUnreadable for objects keyed by ids: each key, with those seen, would be a field of every row's."""
     for line in lines:
         for name, value in line.record.items():
             _note_keys(value, (name,), seen)
         if len(seen) > MOST_NESTED:
-            fact = f"By line {line.number} of {path.name} the objects in its columns have {len(seen):,} different keys"
+            fact = (
+                f"By line {line.number} of {source.name} the objects in its columns have {len(seen):,} different keys"
+            )
             raise DatasetUnreadable(f"{fact}; write such objects as strings, or leave them out", field="dataset.uri")
 
 
@@ -112,46 +114,61 @@ def _merged(known: pa.Schema, found: pa.Schema) -> pa.Schema:
     return pa.unify_schemas([known, found], promote_options="permissive")
 
 
-def batches(paths: Sequence[Path], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The named columns, a few megabytes of lines at a time, in the first file's types."""
-    schema = _scan(paths[0]).schema
+    schema = _scan(sources[0]).schema
     wanted = pa.struct([schema.field(name) for name in names])
-    for path in paths:
-        for lines in _blocks(path):
-            with reading(path, otherwise="holds values that no single type can hold"):
-                rows = pa.array([line.record for line in lines], wanted)
-            yield pa.RecordBatch.from_struct_array(rows)
+    for source in sources:
+        for lines in _blocks(source):
+            yield pa.RecordBatch.from_struct_array(_typed(lines, wanted, source))
+
+
+def _typed(lines: Sequence[Line], kind: pa.StructType, source: Source) -> pa.StructArray:
+    """The lines' values in the types that all lines share.
+
+    Raises MixedTypes, which names the line, for a whole number beyond 2^53 where others have fractions.
+    """
+    try:
+        return pa.array([line.record for line in lines], kind)
+    except INCONSISTENT as error:
+        if len(lines) > 1:  # one after the other, to find out which
+            for line in lines:
+                _typed([line], kind, source)
+        fact = f"Line {lines[0].number} of {source.name} does not fit the other lines ({error})"
+        raise MixedTypes(fact, field="dataset.uri") from error
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
-def _blocks(path: Path) -> Iterator[list[Line]]:
+def _blocks(source: Source) -> Iterator[list[Line]]:
     """Some lines at a time; empty ones are passed over."""
     number = 1
-    for block in _whole_lines(path):
+    for block in _whole_lines(source):
         lines = block.split(b"\n")
-        if found := [Line(at, _record(line, at, path)) for at, line in enumerate(lines, start=number) if line.strip()]:
+        if found := [
+            Line(at, _record(line, at, source)) for at, line in enumerate(lines, start=number) if line.strip()
+        ]:
             yield found
         number += len(lines)
 
 
-def _record(line: bytes, number: int, path: Path) -> dict[str, Any]:
+def _record(line: bytes, number: int, source: Source) -> dict[str, Any]:
     try:
         record = from_json(line)
     except ValueError as error:
-        fact = f"Line {number} of {path.name} is not JSON ({str(error).replace('line 1 ', '')})"
+        fact = f"Line {number} of {source.name} is not JSON ({str(error).replace('line 1 ', '')})"
         raise DatasetUnreadable(fact, field="dataset.uri") from error
     if not isinstance(record, dict):
-        fact = f"Line {number} of {path.name} is a {type(record).__name__}; write one object per line"
+        fact = f"Line {number} of {source.name} is a {type(record).__name__}; write one object per line"
         raise DatasetUnreadable(fact, field="dataset.uri")
     return record
 
 
-def _whole_lines(path: Path) -> Iterator[bytes]:
+def _whole_lines(source: Source) -> Iterator[bytes]:
     """The file in blocks that end before a line break. Raises DatasetUnreadable for a line that does not end."""
     rest = b""
-    with reading(path), text_of(path) as file:
+    with reading(source), text_of(source) as file:
         begin = file.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK)
         while data := begin + file.read(BLOCK_BYTES):
             begin = b""
@@ -162,7 +179,7 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
             else:
                 rest += tail
             if len(rest) > LONGEST_LINE:
-                fact = f"A line of {path.name} is longer than {LONGEST_LINE:,} bytes"
+                fact = f"A line of {source.name} is longer than {LONGEST_LINE:,} bytes"
                 raise DatasetUnreadable(fact, field="dataset.uri")
     if rest:
         yield rest

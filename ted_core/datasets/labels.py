@@ -14,6 +14,7 @@ from ted_core.errors import SingleClass, UnusableLabels
 
 FIELD = "dataset.target"
 FEWEST_CLASSES = 2
+WHOLE_NUMBER = r"^-?[0-9]{1,18}$"
 
 
 def labels(table: pa.Table, targets: Sequence[str], *, places: Places, limits: Limits) -> Labels:
@@ -40,11 +41,22 @@ def one_class(column: pa.ChunkedArray, *, name: str, places: Places) -> Labels:
 
 def _coded(values: pa.ChunkedArray, *, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Every value's index among the sorted classes, and their names."""
-    classes = pc.unique(values).sort()
+    classes = _in_order(pc.unique(values))
     if len(classes) < FEWEST_CLASSES:
         raise SingleClass(f"Column {name!r} holds {len(classes)} class", field=FIELD)
     codes = pc.index_in(values, value_set=classes).to_numpy().astype(np.int64)
     return codes, tuple(str(value) for value in classes.to_pylist())
+
+
+def _in_order(classes: pa.Array) -> pa.Array:
+    """Sorted; names that are all whole numbers by their value, 2 before 10."""
+    by_name = classes.sort()
+    if (
+        by_name.type not in (pa.string(), pa.large_string())
+        or not pc.all(pc.match_substring_regex(by_name, WHOLE_NUMBER)).as_py()
+    ):
+        return by_name
+    return by_name.take(pc.sort_indices(by_name.cast(pa.int64())))
 
 
 def _listed(column: pa.ChunkedArray, *, name: str, places: Places, limits: Limits) -> Labels:

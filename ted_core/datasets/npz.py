@@ -4,15 +4,15 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
 
-from ted_core.datasets.arrays import check_shapes, check_types, samples
+from ted_core.datasets.arrays import Readable, Values, check_shapes, check_types, samples, values_in
 from ted_core.datasets.formats import Format, Limits, Outline
 from ted_core.datasets.samples import Samples
+from ted_core.datasets.source import Source, unreadable
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
 
@@ -26,39 +26,46 @@ class Header(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: np.dtype
+    by_column: bool
+    """Whether values of one column follow each other, as in Fortran."""
 
 
-def files(path: Path, _: DatasetSpec) -> Sequence[Path]:
+def files(named: Source, _: DatasetSpec) -> Sequence[Source]:
     """The one archive."""
-    if path.is_dir():
-        raise DatasetUnreadable(f"{path} is a folder, not an .npz file", field="dataset.uri")
-    return [path]
+    if named.is_folder:
+        raise DatasetUnreadable(f"{named} is a folder, not an .npz file", field="dataset.uri")
+    return [named]
 
 
-def outline(paths: Sequence[Path], spec: DatasetSpec) -> Outline:
+def outline(sources: Sequence[Source], spec: DatasetSpec) -> Outline:
     """Arrays and rows from the headers inside the archive; no values are read."""
-    headers = _headers(paths[0])
+    headers = _headers(sources[0])
     inputs, labels = (headers[name] for name in _names(list(headers), spec))
     check_shapes(inputs.shape, labels.shape)
     check_types(inputs.dtype, labels.dtype, ndim=len(inputs.shape), spec=spec)
     return Outline(tuple(headers), (labels.shape[0],))
 
 
-def _headers(path: Path) -> dict[str, Header]:
+def _headers(source: Source) -> dict[str, Header]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with source.buffered() as file, zipfile.ZipFile(file) as archive:
             members = [name for name in archive.namelist() if name.endswith(".npy")]
             return {name.removesuffix(".npy"): _header(archive, name) for name in members}
     except BROKEN as error:
-        raise DatasetUnreadable(f"{path.name} is not an .npz archive ({error})", field="dataset.format") from error
+        raise unreadable(f"{source.name} is not an .npz archive", error, field="dataset.format") from error
 
 
 def _header(archive: zipfile.ZipFile, name: str) -> Header:
     with archive.open(name) as file:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
-    return Header(shape, dtype)
+        return _read_header(file)
+
+
+def _read_header(file: Readable) -> Header:
+    """What stands before the values, which are next in the file then."""
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, by_column, dtype = read(file)
+    return Header(shape, dtype, by_column and len(shape) > 1)
 
 
 def _names(arrays: Sequence[str], spec: DatasetSpec) -> tuple[str, str]:
@@ -73,14 +80,26 @@ def _names(arrays: Sequence[str], spec: DatasetSpec) -> tuple[str, str]:
     return chosen["dataset.input"], chosen["dataset.target"]
 
 
-def load(paths: Sequence[Path], spec: DatasetSpec, limits: Limits) -> Samples:
-    """Both arrays, whole."""
+def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:
+    """Labels and then inputs, which are put in place as they are read."""
+    source = sources[0]
+    inputs, labels = _names(list(_headers(source)), spec)
+    with source.buffered() as file, zipfile.ZipFile(file) as archive:
+        found = _values(archive, labels, name=source.name).together()
+        return samples(_values(archive, inputs, name=source.name), found, spec=spec, limits=limits)
+
+
+def _values(archive: zipfile.ZipFile, array: str, *, name: str) -> Values:
+    """The array's values. In Fortran's order, whose rows do not follow each other, they are read as a whole."""
+    member = archive.getinfo(f"{array}.npy")
     try:
-        with np.load(paths[0], allow_pickle=False) as archive:
-            inputs, labels = (archive[name] for name in _names(archive.files, spec))
+        file = archive.open(member)
+        header = _read_header(file)
     except BROKEN as error:
-        raise DatasetUnreadable(f"{paths[0].name} is damaged ({error})", field="dataset.uri") from error
-    return samples(inputs, labels, limits=limits)
+        raise unreadable(f"{name} is damaged", error) from error
+    shape = header.shape[::-1] if header.by_column else header.shape
+    values = values_in(file, shape, header.dtype, name=name, room=member.file_size, broken=BROKEN)
+    return Values(header.shape, header.dtype, [values.together().T]) if header.by_column else values
 
 
 NPZ = Format(files, outline, load)

@@ -1,7 +1,6 @@
 """Parquet: counted and checked by its footers, read a batch at a time."""
 
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +9,7 @@ from ted_core.datasets.columns import is_category, is_label_list
 from ted_core.datasets.roles import Roles, roles
 from ted_core.datasets.rows import RowReader, format_of
 from ted_core.datasets.shards import files_with, reading, refuse_other_schema
+from ted_core.datasets.source import Source, side_by_side
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import MissingValues
 
@@ -18,30 +18,35 @@ BATCH_BYTES = 64 << 20
 """What a batch may take before it is decompressed and decoded into Arrow; one of images has fewer rows for it."""
 
 
-def outline(paths: Sequence[Path], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """Columns and rows from the footers; no data page is read. Raises MissingValues for nulls that they show."""
-    footers = [_footer(path) for path in paths]
+    footers = list(side_by_side(_footer, sources))
     schema = footers[0].schema.to_arrow_schema()
-    for path, footer in zip(paths, footers, strict=True):
-        refuse_other_schema(path, schema, footer.schema.to_arrow_schema())
+    for source, footer in zip(sources, footers, strict=True):
+        refuse_other_schema(source, schema, footer.schema.to_arrow_schema())
     chosen = roles(schema, spec)
     used = _never_null(schema, chosen, spec)
-    for path, footer in zip(paths, footers, strict=True):
-        _refuse_known_nulls(path, footer, used, targets=chosen.targets)
+    for source, footer in zip(sources, footers, strict=True):
+        _refuse_known_nulls(source, footer, used, targets=chosen.targets)
     return schema, tuple(footer.num_rows for footer in footers)
 
 
-def _footer(path: Path) -> pq.FileMetaData:
-    with reading(path, otherwise="is not a Parquet file", field="dataset.format"):
-        return pq.read_metadata(path)
+def _footer(source: Source) -> pq.FileMetaData:
+    with reading(source, otherwise="is not a Parquet file", field="dataset.format"), source.open() as file:
+        return pq.read_metadata(file)
 
 
-def batches(paths: Sequence[Path], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The named columns, at most 65,536 rows and about 64 MiB at a time."""
-    for path in paths:
-        with reading(path), pq.ParquetFile(path) as file:
+    for source in sources:
+        with reading(source), source.open() as opened, _streamed(opened, source) as file:
             for batch in file.iter_batches(_batch_rows(file.metadata, names), columns=list(names)):
                 yield batch.select(list(names))
+
+
+def _streamed(opened: pa.NativeFile, source: Source) -> pq.ParquetFile:
+    """Its column chunks are read as they are needed; by default pyarrow fetches whole row groups first."""
+    return pq.ParquetFile(opened, buffer_size=source.read_ahead, pre_buffer=False)
 
 
 def _batch_rows(footer: pq.FileMetaData, names: Sequence[str]) -> int:
@@ -70,7 +75,9 @@ def _never_null(schema: pa.Schema, chosen: Roles, spec: DatasetSpec) -> list[str
     return [*inputs, *(name for name in chosen.targets if not is_label_list(schema.field(name).type))]
 
 
-def _refuse_known_nulls(path: Path, footer: pq.FileMetaData, used: Sequence[str], *, targets: Sequence[str]) -> None:
+def _refuse_known_nulls(
+    source: Source, footer: pq.FileMetaData, used: Sequence[str], *, targets: Sequence[str]
+) -> None:
     """Raise MissingValues where the footer's statistics already show nulls in a column that is used."""
     top_level = set(footer.schema.to_arrow_schema().names)
     for chunk in _chunks(footer):
@@ -79,7 +86,9 @@ def _refuse_known_nulls(path: Path, footer: pq.FileMetaData, used: Sequence[str]
         matters = name in used and (leaf in ("", "bytes") or leaf.startswith("list."))
         if matters and chunk.is_stats_set and chunk.statistics.null_count:
             field = "dataset.target" if name in targets else "dataset.input"
-            raise MissingValues(f"Column {name!r} of {path.name} has {chunk.statistics.null_count} nulls", field=field)
+            raise MissingValues(
+                f"Column {name!r} of {source.name} has {chunk.statistics.null_count} nulls", field=field
+            )
 
 
 def _chunks(footer: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:

@@ -4,19 +4,19 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ted_core.datasets.arrow import ARROW
 from ted_core.datasets.delimited import CSV
-from ted_core.datasets.formats import Format, Limits, Member, Outline
+from ted_core.datasets.formats import Format, Limits, Outline
 from ted_core.datasets.hf import HF
 from ted_core.datasets.idx import IDX
 from ted_core.datasets.image_folder import IMAGE_FOLDER
 from ted_core.datasets.jsonl import JSONL
-from ted_core.datasets.location import inside, locate
+from ted_core.datasets.location import locate
 from ted_core.datasets.npz import NPZ
 from ted_core.datasets.parquet import PARQUET
 from ted_core.datasets.samples import Samples
+from ted_core.datasets.source import Root, Source
 from ted_core.datasets.spec import TASKS, DatasetSpec
 from ted_core.datasets.webdataset import WEBDATASET
 from ted_core.errors import DatasetEmpty, DatasetUnreadable
@@ -50,6 +50,8 @@ class DatasetSummary:
     columns: tuple[str, ...]
     guard: str
     """Changes when a file's name, size, time or rows do; cheaper than the fingerprint, and weaker."""
+    several_classes: bool = False
+    """Whether a row may have any number of classes."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,15 @@ class OpenedDataset:
     """A dataset whose files are known and allowed: regular files under the roots."""
 
     spec: DatasetSpec
-    files: tuple[Path, ...]
+    files: tuple[Source, ...]
 
     @property
     def format(self) -> Format:
         return format_named(self.spec.format)
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[Source]:
         """Every file of the dataset, in row order; of a folder that is taken as one file those inside it."""
-        return (member for file in self.files for member in self.format.members(file))
+        return (member for file in self.files for member in file.members)
 
     def outline(self) -> Outline:
         """Columns and rows, without reading the rows. Raises DatasetEmpty and what the format raises."""
@@ -80,43 +82,30 @@ class OpenedDataset:
         return rows + (0,) * (len(self.files) - len(rows))
 
 
-def opened(spec: DatasetSpec, *, roots: Sequence[Path]) -> OpenedDataset:
-    """The dataset's files, each of them under the roots. Raises DatasetNotAllowed, DatasetNotFound."""
-    path = locate(spec.uri, roots=roots)
-    files = format_named(spec.format).files(path, spec)
-    dataset = OpenedDataset(spec, tuple(inside(file, roots=roots) for file in files))
-    for member in dataset.members():
-        _check(member, roots=roots)
+def opened(spec: DatasetSpec, *, roots: Sequence[Root]) -> OpenedDataset:
+    """The dataset's files, each of them under the roots.
+
+    Raises DatasetNotAllowed, DatasetNotFound, and DatasetUnreadable for what is no regular file: a pipe may never end.
+    """
+    named = locate(spec.uri, roots=roots)
+    files = format_named(spec.format).files(named, spec)
+    dataset = OpenedDataset(spec, tuple(file.within(roots) for file in files))
+    other = next((member for member in dataset.members() if not member.is_file), None)
+    if other:
+        raise DatasetUnreadable(f"{other.name} is no regular file", field="dataset.uri")
     return dataset
 
 
-def _check(member: Member, *, roots: Sequence[Path]) -> None:
-    """Raise DatasetNotAllowed for a link that leaves the roots, DatasetUnreadable for a pipe, which may never end."""
-    try:
-        if member.path.is_symlink():
-            inside(member.path, roots=roots)
-        regular = member.path.is_file()
-    except OSError as error:  # a name too long for the file system, a folder that is closed to this process
-        raise DatasetUnreadable(f"A file cannot be looked at ({error.strerror})", field="dataset.uri") from error
-    if not regular:
-        raise DatasetUnreadable(f"{member.name} is no regular file", field="dataset.uri")
-
-
-def inspect(spec: DatasetSpec, *, roots: Sequence[Path]) -> DatasetSummary:
+def inspect(spec: DatasetSpec, *, roots: Sequence[Root]) -> DatasetSummary:
     """What headers and footers tell of the dataset; every problem they show is raised, naming the request's field."""
     dataset = opened(spec, roots=roots)
     outline = dataset.outline()
-    stats = [_stats(member) for member in dataset.members()]
+    stats = [(member.name, member.size, member.modified) for member in dataset.members()]
     guard = hashlib.sha256(json.dumps([stats, outline.rows]).encode()).hexdigest()
-    return DatasetSummary(rows=sum(outline.rows), columns=outline.columns, guard=guard)
+    return DatasetSummary(sum(outline.rows), outline.columns, guard, outline.several_classes)
 
 
-def _stats(member: Member) -> tuple[str, int, int]:
-    found = member.path.stat()
-    return member.name, found.st_size, found.st_mtime_ns
-
-
-def load(spec: DatasetSpec, *, roots: Sequence[Path], limits: Limits | None = None) -> Samples:
+def load(spec: DatasetSpec, *, roots: Sequence[Root], limits: Limits | None = None) -> Samples:
     """Every usable row of the dataset, in memory. Raises TedErrors that name field, file and rows."""
     dataset = opened(spec, roots=roots)
     dataset.outline()

@@ -26,6 +26,10 @@ class Roles:
     key: str | None
     """The column of the dataset's own ids."""
 
+    def several_classes(self, schema: pa.Schema) -> bool:
+        """Whether the targets give a row any number of classes: as several columns, or as a list."""
+        return len(self.targets) > 1 or any(columns.is_list(schema.field(name).type) for name in self.targets)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Every column once."""

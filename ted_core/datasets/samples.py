@@ -1,4 +1,4 @@
-"""A dataset in memory: what every format becomes before training."""
+"""A dataset in memory, or mapped into it: what every format becomes before training."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,8 +20,6 @@ class Texts:
 
     parts: tuple[pa.ChunkedArray, ...]
     """One or two columns of strings without nulls, equally long."""
-    cache: Path | None = None
-    """The folder for what is made of them and worth keeping: tokens, features."""
 
     def __len__(self) -> int:
         return len(self.parts[0])
@@ -33,8 +31,6 @@ class Dialogues:
 
     turns: pa.ChunkedArray
     """A list of {role, content} per sample, without nulls; roles are system, user and assistant."""
-    cache: Path | None = None
-    """The folder for what is made of them and worth keeping: tokens."""
 
     def __len__(self) -> int:
         return len(self.turns)
@@ -70,6 +66,8 @@ class Samples:
     """The dataset's own ids, one string per dataset row."""
     task: str | None = None
     """The task of an installed package that they set; None for one of our own, which inputs and labels tell."""
+    cache: Path | None = None
+    """The folder for what is made of the inputs and worth keeping: tokens, features."""
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -1,63 +1,57 @@
 """Files that together are one dataset: which, in what order, and with one schema."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 
+from ted_core.datasets.formats import Files
+from ted_core.datasets.source import Source, unreadable
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetNotFound, DatasetUnreadable, SchemasDiffer
 
 LISTED = 30
 
 
-def files_with(*suffixes: str) -> Callable[[Path, DatasetSpec], Sequence[Path]]:
+def files_with(*suffixes: str) -> Files:
     """How a format finds its files: the file named, a folder's files with these suffixes, or a pattern's matches.
 
     Files come in the order of their names. Hidden ones, such as editors and archivers leave behind, are passed over.
     """
 
-    def files(path: Path, _: DatasetSpec) -> Sequence[Path]:
-        if path.is_dir():
-            return _in_folder(path, suffixes)
-        return [path] if path.exists() else _matching(path)
+    def files(named: Source, _: DatasetSpec) -> Sequence[Source]:
+        if named.is_folder:
+            return _in_folder(named, suffixes)
+        return [named] if named.exists else _matching(named)
 
     return files
 
 
-def _in_folder(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    found = [file for file in _visible(folder) if file.name.lower().endswith(tuple(suffixes))]
+def _in_folder(folder: Source, suffixes: Sequence[str]) -> list[Source]:
+    found = [file for file in folder.listed() if file.name.lower().endswith(tuple(suffixes))]
     if not found:
         names = " or ".join(f"*{suffix}" for suffix in suffixes)
         raise DatasetUnreadable(f"{folder} holds no {names} file", field="dataset.uri")
     return found
 
 
-def _matching(pattern: Path) -> list[Path]:
+def _matching(pattern: Source) -> list[Source]:
     """The files that the pattern's last part describes; only ``*`` means something else than itself."""
     wanted = re.compile(".*".join(map(re.escape, pattern.name.split("*"))), re.DOTALL)
-    found = [file for file in _visible(pattern.parent) if wanted.fullmatch(file.name)]
+    found = [file for file in pattern.parent().listed() if wanted.fullmatch(file.name)]
     if not found:
         raise DatasetNotFound(f"No file matches {pattern}", field="dataset.uri")
     return found
 
 
-def _visible(folder: Path) -> list[Path]:
-    try:
-        return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
-    except OSError as error:
-        raise DatasetUnreadable(f"{folder} cannot be listed ({error.strerror})", field="dataset.uri") from error
-
-
-def refuse_other_schema(path: Path, expected: pa.Schema, found: pa.Schema) -> None:
+def refuse_other_schema(source: Source, expected: pa.Schema, found: pa.Schema) -> None:
     """Raise SchemasDiffer unless the file has the first file's columns, types and order."""
     if found.remove_metadata().equals(expected.remove_metadata()):
         return
     different = sorted({_described(field) for field in expected} ^ {_described(field) for field in found})
     what = ", ".join(different[:LISTED]) or "the order of its columns"
-    raise SchemasDiffer(f"{path.name} differs from the first file in {what}", field="dataset.uri")
+    raise SchemasDiffer(f"{source.name} differs from the first file in {what}", field="dataset.uri")
 
 
 def _described(field: pa.Field) -> str:
@@ -65,9 +59,9 @@ def _described(field: pa.Field) -> str:
 
 
 @contextmanager
-def reading(path: Path, *, otherwise: str = "is damaged", field: str = "dataset.uri") -> Iterator[None]:
-    """Whatever Arrow cannot read inside becomes DatasetUnreadable, which names the file."""
+def reading(source: Source, *, otherwise: str = "is damaged", field: str = "dataset.uri") -> Iterator[None]:
+    """Whatever Arrow cannot read inside becomes DatasetUnreadable, which names the file, or the store's own trouble."""
     try:
         yield
     except (pa.ArrowException, OSError, EOFError) as error:
-        raise DatasetUnreadable(f"{path.name} {otherwise} ({error})", field=field) from error
+        raise unreadable(f"{source.name} {otherwise}", error, field=field) from error

@@ -24,9 +24,9 @@ class DatasetSpec(BaseModel):
         Field(
             min_length=1,
             max_length=4096,
-            description="A file or a folder of files, as an absolute path or a file:// URI; for formats of rows also a "
-            "pattern whose last part holds *, such as /data/part-*.jsonl.",
-            examples=["file:///data/train.parquet"],
+            description="A file or a folder of files, as an absolute path or a file://, s3:// or gs:// URI; for "
+            "formats of rows also a pattern whose last part holds *, such as /data/part-*.jsonl.",
+            examples=["file:///data/train.parquet", "s3://bucket/train.parquet"],
         ),
     ]
     format: Annotated[

@@ -6,16 +6,16 @@ import struct
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ted_core.datasets.encoded import LARGEST_FILE
-from ted_core.errors import DatasetUnreadable
+from ted_core.datasets.source import Source, unreadable
 
 END = bytes(tarfile.BLOCKSIZE)
 """The block of zeros that ends an archive."""
-READ_AHEAD = 16 << 10
-"""Bytes; with many more, contents that nobody wants would be read instead of skipped."""
+AFTER_THE_END = 16 << 10
+"""Bytes looked at together."""
 BROKEN = (tarfile.TarError, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RecursionError)
 """What damage makes the libraries raise."""
 
@@ -28,7 +28,7 @@ class File(NamedTuple):
     """Empty where it was not asked for."""
 
 
-def files(path: Path, *, wanted: Callable[[str], bool]) -> Iterator[File]:
+def files(source: Source, *, wanted: Callable[[str], bool]) -> Iterator[File]:
     """The archive's regular files in order, with the content of those whose name is wanted.
 
     In constant memory. Raises DatasetUnreadable for an archive that is damaged, goes on after its end, or holds a file
@@ -36,7 +36,7 @@ def files(path: Path, *, wanted: Callable[[str], bool]) -> Iterator[File]:
     """
     reached = "its beginning"
     try:
-        with _opened(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        with _opened(source) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for header in iter(archive.next, None):
                 archive.members.clear()  # type: ignore[attr-defined] # would come to hold every header
                 reached = ascii(header.name)
@@ -45,8 +45,7 @@ def files(path: Path, *, wanted: Callable[[str], bool]) -> Iterator[File]:
                     yield File(header.name, _content(archive, header) if wanted(header.name) else b"")
             stream.check_end()
     except BROKEN as error:
-        fact = f"{path.name} cannot be read after {reached} ({error})"
-        raise DatasetUnreadable(fact, field="dataset.uri") from error
+        raise unreadable(f"{source.name} cannot be read after {reached}", error) from error
 
 
 def _check(header: tarfile.TarInfo) -> None:
@@ -60,9 +59,11 @@ def _content(archive: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
     return file.read() if file else b""
 
 
-def _opened(path: Path) -> "_Stream":
-    raw = gzip.GzipFile(path) if path.suffix == ".gz" else path.open("rb", buffering=0)
-    return _Stream(raw, READ_AHEAD)
+@contextmanager
+def _opened(source: Source) -> "Iterator[_Stream]":
+    zipped = source.compression() == "gzip"
+    with source.buffered() if zipped else source.open() as raw:
+        yield _Stream(gzip.GzipFile(fileobj=raw) if zipped else raw, source.read_ahead)
 
 
 class _Stream(io.BufferedReader):
@@ -82,6 +83,6 @@ class _Stream(io.BufferedReader):
         """Raise ReadError unless tarfile has come to the archive's end; it also stops at a header that is damaged."""
         if self.last != END:
             raise tarfile.ReadError("the next header is damaged, or the archive was cut short")
-        while rest := self.read(READ_AHEAD):
+        while rest := self.read(AFTER_THE_END):
             if rest.strip(b"\0"):
                 raise tarfile.ReadError("more follows the archive's end; were two archives joined?")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -18,7 +17,9 @@ import pyarrow as pa
 from ted_core.datasets import tar
 from ted_core.datasets.encoded import batched
 from ted_core.datasets.rows import RowReader, format_of
+from ted_core.datasets.scanning import remembered
 from ted_core.datasets.shards import files_with
+from ted_core.datasets.source import Source
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, MissingValues, UnusableLabels
 
@@ -36,19 +37,20 @@ HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """What JSON can escape and UTF-8 cannot hold."""
 
 
-def outline(paths: Sequence[Path], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """The columns, and how many samples each archive holds, told by the headers inside it.
 
     A compressed archive is decompressed for that. Raises DatasetUnreadable, and MissingValues for a sample without a
     file that the task needs.
     """
     names = ("text" if spec.base_task == "text-classification" else "image", "label", "sample_key")
-    return _schema(names), tuple(_count(path, names) for path in paths)
+    return _schema(names), tuple(_count(source, names) for source in sources)
 
 
-def _count(path: Path, names: Sequence[str]) -> int:
+@remembered
+def _count(source: Source, names: tuple[str, ...]) -> int:
     count = 0
-    for sample in _samples(path, wanted=()):
+    for sample in _samples(source, wanted=()):
         for name in names:
             if name in SUFFIXES:
                 _file(sample, name)
@@ -56,10 +58,10 @@ def _count(path: Path, names: Sequence[str]) -> int:
     return count
 
 
-def batches(paths: Sequence[Path], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The columns of some samples at a time. Raises DatasetUnreadable, MissingValues, UnusableLabels."""
     wanted = [suffix for name in names for suffix in SUFFIXES.get(name, ())]
-    rows = (_row(sample, names) for path in paths for sample in _samples(path, wanted=wanted))
+    rows = (_row(sample, names) for source in sources for sample in _samples(source, wanted=wanted))
     for batch in batched(rows, size=lambda row: sum(map(len, row))):
         arrays = [pa.array(values, TYPES[name]) for name, values in zip(names, zip(*batch, strict=True), strict=True)]
         yield pa.record_batch(arrays, schema=_schema(names))
@@ -90,19 +92,21 @@ class Sample:
     """By suffix; empty where not wanted."""
 
 
-def _samples(path: Path, *, wanted: Collection[str]) -> Iterator[Sample]:
+def _samples(source: Source, *, wanted: Collection[str]) -> Iterator[Sample]:
     """The archive's samples, with the contents of the files whose suffix is wanted."""
-    for key, parts in groupby(_parts(path, wanted=wanted), key=attrgetter("key")):
+    for key, parts in groupby(_parts(source, wanted=wanted), key=attrgetter("key")):
         contents: dict[str, bytes] = {}
         for part in parts:
             if part.suffix in contents:
-                raise DatasetUnreadable(f"{path.name} holds {key}.{part.suffix} twice in a sample", field="dataset.uri")
+                raise DatasetUnreadable(
+                    f"{source.name} holds {key}.{part.suffix} twice in a sample", field="dataset.uri"
+                )
             contents[part.suffix] = part.content
-        yield Sample(path.name, key, contents)
+        yield Sample(source.name, key, contents)
 
 
-def _parts(path: Path, *, wanted: Collection[str]) -> Iterator[Part]:
-    for file in tar.files(path, wanted=lambda name: _suffix(name) in wanted):
+def _parts(source: Source, *, wanted: Collection[str]) -> Iterator[Part]:
+    for file in tar.files(source, wanted=lambda name: _suffix(name) in wanted):
         if named := NAME.fullmatch(file.name):
             yield Part(named[1], _suffix(file.name), file.content)
 

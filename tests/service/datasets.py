@@ -25,6 +25,7 @@ NUMBERS = [row / ROWS for row in range(ROWS)]
 TABLES = {
     "images": {"image": IMAGES, "label": LABELS},
     "numbers": {"length": NUMBERS, "width": NUMBERS[::-1], "label": LABELS},
+    "several_labels": {"image": IMAGES, "label": [[label, 9] for label in LABELS]},
     "null_image": {"image": [None, *IMAGES[1:]], "label": LABELS},
     "null_number": {"length": [None, *NUMBERS[1:]], "label": LABELS},
     "null_label": {"image": IMAGES, "label": [None, *LABELS[1:]]},

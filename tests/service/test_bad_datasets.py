@@ -40,6 +40,13 @@ UNFIT = [
     ({"proxy": {"name": "c\0nn"}}, "unknown_proxy", "proxy.name", "is not among mlp, cnn, resnet18"),
 ]
 
+UNFIT_PLANS = [
+    ({"method": "el2n"}, "plan.method", "Method el2n"),
+    ({"method": "dual"}, "plan.method", "Method dual"),
+    ({"score": "parameter"}, "plan.score", "Score parameter"),
+]
+"""For rows that have several classes."""
+
 UNFIT_TABLES = [
     ("null_number.parquet", "mlp", "missing_values", "dataset.input", "'length' of null_number.parquet has 1 null"),
     ("days.parquet", "mlp", "unusable_inputs", "dataset.input", "No column"),
@@ -123,3 +130,18 @@ def test_a_dataset_that_was_repaired_is_taken_under_the_key_of_its_refusal(
     assert (refused.status_code, taken.status_code) == (422, 202)
     assert "Idempotent-Replayed" not in taken.headers
     (data / "repaired.parquet").unlink()
+
+
+@pytest.mark.parametrize(("plan", "field", "says"), UNFIT_PLANS)
+def test_what_is_defined_on_one_class_is_refused_where_a_column_lists_several(
+    client: TestClient,
+    submission: Callable[..., Json],
+    must_refuse: Callable[..., None],
+    plan: Json,
+    field: str,
+    says: str,
+) -> None:
+    answer = client.post("/v1/jobs", json=submission("several_labels.parquet", plan=plan))
+
+    must_refuse(answer, code="method_unsuited", field=field, says=says)
+    assert client.post("/v1/jobs", json=submission("several_labels.parquet")).status_code == 202

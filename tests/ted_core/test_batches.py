@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from ted_core.batches import CHUNK, Scaling, Table
 from ted_core.datasets import Samples
+from ted_core.proxies import ProxySpec
+from ted_core.training import fit
 from tests.ted_core import examples
 
 
@@ -159,3 +161,15 @@ def test_training_does_not_change_the_table() -> None:
     list(table(samples).in_order(np.arange(40)))
 
     np.testing.assert_array_equal(samples.inputs, before)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 64])
+def test_a_batch_that_is_cut_up_teaches_the_same(parts: int) -> None:
+    samples, proxy = examples.random_vectors(50, classes=3), ProxySpec(name="mlp", epochs=2, batch_size=25).resolved()
+    whole, cut = (fit(samples, np.arange(50), proxy=proxy.model_copy(update={"parts": n}), seed=0) for n in (1, parts))
+
+    for one, other in zip(whole.trainee.model.parameters(), cut.trainee.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+    steps = list(cut.table.shuffled(np.arange(50), 25, seed=(0,), augment=False))
+    assert [len(step) for step in steps] == 2 * [min(parts, 12)]
+    assert min(len(labels) for step in steps for _, labels in step) > 1, "batch normalization needs two"

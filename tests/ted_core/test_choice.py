@@ -31,6 +31,8 @@ def race(kind: type[Race] = Race, samples: Samples = SAMPLES, *, seed: int = 0, 
         proxy=PROXY.resolved(),
         table=Table(samples, scaling=Scaling.of(samples)),
         meter=Meter(lambda _: None, rounds=1, work=1),
+        ran=[],
+        keep=lambda: None,
     )
 
 
@@ -119,6 +121,8 @@ def test_large_data_withhold_a_tenth() -> None:
         proxy=PROXY.resolved(),
         table=Table(large, scaling=Scaling.of(large)),
         meter=Meter(lambda _: None, rounds=1, work=1),
+        ran=[],
+        keep=lambda: None,
     )
 
     assert one.withheld.mean() == pytest.approx(0.1, abs=0.01)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ted_core.datasets.jsonl import JSONL
+from ted_core.datasets.shards import files_with
 from ted_core.plugins import TaskFamily
 from ted_core.proxies import ProxyFamily
 
@@ -16,4 +17,4 @@ LINEAR = ProxyFamily(
     weight_decay=0.0,
 )
 SMOOTHED = TaskFamily(base="tabular-classification", task="ted_example.models:SMOOTHED")
-NDJSON = replace(JSONL, files=lambda path, _: [path] if path.is_file() else sorted(path.glob("*.ndjson")))
+NDJSON = replace(JSONL, files=files_with(".ndjson"))

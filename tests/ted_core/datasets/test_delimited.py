@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ted_core.datasets import DatasetSpec, DatasetSummary, Samples, delimited
+from ted_core.datasets import DatasetSpec, DatasetSummary, Samples, delimited, identify
+from ted_core.datasets.disk import DiskSource
 from ted_core.errors import DatasetEmpty, DatasetUnreadable, MissingValues, SchemasDiffer, TedError, UnusableLabels
 from tests.ted_core.datasets import files
 from tests.ted_core.datasets.files import TEXTS, lines
@@ -39,13 +40,14 @@ def refused(error: type[TedError], path: Path, **choices: Any) -> TedError:
 
 def columns(*paths: Path) -> dict[str, list[Any]]:
     """What the reader makes of the files, as Python values."""
-    schema, _ = delimited.outline(paths, DatasetSpec(uri="/", task=TEXTS))
-    rows = [row for batch in delimited.batches(paths, schema.names) for row in batch.to_pylist()]
+    sources = [DiskSource.at(path) for path in paths]
+    schema, _ = delimited.outline(sources, DatasetSpec(uri="/", task=TEXTS))
+    rows = [row for batch in delimited.batches(sources, schema.names) for row in batch.to_pylist()]
     return {name: [row[name] for row in rows] for name in schema.names}
 
 
 def types(path: Path) -> dict[str, str]:
-    schema, _ = delimited.outline([path], DatasetSpec(uri="/", task=TEXTS))
+    schema, _ = delimited.outline([DiskSource.at(path)], DatasetSpec(uri="/", task=TEXTS))
     return {field.name: str(field.type) for field in schema}
 
 
@@ -92,6 +94,23 @@ def test_tabs_separate_where_the_name_says_so(tmp_path: Path) -> None:
     (tmp_path / "more.TSV.gz").write_bytes(gzip.compress(b"text\tlabel\nd, e\t1\n"))
 
     assert columns(tmp_path / "data.tsv", tmp_path / "more.TSV.gz")["text"] == ["a, b", "c", "d, e"]
+
+
+def test_a_link_is_what_its_own_name_says(tmp_path: Path) -> None:
+    lines(tmp_path / "blob", "text\tlabel", "a, b\t0", "c\t1")
+    (tmp_path / "data.tsv").symlink_to(tmp_path / "blob")
+
+    identity = identify(files.spec(tmp_path / "data.tsv", format="csv", task=TEXTS), roots=[tmp_path])
+
+    assert [shard.name for shard in identity.shards] == ["data.tsv"]
+    assert loaded(tmp_path / "data.tsv", task=TEXTS).classes == ("0", "1")
+
+
+@pytest.mark.parametrize("spelling", ["0x10", "0X1f"])
+def test_hexadecimal_numbers_are_words(path: Path, spelling: str) -> None:
+    lines(path, "x,label", "1,a", f"{spelling},b")
+
+    assert columns(path)["x"] == ["1", spelling]
 
 
 def test_a_byte_order_mark_is_passed_over(path: Path) -> None:

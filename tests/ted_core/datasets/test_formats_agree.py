@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ted_core.datasets import Dialogues, Samples, Texts, identify
+from ted_core.datasets import Dialogues, Limits, Samples, Texts, identify
 from tests.ted_core.datasets.files import (
     DIALOGUES,
     IMAGES,
@@ -149,6 +149,19 @@ def test_the_same_rows_are_the_same_samples(tmp_path: Path, task: str, name: str
     assert expected["keys"] == KEYS
 
 
+@pytest.mark.parametrize(("task", "name"), CASES)
+def test_what_has_to_lie_in_a_file_is_the_same_too_and_found_again(tmp_path: Path, task: str, name: str) -> None:
+    form, file, write = ROW_FORMATS[name]
+    path = write(tmp_path / file, **COLUMNS[task])
+    expected = facts(loaded(path, format=form, task=task))
+    limits = Limits(memory_bytes=1, cache=tmp_path / "cache", identity="these rows")
+
+    made, found = (loaded(path, format=form, task=task, limits=limits) for _ in range(2))
+
+    assert facts(made) == facts(found) == expected
+    assert len(list((tmp_path / "cache").iterdir())) == (task in (IMAGES, TABLE))
+
+
 def test_images_in_folders_by_class_agree_up_to_their_order(tmp_path: Path) -> None:
     expected = loaded(parquet(tmp_path / "expected.parquet", **COLUMNS[IMAGES]), task=IMAGES)
     for pixels, label, key in zip(PIXELS, LABELS, KEYS, strict=True):
@@ -170,7 +183,9 @@ def test_arrays_agree_but_for_the_ids_that_they_lack(tmp_path: Path) -> None:
     numbers = np.column_stack([columns[name] for name in ("age", "height", "member")])
     np.savez(tmp_path / "data.npz", x=numbers, y=np.array(LABELS))
 
-    assert facts(loaded(tmp_path / "data.npz", format="npz")) == expected
+    in_a_file = Limits(memory_bytes=1, cache=tmp_path)
+    for limits in (None, in_a_file):
+        assert facts(loaded(tmp_path / "data.npz", format="npz", limits=limits)) == expected
 
 
 @pytest.mark.parametrize("name", ROW_FORMATS)

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from pydantic import ValidationError
 
+from ted_core.datasets import Limits
 from ted_core.datasets.images import Decoder, opened
 from ted_core.datasets.samples import Images
+from ted_core.datasets.space import Space
 from ted_core.errors import DatasetTooLarge, MissingValues, SettingUnsuited, UndecodableImages
 from tests.ted_core.datasets.files import IMAGES, image, loaded, parquet, refused_on_sight, spec
 
@@ -42,7 +44,8 @@ def oriented(pixels: np.ndarray, orientation: int, *, kind: str = "PNG") -> byte
 
 
 def decoded(encoded: Sequence[bytes | None], *, size: int | None = None, memory: int | None = None) -> Images:
-    decoder = Decoder(len(encoded), threads=2, memory_limit=memory, image_size=size)
+    space = Space(Limits(memory_bytes=memory))
+    decoder = Decoder(len(encoded), threads=2, allocate=space.array, image_size=size)
     decoder.add(encoded)
     return decoder.images(max_undecodable=0)
 
@@ -61,11 +64,11 @@ def test_every_image_takes_the_size_that_is_asked_for(kind: str) -> None:
 
 
 def test_without_a_size_the_first_image_that_can_be_decoded_gives_it() -> None:
-    decoder = Decoder(3, threads=1, memory_limit=None)
+    decoder = Decoder(3, threads=1, allocate=Space(Limits()).array)
     decoder.add([b"no image"])
     decoder.add([image(1, size=(5, 7)), image(2, size=(8, 8))])
 
-    assert decoder.images(max_undecodable=0.5).shape == (3, 3, 7, 5)
+    assert decoder.images(max_undecodable=0.5).shape == (2, 3, 7, 5)
     assert decoder.decoded.tolist() == [False, True, True]
 
 
@@ -183,19 +186,19 @@ def test_a_damaged_exif_block_leaves_the_picture_usable(data: st.DataObject) -> 
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 
-def test_broken_images_are_counted_and_left_black() -> None:
-    decoder = Decoder(5, threads=2, memory_limit=None, image_size=8)
-    for encoded in ([image(9), b"", image(9)[:50]], [image(9), b"\xff\xd8\xff\xe0"]):
+def test_broken_images_are_counted_and_have_no_place() -> None:
+    decoder = Decoder(6, threads=2, allocate=Space(Limits()).array, image_size=8)
+    for encoded in ([image(9), b"", image(7)[:50]], [image(8), b"\xff\xd8\xff\xe0", image(6)]):
         decoder.add(encoded)
 
     images = decoder.images(max_undecodable=0.6)
 
-    assert decoder.decoded.tolist() == [True, False, False, True, False]
-    assert images.reshape(5, -1).max(axis=1).tolist() == [9, 0, 0, 9, 0]
+    assert decoder.decoded.tolist() == [True, False, False, True, False, True]
+    assert images[:, 0, 0, 0].tolist() == [9, 8, 6]
 
 
 def test_too_many_broken_images_are_named_as_the_caller_names_rows() -> None:
-    decoder = Decoder(3, threads=1, memory_limit=None, name=lambda row: f"{row} of photos.tar")
+    decoder = Decoder(3, threads=1, allocate=Space(Limits()).array, name=lambda row: f"{row} of photos.tar")
     decoder.add([image(), b"broken", b"broken"])
 
     with pytest.raises(UndecodableImages) as refusal:
@@ -204,7 +207,7 @@ def test_too_many_broken_images_are_named_as_the_caller_names_rows() -> None:
 
 
 def test_a_missing_image_is_named_as_the_caller_names_rows() -> None:
-    decoder = Decoder(2, threads=1, memory_limit=None, name=lambda row: f"{row} of photos.parquet")
+    decoder = Decoder(2, threads=1, allocate=Space(Limits()).array, name=lambda row: f"{row} of photos.parquet")
 
     with pytest.raises(MissingValues) as refusal:
         decoder.add([image(), None])

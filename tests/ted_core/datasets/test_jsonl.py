@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ted_core.datasets import DatasetSpec, DatasetSummary, Dialogues, Samples, jsonl
+from ted_core.datasets.disk import DiskSource
 from ted_core.errors import (
     DatasetEmpty,
     DatasetUnreadable,
@@ -50,8 +51,9 @@ def refused(error: type[TedError], path: Path, **choices: Any) -> TedError:
 
 def table(*paths: Path) -> list[dict[str, Any]]:
     """What the reader makes of the files, as Python values."""
-    schema, _ = jsonl.outline(paths, DatasetSpec(uri="/", task=TEXTS))
-    batches = jsonl.batches(paths, schema.names)
+    sources = [DiskSource.at(path) for path in paths]
+    schema, _ = jsonl.outline(sources, DatasetSpec(uri="/", task=TEXTS))
+    batches = jsonl.batches(sources, schema.names)
     return [row for batch in batches for row in batch.to_pylist()]
 
 
@@ -100,6 +102,23 @@ def test_a_field_may_appear_late_and_turn_out_wider_than_it_began(path: Path, mo
     assert found[0] == {"x": 1.0, "tags": [], "note": None, "late": None}
     assert found[-1] == {"x": 0.5, "tags": ["a"], "note": "n", "late": {"b": True}}
     assert len(found) == 21
+
+
+def test_keys_are_counted_over_all_of_a_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ted_core.datasets.jsonl.BLOCK_BYTES", 4096)
+    rows = [{"text": "word", "label": number % 2, "meta": {f"user{number}": 1}} for number in range(1500)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    assert "1,001 different keys" in refused_on_sight(DatasetUnreadable, path, task="text-classification").fact
+
+
+def test_whole_numbers_beyond_what_fractions_can_hold_are_refused_with_their_line(path: Path) -> None:
+    numbers = [0.5, 2**53, 2**53 + 1, 1]
+    lines(path, *(json.dumps({"x": x, "label": row % 2}) for row, x in enumerate(numbers)))
+
+    error = refused(MixedTypes, path, task="tabular-classification")
+
+    assert error.fact.startswith("Line 3 of data.jsonl does not fit the other lines (Integer value 9007199254740993")
 
 
 def test_turns_may_have_optional_fields(path: Path) -> None:
@@ -312,7 +331,7 @@ def filled(value: Any, kind: pa.DataType) -> Any:
 def test_whatever_objects_hold_is_read_as_python_reads_it(path: Path, rows: list[dict[str, Any]]) -> None:
     lines(path, *map(json.dumps, rows))
 
-    schema, counts = jsonl.outline([path], DatasetSpec(uri="/", task=TEXTS))
+    schema, counts = jsonl.outline([DiskSource.at(path)], DatasetSpec(uri="/", task=TEXTS))
 
     assert counts == (len(rows),)
     assert table(path) == [filled(row, pa.struct(list(schema))) for row in rows]

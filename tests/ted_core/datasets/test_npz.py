@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ted_core.datasets import DatasetSummary, Limits, Samples
+from ted_core.datasets.disk import DiskSource
 from ted_core.datasets.npz import NPZ
 from ted_core.errors import (
     DatasetEmpty,
@@ -152,7 +153,7 @@ def test_a_pickle_is_never_opened(path: Path, tmp_path: Path) -> None:
 
     refused_on_sight(UnusableLabels, path)
     with pytest.raises(DatasetUnreadable):  # not even where the file changed after it was looked at
-        NPZ.load([path], files.spec(path, format="npz"), Limits())
+        NPZ.load([DiskSource.at(path)], files.spec(path, format="npz"), Limits())
     assert not (tmp_path / "sprung").exists()
 
 

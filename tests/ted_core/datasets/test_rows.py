@@ -1,18 +1,19 @@
 """What every format of rows can rely on, whatever its reader does."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from ted_core.datasets import DatasetSpec, Limits
+from ted_core.datasets.disk import DiskSource
 from ted_core.datasets.formats import Format
 from ted_core.datasets.places import Places
 from ted_core.datasets.rows import RowReader, format_of
+from ted_core.datasets.source import Source
 from ted_core.errors import DatasetChanged
 
-PATHS = [Path("a"), Path("b")]
+SOURCES = [DiskSource("/a", "a"), DiskSource("/b", "b")]
 SPEC = DatasetSpec(uri="/data", task="tabular-classification")
 ROWS = pa.record_batch({"x": [1.0, 2.0], "label": [0, 1]})
 
@@ -20,17 +21,17 @@ ROWS = pa.record_batch({"x": [1.0, 2.0], "label": [0, 1]})
 def announcing(*counts: int, batches: int) -> Format:
     """A format that announces so many rows per file, and then reads so many batches of two."""
 
-    def outline(_: Sequence[Path], __: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+    def outline(_: Sequence[Source], __: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
         return ROWS.schema, counts
 
-    def read(_: Sequence[Path], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def read(_: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         yield from [ROWS.select(list(names))] * batches
 
-    return format_of(RowReader(lambda path, _: [path], outline, read))
+    return format_of(RowReader(lambda named, _: [named], outline, read))
 
 
 def test_as_many_rows_as_were_announced_are_samples() -> None:
-    samples = announcing(2, 4, batches=3).load(PATHS, SPEC, Limits())
+    samples = announcing(2, 4, batches=3).load(SOURCES, SPEC, Limits())
 
     assert samples.inputs.tolist() == [[1], [2]] * 3
     assert samples.row_index.tolist() == list(range(6))
@@ -39,7 +40,7 @@ def test_as_many_rows_as_were_announced_are_samples() -> None:
 @pytest.mark.parametrize("batches", [2, 4], ids=["fewer", "more"])
 def test_other_rows_than_were_announced_are_another_dataset(batches: int) -> None:
     with pytest.raises(DatasetChanged) as refusal:
-        announcing(2, 4, batches=batches).load(PATHS, SPEC, Limits())
+        announcing(2, 4, batches=batches).load(SOURCES, SPEC, Limits())
 
     assert refusal.value.field == "dataset.uri"
 

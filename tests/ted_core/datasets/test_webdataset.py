@@ -98,6 +98,26 @@ def test_a_folder_of_archives_gzipped_or_not_is_read_in_name_order(tmp_path: Pat
     assert inspected(folder).rows == 5
 
 
+def test_an_archive_is_gzipped_where_it_begins_so_whatever_it_is_called(tmp_path: Path) -> None:
+    archive(tmp_path / "a.tar.gz", CATS_AND_DOGS).rename(tmp_path / "blob")
+    (tmp_path / "shard.tar").symlink_to(tmp_path / "blob")
+
+    assert values(loaded(tmp_path / "shard.tar")) == [10, 20, 30]
+
+
+def test_classes_that_are_whole_numbers_are_sorted_by_value(path: Path) -> None:
+    samples = loaded(archive(path, several(*(sample(label, 10, label) for label in ("10", "2", "-1", "9")))))
+
+    assert samples.classes == ("-1", "2", "9", "10")
+    assert samples.labels.tolist() == [3, 1, 0, 2]
+
+
+def test_classes_of_which_some_are_words_are_sorted_as_words(path: Path) -> None:
+    samples = loaded(archive(path, several(*(sample(label, 10, label) for label in ("10", "2", "x")))))
+
+    assert samples.classes == ("10", "2", "x")
+
+
 def test_a_pattern_names_some_of_a_folders_archives(tmp_path: Path) -> None:
     for split, value in (("train-0", 10), ("train-1", 20), ("val-0", 90)):
         archive(tmp_path / f"{split}.tar", several(sample(f"{split}-a", value, "a"), sample(f"{split}-b", value, "b")))

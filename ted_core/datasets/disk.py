@@ -1,0 +1,117 @@
+"""Files and folders on this machine's disks."""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+from pyarrow.fs import FileSystem, FileType, LocalFileSystem
+
+from ted_core.datasets.source import FIELD, Root, Source, refused
+from ted_core.errors import DatasetNotAllowed, DatasetUnreadable
+
+DISK = LocalFileSystem()
+KINDS = {stat.S_IFREG: FileType.File, stat.S_IFDIR: FileType.Directory}
+
+
+def inside(path: Path, *, roots: Sequence[Root]) -> Path:
+    """The path with symbolic links resolved, once it proved to lie under a root. Raises DatasetNotAllowed."""
+    try:
+        resolved = path.resolve()
+    except (RuntimeError, ValueError) as error:  # links in a loop, characters that no file system knows
+        raise DatasetNotAllowed(f"{str(path)!r} cannot be followed ({error})", field=FIELD) from error
+    if not any(resolved.is_relative_to(root.resolve()) for root in roots if isinstance(root, Path)):
+        raise refused(str(path))
+    return resolved
+
+
+@dataclass(frozen=True)
+class DiskSource(Source):
+    """A file or folder on a disk."""
+
+    read_ahead: ClassVar[int] = 16 << 10  # with many more, what nobody wants of an archive is read instead of skipped
+    readers: ClassVar[int] = 8
+
+    @classmethod
+    def at(cls, path: Path, *, name: str | None = None) -> "DiskSource":
+        """What lies there; a link is what it leads to."""
+        try:
+            return cls._with(path.stat(), str(path), name or path.name, is_link=path.is_symlink())
+        except (OSError, ValueError):  # not there, no name that a file can have, a folder closed to this process
+            return cls(str(path), name or path.name)
+
+    @classmethod
+    def _with(cls, found: os.stat_result, path: str, name: str, *, is_link: bool) -> "DiskSource":
+        kind = KINDS.get(stat.S_IFMT(found.st_mode), FileType.Unknown)
+        return cls(path, name, kind, found.st_size, found.st_mtime_ns, is_link=is_link)
+
+    def within(self, roots: Sequence[Root]) -> "DiskSource":
+        """As in ``Source``; ``path`` no longer leads over links, ``name`` is what it was."""
+        proved = self.at(inside(Path(self.path), roots=roots), name=self.name)
+        if self.inside is None:
+            return proved
+        return replace(proved, inside=tuple(file.within(roots) if file.is_link else file for file in self.inside))
+
+    def parent(self) -> "DiskSource":
+        return self.at(Path(self.path).parent)
+
+    def child(self, name: str) -> "DiskSource":
+        return self.at(Path(self.path, name))
+
+    def listed(self) -> list["DiskSource"]:
+        try:
+            found = [self._entry(entry, entry.name) for entry in _visible(self.path)]
+        except OSError as error:
+            raise DatasetUnreadable(f"{self.path} cannot be listed ({error.strerror})", field=FIELD) from error
+        return sorted(found, key=lambda source: source.name)
+
+    def tree(self, *suffixes: str) -> list["DiskSource"]:
+        """As in ``Source``. A link to a folder is refused: it could lead anywhere, or back to where it lies."""
+        try:
+            return sorted(self._walk(suffixes), key=lambda source: source.name.encode())
+        except OSError as error:
+            raise DatasetUnreadable(f"{error.filename!a} cannot be listed ({error.strerror})", field=FIELD) from error
+        except UnicodeEncodeError as error:
+            raise DatasetUnreadable(f"{error.object!a} is no name in UTF-8; rename it", field=FIELD) from error
+
+    def _walk(self, suffixes: tuple[str, ...]) -> Iterator["DiskSource"]:
+        pending = [""]
+        while pending:
+            folder = pending.pop()
+            for entry in _visible(f"{self.path}/{folder}"):
+                if entry.is_dir():
+                    _refuse_link(entry)
+                    pending.append(f"{folder}{entry.name}/")
+                elif entry.name.lower().endswith(suffixes):
+                    yield self._entry(entry, folder + entry.name)
+
+    @classmethod
+    def _entry(cls, entry: os.DirEntry[str], name: str) -> "DiskSource":
+        try:
+            return cls._with(entry.stat(), entry.path, name, is_link=entry.is_symlink())
+        except OSError:  # a link to nowhere, or just removed
+            return cls(entry.path, name)
+
+    @property
+    def filesystem(self) -> FileSystem:
+        return DISK
+
+    def mapped(self) -> pa.NativeFile:
+        return pa.memory_map(self.path)
+
+    def mapped_stream(self) -> pa.NativeFile:
+        return pa.memory_map(self.path)
+
+
+def _visible(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
+
+
+def _refuse_link(folder: os.DirEntry[str]) -> None:
+    if folder.is_symlink():
+        fact = f"{folder.path!a} is a link to a folder; put a folder there, whose files may be links"
+        raise DatasetUnreadable(fact, field=FIELD)

@@ -1,0 +1,70 @@
+"""Where a table's inputs are while models train on them: with the model, or where they lie until a batch needs them."""
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Int64, Shaped
+from torch import Tensor
+
+DEVICE_SHARE = 2
+"""Inputs may take one part in so many of an accelerator's free memory; models and their activations need the others."""
+MOVED_BYTES = 64 << 20
+"""What is copied to an accelerator at a time."""
+
+Rows = Int64[np.ndarray, " rows"]
+Inputs = Shaped[np.ndarray, "samples ..."]
+
+
+@runtime_checkable
+class Held(Protocol):
+    """Inputs that are asked for batch by batch."""
+
+    def parts(self, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The inputs of so many rows at a time, and which rows these are, both on the device."""
+
+
+def held(inputs: Inputs, device: torch.device) -> Held:
+    """All of them on the device where it has room: a CPU for what is in memory, not for what is mapped from a file."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return Resident(inputs, device) if inputs.nbytes * DEVICE_SHARE <= free else Gathered(inputs, device)
+    return Gathered(inputs, device) if isinstance(inputs, np.memmap) else Resident(inputs, device)
+
+
+class Resident:
+    """All of them are on the device."""
+
+    def __init__(self, inputs: Inputs, device: torch.device) -> None:
+        self.device = device
+        self.inputs = torch.from_numpy(inputs) if device.type == "cpu" else _moved(inputs, device)
+
+    def parts(self, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """As in ``Held``."""
+        for part in torch.split(torch.from_numpy(rows).to(self.device), size):
+            yield self.inputs[part], part
+
+
+class Gathered:
+    """They stay where they are; each batch is gathered there and moved."""
+
+    def __init__(self, inputs: Inputs, device: torch.device) -> None:
+        self.inputs, self.device = inputs, device
+
+    def parts(self, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """As in ``Held``."""
+        for part in torch.split(torch.from_numpy(rows), size):
+            batch = torch.from_numpy(self.inputs[part.numpy()])
+            if self.device.type == "cuda":
+                batch = batch.pin_memory()
+            yield batch.to(self.device, non_blocking=True), part.to(self.device)
+
+
+def _moved(inputs: Inputs, device: torch.device) -> Tensor:
+    """A copy on the device, without another one in memory."""
+    moved = torch.empty(inputs.shape, dtype=torch.from_numpy(inputs[:0].copy()).dtype, device=device)
+    step = max(1, MOVED_BYTES * len(inputs) // max(inputs.nbytes, 1))
+    for start in range(0, len(inputs), step):
+        moved[start : start + step] = torch.from_numpy(inputs[start : start + step].copy())
+    return moved
