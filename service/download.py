@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from starlette.responses import Response, StreamingResponse
 
 from service.conditional import identity, is_known
 from service.errors import RangeNotSatisfiable
+from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.job import Artifact
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
@@ -27,20 +27,22 @@ class Wanted:
     if_range: str | None = None
 
 
-def respond(path: Path, artifact: Artifact, wanted: Wanted, *, filename: str) -> Response:
-    """The response that the request wants. Raises RangeNotSatisfiable."""
+def respond(store: ArtifactStore, artifact: Artifact, wanted: Wanted, *, filename: str) -> Response:
+    """The response that the request wants, or where the store would rather answer. Raises RangeNotSatisfiable."""
     headers = _headers(artifact, filename)
     if is_known(headers["ETag"], wanted.if_none_match):
         return Response(status_code=304, headers=headers)
     if wanted.method == "HEAD":
         return Response(headers=headers | {"Content-Length": str(artifact.bytes)}, media_type=MEDIA_TYPE)
+    if link := store.link(artifact, filename=filename):
+        return Response(status_code=307, headers=headers | {"Location": link, "Cache-Control": "no-store"})
     part = _part(wanted, artifact.bytes, etag=headers["ETag"])
     if part is None:
-        return _sent(path, range(artifact.bytes), status=200, headers=headers)
+        return _sent(store.open(artifact), range(artifact.bytes), status=200, headers=headers)
     if not part:
         raise RangeNotSatisfiable(artifact.bytes)
     place = f"bytes {part.start}-{part.stop - 1}/{artifact.bytes}"
-    return _sent(path, part, status=206, headers=headers | {"Content-Range": place})
+    return _sent(store.open(artifact), part, status=206, headers=headers | {"Content-Range": place})
 
 
 def _headers(artifact: Artifact, filename: str) -> dict[str, str]:
@@ -65,10 +67,10 @@ def _part(wanted: Wanted, size: int, *, etag: str) -> range | None:
     return range(first, min(last + 1, size)) if first <= last or not asked["last"] else None
 
 
-def _sent(path: Path, part: range, *, status: int, headers: dict[str, str]) -> Response:
-    """The part of the file; opened here, so that a missing file is still an error and not a broken answer."""
+def _sent(file: BinaryIO, part: range, *, status: int, headers: dict[str, str]) -> Response:
+    """The part of the file; open already, so that a missing one is still an error and not a broken answer."""
     headers = headers | {"Content-Length": str(len(part))}
-    return StreamingResponse(_chunks(path.open("rb"), part), status, headers=headers, media_type=MEDIA_TYPE)
+    return StreamingResponse(_chunks(file, part), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def _chunks(file: BinaryIO, part: range) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ import httpx
 from ted_client.errors import DownloadBroken, ServiceUnreachable, TedApiError, problem_of
 
 ATTEMPTS = 5
-PARTIAL_CONTENT, FIRST_ERROR = 206, 400
+PARTIAL_CONTENT, ELSEWHERE, FIRST_ERROR = 206, 307, 400
 
 
 class Download:
@@ -49,6 +49,19 @@ class Download:
                 response.read()
                 raise TedApiError(problem_of(response))
             self.sha256 = response.headers["ETag"].strip('"')
-            with self.partial.open("ab" if response.status_code == PARTIAL_CONTENT else "wb") as file:
-                for chunk in response.iter_bytes():
-                    file.write(chunk)
+            if response.status_code == ELSEWHERE:
+                self._fetch(response.headers["Location"], done)
+            else:
+                self._save(response)
+
+    def _fetch(self, link: str, done: int) -> None:
+        """The rest of the file from where the service keeps it; the key to the service is not for those there."""
+        with httpx.stream("GET", link, headers={"Range": f"bytes={done}-"} if done else {}) as response:
+            if response.status_code >= FIRST_ERROR:
+                raise DownloadBroken(f"The object store answered {response.status_code}. Download it again.")
+            self._save(response)
+
+    def _save(self, response: httpx.Response) -> None:
+        with self.partial.open("ab" if response.status_code == PARTIAL_CONTENT else "wb") as file:
+            for chunk in response.iter_bytes():
+                file.write(chunk)

@@ -10,11 +10,13 @@ set stays unseen.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan, nan
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from ted_core.batches import Batches
+from ted_core.checkpoint import State, of_array, of_number
 from ted_core.datasets import Samples
 from ted_core.measurement import InLogits
 from ted_core.meter import Meter
@@ -48,6 +50,23 @@ class Ran:
     """Estimated over all samples."""
     influence: Float[np.ndarray, " samples"]
     """What each sample adds to the estimate's error; the squares sum up to its variance."""
+    trained: int = 0
+    """Row-visits of training that it took."""
+    measured: int = 0
+    """Row-visits of measuring."""
+
+    def state(self) -> State:
+        """As tensors; no exponent is not a number."""
+        q = nan if self.q is None else self.q
+        numbers = {"q": q, "accuracy": self.accuracy, "trained": self.trained, "measured": self.measured}
+        return {"influence": of_array(self.influence)} | {name: of_number(value) for name, value in numbers.items()}
+
+    @classmethod
+    def of(cls, state: State) -> "Ran":
+        """From its state."""
+        q, trained, measured = (state[name].item() for name in ("q", "trained", "measured"))
+        influence = state["influence"].numpy()
+        return cls(None if isnan(q) else q, state["accuracy"].item(), influence, int(trained), int(measured))
 
 
 class Race:
@@ -62,10 +81,13 @@ class Race:
         proxy: Training,
         table: Batches,
         meter: Meter,
+        ran: list[Ran],
+        keep: Callable[[], None],
     ) -> None:
+        """``ran``: candidates that need not be tried again; every other one is added, and ``keep`` called then."""
         self.samples, self.measured, self.drawing = samples, measured, drawing
         self.proxy, self.table, self.meter = shortened(proxy, drawing.plan), table, meter
-        self.before = meter.trained, meter.measured
+        self.ran, self.keep = ran, keep
         seed = drawing.plan.seed
         self.share = slice_share(len(samples))
         lots = np.random.default_rng((seed, SLICE)).random(len(samples))
@@ -74,6 +96,14 @@ class Race:
 
     def run(self, q: float | None) -> Ran:
         """What a proxy that is trained on this candidate's rows makes of the others."""
+        known = next((one for one in self.ran if one.q == q), None)
+        if known is None:
+            self.ran.append(known := self._tried(q))
+            self.keep()
+        return known
+
+    def _tried(self, q: float | None) -> Ran:
+        trained, measured = self.meter.trained, self.meter.measured
         count = self.drawing.plan.rows_kept(len(self.samples))
         drawn = self.drawing.drawn(self.measured.score(q), self.measured.performance, count)
         unseen = ~drawn.retained | self.withheld
@@ -81,7 +111,8 @@ class Race:
         weight = unseen / (1 - (1 - self.share) * drawn.chance)
         weight /= weight.sum()
         accuracy = float(weight @ right)
-        return Ran(q, accuracy, weight * (right - accuracy))
+        taken = self.meter.trained - trained, self.meter.measured - measured
+        return Ran(q, accuracy, weight * (right - accuracy), *taken)
 
     def _fitted(self, rows: Bool[np.ndarray, " samples"]) -> Trainee:
         model = build(self.proxy, self.samples, seed=self.initial)
@@ -111,8 +142,8 @@ def choose(race: Race) -> Choice:
         q=chosen.q,
         reason=_reason(chosen, random),
         candidates=tuple(_candidate(one, chosen) for one in [*climbed, random]),
-        samples_trained=race.meter.trained - race.before[0],
-        samples_measured=race.meter.measured - race.before[1],
+        samples_trained=sum(one.trained for one in [*climbed, random]),
+        samples_measured=sum(one.measured for one in [*climbed, random]),
     )
 
 

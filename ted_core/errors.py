@@ -34,12 +34,24 @@ class TedError(Exception):
 
 
 class DatasetNotAllowed(TedError):
-    """The dataset lies outside the folders this service may read; ask its operator to add the folder to
+    """The dataset lies outside the folders this service may read; ask its operator to add the folder, or the bucket, to
     TED_DATASET_ROOTS."""
 
 
 class DatasetNotFound(TedError):
     """No dataset was found at this URI; check the path, and that the service runs where the file lies."""
+
+
+class StoreRefused(TedError):
+    """The object store did not let this service in; its operator has to give API and workers credentials that may list
+    and read the bucket, and the bucket's region (AWS_ACCESS_KEY_ID, AWS_REGION, GOOGLE_APPLICATION_CREDENTIALS …)."""
+
+
+class StoreUnavailable(TedError):
+    """The object store does not answer as it should; try again later, or have the operator check network and endpoint
+    (AWS_ENDPOINT_URL)."""
+
+    retryable = True
 
 
 class DatasetUnreadable(TedError):
@@ -63,7 +75,8 @@ class DatasetEmpty(TedError):
 
 
 class DatasetTooLarge(TedError):
-    """The decoded dataset would not fit the memory limit; use smaller images, fewer columns or a larger limit."""
+    """The decoded dataset would fit neither the memory nor the disk that a job may use; use smaller images or fewer
+    columns, or ask the operator to raise TED_CACHE_BYTES (for labels TED_RUNNER_MEMORY_BYTES)."""
 
 
 class UnknownColumn(TedError):
@@ -153,6 +166,10 @@ class OutOfMemory(TedError):
     """The worker ran out of memory; lower proxy.batch_size or use a machine with more memory."""
 
     retryable = True
+
+
+class CheckpointUnusable(TedError):
+    """The checkpoint of an interrupted attempt cannot be used; the run goes on from the one before, or begins again."""
 
 
 class StorageFull(TedError):

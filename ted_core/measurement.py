@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from ted_core.checkpoint import State, of_array, of_number
 from ted_core.distance import clipped, distance
 from ted_core.plan import Score
 
@@ -46,6 +47,14 @@ class InLogits:
     def _score(self, q: float) -> Float[np.ndarray, " samples"]:
         return distance(self.performance, q)
 
+    def state(self) -> State:
+        """The means, and over how many measurements."""
+        return {"times": of_number(self.times), "performance": of_array(self.performance)}
+
+    def take_up(self, state: State) -> None:
+        """Go on from these means."""
+        self.times, self.performance = int(state["times"]), state["performance"].numpy()
+
 
 class InParameters(InLogits):
     """The distance with its gradient taken in the parameters, in the metric of their fluctuations: a^q ‖∇loss‖."""
@@ -61,6 +70,15 @@ class InParameters(InLogits):
 
     def _score(self, q: float) -> Float[np.ndarray, " samples"]:
         return np.asarray(np.maximum(clipped(self.performance) ** q * self.gradient, np.finfo(np.float32).tiny))
+
+    def state(self) -> State:
+        """The means, that of the gradients among them."""
+        return {**super().state(), "gradient": of_array(self.gradient)}
+
+    def take_up(self, state: State) -> None:
+        """Go on from these means."""
+        super().take_up(state)
+        self.gradient = state["gradient"].numpy()
 
 
 MEASUREMENTS: Mapping[Score, Callable[[int], InLogits]] = {"logit": InLogits, "parameter": InParameters}

@@ -1,5 +1,6 @@
 """How much work is done: rows counted as they are trained on and measured, and told to whoever watches."""
 
+from ted_core.checkpoint import State, of_number
 from ted_core.rounds import Step, Watcher
 
 
@@ -23,3 +24,11 @@ class Meter:
     def measured_on(self, rows: int) -> None:
         """Count."""
         self.measured += rows
+
+    def state(self) -> State:
+        """What was counted."""
+        return {"trained": of_number(self.trained), "measured": of_number(self.measured)}
+
+    def take_up(self, state: State, *, number: int) -> None:
+        """Count on from there, in round ``number``."""
+        self.round, self.trained, self.measured = number, int(state["trained"]), int(state["measured"])

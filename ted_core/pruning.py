@@ -13,19 +13,28 @@ from collections.abc import Iterator, Mapping
 
 from ted_core import baselines
 from ted_core.datasets import Samples
+from ted_core.execution import NOTHING_IS_KEPT, Execution, Keeper, Method
 from ted_core.feasibility import check
 from ted_core.features import prepared
 from ted_core.loop import Loop
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, Training
-from ted_core.rounds import Method, Round, Watcher, nobody_watches
+from ted_core.rounds import Round, Watcher, nobody_watches
 from ted_core.schedule import is_measured
 
 
 def prune(
-    samples: Samples, plan: PruningPlan, *, proxy: ProxySpec, device: str = "cpu", watch: Watcher = nobody_watches
+    samples: Samples,
+    plan: PruningPlan,
+    *,
+    proxy: ProxySpec,
+    device: str = "cpu",
+    watch: Watcher = nobody_watches,
+    keeper: Keeper = NOTHING_IS_KEPT,
 ) -> Iterator[Round]:
     """Rounds, the last of which is the selection; ``watch`` hears of every batch in between.
+
+    What the keeper has of an interrupted run is gone on with; the rounds before it are not yielded again.
 
     Raises TedErrors that name the request's field, before anything is trained, and TrainingDiverged.
     """
@@ -38,21 +47,23 @@ def prune(
         one_class=not samples.multi_label and samples.task is None,
     )
     samples = prepared(samples, training, device=device)
-    return METHODS[plan.method](samples, plan, training, device, watch)
+    return METHODS[plan.method](samples, plan, training, Execution(device, watch, keeper))
 
 
 def by_internal_generalization(
-    samples: Samples, plan: PruningPlan, proxy: Training, device: str, watch: Watcher
+    samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution
 ) -> Iterator[Round]:
     """TED: retain samples in proportion to how far the mask's small fluctuations would move them."""
-    loop = Loop(samples, plan, proxy, device=device, watch=watch)
-    for number in range(1, loop.rounds + 1):
-        loss = loop.train(number)
-        if is_measured(number, rounds=loop.rounds):
-            loop.measure()
+    loop = Loop(samples, plan, proxy, execution)
+    for number in loop.rounds_left:
+        if number > loop.learned:
+            loop.train(number)
+            if is_measured(number, rounds=loop.rounds):
+                loop.measure()
+            loop.keep()
         if number == loop.rounds and plan.q == "auto":
             loop.choose()
-        yield loop.retain(number, loss=loss)
+        yield loop.retain(number)
 
 
 METHODS: Mapping[str, Method] = {"ted": by_internal_generalization, **baselines.METHODS}

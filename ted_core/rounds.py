@@ -1,14 +1,10 @@
 """The facts that pruning yields."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt16
-
-from ted_core.datasets import Samples
-from ted_core.plan import PruningPlan
-from ted_core.proxies import Training
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,6 @@ class Round:
 
 
 Watcher = Callable[[Step], None]
-Method = Callable[[Samples, PruningPlan, Training, str, Watcher], Iterator[Round]]
-"""(samples, plan, proxy, device, watcher) → rounds."""
 
 
 def nobody_watches(_: Step) -> None:

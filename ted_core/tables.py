@@ -11,4 +11,4 @@ def table_of(samples: Samples, proxy: Training, *, device: str = "cpu") -> Batch
         from ted_core.text.tables import TokenTable  # noqa: PLC0415 - transformers are an extra
 
         return TokenTable.of(samples, proxy, device=device)
-    return Table(samples, scaling=Scaling.of(samples), device=device)
+    return Table(samples, scaling=Scaling.of(samples), device=device, parts=proxy.parts)

@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from ted_core.batches import Batch, Batches, measured
+from ted_core.checkpoint import State, joined, part
 from ted_core.datasets import Samples
 from ted_core.errors import TrainingDiverged
 from ted_core.features import prepared
@@ -107,6 +108,22 @@ class Trainee:
         if len(drawn):
             norms = partial(preconditioned_norms, curvature=Curvature.of(self.model, table.in_order(drawn)))
         return measured(table, rows, partial(norms, self.model))
+
+    def state(self) -> State:
+        """Weights and buffers, and what the optimizer remembers of each weight."""
+        remembered = self.optimizer.state_dict()["state"]
+        tensors = {f"{index}/{name}": value for index, of in remembered.items() for name, value in of.items()}
+        return joined(model=self.model.state_dict(), optimizer=tensors)
+
+    def take_up(self, state: State) -> None:
+        """Go on from these."""
+        self.model.load_state_dict(part(state, "model"))
+        remembered: dict[int, dict[str, Tensor]] = {}
+        for name, value in part(state, "optimizer").items():
+            index, key = name.split("/")
+            remembered.setdefault(int(index), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": remembered, "param_groups": groups})
 
 
 def _finite(loss: float) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from ted_core.checkpoint import State, joined, part
 from ted_core.datasets import Samples
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
@@ -55,6 +56,15 @@ class Twins:
                 self.table, np.flatnonzero(fold), curvature_rows=np.flatnonzero(retained & ~fold)
             )
         )
+
+    def state(self) -> State:
+        """Both twins' states."""
+        return joined(**{str(twin): trainee.state() for twin, trainee in enumerate(self.trainees)})
+
+    def take_up(self, state: State) -> None:
+        """Go on from these states."""
+        for twin, trainee in enumerate(self.trainees):
+            trainee.take_up(part(state, str(twin)))
 
     def _out_of_sample(self, measure: Callable[[Trainee, np.ndarray], np.ndarray]) -> Float32[np.ndarray, " samples"]:
         measured = np.zeros(len(self.folds[0]), np.float32)

@@ -4,9 +4,12 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 from ted_core.errors import StorageFull
 from ted_jobs.job import Artifact
+
+CHUNK_BYTES = 1 << 20
 
 
 class ArtifactStore:
@@ -20,7 +23,10 @@ class ArtifactStore:
 
         Raises StorageFull.
         """
-        key = f"{job_id}/{token}/{source.name}"
+        return self.keep(source, key=f"{job_id}/{token}/{source.name}", kind=kind)
+
+    def keep(self, source: Path, *, key: str, kind: str) -> Artifact:
+        """The file, durably in the store under this key. Raises StorageFull."""
         destination = self.root / key
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
@@ -29,9 +35,31 @@ class ArtifactStore:
             raise StorageFull(f"{destination.name}: {error.strerror}") from error
         return Artifact(kind=kind, key=key, bytes=destination.stat().st_size, sha256=sha256_of(destination))
 
+    def open(self, artifact: Artifact) -> BinaryIO:
+        """The file for random access. Raises FileNotFoundError."""
+        return self.locate(artifact).open("rb")
+
+    def link(self, artifact: Artifact, *, filename: str) -> str | None:
+        """A URL at which anybody may fetch the file for a while; None where it has to be fetched through us."""
+        return None
+
     def locate(self, artifact: Artifact) -> Path:
         """The artifact's path on this machine."""
         return self.root / artifact.key
+
+    def fetch(self, artifact: Artifact, to: Path) -> bool:
+        """Whether the file is still what it was; then it lies at ``to`` as well."""
+        try:
+            with self.open(artifact) as source, to.open("wb") as copy:
+                shutil.copyfileobj(source, copy, CHUNK_BYTES)
+        except FileNotFoundError:
+            return False
+        return sha256_of(to) == artifact.sha256
+
+    def remove(self, key: str) -> None:
+        """Remove a file, or all files under a folder; what is not there is no error."""
+        path = self.root / key
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _place(source: Path, destination: Path) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlalchemy import ColumnElement, Engine, case, insert, literal, update
+from sqlalchemy import ColumnElement, Engine, case, insert, literal, select, update
 
-from ted_jobs.database import now, writing
+from ted_core.errors import OutOfMemory
+from ted_jobs.database import now, reading, writing
 from ted_jobs.errors import LeaseLost
 from ted_jobs.job import Artifact, Job, JobError, Json
 from ted_jobs.status import HELD, JobStatus
-from ted_jobs.tables import artifacts, jobs
+from ted_jobs.tables import artifacts, events, jobs
 from ted_jobs.transition import append_event, end_attempt, move, requeue
 
 
@@ -54,13 +55,18 @@ class Leases:
             job = move(connection, job_id, JobStatus.RUNNING, facts={"worker": worker}, **changes)
         return Claim(job, job.lease_token) if job else None
 
-    def heartbeat(self, claim: Claim, *, progress: Json | None = None, rounds: Sequence[Json] = ()) -> Order:
-        """Renew the lease and store what is new; returns what to do next. Raises LeaseLost where the claim is void."""
+    def heartbeat(
+        self, claim: Claim, *, progress: Json | None = None, happened: Sequence[tuple[str, Json]] = ()
+    ) -> Order:
+        """Renew the lease and store what is new; returns what to do next. Raises LeaseLost where the claim is void.
+
+        ``happened``: types and data of events.
+        """
         news = {"version": jobs.c.version + 1, "progress": progress} if progress else {}
         statement = (
             update(jobs)
             .where(*claim.holds())
-            .values(lease_expires_at=now(self.lease_seconds), last_event=jobs.c.last_event + len(rounds), **news)
+            .values(lease_expires_at=now(self.lease_seconds), last_event=jobs.c.last_event + len(happened), **news)
             .returning(jobs.c.status, jobs.c.last_event, case((jobs.c.deadline_at < now(), 1), else_=literal(0)))
         )
         with writing(self.engine) as connection:
@@ -68,24 +74,35 @@ class Leases:
             if row is None:
                 raise LeaseLost(claim.job.id)
             status, last_event, late = row
-            for sequence, data in enumerate(rounds, start=last_event - len(rounds) + 1):
-                append_event(connection, claim.job.id, sequence=sequence, type="job.round", data=data)
+            for sequence, (kind, data) in enumerate(happened, start=last_event - len(happened) + 1):
+                append_event(connection, claim.job.id, sequence=sequence, type=kind, data=data)
         if status == JobStatus.CANCELLING:
             return Order.CANCEL
         return Order.EXPIRE if late else Order.CONTINUE
 
+    def times_out_of_memory(self, claim: Claim) -> int:
+        """How many attempts at the job have ended because memory ran out."""
+        query = select(events.c.data).where(events.c.job_id == claim.job.id, events.c.type == f"job.{JobStatus.QUEUED}")
+        with reading(self.engine) as connection:
+            errors = [data.get("error") or {} for data in connection.scalars(query)]
+        return sum(error.get("code") == OutOfMemory.code() for error in errors)
+
     def begin_finalizing(self, claim: Claim) -> None:
-        """Pass the point of no return. Raises LeaseLost where the claim is void or a client has cancelled."""
+        """Pass the point of no return, the lease renewed. Raises LeaseLost where the claim is void or a client has
+        cancelled."""
         with writing(self.engine) as connection:
-            _held(claim, move(connection, claim.job.id, JobStatus.FINALIZING, *claim.holds()))
+            renewed = now(self.lease_seconds)
+            held = move(connection, claim.job.id, JobStatus.FINALIZING, *claim.holds(), lease_expires_at=renewed)
+            _held(claim, held)
 
     def finish(self, claim: Claim, *, published: Sequence[Artifact], result: Json) -> Job:
         """The succeeded job; files, status and event become visible at one instant. Raises LeaseLost."""
         with writing(self.engine) as connection:
-            job = move(connection, claim.job.id, JobStatus.SUCCEEDED, *claim.holds(), result=result, error=None)
+            moved = move(connection, claim.job.id, JobStatus.SUCCEEDED, *claim.holds(), result=result, error=None)
+            job = _held(claim, moved)
             for file in published:
-                connection.execute(insert(artifacts).values(job_id=claim.job.id, created_at=now(), **vars(file)))
-            return _held(claim, job)
+                connection.execute(insert(artifacts).values(job_id=job.id, created_at=now(), **vars(file)))
+            return job
 
     def fail(self, claim: Claim, error: JobError) -> Job:
         """The job after a failed attempt: queued again where that may help, failed where not. Raises LeaseLost.

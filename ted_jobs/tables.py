@@ -1,6 +1,6 @@
 """The tables. Alembic's migrations make them; a test compares the two."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 from ted_jobs.database import UtcDateTime
 
@@ -51,6 +51,7 @@ jobs = Table(
     Column("deadline_at", UtcDateTime),
     Index("ix_jobs_tenant_created_at_id", "tenant", "created_at", "id"),
     Index("ix_jobs_status_lease_expires_at", "status", "lease_expires_at"),
+    Index("ix_jobs_finished_at", "finished_at"),
 )
 
 events = Table(
@@ -71,6 +72,7 @@ idempotency = Table(
     Column("request_digest", String(64), nullable=False),
     _of_job(),
     Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_idempotency_job_id", "job_id"),
 )
 
 outbox = Table(
@@ -79,6 +81,7 @@ outbox = Table(
     Column("id", counter, primary_key=True, autoincrement=True),
     _of_job(),
     Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_outbox_job_id", "job_id"),
 )
 
 artifacts = Table(
@@ -92,10 +95,31 @@ artifacts = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("id", counter, primary_key=True, autoincrement=True),
+    _of_job(),
+    Column("key", String(512), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_checkpoints_job_id", "job_id"),
+)
+
 leaders = Table(
     "leaders",
     metadata,
     Column("role", String(40), primary_key=True),
     Column("holder", String(255), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("id", counter, primary_key=True, autoincrement=True),
+    Column("counter", String(40), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("amount", Float, nullable=False),
 )

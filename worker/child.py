@@ -13,17 +13,17 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from worker.messages import Assignment, Failed, Progress, RoundDone, Staged, message_from_json
+from worker.messages import Assignment, Said, message_from_json
 
 COMMAND = (sys.executable, "-m", "worker.runner")
 LONGEST_LINE = 1 << 20
 MESSAGES_AHEAD = 256
 """Unread messages that are kept; past them the pipe fills and a chatty runner waits."""
 LOG_TAIL = 2000
+NO_BARS = {"TQDM_DISABLE": "1"}
+"""Libraries draw progress bars on standard error, which is the runner's log."""
 FIRST_TO_DIE = "800"
 """Raised oom_score_adj: short of memory, the kernel kills the training, not the supervisor that reports it."""
-
-Said = Progress | RoundDone | Staged | Failed
 
 
 class Child:
@@ -33,8 +33,14 @@ class Child:
         self.log = log
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+                env=os.environ | NO_BARS,
             )
+        self._oom_kills = oom_kills()
         self._messages: Queue[Said | None] = Queue(MESSAGES_AHEAD)
         self._silent = False
         _expose_to_oom_killer(self.process.pid)
@@ -76,6 +82,11 @@ class Child:
         """Whether everything it will ever say has been heard."""
         return self._silent
 
+    @property
+    def memory_ran_out(self) -> bool:
+        """Whether the kernel has killed a process for memory since this one was started."""
+        return oom_kills() > self._oom_kills
+
     def stop(self, *, grace_seconds: float) -> None:
         """End the runner and all it started: politely, then not."""
         self._signal(signal.SIGTERM)
@@ -109,6 +120,14 @@ def running(assignment: Assignment, *, log: Path, grace_seconds: float) -> Itera
         yield child
     finally:
         child.stop(grace_seconds=grace_seconds)
+
+
+def oom_kills(path: Path = Path("/proc/vmstat")) -> int:
+    """How many processes the kernel has killed for memory since it started; 0 where it does not say."""
+    with suppress(OSError):
+        counts = dict(line.split() for line in path.read_text().splitlines())
+        return int(counts.get("oom_kill", 0))
+    return 0
 
 
 def _expose_to_oom_killer(pid: int) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from ted_core.datasets.source import Root
 from ted_core.errors import TedError
 from ted_core.rounds import Round
 from ted_jobs.spec import JobSpec
@@ -20,16 +21,23 @@ class Assignment(_Message):
     job_id: str
     spec: JobSpec
     dataset_guard: str
-    dataset_roots: tuple[Path, ...]
+    dataset_roots: tuple[Root, ...]
     model_roots: tuple[Path, ...] = ()
     cache: Path | None = None
-    """Where tokens and features are kept for later jobs."""
+    """Where tokens, features and large decoded inputs are kept for later jobs."""
     cache_bytes: int = 0
+    checkpoints: tuple[Path, ...] = ()
+    """Where an interrupted attempt stood, the newest first."""
+    checkpoint_seconds: float = 0
     folder: Path
     """An empty folder of this attempt's own."""
     device: str
     threads: int
     memory_bytes: int | None
+    memory_ceiling: int | None = None
+    """Bytes beyond which the kernel gives the runner no more."""
+    batch_parts: int = 1
+    """Into how many parts a batch is cut to fit the memory."""
     max_undecodable: float
 
 
@@ -67,6 +75,21 @@ class RoundDone(_Message):
         )
 
 
+class Resumed(_Message):
+    """The attempt goes on where another one stood; becomes an event of the job."""
+
+    kind: Literal["resumed"] = "resumed"
+    round: int
+    """The round that was the last to be trained."""
+
+
+class Checkpointed(_Message):
+    """Where the attempt stands is written down; only the newest counts."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    path: Path
+
+
 class Staged(_Message):
     """The files are written; the attempt has succeeded unless the lease is lost."""
 
@@ -91,5 +114,6 @@ class Failed(_Message):
         return cls(code=error.code(), message=str(error), retryable=error.retryable, field=error.field)
 
 
-Message = Annotated[Progress | RoundDone | Staged | Failed, Field(discriminator="kind")]
-message_from_json = TypeAdapter[Progress | RoundDone | Staged | Failed](Message).validate_json
+Said = Progress | RoundDone | Resumed | Checkpointed | Staged | Failed
+Message = Annotated[Said, Field(discriminator="kind")]
+message_from_json = TypeAdapter[Said](Message).validate_json

@@ -17,10 +17,9 @@ from ted_core.provenance import (
     QChoice,
     ShardFacts,
 )
-from ted_core.proxies import ProxySpec
-from ted_core.proxies.build import build, parameters, weights_digest
+from ted_core.proxies.build import parameters, weights_digest
 from ted_core.rounds import Round
-from ted_core.twins import initial_seeds
+from ted_core.untrained import Untrained
 from worker.device import describe, determinism
 from worker.messages import Assignment
 
@@ -36,8 +35,8 @@ class Origin:
     assignment: Assignment
     samples: Samples
     identity: DatasetIdentity
-    located: ProxySpec
-    """The proxy, its pretrained model named by its path."""
+    untrained: Untrained | None
+    """The first twin as it started; None where nothing was trained."""
     final: Round
     device: str
     seconds: float
@@ -83,7 +82,7 @@ class Origin:
         )
 
     def _versions(self) -> dict[str, str]:
-        used = VERSIONED + (PRETRAINED if self.located.model else ())
+        used = VERSIONED + (PRETRAINED if self.assignment.spec.proxy.resolved().model else ())
         return {"python": platform.python_version()} | {name: version(name) for name in used}
 
     def _q(self) -> QChoice:
@@ -95,19 +94,17 @@ class Origin:
     def _proxy(self) -> ProxyFacts:
         proxy = self.assignment.spec.proxy.resolved()
         settings = proxy.model_dump(exclude={"name"})
-        if self.final.train_loss is None:
+        if self.untrained is None:
             return ProxyFacts(name=proxy.name, settings=settings)
-        model = build(self.located, self.samples, seed=initial_seeds(self.assignment.spec.plan.seed)[0])
-        digest = weights_digest(model)
-        return ProxyFacts(
-            name=proxy.name, settings=settings, parameters=parameters(model), initial_weights_sha256=digest
-        )
+        count, digest = parameters(self.untrained.model), weights_digest(self.untrained.model)
+        return ProxyFacts(name=proxy.name, settings=settings, parameters=count, initial_weights_sha256=digest)
 
     def _cost(self) -> Cost:
         return Cost(
             rows_trained=self.final.samples_trained,
-            rows_measured=self.final.samples_measured,
+            rows_measured=self.final.samples_measured + (self.untrained.rows_measured if self.untrained else 0),
             rows_trained_choosing=self.final.choice.samples_trained if self.final.choice else 0,
             full_run_rows=len(self.samples) * self.assignment.spec.proxy.resolved().epochs,
             seconds=round(self.seconds, 3),
+            batch_parts=self.assignment.batch_parts,
         )

@@ -13,25 +13,31 @@ from threading import Thread
 import torch
 
 from ted_core import report_writer
+from ted_core.caching import trim
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load
 from ted_core.decisions import Decisions
 from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
 from ted_core.features import prepared
 from ted_core.manifest_writer import write
-from ted_core.proxies.models import located
+from ted_core.proxies import Training
+from ted_core.proxies.models import located, unpacked
 from ted_core.pruning import prune
 from ted_core.report import PhaseSeconds
 from ted_core.report_writer import RoundLog
 from ted_core.rounds import Round, Step
 from ted_core.selection import decisions
-from worker.cache import trim
+from ted_core.untrained import untrained
+from worker.ceiling import limit_memory
+from worker.checkpoints import Checkpoints, run_of
 from worker.device import resolve
-from worker.messages import Assignment, Failed, Progress, RoundDone, Staged
+from worker.messages import Assignment, Failed, Progress, RoundDone, Said, Staged
 from worker.origin import Origin
 from worker.pace import Pace
 from worker.stopwatch import Stopwatch
 
-Report = Callable[[Progress | RoundDone | Staged | Failed], None]
+Report = Callable[[Said], None]
+SIGNS_OF_TOO_LITTLE = ("DefaultCPUAllocator", "can't start new thread")
+"""What runtime errors say where it is memory that ran out."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -40,12 +46,18 @@ def main() -> None:
     report = _reporter()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
     Thread(target=_die_with_supervisor, daemon=True).start()
+    if assignment.memory_ceiling:
+        limit_memory(assignment.memory_ceiling)
     try:
         run(assignment, report)
     except TedError as error:
         report(Failed.because(error))
     except (MemoryError, torch.OutOfMemoryError) as error:
         report(Failed.because(OutOfMemory(str(error))))
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in SIGNS_OF_TOO_LITTLE):
+            raise
+        report(Failed.because(OutOfMemory(str(error).splitlines()[0])))
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -68,21 +80,26 @@ def run(assignment: Assignment, report: Report) -> None:
     """Load, prune, write: ends with a Staged message or raises a TedError."""
     torch.set_num_threads(assignment.threads)
     device, plan = resolve(assignment.device), assignment.spec.plan
-    stopwatch, log = Stopwatch(), RoundLog()
+    stopwatch = Stopwatch()
     report(Progress(phase="loading"))
     if assignment.cache:
         trim(assignment.cache, at_most=assignment.cache_bytes)
     with stopwatch.timing("loading"):
-        proxy = located(assignment.spec.proxy, roots=assignment.model_roots)
+        proxy = _training(assignment)
         samples, identity = _loaded(assignment)
         samples = prepared(samples, proxy, device=device)
-    with stopwatch.timing("pruning"):
-        rounds = prune(samples, plan, proxy=proxy, device=device, watch=Narrator(report))
-        final = _last(rounds, log, report)
+    this_run = run_of(assignment, fingerprint=identity.fingerprint, device=device)
+    checkpoints = Checkpoints(assignment, run=this_run, report=report)
+    with stopwatch.timing("pruning", already=checkpoints.seconds_before):
+        rounds = prune(samples, plan, proxy=proxy, device=device, watch=Narrator(report), keeper=checkpoints)
+        report(Progress(phase="pruning"))
+        start = untrained(samples, plan, proxy, device=device)
+        final = _last(rounds, checkpoints.log, report)
     report(Progress(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
     _check_unchanged(assignment)
-    origin = Origin(assignment, samples, identity, proxy, final=final, device=device, seconds=stopwatch.total)
-    report(_written(origin, decisions(final, samples, plan), log, stopwatch))
+    origin = Origin(assignment, samples, identity, start, final=final, device=device, seconds=stopwatch.total)
+    decided = decisions(final, samples, plan, base=start.performance if start else None)
+    report(_written(origin, decided, checkpoints.log, stopwatch))
 
 
 def _written(origin: Origin, decided: Decisions, log: RoundLog, stopwatch: Stopwatch) -> Staged:
@@ -96,16 +113,30 @@ def _written(origin: Origin, decided: Decisions, log: RoundLog, stopwatch: Stopw
         manifest=written.manifest,
         decisions=written.decisions,
         report=report_writer.write(folder, found),
-        result=origin.result(written.metadata),
+        result=origin.result(written.metadata) | {"seconds": stopwatch.seconds},
     )
+
+
+def _training(assignment: Assignment) -> Training:
+    """The proxy, its pretrained model found, its batches cut so that they fit."""
+    found = unpacked(located(assignment.spec.proxy, roots=assignment.model_roots), cache=assignment.cache)
+    return found.resolved().model_copy(update={"parts": assignment.batch_parts})
 
 
 def _loaded(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
     """The samples and what they were read from; not a byte of it has changed since the job was submitted."""
     dataset, roots = assignment.spec.dataset, assignment.dataset_roots
     _check_unchanged(assignment)
-    limits = Limits(assignment.threads, assignment.memory_bytes, assignment.max_undecodable, assignment.cache)
-    return load(dataset, roots=roots, limits=limits), identify(dataset, roots=roots)
+    identity = identify(dataset, roots=roots)
+    limits = Limits(
+        assignment.threads,
+        assignment.memory_bytes,
+        assignment.max_undecodable,
+        assignment.cache,
+        assignment.cache_bytes,
+        identity=f"{assignment.dataset_guard} {identity.fingerprint}",
+    )
+    return load(dataset, roots=roots, limits=limits), identity
 
 
 def _check_unchanged(assignment: Assignment) -> None:

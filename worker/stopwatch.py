@@ -13,11 +13,11 @@ class Stopwatch:
         self._clock = clock
 
     @contextmanager
-    def timing(self, phase: str) -> Iterator[None]:
-        """While the block runs, this phase does."""
+    def timing(self, phase: str, *, already: float = 0) -> Iterator[None]:
+        """While the block runs, this phase does; earlier attempts have spent so many seconds on it ``already``."""
         began = self._clock()
         yield
-        self.seconds[phase] = round(self._clock() - began, 3)
+        self.seconds[phase] = round(already + self._clock() - began, 3)
 
     @property
     def total(self) -> float:

@@ -2,22 +2,26 @@
 
 import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
+from threading import Event, Thread
 
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from ted_core.errors import StorageFull
+from ted_core.errors import OutOfMemory, StorageFull, StoreRefused, StoreUnavailable
 from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.checkpoints import Checkpoints
 from ted_jobs.errors import LeaseLost, RunnerCrashed, RunnerKilled
 from ted_jobs.job import Artifact, Job, JobError
 from ted_jobs.leases import Claim, Leases, Order
 from ted_jobs.settings import Settings
-from worker.child import Child, Said, running
-from worker.messages import Assignment, Failed, Progress, RoundDone, Staged
+from worker.child import Child, running
+from worker.messages import Assignment, Checkpointed, Failed, Progress, Resumed, RoundDone, Said, Staged
 
 log = structlog.get_logger()
 
@@ -31,6 +35,9 @@ class Ending(Enum):
     SHUT_DOWN = "this worker is shutting down"
 
 
+EVENTS: Mapping[type[Said], str] = {RoundDone: "job.round", Resumed: "job.resumed"}
+"""Messages that become events, and of which type."""
+STORE_ERRORS = (StorageFull, StoreRefused, StoreUnavailable)
 STOPS = {Order.CANCEL: Ending.CANCELLED, Order.EXPIRE: Ending.EXPIRED}
 
 
@@ -47,7 +54,7 @@ class Supervisor:
         shutting_down: Callable[[], bool] = lambda: False,
     ) -> None:
         self.claim, self.leases, self.store, self.settings = claim, leases, store, settings
-        self.shutting_down = shutting_down
+        self.shutting_down, self.checkpoints = shutting_down, Checkpoints(leases.engine, store)
         self.folder = settings.work / claim.job.id / str(claim.token)
         self._lease_until = time.monotonic() + settings.lease_seconds
         self._outcome: Staged | Failed | None = None
@@ -56,10 +63,15 @@ class Supervisor:
         """The job as it was left, or None where the lease was lost and nothing this attempt did may count."""
         self.folder.mkdir(parents=True)
         try:
-            return self._run_child()
+            job = self._run_child()
+            if job.status.is_terminal:
+                self._forget_checkpoints()
+            return job
         except LeaseLost:
             log.warning("lease lost", job=self.claim.job.id, token=self.claim.token)
             return None
+        except STORE_ERRORS as error:
+            return self.leases.fail(self.claim, _error(Failed.because(error)))
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -68,7 +80,7 @@ class Supervisor:
         with running(self._assignment(), log=log_file, grace_seconds=self.settings.cancel_grace_seconds) as child:
             ending = self._watch(child)
             if ending is Ending.BY_ITSELF:
-                child.process.wait()
+                self._see_out(child)
         return CONCLUSIONS[ending](self, child)
 
     def _assignment(self) -> Assignment:
@@ -80,10 +92,14 @@ class Supervisor:
             model_roots=self.settings.model_roots,
             cache=self.settings.cache,
             cache_bytes=self.settings.cache_bytes,
+            checkpoints=tuple(self.checkpoints.whole(self.claim.job.id, folder=self.folder)),
+            checkpoint_seconds=self.settings.checkpoint_seconds,
             folder=self.folder,
             device=self.settings.device,
             threads=self.settings.runner_threads,
             memory_bytes=self.settings.runner_memory_bytes,
+            memory_ceiling=self.settings.runner_memory_ceiling,
+            batch_parts=2 ** self.leases.times_out_of_memory(self.claim),
             max_undecodable=self.settings.max_undecodable,
         )
 
@@ -104,19 +120,56 @@ class Supervisor:
                 return Ending.SHUT_DOWN
         return Ending.BY_ITSELF
 
+    def _see_out(self, child: Child) -> None:
+        """Keep the lease until a runner that has fallen silent is gone: a busy machine takes seconds over it."""
+        while child.process.poll() is None:
+            self._heartbeat(())
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(self.settings.heartbeat_seconds)
+
     def _heartbeat(self, heard: Sequence[Said]) -> Order:
         """Pass on what was heard. A database that is away is waited for as long as the lease lasts."""
         self._outcome = next((message for message in heard if isinstance(message, Staged | Failed)), self._outcome)
-        progress = [message.model_dump(exclude={"kind"}) for message in heard if isinstance(message, Progress)]
-        rounds = [message.model_dump(exclude={"kind"}) for message in heard if isinstance(message, RoundDone)]
+        facts = [(type(message), message.model_dump(exclude={"kind"})) for message in heard]
+        progress = next((data for kind, data in reversed(facts) if kind is Progress), None)
+        happened = [(EVENTS[kind], data) for kind, data in facts if kind in EVENTS]
         while True:
             try:
-                order = self.leases.heartbeat(self.claim, progress=progress[-1] if progress else None, rounds=rounds)
+                order = self.leases.heartbeat(self.claim, progress=progress, happened=happened)
             except OperationalError as error:
                 self._outlast(error)
             else:
                 self._lease_until = time.monotonic() + self.settings.lease_seconds
+                self._keep([message.path for message in heard if isinstance(message, Checkpointed)])
                 return order
+
+    def _keep(self, written: Sequence[Path]) -> None:
+        """Make the newest checkpoint one that the next attempt finds. Where that fails, the job goes on without."""
+        for path in written[-1:]:
+            try:
+                with self._lease_renewed():
+                    self.checkpoints.add(self.claim, path)
+            except (*STORE_ERRORS, OperationalError) as error:
+                log.warning("checkpoint not kept", job=self.claim.job.id, error=str(error))
+        for path in written:
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _lease_renewed(self) -> Iterator[None]:
+        """While the block runs, however long the store takes, the lease is renewed; the next write tells if it held."""
+        done = Event()
+        renewing = Thread(target=self._renew_until, args=(done,))
+        renewing.start()
+        try:
+            yield
+        finally:
+            done.set()
+            renewing.join()
+
+    def _renew_until(self, done: Event) -> None:
+        while not done.wait(self.settings.heartbeat_seconds):
+            with suppress(LeaseLost, OperationalError):
+                self.leases.heartbeat(self.claim)
 
     def _outlast(self, error: OperationalError) -> None:
         log.warning("database does not answer", job=self.claim.job.id, error=str(error.orig))
@@ -135,13 +188,16 @@ class Supervisor:
         log.warning("attempt failed", **facts, runner_log=child.last_words())
         return self.leases.fail(self.claim, error)
 
+    def _forget_checkpoints(self) -> None:
+        """Of a job that has ended. Where the database is away, the sweeper will do it."""
+        with suppress(OperationalError):
+            self.checkpoints.forget(self.claim.job.id)
+
     def _publish(self, staged: Staged) -> Job:
         self.leases.begin_finalizing(self.claim)
         files = {"manifest": staged.manifest, "decisions": staged.decisions, "report": staged.report}
-        try:
+        with self._lease_renewed():
             published = [self._put(kind, path) for kind, path in files.items()]
-        except StorageFull as error:
-            return self.leases.fail(self.claim, _error(Failed.because(error)))
         digests = {f"{file.kind}_sha256": file.sha256 for file in published}
         return self.leases.finish(self.claim, published=published, result=staged.result | digests)
 
@@ -164,6 +220,8 @@ def _error(failed: Failed) -> JobError:
 def _unexplained(child: Child) -> JobError:
     """The error of a runner that ended without a word, from how its process ended."""
     status = child.process.returncode
+    if status == -signal.SIGKILL and child.memory_ran_out:
+        return _error(Failed.because(OutOfMemory("The kernel killed the runner")))
     if status < 0:
         killed = RunnerKilled(f"It got {signal.Signals(-status).name}")
         return _error(Failed.because(killed))

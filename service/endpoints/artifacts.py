@@ -21,9 +21,11 @@ FILE_HEADERS = {
 }
 WHOLE = answers(200, "The Parquet file.", **FILE_HEADERS)
 PART = answers(206, "The part of it that was asked for.", Content_Range="Which part of how much.", **FILE_HEADERS)
+ELSEWHERE = answers(307, "The file lies in an object store; fetch it there.", Location="A link good for a while.")
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     200: WHOLE[200] | PARQUET_FILE,
     206: PART[206] | PARQUET_FILE,
+    **ELSEWHERE,
     **NOT_MODIFIED,
     **problems(404, 409, 416),
 }
@@ -44,7 +46,7 @@ class Shelf:
         """The file of this kind. Raises JobNotFound, ArtifactNotReady, RangeNotSatisfiable."""
         artifact = self.store.artifact(self.job_id, kind, tenant=self.tenant)
         filename = f"{self.job_id}-{kind}.parquet"
-        return respond(self.artifacts.locate(artifact), artifact, self.wanted, filename=filename)
+        return respond(self.artifacts, artifact, self.wanted, filename=filename)
 
 
 async def _wanted(

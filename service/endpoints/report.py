@@ -87,7 +87,8 @@ def read_report(
     With `Accept: text/html`, as browsers send it, a page that needs nothing else.
     """
     media_type = preferred(accept, list(FORMS))
-    shown = FORMS[media_type](artifacts.locate(artifact).read_bytes(), artifact)
+    with artifacts.open(artifact) as file:
+        shown = FORMS[media_type](file.read(), artifact)
     headers = _headers(shown, f"{job_id}-report.{FILE_ENDINGS[media_type]}")
     if is_known(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)

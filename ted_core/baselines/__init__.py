@@ -7,7 +7,7 @@ from ted_core.baselines.drawn import at_random, in_every_class
 from ted_core.baselines.dual import by_difficulty_and_uncertainty
 from ted_core.baselines.early import by_error_norm, by_gradient_norm
 from ted_core.baselines.forgetting import by_forgetting
-from ted_core.rounds import Method
+from ted_core.execution import Method
 
 METHODS: Mapping[str, Method] = {
     "random": at_random,

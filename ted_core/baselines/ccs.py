@@ -13,11 +13,12 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from ted_core.baselines.outcome import Quota, final, members, top_rows
 from ted_core.datasets import Samples
+from ted_core.execution import Execution
 from ted_core.lots import lots, places
 from ted_core.observation import Observation, observe
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
-from ted_core.rounds import Round, Watcher
+from ted_core.rounds import Round
 
 STRATA = 50
 PRUNED, CUT = (0.3, 0.5, 0.7, 0.8, 0.9), (0.0, 0.0, 0.1, 0.1, 0.3)
@@ -76,8 +77,8 @@ def budgets(sizes: Int64[np.ndarray, " strata"], count: int) -> Int64[np.ndarray
     return granted
 
 
-def by_coverage(samples: Samples, plan: PruningPlan, proxy: Training, device: str, watch: Watcher) -> Iterator[Round]:
+def by_coverage(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
     """CCS: rows from easy to hard alike, but for the hardest."""
-    observation = observe(samples, proxy, seed=plan.seed, device=device, watch=watch)
+    observation = observe(samples, proxy, seed=plan.seed, device=execution.device, watch=execution.watch)
     score, quota = aum_score(observation), Quota.of(samples, plan)
     yield final(ccs_priority(score, quota), quota, score=score, effort=observation.effort)

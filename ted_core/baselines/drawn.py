@@ -7,19 +7,20 @@ from jaxtyping import Bool, Float64, Int64
 
 from ted_core.baselines.outcome import Quota, final, members, top_rows
 from ted_core.datasets import Samples
+from ted_core.execution import Execution
 from ted_core.lots import lots
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
-from ted_core.rounds import Round, Watcher
+from ted_core.rounds import Round
 
 
-def at_random(samples: Samples, plan: PruningPlan, _: Training, __: str, ___: Watcher) -> Iterator[Round]:
+def at_random(samples: Samples, plan: PruningPlan, _: Training, __: Execution) -> Iterator[Round]:
     """Uniformly random rows, blind to classes but for the floor."""
     chance = np.random.default_rng(plan.seed).random(len(samples))
     yield final(chance, Quota.of(samples, plan))
 
 
-def in_every_class(samples: Samples, plan: PruningPlan, _: Training, __: str, ___: Watcher) -> Iterator[Round]:
+def in_every_class(samples: Samples, plan: PruningPlan, _: Training, __: Execution) -> Iterator[Round]:
     """Random rows of every class, as many as are its share."""
     quota = Quota.of(samples, plan)
     yield final(stratified_priority(quota), quota)

@@ -18,11 +18,12 @@ from jaxtyping import Bool, Float, Float32, Float64
 
 from ted_core.baselines.outcome import Quota, final, top_rows
 from ted_core.datasets import Samples
+from ted_core.execution import Execution
 from ted_core.lots import DRAWS
 from ted_core.observation import Observation, dual_epochs, observe
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
-from ted_core.rounds import Round, Watcher
+from ted_core.rounds import Round
 
 SPREAD, EXPONENT, ANCHORS = 15, 4, 10
 """C, c and the number of highest scores in the text above."""
@@ -68,11 +69,11 @@ def dual_priority(
 
 
 def by_difficulty_and_uncertainty(
-    samples: Samples, plan: PruningPlan, proxy: Training, device: str, watch: Watcher
+    samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution
 ) -> Iterator[Round]:
     """DUAL: watch the first epochs only, then draw."""
     epochs = dual_epochs(proxy.epochs)
-    observation = observe(samples, proxy, seed=plan.seed, device=device, epochs=epochs, watch=watch)
+    observation = observe(samples, proxy, seed=plan.seed, device=execution.device, epochs=epochs, watch=execution.watch)
     score, quota = dual_score(observation), Quota.of(samples, plan)
     priority = dual_priority(score, observation.dual_probability, quota)
     yield final(priority, quota, score=score, effort=observation.effort)

@@ -20,6 +20,7 @@ from torch.nn.functional import one_hot
 
 from ted_core.baselines.outcome import Quota, final
 from ted_core.datasets import Samples
+from ted_core.execution import Execution
 from ted_core.gradients import gradient_norms
 from ted_core.lots import places
 from ted_core.meter import Meter
@@ -76,20 +77,17 @@ def error_norms(model: nn.Module, inputs: Any, labels: Int64[Tensor, " samples"]
     return torch.linalg.vector_norm(probabilities - one_hot(labels, probabilities.shape[1]), dim=1)  # type: ignore[no-any-return]
 
 
-def by_error_norm(samples: Samples, plan: PruningPlan, proxy: Training, device: str, watch: Watcher) -> Iterator[Round]:
+def by_error_norm(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
     """EL2N: keep the rows that young models err on most."""
-    found = early_scores(samples, proxy, [error_norms], seed=plan.seed, device=device, watch=watch)
-    yield _highest(samples, plan, found)
+    yield _highest(samples, plan, proxy, execution, error_norms)
 
 
-def by_gradient_norm(
-    samples: Samples, plan: PruningPlan, proxy: Training, device: str, watch: Watcher
-) -> Iterator[Round]:
+def by_gradient_norm(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
     """GraNd: keep the rows whose loss has the longest gradient over all of the young models' parameters."""
-    found = early_scores(samples, proxy, [gradient_norms], seed=plan.seed, device=device, watch=watch)
-    yield _highest(samples, plan, found)
+    yield _highest(samples, plan, proxy, execution, gradient_norms)
 
 
-def _highest(samples: Samples, plan: PruningPlan, found: EarlyScores) -> Round:
+def _highest(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution, measure: Measure) -> Round:
+    found = early_scores(samples, proxy, [measure], seed=plan.seed, device=execution.device, watch=execution.watch)
     (score,) = found.scores
     return final(places(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=found.effort)

@@ -7,11 +7,12 @@ from jaxtyping import Float32
 
 from ted_core.baselines.outcome import Quota, final
 from ted_core.datasets import Samples
+from ted_core.execution import Execution
 from ted_core.lots import places
 from ted_core.observation import Observation, observe
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
-from ted_core.rounds import Round, Watcher
+from ted_core.rounds import Round
 
 
 def forgetting_score(observation: Observation) -> Float32[np.ndarray, " samples"]:
@@ -23,11 +24,11 @@ def forgetting_score(observation: Observation) -> Float32[np.ndarray, " samples"
     return np.where(observation.learned, observation.forgotten.astype(np.float32), never)
 
 
-def by_forgetting(samples: Samples, plan: PruningPlan, proxy: Training, device: str, watch: Watcher) -> Iterator[Round]:
+def by_forgetting(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
     """Keep the rows that are forgotten most often.
 
     Most rows tie, at no event or at one, and the paper does not say which of them go: lots do, drawn from the seed.
     """
-    observation = observe(samples, proxy, seed=plan.seed, device=device, watch=watch)
+    observation = observe(samples, proxy, seed=plan.seed, device=execution.device, watch=execution.watch)
     score = forgetting_score(observation)
     yield final(places(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=observation.effort)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from ted_core.datasets.location import inside
+from ted_core.datasets.disk import inside
 from ted_core.errors import DatasetNotAllowed, UnknownModel
 from ted_core.proxies.spec import ProxySpec, family_of
 
@@ -31,6 +31,19 @@ def located(proxy: ProxySpec, *, roots: Sequence[Path]) -> ProxySpec:
         return proxy
     path = _in_roots(name, roots) if name not in PACKAGED else _packaged(name)
     return proxy.model_copy(update={"model": str(path)})
+
+
+def unpacked(proxy: ProxySpec, *, cache: Path | None) -> ProxySpec:
+    """The proxy with its model as a folder of the cache where it lies in a GGUF file, which takes long to read.
+
+    Raises UnknownModel.
+    """
+    if cache is None or proxy.model is None or Path(proxy.model).suffix != ".gguf":
+        return proxy
+    path = folder_of(proxy)
+    from ted_core.text.unpacking import unpacked as folder  # noqa: PLC0415 - transformers are an extra
+
+    return proxy.model_copy(update={"model": str(folder(path, cache))})
 
 
 def _packaged(name: str) -> Path:

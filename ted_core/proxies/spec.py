@@ -141,6 +141,13 @@ class Training(ProxySpec):
     learning_rate: float
     weight_decay: float
     augment: bool
+    parts: Annotated[int, Field(exclude=True)] = 1
+    """Into how many parts a batch is cut so as to fit the memory; their gradients are added up. No part of the
+    specification: it has no say in what is learned, but for rounding and for batch normalization."""
+
+    def resolved(self) -> "Training":
+        """Itself."""
+        return self
 
 
 def family_of(name: str) -> ProxyFamily:

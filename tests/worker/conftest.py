@@ -76,11 +76,12 @@ def claimed(store: JobStore, leases: Leases, settings: Settings, digits: Path) -
         uri: Path = digits,
         deadline_seconds: int | None = None,
         proxy: Mapping[str, object] = MappingProxyType({}),
+        image_size: int | None = None,
         **plan: object,
     ) -> Claim:
         spec = JobSpec.model_validate(
             {
-                "dataset": {"uri": str(uri), "task": "image-classification"},
+                "dataset": {"uri": str(uri), "task": "image-classification", "image_size": image_size},
                 "proxy": {"name": "mlp", "epochs": epochs, **proxy},
                 "plan": {"keep_ratio": 0.6, **plan},
                 "deadline_seconds": deadline_seconds,

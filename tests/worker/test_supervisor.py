@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,13 +11,16 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import Engine
 
 from ted_core.manifest import read, verify
-from ted_jobs.job import Job
+from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.job import Artifact, Job
 from ted_jobs.leases import Claim, Leases
 from ted_jobs.settings import Settings
 from ted_jobs.status import JobStatus
 from ted_jobs.store import JobStore
+from ted_jobs.upkeep import reap_expired_leases
 from tests.households import until
 from worker.supervisor import Supervisor
 
@@ -278,3 +282,33 @@ def test_a_learning_rate_that_blows_up_is_named(claimed: Claimed, supervised: Su
 
     assert job is not None
     assert (job.status, (job.error or {})["field"]) == (JobStatus.FAILED, "proxy.learning_rate")
+
+
+def test_the_lease_outlives_a_slow_store(
+    claimed: Claimed, engine: Engine, settings: Settings, store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else may publish while this one's upload takes longer than a lease."""
+    keep = ArtifactStore.keep
+
+    def slowly(self: ArtifactStore, source: Path, *, key: str, kind: str) -> Artifact:
+        time.sleep(1.5 if kind == "manifest" else 0)
+        return keep(self, source, key=key, kind=kind)
+
+    monkeypatch.setattr(ArtifactStore, "keep", slowly)
+    short = Leases(engine, lease_seconds=1)
+    claim = claimed()
+    stop, reaped = threading.Event(), list[Job]()
+
+    def sweep() -> None:
+        while not stop.wait(0.1):
+            reaped.extend(reap_expired_leases(engine))
+
+    sweeping = threading.Thread(target=sweep)
+    sweeping.start()
+
+    job = Supervisor(claim, leases=short, store=ArtifactStore(settings.artifacts), settings=settings).run()
+    stop.set()
+    sweeping.join()
+
+    assert job
+    assert (job.status, job.attempt, reaped) == (JobStatus.SUCCEEDED, 1, [])

@@ -1,0 +1,63 @@
+"""Where an unfinished run stands, as a file: another process goes on from it as if nothing had happened."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, from_numpy, tensor
+
+from ted_core.errors import CheckpointUnusable
+
+FACTS = "ted"
+State = Mapping[str, Tensor]
+"""Everything that decides how a run goes on, by name; parts of parts as in a path."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state, and what the file says beside it."""
+
+    state: State
+    facts: Mapping[str, Any]
+
+
+def write(path: Path, state: State, **facts: Any) -> None:
+    """The state as safetensors; the facts, which JSON can hold, in its header."""
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    save_file(tensors, path, metadata={FACTS: json.dumps(facts)})
+
+
+def read(path: Path, *, device: str = "cpu") -> Checkpoint:
+    """What was written. Raises CheckpointUnusable for a file that is not whole, or no checkpoint."""
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            facts = json.loads(file.metadata()[FACTS])
+            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointUnusable(f"{path.name} cannot be read ({error})") from error
+
+
+def joined(**parts: State) -> State:
+    """The parts' states as one, each name behind that of its part."""
+    return {f"{part}/{name}": value for part, state in parts.items() for name, value in state.items()}
+
+
+def part(state: State, name: str) -> State:
+    """The state of one of the parts that were joined; empty where there is none."""
+    start = f"{name}/"
+    return {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
+
+
+def of_array(values: np.ndarray) -> Tensor:
+    """The array as a tensor of its own."""
+    return from_numpy(np.array(values))
+
+
+def of_number(value: float) -> Tensor:
+    """A whole number or a fraction, exactly."""
+    return tensor(value, dtype=None if isinstance(value, int) else of_array(np.zeros(0)).dtype)

@@ -1,0 +1,78 @@
+"""Published files in an object store, for several machines that share no disk."""
+
+import shutil
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from pyarrow import fs
+
+from ted_core.errors import StorageFull, StoreUnavailable
+from ted_core.objects import ObjectUri, trouble
+from ted_jobs.artifacts import ArtifactStore, sha256_of
+from ted_jobs.job import Artifact
+from ted_jobs.presigning import presigned
+from ted_jobs.settings import Settings
+
+CHUNK_BYTES = 1 << 20
+
+
+class Bucket(ArtifactStore):
+    """Artifacts as objects below a URI such as ``s3://bucket/folder``. An object appears whole, or not at all."""
+
+    def __init__(self, root: ObjectUri, *, link_seconds: int = 0) -> None:
+        self.uri, self.link_seconds = root, link_seconds
+
+    def keep(self, source: Path, *, key: str, kind: str) -> Artifact:
+        """See ``ArtifactStore``. The object is read back: what the database will name is what the store holds."""
+        artifact = Artifact(kind=kind, key=key, bytes=source.stat().st_size, sha256=sha256_of(source))
+        try:
+            with source.open("rb") as file, self._filesystem.open_output_stream(self._path(key)) as stream:
+                shutil.copyfileobj(file, stream, CHUNK_BYTES)
+            stored = self._filesystem.get_file_info(self._path(key)).size
+        except OSError as error:
+            raise trouble(error) or StorageFull(f"{key}: {error}") from error
+        if stored != artifact.bytes:
+            raise StoreUnavailable(f"{key} has {stored} bytes in the store, not {artifact.bytes}")
+        return artifact
+
+    def open(self, artifact: Artifact) -> BinaryIO:
+        """The object for random access. Raises FileNotFoundError, StoreUnavailable."""
+        try:
+            return cast(BinaryIO, self._filesystem.open_input_file(self._path(artifact.key)))
+        except OSError as error:
+            if known := trouble(error):
+                raise known from error
+            raise
+
+    def link(self, artifact: Artifact, *, filename: str) -> str | None:
+        """See ``ArtifactStore``: a presigned URL of S3, where links are wanted."""
+        if self.uri.scheme != "s3" or not self.link_seconds:
+            return None
+        uri = ObjectUri(self.uri.scheme, self._path(artifact.key))
+        return presigned(uri, seconds=self.link_seconds, filename=filename)
+
+    def remove(self, key: str) -> None:
+        """See ``ArtifactStore``."""
+        path = self._path(key)
+        found = self._filesystem.get_file_info(path).type
+        if found is fs.FileType.Directory:
+            self._filesystem.delete_dir(path)
+        elif found is fs.FileType.File:
+            self._filesystem.delete_file(path)
+
+    @property
+    def _filesystem(self) -> fs.FileSystem:
+        return self.uri.filesystem
+
+    def _path(self, key: str) -> str:
+        return f"{self.uri.path}/{key}"
+
+
+def store_of(settings: Settings) -> ArtifactStore:
+    """The artifact store that the settings name."""
+    root = settings.artifacts
+    return (
+        Bucket(root, link_seconds=settings.artifact_link_seconds)
+        if isinstance(root, ObjectUri)
+        else ArtifactStore(root)
+    )

@@ -1,0 +1,115 @@
+"""Artifacts and checkpoints in an object store behave as those in a folder do."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from ted_core.errors import StoreUnavailable
+from ted_core.objects import ObjectUri
+from ted_jobs.buckets import Bucket, store_of
+from ted_jobs.checkpoints import Checkpoints
+from ted_jobs.leases import Leases
+from ted_jobs.settings import Settings
+from ted_jobs.store import JobStore
+from tests import stores
+from tests.ted_jobs.test_store import claimed
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[stores.Store]:
+    with stores.s3() as server, stores.reached(server.environment):
+        yield server
+
+
+@pytest.fixture
+def uri(server: stores.Store) -> ObjectUri:
+    return ObjectUri.parse(f"s3://{stores.BUCKET}/{uuid.uuid4()}")
+
+
+@pytest.fixture
+def bucket(uri: ObjectUri) -> Bucket:
+    return Bucket(uri)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    path = tmp_path / "manifest.parquet"
+    path.write_bytes(b"rows " * 1000)
+    return path
+
+
+def test_what_is_put_is_read_back(bucket: Bucket, manifest: Path) -> None:
+    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+
+    with bucket.open(artifact) as file:
+        file.seek(5)
+        assert file.read() == manifest.read_bytes()[5:]
+    assert (artifact.key, artifact.bytes) == ("job_1/2/manifest.parquet", 5000)
+
+
+def test_a_copy_is_whole_or_known_not_to_be(bucket: Bucket, manifest: Path, tmp_path: Path) -> None:
+    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+
+    assert bucket.fetch(artifact, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == manifest.read_bytes()
+
+    manifest.write_bytes(b"others")
+    bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+    assert not bucket.fetch(artifact, tmp_path / "copy")
+
+    bucket.remove(artifact.key)
+    assert not bucket.fetch(artifact, tmp_path / "copy")
+
+
+def test_a_file_that_is_gone_is_an_error(bucket: Bucket, manifest: Path) -> None:
+    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+    bucket.remove("job_1")
+    bucket.remove("job_1")
+
+    with pytest.raises(FileNotFoundError):
+        bucket.open(artifact)
+
+
+def test_links_are_good_without_credentials(uri: ObjectUri, manifest: Path) -> None:
+    bucket = Bucket(uri, link_seconds=60)
+    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+
+    link = bucket.link(artifact, filename="job_1-manifest.parquet")
+
+    assert link
+    answer = httpx.get(link)
+    assert answer.content == manifest.read_bytes()
+    assert "X-Amz-Expires=60" in link
+    assert Bucket(uri).link(artifact, filename="any") is None
+
+
+def test_without_an_answer_the_store_is_said_to_be_away(manifest: Path) -> None:
+    with stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
+        Bucket(ObjectUri.parse("s3://bucket/folder")).put(manifest, job_id="job_1", token=1, kind="manifest")
+
+
+def test_checkpoints_lie_there_as_well(
+    bucket: Bucket, engine: Engine, store: JobStore, leases: Leases, tmp_path: Path
+) -> None:
+    claim, checkpoints = claimed(store, leases), Checkpoints(engine, bucket)
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+        checkpoints.add(claim, tmp_path / name)
+    (tmp_path / "copies").mkdir()
+
+    assert [path.read_text() for path in checkpoints.whole(claim.job.id, folder=tmp_path / "copies")] == ["c", "b"]
+    checkpoints.forget(claim.job.id)
+    assert not checkpoints.of(claim.job.id)
+
+
+def test_the_settings_name_a_folder_or_a_bucket(tmp_path: Path) -> None:
+    folder = Settings(home=tmp_path)
+    stored = Settings(home=tmp_path, artifact_root="s3://bucket/folder", artifact_link_seconds=30)
+
+    assert store_of(folder).root == tmp_path / "artifacts"
+    assert isinstance(found := store_of(stored), Bucket)
+    assert (str(found.uri), found.link_seconds) == ("s3://bucket/folder", 30)

@@ -1,0 +1,36 @@
+"""Machines that share no disk: manifests go to an object store, and clients fetch them there."""
+
+from pathlib import Path
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ted_core.manifest import read
+from tests import stores
+from tests.households import ted_up
+from tests.service.datasets import TABLES
+
+
+@pytest.mark.parametrize("link_seconds", [0, 60])
+def test_a_manifest_reaches_the_client(link_seconds: int, tmp_path: Path) -> None:
+    data = tmp_path / "data.parquet"
+    pq.write_table(pa.table(TABLES["numbers"]), data)
+    place = {"TED_ARTIFACT_ROOT": f"s3://{stores.BUCKET}/ted", "TED_ARTIFACT_LINK_SECONDS": str(link_seconds)}
+    with stores.s3() as store, ted_up(tmp_path / "home", roots=tmp_path, **place, **store.environment) as service:
+        job = service.client.submit(
+            {
+                "dataset": {"uri": str(data), "task": "tabular-classification"},
+                "proxy": {"name": "mlp", "epochs": 3},
+                "plan": {"keep_ratio": 0.5, "q": 1},
+            }
+        )
+        done = service.client.wait(job.id).require_success()
+        path = service.client.download(job.id, tmp_path / "manifest.parquet")
+        answer = httpx.get(f"{service.client.url}/v1/jobs/{job.id}/manifest")
+
+        assert len(read(path).row_indices) == done.result["rows_kept"]
+        assert service.client.report(job.id)["rows_kept"] == done.result["rows_kept"]
+        assert answer.status_code == (307 if link_seconds else 200)
+    assert not (tmp_path / "home" / "artifacts").exists()

@@ -1,0 +1,60 @@
+"""A runner whose memory runs out is tried again with smaller batches, and the report says so."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ted_core.report import Report
+from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.job import Job
+from ted_jobs.leases import Claim, Leases
+from ted_jobs.settings import Settings
+from ted_jobs.status import JobStatus
+from ted_jobs.store import JobStore
+from worker.child import oom_kills
+from worker.supervisor import Supervisor
+
+ATTEMPTS = 5
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """The least ceiling that may be set."""
+    return settings.model_copy(update={"runner_memory_ceiling": 1 << 28})
+
+
+@pytest.fixture
+def store(engine: Engine) -> JobStore:
+    return JobStore(engine, max_attempts=ATTEMPTS)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not say what a process has")
+def test_smaller_batches_end_what_large_ones_could_not(
+    claimed: Callable[..., Claim], leases: Leases, settings: Settings, store: JobStore
+) -> None:
+    claim: Claim | None = claimed(proxy={"name": "cnn", "batch_size": 1797}, image_size=16, q=1)
+    artifacts, left = ArtifactStore(settings.artifacts), list[Job]()
+
+    while claim:
+        job = Supervisor(claim, leases=leases, store=artifacts, settings=settings).run()
+        assert job
+        left.append(job)
+        claim = leases.claim(job.id, worker="w")
+
+    *failed, last = left
+    assert failed
+    assert all("The worker ran out of memory" in (job.status_reason or "") for job in failed)
+    assert last.status is JobStatus.SUCCEEDED
+    report = Report.model_validate_json(
+        artifacts.locate(store.artifact(last.id, "report", tenant="default")).read_text()
+    )
+    assert report.cost.batch_parts == 2 ** len(failed)
+
+
+def test_the_kernels_count_of_killed_processes_is_read(tmp_path: Path) -> None:
+    (tmp_path / "vmstat").write_text("pgfault 17\noom_kill 3\n")
+
+    assert oom_kills(tmp_path / "vmstat") == 3
+    assert oom_kills(tmp_path / "nowhere") == 0

@@ -1,0 +1,166 @@
+"""An attempt goes on where the one before it stood, and the manifest does not tell that there were two."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.checkpoints import Checkpoints
+from ted_jobs.job import Job
+from ted_jobs.leases import Claim, Leases
+from ted_jobs.settings import Settings
+from ted_jobs.status import JobStatus
+from ted_jobs.store import JobStore
+from tests.households import until
+from tests.worker.test_supervisor import Background, runners
+from worker.supervisor import Supervisor
+
+Claimed = Callable[..., Claim]
+ROUNDS = 12
+JOB = {"epochs": 2 * ROUNDS, "rounds": ROUNDS, "q": 1}
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A checkpoint after every round."""
+    return settings.model_copy(update={"checkpoint_seconds": 0, "heartbeat_seconds": 0.05})
+
+
+@pytest.fixture
+def checkpoints(engine: Engine, settings: Settings) -> Checkpoints:
+    return Checkpoints(engine, ArtifactStore(settings.artifacts))
+
+
+@pytest.fixture
+def supervised(leases: Leases, settings: Settings) -> Callable[[Claim], Supervisor]:
+    store = ArtifactStore(settings.artifacts)
+    return lambda claim: Supervisor(claim, leases=leases, store=store, settings=settings)
+
+
+@pytest.fixture
+def interrupted(
+    claimed: Claimed, supervised: Callable[[Claim], Supervisor], checkpoints: Checkpoints, leases: Leases
+) -> Iterator[Claim]:
+    """A second claim on a job whose first runner was killed after it had left two checkpoints."""
+    first = claimed(**JOB)
+    work = Background(supervised(first))
+    until(lambda: len(checkpoints.of(first.job.id)) == 2)
+    for pid in runners():
+        os.kill(pid, signal.SIGKILL)
+    work.join(20)
+    assert work.left
+    assert work.left.status is JobStatus.QUEUED
+    second = leases.claim(first.job.id, worker="another")
+    assert second
+    yield second
+
+
+def content(job: Job | None) -> str:
+    assert job
+    assert job.status is JobStatus.SUCCEEDED, job.error
+    return str((job.result or {})["content_sha256"])
+
+
+def events(store: JobStore, job: Claim, kind: str) -> list[dict[str, object]]:
+    found = store.events(job.job.id, tenant="default", after=0, limit=100)
+    assert [event.sequence for event in found] == list(range(1, len(found) + 1))
+    return [event.data for event in found if event.type == f"job.{kind}"]
+
+
+UNDISTURBED: list[str] = []
+
+
+@pytest.fixture
+def golden(claimed: Claimed, supervised: Callable[[Claim], Supervisor]) -> str:
+    """The digest of the same job's content, undisturbed; found out once."""
+    if not UNDISTURBED:
+        UNDISTURBED.append(content(supervised(claimed(**JOB)).run()))
+    return UNDISTURBED[0]
+
+
+def test_the_content_is_that_of_an_undisturbed_run(
+    interrupted: Claim, supervised: Callable[[Claim], Supervisor], golden: str, store: JobStore
+) -> None:
+    job = supervised(interrupted).run()
+
+    assert content(job) == golden
+    (resumed,) = events(store, interrupted, "resumed")
+    assert resumed["round"] in range(2, ROUNDS + 1)
+    rounds = [facts["round"] for facts in events(store, interrupted, "round")]
+    assert rounds[-1] == ROUNDS
+    assert len(rounds) < 2 * ROUNDS
+
+
+def test_the_report_speaks_of_all_rounds(
+    interrupted: Claim, supervised: Callable[[Claim], Supervisor], store: JobStore, settings: Settings
+) -> None:
+    supervised(interrupted).run()
+
+    report = (settings.artifacts / store.artifact(interrupted.job.id, "report", tenant="default").key).read_text()
+    assert all(f'"round":{number},' in report for number in range(1, ROUNDS + 1))
+
+
+def test_a_job_that_has_ended_keeps_no_checkpoint(
+    interrupted: Claim, supervised: Callable[[Claim], Supervisor], checkpoints: Checkpoints, settings: Settings
+) -> None:
+    assert list((settings.artifacts / interrupted.job.id / "checkpoints").iterdir())
+
+    supervised(interrupted).run()
+
+    assert not checkpoints.of(interrupted.job.id)
+    assert not (settings.artifacts / interrupted.job.id / "checkpoints").exists()
+
+
+def flip_a_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [flip_a_byte, Path.unlink])
+def test_where_the_last_checkpoint_is_damaged_the_one_before_serves(
+    damage: Callable[[Path], object],
+    interrupted: Claim,
+    supervised: Callable[[Claim], Supervisor],
+    checkpoints: Checkpoints,
+    settings: Settings,
+    golden: str,
+    store: JobStore,
+) -> None:
+    last, _ = checkpoints.of(interrupted.job.id)
+    damage(settings.artifacts / last.key)
+
+    assert content(supervised(interrupted).run()) == golden
+    assert events(store, interrupted, "resumed")
+
+
+def test_where_all_are_damaged_the_run_begins_again(
+    interrupted: Claim, checkpoints: Checkpoints, settings: Settings, tmp_path: Path
+) -> None:
+    for file in checkpoints.of(interrupted.job.id):
+        flip_a_byte(settings.artifacts / file.key)
+
+    assert not checkpoints.whole(interrupted.job.id, folder=tmp_path)
+
+
+def test_another_jobs_checkpoint_is_not_gone_on_with(
+    interrupted: Claim,
+    claimed: Claimed,
+    supervised: Callable[[Claim], Supervisor],
+    checkpoints: Checkpoints,
+    settings: Settings,
+    store: JobStore,
+) -> None:
+    other = claimed(**JOB | {"seed": 5})
+    for file in reversed(checkpoints.of(interrupted.job.id)):
+        checkpoints.add(other, settings.artifacts / file.key)
+
+    job = supervised(other).run()
+
+    assert job
+    assert job.status is JobStatus.SUCCEEDED
+    assert not events(store, other, "resumed")

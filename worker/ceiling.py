@@ -1,0 +1,24 @@
+"""A ceiling on the memory of this process: it fails before the machine does."""
+
+import resource
+from pathlib import Path
+
+STATUS = Path("/proc/self/status")
+PER_UNIT = 1024
+
+
+def limit_memory(size: int) -> None:
+    """Let this process have so many bytes of data beside those that it has; asked for more, allocations fail.
+
+    Data are what is neither code nor mapped from a file, on a GPU or shared. Where the system does not say how much
+    there is already, all of it counts.
+    """
+    ceiling = _data() + size
+    resource.setrlimit(resource.RLIMIT_DATA, (ceiling, ceiling))
+
+
+def _data() -> int:
+    if not STATUS.exists():
+        return 0
+    fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    return int(fields["VmData"].split()[0]) * PER_UNIT

@@ -1,0 +1,84 @@
+"""The runner's side of going on after an interruption: what it finds of an earlier attempt, and what it leaves."""
+
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+import torch
+
+from ted_core import checkpoint
+from ted_core.caching import key_of
+from ted_core.checkpoint import Checkpoint, State
+from ted_core.errors import CheckpointUnusable
+from ted_core.report import ReportRound
+from ted_core.report_writer import RoundLog
+from worker.messages import Assignment, Checkpointed, Resumed
+
+log = structlog.get_logger()
+
+MADE_BY = ("ted-coreset", "torch", "numpy")
+"""Another version of these may go on in another way."""
+
+
+def run_of(assignment: Assignment, *, fingerprint: str, device: str) -> str:
+    """What tells runs apart that must not go on with one another: the job, the dataset's content, and what runs it."""
+    made_by = {name: version(name) for name in MADE_BY} | {"device": torch.device(device).type}
+    return key_of(spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, made_by=made_by)
+
+
+def found(paths: Sequence[Path], *, run: str) -> Checkpoint | None:
+    """The first that can be read and belongs to this run."""
+    for path in paths:
+        try:
+            one = checkpoint.read(path)
+        except CheckpointUnusable as error:
+            log.warning("checkpoint passed over", reason=str(error))
+            continue
+        if one.facts["run"] == run:
+            return one
+        log.warning("checkpoint passed over", reason=f"{path.name} belongs to another run")
+    return None
+
+
+class Checkpoints:
+    """Keeps a run's state, with what the report has to say of its rounds so far."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        *,
+        run: str,
+        report: Callable[[Resumed | Checkpointed], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.assignment, self.run, self.report, self.clock = assignment, run, report, clock
+        self.began = self.written_at = clock()
+        self.written, self.log, self.seconds_before = 0, RoundLog(), 0.0
+        earlier = found(assignment.checkpoints, run=run)
+        self.found: State | None = earlier.state if earlier else None
+        if earlier:
+            self._take_up(earlier)
+
+    def _take_up(self, earlier: Checkpoint) -> None:
+        own = checkpoint.part(earlier.state, "loop")
+        rounds = [ReportRound.model_validate(facts) for facts in earlier.facts["rounds"]]
+        self.log, self.seconds_before = RoundLog(rounds, retained=own["retained"].numpy()), earlier.facts["seconds"]
+        self.report(Resumed(round=int(own["learned"])))
+
+    @property
+    def seconds(self) -> float:
+        """What all attempts have spent on pruning up to now, but for what came after a checkpoint and was lost."""
+        return self.seconds_before + self.clock() - self.began
+
+    def offer(self, state: Callable[[], State]) -> None:
+        """Write the state down, unless the last was written a moment ago."""
+        if self.clock() - self.written_at < self.assignment.checkpoint_seconds:
+            return
+        self.written += 1
+        path = self.assignment.folder / f"{self.written}.safetensors"
+        rounds = [facts.model_dump() for facts in self.log.rounds]
+        checkpoint.write(path, state(), run=self.run, rounds=rounds, seconds=self.seconds)
+        self.report(Checkpointed(path=path))
+        self.written_at = self.clock()
