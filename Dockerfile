@@ -26,13 +26,13 @@ RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wh
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python", "-m", "service.probe"]
-CMD ["python", "-m", "service"]
+CMD ["ted", "api"]
 
 FROM base AS worker
 RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu -c ci.txt torch -r text.txt
 RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
 USER 10001
-CMD ["python", "-m", "worker"]
+CMD ["ted", "worker"]
 
 # PyPI's Linux build of torch carries CUDA; the driver comes from the machine.
 FROM base AS worker-gpu
@@ -40,4 +40,4 @@ ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility TED_DE
 RUN pip install -c ci.txt torch -r text.txt
 RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
 USER 10001
-CMD ["python", "-m", "worker"]
+CMD ["ted", "worker"]

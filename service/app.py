@@ -11,10 +11,11 @@ from fastapi import FastAPI
 from service.body_limit import BodyLimit
 from service.broker import BrokerProbe
 from service.documentation import DESCRIPTION, completed
-from service.endpoints import artifacts, health, jobs, proxies, report
+from service.endpoints import artifacts, health, jobs, metrics, proxies, report
 from service.problems import HANDLERS
 from service.request_log import RequestLog
 from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.buckets import store_of
 from ted_jobs.database import connect
 from ted_jobs.queue import broker_answers
 from ted_jobs.settings import Settings
@@ -53,7 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestLog)
-    for endpoints in (jobs, artifacts, report, proxies, health):
+    for endpoints in (jobs, artifacts, report, proxies, health, metrics):
         app.include_router(endpoints.router)
     return app
 
@@ -64,7 +65,7 @@ async def _lifespan(settings: Settings, _: FastAPI) -> AsyncIterator[State]:
     yield State(
         settings=settings,
         store=JobStore(engine, max_attempts=settings.max_attempts),
-        artifacts=ArtifactStore(settings.artifacts),
+        artifacts=store_of(settings),
         broker=BrokerProbe(partial(broker_answers, settings)),
     )
     engine.dispose()

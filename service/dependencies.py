@@ -3,6 +3,7 @@
 import re
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Header, Path, Request
 
 from service.broker import BrokerProbe
@@ -46,6 +47,7 @@ async def _job_id(
     """The id, once it could be one: what no job can be called never reaches the database."""
     if not JOB_ID.fullmatch(job_id):
         raise JobNotFound(repr(job_id[:100]))
+    structlog.contextvars.bind_contextvars(job=job_id)
     return job_id
 
 

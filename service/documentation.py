@@ -23,6 +23,7 @@ Submit a pruning job, watch it, download the indices of the rows that are worth 
 MEANINGS = {
     304: "What the client already holds is still right.",
     400: "The body is not JSON.",
+    403: "Not for clients on other machines.",
     404: "There is no such job.",
     409: "The job is not in a state that allows this.",
     413: "The body is too large.",
@@ -30,7 +31,7 @@ MEANINGS = {
     416: "The range begins behind the end of the file.",
     422: "A field of the request is not what it must be; `errors` says which, and what would be right.",
     500: "The service met an error of its own.",
-    503: "The job store does not answer.",
+    503: "The job store, or the object store that the dataset lies in, does not answer.",
 }
 
 
@@ -66,6 +67,10 @@ JOB_SPEC_BODY["requestBody"]["content"]["application/json"]["examples"]["digits"
 }
 
 PARQUET_FILE: Json = {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
+
+METRICS: Json = {
+    "content": {name: {"schema": {"type": "string"}} for name in ("text/plain", "application/openmetrics-text")}
+}
 
 PAGE: Json = {"content": {"text/html": {"schema": {"type": "string"}}}}
 

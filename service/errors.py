@@ -30,6 +30,10 @@ class NoReport(TedError):
     """The job was run by a version of TED that wrote no reports; submit it again to get one."""
 
 
+class MetricsNotShown(TedError):
+    """The metrics are for programs on the service's own machine; its operator can set TED_METRICS=open."""
+
+
 class DatabaseUnavailable(TedError):
     """The job store does not answer; try again shortly, and submit with the same Idempotency-Key as before."""
 

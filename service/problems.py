@@ -36,6 +36,7 @@ STATUS: Mapping[type[TedError], int] = {
     # the dataset cannot be used
     core.DatasetNotAllowed: 422,
     core.DatasetNotFound: 422,
+    core.StoreRefused: 422,
     core.DatasetUnreadable: 422,
     core.SchemasDiffer: 422,
     core.DatasetEmpty: 422,
@@ -63,8 +64,11 @@ STATUS: Mapping[type[TedError], int] = {
     jobs.IdempotencyConflict: 422,
     jobs.NotCancellable: 409,
     jobs.ArtifactNotReady: 409,
+    # the client may not
+    http.MetricsNotShown: 403,
     # the service cannot
     http.DatabaseUnavailable: 503,
+    core.StoreUnavailable: 503,
 }
 """What is not listed is a defect of the service, and answered with 500."""
 
@@ -119,6 +123,7 @@ def _no_headers(_: TedError) -> dict[str, str]:
 HEADERS: Mapping[type[TedError], Any] = {
     http.RangeNotSatisfiable: lambda error: {"Content-Range": f"bytes */{error.size}"},
     http.DatabaseUnavailable: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    core.StoreUnavailable: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
 
 

@@ -45,6 +45,10 @@ class Cost(_Answer):
     rows_trained_choosing: Annotated[int, Field(description="The part of rows_trained that the choice of q took.")] = 0
     full_run_rows: Annotated[int, Field(description="The same for one training run of the proxy on all rows.")]
     of_one_full_run: Annotated[float, Field(description="rows_trained / full_run_rows.")]
+    batch_parts: Annotated[
+        int,
+        Field(description="Into how many parts batches were cut, their gradients added up, after memory had run out."),
+    ] = 1
     seconds: float
 
 
@@ -62,6 +66,9 @@ class Result(_Answer):
     q: Annotated[QChoice, Field(description="The exponent that was used, and who chose it.")]
     internal_generalization: float | None = None
     cost: Cost
+    seconds: Annotated[
+        dict[str, float], Field(description="Seconds by phase; empty where an older version ran the job.")
+    ] = {}
 
 
 class JobError(_Answer):

@@ -13,6 +13,7 @@ from service.errors import InvalidRequest, MalformedJson
 from service.validation import body_errors
 from ted_core import feasibility
 from ted_core.datasets import DatasetSummary, inspect
+from ted_core.datasets.source import Root
 from ted_core.datasets.spec import TASKS
 from ted_core.proxies.models import located
 from ted_core.schedule import loop_epochs
@@ -48,7 +49,7 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def admit(spec: JobSpec, *, roots: Sequence[Path], model_roots: Sequence[Path] = ()) -> tuple[JobSpec, DatasetSummary]:
+def admit(spec: JobSpec, *, roots: Sequence[Root], model_roots: Sequence[Path] = ()) -> tuple[JobSpec, DatasetSummary]:
     """The specification with every default written out, and what its dataset's headers tell.
 
     Raises the TedError, with its field, of whatever already shows that the job cannot succeed.
@@ -59,7 +60,7 @@ def admit(spec: JobSpec, *, roots: Sequence[Path], model_roots: Sequence[Path] =
         spec.proxy,
         kind=feasibility.KINDS[spec.dataset.base_task],
         rows=dataset.rows,
-        one_class=spec.dataset.task in TASKS and not isinstance(spec.dataset.target, list),
+        one_class=spec.dataset.task in TASKS and not dataset.several_classes,
     )
     located(training, roots=model_roots)
     plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_epochs(training.epochs)})

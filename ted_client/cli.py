@@ -1,7 +1,6 @@
 """The ``ted`` command. Every subcommand is a thin layer over the client."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ted_client import showing
+from ted_client import serving, showing
 from ted_client.client import Client, Job
 from ted_client.errors import ClientError
 from ted_client.request import Wish
@@ -23,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(serving.app)
 out, err = Console(), Console(stderr=True)
 
 Home = Annotated[Path, typer.Option(envvar="TED_HOME", help="Folder of the service's data.")]
@@ -47,35 +47,12 @@ def _client(context: typer.Context) -> Client:
 
 
 @app.command()
-def up(
-    context: typer.Context,
-    home: Annotated[Path | None, typer.Option(help="Folder of the service's data; as in `ted --home … up`.")] = None,
-    port: Annotated[int, typer.Option(envvar="TED_PORT", min=0, max=65535, help="0: any that is free.")] = 8000,
-    dataset_root: Annotated[
-        list[Path] | None,
-        typer.Option(help="A folder that datasets may lie in; may be repeated. Otherwise TED_DATASET_ROOTS."),
-    ] = None,
-) -> None:
-    """Run the whole service here: API, sweeper, worker and broker, until Ctrl-C."""
-    from ted_client.up import Options  # noqa: PLC0415 - only here, since it needs a POSIX system
-    from ted_client.up import up as run  # noqa: PLC0415
-
-    roots = dataset_root or [Path(part) for part in os.environ.get("TED_DATASET_ROOTS", "").split(os.pathsep) if part]
-    chosen = (home or context.obj["home"]).expanduser().resolve()
-    run(Options(chosen, port, [root.expanduser().resolve() for root in roots]), say=_say)
-
-
-def _say(line: str) -> None:
-    out.print(line, highlight=False, soft_wrap=True)
-
-
-@app.command()
 def submit(  # noqa: PLR0917 - typer makes every parameter an option
     context: typer.Context,
     job: Annotated[
         Path | None, typer.Argument(help="The job as a JSON file (- for standard input); options override it.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Path or file:// URI of the data.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Path, file://, s3:// or gs:// URI of the data.")] = None,
     format: Annotated[str | None, typer.Option(help="parquet, jsonl, csv …: docs/families/formats.md.")] = None,  # noqa: A002
     task: Annotated[str | None, typer.Option(help="image-, tabular- or text-classification, or causal-lm.")] = None,
     input: Annotated[list[str] | None, typer.Option(help="Input column; may be repeated.")] = None,  # noqa: A002

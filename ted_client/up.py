@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ from ted_client import broker
 from ted_client.client import CONNECTION, Client
 from ted_client.errors import ClientError
 from ted_client.household import Household, Part, Say
+from ted_client.parts import command
+from ted_client.parts import environment as inherited
+from ted_core.datasets.source import Root
 
 READY_SECONDS = 60.0
 LOOPBACK = "127.0.0.1"
@@ -36,7 +38,7 @@ class Options:
 
     home: Path
     port: int
-    dataset_roots: Sequence[Path]
+    dataset_roots: Sequence[Root]
 
 
 def up(options: Options, *, say: Say) -> None:
@@ -54,7 +56,7 @@ def up(options: Options, *, say: Say) -> None:
         for part in _parts(options.home, environment, listener):
             house.start(part)
         house.wait_until(lambda: _is_ready(url), seconds=READY_SECONDS, stop=stop)
-        with _announced(options.home, url):
+        with _announced(options, url):
             say(f"TED is ready at {url} (data in {options.home}; Ctrl-C stops it)")
             house.keep(stop)
             say("stopping")
@@ -62,27 +64,24 @@ def up(options: Options, *, say: Say) -> None:
 
 def _parts(home: Path, environment: Mapping[str, str], listener: socket.socket) -> Iterator[Part]:
     """The processes in the order in which they start. An external broker takes the place of the embedded one."""
-    python = (sys.executable, "-m")
     if "TED_BROKER_URL" not in os.environ:
         yield Part("broker", broker.command(home), environment)
-    yield Part("api", (*python, "service"), environment, pass_fds=(listener.fileno(),))
-    yield Part("sweeper", (*python, "worker.sweeper"), environment)
-    yield Part("worker", (*python, "worker"), environment, grace_seconds=20)
+    yield Part("api", command("api"), environment, pass_fds=(listener.fileno(),))
+    yield Part("sweeper", command("sweeper"), environment)
+    yield Part("worker", command("worker"), environment, grace_seconds=20)
 
 
 def _environment(options: Options, listener: socket.socket) -> dict[str, str]:
-    embedded = {"TED_BROKER_URL": f"redis+socket://{broker.socket_path(options.home)}"}
-    chosen = {
-        "TED_HOME": str(options.home),
-        "TED_LISTEN_FD": str(listener.fileno()),
-        "TED_DATASET_ROOTS": os.pathsep.join(map(str, options.dataset_roots)),
-    }
-    return embedded | dict(os.environ) | chosen
+    chosen = {"TED_LISTEN_FD": str(listener.fileno()), "TED_DATASET_ROOTS": _joined(options.dataset_roots)}
+    return inherited(options.home) | chosen
+
+
+def _joined(roots: Sequence[Root]) -> str:
+    return os.pathsep.join(map(str, roots))
 
 
 def _migrate(environment: Mapping[str, str]) -> None:
-    command = (sys.executable, "-m", "ted_jobs.migrations")
-    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command("migrate"), env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise ClientError(f"The database could not be prepared:\n{done.stderr.strip()}")
 
@@ -127,12 +126,12 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _announced(home: Path, url: str) -> Iterator[None]:
+def _announced(options: Options, url: str) -> Iterator[None]:
     """While the block runs, the home folder says where the service is; readable by its owner only."""
-    path = home / CONNECTION
+    path = options.home / CONNECTION
     partial = path.with_suffix(".partial")
     partial.touch(mode=0o600)
-    partial.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    partial.write_text(json.dumps({"url": url, "pid": os.getpid(), "dataset_roots": _joined(options.dataset_roots)}))
     partial.replace(path)
     try:
         yield

@@ -1,34 +1,79 @@
 """Hints that wait to be published. They are rows, so a hint is as durable as the job it announces."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, select, update
 
 from ted_jobs.database import now, reading, writing
 from ted_jobs.tables import jobs, outbox
 
 BATCH = 500
-FIRST_PATIENCE, LONGEST_PATIENCE = 30.0, 3600.0
-"""Seconds after which a job that is still queued gets another hint, in case the last was lost; doubled each time."""
+FIRST_PATIENCE, DOUBLINGS = 30.0, 7
+"""Seconds after which a job that is still queued gets another hint, in case the last was lost; doubled each time, up
+to about an hour."""
+
+Ring = Callable[[str], None]
 
 
-def publish_waiting(engine: Engine, ring: Callable[[str], None]) -> int:
-    """Ring once for every waiting hint, oldest first; returns how many. A broker's error leaves the rest in place.
+@dataclass(frozen=True)
+class Hint:
+    """One row of the outbox."""
 
-    A hint is removed after it was published, so a crash in between rings twice, which a claim makes harmless.
+    id: int
+    job_id: str
+    hints: int
+    """How many the job has had before."""
+
+
+def drain(engine: Engine, ring: Ring, *, seconds: float) -> int:
+    """Publish batch after batch until nothing waits or the time is up; returns how many hints."""
+    published, deadline = 0, time.monotonic() + seconds
+    while batch := publish_waiting(engine, ring):
+        published += batch
+        if batch < BATCH or time.monotonic() > deadline:
+            break
+    return published
+
+
+def publish_waiting(engine: Engine, ring: Ring) -> int:
+    """Ring once for each of a batch of waiting hints, oldest first; returns how many.
+
+    The first error of the broker ends it and is raised; the hints behind it wait for the next call. Hints are removed
+    after they were published, so a crash in between rings twice, which a claim makes harmless.
     """
+    published: list[Hint] = []
+    try:
+        for hint in _waiting(engine):
+            ring(hint.job_id)
+            published.append(hint)
+    finally:
+        if published:
+            _remove(engine, published)
+    return len(published)
+
+
+def _waiting(engine: Engine) -> list[Hint]:
     query = select(outbox.c.id, jobs.c.id, jobs.c.hints).join(jobs, jobs.c.id == outbox.c.job_id)
     with reading(engine) as connection:
-        waiting = connection.execute(query.order_by(outbox.c.id).limit(BATCH)).all()
-    for hint_id, job_id, hints in waiting:
-        ring(job_id)
-        _published(engine, hint_id, job_id, hints=hints)
-    return len(waiting)
+        return [Hint(*row) for row in connection.execute(query.order_by(outbox.c.id).limit(BATCH))]
 
 
-def _published(engine: Engine, hint_id: int, job_id: str, *, hints: int) -> None:
-    patience = min(FIRST_PATIENCE * 2**hints, LONGEST_PATIENCE)
-    rung = update(jobs).where(jobs.c.id == job_id).values(hints=hints + 1, ring_at=now(patience))
+def _remove(engine: Engine, published: Sequence[Hint]) -> None:
+    """Forget the hints and note when their jobs need another, in one transaction: each commit waits for the disk."""
     with writing(engine) as connection:
-        connection.execute(delete(outbox).where(outbox.c.id == hint_id))
-        connection.execute(rung)
+        connection.execute(delete(outbox).where(outbox.c.id.in_([hint.id for hint in published])))
+        for hints, alike in groupby(sorted(published, key=_rung), key=_rung):
+            _be_patient(connection, [hint.job_id for hint in alike], hints=hints)
+
+
+def _rung(hint: Hint) -> int:
+    return hint.hints
+
+
+def _be_patient(connection: Connection, job_ids: Sequence[str], *, hints: int) -> None:
+    patience = FIRST_PATIENCE * 2 ** min(hints, DOUBLINGS)
+    rung = update(jobs).where(jobs.c.id.in_(job_ids))
+    connection.execute(rung.values(hints=hints + 1, ring_at=now(patience)))

@@ -1,18 +1,27 @@
-"""Every setting of the service and its workers. The only reader of the environment."""
+"""Every setting of the service and its workers. The only reader of TED's environment variables."""
 
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ted_core.datasets.location import roots_in
+from ted_core.datasets.source import Root
+from ted_core.objects import ObjectUri, is_object_uri
+
+
+def half_of_the_memory() -> int:
+    """Bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 class Settings(BaseSettings):
     """Read from ``TED_*`` variables; each process reads them once, at its start."""
 
-    model_config = SettingsConfigDict(env_prefix="TED_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TED_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Path("~/.ted")
     """Folder for everything that has no place of its own: database, artifacts, work, logs."""
@@ -20,49 +29,76 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; an SQLite file in the home folder unless set."""
     broker_url: str = ""
     """Celery broker URL (Redis or Valkey); the embedded broker's socket unless set."""
-    artifact_root: Path | None = None
-    """Folder of the published manifests; ``artifacts`` in the home folder unless set."""
-    dataset_roots: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Folders that datasets may lie in, separated as in PATH. None: every dataset is refused."""
+    artifact_root: Root | None = None
+    """Where manifests and checkpoints are published: a folder, or ``s3://bucket/folder`` (``gs://``) for machines that
+    share no disk; ``artifacts`` in the home folder unless set."""
+    artifact_link_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
+    """How long a link to S3 is good for, to which downloads are then redirected; 0: they pass through the API."""
+    dataset_roots: Annotated[tuple[Root, ...], NoDecode] = ()
+    """Folders, and buckets or folders in them (``s3://bucket/folder``), that datasets may lie in, separated as in PATH.
+    None: every dataset is refused."""
 
     model_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders that pretrained models may lie in, separated as in PATH, beside those that installed packages carry."""
     cache_bytes: Annotated[int, Field(ge=0)] = 20 << 30
-    """How much tokens and features, kept for later jobs on the same texts, may take; the oldest go first."""
+    """How much ``cache`` may hold: tokens, features, and decoded inputs that do not fit into memory. The oldest go first;
+    inputs that would take more alone are refused."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     listen_fd: int | None = None
     """An inherited, listening socket to serve on instead of host and port."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
+    metrics: Literal["loopback", "open"] = "loopback"
+    """Who may read /metrics: programs on the API's own machine, or all who reach it."""
 
     lease_seconds: Annotated[float, Field(gt=0)] = 60
     """How long a silent worker keeps its job."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 1
     """How often a worker renews its lease, reports progress and asks whether to stop."""
     sweep_seconds: Annotated[float, Field(gt=0)] = 0.5
+    retention_days: Annotated[float | None, Field(gt=0)] = None
+    """How long jobs that have ended are kept, with their files; for ever unless set."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 10
+    """How old a running job's last checkpoint must be before its next round leaves another; 0: every round."""
     cancel_grace_seconds: Annotated[float, Field(ge=0)] = 2
     """How long a runner may take to end after SIGTERM before it gets SIGKILL."""
 
     device: str = "auto"
     """Where runners train: cpu, cuda, mps, or auto for the best that is there."""
     runner_threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
-    runner_memory_bytes: Annotated[int | None, Field(ge=1 << 28)] = None
-    """Decoded datasets larger than this are refused; half of the machine's memory unless set."""
+    runner_memory_bytes: Annotated[int, Field(ge=1 << 28, default_factory=half_of_the_memory)]
+    """What a runner may take beside what it takes idle; half of the machine's memory unless set. Decoded inputs of more
+    than a quarter of it go to ``cache``."""
+    runner_memory_ceiling: Annotated[int | None, Field(ge=1 << 28)] = None
+    """Bytes beside what it takes idle that the kernel gives a runner at most (RLIMIT_DATA), so that the runner fails and
+    not the machine; no ceiling unless set."""
     max_undecodable: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of the images that may fail to decode before the job does."""
     log_level: str = "INFO"
 
-    @field_validator("dataset_roots", "model_roots", mode="before")
+    @field_validator("dataset_roots", mode="before")
+    @classmethod
+    def _roots(cls, value: object) -> object:
+        return roots_in(value) if isinstance(value, str) else value
+
+    @field_validator("model_roots", mode="before")
     @classmethod
     def _split_path(cls, value: object) -> object:
         return tuple(Path(part) for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
 
-    @field_validator("home", "artifact_root")
+    @field_validator("home")
     @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        return value.expanduser().absolute() if value else value
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("artifact_root", mode="before")
+    @classmethod
+    def _one_root(cls, value: object) -> object:
+        if isinstance(value, str) and is_object_uri(value):
+            return ObjectUri.parse(value)
+        return Path(value).expanduser().absolute() if isinstance(value, str | Path) and str(value) else None
 
     @cached_property
     def database(self) -> str:
@@ -75,13 +111,13 @@ class Settings(BaseSettings):
         return self.broker_url or f"redis+socket://{self.home / 'broker.sock'}"
 
     @cached_property
-    def artifacts(self) -> Path:
-        """The folder of published files in force."""
+    def artifacts(self) -> Root:
+        """The folder or bucket of published files in force."""
         return self.artifact_root or self.home / "artifacts"
 
     @cached_property
     def cache(self) -> Path:
-        """What is made of texts and worth keeping."""
+        """What is made of datasets and worth keeping, or too large for memory."""
         return self.home / "cache"
 
     @cached_property

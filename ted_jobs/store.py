@@ -15,6 +15,7 @@ from ted_jobs.job import Artifact, Event, Job
 from ted_jobs.spec import JobSpec
 from ted_jobs.status import JobStatus
 from ted_jobs.tables import artifacts, events, idempotency, jobs
+from ted_jobs.tallies import SUBMITTED, tally
 from ted_jobs.transition import append_event, move, ring_soon
 
 # The query of every poll. Built once, since building it takes SQLAlchemy as long as running it.
@@ -88,6 +89,7 @@ class JobStore:
         row = connection.execute(insert(jobs).values(**self._new_row(spec, summary, tenant)).returning(jobs)).one()
         append_event(connection, row.id, sequence=1, type="job.queued", data={})
         ring_soon(connection, row.id)
+        tally(connection, SUBMITTED)
         if idempotency_key:
             key = {"key": idempotency_key.key, "request_digest": idempotency_key.request_digest}
             connection.execute(insert(idempotency).values(tenant=tenant, job_id=row.id, created_at=now(), **key))

@@ -8,6 +8,7 @@ from ted_jobs.database import now
 from ted_jobs.job import Job, JobError, Json
 from ted_jobs.status import JobStatus, sources
 from ted_jobs.tables import events, jobs, outbox
+from ted_jobs.tallies import MOVES, tally
 
 
 def move(
@@ -31,6 +32,7 @@ def move(
     if row is None:
         return None
     append_event(connection, job_id, sequence=row.last_event, type=f"job.{to}", data=facts or {})
+    tally(connection, MOVES, to)
     return Job.from_row(row)
 
 

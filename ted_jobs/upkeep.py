@@ -1,19 +1,25 @@
 """What the sweeper does with jobs that nobody else will touch."""
 
-from sqlalchemy import ColumnElement, Engine, exists, or_, select, update
+from sqlalchemy import ColumnElement, Engine, exists, insert, or_, select, update
 
 from ted_jobs.database import now, reading, writing
 from ted_jobs.errors import LeaseExpired
 from ted_jobs.job import Job, JobError
 from ted_jobs.status import HELD, JobStatus
 from ted_jobs.tables import jobs, leaders, outbox
-from ted_jobs.transition import end_attempt, move, ring_soon
+from ted_jobs.tallies import LEASE_EXPIRIES, tally
+from ted_jobs.transition import end_attempt, move
 
 BATCH = 500
+OVERDUE = jobs.c.deadline_at < now()
 
 
 def reap_expired_leases(engine: Engine) -> list[Job]:
-    """The jobs whose workers fell silent: back in the queue, failed after the last attempt, or cancelled as asked."""
+    """The jobs whose workers fell silent, after that.
+
+    Cancelled where a client had asked for it, expired where the deadline has passed, failed after the last attempt,
+    back in the queue otherwise.
+    """
     lapsed = jobs.c.status.in_(HELD) & (jobs.c.lease_expires_at < now())
     return [job for job_id in _ids(engine, lapsed) if (job := _reap(engine, job_id, lapsed))]
 
@@ -24,13 +30,17 @@ def _reap(engine: Engine, job_id: str, lapsed: ColumnElement[bool]) -> Job | Non
         held = connection.execute(select(jobs).where(jobs.c.id == job_id, lapsed)).one_or_none()
         if held is None:
             return None
-        stopped = move(connection, job_id, JobStatus.CANCELLED, lapsed)
-        return stopped or end_attempt(connection, Job.from_row(held), error, lapsed)
+        tally(connection, LEASE_EXPIRIES)
+        return (
+            move(connection, job_id, JobStatus.CANCELLED, lapsed)
+            or move(connection, job_id, JobStatus.EXPIRED, lapsed, OVERDUE, status_reason="its worker fell silent")
+            or end_attempt(connection, Job.from_row(held), error, lapsed)
+        )
 
 
 def expire_overdue(engine: Engine) -> list[Job]:
     """The queued jobs whose deadline has passed; those that run are ended by their worker."""
-    overdue = (jobs.c.status == JobStatus.QUEUED) & (jobs.c.deadline_at < now())
+    overdue = (jobs.c.status == JobStatus.QUEUED) & OVERDUE
     return [job for job_id in _ids(engine, overdue) if (job := _expire(engine, job_id, overdue))]
 
 
@@ -41,13 +51,12 @@ def _expire(engine: Engine, job_id: str, overdue: ColumnElement[bool]) -> Job | 
 
 
 def ring_again(engine: Engine) -> int:
-    """Leave a new hint for every queued job whose last one seems lost; returns how many."""
+    """Leave a new hint for the queued jobs whose last one seems lost; returns for how many."""
     unheard = (jobs.c.status == JobStatus.QUEUED) & (jobs.c.ring_at < now())
-    silent = _ids(engine, unheard & ~exists().where(outbox.c.job_id == jobs.c.id))
-    for job_id in silent:
-        with writing(engine) as connection:
-            ring_soon(connection, job_id)
-    return len(silent)
+    silent = select(jobs.c.id, now()).where(unheard, ~exists().where(outbox.c.job_id == jobs.c.id)).limit(BATCH)
+    with writing(engine) as connection:
+        hints = insert(outbox).from_select(["job_id", "created_at"], silent)
+        return len(connection.execute(hints.returning(outbox.c.id)).all())
 
 
 def lead(engine: Engine, role: str, *, holder: str, seconds: float) -> bool:

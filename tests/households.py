@@ -72,7 +72,7 @@ def command(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def ted_up(home: Path, *, roots: Path, **environment: str) -> Iterator[Up]:
+def ted_up(home: Path, *, roots: Path | str, **environment: str) -> Iterator[Up]:
     """The service, ready; stopped with the block where the test has not done so."""
     process = subprocess.Popen(
         command("--home", str(home), "up", "--port", "0", "--dataset-root", str(roots)),

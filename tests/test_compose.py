@@ -30,6 +30,8 @@ SAYS_WHEN_READY = {
     "worker-gpu": " ready.",
 }
 
+PROGRAMS = {"python": [], "ted": ["-m", "ted_client.cli"]}
+
 Start = Callable[[str], psutil.Popen]
 
 
@@ -116,6 +118,7 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path, valkey: str) -> 
             "TED_HOME": str(tmp_path / "home"),
             "TED_DATASET_ROOTS": str(tmp_path),
             "TED_MODEL_ROOTS": str(tmp_path / "models"),
+            "TED_RETENTION_DAYS": "",
         }
         assert set(here) == set(COMPOSE["x-environment"])
         yield os.environ | here | {"TED_PORT": str(free_port())}
@@ -151,8 +154,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
 def here(command: list[str]) -> list[str]:
     """A container's command, in this interpreter."""
     program, *arguments = command
-    assert program == "python"
-    return [sys.executable, *arguments]
+    return [sys.executable, *PROGRAMS[program], *arguments]
 
 
 def grace(name: str) -> int:

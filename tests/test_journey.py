@@ -1,5 +1,6 @@
 """The whole way, with real processes: HTTP, SQLite, Valkey, Celery, a runner that trains, and a manifest in torch."""
 
+import json
 import signal
 import subprocess
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -118,6 +120,33 @@ def test_a_job_whose_runner_is_killed_is_claimed_again_and_succeeds(up: Up, digi
     assert job.result["content_sha256"] == up.client.job(undisturbed).result["content_sha256"]
     reasons = [event["data"]["error"]["code"] for event in up.client.events(job_id) if event["data"].get("error")]
     assert reasons == ["runner_killed"]
+
+
+def test_the_doctor_finds_a_running_service_well(up: Up) -> None:
+    told = subprocess.run(
+        command("--home", str(up.home), "doctor", "--json"), capture_output=True, text=True, timeout=120, check=False
+    )
+
+    verdicts = {finding["subject"]: finding["verdict"] for finding in json.loads(told.stdout)}
+    assert {"settings", "database", "sweeper", "broker", "workers", "device", "dataset root"} <= set(verdicts)
+    assert (told.returncode, set(verdicts.values()) - {"warning"}) == (0, {"ok"})
+
+
+def test_the_metrics_tell_of_the_jobs_that_have_run(up: Up, digits: Path) -> None:
+    def read() -> str:
+        return httpx.get(f"{up.client.url}/metrics").raise_for_status().text
+
+    def number(name: str) -> float:
+        return next((float(line.rsplit(" ", 1)[1]) for line in read().splitlines() if line.startswith(name)), 0.0)
+
+    before = number('ted_phase_seconds_count{phase="pruning"}')
+
+    up.client.wait(up.client.submit(request(digits)).id).require_success()
+
+    until(lambda: number('ted_phase_seconds_count{phase="pruning"}') == before + 1, seconds=10)
+    assert number('ted_phase_seconds_sum{phase="pruning"}') > 0
+    assert number('ted_jobs{status="succeeded"}') >= 1
+    assert number("ted_sweeper_leads") == 1
 
 
 def test_bad_input_is_refused_with_the_field_that_holds_it(up: Up, digits: Path) -> None:

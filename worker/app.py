@@ -5,16 +5,21 @@ import os
 from functools import cache
 from typing import Any
 
+import structlog
 from celery import Celery
 from celery.signals import worker_shutting_down
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
+from ted_jobs import orphans
 from ted_jobs.database import connect
 from ted_jobs.logs import configure
+from ted_jobs.places import Folder
 from ted_jobs.queue import QUEUE, celery_app
 from ted_jobs.settings import Settings
 from worker.tasks import register
 
+log = structlog.get_logger()
 settings = Settings()
 # Made before the pool forks, so that its child sees what the parent sets.
 _stopping = multiprocessing.get_context("fork").Event()
@@ -35,8 +40,25 @@ app: Celery = celery_app(settings)
 register(app, settings=settings, engine=engine, shutting_down=_stopping.is_set)
 
 
+def clear_work(settings: Settings) -> None:
+    """Remove what crashed attempts left in this machine's work folder; those of other workers that run are spared.
+
+    It waits for the next start where the database does not answer.
+    """
+    engine = connect(settings.database)  # not the pool of the process that is forked later
+    try:
+        work = Folder(settings.work)
+        for names in orphans.job_folders(work):
+            orphans.clear(engine, work, names, wanted=orphans.in_work, kept_seconds=0)
+    except DBAPIError as error:
+        log.warning("work folder not cleared", error=str(error))
+    finally:
+        engine.dispose()
+
+
 def main() -> None:
     """Serve hints until SIGTERM; a running job is then handed back to the queue."""
     configure(settings.log_level)
+    clear_work(settings)
     arguments = ["--queues", QUEUE, "--loglevel", settings.log_level, "--without-gossip", "--without-mingle"]
     app.worker_main(["worker", "--hostname", f"ted-{os.getpid()}@%h", *arguments])

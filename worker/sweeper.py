@@ -6,39 +6,26 @@ Any number may run; the one with the leader's lease works, the others wait to re
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from threading import Event
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError as DatabaseError
+from sqlalchemy.exc import DBAPIError as DatabaseError
 
-from ted_jobs import outbox, upkeep
+from ted_jobs import upkeep
 from ted_jobs.database import connect
 from ted_jobs.logs import configure
-from ted_jobs.queue import celery_app, ring
 from ted_jobs.settings import Settings
+from worker.chores import Chore, chores
 
 log = structlog.get_logger()
 
 ROLE = "sweeper"
 LEADERSHIP_SECONDS = 5.0
 """How long a leader that fell silent is waited for. Two at once do no harm: every chore's writes are conditional."""
-Chore = Callable[[Engine], object]
-
-
-def chores(settings: Settings) -> Mapping[str, Chore]:
-    """What a sweep does, in order. Publishing comes last: a broker that hangs delays nothing else in its sweep."""
-    app = celery_app(settings)
-    return {
-        "reap expired leases": upkeep.reap_expired_leases,
-        "expire overdue jobs": upkeep.expire_overdue,
-        "ring again": upkeep.ring_again,
-        "publish hints": lambda engine: outbox.publish_waiting(engine, partial(ring, app)),
-    }
 
 
 def sweep(engine: Engine, *, todo: Mapping[str, Chore], holder: str) -> None:
@@ -48,11 +35,11 @@ def sweep(engine: Engine, *, todo: Mapping[str, Chore], holder: str) -> None:
     for name, chore in todo.items():
         try:
             done = chore(engine)
-        except (DatabaseError, BrokerError) as error:
+        except (DatabaseError, BrokerError, OSError) as error:
             log.warning("chore failed", chore=name, error=str(error))
         else:
             if done:
-                log.info("chore done", chore=name, jobs=done if isinstance(done, int) else len(done))  # type: ignore[arg-type]
+                log.info("chore done", chore=name, times=done)
 
 
 def run(settings: Settings, *, stop: Event) -> None:

@@ -4,16 +4,21 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 from celery import Celery
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from structlog.contextvars import bound_contextvars
 
-from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.buckets import store_of
+from ted_jobs.database import writing
+from ted_jobs.job import Job
 from ted_jobs.leases import Leases
 from ted_jobs.queue import PRUNE
 from ted_jobs.settings import Settings
+from ted_jobs.tallies import FENCED, PHASE_SECONDS, PHASES, tally
 from worker.supervisor import Supervisor
 
 log = structlog.get_logger()
@@ -46,14 +51,27 @@ def outliving_sigterm() -> Iterator[None]:
 def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool]) -> None:
     """Run the job if it is still queued. Ten hints for one job do no harm."""
     leases = Leases(engine, lease_seconds=settings.lease_seconds)
-    claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
-    if claim is None:
-        log.info("hint dropped", job=job_id)
-        return
-    log.info("job claimed", job=job_id, attempt=claim.job.attempt, token=claim.token)
-    store = ArtifactStore(settings.artifacts)
-    job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
-    log.info("job left", job=job_id, status=job.status if job else "lost")
+    with bound_contextvars(job=job_id):
+        claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
+        if claim is None:
+            log.info("hint dropped")
+            return
+        log.info("job claimed", attempt=claim.job.attempt, token=claim.token)
+        store = store_of(settings)
+        job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
+        log.info("job left", status=job.status if job else "lost")
+        count(engine, job)
+
+
+def count(engine: Engine, job: Job | None) -> None:
+    """Remember for the metrics how an attempt went; None is one whose lease was lost. Not worth an error."""
+    seconds = (job.result or {}).get("seconds", {}) if job else {}
+    with suppress(DBAPIError), writing(engine) as connection:
+        if job is None:
+            tally(connection, FENCED)
+        for phase, spent in seconds.items():
+            tally(connection, PHASE_SECONDS, phase, amount=spent)
+            tally(connection, PHASES, phase)
 
 
 def worker_name() -> str:

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +15,7 @@ from ted_jobs.job import Job
 from ted_jobs.status import JobStatus
 from ted_jobs.store import IdempotencyKey, Submission
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 POLL_SECONDS = 1
@@ -81,6 +83,7 @@ def submit_job(body: JsonBody, tenant: Tenant, store: Store, config: Config, key
     if known is None:
         spec, dataset = admit(submitted.spec, roots=config.dataset_roots, model_roots=config.model_roots)
         known = store.submit(spec, dataset, tenant=tenant, idempotency_key=repeat)
+    log.info("job accepted", job=known.job.id, replayed=known.replayed)
     return _accepted(known)
 
 

@@ -1,5 +1,6 @@
 """The ``ted`` command says in one line what a user can mend."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -49,5 +50,31 @@ def test_a_taken_port_is_named_and_nothing_stays_behind(tmp_path: Path) -> None:
 def test_help_names_every_command() -> None:
     shown = ted("--help").stdout
 
-    for name in ("up", "submit", "watch", "list", "cancel", "download", "report", "demo"):
+    names = ["up", "api", "sweeper", "worker", "migrate", "doctor", "submit", "watch", "list", "cancel", "download"]
+    for name in [*names, "report", "demo"]:
         assert f" {name} " in shown
+
+
+def test_migrating_by_hand_prepares_the_database_of_the_home_folder(tmp_path: Path) -> None:
+    done = ted("--home", str(tmp_path), "migrate")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "ted.db").exists()
+
+
+def test_the_doctor_s_exit_status_says_whether_something_is_wrong(tmp_path: Path) -> None:
+    shown, told = ted("--home", str(tmp_path), "doctor"), ted("--home", str(tmp_path), "doctor", "--json")
+
+    assert shown.returncode == told.returncode == 1
+    found = {finding["subject"]: finding for finding in json.loads(told.stdout)}
+    assert (found["database"]["verdict"], found["home folder"]["verdict"]) == ("problem", "ok")
+    assert "ted migrate" in found["database"]["remedy"]
+    assert "ted migrate" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_looks_at_what_the_environment_names(tmp_path: Path) -> None:
+    told = ted("--home", str(tmp_path), "doctor", "--json", TED_DATABASE_URL="no URL at all")
+
+    found = {finding["subject"]: finding for finding in json.loads(told.stdout)}
+    assert found["database"]["fact"] == "TED_DATABASE_URL is no URL"

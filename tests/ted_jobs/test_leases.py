@@ -1,6 +1,7 @@
 """Who holds a job, and that nobody else can write to it, on both databases."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -8,7 +9,7 @@ from sqlalchemy import Engine, select, update
 from ted_jobs import outbox, upkeep
 from ted_jobs.database import now, reading, writing
 from ted_jobs.errors import LeaseLost
-from ted_jobs.job import JobError
+from ted_jobs.job import Artifact, JobError
 from ted_jobs.leases import Claim, Leases, Order
 from ted_jobs.spec import JobSpec
 from ted_jobs.status import JobStatus
@@ -119,6 +120,34 @@ def test_an_expired_lease_puts_the_job_back_and_voids_the_old_claim(
     assert status(store, heir) is JobStatus.RUNNING
 
 
+def test_a_zombie_that_publishes_after_its_heir_has_succeeded_is_told_that_its_lease_is_lost(
+    store: JobStore, leases: Leases, engine: Engine
+) -> None:
+    zombie = claimed(store, leases)
+    leases.begin_finalizing(zombie)
+    let_lease_expire(engine)
+    upkeep.reap_expired_leases(engine)
+    heir = leases.claim(zombie.job.id, worker="heir")
+    assert heir
+    leases.begin_finalizing(heir)
+    kept = Artifact(kind="manifest", key=f"{heir.job.id}/2/manifest.parquet", bytes=3, sha256="0" * 64)
+    leases.finish(heir, published=[kept], result={})
+
+    with pytest.raises(LeaseLost):
+        leases.finish(zombie, published=[replace(kept, key=f"{heir.job.id}/1/manifest.parquet")], result={})
+
+    assert store.artifact(heir.job.id, "manifest", tenant="default") == kept
+
+
+def test_passing_the_point_of_no_return_renews_the_lease(store: JobStore, leases: Leases, engine: Engine) -> None:
+    claim = claimed(store, leases)
+    let_lease_expire(engine)
+
+    leases.begin_finalizing(claim)
+
+    assert upkeep.reap_expired_leases(engine) == []
+
+
 def test_a_crash_is_repeated_until_the_attempts_are_used_up(store: JobStore, leases: Leases) -> None:
     first = claimed(store, leases)
     again = leases.fail(first, CRASH)
@@ -227,3 +256,14 @@ def test_one_sweeper_leads_until_it_falls_silent(engine: Engine) -> None:
     upkeep.lead(engine, "sweeper", holder="a", seconds=-1)
 
     assert upkeep.lead(engine, "sweeper", holder="b", seconds=60)
+
+
+def test_attempts_that_ran_out_of_memory_are_counted(store: JobStore, leases: Leases) -> None:
+    claim = claimed(store, leases)
+    assert leases.times_out_of_memory(claim) == 0
+
+    leases.fail(claim, JobError("out_of_memory", "2 GiB", retryable=True))
+    again = leases.claim(claim.job.id, worker="w")
+
+    assert again
+    assert leases.times_out_of_memory(again) == 1

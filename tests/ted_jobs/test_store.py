@@ -146,7 +146,7 @@ def test_a_manifest_can_be_had_only_after_success(store: JobStore, leases: Lease
 
 def test_a_job_tells_its_story_without_gaps(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
-    leases.heartbeat(claim, progress={"round": 2}, rounds=[{"round": 1}, {"round": 2}])
+    leases.heartbeat(claim, progress={"round": 2}, happened=[("job.round", {"round": 1}), ("job.round", {"round": 2})])
     leases.begin_finalizing(claim)
     leases.finish(claim, published=[], result={})
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from ted_jobs import upkeep
 from ted_jobs.leases import Claim
 from ted_jobs.settings import Settings
-from worker import sweeper
+from worker import chores, sweeper
 
 
 def test_only_the_leader_sweeps(engine: Engine) -> None:
@@ -57,7 +57,7 @@ def test_a_job_whose_worker_fell_silent_is_queued_again(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(sweeper, "ring", lambda _, job_id: rung.append(job_id))
+    monkeypatch.setattr(chores, "ring", lambda _, job_id: rung.append(job_id))
     claim = claimed()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET lease_expires_at = '2000-01-01 00:00:00.000000'")

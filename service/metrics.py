@@ -1,0 +1,75 @@
+"""A census of the database as Prometheus metrics. It names no job, client, file or machine."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
+
+from ted_jobs import tallies
+from ted_jobs.census import Census
+from ted_jobs.status import JobStatus
+
+Families = Iterator[Metric]
+
+FORMS: Mapping[str, tuple[str, Callable[[Collector], bytes]]] = {
+    "text/plain": (CONTENT_TYPE_PLAIN_0_0_4, generate_latest),
+    "application/openmetrics-text": (CONTENT_TYPE_OPENMETRICS, generate_openmetrics),
+}
+"""From media type to its name in full and how it is written."""
+
+
+class Exhibit(Collector):
+    """One census, for Prometheus's writers."""
+
+    def __init__(self, census: Census) -> None:
+        self.census = census
+
+    def collect(self) -> Iterable[Metric]:
+        """Every metric."""
+        yield from _present(self.census)
+        yield from _counted(self.census)
+
+
+def _present(census: Census) -> Families:
+    jobs = GaugeMetricFamily("ted_jobs", "Jobs in the database.", labels=["status"])
+    for status, count in census.jobs.items():
+        jobs.add_metric([status], count)
+    yield jobs
+    yield _gauge("ted_queue_oldest_seconds", "How long the oldest queued job has waited.", census.queued.oldest_seconds)
+    yield _gauge("ted_outbox_hints", "Hints that wait to be published.", census.hints.count)
+    yield _gauge("ted_outbox_oldest_seconds", "How long the oldest hint has waited.", census.hints.oldest_seconds)
+    yield _gauge("ted_stale_leases", "Jobs whose worker is silent, not yet put back.", census.stale_leases.count)
+    yield _gauge("ted_sweeper_leads", "1 where a sweeper is at work.", float(census.sweeper is not None))
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value=value)
+
+
+def _counted(census: Census) -> Families:
+    def total(name: str, meaning: str, counter: str) -> Metric:
+        return CounterMetricFamily(name, meaning, value=census.totals.get((counter, ""), 0))
+
+    yield total("ted_jobs_submitted", "Jobs stored.", tallies.SUBMITTED)
+    yield total("ted_lease_expiries", "Jobs taken from workers that fell silent.", tallies.LEASE_EXPIRIES)
+    yield total("ted_fenced_attempts", "Attempts that ended because their lease was lost.", tallies.FENCED)
+    moves = CounterMetricFamily(
+        "ted_job_moves", "Moves into a status: running counts attempts, queued those to be repeated.", labels=["status"]
+    )
+    for status in JobStatus:
+        moves.add_metric([status], census.totals.get((tallies.MOVES, status), 0))
+    yield moves
+    yield _phases(census)
+
+
+def _phases(census: Census) -> Metric:
+    phases = SummaryMetricFamily("ted_phase_seconds", "What succeeded jobs spent on each phase.", labels=["phase"])
+    for (counter, phase), count in census.totals.items():
+        if counter == tallies.PHASES:
+            seconds = census.totals[tallies.PHASE_SECONDS, phase]
+            phases.add_metric([phase], count_value=int(count), sum_value=seconds)
+    return phases

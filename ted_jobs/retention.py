@@ -1,0 +1,27 @@
+"""What the database need not remember any longer. Files follow their rows: ``ted_jobs.orphans`` removes them."""
+
+from sqlalchemy import Engine, delete, select
+
+from ted_jobs.database import now, writing
+from ted_jobs.status import TERMINAL
+from ted_jobs.tables import idempotency, jobs
+
+BATCH = 500
+DAY = 86400.0
+KEYS_KEPT_DAYS = 7
+"""A client that repeats a submission later than this submits a second job."""
+
+
+def forget_jobs(engine: Engine, *, days: float) -> int:
+    """Delete a batch of the jobs that ended longer ago, with all that belongs to them; returns how many."""
+    old = jobs.c.status.in_(TERMINAL) & (jobs.c.finished_at < now(-days * DAY))
+    batch = select(jobs.c.id).where(old).order_by(jobs.c.finished_at).limit(BATCH)
+    with writing(engine) as connection:
+        return connection.execute(delete(jobs).where(jobs.c.id.in_(batch.scalar_subquery()))).rowcount
+
+
+def forget_keys(engine: Engine) -> int:
+    """Delete the idempotency keys that no client will repeat any more; returns how many."""
+    with writing(engine) as connection:
+        old = idempotency.c.created_at < now(-KEYS_KEPT_DAYS * DAY)
+        return connection.execute(delete(idempotency).where(old)).rowcount

@@ -1,0 +1,64 @@
+"""What the sweeper makes of jobs that nobody looks after, on both databases."""
+
+import pytest
+from sqlalchemy import Engine, update
+
+from ted_jobs import outbox, upkeep
+from ted_jobs.database import now, writing
+from ted_jobs.leases import Leases
+from ted_jobs.status import JobStatus
+from ted_jobs.store import JobStore
+from ted_jobs.tables import jobs
+from tests.ted_jobs.test_store import claimed, submitted
+
+
+def set_back(engine: Engine, *columns: str) -> None:
+    """Move these times of every job into the past."""
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(dict.fromkeys(columns, now(-1))))
+
+
+def test_a_job_whose_worker_hangs_beyond_the_deadline_expires_instead_of_being_repeated(
+    store: JobStore, leases: Leases, engine: Engine
+) -> None:
+    claim = claimed(store, leases)
+    set_back(engine, "lease_expires_at", "deadline_at")
+
+    (job,) = upkeep.reap_expired_leases(engine)
+
+    assert (job.id, job.status, job.status_reason) == (claim.job.id, JobStatus.EXPIRED, "its worker fell silent")
+
+
+def test_a_job_being_cancelled_whose_worker_is_gone_ends_as_cancelled_whatever_its_deadline(
+    store: JobStore, leases: Leases, engine: Engine
+) -> None:
+    claim = claimed(store, leases)
+    store.cancel(claim.job.id, tenant="default")
+    set_back(engine, "lease_expires_at", "deadline_at")
+
+    (job,) = upkeep.reap_expired_leases(engine)
+
+    assert job.status is JobStatus.CANCELLED
+
+
+def test_sweeping_twice_does_nothing_more(store: JobStore, leases: Leases, engine: Engine) -> None:
+    claimed(store, leases)
+    set_back(engine, "lease_expires_at")
+
+    assert len(upkeep.reap_expired_leases(engine)) == 1
+    assert upkeep.reap_expired_leases(engine) == []
+
+
+def test_jobs_whose_hints_seem_lost_are_rung_again_together_and_once(
+    store: JobStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "BATCH", 2)
+    rung: list[str] = []
+    job_ids = [submitted(store) for _ in range(3)]
+    outbox.drain(engine, lambda _: None, seconds=60)
+    set_back(engine, "ring_at")
+
+    assert [upkeep.ring_again(engine) for _ in range(3)] == [2, 1, 0]
+
+    outbox.drain(engine, rung.append, seconds=60)
+    assert sorted(rung) == sorted(job_ids)

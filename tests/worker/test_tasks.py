@@ -1,0 +1,71 @@
+"""What a hint sets off, as far as the metrics and the log tell."""
+
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import Engine, update
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+
+from ted_jobs import tallies
+from ted_jobs.database import reading, writing
+from ted_jobs.leases import Claim, Leases
+from ted_jobs.settings import Settings
+from ted_jobs.store import JobStore
+from ted_jobs.tables import jobs
+from tests.households import until
+from worker.tasks import answer
+
+
+def totals(engine: Engine) -> dict[tuple[str, str], float]:
+    with reading(engine) as connection:
+        return dict(tallies.totals(connection))
+
+
+def queued(claimed: Callable[..., Claim], leases: Leases, **job: int) -> str:
+    """The id of a job that waits."""
+    return leases.hand_back(claimed(**job)).id
+
+
+def run(job_id: str, engine: Engine, settings: Settings) -> None:
+    answer(job_id, engine=engine, settings=settings, shutting_down=lambda: False)
+
+
+def test_what_a_job_spent_on_each_phase_is_counted_once_it_has_succeeded(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim], leases: Leases, store: JobStore
+) -> None:
+    job_id = queued(claimed, leases)
+
+    run(job_id, engine, settings)
+
+    spent = (store.job(job_id, tenant="default").result or {})["seconds"]
+    assert set(spent) == {"loading", "pruning", "writing"}
+    for phase, seconds in spent.items():
+        assert totals(engine)[tallies.PHASE_SECONDS, phase] == seconds
+        assert totals(engine)[tallies.PHASES, phase] == 1
+
+
+def test_an_attempt_that_is_fenced_off_is_counted(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim], leases: Leases, store: JobStore
+) -> None:
+    job_id = queued(claimed, leases, epochs=1000)
+    worker = threading.Thread(target=run, args=(job_id, engine, settings))
+    worker.start()
+    until(lambda: store.job(job_id, tenant="default").progress)
+
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(lease_token=jobs.c.lease_token + 1))
+    worker.join(30)
+
+    assert totals(engine)[tallies.FENCED, ""] == 1
+
+
+def test_every_line_that_a_worker_logs_names_its_job(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim]
+) -> None:
+    taken = claimed().job.id
+
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        run(taken, engine, settings)
+
+    assert [(line["event"], line["job"]) for line in lines] == [("hint dropped", taken)]

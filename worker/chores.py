@@ -1,0 +1,70 @@
+"""What the sweeper does: each chore one idempotent step, its writes conditional on what it has seen."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import chain, repeat
+
+from sqlalchemy import Engine
+
+from ted_jobs import orphans, outbox, retention, tallies, upkeep
+from ted_jobs.places import Place, place_of
+from ted_jobs.queue import celery_app, ring
+from ted_jobs.settings import Settings
+
+Chore = Callable[[Engine], int]
+"""Returns how many things were done."""
+
+PUBLISHING_SECONDS = 2.0
+"""After a broker's outage thousands of hints may wait; leases are looked after in between."""
+ORPHANS_KEPT_SECONDS = 86400.0
+"""For whoever restores an older database beside newer files."""
+MINUTE, HOUR = 60.0, 3600.0
+
+
+def chores(settings: Settings) -> Mapping[str, Chore]:
+    """What a sweep does, in order: first what jobs wait for."""
+    return {
+        "reap expired leases": lambda engine: len(upkeep.reap_expired_leases(engine)),
+        "expire overdue jobs": lambda engine: len(upkeep.expire_overdue(engine)),
+        "ring again": upkeep.ring_again,
+        "publish hints": _publishing(settings),
+        "remove orphans": _removing_orphans(place_of(settings.artifacts)),
+        "forget old jobs": every(MINUTE, _forgetting(settings.retention_days)),
+        "forget old keys": every(HOUR, retention.forget_keys),
+        "add up tallies": every(MINUTE, tallies.add_up),
+    }
+
+
+def every(seconds: float, chore: Chore, *, clock: Callable[[], float] = time.monotonic) -> Chore:
+    """The chore, done in the first sweep and then no more often than this."""
+    due = float("-inf")
+
+    def paced(engine: Engine) -> int:
+        nonlocal due
+        if clock() < due:
+            return 0
+        due = clock() + seconds
+        return chore(engine)
+
+    return paced
+
+
+def _publishing(settings: Settings) -> Chore:
+    app = celery_app(settings)
+    return lambda engine: outbox.drain(engine, partial(ring, app), seconds=PUBLISHING_SECONDS)
+
+
+def _removing_orphans(place: Place) -> Chore:
+    """One batch of job folders each time, round and round."""
+    rounds = chain.from_iterable(chain(orphans.job_folders(place), [[]]) for _ in repeat(None))
+
+    def remove(engine: Engine) -> int:
+        batch = next(rounds)
+        return orphans.clear(engine, place, batch, wanted=orphans.in_store, kept_seconds=ORPHANS_KEPT_SECONDS)
+
+    return every(place.pause_seconds, remove)
+
+
+def _forgetting(days: float | None) -> Chore:
+    return lambda engine: retention.forget_jobs(engine, days=days) if days else 0

@@ -1,0 +1,24 @@
+"""``python -m worker.doctor.torch_device NAME``: the device of that name, as JSON. The doctor's only use of torch."""
+
+import json
+import sys
+from typing import Any
+
+import torch
+
+from ted_core.errors import TedError
+from worker.device import describe, resolve
+
+
+def found(name: str) -> dict[str, Any]:
+    """What the device is, and its memory in bytes where it has memory of its own. Raises DeviceMissing."""
+    device = resolve(name)
+    free, total = torch.cuda.mem_get_info(device) if device.startswith("cuda") else (0, 0)
+    return {"device": device, "name": describe(device), "free_bytes": free, "bytes": total}
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(json.dumps(found(sys.argv[1])))
+    except TedError as error:
+        sys.exit(str(error))
