@@ -1,0 +1,130 @@
+"""The services that are hurt, one for each database, and what they make of the jobs when nobody hurts them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import Engine
+
+from tests.databases import migrated
+from tests.faults.cluster import Cluster, postgresql
+from tests.faults.driver import Body, Driver
+from tests.faults.faults import ROUNDS, SEEDS, Scene
+from tests.faults.ledger import LEDGER
+from tests.faults.matrix import BOTH, Row
+from tests.faults.service import Service, serving
+from tests.faults.verdict import stories
+from tests.households import until
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if LEDGER.lines:
+        terminalreporter.section("nothing lost")
+        for line in LEDGER.table:
+            terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rows of the matrix go with some databases; what is not tried in every run is marked."""
+    items[:] = [item for item in items if _applies(item)]
+
+
+def _applies(item: pytest.Item) -> bool:
+    chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    row, database = chosen.get("row"), chosen.get("stage")
+    if not isinstance(row, Row):
+        return True
+    if database not in row.always:
+        item.add_marker(pytest.mark.faults)
+    return database in row.databases
+
+
+def body_on(table: Path) -> Body:
+    """A small job: a table, an MLP, a few rounds."""
+
+    def body(seed: int) -> Mapping[str, Any]:
+        return {
+            "dataset": {"uri": str(table), "task": "tabular-classification", "target": "label"},
+            "proxy": {"name": "mlp", "epochs": 4},
+            "plan": {"keep_ratio": 0.5, "q": 1, "rounds": ROUNDS, "seed": seed},
+        }
+
+    return body
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three overlapping classes of points."""
+    random = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    points = {f"x{axis}": random.normal(labels, 1).astype("float32") for axis in range(4)}
+    path = tmp_path_factory.mktemp("data") / "points.parquet"
+    pq.write_table(pa.table(points | {"label": labels}), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with postgresql() as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A service, its database, and the content that each seed's manifest must have."""
+
+    database: str
+    service: Service
+    engine: Engine
+    cluster: Cluster | None
+    golden: Mapping[int, str]
+
+    def scene(self, driver: Driver) -> Scene:
+        return Scene(self.service, driver, self.engine, self.cluster)
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, table: Path) -> Iterator[Stage]:
+    """Real processes on the database that the parameter names, and their golden runs."""
+    with staged(request, tmp_path_factory.mktemp("home"), table) as stage:
+        yield stage
+
+
+@contextmanager
+def staged(
+    request: pytest.FixtureRequest, home: Path, table: Path, *, runner: str = "worker.runner"
+) -> Iterator[Stage]:
+    """A service on the database that the request's parameter names."""
+    cluster = request.getfixturevalue("cluster") if request.param == "postgresql" else None
+    url = cluster.url if cluster else f"sqlite:///{home / 'ted.db'}"
+    with migrated(url) as engine, serving(home, database=url, roots=table.parent, runner=runner) as service:
+        yield Stage(request.param, service, engine, cluster, _golden(service, engine, body_on(table)))
+
+
+def _golden(service: Service, engine: Engine, body: Body) -> dict[int, str]:
+    """What each seed selects where nothing goes wrong."""
+    driver = Driver(service.url, body=body, log=service.home / "golden.jsonl")
+    promises = driver.submit(SEEDS)
+    driver.close()
+    return {one.seed: _content(engine, one.job_id) for one in promises}
+
+
+def _content(engine: Engine, job_id: str) -> str:
+    until(lambda: stories(engine)[job_id].row.status == "succeeded")
+    return str(stories(engine)[job_id].row.result["content_sha256"])
+
+
+@pytest.fixture
+def driver(stage: Stage, table: Path, tmp_path: Path) -> Iterator[Driver]:
+    """A client of the service, whose promises are written down in this test's own folder."""
+    driver = Driver(stage.service.url, body=body_on(table), log=tmp_path / "promises.jsonl")
+    yield driver
+    driver.close()
+    stage.service.heal()

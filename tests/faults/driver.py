@@ -1,0 +1,112 @@
+"""A client that writes down what it was promised, before it does anything else."""
+
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+from ted_client import Client, TedApiError
+from ted_client.errors import ServiceUnreachable
+
+PATIENCE_SECONDS = 90
+RETRY_SECONDS = 0.1
+FIRST_SERVER_ERROR = 500
+
+Body = Callable[[int], Mapping[str, Any]]
+"""The request with this seed."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A submission that the service has acknowledged."""
+
+    key: str
+    seed: int
+    job_id: str
+    seconds: float
+    """From the first try to the acknowledgement."""
+
+
+class Driver:
+    """Submits jobs from several threads; an answer that does not come is asked for again, under the same key."""
+
+    def __init__(self, url: str, *, body: Body, log: Path, threads: int = 4) -> None:
+        self.client, self.body = Client(url), body
+        self._file, self._lock = log.open("a"), Lock()
+        self._threads, self._pending = ThreadPoolExecutor(threads), list[Future[Promise]]()
+
+    def begin(self, seeds: Iterable[int]) -> None:
+        """Start to submit a job for each of these seeds."""
+        self._pending += [self._threads.submit(self._promised, seed, uuid.uuid4().hex) for seed in seeds]
+
+    def promises(self) -> list[Promise]:
+        """Everything that was acknowledged, once everything begun has been."""
+        return [future.result() for future in self._pending]
+
+    def done(self) -> bool:
+        """Whether everything begun has been acknowledged."""
+        return all(future.done() for future in self._pending)
+
+    def submit(self, seeds: Iterable[int]) -> list[Promise]:
+        """Submit a job for each of these seeds; returns once all are acknowledged."""
+        self.begin(seeds)
+        return self.promises()
+
+    def submit_deaf(self, seed: int) -> None:
+        """Submit a job twice under one key: the first time the connection breaks before the answer can be read."""
+        key = uuid.uuid4().hex
+        _send_and_hang_up(self.client.url, self.body(seed), key)
+        self._pending.append(self._threads.submit(self._promised, seed, key))
+
+    def _promised(self, seed: int, key: str) -> Promise:
+        began = time.monotonic()
+        while True:
+            try:
+                job_id = self.client.submit(self.body(seed), idempotency_key=key).id
+            except (ServiceUnreachable, TedApiError) as error:
+                _give_up_late(error, began)
+                time.sleep(RETRY_SECONDS)
+            else:
+                return self._noted(Promise(key, seed, job_id, seconds=time.monotonic() - began))
+
+    def _noted(self, promise: Promise) -> Promise:
+        with self._lock:
+            self._file.write(json.dumps(asdict(promise)) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return promise
+
+    def close(self) -> None:
+        """Give back threads, connections and the file."""
+        self._threads.shutdown(cancel_futures=True)
+        self.client.close()
+        self._file.close()
+
+
+def _give_up_late(error: ServiceUnreachable | TedApiError, began: float) -> None:
+    refused = isinstance(error, TedApiError) and error.status < FIRST_SERVER_ERROR
+    if refused or time.monotonic() - began > PATIENCE_SECONDS:
+        raise error
+
+
+def _send_and_hang_up(url: str, body: Mapping[str, Any], key: str) -> None:
+    address, content = urlsplit(url), json.dumps(body).encode()
+    head = (
+        f"POST /v1/jobs HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
+        f"Idempotency-Key: {key}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(head.encode() + content)
+
+
+def promised_in(log: Path) -> list[Promise]:
+    """What the file says, which is what a driver that crashed would know."""
+    return [Promise(**json.loads(line)) for line in log.read_text().splitlines()]

@@ -1,0 +1,178 @@
+"""The service under test: real processes that a test may kill, freeze, and start again one by one."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from ted_client import broker
+from ted_jobs.queue import celery_app
+from ted_jobs.settings import Settings
+from tests.faults import points
+from tests.faults.saboteur import CLOCK_SHIFT, PATIENCE, RUNNER
+from tests.households import until
+
+ROOT = Path(__file__).parents[2]
+LEASE, SWEEP, HEARTBEAT, GRACE = 2.0, 0.2, 0.3, 1.0
+"""Seconds."""
+MODULES = {"api": "service", "sweeper": "worker.sweeper", "worker": "worker", "heir": "worker"}
+ALWAYS_THERE = ("broker", "api", "sweeper", "worker")
+IDLE_RUNNER = str(ROOT / "tests" / "faults" / "idle_runner.py")
+
+
+class Service:
+    """Broker, API, sweeper and worker on one database; ``heir`` is a second worker, started where a fault needs it."""
+
+    def __init__(self, home: Path, *, database: str, roots: Path, runner: str = "worker.runner") -> None:
+        self.home, self.database = home, database
+        self.points = home / "points"
+        self.points.mkdir(parents=True)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._environment = self._settings(roots) | {points.FOLDER: str(self.points), RUNNER: runner, PATIENCE: "1"}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.struck_at = 0.0
+
+    def _settings(self, roots: Path) -> dict[str, str]:
+        return {
+            "TED_HOME": str(self.home),
+            "TED_DATABASE_URL": self.database,
+            "TED_BROKER_URL": f"redis+socket://{broker.socket_path(self.home)}",
+            "TED_DATASET_ROOTS": str(roots),
+            "TED_LISTEN_FD": str(self._listener.fileno()),
+            "TED_LEASE_SECONDS": str(LEASE),
+            "TED_SWEEP_SECONDS": str(SWEEP),
+            "TED_HEARTBEAT_SECONDS": str(HEARTBEAT),
+            "TED_CANCEL_GRACE_SECONDS": str(GRACE),
+            "TED_CHECKPOINT_SECONDS": "0",
+            "TED_RUNNER_THREADS": "1",
+            "TED_DEVICE": "cpu",
+        }
+
+    @property
+    def settings(self) -> Settings:
+        """What its processes read."""
+        chosen = {name.removeprefix("TED_").lower(): value for name, value in self._environment.items()}
+        return Settings(**chosen)  # type: ignore[arg-type]
+
+    # --- its processes ----------------------------------------------------------------------------------------------
+
+    def start(self, name: str, *, clock_shift: float = 0) -> None:
+        """Start one process."""
+        with (self.home / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                self._command(name),
+                cwd=ROOT,
+                env=os.environ | self._environment | {CLOCK_SHIFT: str(clock_shift)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(self._listener.fileno(),),
+                start_new_session=True,
+            )
+
+    def _command(self, name: str) -> list[str]:
+        if name == "broker":
+            return broker.command(self.home)
+        return [sys.executable, "-m", "tests.faults.saboteur", MODULES[name]]
+
+    def mend(self) -> None:
+        """Start what has died, as whoever keeps a service running does."""
+        for name in ALWAYS_THERE:
+            if name not in self._processes or self._processes[name].poll() is not None:
+                self.start(name)
+
+    def process(self, name: str) -> psutil.Process:
+        """One of its processes."""
+        return psutil.Process(self._processes[name].pid)
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        self._processes[name].kill()
+        self._processes[name].wait()
+
+    def stop(self, name: str) -> None:
+        """Ask it to end, and wait until it has."""
+        self._processes[name].terminate()
+        self._processes[name].wait(30)
+
+    def struck(self) -> None:
+        """Note that the fault is over, or that what it killed is gone: recovery is measured from here."""
+        self.struck_at = time.time()
+
+    def runners(self) -> list[psutil.Process]:
+        """The processes that train for it, whoever their parent is by now."""
+        return [one for one in self._all() if {"worker.runner", IDLE_RUNNER} & set(one.cmdline())]
+
+    def _all(self) -> Iterator[psutil.Process]:
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("TED_HOME") == str(self.home):
+                    yield process
+            except psutil.Error:
+                continue
+
+    # --- points -----------------------------------------------------------------------------------------------------
+
+    def arm(self, point: str, action: str = "stand still") -> None:
+        """Have the next process that gets to the point stand still there, or suffer what the action says."""
+        points.arm(self.points, point, action)
+
+    def reached(self, point: str) -> psutil.Process:
+        """The process that has got to the point, once one has."""
+        until(lambda: points.reached(self.points, point))
+        pid = points.reached(self.points, point)
+        (self.points / f"{point}.reached").unlink()
+        return psutil.Process(pid)
+
+    def heal(self) -> None:
+        """Nothing is armed, nothing stands still, nothing is missing."""
+        for path in self.points.iterdir():
+            path.unlink()
+        for process in self._all():
+            process.resume()
+        self.process("broker").resume()
+        self.mend()
+
+    # --- what lies on its disk --------------------------------------------------------------------------------------
+
+    def lose_broker_data(self) -> None:
+        """What the broker had written down."""
+        shutil.rmtree(self.home / "broker")
+
+    def flush_broker(self) -> None:
+        """FLUSHALL: every hint is gone, and the broker goes on."""
+        with celery_app(self.settings).connection() as connection:
+            connection.default_channel.client.flushall()
+
+    def log(self, name: str) -> str:
+        """What a process has said."""
+        path = self.home / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def close(self) -> None:
+        """End every process of this home, stopped ones and orphans too."""
+        for process in self._all():
+            process.kill()
+        for child in self._processes.values():  # the broker among them, whose environment cannot be read
+            child.kill()
+            child.wait()
+        self._listener.close()
+
+
+@contextmanager
+def serving(home: Path, *, database: str, roots: Path, runner: str = "worker.runner") -> Iterator[Service]:
+    """A service whose API answers; gone with the block."""
+    service = Service(home, database=database, roots=roots, runner=runner)
+    try:
+        service.mend()
+        yield service
+    finally:
+        service.close()

@@ -1,0 +1,146 @@
+"""What became of every promise, read from the tables and files themselves, not through the code under test."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine, func, select
+
+from ted_jobs.artifacts import sha256_of
+from ted_jobs.database import reading
+from ted_jobs.status import HELD, MOVES, JobStatus
+from ted_jobs.tables import artifacts, events, idempotency, jobs
+from tests.faults.driver import Promise
+
+KINDS = {"manifest", "decisions", "report"}
+ENDED = tuple(status for status in JobStatus if status.is_terminal)
+
+
+@dataclass(frozen=True)
+class Story:
+    """One job: its row, its events in order, its published files."""
+
+    row: object
+    told: Sequence[tuple[int, str, float]]
+    """Sequence, type without ``job.``, seconds since the epoch."""
+    files: Sequence[object] = field(default_factory=list)
+
+    @property
+    def claims(self) -> int:
+        """How often a worker has begun."""
+        return sum(type_ == JobStatus.RUNNING for _, type_, _ in self.told)
+
+    def illegal(self) -> bool:
+        """Whether the events have gaps, an unknown move, or anything after the end."""
+        status, moves = None, [type_ for _, type_, _ in self.told]
+        for type_ in moves:
+            if type_ in list(JobStatus):
+                legal = JobStatus(type_) in MOVES[status] if status else type_ == JobStatus.QUEUED
+                status = JobStatus(type_)
+            else:
+                legal = status in HELD
+            if not legal:
+                return True
+        return status != self.row.status or [n for n, _, _ in self.told] != list(range(1, len(self.told) + 1))
+
+    def stale(self) -> bool:
+        """Whether something was written under a token that was no longer, or not yet, the job's."""
+        tokens = {file.key.split("/")[1] for file in self.files}
+        return self.claims != self.row.lease_token or not tokens <= {str(self.row.lease_token)}
+
+    def wrong(self, content: str, root: Path) -> bool:
+        """Whether what was published is not one whole set, undamaged, with the content of the golden run."""
+        if self.row.status != JobStatus.SUCCEEDED:
+            return bool(self.files)
+        damaged = any(sha256_of(root / file.key) != file.sha256 for file in self.files)
+        return damaged or self.row.result["content_sha256"] != content
+
+    def duplicated(self) -> bool:
+        """Whether it has succeeded, or published a kind of file, more or less than once."""
+        succeeded = self.row.status == JobStatus.SUCCEEDED
+        kinds = Counter(file.kind for file in self.files)
+        return succeeded and kinds != Counter(KINDS)
+
+    def resumed_after(self, moment: float) -> float | None:
+        """Seconds from the moment to its next claim; None where it went on undisturbed or had ended before."""
+        return next((at - moment for _, type_, at in self.told if type_ == JobStatus.RUNNING and at > moment), None)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Counts over the promises of one fault; those from ``lost`` to ``wrong`` should be zero.
+
+    ``recovered`` jobs were claimed (again) after the fault, the first of them after so many ``seconds``.
+    """
+
+    jobs: int
+    ends: Mapping[str, int]
+    lost: int
+    unexpected: int
+    duplicated: int
+    stale: int
+    illegal: int
+    overtried: int
+    wrong: int
+    recovered: int
+    seconds: float
+
+    @property
+    def nothing_lost(self) -> bool:
+        """Whether every promise was kept, once."""
+        return not (self.lost or self.unexpected or self.duplicated or self.stale or self.illegal or self.overtried
+                    or self.wrong)  # fmt: skip
+
+
+def judged(
+    engine: Engine, promises: Sequence[Promise], *, golden: Mapping[int, str], root: Path, struck_at: float
+) -> Verdict:
+    """The verdict on these promises; the database holds no others."""
+    found, keys = stories(engine), _keys(engine)
+    mine = {promise.job_id: found[promise.job_id] for promise in promises if promise.job_id in found}
+    resumed = [seconds for story in mine.values() if (seconds := story.resumed_after(struck_at)) is not None]
+    return Verdict(
+        jobs=len(promises),
+        ends=Counter(f"{story.row.status}{_reason(story.row)}" for story in mine.values()),
+        lost=sum(promise.job_id not in mine or mine[promise.job_id].row.status not in ENDED for promise in promises),
+        unexpected=len(set(found) - set(keys.values())),
+        duplicated=sum(keys.get(promise.key) != promise.job_id for promise in promises)
+        + len(keys) - len(set(keys.values())) + sum(story.duplicated() for story in mine.values()),
+        stale=sum(story.stale() for story in mine.values()),
+        illegal=sum(story.illegal() for story in mine.values()),
+        overtried=sum(story.row.attempt > story.row.max_attempts for story in mine.values()),
+        wrong=sum(mine[promise.job_id].wrong(golden[promise.seed], root) for promise in promises
+                  if promise.job_id in mine),
+        recovered=len(resumed),
+        seconds=round(min(resumed, default=0.0), 1),
+    )  # fmt: skip
+
+
+def _reason(row) -> str:
+    return f" ({row.error['code']})" if row.error else ""
+
+
+def _keys(engine: Engine) -> dict[str, str]:
+    """Idempotency key → job id."""
+    with reading(engine) as connection:
+        return {row.key: row.job_id for row in connection.execute(select(idempotency))}
+
+
+def stories(engine: Engine) -> dict[str, Story]:
+    """Every job of the database by its id."""
+    with reading(engine) as connection:
+        found = {row.id: Story(row, [], []) for row in connection.execute(select(jobs))}
+        for event in connection.execute(select(events).order_by(events.c.job_id, events.c.sequence)):
+            found[event.job_id].told.append(
+                (event.sequence, event.type.removeprefix("job."), event.created_at.timestamp())
+            )
+        for file in connection.execute(select(artifacts)):
+            found[file.job_id].files.append(file)
+    return found
+
+
+def unfinished(engine: Engine) -> int:
+    """How many jobs have not ended."""
+    with reading(engine) as connection:
+        return connection.scalar(select(func.count()).select_from(jobs).where(jobs.c.status.not_in(ENDED))) or 0
