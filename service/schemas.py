@@ -145,7 +145,7 @@ class Event(_Answer):
     """One thing that happened to a job."""
 
     sequence: Annotated[int, Field(description="Counts from 1 without gaps.")]
-    type: Annotated[str, Field(examples=["job.queued", "job.round", "job.succeeded"])]
+    type: Annotated[str, Field(examples=["job.queued", "job.round", "job.resumed", "job.succeeded"])]
     data: dict[str, Any]
     created_at: datetime
 

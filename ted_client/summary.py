@@ -70,4 +70,6 @@ def _exponent(choice: Mapping[str, Any]) -> str:
 
 
 def _cost(cost: Mapping[str, Any]) -> str:
-    return f"cost: {cost['of_one_full_run']:.2f} of one full run, {sum(cost['seconds'].values()):.1f} s"
+    parts = cost.get("batch_parts", 1)
+    cut = f"; batches cut into {parts} parts, since memory had run out" if parts > 1 else ""
+    return f"cost: {cost['of_one_full_run']:.2f} of one full run, {sum(cost['seconds'].values()):.1f} s{cut}"

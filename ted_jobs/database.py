@@ -19,6 +19,9 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
 )
 
+CONNECT_SECONDS = 10
+"""How long PostgreSQL is waited for before it counts as away."""
+
 # What clients send is no business of the log, where a failed statement ends up.
 POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "hide_parameters": True}
 
@@ -67,7 +70,7 @@ def connect(url: str) -> Engine:
         return _sqlite(url, Path(parsed.database or ""))
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_pre_ping=True, **POOL)
+    return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}, **POOL)
 
 
 def _sqlite(url: str, path: Path) -> Engine:

@@ -14,8 +14,9 @@ from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import MissingValues
 
 BATCH_ROWS = 65_536
-BATCH_BYTES = 64 << 20
-"""What a batch may take before it is decompressed and decoded into Arrow; one of images has fewer rows for it."""
+BATCH_BYTES = 16 << 20
+"""What a batch may take before it is decompressed and decoded into Arrow, which may take five times as much; one of
+images has fewer rows for it."""
 
 
 def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
@@ -37,7 +38,7 @@ def _footer(source: Source) -> pq.FileMetaData:
 
 
 def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The named columns, at most 65,536 rows and about 64 MiB at a time."""
+    """The named columns, at most 65,536 rows and about 16 MiB at a time."""
     for source in sources:
         with reading(source), source.open() as opened, _streamed(opened, source) as file:
             for batch in file.iter_batches(_batch_rows(file.metadata, names), columns=list(names)):

@@ -266,3 +266,10 @@ def test_seconds_are_told_in_the_unit_that_suits_them(value: float, told: str) -
 @pytest.mark.parametrize(("name", "told"), [("cat", "cat"), ("", "“”"), (" ", "“ ”"), (None, "–")])  # noqa: RUF001
 def test_a_name_is_always_visible(name: str | None, told: str) -> None:
     assert words.name(name) == told
+
+
+def test_the_page_tells_that_memory_had_run_out() -> None:
+    cost = a_report().cost.model_copy(update={"batch_parts": 4})
+
+    assert "memory had run out" in render(a_report(cost=cost))
+    assert "memory had run out" not in render(a_report())

@@ -90,6 +90,13 @@ def test_the_summary_tells_reasons_classes_q_and_cost() -> None:
         assert told in text
 
 
+def test_the_summary_tells_that_memory_had_run_out() -> None:
+    cost = a_report().cost.model_copy(update={"batch_parts": 4})
+
+    assert "batches cut into 4 parts" in shown(a_report(cost=cost).model_dump(mode="json"))
+    assert "batches" not in shown(a_report().model_dump(mode="json"))
+
+
 def test_the_summary_of_random_rows_leaves_out_what_was_not_measured() -> None:
     text = shown(of_random_rows().model_dump(mode="json"))
 
