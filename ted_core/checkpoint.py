@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, from_numpy, tensor
 
-from ted_core.errors import CheckpointUnusable
+from ted_core.errors import CheckpointUnusable, StorageFull
 
 FACTS = "ted"
 State = Mapping[str, Tensor]
@@ -27,9 +27,12 @@ class Checkpoint:
 
 
 def write(path: Path, state: State, **facts: Any) -> None:
-    """The state as safetensors; the facts, which JSON can hold, in its header."""
+    """The state as safetensors; the facts, which JSON can hold, in its header. Raises StorageFull."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    save_file(tensors, path, metadata={FACTS: json.dumps(facts)})
+    try:
+        save_file(tensors, path, metadata={FACTS: json.dumps(facts)})
+    except (OSError, SafetensorError) as error:
+        raise StorageFull(f"{path.name}: {error}") from error
 
 
 def read(path: Path, *, device: str = "cpu") -> Checkpoint:

@@ -63,11 +63,18 @@ class ArtifactStore:
 
 
 def _place(source: Path, destination: Path) -> None:
-    """Copy under a temporary name, flush, rename, flush the folder: after a crash it is whole or absent."""
+    """Copy under a temporary name, flush, rename, flush the folder: after a crash it is whole or absent.
+
+    What did not fit does not stay, or it would leave no room for what follows.
+    """
     partial = destination.with_name(destination.name + ".partial")
-    shutil.copyfile(source, partial)
-    _flush(partial)
-    partial.replace(destination)
+    try:
+        shutil.copyfile(source, partial)
+        _flush(partial)
+        partial.replace(destination)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     _flush(destination.parent)
 
 

@@ -52,13 +52,16 @@ class Bucket(ArtifactStore):
         return presigned(uri, seconds=self.link_seconds, filename=filename)
 
     def remove(self, key: str) -> None:
-        """See ``ArtifactStore``."""
+        """See ``ArtifactStore``. Raises StoreRefused, StoreUnavailable."""
         path = self._path(key)
-        found = self._filesystem.get_file_info(path).type
-        if found is fs.FileType.Directory:
-            self._filesystem.delete_dir(path)
-        elif found is fs.FileType.File:
-            self._filesystem.delete_file(path)
+        try:
+            found = self._filesystem.get_file_info(path).type
+            if found is fs.FileType.Directory:
+                self._filesystem.delete_dir(path)
+            elif found is fs.FileType.File:
+                self._filesystem.delete_file(path)
+        except OSError as error:
+            raise trouble(error) or StoreUnavailable(f"{key}: {error}") from error
 
     @property
     def _filesystem(self) -> fs.FileSystem:

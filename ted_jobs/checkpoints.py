@@ -5,6 +5,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Engine, delete, insert, select, update
 
+from ted_core.errors import StoreRefused, StoreUnavailable
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.database import now, reading, writing
 from ted_jobs.errors import LeaseLost
@@ -52,15 +53,23 @@ class Checkpoints:
             return [Artifact(KIND, row.key, row.bytes, row.sha256) for row in connection.execute(query)]
 
     def whole(self, job_id: str, *, folder: Path) -> list[Path]:
-        """Copies of those that are what they were when they were added, in this folder, the newest first."""
-        found = []
-        for number, file in enumerate(self.of(job_id)):
-            path = folder / f"{number}-{Path(file.key).name}"
+        """Copies of those that are what they were when they were added, in this folder, the newest first.
+
+        One that cannot be fetched, for want of room or because the store does not give it, is passed over.
+        """
+        files = enumerate(self.of(job_id))
+        copies = [self._copy(file, folder / f"{number}-{Path(file.key).name}") for number, file in files]
+        return [path for path in copies if path]
+
+    def _copy(self, file: Artifact, path: Path) -> Path | None:
+        try:
             if self.store.fetch(file, path):
-                found.append(path)
-            else:
-                log.warning("checkpoint is damaged", job=job_id, key=file.key)
-        return found
+                return path
+            log.warning("checkpoint is damaged", key=file.key)
+        except (OSError, StoreRefused, StoreUnavailable) as error:
+            log.warning("checkpoint not fetched", key=file.key, error=str(error))
+        path.unlink(missing_ok=True)
+        return None
 
     def forget(self, job_id: str) -> None:
         """Remove all of a job that has ended."""

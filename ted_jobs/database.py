@@ -19,8 +19,15 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
 )
 
-CONNECT_SECONDS = 10
-"""How long PostgreSQL is waited for before it counts as away."""
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""When PostgreSQL counts as away: seconds, and milliseconds at last. A network that swallows everything would be waited
+for until tomorrow."""
 
 # What clients send is no business of the log, where a failed statement ends up.
 POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "hide_parameters": True}
@@ -70,7 +77,7 @@ def connect(url: str) -> Engine:
         return _sqlite(url, Path(parsed.database or ""))
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}, **POOL)
+    return create_engine(parsed, pool_pre_ping=True, connect_args=PATIENCE, **POOL)
 
 
 def _sqlite(url: str, path: Path) -> Engine:

@@ -55,6 +55,17 @@ class Leases:
             job = move(connection, job_id, JobStatus.RUNNING, facts={"worker": worker}, **changes)
         return Claim(job, job.lease_token) if job else None
 
+    def claim_next(self, *, worker: str) -> Claim | None:
+        """The right to run the job that has been queued longest, or None where none is queued."""
+        oldest = select(jobs.c.id).where(jobs.c.status == JobStatus.QUEUED).order_by(jobs.c.queued_at, jobs.c.id)
+        while True:
+            with reading(self.engine) as connection:
+                job_id = connection.scalar(oldest.limit(1))
+            if job_id is None:
+                return None
+            if claim := self.claim(job_id, worker=worker):  # unless another worker was faster
+                return claim
+
     def heartbeat(
         self, claim: Claim, *, progress: Json | None = None, happened: Sequence[tuple[str, Json]] = ()
     ) -> Order:

@@ -49,6 +49,15 @@ def ring(app: Celery, job_id: str) -> None:
     app.send_task(PRUNE, args=[job_id], queue=QUEUE, ignore_result=True)
 
 
+def hints_lying(app: Celery) -> int:
+    """How many hints the broker holds that no worker has taken. Raises OperationalError."""
+    with app.connection_for_read() as connection:
+        try:
+            return int(connection.default_channel.client.llen(QUEUE))
+        except (*connection.connection_errors, *connection.channel_errors) as error:
+            raise OperationalError(str(error)) from error
+
+
 def broker_answers(settings: Settings) -> bool:
     """Whether the broker accepts a connection within about a second."""
     patience = {"socket_timeout": 1, "socket_connect_timeout": 1}

@@ -4,7 +4,7 @@ from sqlalchemy import Engine, delete, select
 
 from ted_jobs.database import now, writing
 from ted_jobs.status import TERMINAL
-from ted_jobs.tables import idempotency, jobs
+from ted_jobs.tables import checkpoints, idempotency, jobs
 
 BATCH = 500
 DAY = 86400.0
@@ -18,6 +18,13 @@ def forget_jobs(engine: Engine, *, days: float) -> int:
     batch = select(jobs.c.id).where(old).order_by(jobs.c.finished_at).limit(BATCH)
     with writing(engine) as connection:
         return connection.execute(delete(jobs).where(jobs.c.id.in_(batch.scalar_subquery()))).rowcount
+
+
+def forget_checkpoints(engine: Engine) -> int:
+    """Delete the checkpoints of jobs that have ended, which a worker that died has left; returns how many."""
+    ended = select(jobs.c.id).where(jobs.c.status.in_(TERMINAL))
+    with writing(engine) as connection:
+        return connection.execute(delete(checkpoints).where(checkpoints.c.job_id.in_(ended))).rowcount
 
 
 def forget_keys(engine: Engine) -> int:

@@ -41,8 +41,8 @@ class Settings(BaseSettings):
     model_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders that pretrained models may lie in, separated as in PATH, beside those that installed packages carry."""
     cache_bytes: Annotated[int, Field(ge=0)] = 20 << 30
-    """How much ``cache`` may hold: tokens, features, and decoded inputs that do not fit into memory. The oldest go first;
-    inputs that would take more alone are refused."""
+    """How much ``cache`` may hold: tokens, features, and decoded inputs that do not fit into memory. The oldest go
+    first; inputs that would take more alone are refused."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
@@ -72,8 +72,8 @@ class Settings(BaseSettings):
     """What a runner may take beside what it takes idle; half of the machine's memory unless set. Decoded inputs of more
     than a quarter of it go to ``cache``."""
     runner_memory_ceiling: Annotated[int | None, Field(ge=1 << 28)] = None
-    """Bytes beside what it takes idle that the kernel gives a runner at most (RLIMIT_DATA), so that the runner fails and
-    not the machine; no ceiling unless set."""
+    """Bytes beside what it takes idle that the kernel gives a runner at most (RLIMIT_DATA), so that the runner fails
+    and not the machine; no ceiling unless set."""
     max_undecodable: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of the images that may fail to decode before the job does."""
     log_level: str = "INFO"

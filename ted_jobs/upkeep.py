@@ -1,5 +1,7 @@
 """What the sweeper does with jobs that nobody else will touch."""
 
+from collections.abc import Callable
+
 from sqlalchemy import ColumnElement, Engine, exists, insert, or_, select, update
 
 from ted_jobs.database import now, reading, writing
@@ -11,6 +13,8 @@ from ted_jobs.tallies import LEASE_EXPIRIES, tally
 from ted_jobs.transition import end_attempt, move
 
 BATCH = 500
+UNHEARD_SECONDS, ENOUGH_HINTS = 5.0, 100
+"""How long a job may wait beside a broker without hints, and how many are left then."""
 OVERDUE = jobs.c.deadline_at < now()
 
 
@@ -30,12 +34,14 @@ def _reap(engine: Engine, job_id: str, lapsed: ColumnElement[bool]) -> Job | Non
         held = connection.execute(select(jobs).where(jobs.c.id == job_id, lapsed)).one_or_none()
         if held is None:
             return None
-        tally(connection, LEASE_EXPIRIES)
-        return (
+        reaped = (
             move(connection, job_id, JobStatus.CANCELLED, lapsed)
             or move(connection, job_id, JobStatus.EXPIRED, lapsed, OVERDUE, status_reason="its worker fell silent")
             or end_attempt(connection, Job.from_row(held), error, lapsed)
         )
+        if reaped:  # and its worker has not come back meanwhile
+            tally(connection, LEASE_EXPIRIES)
+        return reaped
 
 
 def expire_overdue(engine: Engine) -> list[Job]:
@@ -52,8 +58,28 @@ def _expire(engine: Engine, job_id: str, overdue: ColumnElement[bool]) -> Job | 
 
 def ring_again(engine: Engine) -> int:
     """Leave a new hint for the queued jobs whose last one seems lost; returns for how many."""
-    unheard = (jobs.c.status == JobStatus.QUEUED) & (jobs.c.ring_at < now())
-    silent = select(jobs.c.id, now()).where(unheard, ~exists().where(outbox.c.job_id == jobs.c.id)).limit(BATCH)
+    return _ring(engine, jobs.c.ring_at < now(), limit=BATCH)
+
+
+def ring_the_idle(engine: Engine, *, hints_lying: Callable[[], int]) -> int:
+    """Leave new hints for some of the jobs that wait while the broker holds none: it has lost theirs. Returns how many.
+
+    A hint for each worker would do, as every worker goes on with the next job by itself.
+    """
+    waiting = jobs.c.queued_at < now(-UNHEARD_SECONDS)
+    with reading(engine) as connection:
+        if connection.scalar(select(jobs.c.id).where(_unannounced(waiting)).limit(1)) is None or hints_lying():
+            return 0
+    return _ring(engine, waiting, limit=ENOUGH_HINTS)
+
+
+def _unannounced(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Queued, as the condition says, and no hint is on its way to the broker."""
+    return (jobs.c.status == JobStatus.QUEUED) & condition & ~exists().where(outbox.c.job_id == jobs.c.id)
+
+
+def _ring(engine: Engine, condition: ColumnElement[bool], *, limit: int) -> int:
+    silent = select(jobs.c.id, now()).where(_unannounced(condition)).order_by(jobs.c.queued_at).limit(limit)
     with writing(engine) as connection:
         hints = insert(outbox).from_select(["job_id", "created_at"], silent)
         return len(connection.execute(hints.returning(outbox.c.id)).all())

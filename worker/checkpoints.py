@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -11,20 +10,22 @@ import torch
 from ted_core import checkpoint
 from ted_core.caching import key_of
 from ted_core.checkpoint import Checkpoint, State
-from ted_core.errors import CheckpointUnusable
+from ted_core.errors import CheckpointUnusable, StorageFull
 from ted_core.report import ReportRound
 from ted_core.report_writer import RoundLog
 from worker.messages import Assignment, Checkpointed, Resumed
+from worker.origin import versions
 
 log = structlog.get_logger()
 
-MADE_BY = ("ted-coreset", "torch", "numpy")
-"""Another version of these may go on in another way."""
-
 
 def run_of(assignment: Assignment, *, fingerprint: str, device: str) -> str:
-    """What tells runs apart that must not go on with one another: the job, the dataset's content, and what runs it."""
-    made_by = {name: version(name) for name in MADE_BY} | {"device": torch.device(device).type}
+    """What tells runs apart that must not go on with one another: the job, the dataset's content, and what runs it.
+
+    A CPU adds up in another order where more threads, or fewer, share the work.
+    """
+    kind = torch.device(device).type
+    made_by = {"versions": versions(assignment.spec), "device": kind, "threads": kind == "cpu" and assignment.threads}
     return key_of(spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, made_by=made_by)
 
 
@@ -73,12 +74,17 @@ class Checkpoints:
         return self.seconds_before + self.clock() - self.began
 
     def offer(self, state: Callable[[], State]) -> None:
-        """Write the state down, unless the last was written a moment ago."""
+        """Write the state down, unless the last was written a moment ago. Where there is no room, the run goes on."""
         if self.clock() - self.written_at < self.assignment.checkpoint_seconds:
             return
         self.written += 1
         path = self.assignment.folder / f"{self.written}.safetensors"
         rounds = [facts.model_dump() for facts in self.log.rounds]
-        checkpoint.write(path, state(), run=self.run, rounds=rounds, seconds=self.seconds)
-        self.report(Checkpointed(path=path))
-        self.written_at = self.clock()
+        try:
+            checkpoint.write(path, state(), run=self.run, rounds=rounds, seconds=self.seconds)
+        except StorageFull as error:
+            log.warning("checkpoint not written", reason=str(error))
+            path.unlink(missing_ok=True)
+        else:
+            self.report(Checkpointed(path=path))
+            self.written_at = self.clock()

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from ted_jobs import orphans, outbox, retention, tallies, upkeep
 from ted_jobs.places import Place, place_of
-from ted_jobs.queue import celery_app, ring
+from ted_jobs.queue import celery_app, hints_lying, ring
 from ted_jobs.settings import Settings
 
 Chore = Callable[[Engine], int]
@@ -17,6 +17,8 @@ Chore = Callable[[Engine], int]
 
 PUBLISHING_SECONDS = 2.0
 """After a broker's outage thousands of hints may wait; leases are looked after in between."""
+ASKING_SECONDS = 5.0
+"""Between two looks into the broker."""
 ORPHANS_KEPT_SECONDS = 86400.0
 """For whoever restores an older database beside newer files."""
 MINUTE, HOUR = 60.0, 3600.0
@@ -24,13 +26,16 @@ MINUTE, HOUR = 60.0, 3600.0
 
 def chores(settings: Settings) -> Mapping[str, Chore]:
     """What a sweep does, in order: first what jobs wait for."""
+    app = celery_app(settings)
     return {
         "reap expired leases": lambda engine: len(upkeep.reap_expired_leases(engine)),
         "expire overdue jobs": lambda engine: len(upkeep.expire_overdue(engine)),
         "ring again": upkeep.ring_again,
-        "publish hints": _publishing(settings),
+        "ring the idle": every(ASKING_SECONDS, partial(upkeep.ring_the_idle, hints_lying=partial(hints_lying, app))),
+        "publish hints": lambda engine: outbox.drain(engine, partial(ring, app), seconds=PUBLISHING_SECONDS),
         "remove orphans": _removing_orphans(place_of(settings.artifacts)),
         "forget old jobs": every(MINUTE, _forgetting(settings.retention_days)),
+        "forget checkpoints": every(MINUTE, retention.forget_checkpoints),
         "forget old keys": every(HOUR, retention.forget_keys),
         "add up tallies": every(MINUTE, tallies.add_up),
     }
@@ -48,11 +53,6 @@ def every(seconds: float, chore: Chore, *, clock: Callable[[], float] = time.mon
         return chore(engine)
 
     return paced
-
-
-def _publishing(settings: Settings) -> Chore:
-    app = celery_app(settings)
-    return lambda engine: outbox.drain(engine, partial(ring, app), seconds=PUBLISHING_SECONDS)
 
 
 def _removing_orphans(place: Place) -> Chore:

@@ -20,12 +20,19 @@ from ted_core.provenance import (
 from ted_core.proxies.build import parameters, weights_digest
 from ted_core.rounds import Round
 from ted_core.untrained import Untrained
+from ted_jobs.spec import JobSpec
 from worker.device import describe, determinism
 from worker.messages import Assignment
 
 VERSIONED = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
 PRETRAINED = ("transformers", "tokenizers", "peft", "gguf")
 """What has a say in the rows where the proxy starts from a pretrained model."""
+
+
+def versions(spec: JobSpec) -> dict[str, str]:
+    """Of everything that has a say in the rows."""
+    used = VERSIONED + (PRETRAINED if spec.proxy.resolved().model else ())
+    return {"python": platform.python_version()} | {name: version(name) for name in used}
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Origin:
             determinism=determinism(self.device),
             cost=self._cost(),
             device=describe(self.device),
-            versions=self._versions(),
+            versions=versions(self.assignment.spec),
             job_id=self.assignment.job_id,
             created_at=datetime.now(UTC),
         )
@@ -80,10 +87,6 @@ class Origin:
             shards=tuple(ShardFacts(**vars(shard)) for shard in self.identity.shards),
             fingerprint=self.identity.fingerprint,
         )
-
-    def _versions(self) -> dict[str, str]:
-        used = VERSIONED + (PRETRAINED if self.assignment.spec.proxy.resolved().model else ())
-        return {"python": platform.python_version()} | {name: version(name) for name in used}
 
     def _q(self) -> QChoice:
         if self.final.choice is None:

@@ -63,17 +63,26 @@ class Supervisor:
         """The job as it was left, or None where the lease was lost and nothing this attempt did may count."""
         self.folder.mkdir(parents=True)
         try:
-            job = self._run_child()
+            job = self._attempt()
             if job.status.is_terminal:
                 self._forget_checkpoints()
             return job
         except LeaseLost:
             log.warning("lease lost", job=self.claim.job.id, token=self.claim.token)
             return None
-        except STORE_ERRORS as error:
-            return self.leases.fail(self.claim, _error(Failed.because(error)))
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _attempt(self) -> Job:
+        """The job after this attempt. Raises LeaseLost."""
+        try:
+            return self._run_child()
+        except STORE_ERRORS as error:
+            return self.leases.fail(self.claim, _error(Failed.because(error)))
+        except LeaseLost:
+            with suppress(OperationalError):
+                return self.leases.cancelled(self.claim)  # a client was faster than the move that was refused
+            raise
 
     def _run_child(self) -> Job:
         log_file = self.folder / "runner.log"
@@ -92,7 +101,7 @@ class Supervisor:
             model_roots=self.settings.model_roots,
             cache=self.settings.cache,
             cache_bytes=self.settings.cache_bytes,
-            checkpoints=tuple(self.checkpoints.whole(self.claim.job.id, folder=self.folder)),
+            checkpoints=self._earlier_checkpoints(),
             checkpoint_seconds=self.settings.checkpoint_seconds,
             folder=self.folder,
             device=self.settings.device,
@@ -102,6 +111,10 @@ class Supervisor:
             batch_parts=2 ** self.leases.times_out_of_memory(self.claim),
             max_undecodable=self.settings.max_undecodable,
         )
+
+    def _earlier_checkpoints(self) -> tuple[Path, ...]:
+        with self._lease_renewed():
+            return tuple(self.checkpoints.whole(self.claim.job.id, folder=self.folder))
 
     # --- while it runs ----------------------------------------------------------------------------------------------
 
@@ -189,8 +202,8 @@ class Supervisor:
         return self.leases.fail(self.claim, error)
 
     def _forget_checkpoints(self) -> None:
-        """Of a job that has ended. Where the database is away, the sweeper will do it."""
-        with suppress(OperationalError):
+        """Of a job that has ended. Where the database or the store is away, the sweeper will do it."""
+        with suppress(OperationalError, *STORE_ERRORS):
             self.checkpoints.forget(self.claim.job.id)
 
     def _publish(self, staged: Staged) -> Job:

@@ -37,6 +37,8 @@ def sweep(engine: Engine, *, todo: Mapping[str, Chore], holder: str) -> None:
             done = chore(engine)
         except (DatabaseError, BrokerError, OSError) as error:
             log.warning("chore failed", chore=name, error=str(error))
+        except Exception:  # a defect, or a row that another version wrote: no reason to publish no hints
+            log.exception("chore broke off", chore=name)
         else:
             if done:
                 log.info("chore done", chore=name, times=done)

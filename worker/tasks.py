@@ -49,18 +49,22 @@ def outliving_sigterm() -> Iterator[None]:
 
 
 def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool]) -> None:
-    """Run the job if it is still queued. Ten hints for one job do no harm."""
+    """Run the job if it is still queued, and then those that have waited longest, until none is left.
+
+    Ten hints for one job do no harm, and one that reaches a worker is enough for all jobs.
+    """
     leases = Leases(engine, lease_seconds=settings.lease_seconds)
-    with bound_contextvars(job=job_id):
-        claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
-        if claim is None:
-            log.info("hint dropped")
-            return
-        log.info("job claimed", attempt=claim.job.attempt, token=claim.token)
-        store = store_of(settings)
-        job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
-        log.info("job left", status=job.status if job else "lost")
-        count(engine, job)
+    claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
+    if claim is None:
+        log.info("hint dropped", job=job_id)
+    while claim:
+        with bound_contextvars(job=claim.job.id):
+            log.info("job claimed", attempt=claim.job.attempt, token=claim.token)
+            store = store_of(settings)
+            job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
+            log.info("job left", status=job.status if job else "lost")
+            count(engine, job)
+        claim = None if shutting_down() else leases.claim_next(worker=worker_name())
 
 
 def count(engine: Engine, job: Job | None) -> None:

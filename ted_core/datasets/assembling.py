@@ -69,6 +69,7 @@ def samples(rows: Rows) -> Samples:
     inputs, table, usable = INPUTS[rows.spec.base_task](rows)
     found = labels(table, rows.roles.targets, places=rows.places, limits=rows.limits)
     keys = sample_keys(table[rows.roles.key] if rows.roles.key else None)
+    pa.default_memory_pool().release_unused()  # it would keep for later batches what training needs now
     codes = found.codes if len(usable) == rows.places.total else found.codes[usable]
     total, cache = rows.places.total, rows.limits.cache
     classes = named(found.classes, rows.schema, rows.roles.targets)

@@ -6,11 +6,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from ted_jobs.database import reading, writing
 
 FOLDER = str(Path(__file__).parent)
+LOCK = int.from_bytes(b"ted-jobs")
+"""PostgreSQL's name for the right to migrate."""
 
 
 def revision(engine: Engine) -> str | None:
@@ -27,9 +29,11 @@ def head() -> str:
 
 
 def upgrade(engine: Engine) -> None:
-    """Make or bring up to date every table, in one transaction."""
+    """Make or bring up to date every table, in one transaction. A second process that does so waits for the first."""
     config = Config()
     config.set_main_option("script_location", FOLDER)
     with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+            connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -58,6 +58,7 @@ ANY_TIME: dict[str, Callable[[Scene], None]] = {
 def strikes(scene: Scene, *, seed: int) -> Iterator[str]:
     """Fault after fault, with pauses; yields what was done. The seed decides the order and the pauses."""
     chance = random.Random(seed)  # noqa: S311 - to be repeatable, not secret
+    scene.service.struck()
     while True:
         time.sleep(chance.uniform(*PAUSE_SECONDS))
         name = chance.choice(sorted(ANY_TIME))
@@ -65,5 +66,4 @@ def strikes(scene: Scene, *, seed: int) -> Iterator[str]:
             ANY_TIME[name](scene)
         except psutil.NoSuchProcess:  # it has ended between being found and being struck
             continue
-        scene.service.struck()
         yield name

@@ -19,7 +19,7 @@ from tests.faults.faults import ROUNDS, SEEDS, Scene
 from tests.faults.ledger import LEDGER
 from tests.faults.matrix import BOTH, Row
 from tests.faults.service import Service, serving
-from tests.faults.verdict import stories
+from tests.faults.verdict import Golden, stories
 from tests.households import until
 
 
@@ -78,13 +78,17 @@ def cluster() -> Iterator[Cluster]:
 
 @dataclass(frozen=True)
 class Stage:
-    """A service, its database, and the content that each seed's manifest must have."""
+    """A service, its database, and the results that each seed has where nothing goes wrong."""
 
     database: str
     service: Service
     engine: Engine
     cluster: Cluster | None
-    golden: Mapping[int, str]
+    results: Mapping[int, Golden]
+
+    def golden(self, *digests: str) -> Mapping[int, Golden]:
+        """By seed, these digests of its undisturbed run."""
+        return {seed: {name: result[name] for name in digests} for seed, result in self.results.items()}
 
     def scene(self, driver: Driver) -> Scene:
         return Scene(self.service, driver, self.engine, self.cluster)
@@ -105,20 +109,21 @@ def staged(
     cluster = request.getfixturevalue("cluster") if request.param == "postgresql" else None
     url = cluster.url if cluster else f"sqlite:///{home / 'ted.db'}"
     with migrated(url) as engine, serving(home, database=url, roots=table.parent, runner=runner) as service:
-        yield Stage(request.param, service, engine, cluster, _golden(service, engine, body_on(table)))
+        yield Stage(request.param, service, engine, cluster, _undisturbed(service, engine, body_on(table)))
 
 
-def _golden(service: Service, engine: Engine, body: Body) -> dict[int, str]:
-    """What each seed selects where nothing goes wrong."""
+def _undisturbed(service: Service, engine: Engine, body: Body) -> dict[int, Golden]:
+    """The result of each seed."""
     driver = Driver(service.url, body=body, log=service.home / "golden.jsonl")
     promises = driver.submit(SEEDS)
     driver.close()
-    return {one.seed: _content(engine, one.job_id) for one in promises}
+    return {one.seed: _result(engine, one.job_id) for one in promises}
 
 
-def _content(engine: Engine, job_id: str) -> str:
+def _result(engine: Engine, job_id: str) -> Golden:
     until(lambda: stories(engine)[job_id].row.status == "succeeded")
-    return str(stories(engine)[job_id].row.result["content_sha256"])
+    result: Golden = stories(engine)[job_id].row.result
+    return result
 
 
 @pytest.fixture

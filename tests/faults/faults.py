@@ -17,8 +17,8 @@ from ted_jobs.database import reading, writing
 from ted_jobs.queue import celery_app, ring
 from ted_jobs.tables import checkpoints
 from tests.faults.cluster import Cluster
-from tests.faults.driver import Driver
-from tests.faults.service import LEASE, Service
+from tests.faults.driver import Driver, Promise
+from tests.faults.service import HEARTBEAT, LEASE, Service
 from tests.faults.verdict import stories, unfinished
 from tests.households import until
 
@@ -81,6 +81,7 @@ def standing(scene: Scene, at: str, seeds: Sequence[int] = SEEDS[:1], *, times: 
     scene.driver.begin(seeds)
     there = scene.service.reached(at)
     for _ in range(times - 1):
+        time.sleep(2 * HEARTBEAT)  # what it has said is heard
         scene.service.arm(at)
         there.resume()
         there = scene.service.reached(at)
@@ -293,8 +294,9 @@ def checkpoint_damaged(damage: Callable[[Path], None]) -> Fault:
     def strike(scene: Scene) -> None:
         noticed_before = scene.service.log("worker").count("checkpoint is damaged")
         with standing(scene, "after a round", times=ROUNDS) as there:
-            until(lambda: len(_kept(scene)) == ROUNDS - 1)
-            damage(_kept(scene)[-1])
+            (job,) = scene.driver.promises()
+            until(lambda: len(_kept(scene, job)) == ROUNDS - 1)
+            damage(_kept(scene, job)[-1])
             there.kill()
             scene.service.struck()
         until(lambda: scene.service.log("worker").count("checkpoint is damaged") > noticed_before)
@@ -302,8 +304,9 @@ def checkpoint_damaged(damage: Callable[[Path], None]) -> Fault:
     return strike
 
 
-def _kept(scene: Scene) -> list[Path]:
-    """The checkpoints of jobs that run, the newest last."""
+def _kept(scene: Scene, job: Promise) -> list[Path]:
+    """The job's checkpoints, the newest last."""
+    known = select(checkpoints.c.key).where(checkpoints.c.job_id == job.job_id)
     with reading(scene.engine) as connection:
-        keys = connection.scalars(select(checkpoints.c.key).order_by(checkpoints.c.id))
+        keys = connection.scalars(known.order_by(checkpoints.c.id))
         return [scene.service.settings.artifacts / key for key in keys]

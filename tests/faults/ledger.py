@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from tests.faults.verdict import Verdict
 
 COLUMNS = (
-    "{fault:<58} {database:<10} {jobs:>6} {lost:>5} {duplicated:>10} {stale:>5} {recovered:>9} {seconds:>8}  {ends}"
+    "{fault:<64} {database:<10} {jobs:>6} {lost:>5} {duplicated:>10} {stale:>5} {recovered:>9} {seconds:>8}  {ends}"
 )
 HEADINGS = {name: name for name in ("fault", "database", "jobs", "lost", "duplicated", "stale", "recovered", "seconds")}
 

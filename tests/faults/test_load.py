@@ -11,6 +11,7 @@ from tests.faults.chaos import strikes
 from tests.faults.conftest import Stage, body_on, staged
 from tests.faults.driver import Driver, Promise, promised_in
 from tests.faults.ledger import LEDGER
+from tests.faults.matrix import CONTENT
 from tests.faults.service import IDLE_RUNNER
 from tests.faults.verdict import judged
 from tests.households import until
@@ -42,7 +43,7 @@ def p99(promises: Sequence[Promise]) -> float:
 
 def check(stage: Stage, log: Path, name: str) -> None:
     promises, root = promised_in(log), stage.service.settings.artifacts
-    verdict = judged(stage.engine, promises, golden=stage.golden, root=root, struck_at=stage.service.struck_at)
+    verdict = judged(stage.engine, promises, golden=stage.golden(CONTENT), root=root, struck_at=stage.service.struck_at)
     LEDGER.note(name, stage.database, verdict)
     assert verdict.nothing_lost
 

@@ -12,7 +12,7 @@ from tests.faults.conftest import Stage, body_on
 from tests.faults.driver import Driver, promised_in
 from tests.faults.faults import SEEDS, NotPossibleHere, cut_short, flip_a_byte, standing
 from tests.faults.ledger import LEDGER
-from tests.faults.matrix import MATRIX, Row
+from tests.faults.matrix import CONTENT, MATRIX, Row
 from tests.faults.service import LEASE, SWEEP
 from tests.faults.verdict import Verdict, judged
 from tests.households import until
@@ -29,7 +29,7 @@ def test_nothing_is_lost_when(stage: Stage, row: Row, driver: Driver, tmp_path: 
     except NotPossibleHere as reason:
         pytest.skip(str(reason))
 
-    verdict = settled(stage, driver, tmp_path, name=str(row))
+    verdict = settled(stage, driver, tmp_path, name=str(row), agrees=row.agrees)
     assert verdict.nothing_lost
     assert verdict.ends == {"succeeded": verdict.jobs}
     assert verdict.seconds < RECOVERY_SECONDS
@@ -67,12 +67,12 @@ def test_a_client_notices_a_damaged_manifest(
     assert not (tmp_path / "manifest.parquet").exists()
 
 
-def settled(stage: Stage, driver: Driver, folder: Path, *, name: str) -> Verdict:
+def settled(stage: Stage, driver: Driver, folder: Path, *, name: str, agrees: str = CONTENT) -> Verdict:
     """The verdict once every promised job has ended and no process of a job is left; noted in the ledger."""
     driver.promises()
     until(stage.scene(driver).settled, seconds=90)
     until(lambda: not stage.service.runners(), seconds=5)
     promises, root = promised_in(folder / "promises.jsonl"), stage.service.settings.artifacts
-    verdict = judged(stage.engine, promises, golden=stage.golden, root=root, struck_at=stage.service.struck_at)
+    verdict = judged(stage.engine, promises, golden=stage.golden(agrees), root=root, struck_at=stage.service.struck_at)
     LEDGER.note(name, stage.database, verdict)
     return verdict

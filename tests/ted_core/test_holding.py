@@ -94,9 +94,7 @@ def test_large_inputs_are_measured_in_smaller_batches() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize("free", [1 << 40, 0])
-def test_an_accelerator_holds_what_it_has_room_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int
-) -> None:
+def test_an_accelerator_holds_what_it_has_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free, free))
     inputs = in_a_file(IMAGES, tmp_path).inputs
 

@@ -121,5 +121,3 @@ def test_what_is_no_checkpoint_is_refused(damage: bytes | None, tmp_path: Path) 
 def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointUnusable):
         checkpoint.read(tmp_path / "nowhere")
-
-

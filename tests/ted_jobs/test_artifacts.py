@@ -1,5 +1,6 @@
 """Published files are whole, digested, and never overwritten."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,17 @@ def test_a_store_that_cannot_be_written_is_reported_as_such(tmp_path: Path) -> N
 
     with pytest.raises(StorageFull):
         ArtifactStore(blocked).put(source, job_id="job_1", token=1, kind="manifest")
+
+
+def test_what_did_not_fit_leaves_its_room_to_others(tmp_path: Path) -> None:
+    source, store = tmp_path / "state", ArtifactStore(tmp_path / "store")
+    source.write_bytes(bytes(1 << 20))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, before[1]))
+    try:
+        with pytest.raises(StorageFull):
+            store.keep(source, key="job_1/checkpoints/1-state", kind="checkpoint")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert list((tmp_path / "store/job_1/checkpoints").iterdir()) == []

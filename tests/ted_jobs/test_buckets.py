@@ -92,6 +92,11 @@ def test_without_an_answer_the_store_is_said_to_be_away(manifest: Path) -> None:
         Bucket(ObjectUri.parse("s3://bucket/folder")).put(manifest, job_id="job_1", token=1, kind="manifest")
 
 
+def test_what_cannot_be_removed_now_is_no_crash(manifest: Path) -> None:
+    with stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
+        Bucket(ObjectUri.parse("s3://bucket/folder")).remove("job_1/checkpoints")
+
+
 def test_checkpoints_lie_there_as_well(
     bucket: Bucket, engine: Engine, store: JobStore, leases: Leases, tmp_path: Path
 ) -> None:

@@ -83,6 +83,22 @@ def test_only_whole_ones_are_handed_out_the_newest_first(
     assert [path.read_text() for path in rest] == ["state a"]
 
 
+def test_one_that_cannot_be_read_is_passed_over(
+    checkpoints: Checkpoints, claim: Claim, root: Path, tmp_path: Path
+) -> None:
+    for name in "ab":
+        checkpoints.add(claim, written(tmp_path, name))
+    (tmp_path / "copies").mkdir()
+    last = root / checkpoints.of(claim.job.id)[0].key
+    last.unlink()
+    last.mkdir()
+
+    rest = checkpoints.whole(claim.job.id, folder=tmp_path / "copies")
+
+    assert [path.read_text() for path in rest] == ["state a"]
+    assert list((tmp_path / "copies").iterdir()) == rest
+
+
 def test_forgetting_removes_rows_and_files(checkpoints: Checkpoints, claim: Claim, root: Path, tmp_path: Path) -> None:
     checkpoints.add(claim, written(tmp_path, "a"))
 

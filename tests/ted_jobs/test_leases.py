@@ -267,3 +267,11 @@ def test_attempts_that_ran_out_of_memory_are_counted(store: JobStore, leases: Le
 
     assert again
     assert leases.times_out_of_memory(again) == 1
+
+
+def test_the_next_job_is_the_one_that_has_waited_longest(store: JobStore, leases: Leases) -> None:
+    first, second = submitted(store), submitted(store)
+
+    claims = [leases.claim_next(worker="w") for _ in range(3)]
+
+    assert [claim and claim.job.id for claim in claims] == [first, second, None]

@@ -1,13 +1,13 @@
 """What is forgotten, and what is not, on both databases."""
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, insert, select, update
 
 from ted_jobs import retention
 from ted_jobs.database import now, reading, writing
 from ted_jobs.leases import Leases
 from ted_jobs.store import IdempotencyKey, JobStore
-from ted_jobs.tables import artifacts, events, idempotency, jobs, outbox
+from ted_jobs.tables import artifacts, checkpoints, events, idempotency, jobs, outbox
 from tests.ted_jobs.conftest import SPEC, SUMMARY
 from tests.ted_jobs.test_store import claimed, submitted
 
@@ -75,3 +75,17 @@ def test_a_key_is_remembered_for_a_week(store: JobStore, engine: Engine) -> None
 
     assert (age_keys(6.9), age_keys(7.1)) == (0, 1)
     assert rows(engine)["jobs"] == 1
+
+
+def test_checkpoints_of_jobs_that_have_ended_are_forgotten(store: JobStore, leases: Leases, engine: Engine) -> None:
+    ended, running = claimed(store, leases), claimed(store, leases)
+    with writing(engine) as connection:
+        for claim in (ended, running):
+            facts = {"job_id": claim.job.id, "key": "key", "bytes": 1, "sha256": "0"}
+            connection.execute(insert(checkpoints).values(**facts, created_at=now()))
+    leases.begin_finalizing(ended)
+    leases.finish(ended, published=[], result={})
+
+    assert [retention.forget_checkpoints(engine) for _ in range(2)] == [1, 0]
+    with reading(engine) as connection:
+        assert list(connection.scalars(select(checkpoints.c.job_id))) == [running.job.id]

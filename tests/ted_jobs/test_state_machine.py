@@ -220,6 +220,6 @@ class Jobs(RuleBasedStateMachine):
 
 def test_whatever_happens_in_whatever_order_jobs_are_as_their_model(engine: Engine) -> None:
     quick = settings(
-        max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     run_state_machine_as_test(lambda: Jobs(engine), settings=quick)

@@ -1,14 +1,18 @@
 """What the sweeper makes of jobs that nobody looks after, on both databases."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, update
 
 from ted_jobs import outbox, upkeep
-from ted_jobs.database import now, writing
+from ted_jobs.database import now, reading, writing
+from ted_jobs.job import Job
 from ted_jobs.leases import Leases
 from ted_jobs.status import JobStatus
 from ted_jobs.store import JobStore
 from ted_jobs.tables import jobs
+from ted_jobs.tallies import LEASE_EXPIRIES, totals
 from tests.ted_jobs.test_store import claimed, submitted
 
 
@@ -41,6 +45,27 @@ def test_a_job_being_cancelled_whose_worker_is_gone_ends_as_cancelled_whatever_i
     assert job.status is JobStatus.CANCELLED
 
 
+def test_a_worker_that_comes_back_at_the_last_moment_keeps_its_job_and_is_not_counted(
+    store: JobStore, leases: Leases, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite lets nobody write between the sweeper's look and its writing")
+    claim = claimed(store, leases)
+    set_back(engine, "lease_expires_at")
+    move = upkeep.move
+
+    def too_late(*arguments: Any, **options: Any) -> Job | None:
+        leases.heartbeat(claim)
+        return move(*arguments, **options)
+
+    monkeypatch.setattr(upkeep, "move", too_late)
+
+    assert upkeep.reap_expired_leases(engine) == []
+    assert store.job(claim.job.id, tenant="default").status is JobStatus.RUNNING
+    with reading(engine) as connection:
+        assert (LEASE_EXPIRIES, "") not in totals(connection)
+
+
 def test_sweeping_twice_does_nothing_more(store: JobStore, leases: Leases, engine: Engine) -> None:
     claimed(store, leases)
     set_back(engine, "lease_expires_at")
@@ -62,3 +87,26 @@ def test_jobs_whose_hints_seem_lost_are_rung_again_together_and_once(
 
     outbox.drain(engine, rung.append, seconds=60)
     assert sorted(rung) == sorted(job_ids)
+
+
+def test_jobs_that_wait_beside_a_broker_without_hints_are_rung_for_however_patient_they_were(
+    store: JobStore, engine: Engine
+) -> None:
+    job_id = submitted(store)
+    outbox.drain(engine, lambda _: None, seconds=60)
+    assert upkeep.ring_the_idle(engine, hints_lying=lambda: 0) == 0, "it may be on its way to a worker"
+
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(queued_at=now(-60)))
+
+    assert upkeep.ring_the_idle(engine, hints_lying=lambda: 1) == 0
+    assert [upkeep.ring_the_idle(engine, hints_lying=lambda: 0) for _ in range(2)] == [1, 0]
+    rung: list[str] = []
+    outbox.drain(engine, rung.append, seconds=60)
+    assert rung == [job_id]
+
+
+def test_nobody_asks_the_broker_while_no_job_waits(store: JobStore, leases: Leases, engine: Engine) -> None:
+    claimed(store, leases)
+
+    assert upkeep.ring_the_idle(engine, hints_lying=lambda: pytest.fail("it was asked")) == 0

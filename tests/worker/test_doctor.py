@@ -207,6 +207,19 @@ def test_a_setting_that_cannot_be_read_is_named_without_its_value(monkeypatch: p
     assert "hunter2" not in str(found)
 
 
+def test_a_check_that_breaks_off_is_a_problem_and_keeps_no_other_from_being_made(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    for name, value in {"HOME": str(settings.home), "BROKER_URL": "post://:hunter2@office", "DEVICE": "cpu"}.items():
+        monkeypatch.setenv(f"TED_{name}", value)
+
+    found = list(examine())
+
+    assert only(iter(found), "broker").verdict == "problem"
+    assert only(iter(found), "device").verdict == "ok"
+    assert "hunter2" not in str(found)
+
+
 def test_the_doctor_itself_loads_no_torch() -> None:
     code = "import sys, worker.doctor.__main__; sys.exit('torch' in sys.modules)"
 

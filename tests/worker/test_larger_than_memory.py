@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -24,23 +25,27 @@ MIB = 1 << 20
 FIXED, PER_ROW = 192 * MIB, 250
 """Bytes that a runner takes above what it takes idle, and those for each row, as docs/running.md states them."""
 TIMES = 4
-ROWS_AT_A_TIME = 4096
-SIDE, COLUMNS = 32, 512
+ROWS_AT_A_TIME = 8192
+SIDE, COLUMNS = 32, 128
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not say what is anonymous")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the kernel does not say what is anonymous"
+)
 Batches = Iterator[pa.RecordBatch]
 
 
 def images(size: int) -> Batches:
-    """Coloured squares that take so many bytes once they are decoded."""
+    """Noise, brighter by class, that takes so many bytes once it is decoded."""
+    chance = np.random.default_rng(0)
     for start, count in _blocks(size // (3 * SIDE**2)):
         labels = np.arange(start, start + count) % 10
-        yield pa.record_batch({"image": [_bitmap(int(label)) for label in labels], "label": labels})
+        pixels = chance.integers(0, 150, (count, SIDE, SIDE, 3), np.uint8) + 10 * labels.astype(np.uint8)[:, None, None, None]
+        yield pa.record_batch({"image": [_bitmap(one) for one in pixels], "label": labels})
 
 
-def _bitmap(label: int) -> bytes:
+def _bitmap(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (SIDE, SIDE), (25 * label, 255 - 25 * label, 100)).save(buffer, "BMP")
+    Image.fromarray(pixels).save(buffer, "BMP")
     return buffer.getvalue()
 
 
@@ -64,9 +69,7 @@ def _blocks(rows: int) -> Iterator[tuple[int, int]]:
 def written(path: Path, batches: Batches) -> Path:
     first = next(batches)
     with pq.ParquetWriter(path, first.schema) as file:
-        for batch in (first, *[]):
-            file.write_batch(batch)
-        for batch in batches:
+        for batch in chain([first], batches):
             file.write_batch(batch)
     return path
 
@@ -105,7 +108,9 @@ class Watched:
         assert self.process.stdout
         with self.process as process, process.stdin as lifeline:
             print(assignment.model_dump_json(), file=lifeline, flush=True)
-            last = next(message for line in process.stdout if (message := json.loads(line))["kind"] in ("staged", "failed"))
+            last = next(
+                message for line in process.stdout if (message := json.loads(line))["kind"] in ("staged", "failed")
+            )
         watcher.join()
         return last
 
@@ -113,7 +118,9 @@ class Watched:
 def assignment(data: Path, *, task: str, memory: int) -> Assignment:
     dataset = {"uri": str(data), "task": task, "missing": "impute" if task.startswith("tabular") else "refuse"}
     proxy = {"name": "mlp", "epochs": 2, "batch_size": 1024}
-    spec = JobSpec.model_validate({"dataset": dataset, "proxy": proxy, "plan": {"keep_ratio": 0.5, "q": 1, "rounds": 2}})
+    spec = JobSpec.model_validate(
+        {"dataset": dataset, "proxy": proxy, "plan": {"keep_ratio": 0.5, "q": 1, "rounds": 2}}
+    )
     folder = data.parent / "work"
     folder.mkdir(exist_ok=True)
     return Assignment(
@@ -134,7 +141,9 @@ def assignment(data: Path, *, task: str, memory: int) -> Assignment:
 KINDS: dict[str, Callable[[int], Batches]] = {"image-classification": images, "tabular-classification": table}
 
 
-@pytest.mark.parametrize("memory", [64 * MIB, pytest.param(256 * MIB, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize(
+    "memory", [64 * MIB, pytest.param(256 * MIB, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+)
 @pytest.mark.parametrize("task", KINDS)
 def test_a_runner_stays_within_its_memory(tmp_path: Path, task: str, memory: int) -> None:
     data = written(tmp_path / "data.parquet", KINDS[task](TIMES * memory))

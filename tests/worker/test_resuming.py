@@ -17,6 +17,7 @@ from ted_jobs.status import JobStatus
 from ted_jobs.store import JobStore
 from tests.households import until
 from tests.worker.test_supervisor import Background, runners
+from worker.checkpoints import run_of
 from worker.supervisor import Supervisor
 
 Claimed = Callable[..., Claim]
@@ -164,3 +165,18 @@ def test_another_jobs_checkpoint_is_not_gone_on_with(
     assert job
     assert job.status is JobStatus.SUCCEEDED
     assert not events(store, other, "resumed")
+
+
+@pytest.mark.parametrize(
+    ("device", "alike"), [pytest.param("cpu", False, id="a CPU"), pytest.param("cuda", True, id="a GPU")]
+)
+def test_more_threads_make_another_run_of_it_where_they_add_up(
+    claimed: Claimed, supervised: Callable[[Claim], Supervisor], device: str, alike: bool
+) -> None:
+    supervisor = supervised(claimed(**JOB))
+    assignment = supervisor._assignment()
+    others = assignment.model_copy(update={"threads": assignment.threads + 1})
+
+    runs = {run_of(each, fingerprint="same", device=device) for each in (assignment, others)}
+
+    assert (len(runs) == 1) is alike

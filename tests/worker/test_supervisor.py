@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -208,6 +209,23 @@ def test_a_runner_that_crashes_leaves_its_trace_in_the_reason(
     assert job is not None
     assert job.status is JobStatus.QUEUED
     assert "no such luck" in (job.status_reason or "")
+
+
+def test_a_runner_that_is_slow_to_go_away_does_not_cost_its_job_the_lease(
+    claimed: Claimed, supervised: Supervised, leases: Leases, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lingering = "import os, time; os.close(1); time.sleep(4); os._exit(3)"
+    monkeypatch.setattr("worker.child.COMMAND", (sys.executable, "-c", lingering))
+    leases.lease_seconds = 1.5
+    work = Background(supervised(claimed()))
+
+    time.sleep(3)
+    reaped = reap_expired_leases(engine)
+    work.join(10)
+
+    assert reaped == []
+    assert work.left is not None
+    assert "status 3" in (work.left.status_reason or "")
 
 
 # --- data that only the rows give away ------------------------------------------------------------------------------

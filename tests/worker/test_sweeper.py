@@ -42,11 +42,12 @@ def test_another_cannot_resign_in_the_leaders_name(engine: Engine) -> None:
     assert not upkeep.lead(engine, sweeper.ROLE, holder="somebody else", seconds=60)
 
 
-def test_a_chore_that_fails_keeps_no_other_from_being_done(engine: Engine) -> None:
+@pytest.mark.parametrize("error", [BrokerError("no broker"), ValueError("a row that cannot be read")])
+def test_a_chore_that_fails_keeps_no_other_from_being_done(engine: Engine, error: Exception) -> None:
     done: list[str] = []
 
     def fail(_: Engine) -> None:
-        raise BrokerError("no broker")
+        raise error
 
     sweeper.sweep(engine, todo={"fail": fail, "note": lambda _: done.append("swept")}, holder="leader")
 

@@ -22,7 +22,7 @@ def totals(engine: Engine) -> dict[tuple[str, str], float]:
         return dict(tallies.totals(connection))
 
 
-def queued(claimed: Callable[..., Claim], leases: Leases, **job: int) -> str:
+def queued(claimed: Callable[..., Claim], leases: Leases, **job: object) -> str:
     """The id of a job that waits."""
     return leases.hand_back(claimed(**job)).id
 
@@ -69,3 +69,24 @@ def test_every_line_that_a_worker_logs_names_its_job(
         run(taken, engine, settings)
 
     assert [(line["event"], line["job"]) for line in lines] == [("hint dropped", taken)]
+
+
+def test_a_worker_goes_on_with_the_next_job_until_none_is_left(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim], leases: Leases, store: JobStore
+) -> None:
+    first, second = (queued(claimed, leases, method="random") for _ in range(2))
+
+    run(first, engine, settings)
+
+    assert [store.job(one, tenant="default").status for one in (first, second)] == ["succeeded", "succeeded"]
+
+
+def test_a_worker_that_shuts_down_takes_no_other_job(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim], leases: Leases, store: JobStore
+) -> None:
+    first, second = (queued(claimed, leases, method="random") for _ in range(2))
+    asked = iter([False])
+
+    answer(first, engine=engine, settings=settings, shutting_down=lambda: next(asked, True))
+
+    assert {store.job(one, tenant="default").status for one in (first, second)} == {"queued"}

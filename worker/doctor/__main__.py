@@ -9,7 +9,8 @@ from ted_jobs.settings import Settings
 from worker.doctor import broker, database, device, folders
 from worker.doctor.finding import Finding, ok, problem
 
-CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+Check = Callable[[Settings], Iterator[Finding]]
+CHECKS: tuple[Check, ...] = (
     folders.written,
     folders.read,
     database.database,
@@ -27,14 +28,29 @@ def examine() -> Iterator[Finding]:
         return
     yield ok("settings", f"home {settings.home}")
     for check in CHECKS:
+        yield from _attempted(check, settings)
+
+
+def _attempted(check: Check, settings: Settings) -> Iterator[Finding]:
+    """The check's findings. Where it breaks off, that is one: a setting may name what this machine does not have.
+
+    What the error says may hold a password.
+    """
+    try:
         yield from check(settings)
+    except Exception as error:
+        subject = check.__module__.rpartition(".")[2]
+        fact = f"could not be examined ({type(error).__name__})"
+        yield problem(subject, fact, "Compare its settings with ted_jobs/settings.py, which lists them all.")
 
 
 def _unreadable(error: ValidationError) -> Iterator[Finding]:
     """What each variable holds stays out of it: some are secrets."""
     for fault in error.errors():
         name = "TED_" + "_".join(map(str, fault["loc"])).upper()
-        yield problem("settings", f"{name}: {fault['msg']}", "Correct the variable; docs/running.md lists them all.")
+        yield problem(
+            "settings", f"{name}: {fault['msg']}", "Correct the variable; ted_jobs/settings.py lists them all."
+        )
 
 
 def main() -> None:

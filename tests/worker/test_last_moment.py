@@ -1,0 +1,88 @@
+"""What happens between an attempt's last heartbeat and its end, or before its first one."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from ted_core.errors import StorageFull
+from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.checkpoints import Checkpoints
+from ted_jobs.job import Artifact, Job, JobError
+from ted_jobs.leases import Claim, Leases
+from ted_jobs.settings import Settings
+from ted_jobs.status import JobStatus
+from ted_jobs.store import JobStore
+from ted_jobs.upkeep import reap_expired_leases
+from worker.supervisor import Supervisor
+
+Claimed = Callable[..., Claim]
+Supervised = Callable[[Claim], Supervisor]
+
+
+def test_a_client_that_cancels_when_the_runner_is_done_need_not_wait_for_the_lease_to_expire(
+    claimed: Claimed, supervised: Supervised, store: JobStore, leases: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, begin = claimed(), leases.begin_finalizing
+
+    def too_late(held: Claim) -> None:
+        store.cancel(held.job.id, tenant="default")
+        begin(held)
+
+    monkeypatch.setattr(leases, "begin_finalizing", too_late)
+
+    job = supervised(claim).run()
+
+    assert job
+    assert job.status is JobStatus.CANCELLED
+
+
+def test_a_worker_whose_store_fails_after_its_lease_was_lost_leaves_the_job_to_others(
+    claimed: Claimed, supervised: Supervised, leases: Leases, store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed()
+
+    def full(*_: object, **__: object) -> Artifact:
+        leases.fail(claim, error)
+        assert leases.claim(claim.job.id, worker="another")
+        raise StorageFull("no room")
+
+    error = JobError("lost", "as a sweeper would say", retryable=True)
+    monkeypatch.setattr(ArtifactStore, "keep", full)
+
+    assert supervised(claim).run() is None
+    assert store.job(claim.job.id, tenant="default").status is JobStatus.RUNNING
+
+
+def test_the_lease_outlives_a_store_that_is_slow_to_give_a_checkpoint(
+    claimed: Claimed, engine: Engine, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts, fetch = ArtifactStore(settings.artifacts), ArtifactStore.fetch
+    short, claim = Leases(engine, lease_seconds=1), claimed()
+    (tmp_path / "state").write_bytes(b"of another run")
+    Checkpoints(engine, artifacts).add(claim, tmp_path / "state")
+    short.heartbeat(claim)
+
+    def slowly(self: ArtifactStore, artifact: Artifact, to: Path) -> bool:
+        time.sleep(2)
+        return fetch(self, artifact, to)
+
+    monkeypatch.setattr(ArtifactStore, "fetch", slowly)
+    stop, reaped = threading.Event(), list[Job]()
+
+    def sweep() -> None:
+        while not stop.wait(0.1):
+            reaped.extend(reap_expired_leases(engine))
+
+    sweeping = threading.Thread(target=sweep)
+    sweeping.start()
+
+    job = Supervisor(claim, leases=short, store=artifacts, settings=settings).run()
+    stop.set()
+    sweeping.join()
+
+    assert job
+    assert (job.status, job.attempt, reaped) == (JobStatus.SUCCEEDED, 1, [])
