@@ -35,10 +35,11 @@ def kept(folder: Path, key: str, ending: str, *, write: Callable[[Path], None], 
 
 
 def whole(folder: Path, key: str, ending: str) -> Path | None:
-    """The file of this key whose content is what its name says; damaged ones are removed."""
+    """The file of this key whose content is what its name says, which counts as used; damaged ones are removed."""
     for path in folder.glob(f"{key}.*{ending}"):
         with suppress(OSError):
             if path.name == _name(key, path, ending):
+                os.utime(path)  # most file systems note reading at most once a day
                 return path
         path.unlink(missing_ok=True)
     return None

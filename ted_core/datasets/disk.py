@@ -49,8 +49,13 @@ class DiskSource(Source):
         return cls(path, name, kind, found.st_size, found.st_mtime_ns, is_link=is_link)
 
     def within(self, roots: Sequence[Root]) -> "DiskSource":
-        """As in ``Source``; ``path`` no longer leads over links, ``name`` is what it was."""
+        """As in ``Source``; ``path`` no longer leads over links, ``name`` is what it was.
+
+        Raises DatasetUnreadable too, for a name that is not UTF-8.
+        """
+        _refuse_bytes(self.path)
         proved = self.at(inside(Path(self.path), roots=roots), name=self.name)
+        _refuse_bytes(proved.path)
         if self.inside is None:
             return proved
         return replace(proved, inside=tuple(file.within(roots) if file.is_link else file for file in self.inside))
@@ -75,7 +80,7 @@ class DiskSource(Source):
         except OSError as error:
             raise DatasetUnreadable(f"{error.filename!a} cannot be listed ({error.strerror})", field=FIELD) from error
         except UnicodeEncodeError as error:
-            raise DatasetUnreadable(f"{error.object!a} is no name in UTF-8; rename it", field=FIELD) from error
+            raise _no_text(error) from error
 
     def _walk(self, suffixes: tuple[str, ...]) -> Iterator["DiskSource"]:
         pending = [""]
@@ -104,6 +109,18 @@ class DiskSource(Source):
 
     def mapped_stream(self) -> pa.NativeFile:
         return pa.memory_map(self.path)
+
+
+def _refuse_bytes(path: str) -> None:
+    """Raise DatasetUnreadable for bytes that are not UTF-8: Arrow cannot open them, JSON cannot say them."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise _no_text(error) from error
+
+
+def _no_text(error: UnicodeEncodeError) -> DatasetUnreadable:
+    return DatasetUnreadable(f"{error.object!a} is no name in UTF-8; rename it", field=FIELD)
 
 
 def _visible(folder: str) -> list[os.DirEntry[str]]:

@@ -12,6 +12,7 @@ from ted_core.errors import DatasetTooLarge
 INPUTS_SHARE = 4
 """Inputs may take one part in so many of the memory; reading, training and what each row needs take the others."""
 
+
 @dataclass(frozen=True)
 class Limits:
     """How loading may use the machine, and what it tolerates."""

@@ -65,6 +65,8 @@ def _read_header(file: Readable) -> Header:
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, by_column, dtype = read(file)
+    if min(shape, default=0) < 0 or not dtype.itemsize:
+        raise ValueError("a header tells of values that cannot be")
     return Header(shape, dtype, by_column and len(shape) > 1)
 
 

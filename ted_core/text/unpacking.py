@@ -4,8 +4,10 @@ Transformers parse a GGUF file anew for the configuration, the tokenizer and the
 the vocabulary in Python. A folder with the weights as safetensors is read in a fraction of that.
 """
 
+import os
 import shutil
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,10 +32,13 @@ def unpacked(path: Path, cache: Path) -> Path:
 
 
 def _whole(cache: Path, key: str) -> Path | None:
-    """The folder of this key, if nothing of it is missing or damaged."""
+    """The folder of this key, whose files count as used, if nothing of it is missing or damaged."""
     for folder in cache.glob(f"{key}.*{ENDING}"):
-        if folder.name == _name(key, folder):
-            return folder
+        with suppress(OSError):  # somebody is making room
+            if folder.name == _name(key, folder):
+                for file in folder.iterdir():
+                    os.utime(file)
+                return folder
         shutil.rmtree(folder, ignore_errors=True)
     return None
 

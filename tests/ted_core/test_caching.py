@@ -1,9 +1,11 @@
 """What is kept for later jobs stays within a limit."""
 
 import os
+import time
 from pathlib import Path
 
 from ted_core.caching import draft, trim
+from ted_core.caching import kept as cached
 
 
 def kept(folder: Path, *, ages: dict[str, int]) -> None:
@@ -18,6 +20,24 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
     trim(tmp_path, at_most=250)
 
     assert {path.name for path in tmp_path.iterdir()} == {"new", "newest"}
+
+
+def test_what_is_found_again_counts_as_used(tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        path.write_bytes(b"x" * 100)
+
+    def found(key: str) -> bytes:
+        return cached(tmp_path, key, ".x", write=write, read=Path.read_bytes)
+
+    for age, key in ((200, "mine"), (100, "newer")):
+        found(key)
+        then = time.time() - age
+        os.utime(next(tmp_path.glob(f"{key}.*")), (then + 1, then))  # read since, so that reading is not noted again
+    found("mine")
+
+    trim(tmp_path, at_most=100)
+
+    assert [path.name.partition(".")[0] for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_within_the_limit_everything_stays(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ class Model:
         else:
             self.status = JobStatus.QUEUED if again and self.attempt < MAX_ATTEMPTS else JobStatus.FAILED
 
+    def be_reaped(self) -> None:
+        """Its worker fell silent: past its deadline it is not tried again, unless all that was left was to publish it."""
+        if self.overdue and self.status is JobStatus.RUNNING:
+            self.status = JobStatus.EXPIRED
+        else:
+            self.end_attempt(again=True)
+
 
 class Jobs(RuleBasedStateMachine):
     """Clients, workers and a sweeper on one store."""
@@ -183,7 +190,7 @@ class Jobs(RuleBasedStateMachine):
         silent = {id_ for id_, model in self.models.items() if model.lapsed and model.status in HELD}
         assert reaped == silent
         for job_id in silent:
-            self.models[job_id].end_attempt(again=True)
+            self.models[job_id].be_reaped()
 
         expired = {job.id for job in upkeep.expire_overdue(self.engine)}
         assert expired == {id_ for id_, model in self.models.items() if model.overdue and model.status == "queued"}

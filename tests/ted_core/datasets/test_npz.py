@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.lib import format as npy
 
 from ted_core.datasets import DatasetSummary, Limits, Samples
 from ted_core.datasets.disk import DiskSource
@@ -196,6 +197,14 @@ def test_an_archive_of_other_things_is_refused(path: Path) -> None:
         archive.writestr("y.npy", "nor this")
 
     assert refused_on_sight(DatasetUnreadable, path).field == "dataset.format"
+
+
+@pytest.mark.parametrize("header", [{"shape": (-4, 2), "descr": "<f4"}, {"shape": (4, 2), "descr": "<U0"}])
+def test_an_array_that_cannot_be_is_refused_on_sight(path: Path, header: dict[str, Any]) -> None:
+    with zipfile.ZipFile(path, "w") as archive, archive.open("x.npy", "w") as file:
+        npy.write_array_header_1_0(file, header | {"fortran_order": False})
+
+    assert "values that cannot be" in refused_on_sight(DatasetUnreadable, path).fact
 
 
 def test_damage_inside_an_array_is_refused_once_it_is_read(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Several files are one dataset: which files, and in what order."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_only_the_asterisk_means_something_else_than_itself(folder: Path) -> Non
     parquet(folder / "[part]-4.parquet", x=[7], label=[7])
 
     assert read(folder / "[part]-*") == [4, 7]
+
+
+def test_a_name_that_is_not_utf_8_is_refused_where_it_counts(folder: Path) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/part-\xff.parquet")).write_bytes(b"")
+
+    assert r"part-\udcff.parquet' is no name in UTF-8" in refused_on_sight(DatasetUnreadable, folder).fact
+    assert read(folder / "part-1*") == [0, 1]
 
 
 def test_a_file_whose_name_holds_an_asterisk_is_that_file(folder: Path) -> None:

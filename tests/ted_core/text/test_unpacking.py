@@ -60,6 +60,7 @@ def test_it_is_found_again_and_another_file_has_another_folder(file: Path, tmp_p
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "a file is gone": lambda folder: (folder / "config.json").unlink(),
     "the weights are cut short": lambda folder: (folder / "model.safetensors").write_bytes(b"{}"),
+    "a file goes as it is looked at": lambda folder: (folder / "gone.json").symlink_to(folder / "nowhere"),
     "a setting was changed": lambda folder: (folder / "config.json").write_text("{}"),
 }
 
