@@ -49,7 +49,7 @@ class Model:
             self.status = JobStatus.QUEUED if again and self.attempt < MAX_ATTEMPTS else JobStatus.FAILED
 
     def be_reaped(self) -> None:
-        """Its worker fell silent: past its deadline it is not tried again, unless all that was left was to publish it."""
+        """Its worker fell silent: past its deadline it is not tried again, unless only its publishing was left."""
         if self.overdue and self.status is JobStatus.RUNNING:
             self.status = JobStatus.EXPIRED
         else:
