@@ -28,6 +28,8 @@ def check_shapes(inputs: tuple[int, ...], labels: tuple[int, ...]) -> None:
         raise DatasetUnreadable(
             f"Inputs of shape {inputs} and labels of shape {labels} do not match", field="dataset.uri"
         )
+    if 0 in inputs[1:]:
+        raise DatasetUnreadable(f"Inputs of shape {inputs} hold nothing", field="dataset.uri")
 
 
 def check_types(inputs: np.dtype, labels: np.dtype, *, ndim: int, spec: DatasetSpec) -> None:

@@ -1,6 +1,7 @@
 """Samples → the vectors that a frozen pretrained model makes of them, once for all models that train on them."""
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,9 @@ def features(samples: Samples, folder: Path, *, device: str = "cpu") -> Features
 
 
 def _key(samples: Samples, folder: Path, device: str) -> str:
-    """Devices calculate in different precisions, and another torch may round otherwise."""
-    made_by = [torch.device(device).type, multiplies_bfloat16(torch.device(device)), torch.__version__]
+    """Devices calculate in different precisions, and other versions may round otherwise."""
+    kind, versions = torch.device(device), [torch.__version__, version("transformers")]
+    made_by = [kind.type, multiplies_bfloat16(kind), *versions]
     inputs = samples.inputs
     of = digest_of(inputs) if isinstance(inputs, np.ndarray) else token_key(inputs, folder)
     return key_of(inputs=of, model=files_digest(model_files(folder)), made_by=made_by)

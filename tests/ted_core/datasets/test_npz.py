@@ -230,3 +230,12 @@ def test_whatever_byte_is_damaged_the_error_is_one_of_ours(path: Path, data: st.
         assert error.field is not None
     else:
         assert rows == 300
+
+
+@pytest.mark.parametrize("shape", [(6, 0), (6, 0, 8)])
+def test_inputs_that_hold_nothing_are_refused_on_sight(path: Path, shape: tuple[int, ...]) -> None:
+    task = "image-classification" if len(shape) > 2 else "tabular-classification"
+
+    error = refused_on_sight(DatasetUnreadable, npz(path, x=np.zeros(shape, np.uint8), y=Y), task=task)
+
+    assert "hold nothing" in error.fact
