@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     """Where runners train: cpu, cuda, mps, or auto for the best that is there."""
     runner_threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
     runner_memory_bytes: Annotated[int, Field(ge=1 << 28, default_factory=half_of_the_memory)]
-    """What a runner may take beside what it takes idle; half of the machine's memory unless set. Decoded inputs of more
+    """What a job is planned for, though no ceiling; half of the machine's memory unless set. Decoded inputs of more
     than a quarter of it go to ``cache``."""
     runner_memory_ceiling: Annotated[int | None, Field(ge=1 << 28)] = None
     """Bytes beside what it takes idle that the kernel gives a runner at most (RLIMIT_DATA), so that the runner fails
