@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,9 +58,10 @@ class ArtifactStore:
         return sha256_of(to) == artifact.sha256
 
     def remove(self, key: str) -> None:
-        """Remove a file, or all files under a folder; what is not there is no error."""
+        """Remove a file, or all files under a folder; what is not there, or will not go, is left to the sweeper."""
         path = self.root / key
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _place(source: Path, destination: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -18,8 +19,11 @@ from ted_jobs.job import Job
 from ted_jobs.leases import Leases
 from ted_jobs.queue import PRUNE
 from ted_jobs.settings import Settings
+from ted_jobs.status import JobStatus
 from ted_jobs.tallies import FENCED, PHASE_SECONDS, PHASES, tally
 from worker.supervisor import Supervisor
+
+LONGEST_PAUSE, POLL_SECONDS = 60.0, 0.1
 
 log = structlog.get_logger()
 
@@ -51,8 +55,10 @@ def outliving_sigterm() -> Iterator[None]:
 def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool]) -> None:
     """Run the job if it is still queued, and then those that have waited longest, until none is left.
 
-    Ten hints for one job do no harm, and one that reaches a worker is enough for all jobs.
+    Ten hints for one job do no harm, and one that reaches a worker is enough for all jobs. A worker whose attempts fail
+    pauses, longer each time: one without a disk or a GPU must not use up the attempts of all jobs.
     """
+    failures = 0
     leases = Leases(engine, lease_seconds=settings.lease_seconds)
     claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
     if claim is None:
@@ -64,7 +70,21 @@ def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Ca
             job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
             log.info("job left", status=job.status if job else "lost")
             count(engine, job)
+        failures = failures + 1 if job and _may_be_this_workers_fault(job) else 0
+        pause(failures, shutting_down)
         claim = None if shutting_down() else leases.claim_next(worker=worker_name())
+
+
+def _may_be_this_workers_fault(job: Job) -> bool:
+    """Whether the attempt failed for a reason that another one may not meet."""
+    return job.status is JobStatus.QUEUED or bool((job.error or {}).get("retryable"))
+
+
+def pause(failures: int, shutting_down: Callable[[], bool]) -> None:
+    """Wait after so many failures in a row, a second and twice as long each time, but for a worker that shuts down."""
+    over = time.monotonic() + (min(2 ** (failures - 1), LONGEST_PAUSE) if failures else 0)
+    while time.monotonic() < over and not shutting_down():
+        time.sleep(POLL_SECONDS)
 
 
 def count(engine: Engine, job: Job | None) -> None:

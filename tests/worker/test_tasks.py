@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+import pytest
 from sqlalchemy import Engine, update
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
@@ -14,7 +15,7 @@ from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
 from ted_jobs.tables import jobs
 from tests.households import until
-from worker.tasks import answer
+from worker.tasks import answer, pause
 
 
 def totals(engine: Engine) -> dict[tuple[str, str], float]:
@@ -90,3 +91,38 @@ def test_a_worker_that_shuts_down_takes_no_other_job(
     answer(first, engine=engine, settings=settings, shutting_down=lambda: next(asked, True))
 
     assert {store.job(one, tenant="default").status for one in (first, second)} == {"queued"}
+
+
+def test_a_worker_that_keeps_failing_pauses_longer_each_time(
+    engine: Engine,
+    settings: Settings,
+    claimed: Callable[..., Claim],
+    leases: Leases,
+    store: JobStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (settings.home / "no folder").write_text("")
+    broken = settings.model_copy(update={"artifact_root": settings.home / "no folder"})
+    pauses: list[int] = []
+    monkeypatch.setattr("worker.tasks.pause", lambda failures, _: pauses.append(failures))
+
+    run(job_id := queued(claimed, leases, method="random"), engine, broken)
+
+    assert store.job(job_id, tenant="default").status == "failed"
+    assert pauses == [1, 2]
+
+
+def test_a_pause_grows_and_ends_where_the_worker_shuts_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, slept = [0.0], list[float]()
+    monkeypatch.setattr("worker.tasks.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("worker.tasks.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+
+    for failures in (0, 1, 3, 50):
+        now[0] = 0
+        pause(failures, lambda: False)
+        slept.append(round(now[0]))
+    assert slept == [0, 1, 4, 60]
+
+    now[0] = 0
+    pause(9, lambda: True)
+    assert now[0] == 0
