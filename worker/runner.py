@@ -36,8 +36,8 @@ from worker.pace import Pace
 from worker.stopwatch import Stopwatch
 
 Report = Callable[[Said], None]
-SIGNS_OF_TOO_LITTLE = ("DefaultCPUAllocator", "can't start new thread")
-"""What runtime errors say where it is memory that ran out."""
+SIGNS_OF_TOO_LITTLE = ("DefaultCPUAllocator", "can't start new thread", "could not create a primitive")
+"""What runtime errors say where it is memory that ran out, of torch, of Python and of oneDNN."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
