@@ -22,7 +22,8 @@ from worker.supervisor import Supervisor
 
 Claimed = Callable[..., Claim]
 ROUNDS = 12
-JOB = {"epochs": 2 * ROUNDS, "rounds": ROUNDS, "q": 1}
+JOB = {"epochs": 20 * ROUNDS, "rounds": ROUNDS, "q": 1}
+"""Ten epochs a round: long enough to be interrupted on a quick machine."""
 
 
 @pytest.fixture
