@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from ted_core.content import sha256_of
+
 UNFINISHED = ".partial"
 MOMENT, HOUR = 60, 3600
 """Seconds in which the writer of a new file has surely locked it, and in which whole folders are written."""
@@ -80,12 +82,6 @@ def key_of(**facts: object) -> str:
 def files_digest(files: Iterable[Path]) -> str:
     """The hexadecimal SHA-256 over the names and the contents of the files."""
     return key_of(files=[(path.name, sha256_of(path)) for path in files])
-
-
-def sha256_of(path: Path) -> str:
-    """The hexadecimal SHA-256 of the file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # --- room -------------------------------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 """Where published files live. A file is written once, under its attempt's own token, and never changed."""
 
-import hashlib
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from ted_core.content import sha256_of
 from ted_core.errors import StorageFull
 from ted_jobs.job import Artifact
 
@@ -86,9 +86,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def sha256_of(path: Path) -> str:
-    """The hexadecimal SHA-256 of the file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

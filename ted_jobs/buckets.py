@@ -6,14 +6,13 @@ from typing import BinaryIO, cast
 
 from pyarrow import fs
 
+from ted_core.content import sha256_of
 from ted_core.errors import StorageFull, StoreUnavailable
 from ted_core.objects import ObjectUri, trouble
-from ted_jobs.artifacts import ArtifactStore, sha256_of
+from ted_jobs.artifacts import CHUNK_BYTES, ArtifactStore
 from ted_jobs.job import Artifact
 from ted_jobs.presigning import presigned
 from ted_jobs.settings import Settings
-
-CHUNK_BYTES = 1 << 20
 
 
 class Bucket(ArtifactStore):

@@ -58,7 +58,7 @@ def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Ca
     Ten hints for one job do no harm, and one that reaches a worker is enough for all jobs. A worker whose attempts fail
     pauses, longer each time: one without a disk or a GPU must not use up the attempts of all jobs.
     """
-    failures = 0
+    store, failures = store_of(settings), 0
     leases = Leases(engine, lease_seconds=settings.lease_seconds)
     claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
     if claim is None:
@@ -66,7 +66,6 @@ def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Ca
     while claim:
         with bound_contextvars(job=claim.job.id):
             log.info("job claimed", attempt=claim.job.attempt, token=claim.token)
-            store = store_of(settings)
             job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
             log.info("job left", status=job.status if job else "lost")
             count(engine, job)

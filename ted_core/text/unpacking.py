@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
-from ted_core.caching import UNFINISHED, files_digest, key_of, sha256_of
+from ted_core.caching import UNFINISHED, files_digest, key_of
+from ted_core.content import sha256_of
 from ted_core.text.pretrained import config_of, model_of, tokenizer_of
 
 ENDING = ".model"

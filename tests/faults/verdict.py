@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from ted_jobs.artifacts import sha256_of
+from ted_core.content import sha256_of
 from ted_jobs.database import reading
 from ted_jobs.status import HELD, MOVES, JobStatus
 from ted_jobs.tables import artifacts, events, idempotency, jobs

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ted_core.content import sha256_of
 from ted_core.errors import StorageFull
-from ted_jobs.artifacts import ArtifactStore, sha256_of
+from ted_jobs.artifacts import ArtifactStore
 
 
 def test_a_published_file_is_a_whole_copy_with_its_digest(tmp_path: Path) -> None:
