@@ -27,6 +27,8 @@ jobs = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("tenant", String(64), nullable=False),
+    Column("key_id", String(40)),
+    Column("retry_of", String(40)),
     Column("status", String(16), nullable=False),
     Column("status_reason", Text),
     Column("spec", JSON, nullable=False),
@@ -52,6 +54,7 @@ jobs = Table(
     Index("ix_jobs_tenant_created_at_id", "tenant", "created_at", "id"),
     Index("ix_jobs_status_lease_expires_at", "status", "lease_expires_at"),
     Index("ix_jobs_finished_at", "finished_at"),
+    Index("ix_jobs_key_id_status", "key_id", "status"),
 )
 
 events = Table(
@@ -122,4 +125,70 @@ tallies = Table(
     Column("counter", String(40), nullable=False),
     Column("kind", String(40), nullable=False),
     Column("amount", Float, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("most_queued", Integer),
+    Column("most_running", Integer),
+    Column("requests_per_minute", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Index("ix_keys_digest", "digest", unique=True),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_registrations_tenant_kind_name", "tenant", "kind", "name", unique=True),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("secret", String(100), nullable=False),
+    Column("former_secret", String(100)),
+    Column("former_secret_until", UtcDateTime),
+    Column("disabled_reason", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_webhooks_tenant", "tenant"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("webhook_id", String(40), ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE")),
+    Column("type", String(40), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("status_code", Integer),
+    Column("error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("ix_deliveries_due_at", "due_at"),
+    Index("ix_deliveries_webhook_id_created_at", "webhook_id", "created_at"),
+    Index("ix_deliveries_job_id", "job_id"),
 )
