@@ -20,23 +20,13 @@ from ted_core.checkpoint import State, of_array, of_number
 from ted_core.datasets import Samples
 from ted_core.measurement import InLogits
 from ted_core.meter import Meter
-from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
 from ted_core.rounds import Candidate, Choice
 from ted_core.sampling import Drawing
 from ted_core.training import Trainee
+from ted_core.workload import FIRST, GRID, shortened, slice_share
 
-GRID = (0.125, 0.25, 0.5, 1.0, 3.0, 9.0)
-"""The exponents that can be chosen. Towards large ones results differ less, so the steps are longer."""
-FIRST = (0.5, 1.0)
-"""Measured first; the better one shows in which direction to go on."""
-SLICE_ROWS, SMALLEST_SLICE, LARGEST_SLICE = 3000, 0.1, 0.2
-"""Rows that make a difference of a point visible, and the share of all samples that they may be."""
-FEWEST_EPOCHS, WHOLE_RUN = 2, 0.1
-BATCH_FACTOR = 2
-"""Larger batches are cheaper. The learning rate grows with them (Goyal et al. 2017, arXiv 1706.02677): a run that takes
-too few steps would favour easy rows."""
 SLICE, INITIALIZATION, ORDER = range(300, 303)
 """What randomness is for; apart from every other use."""
 
@@ -159,33 +149,6 @@ def climb(run: Callable[[float], Ran], *, grid: tuple[float, ...], first: tuple[
             break
         best = ran[-1].accuracy
     return ran
-
-
-def most_rows(samples: int, plan: PruningPlan, proxy: Training) -> int:
-    """Row-visits of training that choosing takes at most, but for chance in what the slice holds."""
-    longest = max(GRID.index(FIRST[0]), len(GRID) - 1 - GRID.index(FIRST[1]))
-    rows = round((1 - slice_share(samples)) * plan.rows_kept(samples))
-    return (len(FIRST) + longest + 1) * shortened(proxy, plan).epochs * rows
-
-
-def slice_share(samples: int) -> float:
-    """The share of all samples that no candidate is trained on."""
-    return min(max(SLICE_ROWS / samples, SMALLEST_SLICE), LARGEST_SLICE)
-
-
-def shortened(proxy: Training, plan: PruningPlan) -> Training:
-    """How a candidate's proxy is trained: the fewer rows it is given, the longer.
-
-    As long as the proxy itself where that takes no more than a tenth of a full run; about a third as long where most
-    rows are kept.
-    """
-    share = max(0.5 - 0.2 * plan.keep_ratio, min(1, WHOLE_RUN / plan.keep_ratio))
-    changes = {
-        "epochs": max(FEWEST_EPOCHS, round(share * proxy.epochs)),
-        "batch_size": BATCH_FACTOR * proxy.batch_size,
-        "learning_rate": BATCH_FACTOR * proxy.learning_rate,
-    }
-    return proxy.model_copy(update=changes)
 
 
 def _standard_error(one: Ran, other: Ran) -> float:

@@ -159,6 +159,10 @@ class ManifestMismatch(TedError):
     was made from."""
 
 
+class RecutUnsuited(TedError):
+    """These decisions hold for the keep ratio they were made for only; submit a job with the other ratio."""
+
+
 # --- the machine gave out -------------------------------------------------------------------------------------------
 
 

@@ -42,8 +42,7 @@ def check(
     classes = 0 if kind == "dialogue" else classes
     if kind != "dialogue" and classes < FEWEST_CLASSES:
         raise SingleClass(f"The dataset has {classes} class", field="dataset.target")
-    _check_rows(plan, rows=rows, classes=classes)
-    _check_floor(plan)
+    check_ratio(plan, rows=rows, classes=classes)
     if plan.method in WATCHING_METHODS and training.epochs < FEWEST_WATCHED_EPOCHS:
         raise TooFewRounds(f"Method {plan.method} watches more than {training.epochs} epochs", field="proxy.epochs")
     if plan.rounds and plan.rounds > training.epochs:
@@ -70,14 +69,13 @@ def _check_method(plan: PruningPlan, proxy: ProxySpec, *, one_class: bool) -> No
         raise MethodUnsuited(f"Score parameter with {proxy.name} on this dataset", field="plan.score")
 
 
-def _check_rows(plan: PruningPlan, *, rows: int, classes: int) -> None:
+def check_ratio(plan: PruningPlan, *, rows: int, classes: int) -> None:
+    """Raise TooFewRowsKept where the plan keeps too few rows for the classes, the twins or its own class floor."""
     kept = plan.rows_kept(rows)
     if kept < max(classes, FEWEST_ROWS_KEPT):
         fact = f"A keep_ratio of {plan.keep_ratio} leaves {kept} of {rows} rows for {classes} classes"
         raise TooFewRowsKept(fact, field="plan.keep_ratio")
 
-
-def _check_floor(plan: PruningPlan) -> None:
     if plan.class_floor > plan.keep_ratio:
         fact = f"A class_floor of {plan.class_floor} keeps more than a keep_ratio of {plan.keep_ratio}"
         raise TooFewRowsKept(fact, field="plan.class_floor")

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ted_core.checkpoint import State, joined, of_array, of_number, part
-from ted_core.choice import Race, Ran, choose, most_rows
+from ted_core.choice import Race, Ran, choose
 from ted_core.datasets import Samples
 from ted_core.execution import Execution
 from ted_core.measurement import MEASUREMENTS
@@ -13,8 +13,9 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
 from ted_core.rounds import Choice, Round
 from ted_core.sampling import Drawing
-from ted_core.schedule import epochs_of_round, loop_epochs, row_visits, survivors
+from ted_core.schedule import epochs_of_round, loop_epochs, survivors
 from ted_core.twins import Twins
+from ted_core.workload import in_the_loop
 
 PROVISIONAL_Q = 1.0
 """The exponent of the loop as long as q is still to be chosen."""
@@ -30,7 +31,8 @@ class Loop:
         self.rounds = plan.rounds or loop_epochs(proxy.epochs)
         self.epochs = max(self.rounds, loop_epochs(proxy.epochs))
         self.counts = survivors(len(samples), plan.rows_kept(len(samples)), rounds=self.rounds)
-        self.meter, self.keeper = Meter(execution.watch, rounds=self.rounds, work=self._work()), execution.keeper
+        work = in_the_loop(len(samples), plan, proxy)
+        self.meter, self.keeper = Meter(execution.watch, rounds=self.rounds, work=work), execution.keeper
         longer = proxy.model_copy(update={"epochs": self.epochs})
         self.twins = Twins(samples, longer, seed=plan.seed, device=execution.device)
         self.measured, self.drawing = MEASUREMENTS[plan.score](len(samples)), Drawing(samples.groups, plan)
@@ -41,11 +43,6 @@ class Loop:
         """The candidates for the exponent that were tried."""
         if self.keeper.found:
             self._take_up(self.keeper.found)
-
-    def _work(self) -> int:
-        """Row-visits of training, at most."""
-        choosing = most_rows(len(self.samples), self.plan, self.proxy) if self.plan.q == "auto" else 0
-        return choosing + row_visits(len(self.samples), self.counts, epochs=self.epochs)
 
     @property
     def rounds_left(self) -> range:

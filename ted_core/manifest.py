@@ -49,6 +49,7 @@ DECISIONS_SCHEMA = pa.schema(
         pa.field("last_round", pa.uint16(), nullable=False),
         pa.field("reason", CATEGORY, nullable=False),
         pa.field("base_performance", pa.float32()),
+        pa.field("label", CATEGORY),
     ]
 )
 
@@ -74,20 +75,21 @@ class Manifest:
 def read(path: str | Path) -> Manifest:
     """The manifest at ``path``. Raises ManifestMismatch where it is not one, or was cut short or altered."""
     try:
-        manifest = Manifest(Path(path), _read_metadata(Path(path)))
+        manifest = Manifest(Path(path), read_metadata(Path(path), MANIFEST_SCHEMA))
         _check_indices(manifest)
     except (OSError, pa.ArrowException) as error:
         raise ManifestMismatch(f"{path} is not a readable Parquet file ({error})") from error
     return manifest
 
 
-def _read_metadata(path: Path) -> ManifestMetadata:
-    schema = pq.read_schema(path)
-    facts = (schema.metadata or {}).get(METADATA_KEY)
+def read_metadata(path: Path, schema: pa.Schema) -> ManifestMetadata:
+    """What a file with this schema says of itself. Raises ManifestMismatch."""
+    found = pq.read_schema(path)
+    facts = (found.metadata or {}).get(METADATA_KEY)
     if facts is None:
         raise ManifestMismatch(f"{path} carries no TED metadata")
-    if not schema.remove_metadata().equals(MANIFEST_SCHEMA):
-        raise ManifestMismatch(f"{path} has other columns than a manifest has")
+    if not found.remove_metadata().equals(schema):
+        raise ManifestMismatch(f"{path} has other columns than this version of TED writes")
     try:
         return ManifestMetadata.model_validate_json(facts)
     except ValidationError as error:

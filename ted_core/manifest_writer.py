@@ -1,7 +1,7 @@
 """Makes the two files of a manifest: streamed, flushed, and visible only when whole."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Int32, UInt64
 
 from ted_core.content import ContentDigest, combined, indices_digest
 from ted_core.decisions import Decisions, Reason
@@ -37,8 +38,8 @@ def write(folder: Path, decisions: Decisions, *, provenance: Provenance) -> Writ
     shard_rows = [shard.rows for shard in provenance.dataset.shards]
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "manifest.parquet", folder / "decisions.parquet"
-    _write_file(paths[0], MANIFEST_SCHEMA, batches=_retained(decisions, shard_rows), metadata=metadata)
-    _write_file(paths[1], DECISIONS_SCHEMA, batches=_all(decisions), metadata=metadata)
+    write_file(paths[0], MANIFEST_SCHEMA, batches=_retained(decisions, shard_rows), metadata=metadata)
+    write_file(paths[1], DECISIONS_SCHEMA, batches=_all(decisions), metadata=metadata)
     return WrittenManifest(*paths, metadata)
 
 
@@ -64,26 +65,39 @@ def _content(decisions: Decisions, shard_rows: list[int]) -> str:
 
 def _retained(decisions: Decisions, shard_rows: list[int]) -> Iterator[pa.RecordBatch]:
     """The manifest's rows, a row group at a time."""
-    first_row = np.concatenate([[0], np.cumsum(shard_rows, dtype=np.uint64)]).astype(np.uint64)
     classes = pa.array(decisions.classes, pa.string())
     for rows in _groups(np.flatnonzero(decisions.kept).astype(np.uint64)):
-        shard = (np.searchsorted(first_row, rows, side="right") - 1).astype(np.uint32)
-        label = decisions.label[rows]
-        columns = {
-            "row_index": rows,
-            "shard": shard,
-            "row_in_shard": rows - first_row[shard],
-            "sample_key": _keys(decisions, rows),
-            "score": decisions.score[rows],
-            "weight": np.ones(len(rows), np.float32),
-            "label": pa.DictionaryArray.from_arrays(pa.array(label, mask=label < 0), classes),
-        }
-        yield pa.record_batch(columns, schema=MANIFEST_SCHEMA)
+        yield manifest_batch(
+            rows,
+            shard_rows,
+            sample_key=_keys(decisions, rows),
+            score=decisions.score[rows],
+            label=_label(decisions.label[rows], classes),
+        )
+
+
+def manifest_batch(
+    rows: UInt64[np.ndarray, " rows"], shard_rows: Sequence[int], *, sample_key: pa.Array, score: Any, label: pa.Array
+) -> pa.RecordBatch:
+    """Rows of a manifest; ``shard_rows`` are the rows of all the dataset's files, in order."""
+    first_row = np.concatenate([[0], np.cumsum(shard_rows, dtype=np.uint64)]).astype(np.uint64)
+    shard = (np.searchsorted(first_row, rows, side="right") - 1).astype(np.uint32)
+    columns = {
+        "row_index": rows,
+        "shard": shard,
+        "row_in_shard": rows - first_row[shard],
+        "sample_key": sample_key,
+        "score": score,
+        "weight": np.ones(len(rows), np.float32),
+        "label": label,
+    }
+    return pa.record_batch(columns, schema=MANIFEST_SCHEMA)
 
 
 def _all(decisions: Decisions) -> Iterator[pa.RecordBatch]:
     """The decisions' rows, a row group at a time."""
     phrases = pa.array([reason.phrase for reason in Reason], pa.string())
+    classes = pa.array(decisions.classes, pa.string())
     for rows in _groups(np.arange(len(decisions.kept), dtype=np.uint64)):
         part = slice(int(rows[0]), int(rows[-1]) + 1)
         columns = {
@@ -96,6 +110,7 @@ def _all(decisions: Decisions) -> Iterator[pa.RecordBatch]:
             "last_round": decisions.last_round[part],
             "reason": pa.DictionaryArray.from_arrays(decisions.reason[part].astype(np.int32), phrases),
             "base_performance": _base(decisions, rows),
+            "label": _label(decisions.label[part], classes),
         }
         yield pa.record_batch(columns, schema=DECISIONS_SCHEMA)
 
@@ -103,6 +118,10 @@ def _all(decisions: Decisions) -> Iterator[pa.RecordBatch]:
 def _groups(rows: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(rows), ROWS_PER_GROUP):
         yield rows[start : start + ROWS_PER_GROUP]
+
+
+def _label(label: Int32[np.ndarray, " rows"], classes: pa.Array) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(label, mask=label < 0), classes)
 
 
 def _keys(decisions: Decisions, rows: np.ndarray) -> pa.Array:
@@ -117,9 +136,8 @@ def _base(decisions: Decisions, rows: np.ndarray) -> pa.Array:
     return pa.array(decisions.base_performance[rows])
 
 
-def _write_file(
-    path: Path, schema: pa.Schema, *, batches: Iterator[pa.RecordBatch], metadata: ManifestMetadata
-) -> None:
+def write_file(path: Path, schema: pa.Schema, *, batches: Iterator[pa.RecordBatch], metadata: ManifestMetadata) -> None:
+    """The batches as a file, which appears under its name only when it is complete."""
     described = schema.with_metadata({METADATA_KEY: metadata.model_dump_json()})
     with _appearing_whole(path) as partial, pq.ParquetWriter(partial, described, **_layout(schema)) as writer:
         for batch in batches:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 Group = Literal["ted.proxies", "ted.tasks", "ted.datasets"]
 T = TypeVar("T")
@@ -54,3 +54,8 @@ def known(group: Group, own: Collection[str]) -> Callable[[str], str]:
         return name
 
     return check
+
+
+def listed(group: Group, own: Collection[str]) -> Callable[[dict[str, Any]], None]:
+    """Writes into a JSON schema the names that ``known`` takes."""
+    return lambda schema: schema.update(enum=[*own, *installed(group)])

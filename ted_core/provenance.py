@@ -104,6 +104,9 @@ class Provenance(_Facts):
     versions: dict[str, str]
     job_id: str | None = None
     parent: str | None = None
+    """``content_sha256`` of the decisions that a re-cut manifest was derived from, without training."""
+    parent_keep_ratio: float | None = None
+    """What those were made for; exponent and scores are still theirs."""
     created_at: datetime
 
 

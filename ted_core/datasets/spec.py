@@ -4,12 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ted_core.plugins import TaskFamily, known, plugin
+from ted_core.plugins import TaskFamily, known, listed, plugin
 
 FORMATS = ("parquet", "jsonl", "csv", "arrow", "hf", "image-folder", "webdataset", "npz", "idx")
 TASKS = ("image-classification", "tabular-classification", "text-classification", "causal-lm")
-Format = Annotated[str, Field(max_length=100), AfterValidator(known("ted.datasets", FORMATS))]
-Task = Annotated[str, Field(max_length=100), AfterValidator(known("ted.tasks", TASKS))]
+Format = Annotated[
+    str,
+    Field(max_length=100, json_schema_extra=listed("ted.datasets", FORMATS)),
+    AfterValidator(known("ted.datasets", FORMATS)),
+]
+Task = Annotated[
+    str,
+    Field(max_length=100, json_schema_extra=listed("ted.tasks", TASKS)),
+    AfterValidator(known("ted.tasks", TASKS)),
+]
 Missing = Literal["refuse", "impute"]
 ColumnName = Annotated[str, Field(max_length=1024)]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from ted_core.caching import files_digest
 from ted_core.datasets.disk import inside
 from ted_core.errors import DatasetNotAllowed, UnknownModel
 from ted_core.proxies.spec import ProxySpec, family_of
@@ -31,6 +32,19 @@ def located(proxy: ProxySpec, *, roots: Sequence[Path]) -> ProxySpec:
         return proxy
     path = _in_roots(name, roots) if name not in PACKAGED else _packaged(name)
     return proxy.model_copy(update={"model": str(path)})
+
+
+def model_digest(proxy: ProxySpec) -> str | None:
+    """The hexadecimal SHA-256 over the files of its pretrained model; None where the proxy starts from nothing.
+
+    Raises UnknownModel.
+    """
+    if proxy.resolved().model is None:
+        return None
+    path = folder_of(proxy)
+    from ted_core.text.pretrained import model_files  # noqa: PLC0415 - transformers are an extra
+
+    return files_digest(model_files(path))
 
 
 def unpacked(proxy: ProxySpec, *, cache: Path | None) -> ProxySpec:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ted_core.batches import Scaling, Table
-from ted_core.choice import FIRST, GRID, Race, Ran, choose, climb, most_rows, shortened
+from ted_core.choice import Race, Ran, choose, climb
 from ted_core.datasets import Samples
 from ted_core.measurement import InLogits
 from ted_core.meter import Meter
@@ -14,6 +14,7 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
 from ted_core.pruning import prune
 from ted_core.sampling import Drawing
+from ted_core.workload import FIRST, GRID, most_rows, shortened
 from tests.ted_core import examples
 
 PROXY = ProxySpec(name="mlp", epochs=6)
