@@ -175,7 +175,7 @@ def both_servers() -> Iterator[dict[str, Endpoint]]:
     """The empty endpoint, and one job in the real service."""
     with TemporaryDirectory() as home:
         path = f"/v1/jobs/{stored_job(Settings(home=Path(home), database_url=''))}"
-        settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}"}
+        settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}", "TED_AUTH": "open"}
         with serving(["-c", EMPTY_APP, "{fd}"]) as empty, serving(["-m", "service"], **settings) as service:
             yield {"empty": Endpoint(empty, "/empty"), "job": Endpoint(service, path)}
 

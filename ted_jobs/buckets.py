@@ -7,9 +7,10 @@ from typing import BinaryIO, cast
 from pyarrow import fs
 
 from ted_core.content import sha256_of
-from ted_core.errors import StorageFull, StoreUnavailable
+from ted_core.errors import StorageFull, StoreRefused, StoreUnavailable, TedError
 from ted_core.objects import ObjectUri, trouble
 from ted_jobs.artifacts import CHUNK_BYTES, ArtifactStore
+from ted_jobs.errors import ArtifactsRefused
 from ted_jobs.job import Artifact
 from ted_jobs.presigning import presigned
 from ted_jobs.settings import Settings
@@ -29,17 +30,17 @@ class Bucket(ArtifactStore):
                 shutil.copyfileobj(file, stream, CHUNK_BYTES)
             stored = self._filesystem.get_file_info(self._path(key)).size
         except OSError as error:
-            raise trouble(error) or StorageFull(f"{key}: {error}") from error
+            raise _trouble(error) or StorageFull(f"{key}: {error}") from error
         if stored != artifact.bytes:
             raise StoreUnavailable(f"{key} has {stored} bytes in the store, not {artifact.bytes}")
         return artifact
 
     def open(self, artifact: Artifact) -> BinaryIO:
-        """The object for random access. Raises FileNotFoundError, StoreUnavailable."""
+        """The object for random access. Raises FileNotFoundError, ArtifactsRefused, StoreUnavailable."""
         try:
             return cast(BinaryIO, self._filesystem.open_input_file(self._path(artifact.key)))
         except OSError as error:
-            if known := trouble(error):
+            if known := _trouble(error):
                 raise known from error
             raise
 
@@ -51,7 +52,7 @@ class Bucket(ArtifactStore):
         return presigned(uri, seconds=self.link_seconds, filename=filename)
 
     def remove(self, key: str) -> None:
-        """See ``ArtifactStore``. Raises StoreRefused, StoreUnavailable."""
+        """See ``ArtifactStore``. Raises ArtifactsRefused, StoreUnavailable."""
         path = self._path(key)
         try:
             found = self._filesystem.get_file_info(path).type
@@ -60,7 +61,7 @@ class Bucket(ArtifactStore):
             elif found is fs.FileType.File:
                 self._filesystem.delete_file(path)
         except OSError as error:
-            raise trouble(error) or StoreUnavailable(f"{key}: {error}") from error
+            raise _trouble(error) or StoreUnavailable(f"{key}: {error}") from error
 
     @property
     def _filesystem(self) -> fs.FileSystem:
@@ -68,6 +69,12 @@ class Bucket(ArtifactStore):
 
     def _path(self, key: str) -> str:
         return f"{self.uri.path}/{key}"
+
+
+def _trouble(error: OSError) -> TedError | None:
+    """See ``ted_core.objects.trouble``. That this store refuses is the operator's business, never the client's."""
+    known = trouble(error)
+    return ArtifactsRefused(known.fact) if isinstance(known, StoreRefused) else known
 
 
 def store_of(settings: Settings) -> ArtifactStore:

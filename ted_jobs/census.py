@@ -7,8 +7,9 @@ from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.sql.selectable import Select
 
 from ted_jobs.database import now, reading
+from ted_jobs.deliveries import DeliveryStatus
 from ted_jobs.status import HELD, JobStatus
-from ted_jobs.tables import jobs, leaders, outbox
+from ted_jobs.tables import deliveries, jobs, leaders, outbox
 from ted_jobs.tallies import Key, totals
 
 
@@ -31,6 +32,9 @@ class Census:
     """Hints that have not been published."""
     stale_leases: Waiting
     """Jobs whose worker is silent and that no sweeper has put back."""
+    deliveries: Mapping[DeliveryStatus, int]
+    due: Waiting
+    """Deliveries whose time has come."""
     sweeper: str | None
     """Who sweeps; None where nobody does."""
     totals: Mapping[Key, float]
@@ -46,6 +50,8 @@ def census(engine: Engine) -> Census:
             queued=_waiting(connection, queued),
             hints=_waiting(connection, select(outbox.c.created_at)),
             stale_leases=_waiting(connection, stale),
+            deliveries=_deliveries(connection),
+            due=_waiting(connection, select(deliveries.c.due_at).where(deliveries.c.due_at < now())),
             sweeper=connection.scalar(select(leaders.c.holder).where(leaders.c.expires_at > now())),
             totals=totals(connection),
         )
@@ -54,6 +60,11 @@ def census(engine: Engine) -> Census:
 def _by_status(connection: Connection) -> dict[JobStatus, int]:
     counted = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
     return dict.fromkeys(JobStatus, 0) | {JobStatus(status): count for status, count in counted}
+
+
+def _deliveries(connection: Connection) -> dict[DeliveryStatus, int]:
+    counted = connection.execute(select(deliveries.c.status, func.count()).group_by(deliveries.c.status))
+    return dict.fromkeys(DeliveryStatus, 0) | {DeliveryStatus(status): count for status, count in counted}
 
 
 def _waiting(connection: Connection, since: Select[tuple[Row]]) -> Waiting:  # type: ignore[type-arg]

@@ -37,6 +37,8 @@ class Checkpoints:
             held = update(jobs).where(*claim.holds()).values(lease_token=claim.token).returning(jobs.c.id)
             if connection.execute(held).one_or_none() is None:
                 raise LeaseLost(claim.job.id)
+            # Where the answer to a commit was lost and it is done again, a second row would make the file look stale.
+            connection.execute(delete(checkpoints).where(checkpoints.c.key == key))
             facts = {"key": file.key, "bytes": file.bytes, "sha256": file.sha256}
             connection.execute(insert(checkpoints).values(job_id=claim.job.id, created_at=now(), **facts))
             known = select(checkpoints.c.id).where(checkpoints.c.job_id == claim.job.id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, Float, create_engine, event, literal
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
@@ -31,6 +32,9 @@ for until tomorrow."""
 
 # What clients send is no business of the log, where a failed statement ends up.
 POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "hide_parameters": True}
+
+READ_ONLY = "25006"
+"""What PostgreSQL calls it when a server that is about to be, or no longer is, the first refuses to write."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -114,3 +118,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection = plain.execution_options(writes=True)
         with connection.begin():
             yield connection
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database and not what was asked of it is to blame: the same may go well in a while."""
+    if not isinstance(error, DBAPIError):
+        return False
+    lost = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    return lost or getattr(error.orig, "sqlstate", None) == READ_ONLY

@@ -1,6 +1,6 @@
 """What a job store refuses, as facts with a remedy."""
 
-from ted_core.errors import TedError
+from ted_core.errors import StoreRefused, TedError
 
 
 class JobNotFound(TedError):
@@ -15,12 +15,57 @@ class NotCancellable(TedError):
     """The job is already finalizing or has ended; there is nothing left to cancel."""
 
 
+class JobNotEnded(TedError):
+    """The job has not ended yet; wait until it has, or cancel it first."""
+
+
 class IdempotencyConflict(TedError):
     """This Idempotency-Key was used with another request body; send the first body again or choose a new key."""
 
 
 class UnknownCursor(TedError):
-    """The cursor does not point at a job of yours; start again without it."""
+    """The cursor does not point at anything of yours in this list; start again without it."""
+
+
+class ArtifactsRefused(StoreRefused):
+    """The artifact store did not let this service in, or grants it no more room; its operator has to give API, sweeper
+    and workers credentials that may list, read, write and delete there (TED_ARTIFACT_ROOT)."""
+
+    retryable = True
+
+
+class JobUnreadable(TedError):
+    """Another version of TED stored this job, and this one cannot tell what it asks for; have the operator run one
+    version everywhere."""
+
+
+class KeyNotFound(TedError):
+    """There is no such key; `ted keys list` shows those there are."""
+
+
+class TooManyQueued(TedError):
+    """The key has as many jobs waiting as it may; submit again, with the same Idempotency-Key, when some of them have
+    started."""
+
+
+class WebhookNotFound(TedError):
+    """There is no such webhook; check the id, and that it belongs to this key."""
+
+
+class DeliveryNotFound(TedError):
+    """This webhook has no such delivery; check the id, or whether it was too long ago to be kept."""
+
+
+class TooManyWebhooks(TedError):
+    """There may be no more webhooks; delete one that is not needed, or have one receiver take in more events."""
+
+
+class WebhookDisabled(TedError):
+    """The webhook is disabled, so nothing is sent to it; enable it first with PATCH and enabled: true."""
+
+
+class TargetRefused(TedError):
+    """A webhook's URL must be https and lead to public addresses only, without user name and fragment."""
 
 
 class LeaseLost(TedError):
@@ -45,3 +90,19 @@ class LeaseExpired(TedError):
     """The worker stopped answering; it was killed, cut off or its machine is gone."""
 
     retryable = True
+
+
+class NotRegistered(TedError):
+    """Nothing is registered under this name; GET /v1/datasets and GET /v1/proxies list the names there are."""
+
+
+class UnknownDataset(TedError):
+    """No dataset is registered under this name; GET /v1/datasets lists those that are, or give its uri and task."""
+
+
+class NameTaken(TedError):
+    """The name already stands for something else; choose another, or DELETE what it stands for first."""
+
+
+class TooManyNames(TedError):
+    """More names are not kept; DELETE some that no job needs any longer."""

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Row
 
+from ted_jobs.errors import JobUnreadable
 from ted_jobs.spec import JobSpec
 from ted_jobs.status import JobStatus
 
@@ -33,7 +36,8 @@ class Job:
     tenant: str
     status: JobStatus
     status_reason: str | None
-    spec: JobSpec
+    document: Json
+    """``spec`` as it is stored."""
     dataset_guard: str
     rows_in: int
     attempt: int
@@ -48,12 +52,23 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     deadline_at: datetime | None
+    retry_of: str | None = None
+    """The ended job that this one repeats."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> "Job":
         """The job that a full row of the jobs table describes."""
-        columns = {name: getattr(row, name) for name in cls.__dataclass_fields__}
-        return cls(**columns | {"status": JobStatus(row.status), "spec": JobSpec.model_validate(row.spec)})
+        columns = {name: getattr(row, name) for name in cls.__dataclass_fields__.keys() - {"document"}}
+        return cls(**columns | {"status": JobStatus(row.status), "document": row.spec})
+
+    @cached_property
+    def spec(self) -> JobSpec:
+        """What the client asked for. Raises JobUnreadable: only those who need it may be held up by it."""
+        try:
+            return JobSpec.model_validate(self.document)
+        except ValidationError as error:
+            fields = sorted({".".join(map(str, fault["loc"])) for fault in error.errors()})
+            raise JobUnreadable(f"{self.id}: {', '.join(fields)}") from error
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlalchemy import ColumnElement, Engine, case, insert, literal, select, update
+import structlog
+from sqlalchemy import ColumnElement, Connection, Engine, case, insert, literal, select, update
 
 from ted_core.errors import OutOfMemory
 from ted_jobs.database import now, reading, writing
-from ted_jobs.errors import LeaseLost
+from ted_jobs.errors import JobUnreadable, LeaseLost
 from ted_jobs.job import Artifact, Job, JobError, Json
+from ted_jobs.limits import lock_key, may_run
 from ted_jobs.status import HELD, JobStatus
 from ted_jobs.tables import artifacts, events, jobs
 from ted_jobs.transition import append_event, end_attempt, move, requeue
+
+log = structlog.get_logger()
 
 
 class Order(Enum):
@@ -38,11 +42,15 @@ class Claim:
 class Leases:
     """The workers' view of the jobs table."""
 
-    def __init__(self, engine: Engine, *, lease_seconds: float = 60) -> None:
-        self.engine, self.lease_seconds = engine, lease_seconds
+    def __init__(self, engine: Engine, *, lease_seconds: float = 60, most_running: int = 0) -> None:
+        self.engine, self.lease_seconds, self.most_running = engine, lease_seconds, most_running
 
     def claim(self, job_id: str, *, worker: str) -> Claim | None:
-        """The right to run the job, or None where it is not queued: another hint was faster, or it has ended."""
+        """The right to run the job, or None where it is not queued: another hint was faster, or it has ended.
+
+        None, too, where only another version can read it: it stays queued for workers of that version. And while the
+        job's key runs as many as it may: it waits for one of them to end.
+        """
         changes = {
             "worker": worker,
             "attempt": jobs.c.attempt + 1,
@@ -51,20 +59,29 @@ class Leases:
             "started_at": now(),
             "status_reason": None,
         }
-        with writing(self.engine) as connection:
-            job = move(connection, job_id, JobStatus.RUNNING, facts={"worker": worker}, **changes)
-        return Claim(job, job.lease_token) if job else None
+        try:
+            with writing(self.engine) as connection:
+                lock_key(connection, job_id, default=self.most_running)
+                allowed = may_run(self.most_running)
+                job = move(connection, job_id, JobStatus.RUNNING, allowed, facts={"worker": worker}, **changes)
+                return Claim(job, job.lease_token) if job and job.spec else None  # unread, the move is undone
+        except JobUnreadable as error:
+            log.error("job left to workers of another version", job=job_id, error=str(error))
+            return None
 
     def claim_next(self, *, worker: str) -> Claim | None:
-        """The right to run the job that has been queued longest, or None where none is queued."""
-        oldest = select(jobs.c.id).where(jobs.c.status == JobStatus.QUEUED).order_by(jobs.c.queued_at, jobs.c.id)
+        """The right to run the job that has been queued longest of those that may run, or None where none is."""
+        waiting = (jobs.c.status == JobStatus.QUEUED) & may_run(self.most_running)
+        oldest = select(jobs.c.id).where(waiting).order_by(jobs.c.queued_at, jobs.c.id)
+        passed: list[str] = []
         while True:
             with reading(self.engine) as connection:
-                job_id = connection.scalar(oldest.limit(1))
+                job_id = connection.scalar(oldest.where(jobs.c.id.not_in(passed)).limit(1))
             if job_id is None:
                 return None
-            if claim := self.claim(job_id, worker=worker):  # unless another worker was faster
+            if claim := self.claim(job_id, worker=worker):
                 return claim
+            passed.append(job_id)  # another worker was faster, or has to be of another version
 
     def heartbeat(
         self, claim: Claim, *, progress: Json | None = None, happened: Sequence[tuple[str, Json]] = ()
@@ -99,18 +116,24 @@ class Leases:
         return sum(error.get("code") == OutOfMemory.code() for error in errors)
 
     def begin_finalizing(self, claim: Claim) -> None:
-        """Pass the point of no return, the lease renewed. Raises LeaseLost where the claim is void or a client has
-        cancelled."""
+        """Pass the point of no return, the lease renewed; asked twice, whose first answer was lost, it is no error.
+
+        Raises LeaseLost where the claim is void or a client has cancelled.
+        """
         with writing(self.engine) as connection:
             renewed = now(self.lease_seconds)
             held = move(connection, claim.job.id, JobStatus.FINALIZING, *claim.holds(), lease_expires_at=renewed)
-            _held(claim, held)
+            _held(claim, held or _done_before(connection, claim, JobStatus.FINALIZING))
 
     def finish(self, claim: Claim, *, published: Sequence[Artifact], result: Json) -> Job:
-        """The succeeded job; files, status and event become visible at one instant. Raises LeaseLost."""
+        """The succeeded job; files, status and event become visible at one instant. Raises LeaseLost.
+
+        Asked again because the answer to a commit was lost, it finds that done.
+        """
         with writing(self.engine) as connection:
-            moved = move(connection, claim.job.id, JobStatus.SUCCEEDED, *claim.holds(), result=result, error=None)
-            job = _held(claim, moved)
+            job = move(connection, claim.job.id, JobStatus.SUCCEEDED, *claim.holds(), result=result, error=None)
+            if job is None:
+                return _held(claim, _done_before(connection, claim, JobStatus.SUCCEEDED))
             for file in published:
                 connection.execute(insert(artifacts).values(job_id=job.id, created_at=now(), **vars(file)))
             return job
@@ -148,6 +171,13 @@ class Leases:
         with writing(self.engine) as connection:
             job = move(connection, claim.job.id, JobStatus.EXPIRED, *claim.holds(), status_reason=reason)
             return _held(claim, job)
+
+
+def _done_before(connection: Connection, claim: Claim, to: JobStatus) -> Job | None:
+    """The job where it is in this status, to which only this claim can have moved it."""
+    same = (jobs.c.id == claim.job.id, jobs.c.lease_token == claim.token, jobs.c.status == to)
+    row = connection.execute(select(jobs).where(*same)).one_or_none()
+    return Job.from_row(row) if row else None
 
 
 def _held(claim: Claim, job: Job | None) -> Job:

@@ -1,9 +1,15 @@
 """Logs as JSON lines on standard error."""
 
 import logging
+import re
 import sys
 
 import structlog
+
+from ted_jobs.key_text import LOOKS_LIKE_A_KEY
+
+SECRETS = re.compile(rf"{LOOKS_LIKE_A_KEY.pattern}|whsec_[0-9A-Za-z+/_=-]{{16,}}")
+RENDER = structlog.processors.JSONRenderer()
 
 
 def configure(level: str) -> None:
@@ -24,10 +30,16 @@ def configure(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
 
 
+def _json_line(logger: object, method: str, record: structlog.typing.EventDict) -> str:
+    """The record, whoever wrote it and whatever a client has put where, without what looks like a key or the secret of
+    a webhook."""
+    return SECRETS.sub("[hidden]", str(RENDER(logger, method, record)))
+
+
 def _json_lines(shared: list[structlog.typing.Processor]) -> structlog.stdlib.ProcessorFormatter:
     render: list[structlog.typing.Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(),
+        _json_line,
     ]
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=render)

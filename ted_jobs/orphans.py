@@ -10,14 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import structlog
 from sqlalchemy import Engine, select
 
 from ted_jobs.database import reading
+from ted_jobs.installation import others, own_mark
 from ted_jobs.places import Place
 from ted_jobs.status import HELD, JobStatus
 from ted_jobs.tables import artifacts, jobs
 
+log = structlog.get_logger()
+
 BATCH = 200
+CLEARING_SECONDS = 1.0
+"""A store takes its time over every listing, and whoever sweeps has leases to look after."""
 JOB_FOLDER = re.compile(r"job_[0-9a-f]{28}")
 
 
@@ -56,15 +62,25 @@ def in_store(standing: Standing, key: str) -> bool:
 
 def job_folders(place: Place) -> Iterator[list[str]]:
     """The names of the job folders in there, in batches. Other folders are none of our business."""
-    names = iter([name for name in place.folders() if JOB_FOLDER.fullmatch(name)])
-    while batch := list(islice(names, BATCH)):
+    yield from _batches(place.folders())
+
+
+def _batches(names: Sequence[str]) -> Iterator[list[str]]:
+    folders = iter([name for name in names if JOB_FOLDER.fullmatch(name)])
+    while batch := list(islice(folders, BATCH)):
         yield batch
 
 
 def clear(engine: Engine, place: Place, names: Sequence[str], *, wanted: Rule, kept_seconds: float) -> int:
     """Remove from these job folders what nobody wants and is older; returns how many files and folders."""
+    return sum(clearing(engine, place, names, wanted=wanted, kept_seconds=kept_seconds))
+
+
+def clearing(engine: Engine, place: Place, names: Sequence[str], *, wanted: Rule, kept_seconds: float) -> Iterator[int]:
+    """See ``clear``: how many files and folders of one job folder after another."""
     known, before = _standings(engine, names), time.time() - kept_seconds
-    return sum(_clear(place, name, known.get(name), wanted=wanted, before=before) for name in names)
+    for name in names:
+        yield _clear(place, name, known.get(name), wanted=wanted, before=before)
 
 
 def _standings(engine: Engine, names: Sequence[str]) -> Mapping[str, Standing]:
@@ -83,7 +99,62 @@ def _clear(place: Place, name: str, standing: Standing | None, *, wanted: Rule, 
     return sum(place.remove(key) for key in reversed(aged) if _is_orphan(key, standing, wanted))
 
 
+def unwanted(engine: Engine, place: Place, names: Sequence[str], *, wanted: Rule) -> list[str]:
+    """The keys of what ``clear`` would remove from these job folders, however young."""
+    known, before = _standings(engine, names), time.time()
+    found = [key for name in names for key in place.aged(name, before=before)]
+    return [key for key in found if _is_orphan(key, known.get(key.split("/")[0]), wanted)]
+
+
 def _is_orphan(key: str, standing: Standing | None, wanted: Rule) -> bool:
     if standing is None:
         return True
     return not wanted(standing, key) if "/" in key else standing.status.is_terminal
+
+
+class Rounds:
+    """Looks through the job folders of the artifact store, a batch at a time, round and round.
+
+    Nothing is removed where another installation has left its mark: whose the files are, their names do not tell.
+    """
+
+    def __init__(self, place: Place, *, kept_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.place, self.kept_seconds, self.clock = place, kept_seconds, clock
+        self._batches: Iterator[list[str]] = iter(())
+        self._left: list[str] = []
+        self._due, self._told = float("-inf"), False
+
+    def __call__(self, engine: Engine) -> int:
+        """Go on for about a second, unless it is too soon; returns how many files and folders were removed."""
+        names, self._left = self._left or self._next(engine), []  # of a store that fails, the rest waits a round
+        removed, until = 0, self.clock() + CLEARING_SECONDS
+        clearer = clearing(engine, self.place, names, wanted=in_store, kept_seconds=self.kept_seconds)
+        for looked_at, count in enumerate(clearer, start=1):
+            removed += count
+            if self.clock() > until:
+                self._left = names[looked_at:]
+                break
+        return removed
+
+    def _next(self, engine: Engine) -> list[str]:
+        """The next batch; none before its time."""
+        if self.clock() < self._due:
+            return []
+        self._due = self.clock() + self.place.pause_seconds
+        batch = next(self._batches, None)
+        if batch is None:
+            names = self.place.folders()
+            self._batches = _batches(names) if self._alone(engine, names) else iter(())
+            batch = next(self._batches, [])
+        return batch
+
+    def _alone(self, engine: Engine, names: Sequence[str]) -> bool:
+        """Whether no other installation publishes here; our own mark tells the others that we do."""
+        own = own_mark(engine)
+        if names and own not in names:
+            self.place.mark(own)
+        found = others(names, own=own)
+        if found and not self._told:
+            log.error("orphans stay: another installation publishes there", marks=found)
+        self._told = bool(found)
+        return not found

@@ -18,10 +18,13 @@ class Place(Protocol):
     """Between looking through one batch of folders and the next."""
 
     def folders(self) -> list[str]:
-        """The names at the top."""
+        """The names at the top, those of files among them."""
 
     def aged(self, name: str, *, before: float) -> list[str]:
         """The keys of a folder and of all in it that were last changed before; what holds others comes first."""
+
+    def mark(self, name: str) -> None:
+        """Leave an empty file of this name at the top."""
 
     def remove(self, key: str) -> bool:
         """Whether the file, or the empty folder, is gone through us. A folder that is not empty stays."""
@@ -47,6 +50,10 @@ class Folder:
                 with suppress(FileNotFoundError):  # somebody else was faster
                     found += [path] if path.lstat().st_mtime <= before else []
         return [path.relative_to(self.root).as_posix() for path in found]
+
+    def mark(self, name: str) -> None:
+        """See ``Place``."""
+        (self.root / name).touch()
 
     def remove(self, key: str) -> bool:
         """See ``Place``."""
@@ -74,6 +81,10 @@ class Objects:
         infos = self._in(f"{self.path}/{name}", recursive=True)
         old = [info.path for info in infos if not info.is_file or info.mtime.timestamp() <= before]
         return [name, *(path.removeprefix(f"{self.path}/") for path in sorted(old))]
+
+    def mark(self, name: str) -> None:
+        """See ``Place``."""
+        self.filesystem.open_output_stream(f"{self.path}/{name}").close()
 
     def remove(self, key: str) -> bool:
         """See ``Place``."""

@@ -1,9 +1,24 @@
 """Links to objects that anybody may follow for a while, signed with this process's own credentials."""
 
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
+from ted_core.errors import TedError
 from ted_core.objects import ObjectUri
+from ted_jobs.settings import Settings
+
+
+class LinksNeedBotocore(TedError):
+    """TED_ARTIFACT_LINK_SECONDS asks for links to S3, which botocore signs; install ted-coreset[s3], or unset it."""
+
+
+def check(settings: Settings) -> None:
+    """Nothing, where the links that the settings ask for can be made. Raises LinksNeedBotocore."""
+    root = settings.artifacts
+    wanted = settings.artifact_link_seconds and isinstance(root, ObjectUri) and root.scheme == "s3"
+    if wanted and find_spec("botocore") is None:
+        raise LinksNeedBotocore()
 
 
 @cache

@@ -4,12 +4,13 @@ from sqlalchemy import Engine, delete, select
 
 from ted_jobs.database import now, writing
 from ted_jobs.status import TERMINAL
-from ted_jobs.tables import checkpoints, idempotency, jobs
+from ted_jobs.tables import checkpoints, deliveries, idempotency, jobs
 
 BATCH = 500
 DAY = 86400.0
 KEYS_KEPT_DAYS = 7
 """A client that repeats a submission later than this submits a second job."""
+DELIVERIES_KEPT_DAYS = 30
 
 
 def forget_jobs(engine: Engine, *, days: float) -> int:
@@ -32,3 +33,11 @@ def forget_keys(engine: Engine) -> int:
     with writing(engine) as connection:
         old = idempotency.c.created_at < now(-KEYS_KEPT_DAYS * DAY)
         return connection.execute(delete(idempotency).where(old)).rowcount
+
+
+def forget_deliveries(engine: Engine) -> int:
+    """Delete a batch of the messages to webhooks that ended long ago; returns how many."""
+    old = deliveries.c.finished_at < now(-DELIVERIES_KEPT_DAYS * DAY)
+    batch = select(deliveries.c.id).where(old).limit(BATCH)
+    with writing(engine) as connection:
+        return connection.execute(delete(deliveries).where(deliveries.c.id.in_(batch.scalar_subquery()))).rowcount

@@ -5,12 +5,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ted_core.datasets.location import roots_in
 from ted_core.datasets.source import Root
 from ted_core.objects import ObjectUri, is_object_uri
+from ted_jobs.targets import Reach
 
 
 def half_of_the_memory() -> int:
@@ -51,6 +52,21 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
     metrics: Literal["loopback", "open"] = "loopback"
     """Who may read /metrics: programs on the API's own machine, or all who reach it."""
+
+    auth: Literal["keys", "open"] = "keys"
+    """Whether requests need a key, or everybody who reaches the API is the tenant "default". The API starts with
+    ``open`` on loopback only."""
+    key_secret: Annotated[SecretStr | None, Field(min_length=16)] = None
+    """Under which the texts of keys are hashed, the same for every API and for ``ted keys``; ``key.secret`` in the home
+    folder, made at its first use, unless set. With another one no key is known any more."""
+    most_queued: Annotated[int, Field(ge=0)] = 1000
+    """How many jobs of one key may wait, where the key itself does not say; 0: any number."""
+    most_running: Annotated[int, Field(ge=0)] = 0
+    """How many jobs of one key may run at once, where the key itself does not say; 0: any number."""
+    requests_per_minute: Annotated[int, Field(ge=0)] = 600
+    """How many requests each API process takes of one key, where the key itself does not say; 0: any number."""
+    webhook_targets: Reach = "public"
+    """Where webhooks may lead: public addresses, or (loopback) also programs on this machine, by http if need be."""
 
     lease_seconds: Annotated[float, Field(gt=0)] = 60
     """How long a silent worker keeps its job."""

@@ -22,7 +22,11 @@ class JobSpec(BaseModel):
     plan: PruningPlan
     metadata: Annotated[
         dict[MetadataKey, MetadataValue],
-        Field(max_length=16, description="Up to 16 labels of the client's own; stored and returned as they are."),
+        Field(
+            max_length=16,
+            description="Up to 16 labels of the client's own; stored and returned as they are.",
+            json_schema_extra={"additionalProperties": False, "propertyNames": {"maxLength": 64}},
+        ),
     ] = {}
     deadline_seconds: Annotated[
         int | None,

@@ -2,21 +2,31 @@
 
 import secrets
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Row, Select, bindparam, insert, or_, select
+import structlog
+from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ted_core.datasets import DatasetSummary
 from ted_jobs.database import now, reading, writing
-from ted_jobs.errors import ArtifactNotReady, IdempotencyConflict, JobNotFound, NotCancellable, UnknownCursor
-from ted_jobs.job import Artifact, Event, Job
+from ted_jobs.errors import (
+    ArtifactNotReady,
+    IdempotencyConflict,
+    JobNotFound,
+    JobUnreadable,
+    NotCancellable,
+)
+from ted_jobs.job import Artifact, Event, Job, Json
+from ted_jobs.limits import check_queued, most_queued
+from ted_jobs.listing import EVERY_JOB, Filter, cursor, older_than
 from ted_jobs.spec import JobSpec
 from ted_jobs.status import JobStatus
 from ted_jobs.tables import artifacts, events, idempotency, jobs
 from ted_jobs.tallies import SUBMITTED, tally
 from ted_jobs.transition import append_event, move, ring_soon
+
+log = structlog.get_logger()
 
 # The query of every poll. Built once, since building it takes SQLAlchemy as long as running it.
 ONE_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
@@ -41,20 +51,32 @@ class IdempotencyKey:
 class JobStore:
     """The API's view of the jobs table."""
 
-    def __init__(self, engine: Engine, *, max_attempts: int = 3) -> None:
-        self.engine, self.max_attempts = engine, max_attempts
+    def __init__(self, engine: Engine, *, max_attempts: int = 3, most_queued: int = 0) -> None:
+        self.engine, self.max_attempts, self.most_queued = engine, max_attempts, most_queued
 
     def submit(
-        self, spec: JobSpec, summary: DatasetSummary, *, tenant: str, idempotency_key: IdempotencyKey | None = None
+        self,
+        spec: JobSpec,
+        summary: DatasetSummary,
+        *,
+        tenant: str,
+        key_id: str | None = None,
+        idempotency_key: IdempotencyKey | None = None,
+        retry_of: str | None = None,
     ) -> Submission:
         """The stored job. Job, first event, idempotency row and hint are one transaction.
 
-        Raises IdempotencyConflict where the key came with another body before.
+        Raises IdempotencyConflict where the Idempotency-Key came with another body before, and TooManyQueued where the
+        client's key ``key_id`` has no room for another job.
         """
         try:
             with writing(self.engine) as connection:
-                known = self._replay(connection, tenant, idempotency_key)
-                return known or self._store(connection, spec, summary, tenant=tenant, idempotency_key=idempotency_key)
+                limit = most_queued(connection, key_id, default=self.most_queued)  # first, since it may wait
+                if known := self._replay(connection, tenant, idempotency_key):
+                    return known
+                check_queued(connection, key_id, limit=limit)
+                row = self._new_row(spec, summary, tenant) | {"key_id": key_id, "retry_of": retry_of}
+                return self._store(connection, row, idempotency_key)
         except IntegrityError:  # two requests with one key at the same instant: the other one won
             known = self.replay(idempotency_key, tenant=tenant)
             if known is None:
@@ -77,22 +99,14 @@ class JobStore:
             raise IdempotencyConflict(field="Idempotency-Key")
         return Submission(self._job(connection, known.job_id, tenant), replayed=True)
 
-    def _store(
-        self,
-        connection: Connection,
-        spec: JobSpec,
-        summary: DatasetSummary,
-        *,
-        tenant: str,
-        idempotency_key: IdempotencyKey | None,
-    ) -> Submission:
-        row = connection.execute(insert(jobs).values(**self._new_row(spec, summary, tenant)).returning(jobs)).one()
-        append_event(connection, row.id, sequence=1, type="job.queued", data={})
+    def _store(self, connection: Connection, new: dict[str, object], repeat: IdempotencyKey | None) -> Submission:
+        row = connection.execute(insert(jobs).values(**new).returning(jobs)).one()
+        append_event(connection, row.id, sequence=1, type="job.queued", data=_cause(row.retry_of))
         ring_soon(connection, row.id)
         tally(connection, SUBMITTED)
-        if idempotency_key:
-            key = {"key": idempotency_key.key, "request_digest": idempotency_key.request_digest}
-            connection.execute(insert(idempotency).values(tenant=tenant, job_id=row.id, created_at=now(), **key))
+        if repeat:
+            known_by = {"tenant": row.tenant, "key": repeat.key, "request_digest": repeat.request_digest}
+            connection.execute(insert(idempotency).values(job_id=row.id, created_at=now(), **known_by))
         return Submission(Job.from_row(row), replayed=False)
 
     def _new_row(self, spec: JobSpec, summary: DatasetSummary, tenant: str) -> dict[str, object]:
@@ -125,15 +139,25 @@ class JobStore:
             raise JobNotFound(job_id)
         return Job.from_row(row)
 
-    def jobs(
-        self, *, tenant: str, limit: int, after: str | None = None, statuses: Sequence[JobStatus] = ()
-    ) -> list[Job]:
-        """Newest first: at most ``limit`` jobs older than the job ``after``. Raises UnknownCursor."""
-        query = select(jobs).where(jobs.c.tenant == tenant).order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
-        query = query.where(jobs.c.status.in_(statuses)) if statuses else query
+    def jobs(self, *, tenant: str, limit: int, after: str | None = None, wanted: Filter = EVERY_JOB) -> list[Job]:
+        """Newest first: at most ``limit`` jobs that follow ``after``, a cursor or a job's id. Raises UnknownCursor.
+
+        Those that only another version can read are left out.
+        """
+        found: list[Job] = []
+        while True:
+            page = self._page(tenant=tenant, limit=limit, after=after, wanted=wanted)
+            found += filter(_is_readable, page)
+            if len(page) < limit or len(found) >= limit:
+                return found[:limit]
+            after = cursor(page[-1])
+
+    def _page(self, *, tenant: str, limit: int, after: str | None, wanted: Filter) -> list[Job]:
+        query = select(jobs).where(jobs.c.tenant == tenant, *wanted.conditions())
         with reading(self.engine) as connection:
-            query = _older_than(connection, query, after, tenant=tenant) if after else query
-            return [Job.from_row(row) for row in connection.execute(query.limit(limit))]
+            query = query.where(older_than(connection, after, tenant=tenant)) if after else query
+            newest_first = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+            return [Job.from_row(row) for row in connection.execute(newest_first.limit(limit))]
 
     def cancel(self, job_id: str, *, tenant: str) -> Job:
         """The job, cancelled or about to be. Raises JobNotFound, NotCancellable. Asking twice is no error."""
@@ -177,14 +201,16 @@ def new_job_id() -> str:
     return f"job_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
 
 
-def _older_than(connection: Connection, query: Select[Row], after: str, *, tenant: str) -> Select[Row]:  # type: ignore[type-arg]
-    cursor = select(jobs.c.created_at, jobs.c.id).where(jobs.c.id == after, jobs.c.tenant == tenant)
-    found = connection.execute(cursor).one_or_none()
-    if found is None:
-        raise UnknownCursor(after, field="after")
-    created_at, job_id = found
-    same_instant = (jobs.c.created_at == created_at) & (jobs.c.id < job_id)
-    return query.where(or_(jobs.c.created_at < created_at, same_instant))
+def _cause(retry_of: str | None) -> Json:
+    return {"retry_of": retry_of} if retry_of else {}
+
+
+def _is_readable(job: Job) -> bool:
+    try:
+        return bool(job.spec)
+    except JobUnreadable as error:
+        log.error("job not listed", job=job.id, error=str(error))
+        return False
 
 
 def _event(row: Row) -> Event:  # type: ignore[type-arg]

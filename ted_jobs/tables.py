@@ -118,6 +118,8 @@ leaders = Table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
+installation = Table("installation", metadata, Column("id", String(32), primary_key=True))
+
 tallies = Table(
     "tallies",
     metadata,

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, insert, update
 
 from ted_jobs.database import now
+from ted_jobs.deliveries import TOPICS, announce
 from ted_jobs.job import Job, JobError, Json
 from ted_jobs.status import JobStatus, sources
 from ted_jobs.tables import events, jobs, outbox
@@ -42,9 +43,14 @@ def _milestones(to: JobStatus) -> dict[str, Any]:
 
 
 def append_event(connection: Connection, job_id: str, *, sequence: int, type: str, data: Json) -> None:  # noqa: A002
-    """Write one event; the sequence comes from the row's counter, which the caller has just raised."""
+    """Write one event, and what webhooks are to hear of it.
+
+    The sequence comes from the row's counter, which the caller has just raised.
+    """
     event = {"job_id": job_id, "sequence": sequence, "type": type, "data": data}
     connection.execute(insert(events).values(**event, created_at=now()))
+    if type in TOPICS:
+        announce(connection, job_id, sequence=sequence, topic=type)
 
 
 def ring_soon(connection: Connection, job_id: str) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Engine, exists, insert, or_, select, updat
 from ted_jobs.database import now, reading, writing
 from ted_jobs.errors import LeaseExpired
 from ted_jobs.job import Job, JobError
+from ted_jobs.limits import may_run
 from ted_jobs.status import HELD, JobStatus
 from ted_jobs.tables import jobs, leaders, outbox
 from ted_jobs.tallies import LEASE_EXPIRIES, tally
@@ -56,20 +57,22 @@ def _expire(engine: Engine, job_id: str, overdue: ColumnElement[bool]) -> Job | 
         return move(connection, job_id, JobStatus.EXPIRED, overdue, status_reason=reason)
 
 
-def ring_again(engine: Engine) -> int:
+def ring_again(engine: Engine, *, most_running: int = 0) -> int:
     """Leave a new hint for the queued jobs whose last one seems lost; returns for how many."""
-    return _ring(engine, jobs.c.ring_at < now(), limit=BATCH)
+    return _ring(engine, (jobs.c.ring_at < now()) & may_run(most_running), limit=BATCH)
 
 
-def ring_the_idle(engine: Engine, *, hints_lying: Callable[[], int]) -> int:
+def ring_the_idle(engine: Engine, *, hints_lying: Callable[[], int], most_running: int = 0) -> int:
     """Leave new hints for some of the jobs that wait while the broker holds none: it has lost theirs. Returns how many.
 
-    A hint for each worker would do, as every worker goes on with the next job by itself.
+    A hint for each worker would do, as every worker goes on with the next job by itself. Jobs whose key runs as many as
+    it may would only be passed over; they are rung for when one of those has ended.
     """
-    waiting = jobs.c.queued_at < now(-UNHEARD_SECONDS)
+    waiting = (jobs.c.queued_at < now(-UNHEARD_SECONDS)) & may_run(most_running)
     with reading(engine) as connection:
-        if connection.scalar(select(jobs.c.id).where(_unannounced(waiting)).limit(1)) is None or hints_lying():
-            return 0
+        nobody = connection.scalar(select(jobs.c.id).where(_unannounced(waiting)).limit(1)) is None
+    if nobody or hints_lying():  # asked while no transaction is open: a broker that hangs takes seconds
+        return 0
     return _ring(engine, waiting, limit=ENOUGH_HINTS)
 
 

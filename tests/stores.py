@@ -68,14 +68,15 @@ def s3() -> Iterator[Store]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             store = Store(f"http://127.0.0.1:{port}")
-            until(lambda: _listens(port), seconds=60)
+            until(lambda: listens(port), seconds=60)
             store.make_bucket()
             yield store
         finally:
             server.terminate()
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody takes connections on this port of loopback."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -117,7 +118,7 @@ def answering(answer: Answer) -> Iterator[None]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        do_HEAD = do_GET  # noqa: N815 - the library's name
+        do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - the library's names
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -19,14 +19,15 @@ from worker.origin import versions
 log = structlog.get_logger()
 
 
-def run_of(assignment: Assignment, *, fingerprint: str, device: str) -> str:
-    """What tells runs apart that must not go on with one another: the job, the dataset's content, and what runs it.
+def run_of(assignment: Assignment, *, fingerprint: str, model: str | None, device: str) -> str:
+    """What tells runs apart that must not go on with one another: the job, the dataset's content and that of the
+    pretrained model, of which both are digests, and what runs it.
 
     A CPU adds up in another order where more threads, or fewer, share the work.
     """
     kind = torch.device(device).type
     made_by = {"versions": versions(assignment.spec), "device": kind, "threads": kind == "cpu" and assignment.threads}
-    return key_of(spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, made_by=made_by)
+    return key_of(spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, model=model, made_by=made_by)
 
 
 def found(paths: Sequence[Path], *, run: str) -> Checkpoint | None:

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import chain, repeat
 
+from celery import Celery
 from sqlalchemy import Engine
 
 from ted_jobs import orphans, outbox, retention, tallies, upkeep
-from ted_jobs.places import Place, place_of
+from ted_jobs.places import place_of
 from ted_jobs.queue import celery_app, hints_lying, ring
 from ted_jobs.settings import Settings
 
@@ -30,15 +30,20 @@ def chores(settings: Settings) -> Mapping[str, Chore]:
     return {
         "reap expired leases": lambda engine: len(upkeep.reap_expired_leases(engine)),
         "expire overdue jobs": lambda engine: len(upkeep.expire_overdue(engine)),
-        "ring again": upkeep.ring_again,
-        "ring the idle": every(ASKING_SECONDS, partial(upkeep.ring_the_idle, hints_lying=partial(hints_lying, app))),
+        "ring again": partial(upkeep.ring_again, most_running=settings.most_running),
+        "ring the idle": every(ASKING_SECONDS, _ringing_the_idle(app, most_running=settings.most_running)),
         "publish hints": lambda engine: outbox.drain(engine, partial(ring, app), seconds=PUBLISHING_SECONDS),
-        "remove orphans": _removing_orphans(place_of(settings.artifacts)),
+        "remove orphans": orphans.Rounds(place_of(settings.artifacts), kept_seconds=ORPHANS_KEPT_SECONDS),
         "forget old jobs": every(MINUTE, _forgetting(settings.retention_days)),
         "forget checkpoints": every(MINUTE, retention.forget_checkpoints),
         "forget old keys": every(HOUR, retention.forget_keys),
+        "forget old deliveries": every(MINUTE, retention.forget_deliveries),
         "add up tallies": every(MINUTE, tallies.add_up),
     }
+
+
+def _ringing_the_idle(app: Celery, *, most_running: int) -> Chore:
+    return partial(upkeep.ring_the_idle, hints_lying=partial(hints_lying, app), most_running=most_running)
 
 
 def every(seconds: float, chore: Chore, *, clock: Callable[[], float] = time.monotonic) -> Chore:
@@ -53,17 +58,6 @@ def every(seconds: float, chore: Chore, *, clock: Callable[[], float] = time.mon
         return chore(engine)
 
     return paced
-
-
-def _removing_orphans(place: Place) -> Chore:
-    """One batch of job folders each time, round and round."""
-    rounds = chain.from_iterable(chain(orphans.job_folders(place), [[]]) for _ in repeat(None))
-
-    def remove(engine: Engine) -> int:
-        batch = next(rounds)
-        return orphans.clear(engine, place, batch, wanted=orphans.in_store, kept_seconds=ORPHANS_KEPT_SECONDS)
-
-    return every(place.pause_seconds, remove)
 
 
 def _forgetting(days: float | None) -> Chore:

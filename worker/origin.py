@@ -1,6 +1,8 @@
 """Where a manifest came from, and the summary of it that the API shows."""
 
 import platform
+import resource
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -27,6 +29,9 @@ from worker.messages import Assignment
 VERSIONED = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
 PRETRAINED = ("transformers", "tokenizers", "peft", "gguf")
 """What has a say in the rows where the proxy starts from a pretrained model."""
+
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes."""
 
 
 def versions(spec: JobSpec) -> dict[str, str]:
@@ -75,7 +80,9 @@ class Origin:
             "indices_sha256": written.indices_sha256,
             "content_sha256": written.content_sha256,
             "q": written.q.model_dump(),
+            "classes": len(self.samples.classes),
             "internal_generalization": self.final.mean_internal_generalization,
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT,
             "cost": written.cost.model_dump() | {"of_one_full_run": written.cost.of_one_full_run},
         }
 

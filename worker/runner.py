@@ -20,7 +20,7 @@ from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
 from ted_core.features import prepared
 from ted_core.manifest_writer import write
 from ted_core.proxies import Training
-from ted_core.proxies.models import located, unpacked
+from ted_core.proxies.models import located, model_digest, unpacked
 from ted_core.pruning import prune
 from ted_core.report import PhaseSeconds
 from ted_core.report_writer import RoundLog
@@ -86,9 +86,10 @@ def run(assignment: Assignment, report: Report) -> None:
         trim(assignment.cache, at_most=assignment.cache_bytes)
     with stopwatch.timing("loading"):
         proxy = _training(assignment)
+        model = model_digest(proxy)
         samples, identity = _loaded(assignment)
         samples = prepared(samples, proxy, device=device)
-    this_run = run_of(assignment, fingerprint=identity.fingerprint, device=device)
+    this_run = run_of(assignment, fingerprint=identity.fingerprint, model=model, device=device)
     checkpoints = Checkpoints(assignment, run=this_run, report=report)
     with stopwatch.timing("pruning", already=checkpoints.seconds_before):
         rounds = prune(samples, plan, proxy=proxy, device=device, watch=Narrator(report), keeper=checkpoints)

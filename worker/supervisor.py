@@ -1,19 +1,19 @@
 """Runs one claimed job in a child process and tells the store how it went. Never loads torch."""
 
+import errno
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from threading import Event, Thread
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from ted_core.errors import OutOfMemory, StorageFull, StoreRefused, StoreUnavailable
+from ted_core.errors import OutOfMemory, StorageFull, StoreRefused, StoreUnavailable, TedError
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.checkpoints import Checkpoints
 from ted_jobs.errors import LeaseLost, RunnerCrashed, RunnerKilled
@@ -21,6 +21,7 @@ from ted_jobs.job import Artifact, Job, JobError
 from ted_jobs.leases import Claim, Leases, Order
 from ted_jobs.settings import Settings
 from worker.child import Child, running
+from worker.lease import Lease
 from worker.messages import Assignment, Checkpointed, Failed, Progress, Resumed, RoundDone, Said, Staged
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ class Ending(Enum):
 EVENTS: Mapping[type[Said], str] = {RoundDone: "job.round", Resumed: "job.resumed"}
 """Messages that become events, and of which type."""
 STORE_ERRORS = (StorageFull, StoreRefused, StoreUnavailable)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 STOPS = {Order.CANCEL: Ending.CANCELLED, Order.EXPIRE: Ending.EXPIRED}
 
 
@@ -56,12 +58,11 @@ class Supervisor:
         self.claim, self.leases, self.store, self.settings = claim, leases, store, settings
         self.shutting_down, self.checkpoints = shutting_down, Checkpoints(leases.engine, store)
         self.folder = settings.work / claim.job.id / str(claim.token)
-        self._lease_until = time.monotonic() + settings.lease_seconds
+        self.lease = Lease(claim, leases, heartbeat_seconds=settings.heartbeat_seconds)
         self._outcome: Staged | Failed | None = None
 
     def run(self) -> Job | None:
         """The job as it was left, or None where the lease was lost and nothing this attempt did may count."""
-        self.folder.mkdir(parents=True)
         try:
             job = self._attempt()
             if job.status.is_terminal:
@@ -78,13 +79,18 @@ class Supervisor:
         try:
             return self._run_child()
         except STORE_ERRORS as error:
-            return self.leases.fail(self.claim, _error(Failed.because(error)))
+            return self._fail(_error(Failed.because(error)))
+        except OSError as error:  # before there was a runner to meet it
+            return self._fail(_error(Failed.because(_unprepared(error))))
         except LeaseLost:
-            with suppress(OperationalError):
-                return self.leases.cancelled(self.claim)  # a client was faster than the move that was refused
-            raise
+            # perhaps a client was faster than the move that was refused
+            return self.lease.do(self.leases.cancelled, self.claim)
+
+    def _fail(self, error: JobError) -> Job:
+        return self.lease.do(self.leases.fail, self.claim, error)
 
     def _run_child(self) -> Job:
+        self.folder.mkdir(parents=True)
         log_file = self.folder / "runner.log"
         with running(self._assignment(), log=log_file, grace_seconds=self.settings.cancel_grace_seconds) as child:
             ending = self._watch(child)
@@ -108,13 +114,13 @@ class Supervisor:
             threads=self.settings.runner_threads,
             memory_bytes=self.settings.runner_memory_bytes,
             memory_ceiling=self.settings.runner_memory_ceiling,
-            batch_parts=2 ** self.leases.times_out_of_memory(self.claim),
+            batch_parts=2 ** self.lease.do(self.leases.times_out_of_memory, self.claim),
             max_undecodable=self.settings.max_undecodable,
         )
 
     def _earlier_checkpoints(self) -> tuple[Path, ...]:
-        with self._lease_renewed():
-            return tuple(self.checkpoints.whole(self.claim.job.id, folder=self.folder))
+        with self.lease.renewed():
+            return tuple(self.lease.do(self.checkpoints.whole, self.claim.job.id, folder=self.folder))
 
     # --- while it runs ----------------------------------------------------------------------------------------------
 
@@ -146,49 +152,20 @@ class Supervisor:
         facts = [(type(message), message.model_dump(exclude={"kind"})) for message in heard]
         progress = next((data for kind, data in reversed(facts) if kind is Progress), None)
         happened = [(EVENTS[kind], data) for kind, data in facts if kind in EVENTS]
-        while True:
-            try:
-                order = self.leases.heartbeat(self.claim, progress=progress, happened=happened)
-            except OperationalError as error:
-                self._outlast(error)
-            else:
-                self._lease_until = time.monotonic() + self.settings.lease_seconds
-                self._keep([message.path for message in heard if isinstance(message, Checkpointed)])
-                return order
+        order = self.lease.renew(progress=progress, happened=happened)
+        self._keep([message.path for message in heard if isinstance(message, Checkpointed)])
+        return order
 
     def _keep(self, written: Sequence[Path]) -> None:
         """Make the newest checkpoint one that the next attempt finds. Where that fails, the job goes on without."""
         for path in written[-1:]:
             try:
-                with self._lease_renewed():
-                    self.checkpoints.add(self.claim, path)
-            except (*STORE_ERRORS, OperationalError) as error:
+                with self.lease.renewed():
+                    self.lease.do(self.checkpoints.add, self.claim, path)
+            except STORE_ERRORS as error:
                 log.warning("checkpoint not kept", job=self.claim.job.id, error=str(error))
         for path in written:
             path.unlink(missing_ok=True)
-
-    @contextmanager
-    def _lease_renewed(self) -> Iterator[None]:
-        """While the block runs, however long the store takes, the lease is renewed; the next write tells if it held."""
-        done = Event()
-        renewing = Thread(target=self._renew_until, args=(done,))
-        renewing.start()
-        try:
-            yield
-        finally:
-            done.set()
-            renewing.join()
-
-    def _renew_until(self, done: Event) -> None:
-        while not done.wait(self.settings.heartbeat_seconds):
-            with suppress(LeaseLost, OperationalError):
-                self.leases.heartbeat(self.claim)
-
-    def _outlast(self, error: OperationalError) -> None:
-        log.warning("database does not answer", job=self.claim.job.id, error=str(error.orig))
-        if time.monotonic() > self._lease_until:
-            raise LeaseLost(self.claim.job.id) from error
-        time.sleep(self.settings.heartbeat_seconds)
 
     # --- when it has ended ------------------------------------------------------------------------------------------
 
@@ -199,20 +176,21 @@ class Supervisor:
         error = _error(self._outcome) if self._outcome else _unexplained(child)
         facts = {"job": self.claim.job.id, "attempt": self.claim.job.attempt, "code": error.code}
         log.warning("attempt failed", **facts, runner_log=child.last_words())
-        return self.leases.fail(self.claim, error)
+        return self._fail(error)
 
     def _forget_checkpoints(self) -> None:
         """Of a job that has ended. Where the database or the store is away, the sweeper will do it."""
-        with suppress(OperationalError, *STORE_ERRORS):
+        with suppress(DBAPIError, *STORE_ERRORS):
             self.checkpoints.forget(self.claim.job.id)
 
     def _publish(self, staged: Staged) -> Job:
-        self.leases.begin_finalizing(self.claim)
+        self.lease.do(self.leases.begin_finalizing, self.claim)
         files = {"manifest": staged.manifest, "decisions": staged.decisions, "report": staged.report}
-        with self._lease_renewed():
+        with self.lease.renewed():
             published = [self._put(kind, path) for kind, path in files.items()]
         digests = {f"{file.kind}_sha256": file.sha256 for file in published}
-        return self.leases.finish(self.claim, published=published, result=staged.result | digests)
+        result = staged.result | digests
+        return self.lease.do(self.leases.finish, self.claim, published=published, result=result)
 
     def _put(self, kind: str, path: Path) -> Artifact:
         return self.store.put(path, job_id=self.claim.job.id, token=self.claim.token, kind=kind)
@@ -220,10 +198,15 @@ class Supervisor:
 
 CONCLUSIONS: dict[Ending, Callable[[Supervisor, Child], Job]] = {
     Ending.BY_ITSELF: Supervisor.conclude,
-    Ending.CANCELLED: lambda supervisor, _: supervisor.leases.cancelled(supervisor.claim),
-    Ending.EXPIRED: lambda supervisor, _: supervisor.leases.expired(supervisor.claim),
-    Ending.SHUT_DOWN: lambda supervisor, _: supervisor.leases.hand_back(supervisor.claim),
+    Ending.CANCELLED: lambda supervisor, _: supervisor.lease.do(supervisor.leases.cancelled, supervisor.claim),
+    Ending.EXPIRED: lambda supervisor, _: supervisor.lease.do(supervisor.leases.expired, supervisor.claim),
+    Ending.SHUT_DOWN: lambda supervisor, _: supervisor.lease.do(supervisor.leases.hand_back, supervisor.claim),
 }
+
+
+def _unprepared(error: OSError) -> TedError:
+    """What keeps this worker from starting a runner."""
+    return StorageFull(str(error)) if error.errno in FULL else RunnerCrashed(f"It could not be started: {error}")
 
 
 def _error(failed: Failed) -> JobError:

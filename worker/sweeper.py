@@ -1,6 +1,7 @@
 """``python -m worker.sweeper``: publishes hints and picks up what others dropped. A process of its own.
 
-Any number may run; the one with the leader's lease works, the others wait to replace it.
+Any number may run; the one with the leader's lease works, the others wait to replace it. All of them send what webhooks
+are to be told.
 """
 
 import os
@@ -20,6 +21,7 @@ from ted_jobs.database import connect
 from ted_jobs.logs import configure
 from ted_jobs.settings import Settings
 from worker.chores import Chore, chores
+from worker.deliveries import delivering
 
 log = structlog.get_logger()
 
@@ -48,15 +50,16 @@ def run(settings: Settings, *, stop: Event) -> None:
     """Sweep until told to stop. A database that is away is waited for."""
     engine, todo = connect(settings.database), chores(settings)
     holder = f"{socket.gethostname()}:{os.getpid()}"
-    log.info("sweeper ready", holder=holder)
-    while not stop.is_set():
-        try:
-            sweep(engine, todo=todo, holder=holder)
-        except DatabaseError as error:
-            log.warning("database does not answer", error=str(error.orig))
-        stop.wait(settings.sweep_seconds)
-    with suppress(DatabaseError):
-        upkeep.resign(engine, ROLE, holder=holder)
+    with delivering(engine, reach=settings.webhook_targets, pause=settings.sweep_seconds):
+        log.info("sweeper ready", holder=holder)
+        while not stop.is_set():
+            try:
+                sweep(engine, todo=todo, holder=holder)
+            except DatabaseError as error:
+                log.warning("database does not answer", error=str(error.orig))
+            stop.wait(settings.sweep_seconds)
+        with suppress(DatabaseError):
+            upkeep.resign(engine, ROLE, holder=holder)
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Ca
     pauses, longer each time: one without a disk or a GPU must not use up the attempts of all jobs.
     """
     store, failures = store_of(settings), 0
-    leases = Leases(engine, lease_seconds=settings.lease_seconds)
+    leases = Leases(engine, lease_seconds=settings.lease_seconds, most_running=settings.most_running)
     claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
     if claim is None:
         log.info("hint dropped", job=job_id)

@@ -10,8 +10,11 @@ from sqlalchemy import Engine
 
 from ted_core.errors import StoreUnavailable
 from ted_core.objects import ObjectUri
+from ted_jobs import presigning
 from ted_jobs.buckets import Bucket, store_of
 from ted_jobs.checkpoints import Checkpoints
+from ted_jobs.errors import ArtifactsRefused
+from ted_jobs.job import Artifact
 from ted_jobs.leases import Leases
 from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
@@ -90,6 +93,31 @@ def test_links_are_good_without_credentials(uri: ObjectUri, manifest: Path) -> N
 def test_without_an_answer_the_store_is_said_to_be_away(manifest: Path) -> None:
     with stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
         Bucket(ObjectUri.parse("s3://bucket/folder")).put(manifest, job_id="job_1", token=1, kind="manifest")
+
+
+def test_a_store_that_lets_nobody_in_is_the_operator_s_business_and_worth_another_attempt(manifest: Path) -> None:
+    bucket = Bucket(ObjectUri.parse("s3://bucket/folder"))
+    artifact = Artifact(kind="manifest", key="job_1/1/manifest.parquet", bytes=5000, sha256="0" * 64)
+    steps = [
+        lambda: bucket.put(manifest, job_id="job_1", token=1, kind="manifest"),
+        lambda: bucket.open(artifact),
+        lambda: bucket.remove(artifact.key),
+    ]
+
+    for step in steps:
+        with stores.answering(lambda *_: (403, b"")), pytest.raises(ArtifactsRefused) as refused:
+            step()
+        assert refused.value.retryable
+
+
+def test_links_without_botocore_are_missed_at_the_start(uri: ObjectUri, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, linking = (Settings(artifact_root=str(uri), artifact_link_seconds=seconds) for seconds in (0, 60))
+    presigning.check(linking)
+    monkeypatch.setattr(presigning, "find_spec", lambda _: None)
+
+    presigning.check(plain)
+    with pytest.raises(presigning.LinksNeedBotocore, match=r"ted-coreset\[s3\]"):
+        presigning.check(linking)
 
 
 def test_what_cannot_be_removed_now_is_no_crash(manifest: Path) -> None:

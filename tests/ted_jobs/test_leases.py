@@ -139,6 +139,20 @@ def test_a_zombie_that_publishes_after_its_heir_has_succeeded_is_told_that_its_l
     assert store.artifact(heir.job.id, "manifest", tenant="default") == kept
 
 
+def test_a_step_whose_answer_was_lost_is_found_done_when_it_is_done_again(store: JobStore, leases: Leases) -> None:
+    claim = claimed(store, leases)
+    kept = Artifact(kind="manifest", key=f"{claim.job.id}/1/manifest.parquet", bytes=3, sha256="0" * 64)
+
+    leases.begin_finalizing(claim)
+    leases.begin_finalizing(claim)
+    first, again = (leases.finish(claim, published=[kept], result={"rows_kept": 1}) for _ in range(2))
+
+    assert first == again
+    assert store.artifact(claim.job.id, "manifest", tenant="default") == kept
+    events = store.events(claim.job.id, tenant="default", after=0, limit=10)
+    assert [event.type for event in events] == ["job.queued", "job.running", "job.finalizing", "job.succeeded"]
+
+
 def test_passing_the_point_of_no_return_renews_the_lease(store: JobStore, leases: Leases, engine: Engine) -> None:
     claim = claimed(store, leases)
     let_lease_expire(engine)

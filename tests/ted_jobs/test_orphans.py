@@ -10,11 +10,14 @@ from sqlalchemy import Engine, delete, update
 from ted_jobs import orphans, upkeep
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.database import now, writing
+from ted_jobs.installation import others, own_mark
 from ted_jobs.job import JobError
 from ted_jobs.leases import Claim, Leases
+from ted_jobs.orphans import Rounds
 from ted_jobs.places import Folder
 from ted_jobs.store import JobStore
 from ted_jobs.tables import jobs
+from tests.databases import migrated, sqlite_url
 from tests.ted_jobs.test_store import claimed
 
 CRASH = JobError("runner_killed", "killed", retryable=True)
@@ -149,6 +152,49 @@ def test_what_is_no_job_s_folder_is_never_touched(engine: Engine, root: Path) ->
 
 def test_a_missing_root_holds_no_orphans(engine: Engine, root: Path) -> None:
     assert sweep(engine, root) == 0
+
+
+def test_where_two_installations_publish_at_one_root_neither_takes_the_other_s_files_for_orphans(
+    store: JobStore, leases: Leases, engine: Engine, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    claim = claimed(store, leases)
+    manifest, foreign = succeeded(leases, root, claim), write(root, f"job_{1:028x}/1/manifest.parquet")
+    ours, own = Rounds(Folder(root), kept_seconds=-60), own_mark(engine)
+    with sqlite_url(tmp_path / "other") as url, migrated(url) as elsewhere:
+        theirs = Rounds(Folder(root), kept_seconds=-60)
+        (root / own_mark(elsewhere)).touch()
+
+        assert [ours(engine), theirs(elsewhere)] == [0, 0]
+
+        assert others(Folder(root).folders(), own=own) == [own_mark(elsewhere)]
+    assert (manifest.exists(), foreign.exists(), (root / own).exists()) == (True, True, True)
+
+
+def test_an_installation_that_publishes_alone_clears_its_root_and_leaves_its_mark(
+    store: JobStore, leases: Leases, engine: Engine, root: Path
+) -> None:
+    manifest, void = succeeded(leases, root, claimed(store, leases)), write(root, f"job_{1:028x}/1/manifest.parquet")
+
+    assert Rounds(Folder(root), kept_seconds=-60)(engine) == 3
+
+    assert (manifest.exists(), void.exists()) == (True, False)
+    assert (root / own_mark(engine)).exists()
+
+
+def test_a_slow_place_is_looked_through_a_second_at_a_time_and_the_next_batch_waits_its_turn(
+    engine: Engine, root: Path
+) -> None:
+    for number in range(4):
+        write(root, f"job_{number:028x}/1/manifest.parquet")
+    clock = iter(range(100)).__next__  # a second for every look at it
+    rounds = Rounds(Folder(root), kept_seconds=-60, clock=lambda: float(clock()))
+
+    removed = [rounds(engine) for _ in range(5)]
+
+    assert sum(removed) == 4 * 3
+    assert removed[0] == 2 * 3
+    assert removed[-1] == 0
 
 
 def test_a_work_folder_keeps_nothing_but_the_present_attempts(

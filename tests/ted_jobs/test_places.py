@@ -90,5 +90,15 @@ def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[Place, Write]) 
     assert place.folders() == []
 
 
+def test_a_mark_is_a_name_at_the_top(made: tuple[Place, Write]) -> None:
+    place, write = made
+    write("job/1/manifest")
+
+    place.mark(".mark")
+    place.mark(".mark")
+
+    assert sorted(place.folders()) == [".mark", "job"]
+
+
 def test_removing_what_is_gone_is_no_error(made: tuple[Place, Write]) -> None:
     assert not made[0].remove("job/1/manifest")

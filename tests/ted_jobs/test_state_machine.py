@@ -131,15 +131,16 @@ class Jobs(RuleBasedStateMachine):
     @rule(claim=claims)
     def begin_finalizing(self, claim: Claim) -> None:
         model = self.models[claim.job.id]
-        granted = model.grants(claim, JobStatus.RUNNING)
+        granted = model.grants(claim, JobStatus.RUNNING, JobStatus.FINALIZING)
         if self.counts(lambda: self.leases.begin_finalizing(claim), granted=granted):
-            model.status, model.lapsed = JobStatus.FINALIZING, False
+            model.lapsed &= model.status is JobStatus.FINALIZING
+            model.status = JobStatus.FINALIZING
 
     @rule(claim=claims)
     def finish(self, claim: Claim) -> None:
         model = self.models[claim.job.id]
         files = [Artifact(kind, f"{claim.job.id}/{claim.token}/{kind}", 1, "0" * 64) for kind in sorted(KINDS)]
-        granted = model.grants(claim, JobStatus.FINALIZING)
+        granted = model.grants(claim, JobStatus.FINALIZING, JobStatus.SUCCEEDED)
         if self.counts(lambda: self.leases.finish(claim, published=files, result={}), granted=granted):
             model.status = JobStatus.SUCCEEDED
 

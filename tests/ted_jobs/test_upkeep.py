@@ -106,6 +106,19 @@ def test_jobs_that_wait_beside_a_broker_without_hints_are_rung_for_however_patie
     assert rung == [job_id]
 
 
+def test_the_broker_is_asked_while_no_transaction_is_open(store: JobStore, engine: Engine) -> None:
+    submitted(store)
+    outbox.drain(engine, lambda _: None, seconds=60)
+    set_back(engine, "queued_at")
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(queued_at=now(-60)))
+    held: list[int] = []
+
+    upkeep.ring_the_idle(engine, hints_lying=lambda: held.append(engine.pool.checkedout()) or 1)  # type: ignore[attr-defined,func-returns-value]
+
+    assert held == [0]
+
+
 def test_nobody_asks_the_broker_while_no_job_waits(store: JobStore, leases: Leases, engine: Engine) -> None:
     claimed(store, leases)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, update
 from ted_client import broker as embedded
 from ted_jobs import upkeep
 from ted_jobs.database import now, writing
+from ted_jobs.installation import MARK, own_mark
 from ted_jobs.leases import Claim
 from ted_jobs.settings import Settings
 from ted_jobs.tables import jobs, outbox
@@ -113,6 +114,31 @@ def test_jobs_that_nobody_looks_after_are_problems(
     assert {subject: found[subject] for subject in ("sweeper", "leases", "hints")} == dict.fromkeys(
         ["sweeper", "leases", "hints"], "problem"
     )
+
+
+def test_what_killed_workers_have_left_is_named_with_its_size_and_what_runs_is_not(
+    settings: Settings, engine: Engine, claimed: Callable[..., Claim]
+) -> None:
+    claim, forgotten = claimed(), f"job_{1:028x}"
+    for folder in (f"{forgotten}/1", f"{claim.job.id}/{claim.token}"):
+        (settings.work / folder).mkdir(parents=True)
+        (settings.work / folder / "1.safetensors").write_bytes(bytes(3 << 20))
+
+    found = only(database(settings), "work folder")
+
+    assert (found.verdict, "3.0 MiB" in found.fact) == ("warning", True)
+    assert forgotten in found.fact
+    assert claim.job.id not in found.fact
+
+
+def test_an_artifact_root_that_another_installation_uses_too_is_warned_of(settings: Settings, engine: Engine) -> None:
+    settings.artifacts.mkdir()
+    (settings.artifacts / own_mark(engine)).touch()
+    assert "artifacts" not in verdicts(database(settings))
+
+    (settings.artifacts / f"{MARK}another").touch()
+
+    assert only(database(settings), "artifacts").verdict == "warning"
 
 
 @pytest.mark.parametrize(("queued", "running", "verdict"), [(1, 0, "problem"), (1, 1, "warning"), (0, 1, "ok")])

@@ -1,5 +1,7 @@
 """What happens between an attempt's last heartbeat and its end, or before its first one."""
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from sqlalchemy import Engine
 from ted_core.errors import StorageFull
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.checkpoints import Checkpoints
+from ted_jobs.errors import ArtifactsRefused
 from ted_jobs.job import Artifact, Job, JobError
 from ted_jobs.leases import Claim, Leases
 from ted_jobs.settings import Settings
@@ -86,3 +89,61 @@ def test_the_lease_outlives_a_store_that_is_slow_to_give_a_checkpoint(
 
     assert job
     assert (job.status, job.attempt, reaped) == (JobStatus.SUCCEEDED, 1, [])
+
+
+def test_a_store_that_lets_nobody_in_when_a_trained_job_is_published_costs_one_attempt(
+    claimed: Claimed, supervised: Supervised, leases: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, keep = claimed(), ArtifactStore.keep
+
+    def refuse(*_: object, **__: object) -> Artifact:
+        raise ArtifactsRefused("403")
+
+    monkeypatch.setattr(ArtifactStore, "keep", refuse)
+    job = supervised(claim).run()
+    assert job
+    assert job.status is JobStatus.QUEUED
+    assert "did not let this service in" in (job.status_reason or "")
+
+    monkeypatch.setattr(ArtifactStore, "keep", keep)
+    again = leases.claim(claim.job.id, worker="another")
+    assert again
+    job = supervised(again).run()
+
+    assert job
+    assert (job.status, job.attempt) == (JobStatus.SUCCEEDED, 2)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(errno.ENOSPC, "storage_full", id="no room"),
+        pytest.param(errno.EACCES, "runner_crashed", id="locked"),
+    ],
+)
+@pytest.mark.parametrize("step", ["mkdir", "open"])
+def test_a_worker_that_cannot_write_before_its_runner_starts_says_so_at_once(
+    claimed: Claimed,
+    supervised: Supervised,
+    store: JobStore,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    number: int,
+    code: str,
+) -> None:
+    claim = claimed()
+
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, step, refuse)
+    job = supervised(claim).run()
+    monkeypatch.undo()
+
+    assert job
+    assert (job.status, job.attempt) == (JobStatus.QUEUED, 1)
+    (ended,) = [
+        event for event in store.events(job.id, tenant="default", after=1, limit=9) if event.type == "job.queued"
+    ]
+    assert ended.data["error"]["code"] == code
+    assert os.strerror(number) in ended.data["error"]["message"]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from ted_core.proxies import ProxySpec
+from ted_core.proxies.models import model_digest
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.checkpoints import Checkpoints
 from ted_jobs.job import Job
@@ -178,6 +180,23 @@ def test_more_threads_make_another_run_of_it_where_they_add_up(
     assignment = supervisor._assignment()
     others = assignment.model_copy(update={"threads": assignment.threads + 1})
 
-    runs = {run_of(each, fingerprint="same", device=device) for each in (assignment, others)}
+    runs = {run_of(each, fingerprint="same", model=None, device=device) for each in (assignment, others)}
 
     assert (len(runs) == 1) is alike
+
+
+def test_another_model_under_the_same_name_makes_another_run(
+    claimed: Claimed, supervised: Callable[[Claim], Supervisor], tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    assignment = supervised(claimed(**JOB))._assignment()
+    proxy = ProxySpec(name="frozen-encoder", model=str(model))
+    runs = []
+    for weights in (b"these", b"those", b"these"):
+        (model / "model.safetensors").write_bytes(weights)
+        runs.append(run_of(assignment, fingerprint="same", model=model_digest(proxy), device="cpu"))
+
+    assert runs[0] == runs[2] != runs[1]
+    assert model_digest(ProxySpec(name="mlp")) is None

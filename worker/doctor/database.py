@@ -14,6 +14,7 @@ from ted_jobs.migrations import head, revision
 from ted_jobs.settings import Settings
 from worker.doctor.finding import Finding, ok, problem, warning
 from worker.doctor.jobs import jobs
+from worker.doctor.leftovers import leftovers
 
 PATIENCE_SECONDS = 5
 SKEW_SECONDS = 5.0
@@ -33,7 +34,7 @@ def database(settings: Settings) -> Iterator[Finding]:
         return
     try:
         with _engine(settings) as engine:
-            yield from _examined(engine, named)
+            yield from _examined(engine, named, settings)
     except DBAPIError as error:
         yield problem("database", f"{named}: {error.orig}", "Start it, or correct TED_DATABASE_URL.")
 
@@ -47,7 +48,7 @@ def _engine(settings: Settings) -> Iterator[Engine]:
     engine.dispose()
 
 
-def _examined(engine: Engine, named: str) -> Iterator[Finding]:
+def _examined(engine: Engine, named: str, settings: Settings) -> Iterator[Finding]:
     present, newest = revision(engine), head()
     if present != newest:
         older = present is None or present < newest
@@ -57,6 +58,7 @@ def _examined(engine: Engine, named: str) -> Iterator[Finding]:
     yield ok("database", f"{named}, at revision {present}")
     yield _clock(engine)
     yield from jobs(engine)
+    yield from leftovers(engine, settings)
 
 
 def _clock(engine: Engine) -> Finding:

@@ -1,4 +1,9 @@
-"""Keys, and what belongs to a tenant: its webhooks and what they were told, its names for datasets and proxies."""
+"""Keys, and what belongs to a tenant: its webhooks and what they were told, its names for datasets and proxies.
+
+And the installation's own name, by which it knows its artifacts from those of others.
+"""
+
+import uuid
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,6 +36,12 @@ def upgrade() -> None:
     _create_registrations()
     _create_webhooks()
     _create_deliveries()
+    _name_the_installation()
+
+
+def _name_the_installation() -> None:
+    table = op.create_table("installation", _text("id", 32), sa.PrimaryKeyConstraint("id", name="pk_installation"))
+    op.bulk_insert(table, [{"id": uuid.uuid4().hex}])
 
 
 def _create_keys() -> None:
@@ -108,7 +119,7 @@ def _create_deliveries() -> None:
 
 
 def downgrade() -> None:
-    for table in ("deliveries", "webhooks", "registrations", "keys"):
+    for table in ("installation", "deliveries", "webhooks", "registrations", "keys"):
         op.drop_table(table)
     op.drop_index("ix_jobs_key_id_status", "jobs")
     op.drop_column("jobs", "retry_of")
