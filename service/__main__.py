@@ -2,10 +2,15 @@
 
 import signal
 import socket
+import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
 
 import uvicorn
 
 from service.app import create_app
+from service.errors import OpenBeyondLoopback
+from ted_jobs import presigning
 from ted_jobs.logs import configure
 from ted_jobs.settings import Settings
 
@@ -18,7 +23,20 @@ def main() -> None:
     configure(settings.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    _server(settings).run(sockets=_inherited(settings.listen_fd))
+    sockets = _inherited(settings.listen_fd)
+    try:
+        check_open(settings, sockets)
+        presigning.check(settings)
+    except (OpenBeyondLoopback, presigning.LinksNeedBotocore) as error:
+        sys.exit(str(error))
+    _server(settings).run(sockets=sockets)
+
+
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Streams have no end of their own, and would use up the whole grace period.
+        self.config.app.state.streams.close()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
 
 
 def _server(settings: Settings) -> uvicorn.Server:
@@ -31,11 +49,30 @@ def _server(settings: Settings) -> uvicorn.Server:
         timeout_graceful_shutdown=GRACE_SECONDS,
         **logging,  # type: ignore[arg-type]
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 def _inherited(descriptor: int | None) -> list[socket.socket] | None:
     return None if descriptor is None else [socket.socket(fileno=descriptor)]
+
+
+def check_open(settings: Settings, sockets: Sequence[socket.socket] | None) -> None:
+    """Nothing, where who gets in without a key is on this machine. Raises OpenBeyondLoopback."""
+    hosts = [_host(one) for one in sockets] if sockets else [settings.host]
+    if settings.auth == "open" and not all(map(_is_loopback, hosts)):
+        raise OpenBeyondLoopback(f"The API listens on {', '.join(hosts)}")
+
+
+def _host(listening: socket.socket) -> str:
+    """Its address; a socket in the file system can be reached from this machine only."""
+    return str(listening.getsockname()[0]) if listening.family in (socket.AF_INET, socket.AF_INET6) else "localhost"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name: whom it leads to is not known for sure
+        return False
 
 
 def _leave(*_: object) -> None:

@@ -1,23 +1,30 @@
 """The FastAPI app: endpoints, middleware, and what lives as long as the process does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import Any, TypedDict
 
 from fastapi import FastAPI
+from sqlalchemy import Engine
 
 from service.body_limit import BodyLimit
 from service.broker import BrokerProbe
+from service.dependencies import KEYED
 from service.documentation import DESCRIPTION, completed
-from service.endpoints import artifacts, health, jobs, metrics, proxies, report
+from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, webhooks
+from service.event_stream import EventStreams
+from service.identity import Gate, KeyGate, OpenGate
 from service.problems import HANDLERS
 from service.request_log import RequestLog
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.buckets import store_of
 from ted_jobs.database import connect
+from ted_jobs.key_secret import key_secret
+from ted_jobs.keys import KeyStore
 from ted_jobs.queue import broker_answers
+from ted_jobs.recuts import Recuts
 from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
 
@@ -28,7 +35,10 @@ class State(TypedDict):
     settings: Settings
     store: JobStore
     artifacts: ArtifactStore
+    recuts: Recuts
     broker: BrokerProbe
+    streams: EventStreams
+    gate: Gate
 
 
 class Service(FastAPI):
@@ -54,18 +64,34 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestLog)
-    for endpoints in (jobs, artifacts, report, proxies, health, metrics):
+    for endpoints in (jobs, events, artifacts, report, datasets, proxies, webhooks):
+        app.include_router(endpoints.router, dependencies=KEYED)
+    for endpoints in (health, metrics):
         app.include_router(endpoints.router)
     return app
 
 
+def _key_gate(engine: Engine, settings: Settings) -> Gate:
+    keys = KeyStore(engine, secret=key_secret(settings))
+    return KeyGate(keys, requests_per_minute=settings.requests_per_minute)
+
+
+GATES: Mapping[str, Callable[[Engine, Settings], Gate]] = {"keys": _key_gate, "open": lambda *_: OpenGate()}
+
+
 @asynccontextmanager
-async def _lifespan(settings: Settings, _: FastAPI) -> AsyncIterator[State]:
-    engine = connect(settings.database)
+async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[State]:
+    engine, files = connect(settings.database), store_of(settings)
+    store = JobStore(engine, max_attempts=settings.max_attempts, most_queued=settings.most_queued)
+    app.state.streams = streams = EventStreams(engine)
     yield State(
         settings=settings,
-        store=JobStore(engine, max_attempts=settings.max_attempts),
-        artifacts=store_of(settings),
+        store=store,
+        artifacts=files,
+        recuts=Recuts(store, files),
         broker=BrokerProbe(partial(broker_answers, settings)),
+        streams=streams,
+        gate=GATES[settings.auth](engine, settings),
     )
+    await streams.closed()
     engine.dispose()

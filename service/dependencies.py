@@ -4,15 +4,21 @@ import re
 from typing import Annotated
 
 import structlog
-from fastapi import Depends, Header, Path, Request
+from fastapi import BackgroundTasks, Depends, Header, Path, Request
 
 from service.broker import BrokerProbe
-from service.errors import UnsupportedMediaType
+from service.errors import ScopeMissing, UnsupportedMediaType
+from service.identity import Gate, Identity
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.errors import JobNotFound
+from ted_jobs.keys import Scope
+from ted_jobs.recuts import Recuts
+from ted_jobs.registry import Registry
 from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
 
+SCOPES = {"GET": Scope.READ, "HEAD": Scope.READ}
+"""What a method needs; any other changes something."""
 JOB_ID = re.compile(r"job_[0-9a-f]{28}")
 
 
@@ -31,14 +37,39 @@ async def _artifacts(request: Request) -> ArtifactStore:
     return artifacts
 
 
+async def _recuts(request: Request) -> Recuts:
+    recuts: Recuts = request.state.recuts
+    return recuts
+
+
+async def _names(request: Request) -> Registry:
+    store: JobStore = request.state.store
+    return Registry(store.engine)
+
+
 async def _broker(request: Request) -> BrokerProbe:
     broker: BrokerProbe = request.state.broker
     return broker
 
 
-async def _tenant() -> str:
-    """Whose jobs these are. Everyone's, until there are keys to tell clients apart."""
-    return "default"
+async def _identity(request: Request, background: BackgroundTasks) -> Identity:
+    """On whose behalf the request acts; from here on the log says so. Raises KeyNotAccepted, TooManyRequests."""
+    gate: Gate = request.state.gate
+    identity = await gate.identity(request, later=background.add_task)
+    structlog.contextvars.bind_contextvars(tenant=identity.tenant, key_id=identity.key_id)
+    return identity
+
+
+async def _scoped(request: Request, identity: Annotated[Identity, Depends(_identity)]) -> None:
+    """Raise ScopeMissing where the key is not good for this: to look takes one scope, to change anything another."""
+    scope = SCOPES.get(request.method, Scope.SUBMIT)
+    if not identity.may(scope):
+        raise ScopeMissing(scope)
+
+
+async def _tenant(identity: Annotated[Identity, Depends(_identity)]) -> str:
+    """Whose jobs these are."""
+    return identity.tenant
 
 
 async def _job_id(
@@ -61,8 +92,13 @@ async def _json_body(request: Request) -> bytes:
 Config = Annotated[Settings, Depends(_settings)]
 Store = Annotated[JobStore, Depends(_store)]
 Artifacts = Annotated[ArtifactStore, Depends(_artifacts)]
+Recutting = Annotated[Recuts, Depends(_recuts)]
+Names = Annotated[Registry, Depends(_names)]
 Broker = Annotated[BrokerProbe, Depends(_broker)]
 Tenant = Annotated[str, Depends(_tenant)]
+Caller = Annotated[Identity, Depends(_identity)]
 JobId = Annotated[str, Depends(_job_id)]
 JsonBody = Annotated[bytes, Depends(_json_body)]
+KEYED = [Depends(_scoped)]
+"""What every router stands behind whose answers are not for everybody."""
 IfNoneMatch = Annotated[str | None, Header(description="ETags the client already holds; answered with 304.")]

@@ -3,13 +3,15 @@
 from typing import Any
 
 from fastapi.openapi.constants import REF_TEMPLATE
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.download import MEDIA_TYPE as PARQUET
 from service.examples import SUBMISSION
+from service.links import add_links
 from service.problems import MEDIA_TYPE as PROBLEM
+from service.registry_schemas import JobRequest
 from service.schemas import Problem
-from ted_jobs.spec import JobSpec
 
 Json = dict[str, Any]
 
@@ -23,13 +25,15 @@ Submit a pruning job, watch it, download the indices of the rows that are worth 
 MEANINGS = {
     304: "What the client already holds is still right.",
     400: "The body is not JSON.",
-    403: "Not for clients on other machines.",
-    404: "There is no such job.",
-    409: "The job is not in a state that allows this.",
+    401: "The request shows no valid key.",
+    403: "Not for clients on other machines, or not for this key.",
+    404: "There is nothing of this id that is yours.",
+    409: "What the request names is not in a state that allows this.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     416: "The range begins behind the end of the file.",
     422: "A field of the request is not what it must be; `errors` says which, and what would be right.",
+    429: "The key, or an address without one, asks too often, or the key has as many jobs waiting as it may.",
     500: "The service met an error of its own.",
     503: "The job store, or the object store that the dataset lies in, does not answer.",
 }
@@ -51,13 +55,24 @@ def _header(description: str) -> Json:
     return {"description": description, "schema": {"type": "string"}}
 
 
+SCHEME = "key"
+KEY: Json = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "ted_…",
+    "description": "A key that `ted keys create` has made. Looking needs its scope `read`, all else `submit`; the "
+    "scope `admin` implies both. A service that was started with `TED_AUTH=open` asks for none.",
+}
+LOOKING = ("get", "head")
+"""What methods every key is good for."""
+
 NOT_MODIFIED: dict[int | str, Json] = {304: {"description": MEANINGS[304]}}
 
 JOB_SPEC_BODY: Json = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/JobSpec"}, "examples": {"digits": {}}}
+            "application/json": {"schema": {"$ref": "#/components/schemas/JobRequest"}, "examples": {"digits": {}}}
         },
     }
 }
@@ -66,10 +81,38 @@ JOB_SPEC_BODY["requestBody"]["content"]["application/json"]["examples"]["digits"
     "value": SUBMISSION,
 }
 
+
+def json_body(model: type[BaseModel]) -> Json:
+    """The documentation of a body that the endpoint parses itself."""
+    schema = model.model_json_schema(ref_template=REF_TEMPLATE)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 PARQUET_FILE: Json = {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
 
 METRICS: Json = {
     "content": {name: {"schema": {"type": "string"}} for name in ("text/plain", "application/openmetrics-text")}
+}
+
+EVENT_STREAM: Json = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+LABELS: Json = {
+    "parameters": [
+        {
+            "name": "metadata",
+            "in": "query",
+            "required": False,
+            "description": "Only jobs that have all of these labels: `metadata[team]=vision`.",
+            "style": "deepObject",
+            "explode": True,
+            "schema": {
+                "type": "object",
+                "maxProperties": 16,
+                "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_.:-]+$"},
+                "additionalProperties": {"type": "string", "maxLength": 512},
+            },
+        }
+    ]
 }
 
 PAGE: Json = {"content": {"text/html": {"schema": {"type": "string"}}}}
@@ -78,14 +121,27 @@ PAGE: Json = {"content": {"text/html": {"schema": {"type": "string"}}}}
 def completed(document: Json) -> Json:
     """FastAPI's document with the models that only we name, and without the errors that only FastAPI would send."""
     schemas = document["components"]["schemas"]
-    modes = [(JobSpec, "validation"), (Problem, "serialization")]
+    modes = [(JobRequest, "validation"), (Problem, "serialization")]
     _, ours = models_json_schema(modes, ref_template=REF_TEMPLATE)  # type: ignore[arg-type]
     theirs = {name: schema for name, schema in schemas.items() if "ValidationError" not in name}
     document["components"]["schemas"] = ours["$defs"] | theirs
-    for path in document["paths"].values():
-        for operation in path.values():
+    document["components"]["securitySchemes"] = {SCHEME: KEY}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
             _drop_foreign_errors(operation["responses"])
+            if path.startswith("/v1/"):
+                _require_key(operation, method)
+    add_links(document["paths"])
     return document
+
+
+def _require_key(operation: Json, method: str) -> None:
+    """Say that the operation needs a key, and how it is refused without one."""
+    operation["security"] = [{SCHEME: []}]
+    statuses = (401, 429) if method in LOOKING else (401, 403, 429)
+    refusals = {str(status): answer for status, answer in problems(*statuses).items() if status in statuses}
+    silent = {status: {"description": answer["description"]} for status, answer in refusals.items()}
+    operation["responses"] |= silent if method == "head" else refusals
 
 
 def _drop_foreign_errors(responses: Json) -> None:

@@ -30,6 +30,32 @@ class NoReport(TedError):
     """The job was run by a version of TED that wrote no reports; submit it again to get one."""
 
 
+class KeyNotAccepted(TedError):
+    """The request needs one valid key: send Authorization: Bearer ted_…, with a key that `ted keys create` has made and
+    that is neither revoked nor expired."""
+
+
+class ScopeMissing(TedError):
+    """The key may not do this; use one that has the scope, which `ted keys create --scope` grants."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The scope {scope} is missing")
+        self.scope = scope
+
+
+class TooManyRequests(TedError):
+    """More requests came than are taken; wait as long as Retry-After says, and poll less often."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__()
+        self.wait_seconds = wait_seconds
+
+
+class OpenBeyondLoopback(TedError):
+    """TED_AUTH=open would let in everybody on the network; set TED_AUTH=keys, or listen on loopback
+    (TED_HOST=127.0.0.1)."""
+
+
 class MetricsNotShown(TedError):
     """The metrics are for programs on the service's own machine; its operator can set TED_METRICS=open."""
 

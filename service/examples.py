@@ -57,9 +57,11 @@ JOB: dict[str, JsonValue] = {
     "started_at": "2026-01-31T12:00:01Z",
     "finished_at": None,
     "deadline_at": None,
+    "retry_of": None,
     "links": {
         "self": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef",
         "cancel": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/cancel",
+        "retry": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/retry",
         "events": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/events",
         "manifest": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/manifest",
         "decisions": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/decisions",

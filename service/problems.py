@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,11 +19,15 @@ from service.validation import parameter_errors
 from ted_core import errors as core
 from ted_core.errors import TedError
 from ted_jobs import errors as jobs
+from ted_jobs.database import is_away
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+QUEUE_SECONDS = 15
+"""After which a full queue is worth another try."""
+CHALLENGE = 'Bearer realm="ted"'
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 STATUS: Mapping[type[TedError], int] = {
@@ -57,18 +61,37 @@ STATUS: Mapping[type[TedError], int] = {
     core.UnknownModel: 422,
     core.MethodUnsuited: 422,
     core.ProxyMismatch: 422,
+    # the decisions cannot be cut elsewhere
+    core.RecutUnsuited: 422,
     # the job is not there, or not in the state for this
     jobs.JobNotFound: 404,
+    jobs.WebhookNotFound: 404,
+    jobs.DeliveryNotFound: 404,
     http.NoReport: 404,
+    jobs.NotRegistered: 404,
+    jobs.UnknownDataset: 422,
+    jobs.NameTaken: 409,
+    jobs.TooManyNames: 409,
     jobs.UnknownCursor: 422,
     jobs.IdempotencyConflict: 422,
     jobs.NotCancellable: 409,
+    jobs.JobNotEnded: 409,
     jobs.ArtifactNotReady: 409,
+    # the webhook is not there, leads where none may, or is not in the state for this
+    jobs.TargetRefused: 422,
+    jobs.TooManyWebhooks: 409,
+    jobs.WebhookDisabled: 409,
     # the client may not
+    http.KeyNotAccepted: 401,
+    http.ScopeMissing: 403,
     http.MetricsNotShown: 403,
+    http.TooManyRequests: 429,
+    jobs.TooManyQueued: 429,
     # the service cannot
     http.DatabaseUnavailable: 503,
     core.StoreUnavailable: 503,
+    jobs.ArtifactsRefused: 503,
+    jobs.JobUnreadable: 503,
 }
 """What is not listed is a defect of the service, and answered with 500."""
 
@@ -122,8 +145,16 @@ def _no_headers(_: TedError) -> dict[str, str]:
 
 HEADERS: Mapping[type[TedError], Any] = {
     http.RangeNotSatisfiable: lambda error: {"Content-Range": f"bytes */{error.size}"},
+    http.KeyNotAccepted: lambda _: {"WWW-Authenticate": CHALLENGE},
+    http.ScopeMissing: lambda error: {
+        "WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{error.scope}"'
+    },
+    http.TooManyRequests: lambda error: {"Retry-After": str(error.wait_seconds)},
+    jobs.TooManyQueued: lambda _: {"Retry-After": str(QUEUE_SECONDS)},
     http.DatabaseUnavailable: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     core.StoreUnavailable: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    jobs.ArtifactsRefused: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    jobs.JobUnreadable: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
 }
 
 
@@ -147,6 +178,12 @@ def _allowed(request: Request) -> list[str]:
     return [method for method in METHODS if any(route.matches(scopes[method])[0] is Match.FULL for route in routes)]
 
 
+async def _database_failed(request: Request, error: DBAPIError) -> Response:
+    if not is_away(error):
+        raise error
+    return await _database_away(request, error)
+
+
 async def _database_away(request: Request, error: Exception) -> Response:
     log.warning("database does not answer", error=str(error))
     return await _refused(request, http.DatabaseUnavailable())
@@ -156,7 +193,6 @@ HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any,
     TedError: _refused,
     RequestValidationError: _parameters_refused,
     HTTPException: _http_refused,
-    OperationalError: _database_away,
-    InterfaceError: _database_away,
+    DBAPIError: _database_failed,
     NoConnectionLeft: _database_away,
 }

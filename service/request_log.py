@@ -3,6 +3,8 @@
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -28,7 +30,7 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         request_id = scope.setdefault("state", {})["request_id"] = _request_id(scope)
-        answer = _Answer(send, request_id)
+        answer = _Answer(send, scope["state"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             began = time.perf_counter()
             await self._answered(scope, receive, answer)
@@ -48,15 +50,16 @@ class RequestLog:
 
 
 class _Answer:
-    """``send``, with the request's id added and the status noted."""
+    """``send``, with the request's id and what its key has left added, and the status noted."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self.send, self.request_id, self.status = send, request_id, 0
+    def __init__(self, send: Send, state: Mapping[str, Any]) -> None:
+        self.send, self.state, self.status = send, state, 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
+            headers = MutableHeaders(scope=message)
+            headers.update({"X-Request-ID": self.state["request_id"], **self.state.get("headers", {})})
         await self.send(message)
 
 

@@ -9,7 +9,7 @@ from service import examples
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.plan import PruningPlan
 from ted_core.provenance import QChoice
-from ted_core.proxies.spec import InputKind, ProxyFamily, Training
+from ted_core.proxies.spec import Training
 from ted_jobs import job as stored
 from ted_jobs.status import JobStatus
 
@@ -64,7 +64,11 @@ class Result(_Answer):
         str, Field(description="SHA-256 of the tables' content; equal for two runs with equal inputs.")
     ]
     q: Annotated[QChoice, Field(description="The exponent that was used, and who chose it.")]
+    classes: Annotated[int | None, Field(description="Of the target; 0 for causal-lm.")] = None
     internal_generalization: float | None = None
+    peak_memory_bytes: Annotated[
+        int | None, Field(description="Of the training process at its largest; a GPU's memory not counted.")
+    ] = None
     cost: Cost
     seconds: Annotated[
         dict[str, float], Field(description="Seconds by phase; empty where an older version ran the job.")
@@ -85,6 +89,7 @@ class Links(_Answer):
 
     self: str
     cancel: str
+    retry: str
     events: str
     manifest: str
     decisions: str
@@ -94,7 +99,7 @@ class Links(_Answer):
     def of(cls, job_id: str) -> "Links":
         """The links of one job."""
         here = f"/v1/jobs/{job_id}"
-        others = {name: f"{here}/{name}" for name in ("cancel", "events", "manifest", "decisions", "report")}
+        others = {name: f"{here}/{name}" for name in ("cancel", "retry", "events", "manifest", "decisions", "report")}
         return cls(self=here, **others)
 
 
@@ -122,6 +127,7 @@ class Job(_Answer):
     started_at: datetime | None
     finished_at: datetime | None
     deadline_at: datetime | None
+    retry_of: Annotated[str | None, Field(description="The ended job that this one repeats.")]
     links: Links
 
     @classmethod
@@ -165,26 +171,6 @@ class EventList(_Answer):
 
 
 # --- everything else --------------------------------------------------------------------------------------------------
-
-
-class Proxy(_Answer):
-    """An installed proxy, and how it is trained unless a request says otherwise."""
-
-    name: str
-    takes: Annotated[list[InputKind], Field(description="Inputs that the proxy can learn from.")]
-    defaults: Training
-
-    @classmethod
-    def of(cls, name: str, family: ProxyFamily, *, defaults: Training) -> "Proxy":
-        """The proxy family under its name."""
-        return cls(name=name, takes=sorted(family.takes), defaults=defaults)
-
-
-class ProxyList(_Answer):
-    """All installed proxies."""
-
-    object: Literal["list"] = "list"
-    data: list[Proxy]
 
 
 class Health(_Answer):

@@ -2,46 +2,89 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
-from service.errors import InvalidRequest, MalformedJson
-from service.validation import body_errors
+from service.bodies import document
+from service.errors import InvalidRequest
+from service.schemas import FieldError
+from service.validation import LONGEST_FIELD, MOST_ERRORS, body_errors
 from ted_core import feasibility
 from ted_core.datasets import DatasetSummary, inspect
 from ted_core.datasets.source import Root
 from ted_core.datasets.spec import TASKS
 from ted_core.proxies.models import located
+from ted_core.proxies.spec import FAMILIES
 from ted_core.schedule import loop_epochs
+from ted_jobs.errors import NotRegistered, UnknownDataset
+from ted_jobs.job import Json
+from ted_jobs.registry import Kind, Registry
 from ted_jobs.spec import JobSpec
+
+Known = Callable[[Kind, str], Json | None]
+"""What a name stands for, or None."""
 
 
 @dataclass(frozen=True)
-class Submitted:
+class Asked:
     """What a client asks for, and the digest by which the same request is known again."""
 
-    spec: JobSpec
+    value: object
     digest: str
 
 
-def parse(body: bytes) -> Submitted:
-    """The specification that the body holds, types taken literally. Raises MalformedJson, InvalidRequest."""
-    value = _json(body)
+def read(body: bytes) -> Asked:
+    """What the body holds, before anybody has looked at it. Raises MalformedJson."""
+    value = document(body)
+    return Asked(value, _digest(value))
+
+
+def specified(value: object, known: Known) -> JobSpec:
+    """The specification that this is, types taken literally, registered names replaced by what they stand for.
+
+    Raises InvalidRequest, UnknownDataset.
+    """
+    value = _spelled_out(value, known)
     try:
-        return Submitted(JobSpec.model_validate(value, strict=True), _digest(value))
+        return JobSpec.model_validate(value, strict=True)
     except ValidationError as error:
         raise InvalidRequest(body_errors(error.errors(include_url=False), value)) from error
 
 
-def _json(body: bytes) -> object:
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise MalformedJson(str(error)) from error
+def _spelled_out(value: object, known: Known) -> object:
+    if not isinstance(value, dict):
+        return value
+    sections = {"dataset": _named_dataset, "proxy": _named_proxy}
+    changes = {name: spell(value[name], known) for name, spell in sections.items() if _is_named(value.get(name))}
+    return value | changes
+
+
+def _is_named(section: object) -> bool:
+    return isinstance(section, dict) and isinstance(section.get("name"), str)
+
+
+def _named_dataset(section: Mapping[str, Any], known: Known) -> Json:
+    """What the name, which must stand alone, stands for. Raises UnknownDataset, InvalidRequest."""
+    if beside := [field for field in section if field != "name"]:
+        raise InvalidRequest([_out_of_place(field) for field in beside[:MOST_ERRORS]])
+    document = known("dataset", section["name"])
+    if document is None:
+        raise UnknownDataset(repr(section["name"][:100]), field="dataset.name")
+    return document
+
+
+def _out_of_place(field: str) -> FieldError:
+    return FieldError(field=f"dataset.{field}"[:LONGEST_FIELD], message="is not a field beside dataset.name")
+
+
+def _named_proxy(section: Mapping[str, Any], known: Known) -> Json:
+    """The same; fields beside the name override. A name that nobody registered is an installed proxy's, or wrong."""
+    document = None if section["name"] in FAMILIES else known("proxy", section["name"])
+    return {**section} if document is None else document | {key: section[key] for key in section if key != "name"}
 
 
 def _digest(value: object) -> str:
@@ -65,3 +108,15 @@ def admit(spec: JobSpec, *, roots: Sequence[Root], model_roots: Sequence[Path] =
     located(training, roots=model_roots)
     plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_epochs(training.epochs)})
     return spec.model_copy(update={"proxy": training, "plan": plan}), dataset
+
+
+def known_to(names: Registry, tenant: str) -> Known:
+    """The names of one tenant."""
+
+    def known(kind: Kind, name: str) -> Json | None:
+        try:
+            return names.one(kind, name, tenant=tenant).document
+        except NotRegistered:
+            return None
+
+    return known

@@ -1,6 +1,5 @@
 """The whole service as real processes: ``ted up`` in a folder of its own."""
 
-import json
 import os
 import signal
 import subprocess
@@ -85,7 +84,7 @@ def ted_up(home: Path, *, roots: Path | str, **environment: str) -> Iterator[Up]
     try:
         until(lambda: connection.exists() or process.poll() is not None, seconds=READY_SECONDS)
         assert process.poll() is None, process.stdout and process.stdout.read()
-        with Client(json.loads(connection.read_text())["url"]) as client:
+        with Client.from_home(home) as client:
             yield Up(home, process, client)
     finally:
         if process.poll() is None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ted_client.client import connection_in
 from ted_core.manifest import read
 from tests import stores
 from tests.households import ted_up
@@ -28,7 +29,8 @@ def test_a_manifest_reaches_the_client(link_seconds: int, tmp_path: Path) -> Non
         )
         done = service.client.wait(job.id).require_success()
         path = service.client.download(job.id, tmp_path / "manifest.parquet")
-        answer = httpx.get(f"{service.client.url}/v1/jobs/{job.id}/manifest")
+        shown = {"Authorization": f"Bearer {connection_in(service.home)['key']}"}
+        answer = httpx.get(f"{service.client.url}/v1/jobs/{job.id}/manifest", headers=shown)
 
         assert len(read(path).row_indices) == done.result["rows_kept"]
         assert service.client.report(job.id)["rows_kept"] == done.result["rows_kept"]

@@ -38,10 +38,10 @@ except ValidationError as error:
 """
 API = """
 import sys
-from service.endpoints.proxies import list_proxies
-import asyncio
+from service.endpoints.proxies import installed_names
+from service.registry_schemas import Proxy
 
-print([proxy.name for proxy in asyncio.run(list_proxies()).data][-1], "torch" in sys.modules)
+print([Proxy.installed(name).name for name in installed_names()][-1], "torch" in sys.modules)
 """
 
 

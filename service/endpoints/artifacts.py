@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.dependencies import Artifacts, IfNoneMatch, JobId, Store, Tenant
+from service.dependencies import IfNoneMatch, JobId, Recutting, Store, Tenant
 from service.documentation import NOT_MODIFIED, PARQUET_FILE, answers, problems
 from service.download import Wanted, respond
+from ted_core.errors import TooFewRowsKept
 from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.job import Artifact
+from ted_jobs.recuts import Recuts
 from ted_jobs.store import JobStore
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"])
@@ -27,9 +31,33 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
     206: PART[206] | PARQUET_FILE,
     **ELSEWHERE,
     **NOT_MODIFIED,
-    **problems(404, 409, 416),
+    **problems(404, 409, 416, 422),
 }
-DESCRIBED: dict[int | str, dict[str, Any]] = {200: WHOLE[200], **NOT_MODIFIED, 404: {}, 409: {}, 500: {}, 503: {}}
+SILENT: dict[int | str, dict[str, Any]] = {status: {} for status in (404, 409, 422, 500, 503)}
+DESCRIBED: dict[int | str, dict[str, Any]] = {200: WHOLE[200], **NOT_MODIFIED, **SILENT}
+
+
+class Cut(BaseModel):
+    """Where the ranking of the rows is cut."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep_ratio: Annotated[
+        float | None,
+        Field(
+            ge=0.0001,
+            le=0.9999,
+            description="Fraction of the rows that is RETAINED, to four decimals, where it is not to be the job's own: "
+            "the same decisions cut elsewhere, without another job. The file's metadata says what it was derived from.",
+            examples=[0.5],
+        ),
+    ] = None
+
+
+class Whole(BaseModel):
+    """There is nothing to choose."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -39,14 +67,32 @@ class Shelf:
     job_id: str
     tenant: str
     store: JobStore
-    artifacts: ArtifactStore
+    recuts: Recuts
     wanted: Wanted
 
     def serve(self, kind: str) -> Response:
         """The file of this kind. Raises JobNotFound, ArtifactNotReady, RangeNotSatisfiable."""
-        artifact = self.store.artifact(self.job_id, kind, tenant=self.tenant)
-        filename = f"{self.job_id}-{kind}.parquet"
-        return respond(self.artifacts, artifact, self.wanted, filename=filename)
+        return self._sent(self.store.artifact(self.job_id, kind, tenant=self.tenant), name=kind)
+
+    def recut(self, keep_ratio: float) -> Response:
+        """The manifest at another ratio. Raises what ``serve`` and ``Recuts.manifest`` raise."""
+        try:
+            artifact = self.recuts.manifest(self.job_id, keep_ratio=keep_ratio, tenant=self.tenant)
+        except TooFewRowsKept as error:
+            raise TooFewRowsKept(error.fact, field="keep_ratio") from None
+        return self._sent(artifact, name=f"manifest-{keep_ratio:g}")
+
+    def _sent(self, artifact: Artifact, *, name: str) -> Response:
+        try:
+            return respond(self.files, artifact, self.wanted, filename=f"{self.job_id}-{name}.parquet")
+        except FileNotFoundError:
+            self.store.job(self.job_id, tenant=self.tenant)  # which says so where it was deleted in this moment
+            raise
+
+    @property
+    def files(self) -> ArtifactStore:
+        """Where they lie."""
+        return self.recuts.files
 
 
 async def _wanted(
@@ -59,23 +105,50 @@ async def _wanted(
 
 
 async def _shelf(
-    job_id: JobId, tenant: Tenant, store: Store, artifacts: Artifacts, wanted: Annotated[Wanted, Depends(_wanted)]
+    job_id: JobId, tenant: Tenant, store: Store, recuts: Recutting, wanted: Annotated[Wanted, Depends(_wanted)]
 ) -> Shelf:
-    return Shelf(job_id, tenant, store, artifacts, wanted)
+    return Shelf(job_id, tenant, store, recuts, wanted)
 
 
 Published = Annotated[Shelf, Depends(_shelf)]
 
 
-@router.head("/manifest", operation_id="describe_manifest", summary="Size and digest", responses=DESCRIBED)
-@router.get("/manifest", operation_id="download_manifest", summary="Download the manifest", responses=DOCUMENTED)
-def manifest(published: Published) -> Response:
-    """The retained rows, as Parquet: all that a trainer needs. 409 before the job has succeeded."""
-    return published.serve("manifest")
+@router.head(
+    "/manifest",
+    operation_id="describe_manifest",
+    summary="Size and digest",
+    response_class=Response,
+    responses=DESCRIBED,
+)
+@router.get(
+    "/manifest",
+    operation_id="download_manifest",
+    summary="Download the manifest",
+    response_class=Response,
+    responses=DOCUMENTED,
+)
+def manifest(published: Published, cut: Annotated[Cut, Query()]) -> Response:
+    """The retained rows, as Parquet: all that a trainer needs. 409 before the job has succeeded.
+
+    With `keep_ratio`, those that the same ranking retains at another ratio; made when first asked for, then kept.
+    """
+    return published.serve("manifest") if cut.keep_ratio is None else published.recut(cut.keep_ratio)
 
 
-@router.head("/decisions", operation_id="describe_decisions", summary="Size and digest", responses=DESCRIBED)
-@router.get("/decisions", operation_id="download_decisions", summary="Download the decisions", responses=DOCUMENTED)
-def decisions(published: Published) -> Response:
+@router.head(
+    "/decisions",
+    operation_id="describe_decisions",
+    summary="Size and digest",
+    response_class=Response,
+    responses=DESCRIBED,
+)
+@router.get(
+    "/decisions",
+    operation_id="download_decisions",
+    summary="Download the decisions",
+    response_class=Response,
+    responses=DOCUMENTED,
+)
+def decisions(published: Published, _: Annotated[Whole, Query()]) -> Response:
     """Every row of the dataset with its score and why it was kept or not, as Parquet."""
     return published.serve("decisions")

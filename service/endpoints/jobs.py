@@ -1,19 +1,25 @@
-"""Jobs: submit, list, read, cancel, and what has happened to them."""
+"""Jobs: submit, repeat, list, read, cancel and delete them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from service import schemas
 from service.conditional import is_known, quoted
-from service.dependencies import JOB_ID, Config, IfNoneMatch, JobId, JsonBody, Store, Tenant
-from service.documentation import JOB_SPEC_BODY, NOT_MODIFIED, answers, problems
-from service.submission import admit, parse
+from service.dependencies import Artifacts, IfNoneMatch, JobId, JsonBody, Store, Tenant
+from service.desk import Desk, Handing
+from service.documentation import JOB_SPEC_BODY, LABELS, NOT_MODIFIED, answers, problems
+from service.estimate import Estimate
+from service.listing import JobFilter
+from service.waiting import Patience, Waiting
+from ted_jobs import removal
+from ted_jobs.errors import JobNotFound
 from ted_jobs.job import Job
-from ted_jobs.status import JobStatus
-from ted_jobs.store import IdempotencyKey, Submission
+from ted_jobs.listing import cursor
+from ted_jobs.store import Submission
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -21,38 +27,30 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 POLL_SECONDS = 1
 JSON = "application/json"
 
+WAITED = "wait=N, where the client asked for it with Prefer."
+ACCEPTED = answers(
+    202,
+    "The job is stored and will be run; after `Prefer: wait` it may have ended already, as `status` tells.",
+    Location="The job.",
+    Retry_After="Seconds until asking makes sense; absent where the job has ended.",
+    ETag="Changes whenever the job does.",
+    Idempotent_Replayed="true, where an earlier request with this Idempotency-Key had stored the job.",
+    Preference_Applied=WAITED,
+)
 
-class JobFilter(BaseModel):
-    """Which jobs to list."""
+ESTIMATED: dict[int | str, dict[str, Any]] = {
+    200: {"model": Estimate, "description": "With `validate_only`: the job would be accepted, and what it would take."}
+}
+
+
+class Submitting(BaseModel):
+    """What is to become of the job."""
 
     model_config = ConfigDict(extra="forbid")
 
-    after: Annotated[
-        str | None, Field(pattern=f"^{JOB_ID.pattern}$", description="List jobs older than this one, itself excluded.")
-    ] = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    status: Annotated[list[JobStatus], Field(description="Only jobs in one of these; may be repeated.")] = []
-
-
-class EventFilter(BaseModel):
-    """Which events to list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    after: Annotated[int, Field(ge=0, lt=2**53, description="List events that follow this sequence number.")] = 0
-    limit: Annotated[int, Field(ge=1, le=100)] = 100
-
-
-RepeatKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[\x20-\x7e]+$",
-        max_length=255,
-        description="The client's own name for this submission: sending it again with the same body stores nothing new "
-        "and answers with the job of the first time.",
-    ),
-]
+    validate_only: Annotated[bool, Field(description="Check the job and say what it would take; store nothing.")] = (
+        False
+    )
 
 
 @router.post(
@@ -62,38 +60,57 @@ RepeatKey = Annotated[
     operation_id="submit_job",
     summary="Submit a job",
     openapi_extra=JOB_SPEC_BODY,
-    responses=answers(
-        202,
-        "The job is stored and will be run.",
-        Location="The job.",
-        Retry_After="Seconds until asking makes sense.",
-        Idempotent_Replayed="true, where an earlier request with this Idempotency-Key had stored the job.",
-    )
-    | problems(400, 413, 415, 422),
+    responses=ACCEPTED | ESTIMATED | problems(400, 413, 415, 422),
 )
-def submit_job(body: JsonBody, tenant: Tenant, store: Store, config: Config, key: RepeatKey = None) -> Response:
+async def submit_job(
+    body: JsonBody, desk: Handing, patience: Waiting, query: Annotated[Submitting, Query()]
+) -> Response:
     """Check everything that can be checked without reading the rows, then store the job.
 
-    The job comes back with every default written out.
+    The job comes back with every default written out; with `Prefer: wait=N`, when it has ended or N seconds later.
+    With `validate_only`, nothing is stored, and what the job would take comes back instead.
     """
-    submitted = parse(body)
-    repeat = IdempotencyKey(key, submitted.digest) if key else None
-    # The dataset may be gone when a client repeats itself; its job is not.
-    known = store.replay(repeat, tenant=tenant)
-    if known is None:
-        spec, dataset = admit(submitted.spec, roots=config.dataset_roots, model_roots=config.model_roots)
-        known = store.submit(spec, dataset, tenant=tenant, idempotency_key=repeat)
-    log.info("job accepted", job=known.job.id, replayed=known.replayed)
-    return _accepted(known)
+    if query.validate_only:
+        found = await run_in_threadpool(desk.estimate, body)
+        return Response(found.model_dump_json(), media_type=JSON)
+    return await _accepted(await run_in_threadpool(desk.submit, body), desk, patience)
 
 
-def _accepted(submission: Submission) -> Response:
-    response = _shown(submission.job)
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    response_model=schemas.Job,
+    operation_id="retry_job",
+    summary="Submit an ended job again",
+    responses=ACCEPTED | problems(404, 409, 413, 422),
+)
+async def retry_job(job_id: JobId, desk: Handing, patience: Waiting) -> Response:
+    """A new job that asks for the same as one that has ended, in whatever way, of the dataset as it is now.
+
+    Its `retry_of` names the old job, which stays as it is.
+    """
+    return await _accepted(await run_in_threadpool(desk.retry, job_id), desk, patience)
+
+
+async def _accepted(submission: Submission, desk: Desk, patience: Patience) -> Response:
+    job = submission.job
+    log.info("job accepted", job=job.id, replayed=submission.replayed)
+    response = _shown(await _outlasted(job, desk, patience))
     response.status_code = 202
-    response.headers["Location"] = f"/v1/jobs/{submission.job.id}"
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers.update(patience.applied)
     if submission.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
+
+
+async def _outlasted(job: Job, desk: Desk, patience: Patience) -> Job:
+    try:
+        return await patience.outlast(
+            job, lambda: desk.store.job(job.id, tenant=job.tenant), until=lambda it: it.status.is_terminal
+        )
+    except JobNotFound:  # deleted as soon as it had ended; that it was accepted stays true
+        return job
 
 
 def _shown(job: Job) -> Response:
@@ -105,13 +122,23 @@ def _headers(job: Job) -> dict[str, str]:
     return {"ETag": quoted(str(job.version))} | waiting
 
 
-@router.get("", response_model=schemas.JobList, operation_id="list_jobs", summary="List jobs", responses=problems(422))
-def list_jobs(wanted: Annotated[JobFilter, Query()], tenant: Tenant, store: Store) -> Response:
-    """The newest jobs first. Where there are more, `next` leads to them."""
-    jobs = store.jobs(tenant=tenant, limit=wanted.limit + 1, after=wanted.after, statuses=wanted.status)
-    page, more = jobs[: wanted.limit], len(jobs) > wanted.limit
+@router.get(
+    "",
+    response_model=schemas.JobList,
+    operation_id="list_jobs",
+    summary="List jobs",
+    openapi_extra=LABELS,
+    responses=problems(422),
+)
+def list_jobs(query: Annotated[JobFilter, Query()], tenant: Tenant, store: Store) -> Response:
+    """The newest jobs first. Where there are more, `next` leads to them.
+
+    Jobs that are submitted or deleted meanwhile move none from one page to another.
+    """
+    jobs = store.jobs(tenant=tenant, limit=query.limit + 1, after=query.after, wanted=query.wanted())
+    page, more = jobs[: query.limit], len(jobs) > query.limit
     data = [schemas.Job.of(job) for job in page]
-    answer = schemas.JobList(data=data, has_more=more, next=page[-1].id if more else None)
+    answer = schemas.JobList(data=data, has_more=more, next=cursor(page[-1]) if more else None)
     return Response(answer.model_dump_json(), media_type=JSON)
 
 
@@ -125,16 +152,31 @@ def list_jobs(wanted: Annotated[JobFilter, Query()], tenant: Tenant, store: Stor
         "The job as it stands.",
         ETag="Changes whenever the job does.",
         Retry_After="Seconds until asking again makes sense; absent once the job has ended.",
+        Preference_Applied=WAITED,
     )
     | NOT_MODIFIED
-    | problems(404),
+    | problems(404, 413),
 )
-def read_job(job_id: JobId, tenant: Tenant, store: Store, if_none_match: IfNoneMatch = None) -> Response:
-    """How the job stands. Ask again after `Retry-After`, with the `ETag` in `If-None-Match`."""
-    job = store.job(job_id, tenant=tenant)
-    if is_known(quoted(str(job.version)), if_none_match):
-        return Response(status_code=304, headers=_headers(job))
-    return _shown(job)
+async def read_job(
+    job_id: JobId, tenant: Tenant, store: Store, patience: Waiting, if_none_match: IfNoneMatch = None
+) -> Response:
+    """How the job stands. Ask again after `Retry-After`, with the `ETag` in `If-None-Match`.
+
+    With `Prefer: wait=N` as well, the answer comes when the job has changed, or N seconds later.
+    """
+
+    def look() -> Job:
+        return store.job(job_id, tenant=tenant)
+
+    def is_new(job: Job) -> bool:
+        return not is_known(quoted(str(job.version)), if_none_match)
+
+    job = await patience.outlast(
+        await run_in_threadpool(look), look, until=lambda it: is_new(it) or it.status.is_terminal
+    )
+    response = _shown(job) if is_new(job) else Response(status_code=304, headers=_headers(job))
+    response.headers.update(patience.applied)
+    return response
 
 
 @router.post(
@@ -152,17 +194,18 @@ def cancel_job(job_id: JobId, tenant: Tenant, store: Store) -> Response:
     return _shown(store.cancel(job_id, tenant=tenant))
 
 
-@router.get(
-    "/{job_id}/events",
-    response_model=schemas.EventList,
-    operation_id="list_job_events",
-    summary="List what has happened to a job",
-    responses=problems(404, 422),
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    response_class=Response,
+    operation_id="delete_job",
+    summary="Delete a job",
+    responses=answers(204, "The job is gone, and its files with it.") | problems(404, 409),
 )
-def list_job_events(job_id: JobId, wanted: Annotated[EventFilter, Query()], tenant: Tenant, store: Store) -> Response:
-    """Changes of status and finished rounds, oldest first; pass `next` as `after` to hear what is new."""
-    events = store.events(job_id, tenant=tenant, after=wanted.after, limit=wanted.limit + 1)
-    data = [schemas.Event.of(event) for event in events[: wanted.limit]]
-    last = data[-1].sequence if data else wanted.after
-    answer = schemas.EventList(data=data, has_more=len(events) > wanted.limit, next=last)
-    return Response(answer.model_dump_json(), media_type=JSON)
+def delete_job(job_id: JobId, tenant: Tenant, store: Store, artifacts: Artifacts) -> Response:
+    """Delete a job that has ended, with its events and its files.
+
+    Its Idempotency-Key goes too: sending the submission again stores a new job.
+    """
+    removal.remove(store.engine, artifacts, job_id, tenant=tenant)
+    return Response(status_code=204)

@@ -1,20 +1,77 @@
-"""The proxies that a job may name."""
+"""The proxies that a job may name: those that are installed, and names that a tenant gave to settings of them."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from service.documentation import problems
-from service.schemas import Proxy, ProxyList
+from fastapi import APIRouter, Path, Response
+
+from service import registry_schemas as schemas
+from service.bodies import parsed
+from service.dependencies import Config, JsonBody, Names, Tenant
+from service.documentation import answers, json_body, problems
 from ted_core.plugins import installed
-from ted_core.proxies.spec import FAMILIES, ProxySpec, family_of
+from ted_core.proxies.models import located
+from ted_core.proxies.spec import FAMILIES
+from ted_jobs.errors import NameTaken
+from ted_jobs.registry import MOST_NAMES
 
 router = APIRouter(prefix="/v1/proxies", tags=["proxies"])
 
+JSON = "application/json"
 
-@router.get("", operation_id="list_proxies", summary="List the installed proxies", responses=problems())
-async def list_proxies() -> ProxyList:
+Name = Annotated[str, Path(description="The proxy's name.", examples=["resnet18"])]
+
+
+def installed_names() -> list[str]:
+    """Of the proxies that are part of TED, then those of plug-ins."""
+    return [*FAMILIES, *installed("ted.proxies")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=schemas.Proxy,
+    operation_id="register_proxy",
+    summary="Give a proxy's settings a name",
+    openapi_extra=json_body(schemas.NewProxy),
+    responses=answers(201, "The name stands for the proxy.", Location="The proxy.") | problems(400, 409, 413, 415, 422),
+)
+def register_proxy(body: JsonBody, names: Names, tenant: Tenant, config: Config) -> Response:
+    """Let jobs write `"proxy": {"name": …}` for an installed proxy with settings; fields beside the name override."""
+    asked = parsed(schemas.NewProxy, body)
+    if asked.name in installed_names():
+        raise NameTaken(f"{asked.name!r} is installed", field="name")
+    located(asked.proxy.resolved(), roots=config.model_roots)
+    document = asked.proxy.model_dump(mode="json", exclude_unset=True)
+    known = names.add("proxy", asked.name, document=document, facts={}, tenant=tenant)
+    headers = {"Location": f"/v1/proxies/{known.name}"}
+    content = schemas.Proxy.registered(known).model_dump_json()
+    return Response(content, status_code=201, headers=headers, media_type=JSON)
+
+
+@router.get("", operation_id="list_proxies", summary="List the proxies", responses=problems())
+def list_proxies(names: Names, tenant: Tenant) -> schemas.ProxyList:
     """Which proxies a job may name, what they learn from, and how they are trained by default."""
-    return ProxyList(data=[_described(name) for name in [*FAMILIES, *installed("ted.proxies")]])
+    registered = names.page("proxy", tenant=tenant, limit=MOST_NAMES)
+    return schemas.ProxyList(
+        data=[*map(schemas.Proxy.installed, installed_names()), *map(schemas.Proxy.registered, registered)]
+    )
 
 
-def _described(name: str) -> Proxy:
-    return Proxy.of(name, family_of(name), defaults=ProxySpec(name=name).resolved())
+@router.get("/{name}", operation_id="read_proxy", summary="See how a proxy is trained", responses=problems(404))
+def read_proxy(name: Name, names: Names, tenant: Tenant) -> schemas.Proxy:
+    """An installed proxy, or what a registered name stands for."""
+    if name in installed_names():
+        return schemas.Proxy.installed(name)
+    return schemas.Proxy.registered(names.one("proxy", name, tenant=tenant))
+
+
+@router.delete(
+    "/{name}",
+    status_code=204,
+    operation_id="forget_proxy",
+    summary="Forget a registered name",
+    responses=answers(204, "The name stands for nothing.") | problems(404),
+)
+def forget_proxy(name: Name, names: Names, tenant: Tenant) -> None:
+    """The name is free again. Jobs that used it stay as they are; installed proxies have no name to forget."""
+    names.remove("proxy", name, tenant=tenant)

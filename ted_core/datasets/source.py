@@ -142,7 +142,10 @@ def unreadable(fact: str, error: BaseException, *, field: str = FIELD) -> TedErr
 
 def side_by_side(work: Callable[[Source], Result], sources: Sequence[Source]) -> Iterator[Result]:
     """What the work makes of each source in turn; some are worked on at the same time."""
+    if len(sources) <= 1:  # threads would take longer to start than a file to open
+        yield from map(work, sources)
+        return
     waiting = iter(sources)
-    with ThreadPoolExecutor(sources[0].readers if sources else 1) as pool:
+    with ThreadPoolExecutor(sources[0].readers) as pool:
         while some := list(islice(waiting, AT_A_TIME)):
             yield from pool.map(work, some)

@@ -243,6 +243,15 @@ def answers_lost(scene: Scene) -> None:
     scene.service.struck()
 
 
+# --- 11: webhooks -----------------------------------------------------------------------------------------------------
+
+
+def undisturbed(scene: Scene) -> None:
+    """Nothing happens to the service; its webhook's receiver is trouble enough."""
+    scene.driver.submit(SEEDS)
+    scene.service.struck()
+
+
 # --- 12, 14: operators ------------------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from tests.faults.verdict import Verdict
 
 COLUMNS = (
-    "{fault:<64} {database:<10} {jobs:>6} {lost:>5} {duplicated:>10} {stale:>5} {recovered:>9} {seconds:>8}  {ends}"
+    "{fault:<64} {database:<10} {jobs:>6} {lost:>5} {duplicated:>10} {stale:>5} {untold:>6} {recovered:>9} {seconds:>8}"
+    "  {ends}"
 )
-HEADINGS = {name: name for name in ("fault", "database", "jobs", "lost", "duplicated", "stale", "recovered", "seconds")}
+NAMES = ("fault", "database", "jobs", "lost", "duplicated", "stale", "untold", "recovered", "seconds")
+HEADINGS = {name: name for name in NAMES}
 
 
 @dataclass

@@ -20,8 +20,12 @@ from tests.faults.faults import (
     out_of,
     rolling_restart,
     small_disk,
+    undisturbed,
     write_lock_held,
 )
+from tests.faults.points import CLAIMED, SENT
+from tests.faults.service import ATTEMPT
+from tests.receivers import TAKEN_IN, Answer, after, dripping, endless, reset, status
 
 BOTH, SQLITE, POSTGRESQL = ("sqlite", "postgresql"), ("sqlite",), ("postgresql",)
 
@@ -41,6 +45,8 @@ class Row:
     """The digest in which the results agree with those of undisturbed runs."""
     always: tuple[str, ...] = ()
     """The databases with which it is tried in every run, not only on demand."""
+    answers: tuple[Answer, ...] = (TAKEN_IN,)
+    """What the receiver of a webhook says, one after the other; every row has one that hears how its jobs end."""
 
     def __str__(self) -> str:
         return f"{self.number}: {self.name}"
@@ -52,6 +58,12 @@ def kills(victim: str, *points: str, always: tuple[str, ...] = ()) -> list[Row]:
     return [Row(1, first.name, first.fault, always=always), *others]
 
 
+def hears(name: str, *answers: Answer, always: tuple[str, ...] = ()) -> Row:
+    """Jobs whose ends are told to a receiver that answers so before it takes them in."""
+    return Row(11, f"webhook's receiver {name}", undisturbed, always=always, answers=(*answers, TAKEN_IN))
+
+
+METADATA = "http://169.254.169.254/"
 WORKER_POINTS = ("after rename", "after claim", "mid-round", "before rename", "after commit")
 
 MATRIX = (
@@ -76,6 +88,11 @@ MATRIX = (
     Row(8, "memory refused in mid-round", out_of("memory", at="mid-round"), agrees=ROWS),
     Row(9, "ten hints for each job, and hints for ended ones", hints_tenfold),
     Row(10, "answers lost, requests repeated", answers_lost, always=SQLITE),
+    hears("is slow", after(ATTEMPT + 1, TAKEN_IN), dripping),
+    hears("fails, hangs up, redirects", status(500), reset, status(302, Location=METADATA), status(503), always=SQLITE),
+    hears("answers without an end", endless),
+    Row(11, "kill -9 of the sweeper, message sent, not yet recorded", killed("sweeper", at=SENT), always=BOTH),
+    Row(11, "kill -9 of the sweeper, message claimed, not yet sent", killed("sweeper", at=CLAIMED)),
     Row(12, "rolling restart under load", rolling_restart),
     Row(13, "newest checkpoint altered", checkpoint_damaged(flip_a_byte)),
     Row(13, "newest checkpoint cut short", checkpoint_damaged(cut_short)),

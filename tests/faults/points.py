@@ -14,6 +14,7 @@ from typing import Literal
 
 FOLDER = "TED_FAULT_POINTS"
 ONE_GIBIBYTE = 1 << 30
+CLAIMED, SENT = "message claimed, not yet sent", "message sent, not yet recorded"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ POINTS = {
     "worker.sweeper": (
         Point("hint sent, not yet recorded", "after", "ted_jobs.queue:ring"),
         Point("while it reaps", "before", "ted_jobs.upkeep:end_attempt"),
+        Point(CLAIMED, "before", "worker.pinned:post"),
+        Point(SENT, "after", "worker.pinned:post"),
     ),
     "worker": (
         Point("after claim", "before", "worker.supervisor:Supervisor.run"),

@@ -1,7 +1,7 @@
 """``python -m tests.faults.saboteur MODULE``: the product's own entry point, with points at which tests may strike.
 
 It changes nothing else, but for what the environment asks: a clock that is wrong in this process alone, and patience
-with lost hints that is as short, beside the lease, as it is in service.
+with lost hints and with webhooks' receivers that is as short, beside the lease, as it is in service.
 """
 
 import datetime
@@ -19,6 +19,7 @@ from tests.faults.points import FOLDER, POINTS, Point, strike
 
 Function = Callable[..., Any]
 CLOCK_SHIFT, RUNNER, PATIENCE = "TED_FAULT_CLOCK_SHIFT", "TED_FAULT_RUNNER", "TED_FAULT_PATIENCE"
+ATTEMPT_SECONDS = "TED_FAULT_ATTEMPT_SECONDS"
 
 
 def main() -> None:
@@ -78,6 +79,9 @@ def _choose_runner() -> None:
 
 def _shorten_patience() -> None:
     import_module("ted_jobs.outbox").FIRST_PATIENCE = float(os.environ[PATIENCE])
+    attempt, sending = float(os.environ[ATTEMPT_SECONDS]), import_module("worker.deliveries")
+    sending.ATTEMPT_SECONDS, sending.SCHEDULE = attempt, [attempt / 2] * len(sending.SCHEDULE)
+    import_module("ted_jobs.deliveries").CLAIM_SECONDS = 3 * attempt
 
 
 PREPARATIONS = {"worker": _choose_runner, "worker.sweeper": _shorten_patience}

@@ -16,11 +16,11 @@ from ted_client import broker
 from ted_jobs.queue import celery_app
 from ted_jobs.settings import Settings
 from tests.faults import points
-from tests.faults.saboteur import CLOCK_SHIFT, PATIENCE, RUNNER
+from tests.faults.saboteur import ATTEMPT_SECONDS, CLOCK_SHIFT, PATIENCE, RUNNER
 from tests.households import until
 
 ROOT = Path(__file__).parents[2]
-LEASE, SWEEP, HEARTBEAT, GRACE = 2.0, 0.2, 0.3, 1.0
+LEASE, SWEEP, HEARTBEAT, GRACE, ATTEMPT = 2.0, 0.2, 0.3, 1.0, 1.0
 """Seconds."""
 MODULES = {"api": "service", "sweeper": "worker.sweeper", "worker": "worker", "heir": "worker"}
 ALWAYS_THERE = ("broker", "api", "sweeper", "worker")
@@ -37,12 +37,14 @@ class Service:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._environment = self._settings(roots) | {points.FOLDER: str(self.points), RUNNER: runner, PATIENCE: "1"}
+        self._environment[ATTEMPT_SECONDS] = str(ATTEMPT)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.struck_at = 0.0
 
     def _settings(self, roots: Path) -> dict[str, str]:
         return {
             "TED_HOME": str(self.home),
+            "TED_AUTH": "open",
             "TED_DATABASE_URL": self.database,
             "TED_BROKER_URL": f"redis+socket://{broker.socket_path(self.home)}",
             "TED_DATASET_ROOTS": str(roots),
@@ -54,6 +56,7 @@ class Service:
             "TED_CHECKPOINT_SECONDS": "0",
             "TED_RUNNER_THREADS": "1",
             "TED_DEVICE": "cpu",
+            "TED_WEBHOOK_TARGETS": "loopback",
         }
 
     @property

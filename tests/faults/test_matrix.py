@@ -10,6 +10,7 @@ import pytest
 from ted_client.errors import ClientError
 from tests.faults.conftest import Stage, body_on
 from tests.faults.driver import Driver, promised_in
+from tests.faults.ears import Ear, listening
 from tests.faults.faults import SEEDS, NotPossibleHere, cut_short, flip_a_byte, standing
 from tests.faults.ledger import LEDGER
 from tests.faults.matrix import CONTENT, MATRIX, Row
@@ -24,12 +25,13 @@ RECOVERY_SECONDS = LEASE + SWEEP + 5
 
 @pytest.mark.parametrize("row", MATRIX, ids=str)
 def test_nothing_is_lost_when(stage: Stage, row: Row, driver: Driver, tmp_path: Path) -> None:
-    try:
-        row.fault(stage.scene(driver))
-    except NotPossibleHere as reason:
-        pytest.skip(str(reason))
+    with listening(stage.engine, *row.answers) as ear:
+        try:
+            row.fault(stage.scene(driver))
+        except NotPossibleHere as reason:
+            pytest.skip(str(reason))
 
-    verdict = settled(stage, driver, tmp_path, name=str(row), agrees=row.agrees)
+        verdict = settled(stage, driver, tmp_path, name=str(row), agrees=row.agrees, ear=ear)
     assert verdict.nothing_lost
     assert verdict.ends == {"succeeded": verdict.jobs}
     assert verdict.seconds < RECOVERY_SECONDS
@@ -67,12 +69,17 @@ def test_a_client_notices_a_damaged_manifest(
     assert not (tmp_path / "manifest.parquet").exists()
 
 
-def settled(stage: Stage, driver: Driver, folder: Path, *, name: str, agrees: str = CONTENT) -> Verdict:
-    """The verdict once every promised job has ended and no process of a job is left; noted in the ledger."""
+def settled(
+    stage: Stage, driver: Driver, folder: Path, *, name: str, agrees: str = CONTENT, ear: Ear | None = None
+) -> Verdict:
+    """The verdict once every promised job has ended, no process of a job is left, and the ear has heard all; noted in
+    the ledger."""
     driver.promises()
     until(stage.scene(driver).settled, seconds=90)
     until(lambda: not stage.service.runners(), seconds=5)
+    until(lambda: ear is None or ear.told(), seconds=30)
     promises, root = promised_in(folder / "promises.jsonl"), stage.service.settings.artifacts
-    verdict = judged(stage.engine, promises, golden=stage.golden(agrees), root=root, struck_at=stage.service.struck_at)
+    known = {"golden": stage.golden(agrees), "root": root, "struck_at": stage.service.struck_at, "ear": ear}
+    verdict = judged(stage.engine, promises, **known)
     LEDGER.note(name, stage.database, verdict)
     return verdict

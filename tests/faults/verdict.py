@@ -12,6 +12,7 @@ from ted_jobs.database import reading
 from ted_jobs.status import HELD, MOVES, JobStatus
 from ted_jobs.tables import artifacts, events, idempotency, jobs
 from tests.faults.driver import Promise
+from tests.faults.ears import Ear
 
 KINDS = {"manifest", "decisions", "report"}
 Golden = Mapping[str, str]
@@ -71,7 +72,7 @@ class Story:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Counts over the promises of one fault; those from ``lost`` to ``wrong`` should be zero.
+    """Counts over the promises of one fault; those from ``lost`` to ``untold`` should be zero.
 
     ``recovered`` jobs were claimed (again) after the fault, the first of them after so many ``seconds``.
     """
@@ -85,6 +86,8 @@ class Verdict:
     illegal: int
     overtried: int
     wrong: int
+    untold: int
+    """Ends of jobs that a webhook was not told of, or under several ids."""
     recovered: int
     seconds: float
 
@@ -92,13 +95,19 @@ class Verdict:
     def nothing_lost(self) -> bool:
         """Whether every promise was kept, once."""
         return not (self.lost or self.unexpected or self.duplicated or self.stale or self.illegal or self.overtried
-                    or self.wrong)  # fmt: skip
+                    or self.wrong or self.untold)  # fmt: skip
 
 
 def judged(
-    engine: Engine, promises: Sequence[Promise], *, golden: Mapping[int, Golden], root: Path, struck_at: float
+    engine: Engine,
+    promises: Sequence[Promise],
+    *,
+    golden: Mapping[int, Golden],
+    root: Path,
+    struck_at: float,
+    ear: Ear | None = None,
 ) -> Verdict:
-    """The verdict on these promises; the database holds no others."""
+    """The verdict on these promises; the database holds no others. The ear should have heard how each of them ended."""
     found, keys = stories(engine), _keys(engine)
     mine = {promise.job_id: found[promise.job_id] for promise in promises if promise.job_id in found}
     resumed = [seconds for story in mine.values() if (seconds := story.resumed_after(struck_at)) is not None]
@@ -114,6 +123,7 @@ def judged(
         overtried=sum(story.row.attempt > story.row.max_attempts for story in mine.values()),
         wrong=sum(mine[promise.job_id].wrong(golden[promise.seed], root) for promise in promises
                   if promise.job_id in mine),
+        untold=sum(ear.untold(job_id, story.row.status) for job_id, story in mine.items()) if ear else 0,
         recovered=len(resumed),
         seconds=round(min(resumed, default=0.0), 1),
     )  # fmt: skip

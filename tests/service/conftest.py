@@ -13,6 +13,8 @@ from sqlalchemy import Engine, func, select
 
 from service.app import create_app
 from ted_jobs.database import reading
+from ted_jobs.key_secret import key_secret
+from ted_jobs.keys import KeyStore
 from ted_jobs.leases import Leases
 from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
@@ -40,7 +42,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def settings(tmp_path: Path, data: Path, database: str) -> Settings:
-    return Settings(home=tmp_path, database_url=database, dataset_roots=(data,))
+    return Settings(home=tmp_path, database_url=database, dataset_roots=(data,), auth="open")
 
 
 @pytest.fixture
@@ -65,6 +67,25 @@ def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
     with TestClient(create_app(settings)) as client:
         client.event_hooks = {"response": [must_be_documented]}
         yield client
+
+
+@pytest.fixture
+def keys(settings: Settings, engine: Engine) -> KeyStore:
+    """The keys of the service that ``guarded`` reaches."""
+    return KeyStore(engine, secret=key_secret(settings))
+
+
+@pytest.fixture
+def guarded(settings: Settings, engine: Engine) -> Iterator[TestClient]:
+    """A client, without a key, of a running service that asks for one."""
+    with TestClient(create_app(settings.model_copy(update={"auth": "keys"}))) as client:
+        client.event_hooks = {"response": [must_be_documented]}
+        yield client
+
+
+def bearer(text: str) -> dict[str, str]:
+    """The header that shows this key."""
+    return {"Authorization": f"Bearer {text}"}
 
 
 def must_be_documented(response: httpx2.Response) -> None:

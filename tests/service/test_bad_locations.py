@@ -131,7 +131,7 @@ def test_two_spellings_of_an_allowed_path_are_taken(
 class TestWithoutRoots:
     @pytest.fixture
     def settings(self, tmp_path: Path, database: str) -> Settings:
-        return Settings(home=tmp_path, database_url=database)
+        return Settings(home=tmp_path, database_url=database, auth="open")
 
     def test_every_dataset_is_refused(
         self, client: TestClient, submission: Callable[..., Json], must_refuse: Callable[..., None]

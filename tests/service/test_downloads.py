@@ -11,6 +11,8 @@ from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
 from ted_jobs.artifacts import ArtifactStore
+from ted_jobs.errors import ArtifactsRefused
+from ted_jobs.job import Artifact
 from ted_jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.service.conftest import Json, on_both_databases
@@ -164,3 +166,31 @@ def test_a_file_that_was_lost_is_a_defect_and_not_half_an_answer(
 
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert str(settings.artifacts) not in answer.text
+
+
+def test_a_store_that_lets_this_service_in_no_longer_is_no_fault_of_the_client(
+    client: TestClient, manifest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ArtifactsRefused("403")
+
+    monkeypatch.setattr(ArtifactStore, "open", refuse)
+
+    answer = client.get(manifest)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "artifacts_refused")
+    assert answer.headers["Retry-After"]
+
+
+def test_a_job_that_is_deleted_in_the_moment_of_a_download_is_not_found(
+    client: TestClient, manifest: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locate = ArtifactStore.locate
+
+    def located_too_late(store: ArtifactStore, artifact: Artifact) -> Path:
+        client.delete(manifest.removesuffix("/manifest"))
+        return locate(store, artifact)
+
+    monkeypatch.setattr(ArtifactStore, "locate", located_too_late)
+
+    assert client.get(manifest).status_code == 404

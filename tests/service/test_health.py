@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from service.app import create_app
 from service.broker import BrokerProbe
+from service.identity import OpenGate
 from ted_client.broker import command, socket_path
 from ted_jobs.database import writing
 from ted_jobs.settings import Settings
@@ -47,7 +48,7 @@ def broker(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def without_database(tmp_path: Path, data: Path) -> Iterator[TestClient]:
-    settings = Settings(home=tmp_path, database_url=NOWHERE, dataset_roots=(data,))
+    settings = Settings(home=tmp_path, database_url=NOWHERE, dataset_roots=(data,), auth="open")
     with TestClient(create_app(settings)) as client:
         yield client
 
@@ -189,15 +190,8 @@ def test_a_client_that_goes_away_is_no_defect_of_the_service(settings: Settings)
 
     headers = [(b"content-type", b"application/json"), (b"content-length", b"10")]
     scope = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": headers, "query_string": b""}
+    state = {"store": None, "settings": settings, "gate": OpenGate()}
     with capture_logs() as logs:
-        asyncio.run(create_app(settings)(scope | {"state": {"store": None, "settings": settings}}, gone, nobody_hears))
+        asyncio.run(create_app(settings)(scope | {"state": state}, gone, nobody_hears))
 
     assert [(line["event"], line["log_level"]) for line in logs] == [("client went away", "info"), ("request", "info")]
-
-
-def test_the_installed_proxies_are_listed_with_their_defaults(client: TestClient) -> None:
-    proxies = {proxy["name"]: proxy for proxy in client.get("/v1/proxies").json()["data"]}
-
-    assert set(proxies) == {"mlp", "cnn", "resnet18", "frozen-encoder", "encoder", "lora"}
-    assert proxies["mlp"]["takes"] == ["image", "vector"]
-    assert proxies["cnn"]["defaults"]["epochs"] == 12

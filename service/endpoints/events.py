@@ -1,0 +1,121 @@
+"""What has happened to a job: page by page, or as it happens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from service import schemas
+from service.dependencies import JobId, Store, Tenant
+from service.documentation import EVENT_STREAM, answers, problems
+from service.event_stream import MEDIA_TYPE, EventStream, EventStreams
+from service.negotiation import preferred
+from ted_jobs.job import Event
+from ted_jobs.store import JobStore
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+
+JSON = "application/json"
+PAGE = 100
+MOST = 2**53
+
+ANSWERED = answers(200, "A page of events as JSON, or all of them as they happen.", Vary="Accept")
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    200: ANSWERED[200] | EVENT_STREAM,
+    **answers(204, "To `Accept: text/event-stream` only: the job has ended and the client has heard its last event."),
+    **problems(404, 422),
+}
+
+
+class EventFilter(BaseModel):
+    """Which events to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: Annotated[int, Field(ge=0, lt=MOST, description="List events that follow this sequence number.")] = 0
+    limit: Annotated[int, Field(ge=1, le=100, description="Of a JSON page; streams have none.")] = 100
+
+
+LastEventId = Annotated[
+    int | None,
+    Header(
+        alias="Last-Event-ID",
+        ge=0,
+        lt=MOST,
+        description="Of a stream: the last `id` that the client has heard, which counts more than `after`.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Story:
+    """One job's events, as one client wants them."""
+
+    job_id: str
+    tenant: str
+    store: JobStore
+    streams: EventStreams
+    wanted: EventFilter
+    last_event_id: int | None
+
+    def page(self) -> Response:
+        """A page as JSON, and where the next one begins."""
+        events = self._read(self.wanted.after, limit=self.wanted.limit + 1)
+        data = [schemas.Event.of(event) for event in events[: self.wanted.limit]]
+        last = data[-1].sequence if data else self.wanted.after
+        answer = schemas.EventList(data=data, has_more=len(events) > self.wanted.limit, next=last)
+        return Response(answer.model_dump_json(), media_type=JSON, headers={"Vary": "Accept"})
+
+    def stream(self) -> Response:
+        """All that follow, as they happen; 204 where none will, for only that keeps an EventSource from coming back."""
+        after = self.wanted.after if self.last_event_id is None else self.last_event_id
+        job = self.store.job(self.job_id, tenant=self.tenant)
+        if job.status.is_terminal and not self._read(after, limit=1):
+            return Response(status_code=204, headers={"Vary": "Accept"})
+        return EventStream(self.streams.listen(self.job_id, after=after, read=self._read))
+
+    def _read(self, after: int, limit: int = PAGE) -> list[Event]:
+        return self.store.events(self.job_id, tenant=self.tenant, after=after, limit=limit)
+
+
+class Form(Protocol):
+    """How a story is told."""
+
+    def __call__(self, story: Story, /) -> Response:
+        """The answer."""
+
+
+FORMS: Mapping[str, Form] = {JSON: Story.page, MEDIA_TYPE: Story.stream}
+
+
+async def _story(
+    request: Request,
+    job_id: JobId,
+    *,
+    tenant: Tenant,
+    store: Store,
+    wanted: Annotated[EventFilter, Query()],
+    last_event_id: LastEventId = None,
+) -> Story:
+    return Story(job_id, tenant, store, request.state.streams, wanted, last_event_id)
+
+
+@router.get(
+    "/events",
+    response_model=schemas.EventList,
+    operation_id="list_job_events",
+    summary="List what has happened to a job, or listen to it",
+    responses=DOCUMENTED,
+)
+def list_job_events(
+    story: Annotated[Story, Depends(_story)], accept: Annotated[str | None, Header(include_in_schema=False)] = None
+) -> Response:
+    """Changes of status and finished rounds, oldest first; pass `next` as `after` to hear what is new.
+
+    With `Accept: text/event-stream`, Server-Sent Events: each stored event under its sequence as `id`, and `progress`
+    of the running job without one. The stream ends after the job's last event; until then, whoever is cut off comes
+    back with `Last-Event-ID` and misses nothing.
+    """
+    return FORMS[preferred(accept, list(FORMS))](story)

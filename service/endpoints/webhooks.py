@@ -1,0 +1,217 @@
+"""Webhooks: register, change, delete, and see what they were told."""
+
+import re
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from service import webhook_schemas as schemas
+from service.bodies import parsed
+from service.dependencies import Config, JsonBody, Store, Tenant
+from service.documentation import answers, json_body, problems
+from ted_jobs.deliveries import DeliveryStatus
+from ted_jobs.errors import DeliveryNotFound, WebhookNotFound
+from ted_jobs.settings import Settings
+from ted_jobs.targets import Target, addresses
+from ted_jobs.webhooks import Webhooks
+
+log = structlog.get_logger()
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+
+WEBHOOK_ID, DELIVERY_ID = re.compile(r"wh_[0-9a-f]{28}"), re.compile(r"msg_[0-9a-f]{28}")
+JSON = "application/json"
+
+
+async def _webhook_id(
+    webhook_id: Annotated[str, Path(description="The webhook's id.", examples=["wh_019a2b3c4d5e0123456789abcdef"])],
+) -> str:
+    if not WEBHOOK_ID.fullmatch(webhook_id):
+        raise WebhookNotFound(repr(webhook_id[:100]))
+    return webhook_id
+
+
+async def _delivery_id(
+    delivery_id: Annotated[str, Path(description="The delivery's id.", examples=["msg_019a2b3c4d5e0123456789abcdef"])],
+) -> str:
+    if not DELIVERY_ID.fullmatch(delivery_id):
+        raise DeliveryNotFound(repr(delivery_id[:100]))
+    return delivery_id
+
+
+async def _mine(store: Store, tenant: Tenant) -> Webhooks:
+    return Webhooks(store.engine, tenant=tenant)
+
+
+WebhookId = Annotated[str, Depends(_webhook_id)]
+DeliveryId = Annotated[str, Depends(_delivery_id)]
+Mine = Annotated[Webhooks, Depends(_mine)]
+
+
+class WebhookPage(BaseModel):
+    """Which webhooks to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: Annotated[str | None, Field(pattern=f"^{WEBHOOK_ID.pattern}$", description="List older ones than this.")] = (
+        None
+    )
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class DeliveryFilter(BaseModel):
+    """Which deliveries to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: Annotated[
+        str | None, Field(pattern=f"^{DELIVERY_ID.pattern}$", description="List older ones than this.")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    status: Annotated[list[DeliveryStatus], Field(description="Only those in one of these; may be repeated.")] = []
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=schemas.WebhookWithSecret,
+    operation_id="register_webhook",
+    summary="Register a webhook",
+    openapi_extra=json_body(schemas.NewWebhook),
+    responses=answers(201, "The webhook, with its secret, which is shown this once.", Location="The webhook.")
+    | problems(400, 409, 413, 415, 422),
+)
+def register_webhook(body: JsonBody, mine: Mine, config: Config) -> Response:
+    """Have a URL told what happens to your jobs, from now on, signed as Standard Webhooks has it."""
+    asked = parsed(schemas.NewWebhook, body)
+    webhook = mine.register(_checked(asked.url, config), asked.events)
+    log.info("webhook registered", webhook=webhook.id)
+    location = {"Location": f"/v1/webhooks/{webhook.id}"}
+    return _answer(schemas.WebhookWithSecret.of(webhook), status=201, headers=location)
+
+
+def _checked(url: str, config: Settings) -> str:
+    """The URL as it is stored, once it leads where it may. Raises TargetRefused."""
+    target = Target.parse(url)
+    addresses(target, reach=config.webhook_targets)
+    return str(target)
+
+
+def _answer(content: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(content.model_dump_json(), status_code=status, headers=headers, media_type=JSON)
+
+
+@router.get(
+    "",
+    response_model=schemas.WebhookList,
+    operation_id="list_webhooks",
+    summary="List webhooks",
+    responses=problems(422),
+)
+def list_webhooks(wanted: Annotated[WebhookPage, Query()], mine: Mine) -> Response:
+    """The newest webhooks first. Where there are more, `next` leads to them."""
+    found = mine.webhooks(limit=wanted.limit + 1, after=wanted.after)
+    data = [schemas.Webhook.of(webhook) for webhook in found[: wanted.limit]]
+    return _answer(schemas.WebhookList(data=data, **_onwards(found, wanted.limit)))
+
+
+def _onwards(found: list[Any], limit: int) -> dict[str, Any]:
+    more = len(found) > limit
+    return {"has_more": more, "next": found[limit - 1].id if more else None}
+
+
+@router.get(
+    "/{webhook_id}",
+    response_model=schemas.Webhook,
+    operation_id="read_webhook",
+    summary="Read a webhook",
+    responses=problems(404),
+)
+def read_webhook(webhook_id: WebhookId, mine: Mine) -> Response:
+    """The webhook, and why it is disabled where it is. Its secret is not shown again."""
+    return _answer(schemas.Webhook.of(mine.webhook(webhook_id)))
+
+
+@router.patch(
+    "/{webhook_id}",
+    response_model=schemas.Webhook,
+    operation_id="change_webhook",
+    summary="Change a webhook",
+    openapi_extra=json_body(schemas.WebhookChange),
+    responses=problems(400, 404, 413, 415, 422),
+)
+def change_webhook(webhook_id: WebhookId, body: JsonBody, mine: Mine, config: Config) -> Response:
+    """Another URL, other events, or on and off.
+
+    Messages that wait go to the new URL. What happens while a webhook is disabled it is never told, and what it was
+    still to be told has failed; failed messages can be redelivered.
+    """
+    asked = parsed(schemas.WebhookChange, body)
+    url = None if asked.url is None else _checked(asked.url, config)
+    return _answer(schemas.Webhook.of(mine.change(webhook_id, url=url, events=asked.events, enabled=asked.enabled)))
+
+
+@router.delete(
+    "/{webhook_id}",
+    status_code=204,
+    operation_id="delete_webhook",
+    summary="Delete a webhook",
+    responses=answers(204, "The webhook is gone, with its deliveries.") | problems(404),
+)
+def delete_webhook(webhook_id: WebhookId, mine: Mine) -> Response:
+    """Tell it nothing any more, and forget what it was told. A message on its way may still arrive."""
+    mine.delete(webhook_id)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/{webhook_id}/rotate",
+    response_model=schemas.WebhookWithSecret,
+    operation_id="rotate_webhook_secret",
+    summary="Replace a webhook's secret",
+    responses=problems(404),
+)
+def rotate_webhook_secret(webhook_id: WebhookId, mine: Mine) -> Response:
+    """A new secret, shown this once. For a day messages carry a signature by the former one, too."""
+    return _answer(schemas.WebhookWithSecret.of(mine.rotate(webhook_id)))
+
+
+@router.post(
+    "/{webhook_id}/ping",
+    status_code=202,
+    response_model=schemas.Delivery,
+    operation_id="ping_webhook",
+    summary="Try out a webhook",
+    responses=answers(202, "The message will be sent at once.") | problems(404, 409),
+)
+def ping_webhook(webhook_id: WebhookId, mine: Mine) -> Response:
+    """Send it a message of type `ping`."""
+    return _answer(schemas.Delivery.of(mine.ping(webhook_id)), status=202)
+
+
+@router.get(
+    "/{webhook_id}/deliveries",
+    response_model=schemas.DeliveryList,
+    operation_id="list_deliveries",
+    summary="List what a webhook was told",
+    responses=problems(404, 422),
+)
+def list_deliveries(webhook_id: WebhookId, wanted: Annotated[DeliveryFilter, Query()], mine: Mine) -> Response:
+    """The newest messages first, for 30 days. Where there are more, `next` leads to them."""
+    found = mine.deliveries(webhook_id, limit=wanted.limit + 1, after=wanted.after, statuses=wanted.status)
+    data = [schemas.Delivery.of(delivery) for delivery in found[: wanted.limit]]
+    return _answer(schemas.DeliveryList(data=data, **_onwards(found, wanted.limit)))
+
+
+@router.post(
+    "/{webhook_id}/deliveries/{delivery_id}/redeliver",
+    status_code=202,
+    response_model=schemas.Delivery,
+    operation_id="redeliver",
+    summary="Send a message again",
+    responses=answers(202, "The message will be sent at once.") | problems(404, 409),
+)
+def redeliver(webhook_id: WebhookId, delivery_id: DeliveryId, mine: Mine) -> Response:
+    """Send it now, under the same `webhook-id`; it gets all its attempts again."""
+    return _answer(schemas.Delivery.of(mine.redeliver(webhook_id, delivery_id)), status=202)
