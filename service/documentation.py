@@ -109,7 +109,7 @@ LABELS: Json = {
                 "type": "object",
                 "maxProperties": 16,
                 "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_.:-]+$"},
-                "additionalProperties": {"type": "string", "maxLength": 512},
+                "additionalProperties": {"type": "string", "maxLength": 512, "pattern": r"^[^\x00]*$"},
             },
         }
     ]
@@ -129,6 +129,7 @@ def completed(document: Json) -> Json:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _drop_foreign_errors(operation["responses"])
+            _drop_null(operation.get("parameters", []))
             if path.startswith("/v1/"):
                 _require_key(operation, method)
     add_links(document["paths"])
@@ -142,6 +143,16 @@ def _require_key(operation: Json, method: str) -> None:
     refusals = {str(status): answer for status, answer in problems(*statuses).items() if status in statuses}
     silent = {status: {"description": answer["description"]} for status, answer in refusals.items()}
     operation["responses"] |= silent if method == "head" else refusals
+
+
+def _drop_null(parameters: list[Json]) -> None:
+    """An optional parameter is left out; what travels as text cannot be null."""
+    for parameter in parameters:
+        schema = parameter["schema"]
+        some = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
+        if len(some) == 1:
+            del schema["anyOf"]
+            schema |= some[0]
 
 
 def _drop_foreign_errors(responses: Json) -> None:

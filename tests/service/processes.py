@@ -27,7 +27,7 @@ class ApiProcess:
             "TED_DATABASE_URL": self.settings.database,
             "TED_HOME": str(self.settings.home),
             "TED_DATASET_ROOTS": str(self.settings.dataset_roots[0]),
-            "TED_AUTH": "open",
+            "TED_AUTH": self.settings.auth,
             "TED_LISTEN_FD": str(self.listener.fileno()),
         }
         with self.log.open("wb") as log:
