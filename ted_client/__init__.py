@@ -1,6 +1,18 @@
-"""What users import: an HTTP client, the ``ted`` command, adapters for training. Torch-free."""
+"""What users import: HTTP clients, the ``ted`` command, adapters for training. Torch-free."""
 
-from ted_client.client import Client, Job
-from ted_client.errors import ClientError, TedApiError
+from ted_client.async_client import AsyncClient
+from ted_client.client import Client
+from ted_client.errors import ClientError, ServiceUnreachable, TedApiError
+from ted_client.job import AsyncJob, Job
+from ted_client.retrying import Patience
 
-__all__ = ["Client", "ClientError", "Job", "TedApiError"]
+__all__ = [
+    "AsyncClient",
+    "AsyncJob",
+    "Client",
+    "ClientError",
+    "Job",
+    "Patience",
+    "ServiceUnreachable",
+    "TedApiError",
+]

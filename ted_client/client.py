@@ -1,154 +1,143 @@
-"""A thin client: one method for each thing a job can be asked."""
+"""The service, asked and waited for: one method for each thing that it can be asked."""
 
 import json
-import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import httpx
+from rich.console import Console
 
-from ted_client.download import Download
-from ted_client.errors import JobNotSucceeded, ServiceUnreachable, TedApiError, problem_of
+from ted_client import showing
+from ted_client.calls import Calls, JobFilter
+from ted_client.driving import Line
+from ted_client.errors import ServiceUnreachable
+from ted_client.exchange import Facts, place
+from ted_client.job import Job, ignore
+from ted_client.registry import Registry
+from ted_client.retrying import PATIENCE, Patience, Service
 
 CONNECTION = "connection.json"
-TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
-TIMEOUT_SECONDS = 30
-FIRST_ERROR = 400
 
 
-@dataclass(frozen=True)
-class Job:
-    """A job as the service describes it; ``facts`` is the whole answer."""
-
-    facts: Mapping[str, Any]
-
-    @property
-    def id(self) -> str:
-        return str(self.facts["id"])
-
-    @property
-    def status(self) -> str:
-        return str(self.facts["status"])
-
-    @property
-    def progress(self) -> Mapping[str, Any]:
-        """Phase, round, rounds, fraction, samples_per_second, eta_seconds; empty before the job runs."""
-        return self.facts["progress"] or {}
-
-    @property
-    def result(self) -> Mapping[str, Any]:
-        """Counts, digests and cost of a job that has succeeded; empty before that."""
-        return self.facts["result"] or {}
-
-    @property
-    def error(self) -> Mapping[str, Any]:
-        """Code, message and field of a job that has failed; empty where it has not."""
-        return self.facts["error"] or {}
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing will change any more."""
-        return self.status in TERMINAL
-
-    def require_success(self) -> "Job":
-        """The job itself. Raises JobNotSucceeded with the service's reason."""
-        if self.status != "succeeded":
-            reason = self.error["message"] if self.error else self.facts["status_reason"] or ""
-            raise JobNotSucceeded(f"Job {self.id} is {self.status}. {reason}".strip())
-        return self
-
-
-class Client:
+class Client(Registry):
     """A connection to a TED service. Use it as a context manager, or call :meth:`close`."""
 
-    def __init__(self, url: str, *, key: str | None = None) -> None:
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+    def __init__(self, url: str, *, key: str | None = None, patience: Patience = PATIENCE) -> None:
         self.url = url
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
+        self._calls = Calls(Service(url, patience))
+        self._http = httpx.Client(base_url=url)
+        self._line = Line(self._http, key=key)
 
     @classmethod
-    def from_home(cls, home: Path) -> "Client":
-        """A client for the service that ``ted up`` runs in this home folder. Raises ServiceUnreachable."""
-        connection = connection_in(home)
-        return cls(connection["url"], key=connection.get("key"))
+    def from_home(cls, home: Path, *, key: str | None = None, patience: Patience = PATIENCE) -> "Client":
+        """A client for the service that ``ted up`` runs in this home folder. Raises ServiceUnreachable.
 
-    def submit(self, job: Mapping[str, Any], *, idempotency_key: str | None = None) -> Job:
-        """The stored job. Sending it twice with one key starts it once; a key is made where none is given."""
-        key = idempotency_key or uuid.uuid4().hex
-        return Job(self._ask("POST", "/v1/jobs", json=dict(job), headers={"Idempotency-Key": key}))
+        The key is the one that lies there, unless another is given.
+        """
+        connection = connection_in(home)
+        return cls(connection["url"], key=key or connection.get("key"), patience=patience)
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    def submit(self, job: Facts, *, wait: int = 0, idempotency_key: str | None = None) -> Job:
+        """The stored job; with ``wait``, as it stands when it has ended or so many seconds later (60 at most).
+
+        Sending it twice with one key starts it once; a key is made where none is given.
+        """
+        return self._job(self._line.result(self._calls.submit(job, wait=wait, idempotency_key=idempotency_key)))
+
+    def estimate(self, job: Facts) -> Facts:
+        """Whether the job would be accepted, and what it would take. Nothing is stored."""
+        return self._line.result(self._calls.estimate(job))
 
     def job(self, job_id: str) -> Job:
         """The job as it stands."""
-        return Job(self._ask("GET", f"/v1/jobs/{job_id}"))
+        return self._job(self._line.result(self._calls.fetched("GET", place("jobs", job_id))))
 
-    def jobs(self, *, limit: int = 20) -> Iterator[Job]:
-        """Jobs, newest first; at most ``limit`` of them."""
-        after: str | None = None
-        while limit > 0:
-            page = self._ask("GET", "/v1/jobs", params={"limit": min(limit, 100)} | ({"after": after} if after else {}))
-            yield from map(Job, page["data"])
-            limit, after = limit - len(page["data"]), page["next"]
-            if not after:
-                return
+    def jobs(
+        self,
+        *,
+        limit: int | None = None,
+        status: Sequence[str] = (),
+        metadata: Mapping[str, str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> Iterator[Job]:
+        """Jobs, newest first; at most ``limit`` of them. A time without a zone is in this machine's."""
+        wanted = JobFilter(status, metadata, created_after, created_before)
+        told = self._line.told(self._calls.paged(place("jobs"), limit=limit, **wanted.params()))
+        return (self._job(facts) for facts in told)
 
     def cancel(self, job_id: str) -> Job:
         """The job, cancelled or about to be."""
-        return Job(self._ask("POST", f"/v1/jobs/{job_id}/cancel"))
+        return self._job(self._line.result(self._calls.fetched("POST", place("jobs", job_id, "cancel"))))
 
-    def events(self, job_id: str, *, after: int = 0) -> Iterator[Mapping[str, Any]]:
+    def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> Job:
+        """A new job like the one that has ended, of the dataset as it is now."""
+        return self._job(self._line.result(self._calls.retry(job_id, wait=wait, idempotency_key=idempotency_key)))
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, with its events and its files."""
+        self._line.result(self._calls.deleted(place("jobs", job_id)))
+
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[Facts]:
         """Everything that has happened to the job after this sequence number, oldest first."""
-        more = True
-        while more:
-            page = self._ask("GET", f"/v1/jobs/{job_id}/events", params={"after": after})
-            yield from page["data"]
-            after, more = page["next"], page["has_more"]
+        return self._line.told(self._calls.paged(place("jobs", job_id, "events"), after=after))
+
+    def follow(self, job_id: str, *, after: int = 0) -> Iterator[Facts]:
+        """The same, and then what happens, as it does, to the job's last event; a broken line is taken up again."""
+        return self._line.told(self._calls.follow(job_id, after=after))
 
     def wait(
-        self, job_id: str, *, on_progress: Callable[[Job], None] = lambda _: None, poll_seconds: float = 0.5
+        self,
+        job_id: str,
+        *,
+        progress: bool = False,
+        on_progress: Callable[[Job], None] = ignore,
+        poll_seconds: float = 0.5,
     ) -> Job:
-        """The job once it has ended, however it has; ``on_progress`` hears of every poll."""
-        while True:
-            job = self.job(job_id)
-            on_progress(job)
-            if job.is_terminal:
-                return job
-            time.sleep(poll_seconds)
+        """The job once it has ended, however it has; ``on_progress`` hears of every change.
 
-    def download(self, job_id: str, path: Path, *, kind: str = "manifest") -> Path:
+        With ``progress``, a bar on the terminal (lines where there is none).
+        """
+        with showing.watching(Console(stderr=True)) if progress else nullcontext(ignore) as show:
+            for facts in self._line.told(self._calls.wait(job_id, poll_seconds=poll_seconds)):
+                job = self._job(facts)
+                show(job)
+                on_progress(job)
+        return job
+
+    # --- results ------------------------------------------------------------------------------------------------------
+
+    def download(
+        self, job_id: str, path: Path | str, *, kind: str = "manifest", keep_ratio: float | None = None
+    ) -> Path:
         """The manifest (or ``kind="decisions"``) at ``path``, whole and checked against its SHA-256.
 
-        A broken transfer is taken up where it stopped. Raises TedApiError, DownloadBroken.
+        With ``keep_ratio``, the manifest at another ratio, cut from the same decisions. A broken transfer is taken up
+        where it stopped, by this call or the next. Raises TedApiError, DownloadBroken.
         """
-        return Download(self._http, f"/v1/jobs/{job_id}/{kind}", path).run()
+        return self._line.result(self._calls.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio))
 
-    def report(self, job_id: str) -> Mapping[str, Any]:
+    def report(self, job_id: str) -> Facts:
         """What became of the job's rows and classes, how the selection came about, and what it cost."""
-        found: Mapping[str, Any] = self._ask("GET", f"/v1/jobs/{job_id}/report")
-        return found
+        return self._line.result(self._calls.fetched("GET", place("jobs", job_id, "report")))
 
-    def report_page(self, job_id: str, path: Path) -> Path:
+    def report_page(self, job_id: str, path: Path | str) -> Path:
         """The same at ``path`` as an HTML page that needs nothing else. Raises TedApiError, DownloadBroken."""
-        return Download(self._http, f"/v1/jobs/{job_id}/report", path, accept="text/html").run()
+        return self._line.result(self._calls.report_page(job_id, Path(path)))
 
-    def ready(self) -> Mapping[str, Any]:
+    # --- the service --------------------------------------------------------------------------------------------------
+
+    def ready(self) -> Facts:
         """Whether the service can accept jobs. Raises ServiceUnreachable."""
-        health: Mapping[str, Any] = self._ask("GET", "/readyz")
-        return health
+        return self._line.result(self._calls.fetched("GET", "/readyz"))
 
-    def _ask(self, method: str, url: str, **options: Any) -> Any:
-        try:
-            response = self._http.request(method, url, **options)
-        except httpx.TransportError as error:
-            raise ServiceUnreachable(
-                f"{self._http.base_url} does not answer ({error}). Start it with: ted up"
-            ) from error
-        if response.status_code >= FIRST_ERROR:
-            raise TedApiError(problem_of(response))
-        return response.json()
+    def _job(self, facts: Facts) -> Job:
+        return Job(facts, self)
 
     def close(self) -> None:
         """Give back the connections."""
@@ -161,10 +150,10 @@ class Client:
         self.close()
 
 
-def connection_in(home: Path) -> Mapping[str, Any]:
-    """What ``ted up`` left in its home folder: url, pid and, once there are keys, key. Raises ServiceUnreachable."""
+def connection_in(home: Path) -> Facts:
+    """What ``ted up`` left in its home folder: url, key and pid. Raises ServiceUnreachable."""
     try:
-        connection: Mapping[str, Any] = json.loads((home / CONNECTION).read_text())
+        connection: Facts = json.loads((home / CONNECTION).read_text())
     except (OSError, ValueError) as error:
         raise ServiceUnreachable(f"Nothing runs in {home}. Start it with: ted up --home {home}") from error
     return connection

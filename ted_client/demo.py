@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ted_client import showing
-from ted_client.client import Client, Job
+from ted_client.client import Client
 from ted_client.digits import write_digits
 from ted_client.errors import ClientError
+from ted_client.job import Job
 from ted_client.temporary import service_in
 
 SEEDS = (0, 1, 2, 3, 4)

@@ -1,67 +1,147 @@
 """A download that can be interrupted: taken up where it stopped, and checked before it gets its name."""
 
-import hashlib
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 
-from ted_client.errors import DownloadBroken, ServiceUnreachable, TedApiError, problem_of
+from ted_client.errors import ClientError, DownloadBroken, NotSaved, ServiceUnreachable, TedApiError, retry_after
+from ted_client.exchange import Call, Do, Head, Open, Pause, Read, Request, rest
+from ted_client.partial import Partial
+from ted_client.retrying import FIRST_ERROR, HOPELESS, PASSING, Service, Spell
 
-ATTEMPTS = 5
-PARTIAL_CONTENT, ELSEWHERE, FIRST_ERROR = 206, 307, 400
+OK, PARTIAL_CONTENT, ELSEWHERE, BEHIND_THE_END = 200, 206, (302, 307), 416
+INTERNAL_ERROR = 500
+STORE_IS_BUSY = PASSING | {INTERNAL_ERROR}
+DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+class Interrupted(Exception):
+    """What a broken line is at other times: a server that will answer in a moment, and what to say if it does not."""
+
+    def __init__(self, verdict: ClientError, *, at_least: float | None) -> None:
+        super().__init__(str(verdict))
+        self.verdict, self.at_least = verdict, at_least
+
+
+@dataclass
 class Download:
-    """One file from a URL whose ETag is the SHA-256 of its bytes."""
+    """One file from a URL whose ETag, or Repr-Digest, is the SHA-256 of its bytes."""
 
-    def __init__(self, http: httpx.Client, url: str, path: Path, *, accept: str = "*/*") -> None:
-        self.http, self.url, self.path, self.accept = http, url, path, accept
-        self.partial = path.with_name(path.name + ".partial")
-        self.sha256 = ""
+    service: Service
+    url: str
+    path: Path
+    accept: str = "*/*"
+    params: dict[str, Any] = field(default_factory=dict)
 
-    def run(self) -> Path:
-        """The path, once the whole file lies there. Raises TedApiError, ServiceUnreachable, DownloadBroken."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.partial.unlink(missing_ok=True)
-        self._transfer_with_patience()
-        with self.partial.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != self.sha256:
-            raise DownloadBroken(f"{self.url} arrived with SHA-256 {found}, not {self.sha256}. Download it again.")
-        return self.partial.replace(self.path)
+    def __post_init__(self) -> None:
+        self.partial = Partial.beside(self.path)
 
-    def _transfer_with_patience(self) -> None:
-        for attempt in range(1, ATTEMPTS + 1):
+    def run(self) -> Call[Path]:
+        """The path, once the whole file lies there. Raises TedApiError, ServiceUnreachable, DownloadBroken,
+        NotSaved.
+
+        What has arrived stays beside it until then, so that another call, or process, can go on from there.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            yield from self._transferred_with_patience()
+        except OSError as error:
+            raise NotSaved(f"{self.path} could not be written ({error.strerror}).") from error
+        found = yield Do(self.partial.sha256)
+        if found != self.partial.promised:
+            self.partial.remove()
+            raise DownloadBroken(f"{self.url} arrived with SHA-256 {found}, not {self.partial.promised}. "
+                                 "Download it again.")  # fmt: skip
+        return self.partial.named(self.path)
+
+    def _transferred_with_patience(self) -> Call[None]:
+        spell = Spell(self.service.patience)
+        while True:
+            before = self.partial.size
             try:
-                self._transfer()
-            except httpx.TransportError as error:
-                if attempt == ATTEMPTS:
-                    raise ServiceUnreachable(f"{self.url} broke off {ATTEMPTS} times ({error}).") from error
-            else:
-                return
+                return (yield from self._transferred())
+            except (httpx.TransportError, Interrupted) as error:
+                spell = Spell(self.service.patience) if self.partial.size > before else spell
+                at_least = error.at_least if isinstance(error, Interrupted) else None
+                pause = None if isinstance(error, HOPELESS) else spell.pause(at_least=at_least)
+                if pause is None:
+                    raise self._verdict(error, tries=spell.tries) from error
+                yield Pause(pause)
 
-    def _transfer(self) -> None:
+    def _verdict(self, error: httpx.TransportError | Interrupted, *, tries: int) -> ClientError:
+        if isinstance(error, Interrupted):
+            return error.verdict
+        if not self.partial.size:
+            return self.service.unreachable(error)
+        return ServiceUnreachable(f"{self.url} broke off, and {tries} tries brought nothing more ({error}).")
+
+    def _transferred(self) -> Call[None]:
         """Fetch what is still missing."""
-        done = self.partial.stat().st_size if self.partial.exists() else 0
-        rest = {"Range": f"bytes={done}-", "If-Range": f'"{self.sha256}"'} if done else {}
-        with self.http.stream("GET", self.url, headers={"Accept": self.accept} | rest) as response:
-            if response.status_code >= FIRST_ERROR:
-                response.read()
-                raise TedApiError(problem_of(response))
-            self.sha256 = response.headers["ETag"].strip('"')
-            if response.status_code == ELSEWHERE:
-                self._fetch(response.headers["Location"], done)
-            else:
-                self._save(response)
+        known = {"If-Range": f'"{self.partial.promised}"'} if self.partial.size else {}
+        headers = {"Accept": self.accept, "Accept-Encoding": "identity", **self._rest(), **known}
+        head: Head = yield Open(Request("GET", self.url, params=self.params, headers=headers))
+        if head.status == BEHIND_THE_END and self.partial.size:
+            return (yield from self._from_the_end())
+        if head.status >= FIRST_ERROR:
+            raise self._refusal(TedApiError.of((yield from rest(head))))
+        self.partial.expect(_sha256(head))
+        if head.status in ELSEWHERE:
+            yield from self._fetched(urljoin(head.url, head.headers["Location"]))
+        else:
+            yield from self._saved(head)
 
-    def _fetch(self, link: str, done: int) -> None:
+    def _rest(self) -> dict[str, str]:
+        return {"Range": f"bytes={self.partial.size}-"} if self.partial.size else {}
+
+    def _from_the_end(self) -> Call[None]:
+        """Nothing is missing, as it seems; otherwise everything is."""
+        if (yield Do(self.partial.sha256)) != self.partial.promised:
+            self.partial.remove()
+            yield from self._transferred()
+
+    def _refusal(self, error: TedApiError) -> Exception:
+        passes = error.status in PASSING or (self.partial.size and error.status == INTERNAL_ERROR)
+        return Interrupted(error, at_least=error.retry_after) if passes else error
+
+    def _fetched(self, link: str) -> Call[None]:
         """The rest of the file from where the service keeps it; the key to the service is not for those there."""
-        with httpx.stream("GET", link, headers={"Range": f"bytes={done}-"} if done else {}) as response:
-            if response.status_code >= FIRST_ERROR:
-                raise DownloadBroken(f"The object store answered {response.status_code}. Download it again.")
-            self._save(response)
+        headers = {"Accept-Encoding": "identity", **self._rest()}
+        head: Head = yield Open(Request("GET", link, headers=headers))
+        if head.status in STORE_IS_BUSY:
+            verdict = ServiceUnreachable(f"{self.url} broke off: the object store answered {head.status}.")
+            raise Interrupted(verdict, at_least=retry_after(head.headers))
+        if head.status == BEHIND_THE_END and self.partial.size:
+            return
+        yield from self._saved(head)
 
-    def _save(self, response: httpx.Response) -> None:
-        with self.partial.open("ab" if response.status_code == PARTIAL_CONTENT else "wb") as file:
-            for chunk in response.iter_bytes():
+    def _saved(self, head: Head) -> Call[None]:
+        if head.status not in (OK, PARTIAL_CONTENT):
+            raise DownloadBroken(f"The object store answered {head.status}. Download it again.")
+        with self.partial.opened(goes_on=head.status == PARTIAL_CONTENT) as file:
+            while chunk := (yield Read()):
                 file.write(chunk)
+
+
+def _sha256(head: Head) -> str:
+    """What the file's digest will be. Raises DownloadBroken where the answer does not tell."""
+    found = next(filter(SHA256.fullmatch, _digests(head.headers)), None)
+    if found is None:
+        raise DownloadBroken(f"{head.url} does not tell the file's SHA-256: something between us changes its headers.")
+    return found
+
+
+def _digests(headers: httpx.Headers) -> Iterator[str]:
+    """As Repr-Digest has it (RFC 9530), then as the ETag has it."""
+    if told := DIGEST.search(headers.get("Repr-Digest", "")):
+        with suppress(NotBase64):
+            yield b64decode(told[1]).hex()
+    yield headers.get("ETag", "").removeprefix("W/").strip('"')

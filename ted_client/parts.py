@@ -14,22 +14,24 @@ MODULES = {
     "sweeper": "worker.sweeper",
     "worker": "worker",
     "migrate": "ted_jobs.migrations",
+    "keys": "ted_jobs.key_commands",
     "doctor": "worker.doctor",
 }
 
 
-def command(name: str) -> tuple[str, ...]:
+def command(name: str, *arguments: str) -> tuple[str, ...]:
     """How the part is run, in this interpreter."""
-    return (sys.executable, "-m", MODULES[name])
+    return (sys.executable, "-m", MODULES[name], *arguments)
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This process's variables, and what follows from the home folder where they do not say otherwise.
+    """This process's variables, and what follows from the home folder where they are not set, or empty.
 
     That is the embedded broker's socket, and the dataset roots of the ``ted up`` that runs there.
     """
     implied = {"TED_BROKER_URL": f"redis+socket://{broker.socket_path(home)}"} | _announced(home)
-    return implied | dict(os.environ) | {"TED_HOME": str(home)}
+    said = {name: value for name, value in os.environ.items() if value or name not in implied}
+    return implied | said | {"TED_HOME": str(home)}
 
 
 def _announced(home: Path) -> dict[str, str]:
@@ -40,6 +42,6 @@ def _announced(home: Path) -> dict[str, str]:
         return {}
 
 
-def become(name: str, home: Path) -> NoReturn:
+def become(name: str, home: Path, *arguments: str) -> NoReturn:
     """Go on as this part: same process, so that signals, exit status and standard streams are its own."""
-    os.execve(sys.executable, command(name), environment(home))  # noqa: S606 - our own module
+    os.execve(sys.executable, command(name, *arguments), environment(home))  # noqa: S606 - our own module

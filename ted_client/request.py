@@ -28,5 +28,10 @@ class Wish:
         return request
 
 
+def one_or_many(names: list[str] | None) -> str | list[str] | None:
+    """The only name, or all of them; None of none."""
+    return names[0] if names and len(names) == 1 else names or None
+
+
 def _absolute(uri: str) -> str:
     return uri if SCHEME in uri or uri.startswith("file:") else str(Path(uri).expanduser().resolve())

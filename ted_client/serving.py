@@ -12,6 +12,7 @@ from ted_client import checkup
 from ted_client.parts import become
 
 app = typer.Typer()
+ITS_OWN_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True}
 out, err = Console(), Console(stderr=True)
 
 
@@ -34,7 +35,7 @@ def up(
         roots = tuple(map(root, dataset_root or [])) or roots_in(os.environ.get("TED_DATASET_ROOTS", ""))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--dataset-root or TED_DATASET_ROOTS") from error
-    chosen = (home or context.obj["home"]).expanduser().resolve()
+    chosen = (home or context.obj.home).expanduser().resolve()
     run(Options(chosen, port, roots), say=_say)
 
 
@@ -45,25 +46,31 @@ def _say(line: str) -> None:
 @app.command()
 def api(context: typer.Context) -> None:
     """Run the API alone; its settings come from TED_* variables."""
-    become("api", context.obj["home"])
+    become("api", context.obj.home)
 
 
 @app.command()
 def sweeper(context: typer.Context) -> None:
     """Run a sweeper alone: it sends hints and picks up what others dropped. Of several, one leads."""
-    become("sweeper", context.obj["home"])
+    become("sweeper", context.obj.home)
 
 
 @app.command()
 def worker(context: typer.Context) -> None:
     """Run a worker alone, for one GPU; also beside `ted up`."""
-    become("worker", context.obj["home"])
+    become("worker", context.obj.home)
 
 
 @app.command()
 def migrate(context: typer.Context) -> None:
     """Bring the database to the newest schema: before the first start and with every upgrade."""
-    become("migrate", context.obj["home"])
+    become("migrate", context.obj.home)
+
+
+@app.command(context_settings=ITS_OWN_OPTIONS, add_help_option=False)
+def keys(context: typer.Context) -> None:
+    """Make, list and revoke keys to the API; `ted keys --help` says how."""
+    become("keys", context.obj.home, *context.args)
 
 
 @app.command()
@@ -72,7 +79,7 @@ def doctor(
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Say what is wrong with the installation and what to do; the exit status is 1 where something is."""
-    found = checkup.examined(context.obj["home"], console=err)
+    found = checkup.examined(context.obj.home, console=err)
     if json_:
         typer.echo(json.dumps(found, indent=2))
     else:

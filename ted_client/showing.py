@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ted_client.client import Job
+from ted_client.job import JobFacts
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
 JOB_ID_WIDTH = 32
-Watcher = Callable[[Job], None]
+Watcher = Callable[[JobFacts], None]
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def _lines(console: Console) -> Watcher:
     """One line for every new phase, round or status."""
     last: tuple[object, ...] = ()
 
-    def show(job: Job) -> None:
+    def show(job: JobFacts) -> None:
         nonlocal last
         state = (job.status, job.progress.get("phase"), job.progress.get("round"))
         if state != last:
@@ -47,7 +47,7 @@ def _lines(console: Console) -> Watcher:
     return show
 
 
-def described(job: Job) -> str:
+def described(job: JobFacts) -> str:
     """What a job is doing, in a few words."""
     progress = job.progress
     if job.status != "running" or not progress:
@@ -62,11 +62,11 @@ def described(job: Job) -> str:
     return ", ".join(facts)
 
 
-def _fraction(job: Job) -> float:
+def _fraction(job: JobFacts) -> float:
     return 1.0 if job.is_terminal else float(job.progress.get("fraction", 0.0))
 
 
-def job_table(jobs: Iterable[Job]) -> Table:
+def job_table(jobs: Iterable[JobFacts]) -> Table:
     """Jobs, one a line."""
     table = Table(box=None)
     table.add_column("job", no_wrap=True, min_width=JOB_ID_WIDTH)
@@ -82,12 +82,12 @@ def job_table(jobs: Iterable[Job]) -> Table:
     return table
 
 
-def _standing(job: Job) -> str:
+def _standing(job: JobFacts) -> str:
     """The status, and how much of a running job is done."""
     return f"{job.status} {_fraction(job):.0%}" if job.progress and not job.is_terminal else job.status
 
 
-def outcome(job: Job) -> str:
+def outcome(job: JobFacts) -> str:
     """How a job ended, in a line."""
     if job.result:
         cost = job.result["cost"]

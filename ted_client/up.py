@@ -16,8 +16,10 @@ from ted_client import broker
 from ted_client.client import CONNECTION, Client
 from ted_client.errors import ClientError
 from ted_client.household import Household, Part, Say
+from ted_client.own_key import own_key, write_private
 from ted_client.parts import command
 from ted_client.parts import environment as inherited
+from ted_client.retrying import AT_ONCE
 from ted_core.datasets.source import Root
 
 READY_SECONDS = 60.0
@@ -56,7 +58,8 @@ def up(options: Options, *, say: Say) -> None:
         for part in _parts(options.home, environment, listener):
             house.start(part)
         house.wait_until(lambda: _is_ready(url), seconds=READY_SECONDS, stop=stop)
-        with _announced(options, url):
+        key = own_key(options.home, url, environment=environment, say=say)
+        with _announced(options, url, key=key):
             say(f"TED is ready at {url} (data in {options.home}; Ctrl-C stops it)")
             house.keep(stop)
             say("stopping")
@@ -64,16 +67,17 @@ def up(options: Options, *, say: Say) -> None:
 
 def _parts(home: Path, environment: Mapping[str, str], listener: socket.socket) -> Iterator[Part]:
     """The processes in the order in which they start. An external broker takes the place of the embedded one."""
-    if "TED_BROKER_URL" not in os.environ:
+    if not os.environ.get("TED_BROKER_URL"):
         yield Part("broker", broker.command(home), environment)
     yield Part("api", command("api"), environment, pass_fds=(listener.fileno(),))
-    yield Part("sweeper", command("sweeper"), environment)
+    yield Part("sweeper", command("sweeper"), environment, grace_seconds=20)
     yield Part("worker", command("worker"), environment, grace_seconds=20)
 
 
 def _environment(options: Options, listener: socket.socket) -> dict[str, str]:
     chosen = {"TED_LISTEN_FD": str(listener.fileno()), "TED_DATASET_ROOTS": _joined(options.dataset_roots)}
-    return inherited(options.home) | chosen
+    nearby = {"TED_WEBHOOK_TARGETS": os.environ.get("TED_WEBHOOK_TARGETS") or "loopback"}
+    return inherited(options.home) | chosen | nearby
 
 
 def _joined(roots: Sequence[Root]) -> str:
@@ -88,7 +92,7 @@ def _migrate(environment: Mapping[str, str]) -> None:
 
 def _is_ready(url: str) -> bool:
     try:
-        with Client(url) as client:
+        with Client(url, patience=AT_ONCE) as client:
             return bool(client.ready()["status"] == "ok")
     except ClientError:
         return False
@@ -126,13 +130,11 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _announced(options: Options, url: str) -> Iterator[None]:
-    """While the block runs, the home folder says where the service is; readable by its owner only."""
+def _announced(options: Options, url: str, *, key: str | None) -> Iterator[None]:
+    """While the block runs, the home folder says where the service is and what opens it; readable by its owner only."""
     path = options.home / CONNECTION
-    partial = path.with_suffix(".partial")
-    partial.touch(mode=0o600)
-    partial.write_text(json.dumps({"url": url, "pid": os.getpid(), "dataset_roots": _joined(options.dataset_roots)}))
-    partial.replace(path)
+    facts = {"url": url, "key": key, "pid": os.getpid(), "dataset_roots": _joined(options.dataset_roots)}
+    write_private(path, json.dumps(facts))
     try:
         yield
     finally:

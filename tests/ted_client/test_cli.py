@@ -20,7 +20,9 @@ def ted(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     ("arguments", "words"),
     [
         pytest.param(["list"], "ted up", id="no service here"),
-        pytest.param(["--url", "http://127.0.0.1:9", "list"], "does not answer", id="no service there"),
+        pytest.param(
+            ["--url", "http://127.0.0.1:9", "--patience", "1", "list"], "does not answer", id="no service there"
+        ),
         pytest.param(["submit", "missing.json"], "not a readable JSON file", id="no such file"),
     ],
 )
@@ -50,8 +52,9 @@ def test_a_taken_port_is_named_and_nothing_stays_behind(tmp_path: Path) -> None:
 def test_help_names_every_command() -> None:
     shown = ted("--help").stdout
 
-    names = ["up", "api", "sweeper", "worker", "migrate", "doctor", "submit", "watch", "list", "cancel", "download"]
-    for name in [*names, "report", "demo"]:
+    running = ["up", "api", "sweeper", "worker", "migrate", "keys", "doctor", "demo"]
+    asking = ["submit", "retry", "watch", "list", "cancel", "delete", "events", "download", "report"]
+    for name in [*running, *asking, "datasets", "webhooks"]:
         assert f" {name} " in shown
 
 

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from ted_client.client import Job
+from ted_client.job import Job
 from ted_client.showing import described, job_table, outcome, watching
 
 FACTS = {

@@ -1,0 +1,147 @@
+"""The service, asked without a thread that waits: one method for each thing that it can be asked."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+from rich.console import Console
+
+from ted_client import showing
+from ted_client.async_registry import AsyncRegistry
+from ted_client.calls import Calls, JobFilter
+from ted_client.client import connection_in
+from ted_client.driving import AsyncLine
+from ted_client.exchange import Facts, place
+from ted_client.job import AsyncJob, ignore
+from ted_client.retrying import PATIENCE, Patience, Service
+
+
+class AsyncClient(AsyncRegistry):
+    """A connection to a TED service. Use it as an asynchronous context manager, or call :meth:`aclose`."""
+
+    def __init__(self, url: str, *, key: str | None = None, patience: Patience = PATIENCE) -> None:
+        self.url = url
+        self._calls = Calls(Service(url, patience))
+        self._http = httpx.AsyncClient(base_url=url)
+        self._line = AsyncLine(self._http, key=key)
+
+    @classmethod
+    def from_home(cls, home: Path, *, key: str | None = None, patience: Patience = PATIENCE) -> "AsyncClient":
+        """A client for the service that ``ted up`` runs in this home folder. Raises ServiceUnreachable.
+
+        The key is the one that lies there, unless another is given.
+        """
+        connection = connection_in(home)
+        return cls(connection["url"], key=key or connection.get("key"), patience=patience)
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    async def submit(self, job: Facts, *, wait: int = 0, idempotency_key: str | None = None) -> AsyncJob:
+        """The stored job; with ``wait``, as it stands when it has ended or so many seconds later (60 at most).
+
+        Sending it twice with one key starts it once; a key is made where none is given.
+        """
+        return self._job(await self._line.result(self._calls.submit(job, wait=wait, idempotency_key=idempotency_key)))
+
+    async def estimate(self, job: Facts) -> Facts:
+        """Whether the job would be accepted, and what it would take. Nothing is stored."""
+        return await self._line.result(self._calls.estimate(job))
+
+    async def job(self, job_id: str) -> AsyncJob:
+        """The job as it stands."""
+        return self._job(await self._line.result(self._calls.fetched("GET", place("jobs", job_id))))
+
+    def jobs(
+        self,
+        *,
+        limit: int | None = None,
+        status: Sequence[str] = (),
+        metadata: Mapping[str, str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> AsyncIterator[AsyncJob]:
+        """Jobs, newest first; at most ``limit`` of them. A time without a zone is in this machine's."""
+        wanted = JobFilter(status, metadata, created_after, created_before)
+        told = self._line.told(self._calls.paged(place("jobs"), limit=limit, **wanted.params()))
+        return (self._job(facts) async for facts in told)
+
+    async def cancel(self, job_id: str) -> AsyncJob:
+        """The job, cancelled or about to be."""
+        return self._job(await self._line.result(self._calls.fetched("POST", place("jobs", job_id, "cancel"))))
+
+    async def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> AsyncJob:
+        """A new job like the one that has ended, of the dataset as it is now."""
+        return self._job(await self._line.result(self._calls.retry(job_id, wait=wait, idempotency_key=idempotency_key)))
+
+    async def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, with its events and its files."""
+        await self._line.result(self._calls.deleted(place("jobs", job_id)))
+
+    def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[Facts]:
+        """Everything that has happened to the job after this sequence number, oldest first."""
+        return self._line.told(self._calls.paged(place("jobs", job_id, "events"), after=after))
+
+    def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator[Facts]:
+        """The same, and then what happens, as it does, to the job's last event; a broken line is taken up again."""
+        return self._line.told(self._calls.follow(job_id, after=after))
+
+    async def wait(
+        self,
+        job_id: str,
+        *,
+        progress: bool = False,
+        on_progress: Callable[[AsyncJob], None] = ignore,
+        poll_seconds: float = 0.5,
+    ) -> AsyncJob:
+        """The job once it has ended, however it has; ``on_progress`` hears of every change.
+
+        With ``progress``, a bar on the terminal (lines where there is none).
+        """
+        with showing.watching(Console(stderr=True)) if progress else nullcontext(ignore) as show:
+            async for facts in self._line.told(self._calls.wait(job_id, poll_seconds=poll_seconds)):
+                job = self._job(facts)
+                show(job)
+                on_progress(job)
+        return job
+
+    # --- results ------------------------------------------------------------------------------------------------------
+
+    async def download(
+        self, job_id: str, path: Path | str, *, kind: str = "manifest", keep_ratio: float | None = None
+    ) -> Path:
+        """The manifest (or ``kind="decisions"``) at ``path``, whole and checked against its SHA-256.
+
+        With ``keep_ratio``, the manifest at another ratio, cut from the same decisions. A broken transfer is taken up
+        where it stopped, by this call or the next. Raises TedApiError, DownloadBroken.
+        """
+        return await self._line.result(self._calls.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio))
+
+    async def report(self, job_id: str) -> Facts:
+        """What became of the job's rows and classes, how the selection came about, and what it cost."""
+        return await self._line.result(self._calls.fetched("GET", place("jobs", job_id, "report")))
+
+    async def report_page(self, job_id: str, path: Path | str) -> Path:
+        """The same at ``path`` as an HTML page that needs nothing else. Raises TedApiError, DownloadBroken."""
+        return await self._line.result(self._calls.report_page(job_id, Path(path)))
+
+    # --- the service --------------------------------------------------------------------------------------------------
+
+    async def ready(self) -> Facts:
+        """Whether the service can accept jobs. Raises ServiceUnreachable."""
+        return await self._line.result(self._calls.fetched("GET", "/readyz"))
+
+    def _job(self, facts: Facts) -> AsyncJob:
+        return AsyncJob(facts, self)
+
+    async def aclose(self) -> None:
+        """Give back the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self.aclose()

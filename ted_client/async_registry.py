@@ -1,0 +1,96 @@
+"""What AsyncClient can be asked about names and webhooks."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from ted_client.calls import Calls, said
+from ted_client.driving import AsyncLine
+from ted_client.exchange import Facts, place
+
+
+class AsyncRegistry:
+    """Datasets, proxies and webhooks of one tenant."""
+
+    _line: AsyncLine
+    _calls: Calls
+
+    # --- names --------------------------------------------------------------------------------------------------------
+
+    async def register_dataset(self, name: str, dataset: Facts) -> Facts:
+        """The dataset, once it was checked; jobs may then say ``"dataset": {"name": …}``."""
+        return await self._line.result(self._calls.created(place("datasets"), {**dataset, "name": name}))
+
+    def datasets(self) -> AsyncIterator[Facts]:
+        """Registered datasets, by name."""
+        return self._line.told(self._calls.paged(place("datasets")))
+
+    async def dataset(self, name: str) -> Facts:
+        """What the name stands for, and whether that has changed since."""
+        return await self._line.result(self._calls.fetched("GET", place("datasets", name)))
+
+    async def forget_dataset(self, name: str) -> None:
+        """Free the name; the dataset itself, and jobs that used it, stay as they are."""
+        await self._line.result(self._calls.deleted(place("datasets", name)))
+
+    async def register_proxy(self, name: str, proxy: Facts) -> Facts:
+        """An installed proxy with settings; jobs may then say ``"proxy": {"name": …}``."""
+        return await self._line.result(self._calls.created(place("proxies"), {"name": name, "proxy": proxy}))
+
+    async def proxies(self) -> Sequence[Facts]:
+        """All proxies that a job may name."""
+        return await self._line.result(self._calls.listed(place("proxies")))
+
+    async def proxy(self, name: str) -> Facts:
+        """What the name stands for."""
+        return await self._line.result(self._calls.fetched("GET", place("proxies", name)))
+
+    async def forget_proxy(self, name: str) -> None:
+        """Free the name."""
+        await self._line.result(self._calls.deleted(place("proxies", name)))
+
+    # --- webhooks -----------------------------------------------------------------------------------------------------
+
+    async def register_webhook(self, url: str, *, events: Sequence[str] | None = None) -> Facts:
+        """The webhook with its ``secret``, which is shown this once; it hears of endings unless told otherwise."""
+        return await self._line.result(self._calls.created(place("webhooks"), said(url=url, events=events)))
+
+    def webhooks(self) -> AsyncIterator[Facts]:
+        """Registered webhooks, newest first."""
+        return self._line.told(self._calls.paged(place("webhooks")))
+
+    async def webhook(self, webhook_id: str) -> Facts:
+        """The webhook, and why it is disabled where it is."""
+        return await self._line.result(self._calls.fetched("GET", place("webhooks", webhook_id)))
+
+    async def change_webhook(
+        self,
+        webhook_id: str,
+        *,
+        url: str | None = None,
+        events: Sequence[str] | None = None,
+        enabled: bool | None = None,
+    ) -> Facts:
+        """The webhook with another URL, other events, or on or off; what is not said stays as it is."""
+        change = said(url=url, events=events, enabled=enabled)
+        return await self._line.result(self._calls.fetched("PATCH", place("webhooks", webhook_id), body=change))
+
+    async def delete_webhook(self, webhook_id: str) -> None:
+        """Tell it nothing any more, and forget what it was told."""
+        await self._line.result(self._calls.deleted(place("webhooks", webhook_id)))
+
+    async def rotate_webhook(self, webhook_id: str) -> Facts:
+        """The webhook with a new ``secret``, shown this once; the former one signs along for a day."""
+        return await self._line.result(self._calls.created(place("webhooks", webhook_id, "rotate")))
+
+    async def ping_webhook(self, webhook_id: str) -> Facts:
+        """The delivery of a message of type ``ping``."""
+        return await self._line.result(self._calls.created(place("webhooks", webhook_id, "ping")))
+
+    def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> AsyncIterator[Facts]:
+        """What the webhook was told in the last 30 days, newest first."""
+        return self._line.told(self._calls.paged(place("webhooks", webhook_id, "deliveries"), status=list(status)))
+
+    async def redeliver(self, webhook_id: str, delivery_id: str) -> Facts:
+        """The delivery, about to be tried again, under the same id."""
+        return await self._line.result(
+            self._calls.created(place("webhooks", webhook_id, "deliveries", delivery_id, "redeliver"))
+        )

@@ -1,0 +1,96 @@
+"""What Client can be asked about names and webhooks."""
+
+from collections.abc import Iterator, Sequence
+
+from ted_client.calls import Calls, said
+from ted_client.driving import Line
+from ted_client.exchange import Facts, place
+
+
+class Registry:
+    """Datasets, proxies and webhooks of one tenant."""
+
+    _line: Line
+    _calls: Calls
+
+    # --- names --------------------------------------------------------------------------------------------------------
+
+    def register_dataset(self, name: str, dataset: Facts) -> Facts:
+        """The dataset, once it was checked; jobs may then say ``"dataset": {"name": …}``."""
+        return self._line.result(self._calls.created(place("datasets"), {**dataset, "name": name}))
+
+    def datasets(self) -> Iterator[Facts]:
+        """Registered datasets, by name."""
+        return self._line.told(self._calls.paged(place("datasets")))
+
+    def dataset(self, name: str) -> Facts:
+        """What the name stands for, and whether that has changed since."""
+        return self._line.result(self._calls.fetched("GET", place("datasets", name)))
+
+    def forget_dataset(self, name: str) -> None:
+        """Free the name; the dataset itself, and jobs that used it, stay as they are."""
+        self._line.result(self._calls.deleted(place("datasets", name)))
+
+    def register_proxy(self, name: str, proxy: Facts) -> Facts:
+        """An installed proxy with settings; jobs may then say ``"proxy": {"name": …}``."""
+        return self._line.result(self._calls.created(place("proxies"), {"name": name, "proxy": proxy}))
+
+    def proxies(self) -> Sequence[Facts]:
+        """All proxies that a job may name."""
+        return self._line.result(self._calls.listed(place("proxies")))
+
+    def proxy(self, name: str) -> Facts:
+        """What the name stands for."""
+        return self._line.result(self._calls.fetched("GET", place("proxies", name)))
+
+    def forget_proxy(self, name: str) -> None:
+        """Free the name."""
+        self._line.result(self._calls.deleted(place("proxies", name)))
+
+    # --- webhooks -----------------------------------------------------------------------------------------------------
+
+    def register_webhook(self, url: str, *, events: Sequence[str] | None = None) -> Facts:
+        """The webhook with its ``secret``, which is shown this once; it hears of endings unless told otherwise."""
+        return self._line.result(self._calls.created(place("webhooks"), said(url=url, events=events)))
+
+    def webhooks(self) -> Iterator[Facts]:
+        """Registered webhooks, newest first."""
+        return self._line.told(self._calls.paged(place("webhooks")))
+
+    def webhook(self, webhook_id: str) -> Facts:
+        """The webhook, and why it is disabled where it is."""
+        return self._line.result(self._calls.fetched("GET", place("webhooks", webhook_id)))
+
+    def change_webhook(
+        self,
+        webhook_id: str,
+        *,
+        url: str | None = None,
+        events: Sequence[str] | None = None,
+        enabled: bool | None = None,
+    ) -> Facts:
+        """The webhook with another URL, other events, or on or off; what is not said stays as it is."""
+        change = said(url=url, events=events, enabled=enabled)
+        return self._line.result(self._calls.fetched("PATCH", place("webhooks", webhook_id), body=change))
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Tell it nothing any more, and forget what it was told."""
+        self._line.result(self._calls.deleted(place("webhooks", webhook_id)))
+
+    def rotate_webhook(self, webhook_id: str) -> Facts:
+        """The webhook with a new ``secret``, shown this once; the former one signs along for a day."""
+        return self._line.result(self._calls.created(place("webhooks", webhook_id, "rotate")))
+
+    def ping_webhook(self, webhook_id: str) -> Facts:
+        """The delivery of a message of type ``ping``."""
+        return self._line.result(self._calls.created(place("webhooks", webhook_id, "ping")))
+
+    def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> Iterator[Facts]:
+        """What the webhook was told in the last 30 days, newest first."""
+        return self._line.told(self._calls.paged(place("webhooks", webhook_id, "deliveries"), status=list(status)))
+
+    def redeliver(self, webhook_id: str, delivery_id: str) -> Facts:
+        """The delivery, about to be tried again, under the same id."""
+        return self._line.result(
+            self._calls.created(place("webhooks", webhook_id, "deliveries", delivery_id, "redeliver"))
+        )
