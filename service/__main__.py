@@ -1,5 +1,6 @@
 """``python -m service``: serve HTTP until SIGTERM or SIGINT."""
 
+import logging
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ def main() -> None:
     """Serve on the configured host and port, or on the listening socket that the parent process left open for us."""
     settings = Settings()
     configure(settings.log_level)
+    logging.getLogger("botocore").setLevel(logging.INFO)  # below, it tells how the links that it signs are signed
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     sockets = _inherited(settings.listen_fd)
@@ -41,13 +43,13 @@ class _Server(uvicorn.Server):
 
 def _server(settings: Settings) -> uvicorn.Server:
     # Requests are logged by RequestLog, under their id; uvicorn's other records go where ours go.
-    logging = {"log_config": None, "access_log": False}
+    logs = {"log_config": None, "access_log": False}
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        **logging,  # type: ignore[arg-type]
+        **logs,  # type: ignore[arg-type]
     )
     return _Server(config)
 

@@ -19,6 +19,7 @@ def test_a_manifest_reaches_the_client(link_seconds: int, tmp_path: Path) -> Non
     data = tmp_path / "data.parquet"
     pq.write_table(pa.table(TABLES["numbers"]), data)
     place = {"TED_ARTIFACT_ROOT": f"s3://{stores.BUCKET}/ted", "TED_ARTIFACT_LINK_SECONDS": str(link_seconds)}
+    place |= {"TED_LOG_LEVEL": "DEBUG"}
     with stores.s3() as store, ted_up(tmp_path / "home", roots=tmp_path, **place, **store.environment) as service:
         job = service.client.submit(
             {
@@ -35,4 +36,8 @@ def test_a_manifest_reaches_the_client(link_seconds: int, tmp_path: Path) -> Non
         assert len(read(path).row_indices) == done.result["rows_kept"]
         assert service.client.report(job.id)["rows_kept"] == done.result["rows_kept"]
         assert answer.status_code == (307 if link_seconds else 200)
+        assert ("Signature" in answer.headers.get("Location", "")) == bool(link_seconds)
+        logs = {path.name: path.read_text() for path in (service.home / "logs").iterdir()}
+        assert "job claimed" in logs["worker.log"]
+        assert not [name for name, log in logs.items() if "Signature" in log], "links are good for whoever has them"
     assert not (tmp_path / "home" / "artifacts").exists()

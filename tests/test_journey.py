@@ -2,6 +2,7 @@
 
 import json
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from ted_client import Client, TedApiError
+from ted_client.client import connection_in
 from ted_client.digits import write_digits
 from ted_client.errors import JobNotSucceeded
 from ted_core.manifest import verify
@@ -76,10 +78,9 @@ def test_progress_shows_up_while_the_job_runs(up: Up, digits: Path) -> None:
     job_id = started(up, digits)
 
     first = up.client.job(job_id).progress["round"]
-    time.sleep(2)
-    second = up.client.job(job_id).progress
+    until(lambda: up.client.job(job_id).progress["round"] > first)
 
-    assert second["round"] > first
+    second = up.client.job(job_id).progress
     assert second["rounds"] == LONG // 2
     assert second["samples_per_second"] > 0
     assert second["eta_seconds"] > 0
@@ -149,6 +150,17 @@ def test_the_metrics_tell_of_the_jobs_that_have_run(up: Up, digits: Path) -> Non
     assert number("ted_sweeper_leads") == 1
 
 
+def test_the_service_asks_for_the_key_that_lies_in_its_home_folder_for_its_owner_alone(up: Up) -> None:
+    with Client(up.client.url) as nobody, pytest.raises(TedApiError) as refused:
+        next(nobody.jobs(limit=1))
+
+    assert refused.value.status == 401
+    for name in ("connection.json", "up.key", "key.secret"):
+        assert stat.S_IMODE((up.home / name).stat().st_mode) == 0o600, name
+    assert connection_in(up.home)["key"] == (up.home / "up.key").read_text()
+    assert subprocess.check_output(command("--home", str(up.home), "keys", "list"), text=True).count("key_") == 1
+
+
 def test_bad_input_is_refused_with_the_field_that_holds_it(up: Up, digits: Path) -> None:
     with pytest.raises(TedApiError) as refused:
         up.client.submit(request(digits, keep_ratio=1.5))
@@ -178,7 +190,7 @@ def test_the_command_line_goes_the_same_way(up: Up, digits: Path, tmp_path: Path
 def test_ctrl_c_ends_everything_and_the_job_goes_on_at_the_next_start(tmp_path: Path, digits: Path) -> None:
     home = tmp_path / "home"
     with ted_up(home, roots=digits.parent) as up:
-        job_id = up.client.submit(request(digits, epochs=150)).id
+        job_id, key = up.client.submit(request(digits, epochs=150)).id, connection_in(home)["key"]
         until(lambda: is_pruning(up.client, job_id))
         everything = up.processes()
 
@@ -191,6 +203,7 @@ def test_ctrl_c_ends_everything_and_the_job_goes_on_at_the_next_start(tmp_path: 
     with ted_up(home, roots=digits.parent) as up:
         job = up.client.wait(job_id).require_success()
         assert job.facts["attempt"] == 1
+        assert connection_in(home)["key"] == key
 
 
 def test_nothing_outlives_a_service_that_is_killed(tmp_path: Path, digits: Path) -> None:

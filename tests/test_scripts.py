@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted({*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run"} - {ROOT / "scripts" / "venv"})
 BASH = [path for path in SCRIPTS if "bash" in path.read_text().splitlines()[0]]
-TOOLS = ("python", "ruff", "mypy", "lint-imports", "check-jsonschema", "hadolint", "ted")
+TOOLS = ("python", "ruff", "mypy", "bandit", "lint-imports", "check-jsonschema", "hadolint", "pip-audit", "ted")
 WRITES_DOWN = '#!/bin/sh\necho "${0##*/} $*" >> "$CALLS"\nexit ${FAILS_WITH:-0}\n'
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -133,6 +133,20 @@ def test_check_runs_every_tool_and_the_tests_last(run: Run, calls: Callable[[], 
     made = [re.sub(r"^python (-m )?", "", line) for line in calls()]
     checks = [line for line in made if not line.startswith(("pip ", "-c "))]
     assert [line.split()[0] for line in checks] == [
-        "ruff", "ruff", "mypy", "lint-imports", "scripts/openapi", "check-jsonschema", "hadolint", "pytest",
+        "ruff", "ruff", "mypy", "bandit", "lint-imports", "scripts/openapi", "check-jsonschema", "hadolint",
+        "pip-audit", "pytest",
     ]  # fmt: skip
     assert "--cov" in checks[-1]
+
+
+def test_where_nobody_can_be_asked_for_vulnerabilities_that_is_said_and_no_failure(
+    copy: Path, run: Run, calls: Callable[[], list[str]]
+) -> None:
+    run("scripts/audit")
+    assert any(line.startswith("pip-audit ") for line in calls())
+    executable(copy / ".venv" / "bin" / "python", "#!/bin/sh\nexit 1\n")
+
+    done = run("scripts/audit")
+
+    assert (done.returncode, calls()) == (0, [])
+    assert "nobody has looked" in done.stderr

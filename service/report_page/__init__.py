@@ -1,5 +1,6 @@
 """A job's report as one HTML page: no script, nothing from elsewhere, every name escaped."""
 
+import re
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -7,6 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from service.report_page import charts, parts, words
 from ted_core.report import Report
 
+CONTROLS = re.compile(r"[\x01-\x08\x0b-\x1f\x7f-\x9f]")
+"""What HTML knows no use for, and a terminal that the page is printed to may obey."""
 FILTERS = {
     "number": words.number,
     "percent": words.percent,
@@ -35,7 +38,7 @@ def _templates() -> Environment:
 
 def render(report: Report) -> str:
     """The page. Equal reports give equal pages."""
-    return _templates().get_template("page.html").render(
+    page = _templates().get_template("page.html").render(
         report=report,
         shares=parts.shares(report),
         classes=parts.classes(report),
@@ -47,3 +50,4 @@ def render(report: Report) -> str:
         performance=charts.histogram(report.internal_generalization, marked=parts.divide(report)),
         candidates=charts.candidates(report),
     )  # fmt: skip
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", page)

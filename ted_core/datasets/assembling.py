@@ -16,6 +16,7 @@ from ted_core.datasets.labels import labels
 from ted_core.datasets.places import Places
 from ted_core.datasets.roles import Roles, named_inputs
 from ted_core.datasets.samples import Dialogues, Inputs, Samples, Texts
+from ted_core.datasets.shards import listed
 from ted_core.datasets.space import Allocate, Decoded, Space
 from ted_core.datasets.spec import DatasetSpec, Task
 from ted_core.datasets.spool import Spool, spooled
@@ -140,7 +141,7 @@ def _tables(rows: Rows, allocate: Allocate) -> tuple[Decoded, pa.Table]:
     table = gathered(rows.batches(), doubtful=doubtful, limits=rows.limits)
     features = table.select([name for name in inputs if name in table.column_names])
     if not features.num_columns:
-        fact = f"{', '.join(doubtful)} hold too many different strings to be categories; name those that are"
+        fact = f"{listed(doubtful)} hold too many different strings to be categories; name those that are"
         raise UnusableInputs(fact, field="dataset.input")
     values = vectors(features, missing=rows.spec.missing, places=rows.places, allocate=allocate)
     return Decoded(values, np.ones(len(values), bool)), table.select(rows.others)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ted_core.datasets.columns import is_list, is_text, refuse_nulls
 from ted_core.datasets.places import Places
-from ted_core.datasets.shards import LISTED
+from ted_core.datasets.shards import listed
 from ted_core.errors import MissingValues, NothingToLearn, UnusableInputs
 
 FIELD = "dataset.input"
@@ -48,7 +48,7 @@ def layout(schema: pa.Schema, named: Sequence[str]) -> Layout:
     if found is not None:
         return found
     kinds = [f"{name!r} of type {schema.field(name).type}" for name in named]
-    what = " and ".join(kinds) or f"none of {', '.join(schema.names[:LISTED])}"
+    what = " and ".join(kinds) or f"none of {listed(schema.names)}"
     raise UnusableInputs(f"Conversations are {LAYOUTS}; here is {what}", field=FIELD)
 
 

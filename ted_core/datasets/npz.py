@@ -4,6 +4,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.lib import format as npy
 from ted_core.datasets.arrays import Readable, Values, check_shapes, check_types, samples, values_in
 from ted_core.datasets.formats import Format, Limits, Outline
 from ted_core.datasets.samples import Samples
+from ted_core.datasets.shards import listed
 from ted_core.datasets.source import Source, unreadable
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
@@ -19,6 +21,8 @@ from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, Un
 DEFAULT_INPUT, DEFAULT_TARGET = "x", "y"
 BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, RuntimeError, OSError, ValueError, EOFError)
 """What damage to the archive or to a header inside it makes the libraries raise."""
+LONGEST_HEADER = 10_000
+"""Bytes. NumPy refuses longer ones too, but only once it has read as many as the header claims to have."""
 
 
 class Header(NamedTuple):
@@ -28,6 +32,19 @@ class Header(NamedTuple):
     dtype: np.dtype
     by_column: bool
     """Whether values of one column follow each other, as in Fortran."""
+
+
+@dataclass(frozen=True)
+class Sips:
+    """A file that is read a little at a time."""
+
+    file: Readable
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes. Raises ValueError for more than a header has."""
+        if not 0 <= size <= LONGEST_HEADER:
+            raise ValueError(f"a header claims to have {size:,} bytes")
+        return self.file.read(size)
 
 
 def files(named: Source, _: DatasetSpec) -> Sequence[Source]:
@@ -64,7 +81,7 @@ def _read_header(file: Readable) -> Header:
     """What stands before the values, which are next in the file then."""
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, by_column, dtype = read(file)
+    shape, by_column, dtype = read(Sips(file))
     if min(shape, default=0) < 0 or not dtype.itemsize:
         raise ValueError("a header tells of values that cannot be")
     return Header(shape, dtype, by_column and len(shape) > 1)
@@ -78,7 +95,7 @@ def _names(arrays: Sequence[str], spec: DatasetSpec) -> tuple[str, str]:
     chosen = {"dataset.input": spec.input or DEFAULT_INPUT, "dataset.target": spec.target or DEFAULT_TARGET}
     for field, name in chosen.items():
         if name not in arrays:
-            raise UnknownColumn(f"{name!r} is not among {', '.join(arrays)}", field=field)
+            raise UnknownColumn(f"{name!r} is not among {listed(arrays)}", field=field)
     return chosen["dataset.input"], chosen["dataset.target"]
 
 

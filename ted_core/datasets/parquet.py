@@ -11,12 +11,16 @@ from ted_core.datasets.rows import RowReader, format_of
 from ted_core.datasets.shards import files_with, reading, refuse_other_schema
 from ted_core.datasets.source import Source, side_by_side
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.errors import MissingValues
+from ted_core.errors import DatasetUnreadable, MissingValues
 
 BATCH_ROWS = 65_536
 BATCH_BYTES = 16 << 20
 """What a batch may take before it is decompressed and decoded into Arrow, which may take five times as much; one of
 images has fewer rows for it."""
+LONGEST_FOOTER = 16 << 20
+"""Bytes. In memory a footer is several times as large, and two hundred times where it was forged to be."""
+MAGIC = (b"PAR1", b"PARE")
+"""What follows a footer's length at the end of a file."""
 
 
 def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
@@ -34,7 +38,24 @@ def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tu
 
 def _footer(source: Source) -> pq.FileMetaData:
     with reading(source, otherwise="is not a Parquet file", field="dataset.format"), source.open() as file:
-        return pq.read_metadata(file)
+        _refuse_long(source, _length(file))
+        footer = pq.read_metadata(file)
+    groups = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
+    if min(groups, default=0) < 0 or sum(groups) != footer.num_rows:
+        raise DatasetUnreadable(f"{source.name} is damaged: its row groups have other rows", field="dataset.uri")
+    return footer
+
+
+def _length(file: pa.NativeFile) -> int:
+    """The bytes that the footer claims to have; 0 where there is none."""
+    tail = file.read_at(8, max(file.size() - 8, 0))
+    return int.from_bytes(tail[:4], "little") if tail[4:] in MAGIC else 0
+
+
+def _refuse_long(source: Source, length: int) -> None:
+    if length > LONGEST_FOOTER:
+        fact = f"{source.name} has a footer of {length:,} bytes, more than {LONGEST_FOOTER:,}; write larger row groups"
+        raise DatasetUnreadable(fact, field="dataset.uri")
 
 
 def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -19,7 +19,7 @@ from ted_core.datasets.samples import Samples
 from ted_core.datasets.source import Root, Source
 from ted_core.datasets.spec import TASKS, DatasetSpec
 from ted_core.datasets.webdataset import WEBDATASET
-from ted_core.errors import DatasetEmpty, DatasetUnreadable
+from ted_core.errors import DatasetEmpty, DatasetTooLarge, DatasetUnreadable
 from ted_core.plugins import plugin
 
 FORMATS: Mapping[str, Format] = {
@@ -33,6 +33,9 @@ FORMATS: Mapping[str, Format] = {
     "npz": NPZ,
     "idx": IDX,
 }
+
+MOST_ROWS = 1 << 32
+"""What is known of each row takes a runner 250 bytes of memory."""
 
 
 def format_named(name: str) -> Format:
@@ -70,10 +73,12 @@ class OpenedDataset:
         return (member for file in self.files for member in file.members)
 
     def outline(self) -> Outline:
-        """Columns and rows, without reading the rows. Raises DatasetEmpty and what the format raises."""
+        """Columns and rows, without reading them. Raises DatasetEmpty, DatasetTooLarge and what the format raises."""
         outline = self.format.outline(self.files, self.spec)
         if not sum(outline.rows):
             raise DatasetEmpty(self.spec.uri, field="dataset.uri")
+        if sum(outline.rows) > MOST_ROWS:
+            raise DatasetTooLarge(f"It claims to have {sum(outline.rows):,} rows", field="dataset.uri")
         return outline
 
     def rows_per_file(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ted_core.datasets import columns, dialogues
-from ted_core.datasets.shards import LISTED
+from ted_core.datasets.shards import listed
 from ted_core.datasets.spec import DatasetSpec, Task
 from ted_core.errors import DatasetUnreadable, SettingUnsuited, UnknownColumn, UnusableInputs, UnusableLabels
 
@@ -65,7 +65,7 @@ def _refuse_unsuited(spec: DatasetSpec) -> None:
 def _known(schema: pa.Schema, names: Sequence[str], *, field: str) -> tuple[str, ...]:
     for name in names:
         if name not in schema.names:
-            raise UnknownColumn(f"{name!r} is not among {', '.join(schema.names[:LISTED])}", field=field)
+            raise UnknownColumn(f"{name!r} is not among {listed(schema.names)}", field=field)
         if schema.names.count(name) > 1:
             raise DatasetUnreadable(f"{name!r} is the name of several columns", field=field)
     return tuple(dict.fromkeys(names))

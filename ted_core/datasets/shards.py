@@ -1,8 +1,9 @@
 """Files that together are one dataset: which, in what order, and with one schema."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import pyarrow as pa
 
@@ -11,7 +12,7 @@ from ted_core.datasets.source import Source, unreadable
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetNotFound, DatasetUnreadable, SchemasDiffer
 
-LISTED = 30
+LISTED, LONGEST_NAME = 30, 100
 
 
 def files_with(*suffixes: str) -> Files:
@@ -45,12 +46,21 @@ def _matching(pattern: Source) -> list[Source]:
     return found
 
 
+def listed(names: Iterable[str]) -> str:
+    """The first of these names, as an error tells them: cut where they are long, and unable to command a terminal."""
+    return ", ".join(_told(name) for name in islice(names, LISTED))
+
+
+def _told(name: str) -> str:
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name[:LONGEST_NAME])
+
+
 def refuse_other_schema(source: Source, expected: pa.Schema, found: pa.Schema) -> None:
     """Raise SchemasDiffer unless the file has the first file's columns, types and order."""
     if found.remove_metadata().equals(expected.remove_metadata()):
         return
     different = sorted({_described(field) for field in expected} ^ {_described(field) for field in found})
-    what = ", ".join(different[:LISTED]) or "the order of its columns"
+    what = listed(different) or "the order of its columns"
     raise SchemasDiffer(f"{source.name} differs from the first file in {what}", field="dataset.uri")
 
 

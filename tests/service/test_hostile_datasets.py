@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import struct
 import subprocess
@@ -34,7 +33,7 @@ EVIL = "\x1b[2J\x1b]0;owned\x07\r\n<script>alert(1)</script>\u202e"
 """A name that clears a terminal, renames it, ends a header, runs in a browser and turns text round."""
 LONGEST_NAME = 1_000_000
 MEMORY_BYTES = 100 << 20
-"""What looking at a bomb may take; each of them would take gigabytes."""
+"""What looking at a bomb may take, where it might as well take gigabytes."""
 
 
 # --- another dataset when it is read ----------------------------------------------------------------------------------
@@ -102,8 +101,8 @@ def a_long_footer(path: Path) -> None:
 
 
 def an_npz_header(path: Path) -> None:
-    """An archive of a megabyte with a header of a gigabyte."""
-    size, labels = 1 << 30, io.BytesIO()
+    """A small archive with a header of 256 MiB."""
+    size, labels = 1 << 28, io.BytesIO()
     np.save(labels, np.array(LABELS))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("y.npy", labels.getvalue())
@@ -132,7 +131,7 @@ BOMBS: dict[str, tuple[Callable[[Path], None], str]] = {
     "array.npz": (an_npz_array, "dataset_too_large"),
 }
 LOOK = """
-import json, resource, sys
+import json, resource, sys  # in a process of its own, for memory is measured at its highest
 from pathlib import Path
 from ted_core.datasets import DatasetSpec, inspect
 from ted_core.errors import TedError
@@ -154,7 +153,6 @@ def test_a_bomb_is_refused_for_what_it_claims_before_it_takes_memory(tmp_path: P
     for name, (make, _) in BOMBS.items():
         make(tmp_path / name)
 
-    # in a process of its own, as the API looks at them, for memory is measured at its highest
     paths = [str(tmp_path / name) for name in BOMBS]
     told = subprocess.run([sys.executable, "-c", LOOK, *paths], check=True, capture_output=True, text=True).stdout
 
@@ -229,10 +227,10 @@ def test_a_name_means_nothing_to_whom_it_passes(client: TestClient, submission: 
 
 
 def test_no_page_holds_a_control_character_or_a_tag_of_a_class() -> None:
-    page = render(a_report(classes=(class_of(f"{EVIL}\0", 10, 5), class_of("x" * LONGEST_NAME, 10, 5))))
+    page = render(a_report(classes=(class_of(f"{EVIL}\x9b2J", 10, 5), class_of("cat", 10, 5))))
 
     assert "<script>alert" not in page
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", page)
+    assert not re.search(r"[\x01-\x08\x0b-\x1f\x7f-\x9f]", page)
 
 
 def test_a_key_that_looks_like_a_path_is_only_text(tmp_path: Path) -> None:
@@ -244,10 +242,10 @@ def test_a_key_that_looks_like_a_path_is_only_text(tmp_path: Path) -> None:
                 member = tarfile.TarInfo(f"../../{row:02}.{suffix}")
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
-    spec = DatasetSpec(uri=str(root / "train.tar"), format="webdataset", task="image-classification")
 
-    samples = load(spec, roots=[root])
+    named = {"uri": str(root / "train.tar"), "format": "webdataset", "task": "image-classification"}
+    samples = load(DatasetSpec(**named), roots=[root])
 
-    assert samples.sample_keys is not None
-    assert samples.sample_keys[0].as_py() == "../../00"
+    assert samples.sample_key is not None
+    assert samples.sample_key[0].as_py() == "../../00"
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["train.tar"]
