@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from ted_client import serving
 from ted_client.commands import datasets, jobs, results, submitting, webhooks
 from ted_client.commands.asking import DEFAULT_HOME, Home, Key, Seconds, Url, Where, err, out
 from ted_client.errors import ClientError
+from ted_client.printable import literal
 from ted_client.retrying import Patience
 from ted_core.errors import TedError
 
@@ -56,7 +56,7 @@ def main() -> None:
     try:
         app()
     except (ClientError, TedError) as error:
-        err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        err.print(f"[red]error:[/] {literal(error)}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from rich.markup import escape
 from rich.table import Table
 
 from ted_client.exchange import Facts
+from ted_client.printable import literal
 
 MEBIBYTE = 2**20
 
@@ -14,7 +14,7 @@ def estimate_table(estimate: Facts) -> Table:
     """The estimate, one fact a line; what is not known is left out."""
     table = Table(box=None, show_header=False)
     for name, fact in _facts(estimate):
-        table.add_row(name, escape(fact))
+        table.add_row(name, literal(fact))
     return table
 
 

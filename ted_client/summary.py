@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+from ted_client.printable import literal, printable
 
 MOST_CLASSES = 10
 LONGEST_NAME = 40
@@ -32,7 +33,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
 def _reasons(report: Report) -> Table:
     table = _columns("reason", "rows", "share")
     for reason, rows in report["reasons"].items():
-        table.add_row(escape(reason), f"{rows:,}", f"{rows / report['dataset']['rows']:.1%}")
+        table.add_row(literal(reason), f"{rows:,}", f"{rows / report['dataset']['rows']:.1%}")
     return table
 
 
@@ -46,14 +47,9 @@ def _classes(report: Report) -> Table:
     for one in (one for one in found if one in far):
         performance = one["internal_generalization"]
         known = "-" if performance is None else f"{performance:.3f}"
-        name = Text(_printable(one["name"][:LONGEST_NAME]))
+        name = Text(printable(one["name"][:LONGEST_NAME]))
         table.add_row(name, f"{one['before']:,}", f"{one['after']:,}", f"{one['kept_share']:.1%}", known)
     return table
-
-
-def _printable(name: str) -> str:
-    """The name without what would command the terminal."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
 
 
 def _columns(first: str, *others: str) -> Table:
@@ -66,7 +62,7 @@ def _columns(first: str, *others: str) -> Table:
 
 def _exponent(choice: Mapping[str, Any]) -> str:
     value = "random rows" if choice["value"] is None else f"q = {choice['value']:g}"
-    return f"{value}: {escape(choice['chosen_by'])}"
+    return f"{value}: {literal(choice['chosen_by'])}"
 
 
 def _cost(cost: Mapping[str, Any]) -> str:

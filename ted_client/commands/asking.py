@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ted_client.client import Client
+from ted_client.printable import literal
 from ted_client.retrying import Patience
 
 DEFAULT_HOME = Path("~/.ted")
@@ -57,7 +57,7 @@ def client(context: typer.Context) -> Client:
 
 def say(text: object) -> None:
     """Print it as it is, on however long a line."""
-    out.print(escape(str(text)), highlight=False, soft_wrap=True)
+    out.print(literal(text), highlight=False, soft_wrap=True)
 
 
 def table(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Table:
@@ -72,5 +72,5 @@ def table(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Table
 
 def _cell(value: object) -> str:
     if isinstance(value, list):
-        return escape(", ".join(map(str, value)))
-    return "-" if value is None else escape(f"{value:,}" if type(value) is int else str(value))
+        return literal(", ".join(map(str, value)))
+    return "-" if value is None else literal(f"{value:,}" if type(value) is int else value)

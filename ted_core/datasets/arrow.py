@@ -7,20 +7,18 @@ from typing import TypeAlias
 import pyarrow as pa
 from pyarrow import ipc
 
+from ted_core.datasets.arrow_lengths import MAGIC, rows_in
 from ted_core.datasets.rows import RowReader, format_of
 from ted_core.datasets.scanning import remembered
 from ted_core.datasets.shards import files_with, reading, refuse_other_schema
-from ted_core.datasets.source import Source
+from ted_core.datasets.source import Source, unreadable
 from ted_core.datasets.spec import DatasetSpec
 
 Reader: TypeAlias = ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader
 
-MAGIC = b"ARROW1"
-"""How a file begins; a stream begins with its first message."""
-
 
 def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
-    """The schema, and the rows that each batch's header tells; where batches are compressed, one column is read."""
+    """The schema, and the rows that each batch's header tells."""
     schemas = [_schema(source) for source in sources]
     for source, schema in zip(sources, schemas, strict=True):
         refuse_other_schema(source, schemas[0], schema)
@@ -34,8 +32,11 @@ def _schema(source: Source) -> pa.Schema:
 
 @remembered
 def _count(source: Source) -> int:
-    with reading(source):
-        return sum(batch.num_rows for batch in _batches(source, fields=[0]))
+    with reading(source), source.buffered() as file:
+        try:
+            return rows_in(file)
+        except ValueError as error:
+            raise unreadable(f"{source.name} is damaged", error) from error
 
 
 def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
