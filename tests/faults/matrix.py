@@ -58,9 +58,9 @@ def kills(victim: str, *points: str, always: tuple[str, ...] = ()) -> list[Row]:
     return [Row(1, first.name, first.fault, always=always), *others]
 
 
-def hears(name: str, *answers: Answer, always: tuple[str, ...] = ()) -> Row:
+def hears(name: str, *answers: Answer) -> Row:
     """Jobs whose ends are told to a receiver that answers so before it takes them in."""
-    return Row(11, f"webhook's receiver {name}", undisturbed, always=always, answers=(*answers, TAKEN_IN))
+    return Row(11, f"webhook's receiver {name}", undisturbed, answers=(*answers, TAKEN_IN))
 
 
 METADATA = "http://169.254.169.254/"
@@ -68,9 +68,9 @@ WORKER_POINTS = ("after rename", "after claim", "mid-round", "before rename", "a
 
 MATRIX = (
     *kills("runner", "mid-round", "after a round", always=SQLITE),
-    *kills("Celery child", *WORKER_POINTS, always=SQLITE),
+    *kills("Celery child", *WORKER_POINTS),
     *kills("Celery parent", *WORKER_POINTS, always=POSTGRESQL),
-    *kills("API", "after the submission commits", "before the submission commits", "mid-round", always=SQLITE),
+    *kills("API", "after the submission commits", "before the submission commits", "mid-round"),
     *kills("sweeper", "hint sent, not yet recorded", "mid-round", always=POSTGRESQL),
     Row(2, "zombie writer, mid-round", frozen_past_its_lease(at="mid-round")),
     Row(2, "zombie writer, before rename", frozen_past_its_lease(at="before rename")),
@@ -82,16 +82,16 @@ MATRIX = (
     Row(5, "broker absent during submissions", broker_absent),
     Row(6, "PostgreSQL crashed and started again", database_crashed, POSTGRESQL, always=POSTGRESQL),
     Row(6, "SQLite's write lock held for two leases", write_lock_held, SQLITE, always=SQLITE),
-    Row(7, "disk full half-way through publishing", out_of("disk full", at="before rename"), always=SQLITE),
+    Row(7, "disk full half-way through publishing", out_of("disk full", at="before rename")),
     Row(7, "no room for artifacts", small_disk("artifacts")),
     Row(7, "no room for the runner's files", small_disk("work")),
     Row(8, "memory refused in mid-round", out_of("memory", at="mid-round"), agrees=ROWS),
     Row(9, "ten hints for each job, and hints for ended ones", hints_tenfold),
-    Row(10, "answers lost, requests repeated", answers_lost, always=SQLITE),
+    Row(10, "answers lost, requests repeated", answers_lost),
     hears("is slow", after(ATTEMPT + 1, TAKEN_IN), dripping),
-    hears("fails, hangs up, redirects", status(500), reset, status(302, Location=METADATA), status(503), always=SQLITE),
+    hears("fails, hangs up, redirects", status(500), reset, status(302, Location=METADATA), status(503)),
     hears("answers without an end", endless),
-    Row(11, "kill -9 of the sweeper, message sent, not yet recorded", killed("sweeper", at=SENT), always=BOTH),
+    Row(11, "kill -9 of the sweeper, message sent, not yet recorded", killed("sweeper", at=SENT), always=SQLITE),
     Row(11, "kill -9 of the sweeper, message claimed, not yet sent", killed("sweeper", at=CLAIMED)),
     Row(12, "rolling restart under load", rolling_restart),
     Row(13, "newest checkpoint altered", checkpoint_damaged(flip_a_byte)),
