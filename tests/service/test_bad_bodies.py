@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from starlette.types import Message
 
 from service.app import create_app
+from service.identity import OpenGate
 from ted_jobs.settings import Settings
 from tests.service.conftest import Json
 
@@ -110,7 +111,8 @@ def test_a_body_that_grows_too_long_without_saying_so_is_refused(settings: Setti
     # The test client would join the chunks.
     headers = [(b"content-type", b"application/json"), (b"transfer-encoding", b"chunked")]
     scope = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": headers, "query_string": b""}
-    asyncio.run(create_app(settings)(scope | {"state": {"store": None, "settings": settings}}, chunks, client))
+    state = {"store": None, "settings": settings, "gate": OpenGate()}
+    asyncio.run(create_app(settings)(scope | {"state": state}, chunks, client))
 
     assert answered[0]["status"] == 413
     assert json.loads(answered[1]["body"])["code"] == "body_too_large"
