@@ -30,7 +30,11 @@ def _with_integers(value: Any) -> Any:
 
 def parsed(model: type[Model], body: bytes) -> Model:
     """The model that the body holds, types taken literally. Raises MalformedJson, InvalidRequest."""
-    value = document(body)
+    return validated(model, document(body))
+
+
+def validated(model: type[Model], value: object) -> Model:
+    """The model that this JSON value is, types taken literally. Raises InvalidRequest."""
     try:
         return model.model_validate(value, strict=True)
     except ValidationError as error:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from service.bodies import document
+from service.bodies import document, validated
 from service.errors import InvalidRequest
 from service.schemas import FieldError
-from service.validation import LONGEST_FIELD, MOST_ERRORS, body_errors
+from service.validation import LONGEST_FIELD, MOST_ERRORS
 from ted_core import feasibility
 from ted_core.datasets import DatasetSummary, inspect
 from ted_core.datasets.source import Root
@@ -48,11 +46,7 @@ def specified(value: object, known: Known) -> JobSpec:
 
     Raises InvalidRequest, UnknownDataset.
     """
-    value = _spelled_out(value, known)
-    try:
-        return JobSpec.model_validate(value, strict=True)
-    except ValidationError as error:
-        raise InvalidRequest(body_errors(error.errors(include_url=False), value)) from error
+    return validated(JobSpec, _spelled_out(value, known))
 
 
 def _spelled_out(value: object, known: Known) -> object:

@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from ted_core.errors import StoreUnavailable
 from ted_core.recut import recut
 from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.database import now, reading, writing
+from ted_jobs.database import now, writing
+from ted_jobs.errors import ArtifactNotReady
 from ted_jobs.job import Artifact
 from ted_jobs.store import JobStore
 from ted_jobs.tables import artifacts
@@ -37,8 +38,10 @@ class Recuts:
         decisions = self.store.artifact(job_id, "decisions", tenant=tenant)
         kind = f"manifest@{ratio:.{DECIMALS}f}"
         with self._making:
-            known = _known(self.store.engine, job_id, kind)
-            return known or self._made(job_id, kind, decisions, keep_ratio=ratio)
+            try:
+                return self.store.artifact(job_id, kind, tenant=tenant)
+            except ArtifactNotReady:
+                return self._made(job_id, kind, decisions, keep_ratio=ratio)
 
     def _made(self, job_id: str, kind: str, decisions: Artifact, *, keep_ratio: float) -> Artifact:
         with TemporaryDirectory(prefix="ted-recut-") as folder:
@@ -59,13 +62,6 @@ class Recuts:
             return
         for key in _forget_oldest(self.store.engine, job_id):
             self.files.remove(key)
-
-
-def _known(engine: Engine, job_id: str, kind: str) -> Artifact | None:
-    query = select(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind == kind)
-    with reading(engine) as connection:
-        row = connection.execute(query).one_or_none()
-    return Artifact(kind=row.kind, key=row.key, bytes=row.bytes, sha256=row.sha256) if row else None
 
 
 def _forget_oldest(engine: Engine, job_id: str) -> list[str]:
