@@ -18,6 +18,7 @@ from service.event_stream import EventStreams
 from service.identity import Gate, KeyGate, OpenGate
 from service.problems import HANDLERS
 from service.request_log import RequestLog
+from service.webhook_messages import router as messages
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.buckets import store_of
 from ted_jobs.database import connect
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=partial(_lifespan, settings),
         exception_handlers=dict(HANDLERS),
+        webhooks=messages,
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )

@@ -126,7 +126,7 @@ def completed(document: Json) -> Json:
     theirs = {name: schema for name, schema in schemas.items() if "ValidationError" not in name}
     document["components"]["schemas"] = ours["$defs"] | theirs
     document["components"]["securitySchemes"] = {SCHEME: KEY}
-    for path, operations in document["paths"].items():
+    for path, operations in (document["paths"] | document["webhooks"]).items():
         for method, operation in operations.items():
             _drop_foreign_errors(operation["responses"])
             _drop_null(operation.get("parameters", []))

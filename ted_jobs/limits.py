@@ -9,15 +9,21 @@ from ted_jobs.tables import jobs, keys
 
 def most_queued(connection: Connection, key_id: str | None, *, default: int) -> int:
     """The key's limit. Other submissions of the key wait until this transaction ends, so that what it counts holds."""
+    if key_id is None:
+        return 0
     limit = select(func.coalesce(keys.c.most_queued, default)).where(keys.c.id == key_id)
     return connection.scalar(limit.with_for_update()) or 0
 
 
 def check_queued(connection: Connection, key_id: str | None, *, limit: int) -> None:
     """Nothing, while the key has fewer jobs queued than its limit. Raises TooManyQueued."""
-    queued = select(func.count()).where(jobs.c.key_id == key_id, jobs.c.status == JobStatus.QUEUED)
-    if limit and (connection.scalar(queued) or 0) >= limit:
+    if limit and _queued(connection, key_id) >= limit:
         raise TooManyQueued(f"The limit is {limit}")
+
+
+def _queued(connection: Connection, key_id: str | None) -> int:
+    queued = select(func.count()).where(jobs.c.key_id == key_id, jobs.c.status == JobStatus.QUEUED)
+    return connection.scalar(queued) or 0
 
 
 def lock_key(connection: Connection, job_id: str, *, default: int) -> None:

@@ -28,8 +28,10 @@ from ted_jobs.transition import append_event, move, ring_soon
 
 log = structlog.get_logger()
 
-# The query of every poll. Built once, since building it takes SQLAlchemy as long as running it.
+# What every poll and every submission asks. Built once, since building takes SQLAlchemy as long as running.
 ONE_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
+NEW_JOB = insert(jobs).values(created_at=now(), queued_at=now()).returning(jobs)
+NEW_KEY = insert(idempotency).values(created_at=now())
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class JobStore:
                 if known := self._replay(connection, tenant, idempotency_key):
                     return known
                 check_queued(connection, key_id, limit=limit)
-                row = self._new_row(spec, summary, tenant) | {"key_id": key_id, "retry_of": retry_of}
-                return self._store(connection, row, idempotency_key)
+                new = self._new_row(spec, summary, tenant) | {"key_id": key_id, "retry_of": retry_of}
+                return self._store(connection, new, idempotency_key, seconds=spec.deadline_seconds)
         except IntegrityError:  # two requests with one key at the same instant: the other one won
             known = self.replay(idempotency_key, tenant=tenant)
             if known is None:
@@ -99,14 +101,17 @@ class JobStore:
             raise IdempotencyConflict(field="Idempotency-Key")
         return Submission(self._job(connection, known.job_id, tenant), replayed=True)
 
-    def _store(self, connection: Connection, new: dict[str, object], repeat: IdempotencyKey | None) -> Submission:
-        row = connection.execute(insert(jobs).values(**new).returning(jobs)).one()
+    def _store(
+        self, connection: Connection, new: dict[str, object], repeat: IdempotencyKey | None, *, seconds: float | None
+    ) -> Submission:
+        """``seconds``: how long the job may take."""
+        row = connection.execute(NEW_JOB.values(deadline_at=now(seconds)) if seconds else NEW_JOB, new).one()
         append_event(connection, row.id, sequence=1, type="job.queued", data=_cause(row.retry_of))
         ring_soon(connection, row.id)
         tally(connection, SUBMITTED)
         if repeat:
             known_by = {"tenant": row.tenant, "key": repeat.key, "request_digest": repeat.request_digest}
-            connection.execute(insert(idempotency).values(job_id=row.id, created_at=now(), **known_by))
+            connection.execute(NEW_KEY, {"job_id": row.id, **known_by})
         return Submission(Job.from_row(row), replayed=False)
 
     def _new_row(self, spec: JobSpec, summary: DatasetSummary, tenant: str) -> dict[str, object]:
@@ -123,9 +128,6 @@ class JobStore:
             "version": 1,
             "last_event": 1,
             "hints": 0,
-            "created_at": now(),
-            "queued_at": now(),
-            "deadline_at": now(spec.deadline_seconds) if spec.deadline_seconds else None,
         }
 
     def job(self, job_id: str, *, tenant: str) -> Job:

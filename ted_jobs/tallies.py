@@ -24,7 +24,7 @@ PHASE_SECONDS, PHASES = "phase seconds", "phases"
 
 def tally(connection: Connection, counter: str, kind: str = "", *, amount: float = 1) -> None:
     """Count in the transaction of what is counted."""
-    connection.execute(insert(tallies).values(counter=counter, kind=kind, amount=amount))
+    connection.execute(insert(tallies), {"counter": counter, "kind": kind, "amount": amount})
 
 
 def totals(connection: Connection) -> Mapping[Key, float]:

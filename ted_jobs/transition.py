@@ -11,6 +11,9 @@ from ted_jobs.status import JobStatus, sources
 from ted_jobs.tables import events, jobs, outbox
 from ted_jobs.tallies import MOVES, tally
 
+NEW_EVENT = insert(events).values(created_at=now())
+NEW_HINT = insert(outbox).values(created_at=now())
+
 
 def move(
     connection: Connection,
@@ -47,15 +50,14 @@ def append_event(connection: Connection, job_id: str, *, sequence: int, type: st
 
     The sequence comes from the row's counter, which the caller has just raised.
     """
-    event = {"job_id": job_id, "sequence": sequence, "type": type, "data": data}
-    connection.execute(insert(events).values(**event, created_at=now()))
+    connection.execute(NEW_EVENT, {"job_id": job_id, "sequence": sequence, "type": type, "data": data})
     if type in TOPICS:
         announce(connection, job_id, sequence=sequence, topic=type)
 
 
 def ring_soon(connection: Connection, job_id: str) -> None:
     """Leave a hint in the outbox; the sweeper publishes it after this transaction commits."""
-    connection.execute(insert(outbox).values(job_id=job_id, created_at=now()))
+    connection.execute(NEW_HINT, {"job_id": job_id})
 
 
 def end_attempt(connection: Connection, job: Job, error: JobError, *conditions: ColumnElement[bool]) -> Job | None:

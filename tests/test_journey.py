@@ -57,6 +57,14 @@ def started(up: Up, digits: Path) -> str:
     return job_id
 
 
+@pytest.fixture
+def running(up: Up, digits: Path) -> Iterator[str]:
+    """The same; whatever becomes of the test, the job holds up no other."""
+    job_id = started(up, digits)
+    yield job_id
+    up.client.cancel(job_id)
+
+
 def test_a_job_becomes_a_manifest_that_fits_its_dataset_and_opens_in_torch(
     up: Up, digits: Path, tmp_path: Path
 ) -> None:
@@ -74,25 +82,24 @@ def test_a_job_becomes_a_manifest_that_fits_its_dataset_and_opens_in_torch(
     assert len(subset) == job.result["rows_kept"] == round(0.6 * manifest.metadata.dataset.rows)
 
 
-def test_progress_shows_up_while_the_job_runs(up: Up, digits: Path) -> None:
-    job_id = started(up, digits)
+def test_progress_shows_up_while_the_job_runs(up: Up, running: str) -> None:
+    def progress() -> dict[str, Any]:
+        return up.client.job(running).progress
 
-    first = up.client.job(job_id).progress["round"]
-    until(lambda: up.client.job(job_id).progress["round"] > first)
+    first = progress()["round"]
+    until(lambda: progress()["round"] > first and progress()["samples_per_second"])
 
-    second = up.client.job(job_id).progress
+    second = progress()
     assert second["rounds"] == LONG // 2
     assert second["samples_per_second"] > 0
     assert second["eta_seconds"] > 0
-    up.client.cancel(job_id)
 
 
-def test_a_running_job_stops_within_five_seconds_of_being_cancelled(up: Up, digits: Path) -> None:
-    job_id = started(up, digits)
+def test_a_running_job_stops_within_five_seconds_of_being_cancelled(up: Up, running: str) -> None:
     began = time.monotonic()
 
-    up.client.cancel(job_id)
-    job = up.client.wait(job_id, poll_seconds=0.1)
+    up.client.cancel(running)
+    job = up.client.wait(running, poll_seconds=0.1)
 
     assert job.status == "cancelled"
     assert time.monotonic() - began < 5

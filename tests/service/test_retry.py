@@ -1,6 +1,7 @@
 """Submitting an ended job again."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_retry_is_a_new_job_that_asks_for_the_same(client: TestClient, cancell
     assert (new["status"], new["retry_of"], old["retry_of"]) == ("queued", old["id"], None)
     for asked in ("dataset", "proxy", "plan", "metadata", "rows_in"):
         assert new[asked] == old[asked]
-    assert new["deadline_at"] > old["deadline_at"]
+    assert datetime.fromisoformat(new["deadline_at"]) > datetime.fromisoformat(old["deadline_at"])
     assert client.get(old["links"]["self"]).json() == old
     first = client.get(new["links"]["events"]).json()["data"][0]
     assert (first["type"], first["data"]) == ("job.queued", {"retry_of": old["id"]})

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from service.app import create_app
+from service.webhook_messages import JobMessage, PingMessage
 from ted_jobs import deliveries as due
 from ted_jobs import webhooks as registry
 from ted_jobs.deliveries import Outcome
@@ -292,3 +293,19 @@ def test_secrets_are_not_logged(client: TestClient, logged: io.StringIO, tmp_pat
 
     assert registered["id"] in logged.getvalue()
     assert not any(one["secret"].removeprefix("whsec_") in logged.getvalue() for one in (registered, rotated))
+
+
+def test_what_is_sent_is_what_the_document_says(
+    client: TestClient, engine: Engine, submission: Callable[..., Json]
+) -> None:
+    webhook = client.post("/v1/webhooks", json={"url": URL, "events": ["job.queued"]}).json()
+    job = client.post("/v1/jobs", json=submission()).json()
+    client.post(f"/v1/webhooks/{webhook['id']}/ping")
+
+    news, ping = (due.claim_next(engine) for _ in range(2))
+
+    documented = JobMessage.model_validate_json(news.payload), PingMessage.model_validate_json(ping.payload)
+    assert [it.data.model_dump(mode="json") for it in documented] == [
+        json.loads(it.payload)["data"] for it in (news, ping)
+    ]
+    assert (documented[0].data.job_id, documented[1].data.webhook_id) == (job["id"], webhook["id"])

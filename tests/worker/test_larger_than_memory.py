@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from threading import Thread
@@ -99,9 +100,10 @@ class Watched:
         return next((1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0)
 
     def _watch(self) -> None:
-        while self.process.poll() is None:
-            self.peak = max(self.peak, self._anonymous())
-            time.sleep(0.002)
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended in between
+            while self.process.poll() is None:
+                self.peak = max(self.peak, self._anonymous())
+                time.sleep(0.005)
 
     def outcome(self, assignment: Assignment) -> dict[str, Any]:
         """The last message of the job."""
@@ -135,7 +137,7 @@ def assignment(data: Path, *, task: str, memory: int) -> Assignment:
         cache_bytes=16 * TIMES * memory,
         folder=folder,
         device="cpu",
-        threads=2,
+        threads=1,
         memory_bytes=memory,
         max_undecodable=0,
     )
