@@ -5,6 +5,7 @@ from typing import Annotated
 
 import structlog
 from fastapi import BackgroundTasks, Depends, Header, Path, Request
+from pydantic import AfterValidator
 
 from service.broker import BrokerProbe
 from service.errors import ScopeMissing, UnsupportedMediaType
@@ -53,18 +54,18 @@ async def _broker(request: Request) -> BrokerProbe:
 
 
 async def _identity(request: Request, background: BackgroundTasks) -> Identity:
-    """On whose behalf the request acts; from here on the log says so. Raises KeyNotAccepted, TooManyRequests."""
+    """On whose behalf the request acts; from here on the log says so.
+
+    Raises KeyNotAccepted, TooManyRequests, and ScopeMissing where the key is not good for this: to look takes one
+    scope, to change anything another.
+    """
     gate: Gate = request.state.gate
     identity = await gate.identity(request, later=background.add_task)
     structlog.contextvars.bind_contextvars(tenant=identity.tenant, key_id=identity.key_id)
-    return identity
-
-
-async def _scoped(request: Request, identity: Annotated[Identity, Depends(_identity)]) -> None:
-    """Raise ScopeMissing where the key is not good for this: to look takes one scope, to change anything another."""
     scope = SCOPES.get(request.method, Scope.SUBMIT)
     if not identity.may(scope):
         raise ScopeMissing(scope)
+    return identity
 
 
 async def _tenant(identity: Annotated[Identity, Depends(_identity)]) -> str:
@@ -72,9 +73,7 @@ async def _tenant(identity: Annotated[Identity, Depends(_identity)]) -> str:
     return identity.tenant
 
 
-async def _job_id(
-    job_id: Annotated[str, Path(description="The job's id.", examples=["job_019a2b3c4d5e0123456789abcdef"])],
-) -> str:
+def _could_be(job_id: str) -> str:
     """The id, once it could be one: what no job can be called never reaches the database."""
     if not JOB_ID.fullmatch(job_id):
         raise JobNotFound(repr(job_id[:100]))
@@ -97,8 +96,10 @@ Names = Annotated[Registry, Depends(_names)]
 Broker = Annotated[BrokerProbe, Depends(_broker)]
 Tenant = Annotated[str, Depends(_tenant)]
 Caller = Annotated[Identity, Depends(_identity)]
-JobId = Annotated[str, Depends(_job_id)]
+JobId = Annotated[
+    str, Path(description="The job's id.", examples=["job_019a2b3c4d5e0123456789abcdef"]), AfterValidator(_could_be)
+]
 JsonBody = Annotated[bytes, Depends(_json_body)]
-KEYED = [Depends(_scoped)]
+KEYED = [Depends(_identity)]
 """What every router stands behind whose answers are not for everybody."""
 IfNoneMatch = Annotated[str | None, Header(description="ETags the client already holds; answered with 304.")]

@@ -1,4 +1,4 @@
-"""What every test stands on: shapes checked as types, two threads for torch, the real data where it lies."""
+"""What every test stands on: shapes checked as types, one thread for torch, the real data where it lies."""
 
 import os
 import sys
@@ -13,14 +13,13 @@ beartyped = beartype(conf=BeartypeConf(is_pep484_tower=True))
 install_import_hook("ted_core", "tests.conftest.beartyped")  # before anything imports ted_core
 
 DATA_DIR = Path(__file__).parents[2] / "shared" / "data"
-THREADS = 2
 
 
 @pytest.fixture(scope="session", autouse=True)
-def two_threads() -> None:
-    """Two threads for torch, where a collected test has imported it; a test that does without torch loads none."""
+def one_thread() -> None:
+    """One thread for torch, since several tests run at a time; a test that does without torch loads none."""
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(THREADS)
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

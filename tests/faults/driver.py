@@ -67,6 +67,10 @@ class Driver:
         _send_and_hang_up(self.client.url, self.body(seed), key)
         self._pending.append(self._threads.submit(self._promised, seed, key))
 
+    def deaf_listener(self, job: Promise) -> socket.socket:
+        """A connection that has asked for the events of a job, and reads nothing as long as it is open."""
+        return _sent(self.client.url, f"GET /v1/jobs/{job.job_id}/events HTTP/1.1", {"Accept": "text/event-stream"})
+
     def _promised(self, seed: int, key: str) -> Promise:
         began = time.monotonic()
         while True:
@@ -99,13 +103,18 @@ def _give_up_late(error: ServiceUnreachable | TedApiError, began: float) -> None
 
 
 def _send_and_hang_up(url: str, body: Mapping[str, Any], key: str) -> None:
-    address, content = urlsplit(url), json.dumps(body).encode()
-    head = (
-        f"POST /v1/jobs HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
-        f"Idempotency-Key: {key}\r\nContent-Length: {len(content)}\r\n\r\n"
-    )
-    with socket.create_connection((address.hostname, address.port)) as connection:
-        connection.sendall(head.encode() + content)
+    content = json.dumps(body)
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key, "Content-Length": len(content)}
+    _sent(url, "POST /v1/jobs HTTP/1.1", headers, content).close()
+
+
+def _sent(url: str, request: str, headers: Mapping[str, object], content: str = "") -> socket.socket:
+    """A connection over which this was sent and nothing read."""
+    address = urlsplit(url)
+    fields = [f"{name}: {value}" for name, value in {"Host": address.netloc, **headers}.items()]
+    connection = socket.create_connection((address.hostname, address.port))
+    connection.sendall("\r\n".join([request, *fields, "", content]).encode())
+    return connection
 
 
 def promised_in(log: Path) -> list[Promise]:

@@ -6,7 +6,7 @@ A fault takes the :class:`Scene`, submits jobs through its driver, strikes, and 
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ SEEDS = (0, 1)
 """Of a job that runs and one that waits; a fault that concerns only running jobs submits the first."""
 ROUNDS = 3
 HUNG_SECONDS, HOUR = 30, 3600
+UNREAD = 100
 SMALL_DISK = "4k"
 
 
@@ -243,13 +244,25 @@ def answers_lost(scene: Scene) -> None:
     scene.service.struck()
 
 
-# --- 11: webhooks -----------------------------------------------------------------------------------------------------
+# --- 11: listeners ----------------------------------------------------------------------------------------------------
 
 
 def undisturbed(scene: Scene) -> None:
     """Nothing happens to the service; its webhook's receiver is trouble enough."""
     scene.driver.submit(SEEDS)
     scene.service.struck()
+
+
+def events_unread(scene: Scene) -> None:
+    """Many ask for a running job's events and read none of them; one who reads hears of its end."""
+    with ExitStack() as deaf:
+        with standing(scene, "mid-round"):
+            (job,) = scene.driver.promises()
+            for _ in range(UNREAD):
+                deaf.enter_context(scene.driver.deaf_listener(job))
+            scene.service.struck()
+        *_, last = scene.driver.client.follow(job.job_id)
+        assert last["type"] == "job.succeeded"
 
 
 # --- 12, 14: operators ------------------------------------------------------------------------------------------------
