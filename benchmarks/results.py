@@ -7,11 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import cost, fidelity, instructions, noise
+from benchmarks import cost, fidelity, noise
 from benchmarks.accuracy.cells import results_in
 from benchmarks.accuracy.experiments import Experiment, experiments_in
 from benchmarks.accuracy.summary import summary
 from benchmarks.accuracy.tables import BUDGETS, TED, section
+from benchmarks.instructions import tables as instructions
 from benchmarks.storage import commands_in
 from benchmarks.verdicts import CONFIDENCE
 

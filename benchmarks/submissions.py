@@ -1,13 +1,14 @@
 """How long a submission takes while many clients submit at once: ``POST /v1/jobs`` over HTTP, durably on SQLite.
 
 ``python -m benchmarks.submissions`` starts the real service behind uvicorn. Every client waits for its answer before it
-sends the next job; every answer comes after the commit, which has waited for the disk.
+sends the next job, at once or after ``--pause``; every answer comes after the commit, which has waited for the disk.
 """
 
 import argparse
 import json
 import os
 import platform
+import random
 import statistics
 import sys
 import time
@@ -100,11 +101,12 @@ def _body(dataset: Path) -> bytes:
     return json.dumps(job).encode()
 
 
-def measure(port: int, body: bytes, *, clients: int, seconds: float) -> Measured:
-    """What so many clients see in so many seconds."""
+def measure(port: int, body: bytes, *, clients: int, seconds: float, pause: float) -> Measured:
+    """What so many clients see in so many seconds, each of which rests for ``pause`` seconds between its jobs."""
     load, began = os.getloadavg()[0], time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        runs = list(pool.map(lambda _: _latencies(port, body, deadline=began + seconds), range(clients)))
+        deadline = began + seconds
+        runs = list(pool.map(lambda _: _latencies(port, body, deadline=deadline, pause=pause), range(clients)))
     elapsed = time.perf_counter() - began
     latencies = sorted(latency * 1000 for run in runs for latency in run)
     return Measured(
@@ -116,9 +118,10 @@ def measure(port: int, body: bytes, *, clients: int, seconds: float) -> Measured
     )
 
 
-def _latencies(port: int, body: bytes, *, deadline: float) -> list[float]:
+def _latencies(port: int, body: bytes, *, deadline: float, pause: float) -> list[float]:
     """Seconds per submission, over one connection that is kept."""
     connection, taken = HTTPConnection(HOST, port, timeout=60), []
+    time.sleep(random.uniform(0, pause))  # noqa: S311 - so that they do not all come at once
     while (began := time.perf_counter()) < deadline:
         connection.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -126,16 +129,17 @@ def _latencies(port: int, body: bytes, *, deadline: float) -> list[float]:
         if response.status != ACCEPTED:
             raise RuntimeError(f"The service answered {response.status}: {answer.decode()}")
         taken.append(time.perf_counter() - began)
+        time.sleep(pause)
     connection.close()
     return taken
 
 
-def measured(*, seconds: float, turns: int) -> Report:
+def measured(*, seconds: float, turns: int, pause: float) -> Report:
     """One client and many, in turns, after a warm-up that is not counted."""
     with service() as (port, body):
-        measure(port, body, clients=CLIENTS, seconds=seconds)
+        measure(port, body, clients=CLIENTS, seconds=seconds, pause=0)
         loads = [clients for _ in range(turns) for clients in (1, CLIENTS)]
-        return Report([measure(port, body, clients=clients, seconds=seconds) for clients in loads])
+        return Report([measure(port, body, clients=clients, seconds=seconds, pause=pause) for clients in loads])
 
 
 def table(report: Report) -> Table:
@@ -151,9 +155,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3, help="length of one turn")
     parser.add_argument("--turns", type=int, default=5, help="turns under each load")
+    parser.add_argument("--pause", type=float, default=0, help="seconds that each client rests between its jobs")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     asked = parser.parse_args()
-    report, console = measured(seconds=asked.seconds, turns=asked.turns), Console()
+    report, console = measured(seconds=asked.seconds, turns=asked.turns, pause=asked.pause), Console()
     console.print(table(report))
     for bar, holds in report.bars().items():
         console.print("[green]holds[/]" if holds else "[red]missed[/]", bar, soft_wrap=True)

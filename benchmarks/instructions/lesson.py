@@ -1,0 +1,110 @@
+"""Instructions from Alpaca to learn from, others to be judged by, and the model that learns."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from jaxtyping import Float, Float32
+
+from ted_core.batches import measured
+from ted_core.datasets import Dialogues, Samples
+from ted_core.plan import PruningPlan
+from ted_core.proxies import ProxySpec
+from ted_core.proxies.build import build
+from ted_core.pruning import prune
+from ted_core.rounds import Round
+from ted_core.tables import table_of
+from ted_core.training import Trainee
+
+FILE = "alpaca_9k/random_9k.json"
+DRAW = 909
+"""What the drawing of instructions adds to every seed, so that it shares no stream of randomness."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Instructions to learn from and to be judged by, and what several methods need of them, at most once."""
+
+    train: Samples
+    test: Samples
+    proxy: ProxySpec
+    seed: int
+    keep_ratio: float
+
+    @property
+    def plan(self) -> PruningPlan:
+        """Of a loop whose exponent is given."""
+        return PruningPlan(keep_ratio=self.keep_ratio, seed=self.seed, q=1.0)
+
+    @property
+    def count(self) -> int:
+        """Rows to keep."""
+        return self.plan.rows_kept(len(self.train))
+
+    @cached_property
+    def final(self) -> Round:
+        """The end of TED's loop."""
+        return list(prune(self.train, self.plan, proxy=self.proxy))[-1]
+
+    @cached_property
+    def base_loss(self) -> Float32[np.ndarray, " samples"]:
+        """What the model loses on the training answers before it has learned anything."""
+        return losses(untrained(self.train, self.proxy), self.train)
+
+    @cached_property
+    def answer_lengths(self) -> Float[np.ndarray, " samples"]:
+        """Characters of every training answer."""
+        return np.array([len(turns[-1]["content"]) for turns in _turns(self.train)], float)
+
+
+def untrained(samples: Samples, proxy: ProxySpec) -> Trainee:
+    """A fresh adapter, which changes nothing."""
+    training = proxy.resolved()
+    return Trainee(build(training, samples, seed=0), training, device="cpu")
+
+
+@torch.inference_mode()
+def losses(trainee: Trainee, samples: Samples) -> Float32[np.ndarray, " samples"]:
+    """Of every answer the mean over its tokens, in nats."""
+    trainee.model.eval()
+    batches = table_of(samples, trainee.proxy)
+    return measured(batches, np.arange(len(samples)), lambda x, y: batches.task.loss(trainee.model(x), y))
+
+
+def read(data: Path, *, rows: int, seed: int) -> tuple[Samples, Samples]:
+    """Instructions drawn by the seed: those to learn from, and as many others."""
+    records = json.loads((data / FILE).read_text())
+    drawn = np.random.default_rng((seed, DRAW)).permutation(len(records))[: 2 * rows]
+    chosen = [records[row] for row in drawn]
+    return dialogues(chosen[:rows]), dialogues(chosen[rows:])
+
+
+def dialogues(records: Sequence[Mapping[str, str]]) -> Samples:
+    """Alpaca's records, each as an instruction with its input, and the output."""
+    asked = ["\n\n".join(filter(None, (one["instruction"], one["input"]))) for one in records]
+    return _samples([_turn_pair(*pair) for pair in zip(asked, (one["output"] for one in records), strict=True)])
+
+
+def without_instruction(samples: Samples) -> Samples:
+    """The same answers to an empty instruction."""
+    return _samples([_turn_pair("", turns[-1]["content"]) for turns in _turns(samples)])
+
+
+def _turn_pair(asked: str, answer: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+
+
+def _turns(samples: Samples) -> list[list[dict[str, str]]]:
+    assert isinstance(samples.inputs, Dialogues), "instructions are dialogues"  # noqa: S101
+    turns: list[list[dict[str, str]]] = samples.inputs.turns.to_pylist()
+    return turns
+
+
+def _samples(turns: list[list[dict[str, str]]]) -> Samples:
+    rows = np.arange(len(turns), dtype=np.uint64)
+    return Samples(Dialogues(pa.chunked_array([pa.array(turns)])), np.zeros(len(rows), int), (), rows, rows=len(rows))

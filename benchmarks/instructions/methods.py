@@ -1,0 +1,71 @@
+"""What may be kept of the instructions, and by which rule."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Bool
+
+from benchmarks.instructions.lesson import Lesson, losses, untrained, without_instruction
+from ted_core.distance import distance
+from ted_core.pruning import prune
+from ted_core.sampling import Drawing
+
+LENGTHS = 910
+"""What drawing by length adds to every seed, so that it shares no stream of randomness."""
+STRETCHES = 8
+"""Stretches of length within which random rows are drawn in the numbers that TED keeps."""
+Kept = Bool[np.ndarray, " samples"]
+
+
+def everything(lesson: Lesson) -> Kept:
+    """All rows."""
+    return np.ones(len(lesson.train), bool)
+
+
+def at_random(lesson: Lesson) -> Kept:
+    """Rows drawn at random."""
+    return list(prune(lesson.train, lesson.plan.model_copy(update={"method": "random"}), proxy=lesson.proxy))[
+        -1
+    ].retained
+
+
+def by_ted(lesson: Lesson) -> Kept:
+    """TED with q = 1."""
+    return lesson.final.retained
+
+
+def by_gain(lesson: Lesson) -> Kept:
+    """TED's distance of what the twins gained over the model as it came, as a share of what there was to gain."""
+    unseen, before = lesson.final.internal_generalization, np.exp(-lesson.base_loss)
+    gained = np.clip((unseen - before) / (1 - before), 0, 1)
+    drawing = Drawing(lesson.train.groups, lesson.plan)
+    return drawing.drawn(distance(gained, lesson.plan.q), gained, lesson.count).retained
+
+
+def as_long(lesson: Lesson) -> Kept:
+    """Random rows whose answers are as long as those that TED keeps."""
+    chance = np.random.default_rng((lesson.seed, LENGTHS))
+    order = np.argsort(lesson.answer_lengths, kind="stable")
+    kept = np.zeros(len(order), bool)
+    for stretch in np.array_split(order, STRETCHES):
+        kept[chance.permutation(stretch)[: lesson.final.retained[stretch].sum()]] = True
+    return kept
+
+
+def by_difficulty(lesson: Lesson) -> Kept:
+    """The highest losses as a share of those without the instruction; beyond 1 it misleads, and they come last."""
+    alone = without_instruction(lesson.train)
+    difficulty = lesson.base_loss / losses(untrained(alone, lesson.proxy), alone)
+    kept = np.zeros(len(lesson.train), bool)
+    kept[np.argsort(np.where(difficulty < 1, -difficulty, difficulty), kind="stable")[: lesson.count]] = True
+    return kept
+
+
+METHODS: Mapping[str, Callable[[Lesson], Kept]] = {
+    "full": everything,
+    "ted": by_ted,
+    "random": at_random,
+    "random, as long": as_long,
+    "ifd": by_difficulty,
+    "ted, gain": by_gain,
+}

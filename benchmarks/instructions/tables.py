@@ -1,0 +1,86 @@
+"""What is written down of every method, and the tables made of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks import storage
+from benchmarks.instructions.methods import METHODS
+from benchmarks.markdown import spread, table
+from benchmarks.verdicts import difference
+
+FOLDER = "instructions"
+UNTRAINED = "the model as it came"
+FOUND = pa.schema(
+    {
+        "method": pa.string(),
+        "kept": pa.float64(),
+        "seed": pa.int64(),
+        "rows_train": pa.int64(),
+        "rows_test": pa.int64(),
+        "epochs": pa.int64(),
+        "loss": pa.list_(pa.float32()),
+        "answer_characters_kept": pa.float64(),
+        "seconds_selecting": pa.float64(),
+        "seconds_training": pa.float64(),
+        "hardware": pa.string(),
+        "torch": pa.string(),
+        "threads": pa.int64(),
+    }
+)
+
+
+def results_in(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """All rows."""
+    return storage.read([folder / FOLDER for folder in folders], schema=FOUND)
+
+
+def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A table for each size and ratio: losses, and their differences from full data's and random rows'."""
+    yield "## Language models: loss on held-back answers"
+    yield (
+        "SmolLM2-135M-Instruct with a LoRA adapter, trained on what is kept of instructions from Alpaca. Nats per "
+        "answer token, mean over held-back answers; the lower the better. Differences are taken answer by answer, "
+        "their mean over the seeds and all answers; the interval is Student's over answers, which share each seed's "
+        "training (`benchmarks/instructions`)."
+    )
+    for setting in dict.fromkeys(map(_setting, rows)):
+        yield from _table([row for row in rows if _setting(row) == setting])
+
+
+def _setting(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("kept", "rows_train", "rows_test", "epochs"))
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    first, seeds = rows[0], sorted({row["seed"] for row in rows})
+    share, sizes = f"{100 * first['kept']:g} % kept", f"{first['rows_train']} rows, {first['rows_test']} held back"
+    yield f"### {share} of {sizes}, {first['epochs']} epochs, seeds {', '.join(map(str, seeds))}"
+    head = ["", "loss", "less full data's", "less random rows'", "answers' characters kept", "seconds selecting"]
+    yield table(head, (_line(method, rows) for method in [UNTRAINED, *METHODS] if _of(method, rows)))
+
+
+def _of(method: str, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """The method's row for each seed."""
+    return {row["seed"]: row for row in rows if row["method"] == method}
+
+
+def _line(method: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    own = _of(method, rows)
+    apart = [_apart(own, _of(other, rows)) if method != other else "-" for other in ("full", "random")]
+    share, seconds = ([row[name] for row in own.values()] for name in ("answer_characters_kept", "seconds_selecting"))
+    rest = ["-", "-"] if method == UNTRAINED else [f"{100 * mean(share):.0f} %", f"{mean(seconds):.0f}"]
+    return [method, spread([float(np.mean(row["loss"])) for row in own.values()]), *apart, *rest]
+
+
+def _apart(ours: Mapping[int, dict[str, Any]], theirs: Mapping[int, dict[str, Any]]) -> str:
+    """Mean and interval of the differences, over the answers of the seeds that both have."""
+    both = [np.subtract(ours[seed]["loss"], theirs[seed]["loss"]) for seed in ours if seed in theirs]
+    if not both:
+        return "-"
+    found = difference(np.concatenate(both).tolist(), np.zeros(sum(map(len, both))).tolist())
+    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
