@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.heartbeat`` lets a supervisor run one job on scikit-learn's digits again and again, with a
 heartbeat every second and with none but the last, on a SQLite file and, with ``--postgres URL``, in the empty database
-there. Wall times of a shared machine differ by more than what is looked for, so it is measured directly as well. The
-training does not wait for heartbeats: what the supervisor takes from it is processor time, and the bar is on that. The
-seconds in heartbeats are shown beside it; most of them are waits for the disk, or for a processor that others use.
+there. Wall times of a shared machine differ by more than what is looked for, so two things are measured directly, with
+a bar on each: the seconds in heartbeats, and the processor time of all that the supervisor does; training waits for
+neither. The job is a hard case: its rounds take a twentieth of a second, and each becomes an event.
 """
 
 import argparse
@@ -170,8 +170,9 @@ def main() -> None:
     console.print(table(found))
     for (database, heartbeat), alike in kinds(found).items():
         if heartbeat == EVERY_SECOND:
-            holds = share(alike, "cpu_seconds") < BAR
-            console.print("[green]holds[/]" if holds else "[red]missed[/]", f"{database}: under {BAR:.0%}")
+            for name in ("seconds_in_heartbeats", "cpu_seconds"):
+                verdict = "[green]holds[/]" if share(alike, name) < BAR else "[red]missed[/]"
+                console.print(verdict, f"{database}, {name}: under {BAR:.0%}")
     if asked.json:
         asked.json.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
 

@@ -68,11 +68,6 @@ async def _identity(request: Request, background: BackgroundTasks) -> Identity:
     return identity
 
 
-async def _tenant(identity: Annotated[Identity, Depends(_identity)]) -> str:
-    """Whose jobs these are."""
-    return identity.tenant
-
-
 def _could_be(job_id: str) -> str:
     """The id, once it could be one: what no job can be called never reaches the database."""
     if not JOB_ID.fullmatch(job_id):
@@ -94,7 +89,6 @@ Artifacts = Annotated[ArtifactStore, Depends(_artifacts)]
 Recutting = Annotated[Recuts, Depends(_recuts)]
 Names = Annotated[Registry, Depends(_names)]
 Broker = Annotated[BrokerProbe, Depends(_broker)]
-Tenant = Annotated[str, Depends(_tenant)]
 Caller = Annotated[Identity, Depends(_identity)]
 JobId = Annotated[
     str, Path(description="The job's id.", examples=["job_019a2b3c4d5e0123456789abcdef"]), AfterValidator(_could_be)

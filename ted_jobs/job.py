@@ -1,6 +1,6 @@
 """A job and its facts as values: what the store returns and nobody can change."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -58,8 +58,8 @@ class Job:
     @classmethod
     def from_row(cls, row: Row[Any]) -> "Job":
         """The job that a full row of the jobs table describes."""
-        columns = {name: getattr(row, name) for name in cls.__dataclass_fields__.keys() - {"document"}}
-        return cls(**columns | {"status": JobStatus(row.status), "document": row.spec})
+        columns = {name: getattr(row, name) for name in COLUMNS}
+        return cls(**columns, status=JobStatus(row.status), document=row.spec)
 
     @cached_property
     def spec(self) -> JobSpec:
@@ -69,6 +69,10 @@ class Job:
         except ValidationError as error:
             fields = sorted({".".join(map(str, fault["loc"])) for fault in error.errors()})
             raise JobUnreadable(f"{self.id}: {', '.join(fields)}") from error
+
+
+COLUMNS = [field.name for field in fields(Job) if field.name not in ("status", "document")]
+"""What a job holds just as its row does."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ted_jobs.job import Artifact, Job, JobError, Json
 from ted_jobs.limits import lock_key, may_run
 from ted_jobs.status import HELD, JobStatus
 from ted_jobs.tables import artifacts, events, jobs
-from ted_jobs.transition import append_event, end_attempt, move, requeue
+from ted_jobs.transition import append_events, end_attempt, move, requeue
 
 log = structlog.get_logger()
 
@@ -102,8 +102,7 @@ class Leases:
             if row is None:
                 raise LeaseLost(claim.job.id)
             status, last_event, late = row
-            for sequence, (kind, data) in enumerate(happened, start=last_event - len(happened) + 1):
-                append_event(connection, claim.job.id, sequence=sequence, type=kind, data=data)
+            append_events(connection, claim.job.id, *happened, last=last_event)
         if status == JobStatus.CANCELLING:
             return Order.CANCEL
         return Order.EXPIRE if late else Order.CONTINUE

@@ -24,7 +24,7 @@ from ted_jobs.spec import JobSpec
 from ted_jobs.status import JobStatus
 from ted_jobs.tables import artifacts, events, idempotency, jobs
 from ted_jobs.tallies import SUBMITTED, tally
-from ted_jobs.transition import append_event, move, ring_soon
+from ted_jobs.transition import append_events, move, ring_soon
 
 log = structlog.get_logger()
 
@@ -106,7 +106,7 @@ class JobStore:
     ) -> Submission:
         """``seconds``: how long the job may take."""
         row = connection.execute(NEW_JOB.values(deadline_at=now(seconds)) if seconds else NEW_JOB, new).one()
-        append_event(connection, row.id, sequence=1, type="job.queued", data=_cause(row.retry_of))
+        append_events(connection, row.id, ("job.queued", _cause(row.retry_of)), last=1)
         ring_soon(connection, row.id)
         tally(connection, SUBMITTED)
         if repeat:

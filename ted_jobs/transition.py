@@ -35,7 +35,7 @@ def move(
     ).one_or_none()
     if row is None:
         return None
-    append_event(connection, job_id, sequence=row.last_event, type=f"job.{to}", data=facts or {})
+    append_events(connection, job_id, (f"job.{to}", facts or {}), last=row.last_event)
     tally(connection, MOVES, to)
     return Job.from_row(row)
 
@@ -45,14 +45,18 @@ def _milestones(to: JobStatus) -> dict[str, Any]:
     return {"finished_at": now(), "lease_expires_at": None} if to.is_terminal else {}
 
 
-def append_event(connection: Connection, job_id: str, *, sequence: int, type: str, data: Json) -> None:  # noqa: A002
-    """Write one event, and what webhooks are to hear of it.
+def append_events(connection: Connection, job_id: str, *happened: tuple[str, Json], last: int) -> None:
+    """Write events, given as types and data, and what webhooks are to hear of them.
 
-    The sequence comes from the row's counter, which the caller has just raised.
+    The last gets the sequence ``last``, to which the caller has just raised the row's counter.
     """
-    connection.execute(NEW_EVENT, {"job_id": job_id, "sequence": sequence, "type": type, "data": data})
-    if type in TOPICS:
-        announce(connection, job_id, sequence=sequence, topic=type)
+    numbered = list(enumerate(happened, start=last - len(happened) + 1))
+    if numbered:
+        rows = [{"job_id": job_id, "sequence": number, "type": kind, "data": data} for number, (kind, data) in numbered]
+        connection.execute(NEW_EVENT, rows)
+    for number, (kind, _) in numbered:
+        if kind in TOPICS:
+            announce(connection, job_id, sequence=number, topic=kind)
 
 
 def ring_soon(connection: Connection, job_id: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.dependencies import IfNoneMatch, JobId, Recutting, Store, Tenant
+from service.dependencies import Caller, IfNoneMatch, JobId, Recutting, Store
 from service.documentation import NOT_MODIFIED, PARQUET_FILE, answers, problems
 from service.download import Wanted, respond
 from ted_core.errors import TooFewRowsKept
@@ -105,9 +105,9 @@ async def _wanted(
 
 
 async def _shelf(
-    job_id: JobId, tenant: Tenant, store: Store, recuts: Recutting, wanted: Annotated[Wanted, Depends(_wanted)]
+    job_id: JobId, caller: Caller, store: Store, recuts: Recutting, wanted: Annotated[Wanted, Depends(_wanted)]
 ) -> Shelf:
-    return Shelf(job_id, tenant, store, recuts, wanted)
+    return Shelf(job_id, caller.tenant, store, recuts, wanted)
 
 
 Published = Annotated[Shelf, Depends(_shelf)]

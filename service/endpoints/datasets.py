@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service import registry_schemas as schemas
 from service.bodies import parsed
-from service.dependencies import Config, JsonBody, Names, Tenant
+from service.dependencies import Caller, Config, JsonBody, Names
 from service.documentation import answers, json_body, problems
 from ted_core.datasets import inspect
 from ted_core.errors import TedError
@@ -39,7 +39,7 @@ Name = Annotated[str, Path(description="The registered name.", examples=["digits
     responses=answers(201, "The name stands for the dataset.", Location="The dataset.")
     | problems(400, 409, 413, 415, 422),
 )
-def register_dataset(body: JsonBody, names: Names, tenant: Tenant, config: Config) -> Response:
+def register_dataset(body: JsonBody, names: Names, caller: Caller, config: Config) -> Response:
     """Check that the dataset can be used, and let jobs write `"dataset": {"name": …}` from now on.
 
     A job that is submitted by name keeps what the name stood for then.
@@ -47,16 +47,16 @@ def register_dataset(body: JsonBody, names: Names, tenant: Tenant, config: Confi
     asked = parsed(schemas.NewDataset, body)
     found = inspect(asked, roots=config.dataset_roots)
     facts = {"rows": found.rows, "columns": list(found.columns), "guard": found.guard}
-    known = names.add("dataset", asked.name, document=asked.document(), facts=facts, tenant=tenant)
+    known = names.add("dataset", asked.name, document=asked.document(), facts=facts, tenant=caller.tenant)
     content = schemas.Dataset.of(known, changed=False).model_dump_json()
     headers = {"Location": f"/v1/datasets/{known.name}"}
     return Response(content, status_code=201, headers=headers, media_type=JSON)
 
 
 @router.get("", operation_id="list_datasets", summary="List registered datasets", responses=problems(422))
-def list_datasets(wanted: Annotated[NamePage, Query()], names: Names, tenant: Tenant) -> schemas.DatasetList:
+def list_datasets(wanted: Annotated[NamePage, Query()], names: Names, caller: Caller) -> schemas.DatasetList:
     """By name, as they were when they were registered."""
-    found = names.page("dataset", tenant=tenant, after=wanted.after, limit=wanted.limit + 1)
+    found = names.page("dataset", tenant=caller.tenant, after=wanted.after, limit=wanted.limit + 1)
     page, more = found[: wanted.limit], len(found) > wanted.limit
     data = [schemas.Dataset.of(one) for one in page]
     return schemas.DatasetList(data=data, has_more=more, next=page[-1].name if more else None)
@@ -65,9 +65,9 @@ def list_datasets(wanted: Annotated[NamePage, Query()], names: Names, tenant: Te
 @router.get(
     "/{name}", operation_id="read_dataset", summary="See what a registered dataset holds", responses=problems(404)
 )
-def read_dataset(name: Name, names: Names, tenant: Tenant, config: Config) -> schemas.Dataset:
+def read_dataset(name: Name, names: Names, caller: Caller, config: Config) -> schemas.Dataset:
     """Its rows and columns, and whether it has changed since it was registered."""
-    known = names.one("dataset", name, tenant=tenant)
+    known = names.one("dataset", name, tenant=caller.tenant)
     described = schemas.Dataset.of(known)
     try:
         now = inspect(described.reference, roots=config.dataset_roots)
@@ -83,6 +83,6 @@ def read_dataset(name: Name, names: Names, tenant: Tenant, config: Config) -> sc
     summary="Forget a registered name",
     responses=answers(204, "The name stands for nothing.") | problems(404),
 )
-def forget_dataset(name: Name, names: Names, tenant: Tenant) -> None:
+def forget_dataset(name: Name, names: Names, caller: Caller) -> None:
     """The name is free again. The dataset itself, and jobs that used it, stay as they are."""
-    names.remove("dataset", name, tenant=tenant)
+    names.remove("dataset", name, tenant=caller.tenant)

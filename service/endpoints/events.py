@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service import schemas
-from service.dependencies import JobId, Store, Tenant
+from service.dependencies import Caller, JobId, Store
 from service.documentation import EVENT_STREAM, answers, problems
 from service.event_stream import MEDIA_TYPE, EventStream, EventStreams
 from service.negotiation import preferred
@@ -94,12 +94,12 @@ async def _story(
     request: Request,
     job_id: JobId,
     *,
-    tenant: Tenant,
+    caller: Caller,
     store: Store,
     wanted: Annotated[EventFilter, Query()],
     last_event_id: LastEventId = None,
 ) -> Story:
-    return Story(job_id, tenant, store, request.state.streams, wanted, last_event_id)
+    return Story(job_id, caller.tenant, store, request.state.streams, wanted, last_event_id)
 
 
 @router.get(

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service import schemas
 from service.conditional import is_known, quoted
-from service.dependencies import Artifacts, IfNoneMatch, JobId, JsonBody, Store, Tenant
+from service.dependencies import Artifacts, Caller, IfNoneMatch, JobId, JsonBody, Store
 from service.desk import Desk, Handing
 from service.documentation import JOB_SPEC_BODY, LABELS, NOT_MODIFIED, answers, problems
 from service.estimate import Estimate
@@ -130,12 +130,12 @@ def _headers(job: Job) -> dict[str, str]:
     openapi_extra=LABELS,
     responses=problems(422),
 )
-def list_jobs(query: Annotated[JobFilter, Query()], tenant: Tenant, store: Store) -> Response:
+def list_jobs(query: Annotated[JobFilter, Query()], caller: Caller, store: Store) -> Response:
     """The newest jobs first. Where there are more, `next` leads to them.
 
     Jobs that are submitted or deleted meanwhile move none from one page to another.
     """
-    jobs = store.jobs(tenant=tenant, limit=query.limit + 1, after=query.after, wanted=query.wanted())
+    jobs = store.jobs(tenant=caller.tenant, limit=query.limit + 1, after=query.after, wanted=query.wanted())
     page, more = jobs[: query.limit], len(jobs) > query.limit
     data = [schemas.Job.of(job) for job in page]
     answer = schemas.JobList(data=data, has_more=more, next=cursor(page[-1]) if more else None)
@@ -158,7 +158,7 @@ def list_jobs(query: Annotated[JobFilter, Query()], tenant: Tenant, store: Store
     | problems(404, 413),
 )
 async def read_job(
-    job_id: JobId, tenant: Tenant, store: Store, patience: Waiting, if_none_match: IfNoneMatch = None
+    job_id: JobId, caller: Caller, store: Store, patience: Waiting, if_none_match: IfNoneMatch = None
 ) -> Response:
     """How the job stands. Ask again after `Retry-After`, with the `ETag` in `If-None-Match`.
 
@@ -166,7 +166,7 @@ async def read_job(
     """
 
     def look() -> Job:
-        return store.job(job_id, tenant=tenant)
+        return store.job(job_id, tenant=caller.tenant)
 
     def is_new(job: Job) -> bool:
         return not is_known(quoted(str(job.version)), if_none_match)
@@ -186,12 +186,12 @@ async def read_job(
     summary="Cancel a job",
     responses=problems(404, 409),
 )
-def cancel_job(job_id: JobId, tenant: Tenant, store: Store) -> Response:
+def cancel_job(job_id: JobId, caller: Caller, store: Store) -> Response:
     """Stop the job: at once where it is queued, within seconds where it runs. Asking twice is no error.
 
     Once it is finalizing, or has ended in another way, there is nothing left to cancel.
     """
-    return _shown(store.cancel(job_id, tenant=tenant))
+    return _shown(store.cancel(job_id, tenant=caller.tenant))
 
 
 @router.delete(
@@ -202,10 +202,10 @@ def cancel_job(job_id: JobId, tenant: Tenant, store: Store) -> Response:
     summary="Delete a job",
     responses=answers(204, "The job is gone, and its files with it.") | problems(404, 409),
 )
-def delete_job(job_id: JobId, tenant: Tenant, store: Store, artifacts: Artifacts) -> Response:
+def delete_job(job_id: JobId, caller: Caller, store: Store, artifacts: Artifacts) -> Response:
     """Delete a job that has ended, with its events and its files.
 
     Its Idempotency-Key goes too: sending the submission again stores a new job.
     """
-    removal.remove(store.engine, artifacts, job_id, tenant=tenant)
+    removal.remove(store.engine, artifacts, job_id, tenant=caller.tenant)
     return Response(status_code=204)

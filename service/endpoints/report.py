@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from service import report_page
 from service.conditional import identity, is_known
-from service.dependencies import Artifacts, IfNoneMatch, JobId, Store, Tenant
+from service.dependencies import Artifacts, Caller, IfNoneMatch, JobId, Store
 from service.documentation import NOT_MODIFIED, PAGE, answers, problems
 from service.errors import NoReport
 from service.negotiation import preferred
@@ -59,12 +59,12 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {200: ANSWERED[200] | PAGE, **NOT_
 DOCUMENTED[404] |= {"description": MISSING}
 
 
-def _published(job_id: JobId, tenant: Tenant, store: Store) -> Artifact:
+def _published(job_id: JobId, caller: Caller, store: Store) -> Artifact:
     """The stored report. Raises JobNotFound, ArtifactNotReady, and NoReport where waiting will not bring one."""
     try:
-        return store.artifact(job_id, KIND, tenant=tenant)
+        return store.artifact(job_id, KIND, tenant=caller.tenant)
     except ArtifactNotReady:
-        if store.job(job_id, tenant=tenant).status is JobStatus.SUCCEEDED:
+        if store.job(job_id, tenant=caller.tenant).status is JobStatus.SUCCEEDED:
             raise NoReport(job_id) from None
         raise
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service import webhook_schemas as schemas
 from service.bodies import parsed
-from service.dependencies import Config, JsonBody, Store, Tenant
+from service.dependencies import Caller, Config, JsonBody, Store
 from service.documentation import answers, json_body, problems
 from ted_jobs.deliveries import DeliveryStatus
 from ted_jobs.errors import DeliveryNotFound, WebhookNotFound
@@ -40,8 +40,8 @@ async def _delivery_id(
     return delivery_id
 
 
-async def _mine(store: Store, tenant: Tenant) -> Webhooks:
-    return Webhooks(store.engine, tenant=tenant)
+async def _mine(store: Store, caller: Caller) -> Webhooks:
+    return Webhooks(store.engine, tenant=caller.tenant)
 
 
 WebhookId = Annotated[str, Depends(_webhook_id)]
