@@ -1,10 +1,12 @@
 """Tasks → done, in worker processes of one thread each. Results are left in files: any moment will do to stop."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.queues import Queue
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,11 +40,20 @@ def run(tasks: Sequence[Task], work: Callable[[Task, Say], None], *, jobs: int) 
 
 
 def _work(waiting: "Queue[Any]", work: Callable[[Any, Say], None]) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(THREADS)
     _warm_up()
     say = partial(Console(stderr=True).print, soft_wrap=True, highlight=False)
     while task := waiting.get():
         work(task, say)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its children."""
+    parent = multiprocessing.parent_process()
+    assert parent, "a worker has one"  # noqa: S101
+    parent.join()
+    os._exit(1)
 
 
 def _warm_up() -> None:
