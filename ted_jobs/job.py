@@ -57,9 +57,9 @@ class Job:
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> "Job":
-        """The job that a full row of the jobs table describes."""
+        """The job that a full row of the jobs table describes. Raises JobUnreadable for a status of another version."""
         columns = {name: getattr(row, name) for name in COLUMNS}
-        return cls(**columns, status=JobStatus(row.status), document=row.spec)
+        return cls(**columns, status=_status(row), document=row.spec)
 
     @cached_property
     def spec(self) -> JobSpec:
@@ -69,6 +69,13 @@ class Job:
         except ValidationError as error:
             fields = sorted({".".join(map(str, fault["loc"])) for fault in error.errors()})
             raise JobUnreadable(f"{self.id}: {', '.join(fields)}") from error
+
+
+def _status(row: Row[Any]) -> JobStatus:
+    try:
+        return JobStatus(row.status)
+    except ValueError as error:
+        raise JobUnreadable(f"{row.id}: status {row.status}") from error
 
 
 COLUMNS = [field.name for field in fields(Job) if field.name not in ("status", "document")]

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, case, cast, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, or_, select
 
 from ted_jobs.errors import UnknownCursor
 from ted_jobs.job import Job
@@ -53,7 +54,7 @@ def _label(key: str) -> ColumnElement[str]:
     return case((readable, jobs.c.spec["metadata"][key].as_string()), else_=None)
 
 
-def cursor(job: Job) -> str:
+def cursor(job: Job | Row[Any]) -> str:
     """Where the page that ends with this job goes on, also when the job has been deleted meanwhile."""
     return f"{job.id}.{(job.created_at - EPOCH) // MICROSECOND}"
 

@@ -2,7 +2,9 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
@@ -149,17 +151,17 @@ class JobStore:
         found: list[Job] = []
         while True:
             page = self._page(tenant=tenant, limit=limit, after=after, wanted=wanted)
-            found += filter(_is_readable, page)
+            found += filter(None, map(_readable, page))
             if len(page) < limit or len(found) >= limit:
                 return found[:limit]
             after = cursor(page[-1])
 
-    def _page(self, *, tenant: str, limit: int, after: str | None, wanted: Filter) -> list[Job]:
+    def _page(self, *, tenant: str, limit: int, after: str | None, wanted: Filter) -> Sequence[Row[Any]]:
         query = select(jobs).where(jobs.c.tenant == tenant, *wanted.conditions())
         with reading(self.engine) as connection:
             query = query.where(older_than(connection, after, tenant=tenant)) if after else query
             newest_first = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
-            return [Job.from_row(row) for row in connection.execute(newest_first.limit(limit))]
+            return connection.execute(newest_first.limit(limit)).all()
 
     def cancel(self, job_id: str, *, tenant: str) -> Job:
         """The job, cancelled or about to be. Raises JobNotFound, NotCancellable. Asking twice is no error."""
@@ -207,13 +209,14 @@ def _cause(retry_of: str | None) -> Json:
     return {"retry_of": retry_of} if retry_of else {}
 
 
-def _is_readable(job: Job) -> bool:
+def _readable(row: Row[Any]) -> Job | None:
     try:
-        return bool(job.spec)
+        job = Job.from_row(row)
+        return job if job.spec else None
     except JobUnreadable as error:
-        log.error("job not listed", job=job.id, error=str(error))
-        return False
+        log.error("job not listed", job=row.id, error=str(error))
+        return None
 
 
-def _event(row: Row) -> Event:  # type: ignore[type-arg]
+def _event(row: Row[Any]) -> Event:
     return Event(row.job_id, row.sequence, row.type, row.data, row.created_at)

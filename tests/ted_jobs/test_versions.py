@@ -75,3 +75,15 @@ def test_reading_what_it_asks_for_says_why_that_cannot_be(store: JobStore, engin
 
     with pytest.raises(JobUnreadable, match=r"colour.*one version everywhere"):
         _ = job.spec
+
+
+def test_a_status_that_only_another_version_knows_is_left_out_of_lists_and_explained(
+    store: JobStore, engine: Engine
+) -> None:
+    foreign, ours = submitted(store), submitted(store)
+    with writing(engine) as connection:
+        connection.execute(update(jobs).where(jobs.c.id == foreign).values(status="resting"))
+
+    assert [job.id for job in store.jobs(tenant="default", limit=10)] == [ours]
+    with pytest.raises(JobUnreadable, match="resting"):
+        store.job(foreign, tenant="default")
