@@ -271,7 +271,7 @@ def test_the_log_names_key_and_tenant_and_holds_no_secret_at_any_level(
     try:
         job_id = everything_a_client_may_get_wrong(url, text, lost, submission)
         with writing(engine) as connection:
-            connection.execute(update(jobs).values(status="no such status"))
+            connection.execute(update(jobs).values(progress={"phase": 3}))
         failed = request(url, f"/v1/jobs/{job_id}?key={text}", text, headers={"X-Secret": CANARY})
     finally:
         process.send_signal(signal.SIGTERM)
