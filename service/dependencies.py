@@ -69,7 +69,7 @@ async def _identity(request: Request, background: BackgroundTasks) -> Identity:
 
 
 def _could_be(job_id: str) -> str:
-    """The id, once it could be one: what no job can be called never reaches the database."""
+    """The id, which the log names from here on, once it could be one: no other ever reaches the database."""
     if not JOB_ID.fullmatch(job_id):
         raise JobNotFound(repr(job_id[:100]))
     structlog.contextvars.bind_contextvars(job=job_id)

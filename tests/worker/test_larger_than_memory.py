@@ -103,7 +103,7 @@ class Watched:
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended in between
             while self.process.poll() is None:
                 self.peak = max(self.peak, self._anonymous())
-                time.sleep(0.005)
+                time.sleep(0.002)
 
     def outcome(self, assignment: Assignment) -> dict[str, Any]:
         """The last message of the job."""
@@ -137,7 +137,7 @@ def assignment(data: Path, *, task: str, memory: int) -> Assignment:
         cache_bytes=16 * TIMES * memory,
         folder=folder,
         device="cpu",
-        threads=1,
+        threads=2,
         memory_bytes=memory,
         max_undecodable=0,
     )
