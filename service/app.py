@@ -4,42 +4,30 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import Any, TypedDict
+from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from service.body_limit import BodyLimit
 from service.broker import BrokerProbe
-from service.dependencies import KEYED
 from service.documentation import DESCRIPTION, completed
 from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, webhooks
 from service.event_stream import EventStreams
 from service.identity import Gate, KeyGate, OpenGate
 from service.problems import HANDLERS
 from service.request_log import RequestLog
+from service.visit import Parts
 from service.webhook_messages import router as messages
-from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.buckets import store_of
 from ted_jobs.database import connect
 from ted_jobs.key_secret import key_secret
 from ted_jobs.keys import KeyStore
 from ted_jobs.queue import broker_answers
 from ted_jobs.recuts import Recuts
+from ted_jobs.registry import Registry
 from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
-
-
-class State(TypedDict):
-    """What every request finds in its state; made when the server starts, so that importing costs nothing."""
-
-    settings: Settings
-    store: JobStore
-    artifacts: ArtifactStore
-    recuts: Recuts
-    broker: BrokerProbe
-    streams: EventStreams
-    gate: Gate
 
 
 class Service(FastAPI):
@@ -66,9 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestLog)
-    for endpoints in (jobs, events, artifacts, report, datasets, proxies, webhooks):
-        app.include_router(endpoints.router, dependencies=KEYED)
-    for endpoints in (health, metrics):
+    for endpoints in (jobs, events, artifacts, report, datasets, proxies, webhooks, health, metrics):
         app.include_router(endpoints.router)
     return app
 
@@ -82,18 +68,21 @@ GATES: Mapping[str, Callable[[Engine, Settings], Gate]] = {"keys": _key_gate, "o
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[State]:
+async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str, Parts]]:
+    """What every request finds in its state; made when the server starts, so that importing costs nothing."""
     engine, files = connect(settings.database), store_of(settings)
     store = JobStore(engine, max_attempts=settings.max_attempts, most_queued=settings.most_queued)
     app.state.streams = streams = EventStreams(engine)
-    yield State(
+    parts = Parts(
         settings=settings,
         store=store,
         artifacts=files,
         recuts=Recuts(store, files),
+        names=Registry(engine),
         broker=BrokerProbe(partial(broker_answers, settings)),
         streams=streams,
         gate=GATES[settings.auth](engine, settings),
     )
+    yield {"parts": parts}
     await streams.closed()
     engine.dispose()

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from service.dependencies import Caller, Config, Store
 from service.estimate import Estimate, estimate
 from service.identity import Identity
 from service.submission import Asked, admit, known_to, read, specified
+from service.visit import Visit
 from ted_core.datasets import DatasetSummary
 from ted_jobs.errors import JobNotEnded
 from ted_jobs.precedents import precedents
@@ -88,8 +88,8 @@ class Desk:
         return IdempotencyKey(self.key, digest) if self.key else None
 
 
-async def _desk(caller: Caller, store: Store, config: Config, key: RepeatKey = None) -> Desk:
-    return Desk(caller, store, config, key)
+async def _desk(visit: Visit, key: RepeatKey = None) -> Desk:
+    return Desk(visit.caller, visit.parts.store, visit.parts.settings, key)
 
 
 Handing = Annotated[Desk, Depends(_desk)]

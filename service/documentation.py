@@ -12,6 +12,7 @@ from service.links import add_links
 from service.problems import MEDIA_TYPE as PROBLEM
 from service.registry_schemas import JobRequest
 from service.schemas import Problem
+from service.waiting import MOST_SECONDS
 
 Json = dict[str, Any]
 
@@ -95,6 +96,29 @@ METRICS: Json = {
 }
 
 EVENT_STREAM: Json = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
+def parameters(*documented: Json) -> Json:
+    """The documentation of parameters that an endpoint reads itself, which is quicker than to let FastAPI do it."""
+    return {"parameters": list(documented)}
+
+
+PREFER: Json = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": f"`wait=N`: hold the answer back for up to N seconds, at most {MOST_SECONDS}, until there is "
+    "something to tell. Other preferences, and what cannot be understood, are ignored.",
+    "schema": {"type": "string", "examples": ["wait=30"], "title": "Prefer"},
+}
+
+IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETags the client already holds; answered with 304.",
+    "schema": {"type": "string", "title": "If-None-Match"},
+}
 
 LABELS: Json = {
     "parameters": [

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import Depends, Header, Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from service.event_stream import EventStreams
+from service.visit import Visit
 from ted_jobs.job import Job
 
 MOST_SECONDS, MOST_DIGITS = 60, 9
@@ -70,22 +70,9 @@ def _waits(prefer: str) -> Iterator[int]:
             yield min(int(digits[:MOST_DIGITS]), MOST_SECONDS)
 
 
-async def _patience(
-    request: Request,
-    _: Annotated[
-        str | None,
-        Header(
-            alias="Prefer",
-            description=f"`wait=N`: hold the answer back for up to N seconds, at most {MOST_SECONDS}, until there is "
-            "something to tell. Other preferences, and what cannot be understood, are ignored.",
-            examples=["wait=30"],
-        ),
-    ] = None,
-) -> Patience:
-    seconds = preferred_wait(",".join(request.headers.getlist("prefer")))
+async def patience(visit: Visit) -> Patience:
+    """What this request prefers. Raises BodyTooLarge."""
+    seconds = preferred_wait(",".join(visit.headers.getlist("prefer")))
     if seconds is not None:
-        await request.body()  # what is then received tells of nothing but the client's leaving
-    return Patience(request, request.state.streams, seconds)
-
-
-Waiting = Annotated[Patience, Depends(_patience)]
+        await visit.body()  # what is then received tells of nothing but the client's leaving
+    return Patience(visit, visit.parts.streams, seconds)

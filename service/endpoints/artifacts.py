@@ -3,19 +3,20 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.dependencies import Caller, IfNoneMatch, JobId, Recutting, Store
 from service.documentation import NOT_MODIFIED, PARQUET_FILE, answers, problems
 from service.download import Wanted, respond
+from service.parameters import IfNoneMatch, JobId
+from service.visit import Keyed, Visit
 from ted_core.errors import TooFewRowsKept
 from ted_jobs.artifacts import ArtifactStore
 from ted_jobs.job import Artifact
 from ted_jobs.recuts import Recuts
 from ted_jobs.store import JobStore
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"], route_class=Keyed)
 
 FILE_HEADERS = {
     "ETag": "The file's SHA-256.",
@@ -95,19 +96,16 @@ class Shelf:
         return self.recuts.files
 
 
-async def _wanted(
-    request: Request,
+async def _shelf(
+    visit: Visit,
+    job_id: JobId,
+    *,
     if_none_match: IfNoneMatch = None,
     range: Annotated[str | None, Header(description="One range of bytes; several are answered with all.")] = None,  # noqa: A002 — the header's name
     if_range: Annotated[str | None, Header(description="Mind `Range` only where this is still the ETag.")] = None,
-) -> Wanted:
-    return Wanted(request.method, if_none_match, range, if_range)
-
-
-async def _shelf(
-    job_id: JobId, caller: Caller, store: Store, recuts: Recutting, wanted: Annotated[Wanted, Depends(_wanted)]
 ) -> Shelf:
-    return Shelf(job_id, caller.tenant, store, recuts, wanted)
+    wanted = Wanted(visit.method, if_none_match, range, if_range)
+    return Shelf(job_id, visit.tenant, visit.parts.store, visit.parts.recuts, wanted)
 
 
 Published = Annotated[Shelf, Depends(_shelf)]

@@ -7,12 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service import registry_schemas as schemas
 from service.bodies import parsed
-from service.dependencies import Caller, Config, JsonBody, Names
 from service.documentation import answers, json_body, problems
+from service.parameters import JsonBody
+from service.visit import Keyed, Visit
 from ted_core.datasets import inspect
 from ted_core.errors import TedError
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=Keyed)
 
 JSON = "application/json"
 
@@ -39,24 +40,24 @@ Name = Annotated[str, Path(description="The registered name.", examples=["digits
     responses=answers(201, "The name stands for the dataset.", Location="The dataset.")
     | problems(400, 409, 413, 415, 422),
 )
-def register_dataset(body: JsonBody, names: Names, caller: Caller, config: Config) -> Response:
+def register_dataset(visit: Visit, body: JsonBody) -> Response:
     """Check that the dataset can be used, and let jobs write `"dataset": {"name": …}` from now on.
 
     A job that is submitted by name keeps what the name stood for then.
     """
     asked = parsed(schemas.NewDataset, body)
-    found = inspect(asked, roots=config.dataset_roots)
+    found = inspect(asked, roots=visit.parts.settings.dataset_roots)
     facts = {"rows": found.rows, "columns": list(found.columns), "guard": found.guard}
-    known = names.add("dataset", asked.name, document=asked.document(), facts=facts, tenant=caller.tenant)
+    known = visit.parts.names.add("dataset", asked.name, document=asked.document(), facts=facts, tenant=visit.tenant)
     content = schemas.Dataset.of(known, changed=False).model_dump_json()
     headers = {"Location": f"/v1/datasets/{known.name}"}
     return Response(content, status_code=201, headers=headers, media_type=JSON)
 
 
 @router.get("", operation_id="list_datasets", summary="List registered datasets", responses=problems(422))
-def list_datasets(wanted: Annotated[NamePage, Query()], names: Names, caller: Caller) -> schemas.DatasetList:
+def list_datasets(visit: Visit, wanted: Annotated[NamePage, Query()]) -> schemas.DatasetList:
     """By name, as they were when they were registered."""
-    found = names.page("dataset", tenant=caller.tenant, after=wanted.after, limit=wanted.limit + 1)
+    found = visit.parts.names.page("dataset", tenant=visit.tenant, after=wanted.after, limit=wanted.limit + 1)
     page, more = found[: wanted.limit], len(found) > wanted.limit
     data = [schemas.Dataset.of(one) for one in page]
     return schemas.DatasetList(data=data, has_more=more, next=page[-1].name if more else None)
@@ -65,12 +66,12 @@ def list_datasets(wanted: Annotated[NamePage, Query()], names: Names, caller: Ca
 @router.get(
     "/{name}", operation_id="read_dataset", summary="See what a registered dataset holds", responses=problems(404)
 )
-def read_dataset(name: Name, names: Names, caller: Caller, config: Config) -> schemas.Dataset:
+def read_dataset(visit: Visit, name: Name) -> schemas.Dataset:
     """Its rows and columns, and whether it has changed since it was registered."""
-    known = names.one("dataset", name, tenant=caller.tenant)
+    known = visit.parts.names.one("dataset", name, tenant=visit.tenant)
     described = schemas.Dataset.of(known)
     try:
-        now = inspect(described.reference, roots=config.dataset_roots)
+        now = inspect(described.reference, roots=visit.parts.settings.dataset_roots)
     except TedError:
         return described
     return described.model_copy(update={"changed": now.guard != described.guard})
@@ -83,6 +84,6 @@ def read_dataset(name: Name, names: Names, caller: Caller, config: Config) -> sc
     summary="Forget a registered name",
     responses=answers(204, "The name stands for nothing.") | problems(404),
 )
-def forget_dataset(name: Name, names: Names, caller: Caller) -> None:
+def forget_dataset(visit: Visit, name: Name) -> None:
     """The name is free again. The dataset itself, and jobs that used it, stay as they are."""
-    names.remove("dataset", name, tenant=caller.tenant)
+    visit.parts.names.remove("dataset", name, tenant=visit.tenant)

@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service import schemas
-from service.dependencies import Caller, JobId, Store
 from service.documentation import EVENT_STREAM, answers, problems
 from service.event_stream import MEDIA_TYPE, EventStream, EventStreams
 from service.negotiation import preferred
+from service.parameters import JobId
+from service.visit import Keyed, Visit
 from ted_jobs.job import Event
 from ted_jobs.store import JobStore
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=Keyed)
 
 JSON = "application/json"
 PAGE = 100
@@ -91,15 +92,9 @@ FORMS: Mapping[str, Form] = {JSON: Story.page, MEDIA_TYPE: Story.stream}
 
 
 async def _story(
-    request: Request,
-    job_id: JobId,
-    *,
-    caller: Caller,
-    store: Store,
-    wanted: Annotated[EventFilter, Query()],
-    last_event_id: LastEventId = None,
+    visit: Visit, job_id: JobId, wanted: Annotated[EventFilter, Query()], last_event_id: LastEventId = None
 ) -> Story:
-    return Story(job_id, caller.tenant, store, request.state.streams, wanted, last_event_id)
+    return Story(job_id, visit.tenant, visit.parts.store, visit.parts.streams, wanted, last_event_id)
 
 
 @router.get(

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from service.dependencies import Broker, Store
 from service.documentation import problems
 from service.schemas import Health, Readiness
+from service.visit import Call, Open
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=Open)
 
 
 @router.get("/healthz", operation_id="health", summary="Is the process alive?", responses=problems())
@@ -16,9 +16,9 @@ async def health() -> Health:
 
 
 @router.get("/readyz", operation_id="readiness", summary="Can jobs be taken?", responses=problems())
-def readiness(store: Store, broker: Broker) -> Readiness:
+def readiness(call: Call) -> Readiness:
     """Yes, once the database answers. Without the broker the service is degraded: jobs are stored and start later."""
-    store.ping()
-    if broker.answers():
+    call.parts.store.ping()
+    if call.parts.broker.answers():
         return Readiness(status="ok")
     return Readiness(status="degraded", reason="The broker does not answer; jobs wait until it does.")

@@ -9,20 +9,30 @@ from starlette.concurrency import run_in_threadpool
 
 from service import schemas
 from service.conditional import is_known, quoted
-from service.dependencies import Artifacts, Caller, IfNoneMatch, JobId, JsonBody, Store
-from service.desk import Desk, Handing
-from service.documentation import JOB_SPEC_BODY, LABELS, NOT_MODIFIED, answers, problems
+from service.desk import Handing
+from service.documentation import (
+    IF_NONE_MATCH,
+    JOB_SPEC_BODY,
+    LABELS,
+    NOT_MODIFIED,
+    PREFER,
+    answers,
+    parameters,
+    problems,
+)
 from service.estimate import Estimate
 from service.listing import JobFilter
-from service.waiting import Patience, Waiting
+from service.parameters import JobId, json_body
+from service.visit import Keyed, Visit
+from service.waiting import Patience, patience
 from ted_jobs import removal
 from ted_jobs.errors import JobNotFound
 from ted_jobs.job import Job
 from ted_jobs.listing import cursor
-from ted_jobs.store import Submission
+from ted_jobs.store import JobStore, Submission
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=Keyed)
 
 POLL_SECONDS = 1
 JSON = "application/json"
@@ -59,21 +69,20 @@ class Submitting(BaseModel):
     response_model=schemas.Job,
     operation_id="submit_job",
     summary="Submit a job",
-    openapi_extra=JOB_SPEC_BODY,
+    openapi_extra=JOB_SPEC_BODY | parameters(PREFER),
     responses=ACCEPTED | ESTIMATED | problems(400, 413, 415, 422),
 )
-async def submit_job(
-    body: JsonBody, desk: Handing, patience: Waiting, query: Annotated[Submitting, Query()]
-) -> Response:
+async def submit_job(visit: Visit, desk: Handing, query: Annotated[Submitting, Query()]) -> Response:
     """Check everything that can be checked without reading the rows, then store the job.
 
     The job comes back with every default written out; with `Prefer: wait=N`, when it has ended or N seconds later.
     With `validate_only`, nothing is stored, and what the job would take comes back instead.
     """
+    body = await json_body(visit)
     if query.validate_only:
         found = await run_in_threadpool(desk.estimate, body)
         return Response(found.model_dump_json(), media_type=JSON)
-    return await _accepted(await run_in_threadpool(desk.submit, body), desk, patience)
+    return await _accepted(await run_in_threadpool(desk.submit, body), visit)
 
 
 @router.post(
@@ -82,32 +91,33 @@ async def submit_job(
     response_model=schemas.Job,
     operation_id="retry_job",
     summary="Submit an ended job again",
+    openapi_extra=parameters(PREFER),
     responses=ACCEPTED | problems(404, 409, 413, 422),
 )
-async def retry_job(job_id: JobId, desk: Handing, patience: Waiting) -> Response:
+async def retry_job(visit: Visit, job_id: JobId, desk: Handing) -> Response:
     """A new job that asks for the same as one that has ended, in whatever way, of the dataset as it is now.
 
     Its `retry_of` names the old job, which stays as it is.
     """
-    return await _accepted(await run_in_threadpool(desk.retry, job_id), desk, patience)
+    return await _accepted(await run_in_threadpool(desk.retry, job_id), visit)
 
 
-async def _accepted(submission: Submission, desk: Desk, patience: Patience) -> Response:
-    job = submission.job
+async def _accepted(submission: Submission, visit: Visit) -> Response:
+    job, waiting = submission.job, await patience(visit)
     log.info("job accepted", job=job.id, replayed=submission.replayed)
-    response = _shown(await _outlasted(job, desk, patience))
+    response = _shown(await _outlasted(job, visit.parts.store, waiting))
     response.status_code = 202
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    response.headers.update(patience.applied)
+    response.headers.update(waiting.applied)
     if submission.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
 
 
-async def _outlasted(job: Job, desk: Desk, patience: Patience) -> Job:
+async def _outlasted(job: Job, store: JobStore, waiting: Patience) -> Job:
     try:
-        return await patience.outlast(
-            job, lambda: desk.store.job(job.id, tenant=job.tenant), until=lambda it: it.status.is_terminal
+        return await waiting.outlast(
+            job, lambda: store.job(job.id, tenant=job.tenant), until=lambda it: it.status.is_terminal
         )
     except JobNotFound:  # deleted as soon as it had ended; that it was accepted stays true
         return job
@@ -130,12 +140,12 @@ def _headers(job: Job) -> dict[str, str]:
     openapi_extra=LABELS,
     responses=problems(422),
 )
-def list_jobs(query: Annotated[JobFilter, Query()], caller: Caller, store: Store) -> Response:
+def list_jobs(visit: Visit, query: Annotated[JobFilter, Query()]) -> Response:
     """The newest jobs first. Where there are more, `next` leads to them.
 
     Jobs that are submitted or deleted meanwhile move none from one page to another.
     """
-    jobs = store.jobs(tenant=caller.tenant, limit=query.limit + 1, after=query.after, wanted=query.wanted())
+    jobs = visit.parts.store.jobs(tenant=visit.tenant, limit=query.limit + 1, after=query.after, wanted=query.wanted())
     page, more = jobs[: query.limit], len(jobs) > query.limit
     data = [schemas.Job.of(job) for job in page]
     answer = schemas.JobList(data=data, has_more=more, next=cursor(page[-1]) if more else None)
@@ -147,6 +157,7 @@ def list_jobs(query: Annotated[JobFilter, Query()], caller: Caller, store: Store
     response_model=schemas.Job,
     operation_id="read_job",
     summary="Read a job",
+    openapi_extra=parameters(PREFER, IF_NONE_MATCH),
     responses=answers(
         200,
         "The job as it stands.",
@@ -157,25 +168,24 @@ def list_jobs(query: Annotated[JobFilter, Query()], caller: Caller, store: Store
     | NOT_MODIFIED
     | problems(404, 413),
 )
-async def read_job(
-    job_id: JobId, caller: Caller, store: Store, patience: Waiting, if_none_match: IfNoneMatch = None
-) -> Response:
+async def read_job(visit: Visit, job_id: JobId) -> Response:
     """How the job stands. Ask again after `Retry-After`, with the `ETag` in `If-None-Match`.
 
     With `Prefer: wait=N` as well, the answer comes when the job has changed, or N seconds later.
     """
 
     def look() -> Job:
-        return store.job(job_id, tenant=caller.tenant)
+        return visit.parts.store.job(job_id, tenant=visit.tenant)
 
     def is_new(job: Job) -> bool:
-        return not is_known(quoted(str(job.version)), if_none_match)
+        return not is_known(quoted(str(job.version)), visit.headers.get("if-none-match"))
 
-    job = await patience.outlast(
+    waiting = await patience(visit)
+    job = await waiting.outlast(
         await run_in_threadpool(look), look, until=lambda it: is_new(it) or it.status.is_terminal
     )
     response = _shown(job) if is_new(job) else Response(status_code=304, headers=_headers(job))
-    response.headers.update(patience.applied)
+    response.headers.update(waiting.applied)
     return response
 
 
@@ -186,12 +196,12 @@ async def read_job(
     summary="Cancel a job",
     responses=problems(404, 409),
 )
-def cancel_job(job_id: JobId, caller: Caller, store: Store) -> Response:
+def cancel_job(visit: Visit, job_id: JobId) -> Response:
     """Stop the job: at once where it is queued, within seconds where it runs. Asking twice is no error.
 
     Once it is finalizing, or has ended in another way, there is nothing left to cancel.
     """
-    return _shown(store.cancel(job_id, tenant=caller.tenant))
+    return _shown(visit.parts.store.cancel(job_id, tenant=visit.tenant))
 
 
 @router.delete(
@@ -202,10 +212,10 @@ def cancel_job(job_id: JobId, caller: Caller, store: Store) -> Response:
     summary="Delete a job",
     responses=answers(204, "The job is gone, and its files with it.") | problems(404, 409),
 )
-def delete_job(job_id: JobId, caller: Caller, store: Store, artifacts: Artifacts) -> Response:
+def delete_job(visit: Visit, job_id: JobId) -> Response:
     """Delete a job that has ended, with its events and its files.
 
     Its Idempotency-Key goes too: sending the submission again stores a new job.
     """
-    removal.remove(store.engine, artifacts, job_id, tenant=caller.tenant)
+    removal.remove(visit.parts.store.engine, visit.parts.artifacts, job_id, tenant=visit.tenant)
     return Response(status_code=204)

@@ -3,25 +3,19 @@
 from ipaddress import ip_address
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 
-from service.dependencies import Config, Store
 from service.documentation import METRICS, answers, problems
 from service.errors import MetricsNotShown
 from service.metrics import FORMS, Exhibit
 from service.negotiation import preferred
+from service.visit import Call, Open
 from ted_jobs.census import census
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=Open)
 
 ANSWERED = answers(200, "The metrics, as OpenMetrics where the client would rather have that.", Vary="Accept")
 DOCUMENTED: dict[int | str, dict[str, Any]] = {200: ANSWERED[200] | METRICS, **problems(403)}
-
-
-async def _permitted(request: Request, config: Config) -> None:
-    """Raise MetricsNotShown to who may not read them."""
-    if config.metrics == "loopback" and not _is_local(request):
-        raise MetricsNotShown
 
 
 def _is_local(request: Request) -> bool:
@@ -40,10 +34,11 @@ def _is_local(request: Request) -> bool:
     summary="Read the metrics",
     response_class=Response,
     responses=DOCUMENTED,
-    dependencies=[Depends(_permitted)],
 )
-def metrics(store: Store, accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> Response:
+def metrics(call: Call, accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> Response:
     """Jobs by status, what waits and for how long, and counts that outlive restarts and deleted jobs."""
+    if call.parts.settings.metrics == "loopback" and not _is_local(call):
+        raise MetricsNotShown
     media_type, written = FORMS[preferred(accept, list(FORMS))]
-    body = written(Exhibit(census(store.engine)))
+    body = written(Exhibit(census(call.parts.store.engine)))
     return Response(body, media_type=media_type, headers={"Vary": "Accept", "Cache-Control": "no-store"})

@@ -6,15 +6,16 @@ from fastapi import APIRouter, Path, Response
 
 from service import registry_schemas as schemas
 from service.bodies import parsed
-from service.dependencies import Caller, Config, JsonBody, Names
 from service.documentation import answers, json_body, problems
+from service.parameters import JsonBody
+from service.visit import Keyed, Visit
 from ted_core.plugins import installed
 from ted_core.proxies.models import located
 from ted_core.proxies.spec import FAMILIES
 from ted_jobs.errors import NameTaken
 from ted_jobs.registry import MOST_NAMES
 
-router = APIRouter(prefix="/v1/proxies", tags=["proxies"])
+router = APIRouter(prefix="/v1/proxies", tags=["proxies"], route_class=Keyed)
 
 JSON = "application/json"
 
@@ -35,34 +36,34 @@ def installed_names() -> list[str]:
     openapi_extra=json_body(schemas.NewProxy),
     responses=answers(201, "The name stands for the proxy.", Location="The proxy.") | problems(400, 409, 413, 415, 422),
 )
-def register_proxy(body: JsonBody, names: Names, caller: Caller, config: Config) -> Response:
+def register_proxy(visit: Visit, body: JsonBody) -> Response:
     """Let jobs write `"proxy": {"name": …}` for an installed proxy with settings; fields beside the name override."""
     asked = parsed(schemas.NewProxy, body)
     if asked.name in installed_names():
         raise NameTaken(f"{asked.name!r} is installed", field="name")
-    located(asked.proxy.resolved(), roots=config.model_roots)
+    located(asked.proxy.resolved(), roots=visit.parts.settings.model_roots)
     document = asked.proxy.model_dump(mode="json", exclude_unset=True)
-    known = names.add("proxy", asked.name, document=document, facts={}, tenant=caller.tenant)
+    known = visit.parts.names.add("proxy", asked.name, document=document, facts={}, tenant=visit.tenant)
     headers = {"Location": f"/v1/proxies/{known.name}"}
     content = schemas.Proxy.registered(known).model_dump_json()
     return Response(content, status_code=201, headers=headers, media_type=JSON)
 
 
 @router.get("", operation_id="list_proxies", summary="List the proxies", responses=problems())
-def list_proxies(names: Names, caller: Caller) -> schemas.ProxyList:
+def list_proxies(visit: Visit) -> schemas.ProxyList:
     """Which proxies a job may name, what they learn from, and how they are trained by default."""
-    registered = names.page("proxy", tenant=caller.tenant, limit=MOST_NAMES)
+    registered = visit.parts.names.page("proxy", tenant=visit.tenant, limit=MOST_NAMES)
     return schemas.ProxyList(
         data=[*map(schemas.Proxy.installed, installed_names()), *map(schemas.Proxy.registered, registered)]
     )
 
 
 @router.get("/{name}", operation_id="read_proxy", summary="See how a proxy is trained", responses=problems(404))
-def read_proxy(name: Name, names: Names, caller: Caller) -> schemas.Proxy:
+def read_proxy(visit: Visit, name: Name) -> schemas.Proxy:
     """An installed proxy, or what a registered name stands for."""
     if name in installed_names():
         return schemas.Proxy.installed(name)
-    return schemas.Proxy.registered(names.one("proxy", name, tenant=caller.tenant))
+    return schemas.Proxy.registered(visit.parts.names.one("proxy", name, tenant=visit.tenant))
 
 
 @router.delete(
@@ -72,6 +73,6 @@ def read_proxy(name: Name, names: Names, caller: Caller) -> schemas.Proxy:
     summary="Forget a registered name",
     responses=answers(204, "The name stands for nothing.") | problems(404),
 )
-def forget_proxy(name: Name, names: Names, caller: Caller) -> None:
+def forget_proxy(visit: Visit, name: Name) -> None:
     """The name is free again. Jobs that used it stay as they are; installed proxies have no name to forget."""
-    names.remove("proxy", name, tenant=caller.tenant)
+    visit.parts.names.remove("proxy", name, tenant=visit.tenant)

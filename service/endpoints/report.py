@@ -5,20 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Header, Response
 
 from service import report_page
 from service.conditional import identity, is_known
-from service.dependencies import Artifacts, Caller, IfNoneMatch, JobId, Store
 from service.documentation import NOT_MODIFIED, PAGE, answers, problems
 from service.errors import NoReport
 from service.negotiation import preferred
+from service.parameters import IfNoneMatch, JobId
+from service.visit import Keyed, Visit
 from ted_core.report import Report
 from ted_jobs.errors import ArtifactNotReady
 from ted_jobs.job import Artifact
 from ted_jobs.status import JobStatus
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"], route_class=Keyed)
 
 KIND = "report"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -59,26 +60,23 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {200: ANSWERED[200] | PAGE, **NOT_
 DOCUMENTED[404] |= {"description": MISSING}
 
 
-def _published(job_id: JobId, caller: Caller, store: Store) -> Artifact:
+def _published(visit: Visit, job_id: str) -> Artifact:
     """The stored report. Raises JobNotFound, ArtifactNotReady, and NoReport where waiting will not bring one."""
+    store = visit.parts.store
     try:
-        return store.artifact(job_id, KIND, tenant=caller.tenant)
+        return store.artifact(job_id, KIND, tenant=visit.tenant)
     except ArtifactNotReady:
-        if store.job(job_id, tenant=caller.tenant).status is JobStatus.SUCCEEDED:
+        if store.job(job_id, tenant=visit.tenant).status is JobStatus.SUCCEEDED:
             raise NoReport(job_id) from None
         raise
-
-
-Published = Annotated[Artifact, Depends(_published)]
 
 
 @router.get(
     "/report", response_model=Report, operation_id="read_report", summary="Read the report", responses=DOCUMENTED
 )
 def read_report(
+    visit: Visit,
     job_id: JobId,
-    artifact: Published,
-    artifacts: Artifacts,
     accept: Annotated[str | None, Header(include_in_schema=False)] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
@@ -86,8 +84,8 @@ def read_report(
 
     With `Accept: text/html`, as browsers send it, a page that needs nothing else.
     """
-    media_type = preferred(accept, list(FORMS))
-    with artifacts.open(artifact) as file:
+    media_type, artifact = preferred(accept, list(FORMS)), _published(visit, job_id)
+    with visit.parts.artifacts.open(artifact) as file:
         shown = FORMS[media_type](file.read(), artifact)
     headers = _headers(shown, f"{job_id}-report.{FILE_ENDINGS[media_type]}")
     if is_known(headers["ETag"], if_none_match):

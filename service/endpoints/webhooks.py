@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service import webhook_schemas as schemas
 from service.bodies import parsed
-from service.dependencies import Caller, Config, JsonBody, Store
 from service.documentation import answers, json_body, problems
+from service.parameters import JsonBody
+from service.visit import Keyed, Visit
 from ted_jobs.deliveries import DeliveryStatus
 from ted_jobs.errors import DeliveryNotFound, WebhookNotFound
 from ted_jobs.settings import Settings
@@ -18,7 +19,7 @@ from ted_jobs.targets import Target, addresses
 from ted_jobs.webhooks import Webhooks
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=Keyed)
 
 WEBHOOK_ID, DELIVERY_ID = re.compile(r"wh_[0-9a-f]{28}"), re.compile(r"msg_[0-9a-f]{28}")
 JSON = "application/json"
@@ -40,8 +41,8 @@ async def _delivery_id(
     return delivery_id
 
 
-async def _mine(store: Store, caller: Caller) -> Webhooks:
-    return Webhooks(store.engine, tenant=caller.tenant)
+async def _mine(visit: Visit) -> Webhooks:
+    return Webhooks(visit.parts.store.engine, tenant=visit.tenant)
 
 
 WebhookId = Annotated[str, Depends(_webhook_id)]
@@ -82,10 +83,10 @@ class DeliveryFilter(BaseModel):
     responses=answers(201, "The webhook, with its secret, which is shown this once.", Location="The webhook.")
     | problems(400, 409, 413, 415, 422),
 )
-def register_webhook(body: JsonBody, mine: Mine, config: Config) -> Response:
+def register_webhook(visit: Visit, body: JsonBody, mine: Mine) -> Response:
     """Have a URL told what happens to your jobs, from now on, signed as Standard Webhooks has it."""
     asked = parsed(schemas.NewWebhook, body)
-    webhook = mine.register(_checked(asked.url, config), asked.events)
+    webhook = mine.register(_checked(asked.url, visit.parts.settings), asked.events)
     log.info("webhook registered", webhook=webhook.id)
     location = {"Location": f"/v1/webhooks/{webhook.id}"}
     return _answer(schemas.WebhookWithSecret.of(webhook), status=201, headers=location)
@@ -141,14 +142,14 @@ def read_webhook(webhook_id: WebhookId, mine: Mine) -> Response:
     openapi_extra=json_body(schemas.WebhookChange),
     responses=problems(400, 404, 413, 415, 422),
 )
-def change_webhook(webhook_id: WebhookId, body: JsonBody, mine: Mine, config: Config) -> Response:
+def change_webhook(visit: Visit, webhook_id: WebhookId, body: JsonBody, mine: Mine) -> Response:
     """Another URL, other events, or on and off.
 
     Messages that wait go to the new URL. What happens while a webhook is disabled it is never told, and what it was
     still to be told has failed; failed messages can be redelivered.
     """
     asked = parsed(schemas.WebhookChange, body)
-    url = None if asked.url is None else _checked(asked.url, config)
+    url = None if asked.url is None else _checked(asked.url, visit.parts.settings)
     return _answer(schemas.Webhook.of(mine.change(webhook_id, url=url, events=asked.events, enabled=asked.enabled)))
 
 

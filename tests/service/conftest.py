@@ -1,5 +1,6 @@
 """The service in this process, on a migrated database, with a folder of datasets that it may read."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select
+from starlette.types import Receive, Send
 
 from service.app import create_app
 from ted_jobs.database import reading
@@ -81,6 +83,19 @@ def guarded(settings: Settings, engine: Engine) -> Iterator[TestClient]:
     with TestClient(create_app(settings.model_copy(update={"auth": "keys"}))) as client:
         client.event_hooks = {"response": [must_be_documented]}
         yield client
+
+
+def submit_by_hand(settings: Settings, receive: Receive, send: Send, **headers: str) -> None:
+    """POST /v1/jobs, message by message: the test client would join the chunks, and never leaves."""
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": named, "query_string": b""}
+
+    async def sent() -> None:
+        app = create_app(settings)
+        async with app.router.lifespan_context(app) as state:
+            await app(scope | {"state": state}, receive, send)
+
+    asyncio.run(sent())
 
 
 def bearer(text: str) -> dict[str, str]:

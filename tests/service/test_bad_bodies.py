@@ -1,6 +1,5 @@
 """A body that is no job at all is refused with the reason, before anything is read or stored."""
 
-import asyncio
 import json
 from collections.abc import Callable
 
@@ -8,10 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.types import Message
 
-from service.app import create_app
-from service.identity import OpenGate
 from ted_jobs.settings import Settings
-from tests.service.conftest import Json
+from tests.service.conftest import Json, submit_by_hand
 
 JSON = {"Content-Type": "application/json"}
 
@@ -108,11 +105,7 @@ def test_a_body_that_grows_too_long_without_saying_so_is_refused(settings: Setti
     async def client(message: Message) -> None:
         answered.append(message)
 
-    # The test client would join the chunks.
-    headers = [(b"content-type", b"application/json"), (b"transfer-encoding", b"chunked")]
-    scope = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": headers, "query_string": b""}
-    state = {"store": None, "settings": settings, "gate": OpenGate()}
-    asyncio.run(create_app(settings)(scope | {"state": state}, chunks, client))
+    submit_by_hand(settings, chunks, client, content_type="application/json", transfer_encoding="chunked")
 
     assert answered[0]["status"] == 413
     assert json.loads(answered[1]["body"])["code"] == "body_too_large"

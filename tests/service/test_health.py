@@ -1,6 +1,5 @@
 """What operators see: readiness, request ids, log lines, and problems that give nothing away."""
 
-import asyncio
 import socket
 import subprocess
 import time
@@ -17,12 +16,11 @@ from structlog.testing import capture_logs
 
 from service.app import create_app
 from service.broker import BrokerProbe
-from service.identity import OpenGate
 from ted_client.broker import command, socket_path
 from ted_jobs.database import writing
 from ted_jobs.settings import Settings
 from ted_jobs.store import JobStore
-from tests.service.conftest import Json
+from tests.service.conftest import Json, submit_by_hand
 
 NOWHERE = "postgresql://postgres@127.0.0.1:1/nowhere"
 
@@ -188,10 +186,7 @@ def test_a_client_that_goes_away_is_no_defect_of_the_service(settings: Settings)
 
     async def nobody_hears(_: Message) -> None: ...
 
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"10")]
-    scope = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": headers, "query_string": b""}
-    state = {"store": None, "settings": settings, "gate": OpenGate()}
     with capture_logs() as logs:
-        asyncio.run(create_app(settings)(scope | {"state": state}, gone, nobody_hears))
+        submit_by_hand(settings, gone, nobody_hears, content_type="application/json", content_length="10")
 
     assert [(line["event"], line["log_level"]) for line in logs] == [("client went away", "info"), ("request", "info")]
