@@ -14,6 +14,7 @@ import torch
 
 from ted_core import report_writer
 from ted_core.caching import trim
+from ted_core.ceiling import limit_memory
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load
 from ted_core.decisions import Decisions
 from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
@@ -27,7 +28,6 @@ from ted_core.report_writer import RoundLog
 from ted_core.rounds import Round, Step
 from ted_core.selection import decisions
 from ted_core.untrained import untrained
-from worker.ceiling import limit_memory
 from worker.checkpoints import Checkpoints, run_of
 from worker.device import resolve
 from worker.messages import Assignment, Failed, Progress, RoundDone, Said, Staged

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ted_core.datasets.apart import LONGEST_TRUSTED, FooterReader
 from ted_core.datasets.columns import is_category, is_label_list
 from ted_core.datasets.roles import Roles, roles
 from ted_core.datasets.rows import RowReader, format_of
@@ -12,44 +13,58 @@ from ted_core.datasets.shards import files_with, reading, refuse_other_schema
 from ted_core.datasets.source import Source, side_by_side
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, MissingValues
+from ted_core.footers import Footer
 
 BATCH_ROWS = 65_536
 BATCH_BYTES = 16 << 20
 """What a batch may take before it is decompressed and decoded into Arrow, which may take five times as much; one of
 images has fewer rows for it."""
 LONGEST_FOOTER = 16 << 20
-"""Bytes. In memory a footer is several times as large, and two hundred times where it was forged to be."""
-MAGIC = (b"PAR1", b"PARE")
-"""What follows a footer's length at the end of a file."""
+MAGIC, TAIL_BYTES = (b"PAR1", b"PARE"), 8
+"""What follows a footer's length at the end of a file, and how long both are together."""
 
 
 def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """Columns and rows from the footers; no data page is read. Raises MissingValues for nulls that they show."""
-    footers = list(side_by_side(_footer, sources))
-    schema = footers[0].schema.to_arrow_schema()
-    for source, footer in zip(sources, footers, strict=True):
-        refuse_other_schema(source, schema, footer.schema.to_arrow_schema())
-    chosen = roles(schema, spec)
-    used = _never_null(schema, chosen, spec)
-    for source, footer in zip(sources, footers, strict=True):
-        _refuse_known_nulls(source, footer, used, targets=chosen.targets)
-    return schema, tuple(footer.num_rows for footer in footers)
+    with FooterReader() as reader:
+        first = _footer(sources[0], reader)
+        chosen = roles(first.schema, spec)
+        used = _never_null(first.schema, chosen, spec)
+
+        def rows(source: Source, footer: Footer | None = None) -> int:
+            footer = footer or _footer(source, reader)
+            refuse_other_schema(source, first.schema, footer.schema)
+            _refuse_known_nulls(source, footer, used, targets=chosen.targets)
+            return footer.rows
+
+        return first.schema, (rows(sources[0], first), *side_by_side(rows, sources[1:]))
 
 
-def _footer(source: Source) -> pq.FileMetaData:
+def _footer(source: Source, reader: FooterReader) -> Footer:
     with reading(source, otherwise="is not a Parquet file", field="dataset.format"), source.open() as file:
-        _refuse_long(source, _length(file))
-        footer = pq.read_metadata(file)
-    groups = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
-    if min(groups, default=0) < 0 or sum(groups) != footer.num_rows:
+        content, length = _end(file)
+        _refuse_long(source, length)
+        footer = reader.read(_whole(file, content, length), length=length)
+    if footer.rows_in_groups != footer.rows:
         raise DatasetUnreadable(f"{source.name} is damaged: its row groups have other rows", field="dataset.uri")
     return footer
 
 
-def _length(file: pa.NativeFile) -> int:
-    """The bytes that the footer claims to have; 0 where there is none."""
-    tail = file.read_at(8, max(file.size() - 8, 0))
-    return int.from_bytes(tail[:4], "little") if tail[4:] in MAGIC else 0
+def _end(file: pa.NativeFile) -> tuple[bytes, int]:
+    """The last bytes of the file, and how many the footer claims to have; none where there is no footer."""
+    content = _last(file, LONGEST_TRUSTED + TAIL_BYTES)
+    tail = content[-TAIL_BYTES:]
+    return content, int.from_bytes(tail[:4], "little") if tail[4:] in MAGIC else 0
+
+
+def _whole(file: pa.NativeFile, content: bytes, length: int) -> bytes:
+    """What ends the file with all of its footer."""
+    return content if length + TAIL_BYTES <= len(content) else _last(file, length + TAIL_BYTES)
+
+
+def _last(file: pa.NativeFile, size: int) -> bytes:
+    size = min(size, file.size())
+    return bytes(file.read_at(size, file.size() - size))
 
 
 def _refuse_long(source: Source, length: int) -> None:
@@ -97,20 +112,15 @@ def _never_null(schema: pa.Schema, chosen: Roles, spec: DatasetSpec) -> list[str
     return [*inputs, *(name for name in chosen.targets if not is_label_list(schema.field(name).type))]
 
 
-def _refuse_known_nulls(
-    source: Source, footer: pq.FileMetaData, used: Sequence[str], *, targets: Sequence[str]
-) -> None:
+def _refuse_known_nulls(source: Source, footer: Footer, used: Sequence[str], *, targets: Sequence[str]) -> None:
     """Raise MissingValues where the footer's statistics already show nulls in a column that is used."""
-    top_level = set(footer.schema.to_arrow_schema().names)
-    for chunk in _chunks(footer):
-        name, leaf = _column_and_leaf(chunk.path_in_schema, top_level)
+    top_level = set(footer.schema.names)
+    for path, count in footer.nulls.items():
+        name, leaf = _column_and_leaf(path, top_level)
         # What stands beside an image's bytes, such as Hugging Face's path, may be null.
-        matters = name in used and (leaf in ("", "bytes") or leaf.startswith("list."))
-        if matters and chunk.is_stats_set and chunk.statistics.null_count:
+        if name in used and (leaf in ("", "bytes") or leaf.startswith("list.")):
             field = "dataset.target" if name in targets else "dataset.input"
-            raise MissingValues(
-                f"Column {name!r} of {source.name} has {chunk.statistics.null_count} nulls", field=field
-            )
+            raise MissingValues(f"Column {name!r} of {source.name} has {count} nulls", field=field)
 
 
 def _chunks(footer: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:

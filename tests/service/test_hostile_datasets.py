@@ -26,6 +26,7 @@ from ted_jobs.settings import Settings
 from tests.reports import a_report, class_of
 from tests.service.conftest import Json
 from tests.service.datasets import IMAGES, LABELS, png
+from tests.ted_core.datasets.forged import deep_paths, zigzag
 from worker.messages import Assignment
 from worker.runner import run
 
@@ -76,14 +77,6 @@ def assignment(body: Json, settings: Settings, *, folder: Path) -> Assignment:
 # --- bombs ------------------------------------------------------------------------------------------------------------
 
 
-def varint(number: int) -> bytes:
-    """A signed number as Thrift's compact protocol writes it."""
-    rest, written = number << 1 if number >= 0 else (-number << 1) - 1, b""
-    while rest > 0x7F:
-        written, rest = written + bytes([rest & 0x7F | 0x80]), rest >> 7
-    return written + bytes([rest])
-
-
 def with_rows(path: Path, rows: int, *, everywhere: bool) -> None:
     """A Parquet file whose footer claims these rows: in its sum only, or in its row groups too."""
     truth = 12_345
@@ -91,13 +84,18 @@ def with_rows(path: Path, rows: int, *, everywhere: bool) -> None:
     pq.write_table(table, path, use_dictionary=False)
     content = path.read_bytes()
     begin = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    footer = content[begin:-8].replace(varint(truth), varint(rows), -1 if everywhere else 1)
+    footer = content[begin:-8].replace(zigzag(truth), zigzag(rows), -1 if everywhere else 1)
     path.write_bytes(content[:begin] + footer + struct.pack("<I", len(footer)) + b"PAR1")
 
 
 def a_long_footer(path: Path) -> None:
     """A Parquet file with a name that is as long as a footer may be."""
     pq.write_table(pa.table({"x" * LONGEST_FOOTER: LABELS, "label": LABELS}), path)
+
+
+def a_deep_footer(path: Path) -> None:
+    """A Parquet file whose footer, of 200 KB, takes gigabytes once it is read."""
+    deep_paths(path, columns=14_000)
 
 
 def an_npz_header(path: Path) -> None:
@@ -127,6 +125,7 @@ BOMBS: dict[str, tuple[Callable[[Path], None], str]] = {
     "most.parquet": (lambda path: with_rows(path, (1 << 63) - 1, everywhere=True), "dataset_too_large"),
     "negative.parquet": (lambda path: with_rows(path, -5, everywhere=True), "dataset_unreadable"),
     "footer.parquet": (a_long_footer, "dataset_unreadable"),
+    "deep.parquet": (a_deep_footer, "dataset_unreadable"),
     "header.npz": (an_npz_header, "dataset_unreadable"),
     "array.npz": (an_npz_array, "dataset_too_large"),
 }

@@ -11,10 +11,12 @@ def limit_memory(size: int) -> None:
     """Let this process have so many bytes of data beside those that it has; asked for more, allocations fail.
 
     Data are what is neither code nor mapped from a file, on a GPU or shared. Where the system does not say how much
-    there is already, all of it counts.
+    there is already, all of it counts. A lower ceiling that somebody else has set stays.
     """
+    _, lowest = resource.getrlimit(resource.RLIMIT_DATA)
     ceiling = _data() + size
-    resource.setrlimit(resource.RLIMIT_DATA, (ceiling, ceiling))
+    if lowest == resource.RLIM_INFINITY or ceiling < lowest:
+        resource.setrlimit(resource.RLIMIT_DATA, (ceiling, ceiling))
 
 
 def _data() -> int:
