@@ -14,6 +14,7 @@ from ted_core.datasets.image_folder import IMAGE_FOLDER
 from ted_core.datasets.jsonl import JSONL
 from ted_core.datasets.location import locate
 from ted_core.datasets.npz import NPZ
+from ted_core.datasets.outlines import remembered
 from ted_core.datasets.parquet import PARQUET
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.source import Root, Source
@@ -74,7 +75,8 @@ class OpenedDataset:
 
     def outline(self) -> Outline:
         """Columns and rows, without reading them. Raises DatasetEmpty, DatasetTooLarge and what the format raises."""
-        outline = self.format.outline(self.files, self.spec)
+        files = list(self.members())
+        outline = remembered(self.spec, files, lambda: self.format.outline(self.files, self.spec))
         if not sum(outline.rows):
             raise DatasetEmpty(self.spec.uri, field="dataset.uri")
         if sum(outline.rows) > MOST_ROWS:
