@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service import registry_schemas as schemas
-from service.bodies import parsed
+from service.bodies import answer, parsed
 from service.documentation import answers, json_body, problems
 from service.parameters import JsonBody
 from service.visit import Keyed, Visit
@@ -14,8 +14,6 @@ from ted_core.datasets import inspect
 from ted_core.errors import TedError
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=Keyed)
-
-JSON = "application/json"
 
 
 class NamePage(BaseModel):
@@ -49,9 +47,8 @@ def register_dataset(visit: Visit, body: JsonBody) -> Response:
     found = inspect(asked, roots=visit.parts.settings.dataset_roots)
     facts = {"rows": found.rows, "columns": list(found.columns), "guard": found.guard}
     known = visit.parts.names.add("dataset", asked.name, document=asked.document(), facts=facts, tenant=visit.tenant)
-    content = schemas.Dataset.of(known, changed=False).model_dump_json()
-    headers = {"Location": f"/v1/datasets/{known.name}"}
-    return Response(content, status_code=201, headers=headers, media_type=JSON)
+    location = {"Location": f"/v1/datasets/{known.name}"}
+    return answer(schemas.Dataset.of(known, changed=False), status=201, headers=location)
 
 
 @router.get("", operation_id="list_datasets", summary="List registered datasets", responses=problems(422))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service import schemas
+from service.bodies import JSON, answer
 from service.documentation import EVENT_STREAM, answers, problems
 from service.event_stream import MEDIA_TYPE, EventStream, EventStreams
 from service.negotiation import preferred
@@ -18,7 +19,6 @@ from ted_jobs.store import JobStore
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=Keyed)
 
-JSON = "application/json"
 PAGE = 100
 MOST = 2**53
 
@@ -66,8 +66,8 @@ class Story:
         events = self._read(self.wanted.after, limit=self.wanted.limit + 1)
         data = [schemas.Event.of(event) for event in events[: self.wanted.limit]]
         last = data[-1].sequence if data else self.wanted.after
-        answer = schemas.EventList(data=data, has_more=len(events) > self.wanted.limit, next=last)
-        return Response(answer.model_dump_json(), media_type=JSON, headers={"Vary": "Accept"})
+        page = schemas.EventList(data=data, has_more=len(events) > self.wanted.limit, next=last)
+        return answer(page, headers={"Vary": "Accept"})
 
     def stream(self) -> Response:
         """All that follow, as they happen; 204 where none will, for only that keeps an EventSource from coming back."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from service import schemas
+from service.bodies import answer
 from service.conditional import is_known, quoted
 from service.desk import Handing
 from service.documentation import (
@@ -35,7 +36,6 @@ log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=Keyed)
 
 POLL_SECONDS = 1
-JSON = "application/json"
 
 WAITED = "wait=N, where the client asked for it with Prefer."
 ACCEPTED = answers(
@@ -80,8 +80,7 @@ async def submit_job(visit: Visit, desk: Handing, query: Annotated[Submitting, Q
     """
     body = await json_body(visit)
     if query.validate_only:
-        found = await run_in_threadpool(desk.estimate, body)
-        return Response(found.model_dump_json(), media_type=JSON)
+        return answer(await run_in_threadpool(desk.estimate, body))
     return await _accepted(await run_in_threadpool(desk.submit, body), visit)
 
 
@@ -124,7 +123,7 @@ async def _outlasted(job: Job, store: JobStore, waiting: Patience) -> Job:
 
 
 def _shown(job: Job) -> Response:
-    return Response(schemas.Job.of(job).model_dump_json(), headers=_headers(job), media_type=JSON)
+    return answer(schemas.Job.of(job), headers=_headers(job))
 
 
 def _headers(job: Job) -> dict[str, str]:
@@ -148,8 +147,7 @@ def list_jobs(visit: Visit, query: Annotated[JobFilter, Query()]) -> Response:
     jobs = visit.parts.store.jobs(tenant=visit.tenant, limit=query.limit + 1, after=query.after, wanted=query.wanted())
     page, more = jobs[: query.limit], len(jobs) > query.limit
     data = [schemas.Job.of(job) for job in page]
-    answer = schemas.JobList(data=data, has_more=more, next=cursor(page[-1]) if more else None)
-    return Response(answer.model_dump_json(), media_type=JSON)
+    return answer(schemas.JobList(data=data, has_more=more, next=cursor(page[-1]) if more else None))
 
 
 @router.get(

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from service import registry_schemas as schemas
-from service.bodies import parsed
+from service.bodies import answer, parsed
 from service.documentation import answers, json_body, problems
 from service.parameters import JsonBody
 from service.visit import Keyed, Visit
@@ -16,8 +16,6 @@ from ted_jobs.errors import NameTaken
 from ted_jobs.registry import MOST_NAMES
 
 router = APIRouter(prefix="/v1/proxies", tags=["proxies"], route_class=Keyed)
-
-JSON = "application/json"
 
 Name = Annotated[str, Path(description="The proxy's name.", examples=["resnet18"])]
 
@@ -44,9 +42,7 @@ def register_proxy(visit: Visit, body: JsonBody) -> Response:
     located(asked.proxy.resolved(), roots=visit.parts.settings.model_roots)
     document = asked.proxy.model_dump(mode="json", exclude_unset=True)
     known = visit.parts.names.add("proxy", asked.name, document=document, facts={}, tenant=visit.tenant)
-    headers = {"Location": f"/v1/proxies/{known.name}"}
-    content = schemas.Proxy.registered(known).model_dump_json()
-    return Response(content, status_code=201, headers=headers, media_type=JSON)
+    return answer(schemas.Proxy.registered(known), status=201, headers={"Location": f"/v1/proxies/{known.name}"})
 
 
 @router.get("", operation_id="list_proxies", summary="List the proxies", responses=problems())

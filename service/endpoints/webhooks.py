@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service import webhook_schemas as schemas
-from service.bodies import parsed
+from service.bodies import answer, parsed
 from service.documentation import answers, json_body, problems
 from service.parameters import JsonBody
 from service.visit import Keyed, Visit
@@ -22,7 +22,6 @@ log = structlog.get_logger()
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=Keyed)
 
 WEBHOOK_ID, DELIVERY_ID = re.compile(r"wh_[0-9a-f]{28}"), re.compile(r"msg_[0-9a-f]{28}")
-JSON = "application/json"
 
 
 async def _webhook_id(
@@ -89,7 +88,7 @@ def register_webhook(visit: Visit, body: JsonBody, mine: Mine) -> Response:
     webhook = mine.register(_checked(asked.url, visit.parts.settings), asked.events)
     log.info("webhook registered", webhook=webhook.id)
     location = {"Location": f"/v1/webhooks/{webhook.id}"}
-    return _answer(schemas.WebhookWithSecret.of(webhook), status=201, headers=location)
+    return answer(schemas.WebhookWithSecret.of(webhook), status=201, headers=location)
 
 
 def _checked(url: str, config: Settings) -> str:
@@ -97,10 +96,6 @@ def _checked(url: str, config: Settings) -> str:
     target = Target.parse(url)
     addresses(target, reach=config.webhook_targets)
     return str(target)
-
-
-def _answer(content: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(content.model_dump_json(), status_code=status, headers=headers, media_type=JSON)
 
 
 @router.get(
@@ -114,7 +109,7 @@ def list_webhooks(wanted: Annotated[WebhookPage, Query()], mine: Mine) -> Respon
     """The newest webhooks first. Where there are more, `next` leads to them."""
     found = mine.webhooks(limit=wanted.limit + 1, after=wanted.after)
     data = [schemas.Webhook.of(webhook) for webhook in found[: wanted.limit]]
-    return _answer(schemas.WebhookList(data=data, **_onwards(found, wanted.limit)))
+    return answer(schemas.WebhookList(data=data, **_onwards(found, wanted.limit)))
 
 
 def _onwards(found: list[Any], limit: int) -> dict[str, Any]:
@@ -131,7 +126,7 @@ def _onwards(found: list[Any], limit: int) -> dict[str, Any]:
 )
 def read_webhook(webhook_id: WebhookId, mine: Mine) -> Response:
     """The webhook, and why it is disabled where it is. Its secret is not shown again."""
-    return _answer(schemas.Webhook.of(mine.webhook(webhook_id)))
+    return answer(schemas.Webhook.of(mine.webhook(webhook_id)))
 
 
 @router.patch(
@@ -150,7 +145,7 @@ def change_webhook(visit: Visit, webhook_id: WebhookId, body: JsonBody, mine: Mi
     """
     asked = parsed(schemas.WebhookChange, body)
     url = None if asked.url is None else _checked(asked.url, visit.parts.settings)
-    return _answer(schemas.Webhook.of(mine.change(webhook_id, url=url, events=asked.events, enabled=asked.enabled)))
+    return answer(schemas.Webhook.of(mine.change(webhook_id, url=url, events=asked.events, enabled=asked.enabled)))
 
 
 @router.delete(
@@ -175,7 +170,7 @@ def delete_webhook(webhook_id: WebhookId, mine: Mine) -> Response:
 )
 def rotate_webhook_secret(webhook_id: WebhookId, mine: Mine) -> Response:
     """A new secret, shown this once. For a day messages carry a signature by the former one, too."""
-    return _answer(schemas.WebhookWithSecret.of(mine.rotate(webhook_id)))
+    return answer(schemas.WebhookWithSecret.of(mine.rotate(webhook_id)))
 
 
 @router.post(
@@ -188,7 +183,7 @@ def rotate_webhook_secret(webhook_id: WebhookId, mine: Mine) -> Response:
 )
 def ping_webhook(webhook_id: WebhookId, mine: Mine) -> Response:
     """Send it a message of type `ping`."""
-    return _answer(schemas.Delivery.of(mine.ping(webhook_id)), status=202)
+    return answer(schemas.Delivery.of(mine.ping(webhook_id)), status=202)
 
 
 @router.get(
@@ -202,7 +197,7 @@ def list_deliveries(webhook_id: WebhookId, wanted: Annotated[DeliveryFilter, Que
     """The newest messages first, for 30 days. Where there are more, `next` leads to them."""
     found = mine.deliveries(webhook_id, limit=wanted.limit + 1, after=wanted.after, statuses=wanted.status)
     data = [schemas.Delivery.of(delivery) for delivery in found[: wanted.limit]]
-    return _answer(schemas.DeliveryList(data=data, **_onwards(found, wanted.limit)))
+    return answer(schemas.DeliveryList(data=data, **_onwards(found, wanted.limit)))
 
 
 @router.post(
@@ -215,4 +210,4 @@ def list_deliveries(webhook_id: WebhookId, wanted: Annotated[DeliveryFilter, Que
 )
 def redeliver(webhook_id: WebhookId, delivery_id: DeliveryId, mine: Mine) -> Response:
     """Send it now, under the same `webhook-id`; it gets all its attempts again."""
-    return _answer(schemas.Delivery.of(mine.redeliver(webhook_id, delivery_id)), status=202)
+    return answer(schemas.Delivery.of(mine.redeliver(webhook_id, delivery_id)), status=202)
