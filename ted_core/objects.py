@@ -21,6 +21,8 @@ RETRY_SECONDS = 30
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
 S3_ENDPOINT = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 """The first of them that is set; the SDK inside pyarrow heeds neither."""
+GCS_EMULATOR = "STORAGE_EMULATOR_HOST"
+"""What Google's libraries heed; the one inside pyarrow does not."""
 OF_A_STORE = ("AWS Error", "google::cloud::Status")
 """What is in the text of an OSError that a store, not a file, is to blame for."""
 REFUSED = re.compile(
@@ -102,7 +104,14 @@ def _s3() -> fs.FileSystem:
 
 
 def _gcs() -> fs.FileSystem:
-    return fs.GcsFileSystem(retry_time_limit=timedelta(seconds=RETRY_SECONDS))
+    patience = timedelta(seconds=RETRY_SECONDS)
+    emulator = os.environ.get(GCS_EMULATOR)
+    if not emulator:
+        return fs.GcsFileSystem(retry_time_limit=patience)
+    scheme, _, host = emulator.rpartition("://")
+    return fs.GcsFileSystem(
+        anonymous=True, scheme=scheme or "http", endpoint_override=host.rstrip("/"), retry_time_limit=patience
+    )
 
 
 FILESYSTEMS: Mapping[str, Callable[[], fs.FileSystem]] = {"s3": _s3, "gs": _gcs}
@@ -112,6 +121,8 @@ def trouble(error: BaseException, *, field: str | None = None) -> TedError | Non
     """What the store's answer, or its silence, means; None where the store is not to blame."""
     fact = str(error)
     if not isinstance(error, OSError) or not any(mark in fact for mark in OF_A_STORE):
+        return None
+    if isinstance(error, FileNotFoundError) and not REFUSED.search(fact):
         return None
     kind = StoreRefused if REFUSED.search(fact) else StoreUnavailable
     return kind(fact, field=field)

@@ -60,6 +60,8 @@ class Bucket(ArtifactStore):
                 self._filesystem.delete_dir(path)
             elif found is fs.FileType.File:
                 self._filesystem.delete_file(path)
+        except FileNotFoundError:  # somebody else was faster; or Google's, where a folder is gone with what was in it
+            return
         except OSError as error:
             raise _trouble(error) or StoreUnavailable(f"{key}: {error}") from error
 

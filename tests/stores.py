@@ -36,7 +36,7 @@ class Store:
     def upload(self, path: Path, *, to: str) -> str:
         """The file, or the folder with all that is in it, as objects; its URI."""
         fs.copy_files(str(path), f"{BUCKET}/{to}", fs.LocalFileSystem(), self._filesystem())
-        return f"s3://{BUCKET}/{to}"
+        return f"{self.scheme}://{BUCKET}/{to}"
 
     def write(self, content: bytes, *, to: str) -> str:
         """The URI of a new object, whatever its key."""
@@ -45,11 +45,13 @@ class Store:
         client.put_object(Bucket=BUCKET, Key=to, Body=content)
         return f"s3://{BUCKET}/{to}"
 
+    scheme = "s3"
+
     def make_bucket(self) -> None:
         """Make the bucket."""
         self._filesystem().create_dir(BUCKET)
 
-    def _filesystem(self) -> fs.S3FileSystem:
+    def _filesystem(self) -> fs.FileSystem:
         return fs.S3FileSystem(
             access_key=KEYS["AWS_ACCESS_KEY_ID"],
             secret_key=KEYS["AWS_SECRET_ACCESS_KEY"],
@@ -60,17 +62,56 @@ class Store:
         )
 
 
+@dataclass(frozen=True)
+class GoogleStore(Store):
+    """A server that speaks as Google's store does."""
+
+    scheme = "gs"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {"STORAGE_EMULATOR_HOST": self.url}
+
+    def write(self, content: bytes, *, to: str) -> str:
+        with self._filesystem().open_output_stream(f"{BUCKET}/{to}") as file:
+            file.write(content)
+        return f"gs://{BUCKET}/{to}"
+
+    def _filesystem(self) -> fs.FileSystem:
+        host = self.url.removeprefix("http://")
+        return fs.GcsFileSystem(anonymous=True, scheme="http", endpoint_override=host)
+
+
+@contextmanager
+def google() -> Iterator[Store]:
+    """The same of Google's kind."""
+    port = free_port()
+    asked = ["start", "--host=127.0.0.1", f"--port={port}", "--in-memory", f"--default-bucket={BUCKET}"]
+    with _served(["-m", "gcp_storage_emulator", *asked], port):
+        yield GoogleStore(f"http://127.0.0.1:{port}")
+
+
 @contextmanager
 def s3() -> Iterator[Store]:
     """A store with an empty bucket; it forgets everything at the end."""
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with _served(["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
+        store = Store(f"http://127.0.0.1:{port}")
+        store.make_bucket()
+        yield store
+
+
+KINDS = {"s3": s3, "gs": google}
+
+
+@contextmanager
+def _served(arguments: list[str], port: int) -> Iterator[None]:
+    """A server of Python's, once it listens."""
+    command = [sys.executable, *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            store = Store(f"http://127.0.0.1:{port}")
             until(lambda: listens(port), seconds=60)
-            store.make_bucket()
-            yield store
+            yield
         finally:
             server.terminate()
 
@@ -91,7 +132,7 @@ def free_port() -> int:
 def reached(environment: Mapping[str, str]) -> Iterator[None]:
     """This process finds the store that the environment describes, and no other."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "STORAGE_"))]:
             patch.delenv(name)
         for name, value in environment.items():
             patch.setenv(name, value)

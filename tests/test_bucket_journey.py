@@ -14,13 +14,16 @@ from tests.households import ted_up
 from tests.service.datasets import TABLES
 
 
-@pytest.mark.parametrize("link_seconds", [0, 60])
-def test_a_manifest_reaches_the_client(link_seconds: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("scheme", "link_seconds"), [("s3", 0), ("s3", 60), ("gs", 0)])
+def test_a_manifest_reaches_the_client(scheme: str, link_seconds: int, tmp_path: Path) -> None:
     data = tmp_path / "data.parquet"
     pq.write_table(pa.table(TABLES["numbers"]), data)
-    place = {"TED_ARTIFACT_ROOT": f"s3://{stores.BUCKET}/ted", "TED_ARTIFACT_LINK_SECONDS": str(link_seconds)}
+    place = {"TED_ARTIFACT_ROOT": f"{scheme}://{stores.BUCKET}/ted", "TED_ARTIFACT_LINK_SECONDS": str(link_seconds)}
     place |= {"TED_LOG_LEVEL": "DEBUG"}
-    with stores.s3() as store, ted_up(tmp_path / "home", roots=tmp_path, **place, **store.environment) as service:
+    with (
+        stores.KINDS[scheme]() as store,
+        ted_up(tmp_path / "home", roots=tmp_path, **place, **store.environment) as service,
+    ):
         job = service.client.submit(
             {
                 "dataset": {"uri": str(data), "task": "tabular-classification"},

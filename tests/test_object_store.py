@@ -16,9 +16,9 @@ from tests.ted_core.datasets.files import parquet
 ROWS = 60
 
 
-@pytest.fixture
-def store() -> Iterator[stores.Store]:
-    with stores.s3() as running:
+@pytest.fixture(params=stores.KINDS)
+def store(request: pytest.FixtureRequest) -> Iterator[stores.Store]:
+    with stores.KINDS[request.param]() as running:
         yield running
 
 
@@ -28,13 +28,15 @@ def test_a_job_reads_its_data_from_a_bucket(store: stores.Store, tmp_path: Path)
         x = chance.normal(size=ROWS // 2)
         parquet(tmp_path / f"part-{number}.parquet", x=x, label=(x > 0).astype(int))
         store.upload(tmp_path / f"part-{number}.parquet", to=f"tables/train/part-{number}.parquet")
-    dataset = {"uri": "s3://datasets/tables/train/part-*", "task": "tabular-classification"}
+    dataset = {"uri": f"{store.scheme}://datasets/tables/train/part-*", "task": "tabular-classification"}
     request = {"dataset": dataset, "proxy": {"name": "mlp", "epochs": 4}, "plan": {"keep_ratio": 0.5}}
 
-    with ted_up(tmp_path / "home", roots="s3://datasets/tables", **store.environment) as up:
+    with ted_up(tmp_path / "home", roots=f"{store.scheme}://datasets/tables", **store.environment) as up:
         job = up.client.wait(up.client.submit(request).id).require_success()
         manifest = up.client.download(job.id, tmp_path / "manifest.parquet")
-        refusal = refused(up.client, request | {"dataset": dataset | {"uri": "s3://datasets/others/a.parquet"}})
+        refusal = refused(
+            up.client, request | {"dataset": dataset | {"uri": f"{store.scheme}://datasets/others/a.parquet"}}
+        )
 
     with stores.reached(store.environment):
         assert len(verify(manifest, dataset["uri"]).row_indices) == ROWS // 2

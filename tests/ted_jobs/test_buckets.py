@@ -23,13 +23,20 @@ from tests.ted_jobs.test_store import claimed
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[stores.Store]:
-    with stores.s3() as server, stores.reached(server.environment):
-        yield server
+def servers() -> Iterator[None]:
+    """Both kinds of store, each found by its scheme."""
+    with stores.s3() as s3, stores.google() as google, stores.reached({**s3.environment, **google.environment}):
+        yield
+
+
+@pytest.fixture(params=stores.KINDS)
+def uri(servers: None, request: pytest.FixtureRequest) -> ObjectUri:
+    """A folder in each of them."""
+    return ObjectUri.parse(f"{request.param}://{stores.BUCKET}/{uuid.uuid4()}")
 
 
 @pytest.fixture
-def uri(server: stores.Store) -> ObjectUri:
+def of_s3(servers: None) -> ObjectUri:
     return ObjectUri.parse(f"s3://{stores.BUCKET}/{uuid.uuid4()}")
 
 
@@ -77,8 +84,8 @@ def test_a_file_that_is_gone_is_an_error(bucket: Bucket, manifest: Path) -> None
         bucket.open(artifact)
 
 
-def test_links_are_good_without_credentials(uri: ObjectUri, manifest: Path) -> None:
-    bucket = Bucket(uri, link_seconds=60)
+def test_links_are_good_without_credentials(of_s3: ObjectUri, manifest: Path) -> None:
+    bucket = Bucket(of_s3, link_seconds=60)
     artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
 
     link = bucket.link(artifact, filename="job_1-manifest.parquet")
@@ -87,7 +94,7 @@ def test_links_are_good_without_credentials(uri: ObjectUri, manifest: Path) -> N
     answer = httpx.get(link)
     assert answer.content == manifest.read_bytes()
     assert "X-Amz-Expires=60" in link
-    assert Bucket(uri).link(artifact, filename="any") is None
+    assert Bucket(of_s3).link(artifact, filename="any") is None
 
 
 def test_without_an_answer_the_store_is_said_to_be_away(manifest: Path) -> None:
@@ -110,8 +117,8 @@ def test_a_store_that_lets_nobody_in_is_the_operator_s_business_and_worth_anothe
         assert refused.value.retryable
 
 
-def test_links_without_botocore_are_missed_at_the_start(uri: ObjectUri, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, linking = (Settings(artifact_root=str(uri), artifact_link_seconds=seconds) for seconds in (0, 60))
+def test_links_without_botocore_are_missed_at_the_start(of_s3: ObjectUri, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, linking = (Settings(artifact_root=str(of_s3), artifact_link_seconds=seconds) for seconds in (0, 60))
     presigning.check(linking)
     monkeypatch.setattr(presigning, "find_spec", lambda _: None)
 

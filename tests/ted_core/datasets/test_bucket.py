@@ -62,40 +62,45 @@ OTHERS: dict[str, tuple[str, Callable[[Path], None], str]] = {
 
 def must_agree(store: stores.Store, folder: Path, name: str, **choices: Any) -> None:
     """What the folder holds under this name is read alike from a copy in the store."""
-    store.upload(folder, to=folder.name)
-    here, there = (
-        spec(folder / name, **choices),
-        DatasetSpec.model_validate(
-            spec(folder, **choices).model_dump() | {"uri": f"s3://datasets/{folder.name}/{name}"}
-        ),
-    )
+    copy, roots = store.upload(folder, to=folder.name), roots_in(f"{store.scheme}://datasets")
+    here = spec(folder / name, **choices)
+    there = DatasetSpec.model_validate(spec(folder, **choices).model_dump() | {"uri": f"{copy}/{name}"})
 
-    assert facts(load(there, roots=ROOTS)) == facts(load(here, roots=[folder]))
-    assert inspect(there, roots=ROOTS).columns == inspect(here, roots=[folder]).columns
-    assert identify(there, roots=ROOTS).shards == identify(here, roots=[folder]).shards
+    assert facts(load(there, roots=roots)) == facts(load(here, roots=[folder]))
+    assert inspect(there, roots=roots).columns == inspect(here, roots=[folder]).columns
+    assert identify(there, roots=roots).shards == identify(here, roots=[folder]).shards
 
 
 @pytest.mark.parametrize("name", ROW_FORMATS)
 def test_every_format_of_rows_reads_from_a_store_what_it_reads_from_a_disk(
-    store: stores.Store, tmp_path: Path, name: str
+    any_store: stores.Store, tmp_path: Path, name: str
 ) -> None:
     form, file, put = ROW_FORMATS[name]
 
     path = put(tmp_path / file, **COLUMNS[TASKS[form]])
 
-    must_agree(store, tmp_path, path.name, format=form, task=TASKS[form])
+    must_agree(any_store, tmp_path, path.name, format=form, task=TASKS[form])
 
 
 @pytest.mark.parametrize("form", OTHERS)
-def test_folders_of_images_and_arrays_are_read_alike_too(store: stores.Store, tmp_path: Path, form: str) -> None:
+def test_folders_of_images_and_arrays_are_read_alike_too(any_store: stores.Store, tmp_path: Path, form: str) -> None:
     name, put, task = OTHERS[form]
 
     put(tmp_path / name)
 
-    must_agree(store, tmp_path, name, format=form, task=task)
+    must_agree(any_store, tmp_path, name, format=form, task=task)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_in_a_store_is_refused_alike(any_store: stores.Store) -> None:
+    roots = roots_in(f"{any_store.scheme}://datasets:{any_store.scheme}://nowhere")
+
+    with pytest.raises(DatasetNotFound):
+        rows(f"{any_store.scheme}://datasets/nothing.parquet", roots=roots)
+    with pytest.raises((DatasetNotFound, StoreRefused)):
+        rows(f"{any_store.scheme}://nowhere/data.parquet", roots=roots)
 
 
 def table(uri: str) -> DatasetSpec:
