@@ -70,11 +70,13 @@ class Objects:
     pause_seconds = 600.0  # stores charge for every listing
 
     def __init__(self, root: ObjectUri) -> None:
-        self.path, self.filesystem = root.path, root.filesystem
+        self.scheme, self.path, self.filesystem = root.scheme, root.path, root.filesystem
 
     def folders(self) -> list[str]:
         """See ``Place``."""
-        return [info.base_name for info in self._in(self.path, recursive=False)]
+        # Of Google's store, pyarrow lists no folder that is only the beginning of what lies in it.
+        found = self._in(self.path, recursive=self.scheme == "gs")
+        return list(dict.fromkeys(info.path.removeprefix(f"{self.path}/").partition("/")[0] for info in found))
 
     def aged(self, name: str, *, before: float) -> list[str]:
         """See ``Place``. Folders have no age."""

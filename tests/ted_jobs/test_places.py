@@ -15,12 +15,13 @@ Write = Callable[[str], None]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[stores.Store]:
-    with stores.s3() as server, stores.reached(server.environment):
-        yield server
+def servers() -> Iterator[dict[str, stores.Store]]:
+    """Scheme → store."""
+    with stores.s3() as s3, stores.google() as google, stores.reached({**s3.environment, **google.environment}):
+        yield {"s3": s3, "gs": google}
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", *stores.KINDS])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -28,9 +29,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def made(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Place, Write]:
     """A place, and how a test writes to it."""
-    if kind == "bucket":
-        server, prefix = request.getfixturevalue("server"), str(uuid.uuid4())
-        uri = ObjectUri.parse(f"s3://{stores.BUCKET}/{prefix}")
+    if kind != "folder":
+        server, prefix = request.getfixturevalue("servers")[kind], str(uuid.uuid4())
+        uri = ObjectUri.parse(f"{kind}://{stores.BUCKET}/{prefix}")
         return place_of(uri), lambda key: server.write(b"x", to=f"{prefix}/{key}") and None
 
     def write(key: str) -> None:
