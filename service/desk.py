@@ -9,14 +9,12 @@ from fastapi import Depends, Header
 from service.estimate import Estimate, estimate
 from service.identity import Identity
 from service.submission import Asked, admit, known_to, read, specified
-from service.visit import Visit
+from service.visit import Parts, Visit
 from ted_core.datasets import DatasetSummary
 from ted_jobs.errors import JobNotEnded
 from ted_jobs.precedents import precedents
-from ted_jobs.registry import Registry
-from ted_jobs.settings import Settings
 from ted_jobs.spec import JobSpec
-from ted_jobs.store import IdempotencyKey, JobStore, Submission
+from ted_jobs.store import IdempotencyKey, Submission
 
 RepeatKey = Annotated[
     str | None,
@@ -35,8 +33,7 @@ class Desk:
     """Where one client hands in jobs."""
 
     caller: Identity
-    store: JobStore
-    config: Settings
+    parts: Parts
     key: str | None
 
     def submit(self, body: bytes) -> Submission:
@@ -50,32 +47,32 @@ class Desk:
     def estimate(self, body: bytes) -> Estimate:
         """What the job that the body asks for would take; nothing is stored."""
         spec, dataset = self._admitted(self._specified(read(body)))
-        earlier = precedents(self.store.engine, spec, guard=dataset.guard, tenant=self.caller.tenant)
+        earlier = precedents(self.parts.store.engine, spec, guard=dataset.guard, tenant=self.caller.tenant)
         return estimate(spec, dataset, earlier)
 
     def _specified(self, asked: Asked) -> JobSpec:
-        return specified(asked.value, known_to(Registry(self.store.engine), self.caller.tenant))
+        return specified(asked.value, known_to(self.parts.names, self.caller.tenant))
 
     def _admitted(self, asked: JobSpec) -> tuple[JobSpec, DatasetSummary]:
-        return admit(asked, roots=self.config.dataset_roots, model_roots=self.config.model_roots)
+        return admit(asked, roots=self.parts.settings.dataset_roots, model_roots=self.parts.settings.model_roots)
 
     def retry(self, job_id: str) -> Submission:
         """A new job that asks for what this one did. Raises JobNotFound, JobNotEnded."""
         digest = hashlib.sha256(f"retry {job_id}".encode()).hexdigest()
         if known := self._known(digest):
             return known
-        job = self.store.job(job_id, tenant=self.caller.tenant)
+        job = self.parts.store.job(job_id, tenant=self.caller.tenant)
         if not job.status.is_terminal:
             raise JobNotEnded(f"{job_id} is {job.status}")
         return self._stored(job.spec, digest, retry_of=job_id)
 
     def _known(self, digest: str) -> Submission | None:
         repeat = self._repeat(digest)
-        return self.store.replay(repeat, tenant=self.caller.tenant) if repeat else None
+        return self.parts.store.replay(repeat, tenant=self.caller.tenant) if repeat else None
 
     def _stored(self, asked: JobSpec, digest: str, *, retry_of: str | None = None) -> Submission:
         spec, dataset = self._admitted(asked)
-        return self.store.submit(
+        return self.parts.store.submit(
             spec,
             dataset,
             tenant=self.caller.tenant,
@@ -89,7 +86,7 @@ class Desk:
 
 
 async def _desk(visit: Visit, key: RepeatKey = None) -> Desk:
-    return Desk(visit.caller, visit.parts.store, visit.parts.settings, key)
+    return Desk(visit.caller, visit.parts, key)
 
 
 Handing = Annotated[Desk, Depends(_desk)]

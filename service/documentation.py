@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from service.download import MEDIA_TYPE as PARQUET
 from service.examples import SUBMISSION
 from service.links import add_links
+from service.parameters import HELD
 from service.problems import MEDIA_TYPE as PROBLEM
 from service.registry_schemas import JobRequest
 from service.schemas import Problem
@@ -116,27 +117,23 @@ IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "ETags the client already holds; answered with 304.",
+    "description": HELD,
     "schema": {"type": "string", "title": "If-None-Match"},
 }
 
 LABELS: Json = {
-    "parameters": [
-        {
-            "name": "metadata",
-            "in": "query",
-            "required": False,
-            "description": "Only jobs that have all of these labels: `metadata[team]=vision`.",
-            "style": "deepObject",
-            "explode": True,
-            "schema": {
-                "type": "object",
-                "maxProperties": 16,
-                "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_.:-]+$"},
-                "additionalProperties": {"type": "string", "maxLength": 512, "pattern": r"^[^\x00]*$"},
-            },
-        }
-    ]
+    "name": "metadata",
+    "in": "query",
+    "required": False,
+    "description": "Only jobs that have all of these labels: `metadata[team]=vision`.",
+    "style": "deepObject",
+    "explode": True,
+    "schema": {
+        "type": "object",
+        "maxProperties": 16,
+        "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_.:-]+$"},
+        "additionalProperties": {"type": "string", "maxLength": 512, "pattern": r"^[^\x00]*$"},
+    },
 }
 
 PAGE: Json = {"content": {"text/html": {"schema": {"type": "string"}}}}

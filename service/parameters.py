@@ -7,6 +7,7 @@ import structlog
 from fastapi import Depends, Header, Path, Request
 from pydantic import AfterValidator
 
+from service.bodies import JSON
 from service.errors import UnsupportedMediaType
 from ted_jobs.errors import JobNotFound
 
@@ -24,7 +25,7 @@ def _could_be(job_id: str) -> str:
 async def json_body(call: Request) -> bytes:
     """The body, once it says that it is JSON. Raises UnsupportedMediaType, BodyTooLarge."""
     media_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if media_type != JSON:
         raise UnsupportedMediaType(f"Content-Type is {media_type!r}" if media_type else "There is no Content-Type")
     return await call.body()
 
@@ -33,4 +34,5 @@ JobId = Annotated[
     str, Path(description="The job's id.", examples=["job_019a2b3c4d5e0123456789abcdef"]), AfterValidator(_could_be)
 ]
 JsonBody = Annotated[bytes, Depends(json_body)]
-IfNoneMatch = Annotated[str | None, Header(description="ETags the client already holds; answered with 304.")]
+HELD = "ETags the client already holds; answered with 304."
+IfNoneMatch = Annotated[str | None, Header(description=HELD)]

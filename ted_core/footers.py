@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -41,12 +41,11 @@ class Footer:
     def read(cls, content: bytes) -> "Footer":
         """From the end of a file. Raises ArrowException, OSError."""
         found = pq.read_metadata(pa.BufferReader(content))
-        groups = [found.row_group(number) for number in range(found.num_row_groups)]
         nulls: Counter[str] = Counter()
-        for chunk in (group.column(number) for group in groups for number in range(group.num_columns)):
+        for chunk in chunks(found):
             if chunk.is_stats_set and chunk.statistics.null_count:
                 nulls[chunk.path_in_schema] += chunk.statistics.null_count
-        rows = [group.num_rows for group in groups]
+        rows = [found.row_group(number).num_rows for number in range(found.num_row_groups)]
         return cls(
             found.schema.to_arrow_schema(), found.num_rows, -1 if min(rows, default=0) < 0 else sum(rows), dict(nulls)
         )
@@ -65,6 +64,12 @@ class Footer:
             raise pa.ArrowInvalid(told["refused"])
         schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(told.pop("schema"))))
         return cls(schema, **told)
+
+
+def chunks(footer: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
+    """What the footer tells of every column in every row group."""
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        yield from map(group.column, range(group.num_columns))
 
 
 def _answer(content: bytes) -> bytes:

@@ -122,7 +122,6 @@ def trouble(error: BaseException, *, field: str | None = None) -> TedError | Non
     fact = str(error)
     if not isinstance(error, OSError) or not any(mark in fact for mark in OF_A_STORE):
         return None
-    if isinstance(error, FileNotFoundError) and not REFUSED.search(fact):
-        return None
-    kind = StoreRefused if REFUSED.search(fact) else StoreUnavailable
-    return kind(fact, field=field)
+    if REFUSED.search(fact):
+        return StoreRefused(fact, field=field)
+    return None if isinstance(error, FileNotFoundError) else StoreUnavailable(fact, field=field)

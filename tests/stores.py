@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import boto3
 import pytest
@@ -27,6 +28,7 @@ class Store:
     """A server that speaks S3, with a bucket in it."""
 
     url: str
+    scheme: ClassVar[str] = "s3"
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -43,9 +45,7 @@ class Store:
         keys = {"aws_access_key_id": KEYS["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": KEYS["AWS_SECRET_ACCESS_KEY"]}
         client = boto3.client("s3", endpoint_url=self.url, region_name=KEYS["AWS_REGION"], **keys)
         client.put_object(Bucket=BUCKET, Key=to, Body=content)
-        return f"s3://{BUCKET}/{to}"
-
-    scheme = "s3"
+        return f"{self.scheme}://{BUCKET}/{to}"
 
     def make_bucket(self) -> None:
         """Make the bucket."""
@@ -66,7 +66,7 @@ class Store:
 class GoogleStore(Store):
     """A server that speaks as Google's store does."""
 
-    scheme = "gs"
+    scheme: ClassVar[str] = "gs"
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -75,7 +75,7 @@ class GoogleStore(Store):
     def write(self, content: bytes, *, to: str) -> str:
         with self._filesystem().open_output_stream(f"{BUCKET}/{to}") as file:
             file.write(content)
-        return f"gs://{BUCKET}/{to}"
+        return f"{self.scheme}://{BUCKET}/{to}"
 
     def _filesystem(self) -> fs.FileSystem:
         host = self.url.removeprefix("http://")

@@ -136,7 +136,7 @@ def _headers(job: Job) -> dict[str, str]:
     response_model=schemas.JobList,
     operation_id="list_jobs",
     summary="List jobs",
-    openapi_extra=LABELS,
+    openapi_extra=parameters(LABELS),
     responses=problems(422),
 )
 def list_jobs(visit: Visit, query: Annotated[JobFilter, Query()]) -> Response:

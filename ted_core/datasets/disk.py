@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -107,16 +107,11 @@ class DiskSource(Source):
     def filesystem(self) -> FileSystem:
         return DISK
 
-    def open(self) -> pa.NativeFile:
-        with pinned(self.path) as name:
-            return DISK.open_input_file(name)
-
-    def stream(self, compression: str | None = None) -> pa.NativeFile:
-        with pinned(self.path) as name:
-            return DISK.open_input_stream(name, compression, self.read_ahead)
+    def held(self) -> AbstractContextManager[str]:
+        return _pinned(self.path)
 
     def mapped(self) -> pa.NativeFile:
-        with pinned(self.path) as name:
+        with self.held() as name:
             return pa.memory_map(name)
 
     def mapped_stream(self) -> pa.NativeFile:
@@ -124,7 +119,7 @@ class DiskSource(Source):
 
 
 @contextmanager
-def pinned(path: str) -> Iterator[str]:
+def _pinned(path: str) -> Iterator[str]:
     """A name for the file at this path that stays its name, whatever is put in the place of its folders meanwhile.
 
     Every part is entered from the one before and none of them may be a link: what proved to lie under a root lies there

@@ -13,7 +13,7 @@ from ted_core.datasets.shards import files_with, reading, refuse_other_schema
 from ted_core.datasets.source import Source, side_by_side
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, MissingValues
-from ted_core.footers import Footer
+from ted_core.footers import Footer, chunks
 
 BATCH_ROWS = 65_536
 BATCH_BYTES = 16 << 20
@@ -90,7 +90,7 @@ def _batch_rows(footer: pq.FileMetaData, names: Sequence[str]) -> int:
     top_level = set(footer.schema.to_arrow_schema().names)
     read: int = sum(
         chunk.total_uncompressed_size
-        for chunk in _chunks(footer)
+        for chunk in chunks(footer)
         if _column_and_leaf(chunk.path_in_schema, top_level)[0] in names
     )
     fitting = BATCH_BYTES * int(footer.num_rows) // max(read, 1)
@@ -121,12 +121,6 @@ def _refuse_known_nulls(source: Source, footer: Footer, used: Sequence[str], *, 
         if name in used and (leaf in ("", "bytes") or leaf.startswith("list.")):
             field = "dataset.target" if name in targets else "dataset.input"
             raise MissingValues(f"Column {name!r} of {source.name} has {count} nulls", field=field)
-
-
-def _chunks(footer: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
-    """What the footer tells of every column in every row group."""
-    for group in map(footer.row_group, range(footer.num_row_groups)):
-        yield from map(group.column, range(group.num_columns))
 
 
 def _column_and_leaf(path: str, top_level: Collection[str]) -> tuple[str, str]:

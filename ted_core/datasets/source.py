@@ -4,6 +4,7 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -107,9 +108,14 @@ class Source(ABC):
         """The file from its beginning; where it lies on a disk, mapped into memory."""
         return self.stream()
 
+    def held(self) -> AbstractContextManager[str]:
+        """What the file system is to call the file while it is opened."""
+        return nullcontext(self.path)
+
     def open(self) -> pa.NativeFile:
         """The file for random access; every read is a request of its own."""
-        return self.filesystem.open_input_file(self.path)
+        with self.held() as name:
+            return self.filesystem.open_input_file(name)
 
     def buffered(self) -> io.BufferedReader:
         """The file for Python's readers, which like small bites."""
@@ -117,7 +123,8 @@ class Source(ABC):
 
     def stream(self, compression: str | None = None) -> pa.NativeFile:
         """The file from its beginning, decompressed as it is read."""
-        return self.filesystem.open_input_stream(self.path, compression, self.read_ahead)
+        with self.held() as name:
+            return self.filesystem.open_input_stream(name, compression, self.read_ahead)
 
     def begin(self, size: int) -> bytes:
         """The first bytes, or fewer where the file has fewer."""
