@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from benchmarks import command, machine, storage
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.ground import Folders, Ground, Setting, ground_of, timed
-from benchmarks.markdown import table
+from benchmarks.harness import command, machine, storage
+from benchmarks.harness.markdown import table
 from ted_core.plan import PruningPlan
-from ted_core.pruning import prune
-from ted_core.training import fit
+from ted_core.selection.prune import prune
+from ted_core.training.trainer import fit
 
 FOLDER = "cost"
 SELECTIONS: Mapping[str, dict[str, Any]] = {"loop, q given": {"q": 1.0}, "with the choice of q": {"q": "auto"}}

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool
 
-from benchmarks import command, machine, storage, workers
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.ground import Folders, Ground, Setting, ground_of
-from benchmarks.markdown import table
+from benchmarks.harness import command, machine, storage, workers
+from benchmarks.harness.markdown import table
 from benchmarks.retraining import HALVES, WHOLES, Truth, included, performance_in, retrain, run_of
 from benchmarks.scores import ESTIMATES
 from benchmarks.vectorized import TOGETHER

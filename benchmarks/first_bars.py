@@ -25,12 +25,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from ted_cli.local.temporary import service_in
 from ted_client import Client, Job
-from ted_client.temporary import service_in
 from ted_core.datasets import DatasetSpec, Limits, Samples, load
-from ted_core.manifest import read
 from ted_core.proxies import ProxySpec
-from ted_core.training import fit
+from ted_core.results.manifest import read
+from ted_core.training.trainer import fit
 
 SEEDS = (0, 1, 2)
 MLP, CNN = ProxySpec(name="mlp", epochs=12), ProxySpec(name="cnn", epochs=3)

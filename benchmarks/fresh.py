@@ -11,8 +11,7 @@ from jaxtyping import Int64
 from ted_core.datasets import Samples
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
-from ted_core.tables import table_of
-from ted_core.training import Fitted, Trainee
+from ted_core.training.trainer import Fitted, Trainee, table_of
 
 FRESH = 903
 Rows = Int64[np.ndarray, " rows"]

@@ -11,14 +11,14 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from benchmarks import datasets
-from ted_core.baselines.early import EarlyScores, early_scores, error_norms
-from ted_core.baselines.outcome import Quota
 from ted_core.datasets import Samples
-from ted_core.gradients import gradient_norms
-from ted_core.observation import Measure, Observation, observe
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
-from ted_core.twins import Twins
+from ted_core.selection.baselines.common import Quota
+from ted_core.selection.baselines.early import EarlyScores, early_scores, error_norms
+from ted_core.selection.training_dynamics import Measure, Observation, observe
+from ted_core.selection.twins import Twins
+from ted_core.training.gradients import gradient_norms
 
 T = TypeVar("T")
 

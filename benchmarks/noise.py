@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 from sklearn.metrics import roc_auc_score
 
-from benchmarks import command, machine, storage, workers
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.ground import Folders, Setting, ground_of
-from benchmarks.markdown import spread, table
+from benchmarks.harness import command, machine, storage, workers
+from benchmarks.harness.markdown import spread, table
 from benchmarks.scores import SUSPICIONS
 
 FOLDER = "noise"

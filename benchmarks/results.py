@@ -12,8 +12,8 @@ from benchmarks.accuracy.cells import results_in
 from benchmarks.accuracy.experiments import Experiment, experiments_in
 from benchmarks.accuracy.summary import summary
 from benchmarks.accuracy.tables import BUDGETS, TED, section
+from benchmarks.harness.storage import commands_in
 from benchmarks.instructions import tables as instructions
-from benchmarks.storage import commands_in
 from benchmarks.verdicts import CONFIDENCE
 
 READING = f"""Each seed draws the label noise and seeds selection and training; a fresh model is then trained on the

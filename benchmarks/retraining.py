@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 from scipy.stats import spearmanr
 
-from benchmarks import storage
 from benchmarks.fresh import Rows, trained
 from benchmarks.ground import Ground
+from benchmarks.harness import storage
 from benchmarks.vectorized import Run, fit_together, in_groups
 
 HALVES, WHOLES, WEIGHTS = 906, 907, 908

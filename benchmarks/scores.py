@@ -7,14 +7,14 @@ from jaxtyping import Float
 
 from benchmarks.fresh import trained
 from benchmarks.ground import Ground
-from ted_core.baselines.ccs import aum_score
-from ted_core.baselines.dual import dual_score
-from ted_core.baselines.early import EarlyScores
-from ted_core.baselines.forgetting import forgetting_score
-from ted_core.distance import distance
 from ted_core.plan import PruningPlan, Score
-from ted_core.pruning import prune
-from ted_core.rounds import Round
+from ted_core.selection.baselines.ccs import aum_score
+from ted_core.selection.baselines.dual import dual_score
+from ted_core.selection.baselines.early import EarlyScores
+from ted_core.selection.baselines.forgetting import forgetting_score
+from ted_core.selection.prune import prune
+from ted_core.selection.rounds import Round
+from ted_core.selection.scores import distance
 
 Scores = Float[np.ndarray, " samples"]
 NEXT_TO_ALL = 0.999

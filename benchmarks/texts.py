@@ -14,10 +14,10 @@ import pyarrow as pa
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from benchmarks.storage import durably
+from benchmarks.harness.storage import durably
 from ted_core.datasets import Samples, Texts
-from ted_core.features import prepared
 from ted_core.proxies import ProxySpec
+from ted_core.training.features import prepared
 
 DIRECTIONS = 256
 Labelled = tuple[Sequence[str], Sequence[str]]

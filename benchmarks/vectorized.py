@@ -1,4 +1,4 @@
-"""Many one-hidden-layer perceptrons trained at once, each as ``ted_core.training.fit`` would train it alone.
+"""Many one-hidden-layer perceptrons trained at once, each as ``ted_core.training.trainer.fit`` would train it alone.
 
 The same initial weights, row orders, learning rates and AdamW; only sums are taken in another order, so that losses
 agree to float precision. A batch of every model is one batched product, and one fused optimizer step moves them all.
@@ -17,12 +17,12 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
-from ted_core.batches import MEASURING_BATCH, Scaling
 from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, Training
 from ted_core.proxies.build import build
-from ted_core.tasks import per_sample_loss, performance
-from ted_core.training import learning_rate_share
+from ted_core.training.batches import MEASURING_BATCH, Scaling
+from ted_core.training.objectives import per_sample_loss, performance
+from ted_core.training.trainer import learning_rate_share
 
 TOGETHER = 8
 """Models that train at once; twice as many gain no more."""

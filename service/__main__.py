@@ -10,8 +10,8 @@ from ipaddress import ip_address
 import uvicorn
 
 from service.app import create_app
-from service.errors import OpenBeyondLoopback
-from ted_jobs import presigning
+from service.http.errors import OpenBeyondLoopback
+from ted_jobs.files import presigned
 from ted_jobs.logs import configure
 from ted_jobs.settings import Settings
 
@@ -28,8 +28,8 @@ def main() -> None:
     sockets = _inherited(settings.listen_fd)
     try:
         check_open(settings, sockets)
-        presigning.check(settings)
-    except (OpenBeyondLoopback, presigning.LinksNeedBotocore) as error:
+        presigned.check(settings)
+    except (OpenBeyondLoopback, presigned.LinksNeedBotocore) as error:
         sys.exit(str(error))
     _server(settings).run(sockets=sockets)
 

@@ -9,25 +9,25 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from service.body_limit import BodyLimit
+from service.apidoc.document import DESCRIPTION, completed
+from service.apidoc.webhook_messages import router as messages
 from service.broker import BrokerProbe
-from service.documentation import DESCRIPTION, completed
 from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, webhooks
-from service.event_stream import EventStreams
-from service.identity import Gate, KeyGate, OpenGate
-from service.problems import HANDLERS
-from service.request_log import RequestLog
-from service.visit import Parts
-from service.webhook_messages import router as messages
-from ted_jobs.buckets import store_of
-from ted_jobs.database import connect
-from ted_jobs.key_secret import key_secret
-from ted_jobs.keys import KeyStore
-from ted_jobs.queue import broker_answers
-from ted_jobs.recuts import Recuts
+from service.http.authentication import Gate, KeyGate, OpenGate
+from service.http.body_limit import BodyLimit
+from service.http.event_stream import EventStreams
+from service.http.problems import HANDLERS
+from service.http.request import Parts
+from service.http.request_log import RequestLog
+from ted_jobs.api_keys.secret import key_secret
+from ted_jobs.api_keys.store import KeyStore
+from ted_jobs.db.engine import connect
+from ted_jobs.files.object_store import store_of
+from ted_jobs.files.recuts import Recuts
+from ted_jobs.jobs.store import JobStore
+from ted_jobs.queue.celery import broker_answers
 from ted_jobs.registry import Registry
 from ted_jobs.settings import Settings
-from ted_jobs.store import JobStore
 
 
 class Service(FastAPI):

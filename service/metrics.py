@@ -9,9 +9,9 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONT
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
-from ted_jobs import tallies
-from ted_jobs.census import Census
-from ted_jobs.status import JobStatus
+from ted_jobs.jobs.status import JobStatus
+from ted_jobs.metrics import counters
+from ted_jobs.metrics.snapshot import Census
 
 Families = Iterator[Metric]
 
@@ -61,14 +61,14 @@ def _counted(census: Census) -> Families:
     def total(name: str, meaning: str, counter: str) -> Metric:
         return CounterMetricFamily(name, meaning, value=census.totals.get((counter, ""), 0))
 
-    yield total("ted_jobs_submitted", "Jobs stored.", tallies.SUBMITTED)
-    yield total("ted_lease_expiries", "Jobs taken from workers that fell silent.", tallies.LEASE_EXPIRIES)
-    yield total("ted_fenced_attempts", "Attempts that ended because their lease was lost.", tallies.FENCED)
+    yield total("ted_jobs_submitted", "Jobs stored.", counters.SUBMITTED)
+    yield total("ted_lease_expiries", "Jobs taken from workers that fell silent.", counters.LEASE_EXPIRIES)
+    yield total("ted_fenced_attempts", "Attempts that ended because their lease was lost.", counters.FENCED)
     moves = CounterMetricFamily(
         "ted_job_moves", "Moves into a status: running counts attempts, queued those to be repeated.", labels=["status"]
     )
     for status in JobStatus:
-        moves.add_metric([status], census.totals.get((tallies.MOVES, status), 0))
+        moves.add_metric([status], census.totals.get((counters.MOVES, status), 0))
     yield moves
     yield _phases(census)
 
@@ -76,7 +76,7 @@ def _counted(census: Census) -> Families:
 def _phases(census: Census) -> Metric:
     phases = SummaryMetricFamily("ted_phase_seconds", "What succeeded jobs spent on each phase.", labels=["phase"])
     for (counter, phase), count in census.totals.items():
-        if counter == tallies.PHASES:
-            seconds = census.totals[tallies.PHASE_SECONDS, phase]
+        if counter == counters.PHASES:
+            seconds = census.totals[counters.PHASE_SECONDS, phase]
             phases.add_metric([phase], count_value=int(count), sum_value=seconds)
     return phases

@@ -9,14 +9,14 @@ from types import TracebackType
 import httpx
 from rich.console import Console
 
-from ted_client import showing
+from ted_client import progress as showing
 from ted_client.async_registry import AsyncRegistry
-from ted_client.calls import Calls, JobFilter
 from ted_client.client import connection_in
-from ted_client.driving import AsyncLine
-from ted_client.exchange import Facts, place
+from ted_client.endpoints import Calls, JobFilter
+from ted_client.flow import Facts, place
 from ted_client.job import AsyncJob, ignore
-from ted_client.retrying import PATIENCE, Patience, Service
+from ted_client.retry import PATIENCE, Patience, Service
+from ted_client.transport import AsyncLine
 
 
 class AsyncClient(AsyncRegistry):

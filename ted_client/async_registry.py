@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from ted_client.calls import Calls, said
-from ted_client.driving import AsyncLine
-from ted_client.exchange import Facts, place
+from ted_client.endpoints import Calls, said
+from ted_client.flow import Facts, place
+from ted_client.transport import AsyncLine
 
 
 class AsyncRegistry:

@@ -10,14 +10,14 @@ from types import TracebackType
 import httpx
 from rich.console import Console
 
-from ted_client import showing
-from ted_client.calls import Calls, JobFilter
-from ted_client.driving import Line
+from ted_client import progress as showing
+from ted_client.endpoints import Calls, JobFilter
 from ted_client.errors import ServiceUnreachable
-from ted_client.exchange import Facts, place
+from ted_client.flow import Facts, place
 from ted_client.job import Job, ignore
 from ted_client.registry import Registry
-from ted_client.retrying import PATIENCE, Patience, Service
+from ted_client.retry import PATIENCE, Patience, Service
+from ted_client.transport import Line
 
 CONNECTION = "connection.json"
 

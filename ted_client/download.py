@@ -13,9 +13,9 @@ from urllib.parse import urljoin
 import httpx
 
 from ted_client.errors import ClientError, DownloadBroken, NotSaved, ServiceUnreachable, TedApiError, retry_after
-from ted_client.exchange import Call, Do, Head, Open, Pause, Read, Request, rest
+from ted_client.flow import Call, Do, Head, Open, Pause, Read, Request, rest
 from ted_client.partial import Partial
-from ted_client.retrying import FIRST_ERROR, HOPELESS, PASSING, Service, Spell
+from ted_client.retry import FIRST_ERROR, HOPELESS, PASSING, Service, Spell
 
 OK, PARTIAL_CONTENT, ELSEWHERE, BEHIND_THE_END = 200, 206, (302, 307), 416
 INTERNAL_ERROR = 500

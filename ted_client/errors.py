@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from ted_client.exchange import Answer, Facts
+from ted_client.flow import Answer, Facts
 
 REQUEST = "urn:ted:request:"
 

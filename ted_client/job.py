@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ted_client.errors import Detached, JobNotSucceeded
-from ted_client.exchange import Facts
+from ted_client.flow import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

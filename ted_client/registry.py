@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from ted_client.calls import Calls, said
-from ted_client.driving import Line
-from ted_client.exchange import Facts, place
+from ted_client.endpoints import Calls, said
+from ted_client.flow import Facts, place
+from ted_client.transport import Line
 
 
 class Registry:

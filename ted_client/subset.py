@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ted_core.manifest import read
+from ted_core.results.manifest import read
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset, Subset

@@ -20,7 +20,7 @@ class TaskFamily:
     base: str
     """TED's own task whose inputs and targets it takes, such as ``tabular-classification``."""
     task: str
-    """``module:attribute`` of its ``ted_core.tasks.Task``; imported only where torch is at hand."""
+    """``module:attribute`` of its ``ted_core.training.objectives.Task``; imported only where torch is at hand."""
 
 
 @cache

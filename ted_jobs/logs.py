@@ -6,7 +6,7 @@ import sys
 
 import structlog
 
-from ted_jobs.key_text import LOOKS_LIKE_A_KEY
+from ted_jobs.api_keys.text import LOOKS_LIKE_A_KEY
 
 SECRETS = re.compile(rf"{LOOKS_LIKE_A_KEY.pattern}|whsec_[0-9A-Za-z+/_=-]{{16,}}")
 RENDER = structlog.processors.JSONRenderer()

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from ted_jobs.database import now, reading, writing
+from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.tables import registrations
 from ted_jobs.errors import NameTaken, NotRegistered, TooManyNames
-from ted_jobs.job import Json
-from ted_jobs.tables import registrations
+from ted_jobs.jobs.models import Json
 
 Kind = Literal["dataset", "proxy"]
 PREFIXES: Mapping[Kind, str] = {"dataset": "ds", "proxy": "px"}

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ted_core.datasets.location import roots_in
-from ted_core.datasets.source import Root
-from ted_core.objects import ObjectUri, is_object_uri
-from ted_jobs.targets import Reach
+from ted_core.datasets.sources.base import Root
+from ted_core.datasets.sources.uri import roots_in
+from ted_core.storage.object_store import ObjectUri, is_object_uri
+from ted_jobs.webhooks.targets import Reach
 
 
 def half_of_the_memory() -> int:

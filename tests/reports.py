@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from ted_core.provenance import CandidateFacts, ProxyFacts, QChoice
-from ted_core.report import (
+from ted_core.results.provenance import CandidateFacts, ProxyFacts, QChoice
+from ted_core.results.report import (
     Histogram,
     PhaseSeconds,
     Report,

@@ -11,11 +11,11 @@ from celery.signals import worker_shutting_down
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from ted_jobs import orphans
-from ted_jobs.database import connect
+from ted_jobs.db.engine import connect
+from ted_jobs.files import garbage
+from ted_jobs.files.listing import Folder
 from ted_jobs.logs import configure
-from ted_jobs.places import Folder
-from ted_jobs.queue import QUEUE, celery_app
+from ted_jobs.queue.celery import QUEUE, celery_app
 from ted_jobs.settings import Settings
 from worker.tasks import register
 
@@ -48,8 +48,8 @@ def clear_work(settings: Settings) -> None:
     engine = connect(settings.database)  # not the pool of the process that is forked later
     try:
         work = Folder(settings.work)
-        for names in orphans.job_folders(work):
-            orphans.clear(engine, work, names, wanted=orphans.in_work, kept_seconds=0)
+        for names in garbage.job_folders(work):
+            garbage.clear(engine, work, names, wanted=garbage.in_work, kept_seconds=0)
     except DBAPIError as error:
         log.warning("work folder not cleared", error=str(error))
     finally:

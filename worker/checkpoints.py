@@ -7,14 +7,14 @@ from pathlib import Path
 import structlog
 import torch
 
-from ted_core import checkpoint
-from ted_core.caching import key_of
-from ted_core.checkpoint import Checkpoint, State
 from ted_core.errors import CheckpointUnusable, StorageFull
-from ted_core.report import ReportRound
-from ted_core.report_writer import RoundLog
+from ted_core.results.report import ReportRound
+from ted_core.results.report_builder import RoundLog
+from ted_core.storage import checkpoint
+from ted_core.storage.checkpoint import Checkpoint, State
+from ted_core.storage.content_cache import key_of
 from worker.messages import Assignment, Checkpointed, Resumed
-from worker.origin import versions
+from worker.provenance_builder import versions
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
 
-from ted_jobs.database import is_away
+from ted_jobs.db.engine import is_away
 from ted_jobs.errors import LeaseLost
-from ted_jobs.leases import Claim, Leases, Order
+from ted_jobs.jobs.leases import Claim, Leases, Order
 
 log = structlog.get_logger()
 

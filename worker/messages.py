@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from ted_core.datasets.source import Root
+from ted_core.datasets.sources.base import Root
 from ted_core.errors import TedError
-from ted_core.rounds import Round
-from ted_jobs.spec import JobSpec
+from ted_core.selection.rounds import Round
+from ted_jobs.jobs.spec import JobSpec
 
 
 class _Message(BaseModel):

@@ -12,28 +12,28 @@ from threading import Thread
 
 import torch
 
-from ted_core import report_writer
-from ted_core.caching import trim
-from ted_core.ceiling import limit_memory
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load
-from ted_core.decisions import Decisions
 from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
-from ted_core.features import prepared
-from ted_core.manifest_writer import write
 from ted_core.proxies import Training
-from ted_core.proxies.models import located, model_digest, unpacked
-from ted_core.pruning import prune
-from ted_core.report import PhaseSeconds
-from ted_core.report_writer import RoundLog
-from ted_core.rounds import Round, Step
-from ted_core.selection import decisions
-from ted_core.untrained import untrained
+from ted_core.proxies.model_files import located, model_digest, unpacked
+from ted_core.results import report_builder
+from ted_core.results.decisions import Decisions
+from ted_core.results.explain import decisions
+from ted_core.results.manifest_writer import write
+from ted_core.results.report import PhaseSeconds
+from ted_core.results.report_builder import RoundLog
+from ted_core.selection.base_model import untrained
+from ted_core.selection.prune import prune
+from ted_core.selection.rounds import Round, Step
+from ted_core.storage.content_cache import trim
+from ted_core.storage.rlimit import limit_memory
+from ted_core.training.features import prepared
 from worker.checkpoints import Checkpoints, run_of
 from worker.device import resolve
+from worker.eta import Pace
 from worker.messages import Assignment, Failed, Progress, RoundDone, Said, Staged
-from worker.origin import Origin
-from worker.pace import Pace
-from worker.stopwatch import Stopwatch
+from worker.phase_timer import Stopwatch
+from worker.provenance_builder import Origin
 
 Report = Callable[[Said], None]
 SIGNS_OF_TOO_LITTLE = ("DefaultCPUAllocator", "can't start new thread", "could not create a primitive")
@@ -109,11 +109,11 @@ def _written(origin: Origin, decided: Decisions, log: RoundLog, stopwatch: Stopw
     with stopwatch.timing("writing"):
         written = write(folder, decided, provenance=origin.provenance())
     seconds = PhaseSeconds(**stopwatch.seconds)
-    found = report_writer.compiled(decided, log, metadata=written.metadata, seconds=seconds)
+    found = report_builder.compiled(decided, log, metadata=written.metadata, seconds=seconds)
     return Staged(
         manifest=written.manifest,
         decisions=written.decisions,
-        report=report_writer.write(folder, found),
+        report=report_builder.write(folder, found),
         result=origin.result(written.metadata) | {"seconds": stopwatch.seconds},
     )
 

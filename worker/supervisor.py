@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from ted_core.errors import OutOfMemory, StorageFull, StoreRefused, StoreUnavailable, TedError
-from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.checkpoints import Checkpoints
 from ted_jobs.errors import LeaseLost, RunnerCrashed, RunnerKilled
-from ted_jobs.job import Artifact, Job, JobError
-from ted_jobs.leases import Claim, Leases, Order
+from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Claim, Leases, Order
+from ted_jobs.jobs.models import Artifact, Job, JobError
 from ted_jobs.settings import Settings
 from worker.child import Child, running
 from worker.lease import Lease

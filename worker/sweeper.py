@@ -16,12 +16,12 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError as DatabaseError
 
-from ted_jobs import upkeep
-from ted_jobs.database import connect
+from ted_jobs.db.engine import connect
+from ted_jobs.jobs import maintenance
 from ted_jobs.logs import configure
 from ted_jobs.settings import Settings
-from worker.chores import Chore, chores
-from worker.deliveries import delivering
+from worker.maintenance_tasks import Chore, chores
+from worker.webhook_sender import delivering
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ LEADERSHIP_SECONDS = 5.0
 
 def sweep(engine: Engine, *, todo: Mapping[str, Chore], holder: str) -> None:
     """Do every chore once, if this process leads. A chore that fails is tried again in the next sweep."""
-    if not upkeep.lead(engine, ROLE, holder=holder, seconds=LEADERSHIP_SECONDS):
+    if not maintenance.lead(engine, ROLE, holder=holder, seconds=LEADERSHIP_SECONDS):
         return
     for name, chore in todo.items():
         try:
@@ -59,7 +59,7 @@ def run(settings: Settings, *, stop: Event) -> None:
                 log.warning("database does not answer", error=str(error.orig))
             stop.wait(settings.sweep_seconds)
         with suppress(DatabaseError):
-            upkeep.resign(engine, ROLE, holder=holder)
+            maintenance.resign(engine, ROLE, holder=holder)
 
 
 def main() -> None:

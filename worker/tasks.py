@@ -13,14 +13,14 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
-from ted_jobs.buckets import store_of
-from ted_jobs.database import writing
-from ted_jobs.job import Job
-from ted_jobs.leases import Leases
-from ted_jobs.queue import PRUNE
+from ted_jobs.db.engine import writing
+from ted_jobs.files.object_store import store_of
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.models import Job
+from ted_jobs.jobs.status import JobStatus
+from ted_jobs.metrics.counters import FENCED, PHASE_SECONDS, PHASES, tally
+from ted_jobs.queue.celery import PRUNE
 from ted_jobs.settings import Settings
-from ted_jobs.status import JobStatus
-from ted_jobs.tallies import FENCED, PHASE_SECONDS, PHASES, tally
 from worker.supervisor import Supervisor
 
 LONGEST_PAUSE, POLL_SECONDS = 60.0, 0.1

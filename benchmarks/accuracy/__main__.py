@@ -5,10 +5,10 @@ import sys
 
 from rich.console import Console
 
-from benchmarks import command
 from benchmarks.accuracy.cells import Grid, unfinished
 from benchmarks.accuracy.methods import METHODS
 from benchmarks.accuracy.running import BUDGETS, run
+from benchmarks.harness import command
 
 KEPT = (0.8, 0.7, 0.6, 0.5, 0.3, 0.1)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmarks import storage
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.ground import Setting
+from benchmarks.harness import storage
 
 FULL = "full"
 

@@ -11,8 +11,8 @@ from benchmarks.accuracy.rivals import RIVALS
 from benchmarks.fresh import Rows
 from benchmarks.ground import Ground, Select, Selection, Timed, timed
 from ted_core.plan import PruningPlan
-from ted_core.pruning import prune
-from ted_core.rounds import Round
+from ted_core.selection.prune import prune
+from ted_core.selection.rounds import Round
 
 DYNAMIC, PASSES = 904, 905
 """What randomness is for; part of every seed, so that no two uses share a stream."""

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Bool
 
 from benchmarks.ground import Ground, Select, Selection, Timed
-from ted_core.baselines.ccs import aum_score, ccs_rows
-from ted_core.baselines.dual import dual_rows, dual_score
-from ted_core.baselines.early import EarlyScores
-from ted_core.baselines.forgetting import forgetting_score
-from ted_core.baselines.outcome import highest_rows
-from ted_core.observation import dual_epochs
+from ted_core.selection.baselines.ccs import aum_score, ccs_rows
+from ted_core.selection.baselines.common import highest_rows
+from ted_core.selection.baselines.dual import dual_rows, dual_score
+from ted_core.selection.baselines.early import EarlyScores
+from ted_core.selection.baselines.forgetting import forgetting_score
+from ted_core.selection.training_dynamics import dual_epochs
 
 
 def el2n(ground: Ground, kept: float) -> Selection:

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow.parquet
 from sklearn.metrics import roc_auc_score
 
-from benchmarks import machine, storage, workers
 from benchmarks.accuracy.cells import FULL, RESULT, Cell, grouped, unfinished
 from benchmarks.accuracy.methods import METHODS
 from benchmarks.fresh import Judged, judged
 from benchmarks.ground import Folders, Ground, Selection, ground_of
+from benchmarks.harness import machine, storage, workers
 
 BUDGETS: Mapping[str, Callable[[int, int, int, int], int]] = {
     "epochs": lambda epochs, _, __, ___: epochs,

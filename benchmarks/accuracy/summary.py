@@ -8,7 +8,7 @@ from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.tables import FIXED, SELECTORS, TED
 from benchmarks.datasets import BENCHMARKS
-from benchmarks.markdown import PERCENT, table
+from benchmarks.harness.markdown import PERCENT, table
 from benchmarks.verdicts import CONFIDENCE, Interval
 
 

@@ -7,7 +7,7 @@ from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.methods import METHODS
 from benchmarks.datasets import BENCHMARKS
-from benchmarks.markdown import NOTHING, PERCENT, folded, number, percent, points, table
+from benchmarks.harness.markdown import NOTHING, PERCENT, folded, number, percent, points, table
 from benchmarks.verdicts import Interval
 
 TED = "ted"

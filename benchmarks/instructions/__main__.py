@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from benchmarks import machine, storage
 from benchmarks.fresh import training_seed
 from benchmarks.ground import timed
+from benchmarks.harness import machine, storage
 from benchmarks.instructions.lesson import Lesson, losses, read, untrained
 from benchmarks.instructions.methods import METHODS
 from benchmarks.instructions.tables import FOLDER, FOUND, UNTRAINED
 from ted_core.proxies import ProxySpec
-from ted_core.training import fit
+from ted_core.training.trainer import fit
 
 
 def judged(lesson: Lesson, method: str) -> dict[str, Any]:

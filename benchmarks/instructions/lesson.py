@@ -11,15 +11,14 @@ import pyarrow as pa
 import torch
 from jaxtyping import Float, Float32
 
-from ted_core.batches import measured
 from ted_core.datasets import Dialogues, Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
 from ted_core.proxies.build import build
-from ted_core.pruning import prune
-from ted_core.rounds import Round
-from ted_core.tables import table_of
-from ted_core.training import Trainee
+from ted_core.selection.prune import prune
+from ted_core.selection.rounds import Round
+from ted_core.training.batches import measured
+from ted_core.training.trainer import Trainee, table_of
 
 FILE = "alpaca_9k/random_9k.json"
 DRAW = 909

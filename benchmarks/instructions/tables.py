@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import storage
+from benchmarks.harness import storage
+from benchmarks.harness.markdown import spread, table
 from benchmarks.instructions.methods import METHODS
-from benchmarks.markdown import spread, table
 from benchmarks.verdicts import difference
 
 FOLDER = "instructions"

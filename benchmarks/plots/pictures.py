@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from benchmarks import storage
 from benchmarks.ground import Folders, Setting, ground_of
+from benchmarks.harness import storage
 from benchmarks.plots.style import ACCENT, PRUNED, STYLE
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.pruning import prune
+from ted_core.selection.prune import prune
 
 KEEP_RATIO = 0.3
 MEASURED = ("retained", "score", "internal_generalization")

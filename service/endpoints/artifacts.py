@@ -6,15 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.documentation import NOT_MODIFIED, PARQUET_FILE, answers, problems
-from service.download import Wanted, respond
-from service.parameters import IfNoneMatch, JobId
-from service.visit import Keyed, Visit
+from service.apidoc.document import NOT_MODIFIED, PARQUET_FILE, answers, problems
+from service.http.file_response import Wanted, respond
+from service.http.parameters import IfNoneMatch, JobId
+from service.http.request import Keyed, Visit
 from ted_core.errors import TooFewRowsKept
-from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.job import Artifact
-from ted_jobs.recuts import Recuts
-from ted_jobs.store import JobStore
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.recuts import Recuts
+from ted_jobs.jobs.models import Artifact
+from ted_jobs.jobs.store import JobStore
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"], route_class=Keyed)
 

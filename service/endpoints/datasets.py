@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service import registry_schemas as schemas
-from service.bodies import answer, parsed
-from service.documentation import answers, json_body, problems
-from service.parameters import JsonBody
-from service.visit import Keyed, Visit
+from service.apidoc.document import answers, json_body, problems
+from service.http.bodies import answer, parsed
+from service.http.parameters import JsonBody
+from service.http.request import Keyed, Visit
+from service.schemas import registry as schemas
 from ted_core.datasets import inspect
 from ted_core.errors import TedError
 

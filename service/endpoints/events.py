@@ -7,15 +7,15 @@ from typing import Annotated, Any, Protocol
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service import schemas
-from service.bodies import JSON, answer
-from service.documentation import EVENT_STREAM, answers, problems
-from service.event_stream import MEDIA_TYPE, EventStream, EventStreams
-from service.negotiation import preferred
-from service.parameters import JobId
-from service.visit import Keyed, Visit
-from ted_jobs.job import Event
-from ted_jobs.store import JobStore
+from service.apidoc.document import EVENT_STREAM, answers, problems
+from service.http.bodies import JSON, answer
+from service.http.event_stream import MEDIA_TYPE, EventStream, EventStreams
+from service.http.negotiation import preferred
+from service.http.parameters import JobId
+from service.http.request import Keyed, Visit
+from service.schemas import jobs
+from ted_jobs.jobs.models import Event
+from ted_jobs.jobs.store import JobStore
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=Keyed)
 
@@ -64,9 +64,9 @@ class Story:
     def page(self) -> Response:
         """A page as JSON, and where the next one begins."""
         events = self._read(self.wanted.after, limit=self.wanted.limit + 1)
-        data = [schemas.Event.of(event) for event in events[: self.wanted.limit]]
+        data = [jobs.Event.of(event) for event in events[: self.wanted.limit]]
         last = data[-1].sequence if data else self.wanted.after
-        page = schemas.EventList(data=data, has_more=len(events) > self.wanted.limit, next=last)
+        page = jobs.EventList(data=data, has_more=len(events) > self.wanted.limit, next=last)
         return answer(page, headers={"Vary": "Accept"})
 
     def stream(self) -> Response:
@@ -99,7 +99,7 @@ async def _story(
 
 @router.get(
     "/events",
-    response_model=schemas.EventList,
+    response_model=jobs.EventList,
     operation_id="list_job_events",
     summary="List what has happened to a job, or listen to it",
     responses=DOCUMENTED,

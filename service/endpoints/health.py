@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from service.documentation import problems
-from service.schemas import Health, Readiness
-from service.visit import Call, Open
+from service.apidoc.document import problems
+from service.http.request import Call, Open
+from service.schemas.jobs import Health, Readiness
 
 router = APIRouter(tags=["health"], route_class=Open)
 

@@ -7,11 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from service import schemas
-from service.bodies import answer
-from service.conditional import is_known, quoted
-from service.desk import Handing
-from service.documentation import (
+from service.apidoc.document import (
     IF_NONE_MATCH,
     JOB_SPEC_BODY,
     LABELS,
@@ -21,16 +17,20 @@ from service.documentation import (
     parameters,
     problems,
 )
-from service.estimate import Estimate
-from service.listing import JobFilter
-from service.parameters import JobId, json_body
-from service.visit import Keyed, Visit
-from service.waiting import Patience, patience
-from ted_jobs import removal
+from service.http.bodies import answer
+from service.http.conditional import is_known, quoted
+from service.http.parameters import JobId, json_body
+from service.http.prefer_wait import Patience, patience
+from service.http.request import Keyed, Visit
+from service.jobs.desk import Handing
+from service.jobs.estimate import Estimate
+from service.jobs.filter import JobFilter
+from service.schemas import jobs as schemas
 from ted_jobs.errors import JobNotFound
-from ted_jobs.job import Job
-from ted_jobs.listing import cursor
-from ted_jobs.store import JobStore, Submission
+from ted_jobs.jobs import deletion
+from ted_jobs.jobs.filter import cursor
+from ted_jobs.jobs.models import Job
+from ted_jobs.jobs.store import JobStore, Submission
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=Keyed)
@@ -215,5 +215,5 @@ def delete_job(visit: Visit, job_id: JobId) -> Response:
 
     Its Idempotency-Key goes too: sending the submission again stores a new job.
     """
-    removal.remove(visit.parts.store.engine, visit.parts.artifacts, job_id, tenant=visit.tenant)
+    deletion.remove(visit.parts.store.engine, visit.parts.artifacts, job_id, tenant=visit.tenant)
     return Response(status_code=204)

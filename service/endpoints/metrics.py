@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
-from service.documentation import METRICS, answers, problems
-from service.errors import MetricsNotShown
+from service.apidoc.document import METRICS, answers, problems
+from service.http.errors import MetricsNotShown
+from service.http.negotiation import preferred
+from service.http.request import Call, Open
 from service.metrics import FORMS, Exhibit
-from service.negotiation import preferred
-from service.visit import Call, Open
-from ted_jobs.census import census
+from ted_jobs.metrics.snapshot import census
 
 router = APIRouter(tags=["health"], route_class=Open)
 

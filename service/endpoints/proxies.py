@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from service import registry_schemas as schemas
-from service.bodies import answer, parsed
-from service.documentation import answers, json_body, problems
-from service.parameters import JsonBody
-from service.visit import Keyed, Visit
+from service.apidoc.document import answers, json_body, problems
+from service.http.bodies import answer, parsed
+from service.http.parameters import JsonBody
+from service.http.request import Keyed, Visit
+from service.schemas import registry as schemas
 from ted_core.plugins import installed
-from ted_core.proxies.models import located
+from ted_core.proxies.model_files import located
 from ted_core.proxies.spec import FAMILIES
 from ted_jobs.errors import NameTaken
 from ted_jobs.registry import MOST_NAMES

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from service import report_page
-from service.conditional import identity, is_known
-from service.documentation import NOT_MODIFIED, PAGE, answers, problems
-from service.errors import NoReport
-from service.negotiation import preferred
-from service.parameters import IfNoneMatch, JobId
-from service.visit import Keyed, Visit
-from ted_core.report import Report
+from service.apidoc.document import NOT_MODIFIED, PAGE, answers, problems
+from service.http.conditional import identity, is_known
+from service.http.errors import NoReport
+from service.http.negotiation import preferred
+from service.http.parameters import IfNoneMatch, JobId
+from service.http.request import Keyed, Visit
+from ted_core.results.report import Report
 from ted_jobs.errors import ArtifactNotReady
-from ted_jobs.job import Artifact
-from ted_jobs.status import JobStatus
+from ted_jobs.jobs.models import Artifact
+from ted_jobs.jobs.status import JobStatus
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"], route_class=Keyed)
 

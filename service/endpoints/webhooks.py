@@ -7,16 +7,16 @@ import structlog
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service import webhook_schemas as schemas
-from service.bodies import answer, parsed
-from service.documentation import answers, json_body, problems
-from service.parameters import JsonBody
-from service.visit import Keyed, Visit
-from ted_jobs.deliveries import DeliveryStatus
+from service.apidoc.document import answers, json_body, problems
+from service.http.bodies import answer, parsed
+from service.http.parameters import JsonBody
+from service.http.request import Keyed, Visit
+from service.schemas import webhooks as schemas
 from ted_jobs.errors import DeliveryNotFound, WebhookNotFound
 from ted_jobs.settings import Settings
-from ted_jobs.targets import Target, addresses
-from ted_jobs.webhooks import Webhooks
+from ted_jobs.webhooks.deliveries import DeliveryStatus
+from ted_jobs.webhooks.store import Webhooks
+from ted_jobs.webhooks.targets import Target, addresses
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=Keyed)

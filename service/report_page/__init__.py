@@ -6,7 +6,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service.report_page import charts, parts, words
-from ted_core.report import Report
+from ted_core.results.report import Report
 
 CONTROLS = re.compile(r"[\x01-\x08\x0b-\x1f\x7f-\x9f]")
 """What HTML knows no use for, and a terminal that the page is printed to may obey."""

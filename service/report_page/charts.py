@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from service.report_page.colours import colour, place
 from service.report_page.scales import Scale, Tick
-from ted_core.provenance import CandidateFacts
-from ted_core.report import Histogram, Report, ReportRound
+from ted_core.results.provenance import CandidateFacts
+from ted_core.results.report import Histogram, Report, ReportRound
 
 WIDTH, LEFT, RIGHT = 480.0, 46.0, 12.0
 HISTOGRAM_TOP, HISTOGRAM_BOTTOM = 12.0, 178.0

@@ -1,6 +1,6 @@
 """One colour for each reason, the same wherever it is drawn."""
 
-from ted_core.decisions import Reason
+from ted_core.results.decisions import Reason
 
 COLOURS = {
     Reason.KEPT.phrase: "kept",

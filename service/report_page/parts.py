@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.report_page.colours import colour, place
-from ted_core.distance import turning_point
-from ted_core.report import Report, ReportClass, ReportGain
+from ted_core.results.report import Report, ReportClass, ReportGain
+from ted_core.selection.scores import turning_point
 
 ALL_CLASSES, ENDS = 40, 15
 """So many classes are all shown; of more, so many that kept the least and as many that kept the most."""

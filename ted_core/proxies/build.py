@@ -8,7 +8,7 @@ from torch import nn
 
 from ted_core.datasets import Samples
 from ted_core.errors import ProxyMismatch
-from ted_core.proxies.models import folder_of
+from ted_core.proxies.model_files import folder_of
 from ted_core.proxies.spec import ProxySpec, family_of
 
 

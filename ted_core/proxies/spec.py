@@ -34,7 +34,7 @@ class ProxyFamily:
 FAMILIES: dict[str, ProxyFamily] = {
     "mlp": ProxyFamily(
         takes=frozenset({"vector", "image"}),
-        builder="ted_core.proxies.mlp:mlp",
+        builder="ted_core.proxies.networks:mlp",
         optimizer="adamw",
         epochs=12,
         batch_size=128,
@@ -44,7 +44,7 @@ FAMILIES: dict[str, ProxyFamily] = {
     ),
     "cnn": ProxyFamily(
         takes=frozenset({"image"}),
-        builder="ted_core.proxies.cnn:cnn",
+        builder="ted_core.proxies.networks:cnn",
         optimizer="adamw",
         epochs=12,
         batch_size=128,
@@ -54,7 +54,7 @@ FAMILIES: dict[str, ProxyFamily] = {
     ),
     "resnet18": ProxyFamily(
         takes=frozenset({"image"}),
-        builder="ted_core.proxies.resnet:resnet18",
+        builder="ted_core.proxies.networks:resnet18",
         optimizer="sgd",
         epochs=30,
         batch_size=128,
@@ -64,18 +64,18 @@ FAMILIES: dict[str, ProxyFamily] = {
     ),
     "frozen-encoder": ProxyFamily(
         takes=frozenset({"text", "image", "vector"}),
-        builder="ted_core.proxies.mlp:mlp",
+        builder="ted_core.proxies.networks:mlp",
         optimizer="adamw",
         epochs=12,
         batch_size=128,
         learning_rate=2e-3,
         weight_decay=1e-2,
         model="minilm",
-        features="ted_core.text.frozen:features",
+        features="ted_core.training.frozen_features:features",
     ),
     "encoder": ProxyFamily(
         takes=frozenset({"text"}),
-        builder="ted_core.text.encoder:encoder",
+        builder="ted_core.proxies.pretrained.encoder:encoder",
         optimizer="adamw",
         epochs=3,
         batch_size=32,
@@ -85,7 +85,7 @@ FAMILIES: dict[str, ProxyFamily] = {
     ),
     "lora": ProxyFamily(
         takes=frozenset({"dialogue"}),
-        builder="ted_core.text.lora:adapter",
+        builder="ted_core.proxies.pretrained.lora:adapter",
         optimizer="adamw",
         epochs=3,
         batch_size=16,

@@ -17,7 +17,7 @@ from benchmarks.accuracy.rivals import RIVALS
 from benchmarks.accuracy.running import BUDGETS, finish
 from benchmarks.ground import Folders, Ground, Setting, ground_of
 from ted_core.plan import PruningPlan
-from ted_core.pruning import prune
+from ted_core.selection.prune import prune
 
 ROOT = Path(__file__).parents[2]
 KEPT = 0.4

@@ -7,11 +7,11 @@ import pytest
 
 from benchmarks.datasets import digits
 from benchmarks.fresh import judged, predictions, trained, training_seed
-from ted_core.observation import INITIALIZATION
 from ted_core.proxies import ProxySpec
 from ted_core.proxies.build import build, weights_digest
-from ted_core.training import fit
-from ted_core.twins import initial_seeds
+from ted_core.selection.training_dynamics import INITIALIZATION
+from ted_core.selection.twins import initial_seeds
+from ted_core.training.trainer import fit
 
 TRAIN, TEST = digits(Path(), Path())
 PROXY = ProxySpec(name="mlp", epochs=3).resolved()

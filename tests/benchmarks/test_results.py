@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import storage
 from benchmarks.accuracy.cells import RESULT, Cell
 from benchmarks.accuracy.experiments import Experiment, experiments_in
 from benchmarks.accuracy.summary import summary
 from benchmarks.accuracy.tables import accuracies, beyond, costs, further, section, verdicts
 from benchmarks.ground import Setting
+from benchmarks.harness import storage
 from benchmarks.results import document
 
 ACCURACIES = {

@@ -10,7 +10,7 @@ from benchmarks.datasets import digits
 from benchmarks.vectorized import Run, fit_together, in_groups
 from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, Training
-from ted_core.training import fit
+from ted_core.training.trainer import fit
 from tests.ted_core import examples
 
 TRAIN, TEST = digits(Path(), Path())

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine
 
-from tests.databases import migrated
 from tests.faults.cluster import Cluster, postgresql
 from tests.faults.driver import Body, Driver
 from tests.faults.faults import ROUNDS, SEEDS, Scene
@@ -20,7 +19,8 @@ from tests.faults.ledger import LEDGER
 from tests.faults.matrix import BOTH, Row
 from tests.faults.service import Service, serving
 from tests.faults.verdict import Golden, stories
-from tests.households import until
+from tests.servers.databases import migrated
+from tests.servers.stacks import until
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

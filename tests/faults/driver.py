@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ted_client import Client, TedApiError
 from ted_client.errors import ServiceUnreachable
-from ted_client.retrying import AT_ONCE
+from ted_client.retry import AT_ONCE
 
 PATIENCE_SECONDS = 90
 RETRY_SECONDS = 0.1

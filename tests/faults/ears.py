@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, select
 from standardwebhooks import WebhookVerificationError
 
-from ted_jobs.database import reading
-from ted_jobs.deliveries import DeliveryStatus
-from ted_jobs.status import TERMINAL
-from ted_jobs.tables import deliveries
-from ted_jobs.webhooks import Webhook, Webhooks
-from tests.receivers import Answer, Received, Receiver, in_turn, receiving
+from ted_jobs.db.engine import reading
+from ted_jobs.db.tables import deliveries
+from ted_jobs.jobs.status import TERMINAL
+from ted_jobs.webhooks.deliveries import DeliveryStatus
+from ted_jobs.webhooks.store import Webhook, Webhooks
+from tests.servers.webhook_receivers import Answer, Received, Receiver, in_turn, receiving
 
 ENDS = tuple(f"job.{status}" for status in sorted(TERMINAL))
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import psutil
 from sqlalchemy import Engine, select
 
-from ted_jobs.database import reading, writing
-from ted_jobs.queue import celery_app, ring
-from ted_jobs.tables import checkpoints
+from ted_jobs.db.engine import reading, writing
+from ted_jobs.db.tables import checkpoints
+from ted_jobs.queue.celery import celery_app, ring
 from tests.faults.cluster import Cluster
 from tests.faults.driver import Driver, Promise
 from tests.faults.service import HEARTBEAT, LEASE, Service
 from tests.faults.verdict import stories, unfinished
-from tests.households import until
+from tests.servers.stacks import until
 
 SEEDS = (0, 1)
 """Of a job that runs and one that waits; a fault that concerns only running jobs submits the first."""

@@ -26,7 +26,7 @@ from tests.faults.faults import (
 )
 from tests.faults.points import CLAIMED, SENT
 from tests.faults.service import ATTEMPT
-from tests.receivers import TAKEN_IN, Answer, after, dripping, endless, reset, status
+from tests.servers.webhook_receivers import TAKEN_IN, Answer, after, dripping, endless, reset, status
 
 BOTH, SQLITE, POSTGRESQL = ("sqlite", "postgresql"), ("sqlite",), ("postgresql",)
 

@@ -30,24 +30,24 @@ class Point:
 
 POINTS = {
     "service": (
-        Point("before the submission commits", "before", "ted_jobs.store:JobStore.submit"),
-        Point("after the submission commits", "after", "ted_jobs.store:JobStore.submit"),
+        Point("before the submission commits", "before", "ted_jobs.jobs.store:JobStore.submit"),
+        Point("after the submission commits", "after", "ted_jobs.jobs.store:JobStore.submit"),
     ),
     "worker.sweeper": (
-        Point("hint sent, not yet recorded", "after", "ted_jobs.queue:ring"),
-        Point("while it reaps", "before", "ted_jobs.upkeep:end_attempt"),
-        Point(CLAIMED, "before", "worker.pinned:post"),
-        Point(SENT, "after", "worker.pinned:post"),
+        Point("hint sent, not yet recorded", "after", "ted_jobs.queue.celery:ring"),
+        Point("while it reaps", "before", "ted_jobs.jobs.maintenance:end_attempt"),
+        Point(CLAIMED, "before", "worker.pinned_http:post"),
+        Point(SENT, "after", "worker.pinned_http:post"),
     ),
     "worker": (
         Point("after claim", "before", "worker.supervisor:Supervisor.run"),
         Point("before rename", "after", "shutil:copyfile", given="manifest.parquet.partial"),
-        Point("after rename", "before", "ted_jobs.leases:Leases.finish"),
-        Point("after commit", "after", "ted_jobs.leases:Leases.finish"),
+        Point("after rename", "before", "ted_jobs.jobs.leases:Leases.finish"),
+        Point("after commit", "after", "ted_jobs.jobs.leases:Leases.finish"),
     ),
     "worker.runner": (
-        Point("mid-round", "before", "worker.pace:Pace.speed"),
-        Point("after a round", "after", "ted_core.report_writer:RoundLog.note"),
+        Point("mid-round", "before", "worker.eta:Pace.speed"),
+        Point("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
     ),
 }
 """By the module that the process runs."""

@@ -78,10 +78,10 @@ def _choose_runner() -> None:
 
 
 def _shorten_patience() -> None:
-    import_module("ted_jobs.outbox").FIRST_PATIENCE = float(os.environ[PATIENCE])
-    attempt, sending = float(os.environ[ATTEMPT_SECONDS]), import_module("worker.deliveries")
+    import_module("ted_jobs.queue.outbox").FIRST_PATIENCE = float(os.environ[PATIENCE])
+    attempt, sending = float(os.environ[ATTEMPT_SECONDS]), import_module("worker.webhook_sender")
     sending.ATTEMPT_SECONDS, sending.SCHEDULE = attempt, [attempt / 2] * len(sending.SCHEDULE)
-    import_module("ted_jobs.deliveries").CLAIM_SECONDS = 3 * attempt
+    import_module("ted_jobs.webhooks.deliveries").CLAIM_SECONDS = 3 * attempt
 
 
 PREPARATIONS = {"worker": _choose_runner, "worker.sweeper": _shorten_patience}

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import psutil
 
-from ted_client import broker
-from ted_jobs.queue import celery_app
+from ted_cli.local import broker
+from ted_jobs.queue.celery import celery_app
 from ted_jobs.settings import Settings
 from tests.faults import points
 from tests.faults.saboteur import ATTEMPT_SECONDS, CLOCK_SHIFT, PATIENCE, RUNNER
-from tests.households import until
+from tests.servers.stacks import until
 
 ROOT = Path(__file__).parents[2]
 LEASE, SWEEP, HEARTBEAT, GRACE, ATTEMPT = 2.0, 0.2, 0.3, 1.0, 1.0

@@ -14,7 +14,7 @@ from tests.faults.ledger import LEDGER
 from tests.faults.matrix import CONTENT
 from tests.faults.service import IDLE_RUNNER
 from tests.faults.verdict import judged
-from tests.households import until
+from tests.servers.stacks import until
 
 POSTS = int(os.environ.get("TED_FAULT_POSTS", "200"))
 JOBS = int(os.environ.get("TED_FAULT_JOBS", "60"))

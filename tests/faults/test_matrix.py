@@ -16,7 +16,7 @@ from tests.faults.ledger import LEDGER
 from tests.faults.matrix import CONTENT, MATRIX, Row
 from tests.faults.service import LEASE, SWEEP
 from tests.faults.verdict import Verdict, judged
-from tests.households import until
+from tests.servers.stacks import until
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from ted_core.content import sha256_of
-from ted_jobs.database import reading
-from ted_jobs.status import HELD, MOVES, JobStatus
-from ted_jobs.tables import artifacts, events, idempotency, jobs
+from ted_core.storage.digests import sha256_of
+from ted_jobs.db.engine import reading
+from ted_jobs.db.tables import artifacts, events, idempotency, jobs
+from ted_jobs.jobs.status import HELD, MOVES, JobStatus
 from tests.faults.driver import Promise
 from tests.faults.ears import Ear
 

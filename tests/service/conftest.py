@@ -14,14 +14,14 @@ from sqlalchemy import Engine, func, select
 from starlette.types import Receive, Send
 
 from service.app import create_app
-from ted_jobs.database import reading
-from ted_jobs.key_secret import key_secret
-from ted_jobs.keys import KeyStore
-from ted_jobs.leases import Leases
+from ted_jobs.api_keys.secret import key_secret
+from ted_jobs.api_keys.store import KeyStore
+from ted_jobs.db.engine import reading
+from ted_jobs.db.tables import events, idempotency, jobs, outbox
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.store import JobStore
-from ted_jobs.tables import events, idempotency, jobs, outbox
-from tests.databases import DATABASES, migrated
+from tests.servers.databases import DATABASES, migrated
 from tests.service import datasets
 
 Json = dict[str, Any]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ted_jobs.settings import Settings
-from tests.households import until
+from tests.servers.stacks import until
 
 
 class ApiProcess:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from ted_jobs.settings import Settings
-from tests.households import until
+from tests.servers.stacks import until
 from tests.service.conftest import Json
 
 

@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
 from service.app import create_app
-from ted_jobs.leases import Leases
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.store import JobStore
-from tests.databases import DATABASES, migrated
-from tests.households import until
+from tests.servers.databases import DATABASES, migrated
+from tests.servers.stacks import until
 from tests.service import datasets
 from tests.ted_client.scripted import KINDS, Make, blocking
 

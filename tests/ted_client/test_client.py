@@ -12,20 +12,20 @@ import pytest
 
 from ted_client import AsyncClient, Client, TedApiError
 from ted_client.errors import Detached
-from ted_client.exchange import Conversation, Open
+from ted_client.flow import Conversation, Open
 from ted_client.job import AsyncJob, Job
-from ted_client.retrying import AT_ONCE
-from ted_core.manifest import read
-from ted_core.provenance import Provenance
-from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.leases import Claim, Leases
+from ted_client.retry import AT_ONCE
+from ted_core.results.manifest import read
+from ted_core.results.provenance import Provenance
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.store import JobStore
-from tests.receivers import receiving
+from tests.servers.webhook_receivers import receiving
 from tests.ted_client.scripted import Make, Script, says, serving
-from tests.ted_core.test_recut import ROWS, Ranking
-from tests.ted_core.test_recut import dataset as dataset  # noqa: PLC0414 - a fixture
-from tests.ted_core.test_recut import provenance as provenance  # noqa: PLC0414 - a fixture
+from tests.ted_core.results.test_recut import ROWS, Ranking
+from tests.ted_core.results.test_recut import dataset as dataset  # noqa: PLC0414 - a fixture
+from tests.ted_core.results.test_recut import provenance as provenance  # noqa: PLC0414 - a fixture
 
 OPENAPI = Path(__file__).parents[2] / "openapi" / "openapi.json"
 FOR_MACHINES = {"health", "metrics", "describe_manifest", "describe_decisions"}

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_core.datasets import DatasetSummary
-from ted_jobs.leases import Leases
-from ted_jobs.spec import JobSpec
-from ted_jobs.store import JobStore
-from tests.databases import DATABASES, migrated
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.spec import JobSpec
+from ted_jobs.jobs.store import JobStore
+from tests.servers.databases import DATABASES, migrated
 
 SPEC = JobSpec.model_validate(
     {

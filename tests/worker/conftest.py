@@ -13,12 +13,12 @@ from sklearn.datasets import load_digits
 from sqlalchemy import Engine
 
 from ted_core.datasets import inspect
-from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.leases import Claim, Leases
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.jobs.spec import JobSpec
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.spec import JobSpec
-from ted_jobs.store import JobStore
-from tests.databases import migrated
+from tests.servers.databases import migrated
 from worker.supervisor import Supervisor
 
 

@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from ted_core.datasets import inspect
-from ted_core.report import Report
-from ted_jobs.job import Job
-from ted_jobs.leases import Leases
+from ted_core.results.report import Report
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.models import Job
+from ted_jobs.jobs.spec import JobSpec
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.spec import JobSpec
-from ted_jobs.store import JobStore
-from tests.ted_core.text.language_models import tiny_gguf
+from tests.ted_core.proxies.pretrained.language_models import tiny_gguf
 from worker import child
 from worker.supervisor import Supervisor
 

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from ted_core.datasets import inspect
-from ted_jobs.spec import JobSpec
+from ted_jobs.jobs.spec import JobSpec
 from worker.messages import Assignment
 
 MIB = 1 << 20

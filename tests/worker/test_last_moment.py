@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_core.errors import StorageFull
-from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.checkpoints import Checkpoints
 from ted_jobs.errors import ArtifactsRefused
-from ted_jobs.job import Artifact, Job, JobError
-from ted_jobs.leases import Claim, Leases
+from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.jobs.maintenance import reap_expired_leases
+from ted_jobs.jobs.models import Artifact, Job, JobError
+from ted_jobs.jobs.status import JobStatus
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.status import JobStatus
-from ted_jobs.store import JobStore
-from ted_jobs.upkeep import reap_expired_leases
 from worker.supervisor import Supervisor
 
 Claimed = Callable[..., Claim]

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
-from ted_jobs.checkpoints import Checkpoints
 from ted_jobs.errors import LeaseLost
-from ted_jobs.leases import Claim, Leases
-from ted_jobs.status import JobStatus
-from ted_jobs.store import JobStore
+from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.jobs.status import JobStatus
+from ted_jobs.jobs.store import JobStore
 from worker.lease import Lease
 from worker.supervisor import Supervisor
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from ted_core.report import Report
-from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.job import Job
-from ted_jobs.leases import Claim, Leases
+from ted_core.results.report import Report
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.jobs.models import Job
+from ted_jobs.jobs.status import JobStatus
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.status import JobStatus
-from ted_jobs.store import JobStore
 from worker.child import oom_kills
 from worker.supervisor import Supervisor
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pyarrow.parquet as pq
 import pytest
 
-from ted_core.manifest import read
-from ted_core.report import Report
+from ted_core.results.manifest import read
+from ted_core.results.report import Report
 from ted_jobs.errors import ArtifactNotReady
-from ted_jobs.leases import Claim
+from ted_jobs.jobs.leases import Claim
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.store import JobStore
 from worker.supervisor import Supervisor
 
 Claimed = Callable[..., Claim]

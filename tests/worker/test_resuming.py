@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_core.proxies import ProxySpec
-from ted_core.proxies.models import model_digest
-from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.checkpoints import Checkpoints
-from ted_jobs.job import Job
-from ted_jobs.leases import Claim, Leases
+from ted_core.proxies.model_files import model_digest
+from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.jobs.models import Job
+from ted_jobs.jobs.status import JobStatus
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.status import JobStatus
-from ted_jobs.store import JobStore
-from tests.households import until
+from tests.servers.stacks import until
 from tests.worker.test_supervisor import Background, runners
 from worker.checkpoints import run_of
 from worker.supervisor import Supervisor

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine
 
-from ted_core.manifest import read, verify
-from ted_jobs.artifacts import ArtifactStore
-from ted_jobs.job import Artifact, Job
-from ted_jobs.leases import Claim, Leases
+from ted_core.results.manifest import read, verify
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.jobs.maintenance import reap_expired_leases
+from ted_jobs.jobs.models import Artifact, Job
+from ted_jobs.jobs.status import JobStatus
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from ted_jobs.status import JobStatus
-from ted_jobs.store import JobStore
-from ted_jobs.upkeep import reap_expired_leases
-from tests.households import until
+from tests.servers.stacks import until
 from worker.supervisor import Supervisor
 
 Claimed = Callable[..., Claim]

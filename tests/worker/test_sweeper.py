@@ -7,10 +7,10 @@ import pytest
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Engine
 
-from ted_jobs import upkeep
-from ted_jobs.leases import Claim
+from ted_jobs.jobs import maintenance
+from ted_jobs.jobs.leases import Claim
 from ted_jobs.settings import Settings
-from worker import chores, sweeper
+from worker import maintenance_tasks, sweeper
 
 
 def test_only_the_leader_sweeps(engine: Engine) -> None:
@@ -27,19 +27,19 @@ def test_only_the_leader_sweeps(engine: Engine) -> None:
 def test_a_leader_that_ends_makes_room_at_once(engine: Engine, settings: Settings) -> None:
     stop = threading.Event()
     stop.set()
-    assert upkeep.lead(engine, sweeper.ROLE, holder="waiting", seconds=0)
+    assert maintenance.lead(engine, sweeper.ROLE, holder="waiting", seconds=0)
 
     sweeper.run(settings, stop=stop)
 
-    assert upkeep.lead(engine, sweeper.ROLE, holder="next", seconds=5)
+    assert maintenance.lead(engine, sweeper.ROLE, holder="next", seconds=5)
 
 
 def test_another_cannot_resign_in_the_leaders_name(engine: Engine) -> None:
-    upkeep.lead(engine, sweeper.ROLE, holder="leader", seconds=60)
+    maintenance.lead(engine, sweeper.ROLE, holder="leader", seconds=60)
 
-    upkeep.resign(engine, sweeper.ROLE, holder="somebody else")
+    maintenance.resign(engine, sweeper.ROLE, holder="somebody else")
 
-    assert not upkeep.lead(engine, sweeper.ROLE, holder="somebody else", seconds=60)
+    assert not maintenance.lead(engine, sweeper.ROLE, holder="somebody else", seconds=60)
 
 
 @pytest.mark.parametrize("error", [BrokerError("no broker"), ValueError("a row that cannot be read")])
@@ -58,7 +58,7 @@ def test_a_job_whose_worker_fell_silent_is_queued_again(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(chores, "ring", lambda _, job_id: rung.append(job_id))
+    monkeypatch.setattr(maintenance_tasks, "ring", lambda _, job_id: rung.append(job_id))
     claim = claimed()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET lease_expires_at = '2000-01-01 00:00:00.000000'")

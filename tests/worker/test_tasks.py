@@ -8,19 +8,19 @@ from sqlalchemy import Engine, update
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from ted_jobs import tallies
-from ted_jobs.database import reading, writing
-from ted_jobs.leases import Claim, Leases
+from ted_jobs.db.engine import reading, writing
+from ted_jobs.db.tables import jobs
+from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.jobs.store import JobStore
+from ted_jobs.metrics import counters
 from ted_jobs.settings import Settings
-from ted_jobs.store import JobStore
-from ted_jobs.tables import jobs
-from tests.households import until
+from tests.servers.stacks import until
 from worker.tasks import answer, pause
 
 
 def totals(engine: Engine) -> dict[tuple[str, str], float]:
     with reading(engine) as connection:
-        return dict(tallies.totals(connection))
+        return dict(counters.totals(connection))
 
 
 def queued(claimed: Callable[..., Claim], leases: Leases, **job: object) -> str:
@@ -42,8 +42,8 @@ def test_what_a_job_spent_on_each_phase_is_counted_once_it_has_succeeded(
     spent = (store.job(job_id, tenant="default").result or {})["seconds"]
     assert set(spent) == {"loading", "pruning", "writing"}
     for phase, seconds in spent.items():
-        assert totals(engine)[tallies.PHASE_SECONDS, phase] == seconds
-        assert totals(engine)[tallies.PHASES, phase] == 1
+        assert totals(engine)[counters.PHASE_SECONDS, phase] == seconds
+        assert totals(engine)[counters.PHASES, phase] == 1
 
 
 def test_an_attempt_that_is_fenced_off_is_counted(
@@ -58,7 +58,7 @@ def test_an_attempt_that_is_fenced_off_is_counted(
         connection.execute(update(jobs).values(lease_token=jobs.c.lease_token + 1))
     worker.join(30)
 
-    assert totals(engine)[tallies.FENCED, ""] == 1
+    assert totals(engine)[counters.FENCED, ""] == 1
 
 
 def test_every_line_that_a_worker_logs_names_its_job(

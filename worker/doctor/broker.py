@@ -7,7 +7,7 @@ from typing import Any
 from kombu.connection import Connection
 from redis.exceptions import RedisError
 
-from ted_jobs.queue import QUEUE, broker_answers, celery_app
+from ted_jobs.queue.celery import QUEUE, broker_answers, celery_app
 from ted_jobs.settings import Settings
 from worker.doctor.finding import Finding, ok, problem, warning
 

@@ -9,8 +9,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ted_jobs.database import connect, now, reading
-from ted_jobs.migrations import head, revision
+from ted_jobs.db.engine import connect, now, reading
+from ted_jobs.db.migrations import head, revision
 from ted_jobs.settings import Settings
 from worker.doctor.finding import Finding, ok, problem, warning
 from worker.doctor.jobs import jobs

@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ted_core.datasets.location import locate
+from ted_core.datasets.sources.uri import locate
 from ted_core.errors import TedError
-from ted_core.objects import ObjectUri
+from ted_core.storage.object_store import ObjectUri
 from ted_jobs.settings import Settings
 from worker.doctor.finding import Finding, ok, problem, warning
 

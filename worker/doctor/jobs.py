@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine
 
-from ted_jobs.census import Census, census
-from ted_jobs.status import HELD
+from ted_jobs.jobs.status import HELD
+from ted_jobs.metrics.snapshot import Census, census
 from worker.doctor.finding import Finding, ok, problem, warning
 
 LATE_SECONDS = 30.0

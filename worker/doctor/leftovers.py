@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from ted_jobs.installation import others, own_mark
-from ted_jobs.orphans import in_work, job_folders, unwanted
-from ted_jobs.places import Folder, place_of
+from ted_jobs.files.garbage import in_work, job_folders, unwanted
+from ted_jobs.files.installation import others, own_mark
+from ted_jobs.files.listing import Folder, place_of
 from ted_jobs.settings import Settings
 from worker.doctor.finding import Finding, warning
 

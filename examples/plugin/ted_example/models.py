@@ -5,7 +5,7 @@ import math
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ted_core.tasks import ONE_CLASS, Task
+from ted_core.training.objectives import ONE_CLASS, Task
 
 
 def linear(input_shape: tuple[int, ...], classes: int) -> nn.Module:

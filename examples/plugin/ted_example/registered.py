@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from ted_core.datasets.jsonl import JSONL
-from ted_core.datasets.shards import files_with
+from ted_core.datasets.formats.jsonl import JSONL
+from ted_core.datasets.sources.shards import files_with
 from ted_core.plugins import TaskFamily
 from ted_core.proxies import ProxyFamily
 

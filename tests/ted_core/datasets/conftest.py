@@ -4,33 +4,33 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import stores
+from tests.servers import object_stores
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[stores.Store]:
+def s3() -> Iterator[object_stores.Store]:
     """A running store."""
-    with stores.s3() as running:
+    with object_stores.s3() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def google() -> Iterator[stores.Store]:
+def google() -> Iterator[object_stores.Store]:
     """A running store of Google's kind."""
-    with stores.google() as running:
+    with object_stores.google() as running:
         yield running
 
 
 @pytest.fixture
-def store(s3: stores.Store) -> Iterator[stores.Store]:
+def store(s3: object_stores.Store) -> Iterator[object_stores.Store]:
     """The store, which this process finds by its environment."""
-    with stores.reached(s3.environment):
+    with object_stores.reached(s3.environment):
         yield s3
 
 
 @pytest.fixture(params=["s3", "google"])
-def any_store(request: pytest.FixtureRequest) -> Iterator[stores.Store]:
+def any_store(request: pytest.FixtureRequest) -> Iterator[object_stores.Store]:
     """Each store, found in the same way."""
-    running: stores.Store = request.getfixturevalue(request.param)
-    with stores.reached(running.environment):
+    running: object_stores.Store = request.getfixturevalue(request.param)
+    with object_stores.reached(running.environment):
         yield running

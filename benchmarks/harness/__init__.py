@@ -1,0 +1,1 @@
+"""What every benchmark needs: command lines, results on disk, Markdown, worker processes."""

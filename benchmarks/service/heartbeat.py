@@ -1,0 +1,181 @@
+"""What keeping a job's lease and telling its progress cost, beside the training that they watch over.
+
+``python -m benchmarks.service.heartbeat`` lets a supervisor run one job on scikit-learn's digits again and again, with a
+heartbeat every second and with none but the last, on a SQLite file and, with ``--postgres URL``, in the empty database
+there. Wall times of a shared machine differ by more than what is looked for, so two things are measured directly, with
+a bar on each: the seconds in heartbeats, and the processor time of all that the supervisor does; training waits for
+neither. The job is a hard case: its rounds take a twentieth of a second, and each becomes an event.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+from sklearn.datasets import load_digits
+from sqlalchemy import Engine
+
+from benchmarks.harness.machine import hardware
+from ted_core.datasets import inspect
+from ted_jobs.db.engine import connect
+from ted_jobs.db.migrations import upgrade
+from ted_jobs.files.object_store import store_of
+from ted_jobs.jobs.leases import Claim, Leases, Order
+from ted_jobs.jobs.spec import JobSpec
+from ted_jobs.jobs.store import JobStore
+from ted_jobs.settings import Settings
+from worker.supervisor import Supervisor
+
+EVERY_SECOND, NEVER = 1.0, 1e6
+BAR = 0.01
+"""Of a job's wall time."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One job, from its claim to its end."""
+
+    database: str
+    heartbeat_seconds: float
+    wall_seconds: float
+    cpu_seconds: float
+    """Of the supervisor; the runner is another process."""
+    heartbeats: int
+    seconds_in_heartbeats: float
+    load: float
+    """Of the machine, over the last minute."""
+
+
+class Timed(Leases):
+    """Leases that note how long heartbeats take."""
+
+    def __init__(self, engine: Engine, *, lease_seconds: float) -> None:
+        super().__init__(engine, lease_seconds=lease_seconds)
+        self.seconds: list[float] = []
+
+    def heartbeat(self, claim: Claim, **news: Any) -> Order:
+        """See ``Leases``."""
+        began = time.perf_counter()
+        try:
+            return super().heartbeat(claim, **news)
+        finally:
+            self.seconds.append(time.perf_counter() - began)
+
+
+def digits(folder: Path) -> Path:
+    """The 1,797 digits as a table of 64 numbers and a label."""
+    data = load_digits()
+    path = folder / "digits.parquet"
+    columns = {f"pixel_{number}": column for number, column in enumerate(data.data.T)}
+    pq.write_table(pa.table({**columns, "label": data.target}), path)
+    return path
+
+
+def spec_of(path: Path, *, epochs: int) -> JobSpec:
+    """A job on them that trains so many epochs."""
+    dataset = {"uri": str(path), "task": "tabular-classification"}
+    proxy = {"name": "mlp", "epochs": epochs, "learning_rate": 0.01}
+    return JobSpec.model_validate({"dataset": dataset, "proxy": proxy, "plan": {"keep_ratio": 0.5}})
+
+
+def run(engine: Engine, spec: JobSpec, settings: Settings) -> Run:
+    """The job, submitted, claimed and supervised in this process."""
+    leases = Timed(engine, lease_seconds=settings.lease_seconds)
+    summary = inspect(spec.dataset, roots=settings.dataset_roots)
+    claim = leases.claim(JobStore(engine).submit(spec, summary, tenant="default").job.id, worker="benchmark")
+    assert claim, "nobody else claims it"  # noqa: S101
+    began, worked = time.perf_counter(), time.process_time()
+    job = Supervisor(claim, leases=leases, store=store_of(settings), settings=settings).run()
+    wall, cpu = time.perf_counter() - began, time.process_time() - worked
+    assert job, "its lease outlasts it"  # noqa: S101
+    if job.error:
+        raise RuntimeError(job.error["message"])
+    facts = (len(leases.seconds), sum(leases.seconds), os.getloadavg()[0])
+    return Run(engine.dialect.name, settings.heartbeat_seconds, wall, cpu, *facts)
+
+
+def runs(url: str, home: Path, *, epochs: int, repeats: int) -> Iterator[Run]:
+    """All runs on one database, the two kinds in turn: what else the machine does falls on both."""
+    settings = Settings(
+        home=home, database_url=url, dataset_roots=(home,), device="cpu", runner_threads=1, lease_seconds=NEVER
+    )
+    spec = spec_of(digits(home), epochs=epochs)
+    with migrated(url) as engine:
+        for _ in range(repeats):
+            for heartbeat in (EVERY_SECOND, NEVER):
+                yield run(engine, spec, settings.model_copy(update={"heartbeat_seconds": heartbeat}))
+
+
+@contextmanager
+def migrated(url: str) -> Iterator[Engine]:
+    """The database, its tables made."""
+    engine = connect(url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+def kinds(found: Sequence[Run]) -> Mapping[tuple[str, float], Sequence[Run]]:
+    """The runs by database and heartbeat."""
+    names = dict.fromkeys((one.database, one.heartbeat_seconds) for one in found)
+    return {name: [one for one in found if (one.database, one.heartbeat_seconds) == name] for name in names}
+
+
+def share(found: Sequence[Run], name: str) -> float:
+    """What these seconds are of the wall time."""
+    return sum(getattr(one, name) for one in found) / sum(one.wall_seconds for one in found)
+
+
+def table(found: Sequence[Run]) -> Table:
+    """Means over the runs of a kind."""
+    head = ("database", "every", "wall s", "beats", "s in beats", "of wall", "CPU s", "of wall", "load")
+    shown = Table(*head, title=f"{hardware()}: what a supervisor takes")
+    for (database, heartbeat), alike in kinds(found).items():
+        often = "1 s" if heartbeat == EVERY_SECOND else "never"
+        wall, beats, load = (
+            mean(getattr(one, name) for one in alike) for name in ("wall_seconds", "heartbeats", "load")
+        )
+        spent = [
+            words
+            for name in ("seconds_in_heartbeats", "cpu_seconds")
+            for words in (f"{mean(getattr(one, name) for one in alike):.3f}", f"{share(alike, name):.2%}")
+        ]
+        shown.add_row(database, often, f"{wall:.1f}", f"{beats:.0f}", *spent, f"{load:.1f}")
+    return shown
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--postgres", help="URL of an empty database")
+    parser.add_argument("--epochs", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    asked, console = parser.parse_args(), Console()
+    found: list[Run] = []
+    with TemporaryDirectory() as folder:
+        for url in filter(None, (f"sqlite:///{folder}/ted.db", asked.postgres)):
+            found += runs(url, Path(folder), epochs=asked.epochs, repeats=asked.repeats)
+    console.print(table(found))
+    for (database, heartbeat), alike in kinds(found).items():
+        if heartbeat == EVERY_SECOND:
+            for name in ("seconds_in_heartbeats", "cpu_seconds"):
+                verdict = "[green]holds[/]" if share(alike, name) < BAR else "[red]missed[/]"
+                console.print(verdict, f"{database}, {name}: under {BAR:.0%}")
+    if asked.json:
+        asked.json.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

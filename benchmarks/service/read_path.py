@@ -1,0 +1,234 @@
+"""How fast a job is read over HTTP, beside an empty FastAPI endpoint behind the same middleware, on the same
+machine in the same run.
+
+``python -m benchmarks.service.read_path`` starts both as real processes, each behind uvicorn, and measures them in turns.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from socket import create_server
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.table import Table
+
+from ted_core.datasets import DatasetSummary
+from ted_jobs.db.engine import connect
+from ted_jobs.db.migrations import upgrade
+from ted_jobs.jobs.spec import JobSpec
+from ted_jobs.jobs.store import JobStore
+from ted_jobs.settings import Settings
+
+HOST = "127.0.0.1"
+MANY_CLIENTS = 8
+MOST_MILLISECONDS, LEAST_SHARE = 5.0, 1 / 2
+"""The bars: a job's median latency, and its requests per second relative to the empty endpoint's."""
+
+EMPTY_APP = """
+import socket, sys, uvicorn
+from fastapi import FastAPI
+from service.http.body_limit import BodyLimit
+from service.http.request_log import RequestLog
+from ted_jobs.logs import configure
+
+configure("INFO")
+app = FastAPI()
+app.add_middleware(BodyLimit, limit=1_000_000)
+app.add_middleware(RequestLog)
+
+@app.get("/empty")
+def empty() -> dict[str, str]:
+    return {}
+
+config = uvicorn.Config(app, log_config=None, access_log=False)
+uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+"""
+
+SPEC = JobSpec.model_validate(
+    {
+        "dataset": {"uri": "/data/digits.parquet", "task": "image-classification"},
+        "proxy": {"name": "cnn", "epochs": 12, "batch_size": 128, "learning_rate": 0.004, "weight_decay": 0.05},
+        "plan": {"keep_ratio": 0.6, "rounds": 12},
+        "metadata": {"team": "vision"},
+    }
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One endpoint under a fixed number of clients, each waiting for its answer before it asks again."""
+
+    requests_per_second: float
+    p50_milliseconds: float
+    p99_milliseconds: float
+
+
+Turn = Mapping[str, Measured]
+"""Both endpoints, measured one right after the other."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to send requests."""
+
+    port: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured: number of clients → turns → endpoint → numbers."""
+
+    turns: Mapping[int, Sequence[Turn]]
+
+    def typical(self, clients: int, endpoint: str) -> Measured:
+        """The endpoint's median turn."""
+        measured = sorted((turn[endpoint] for turn in self.turns[clients]), key=lambda of: of.requests_per_second)
+        return measured[len(measured) // 2]
+
+    @property
+    def share(self) -> float:
+        """A job's requests per second relative to the empty endpoint's in the same turn, the median turn's."""
+        turns = self.turns[MANY_CLIENTS]
+        return statistics.median(turn["job"].requests_per_second / turn["empty"].requests_per_second for turn in turns)
+
+    def bars(self) -> dict[str, bool]:
+        """Each bar in words, and whether it holds."""
+        p50 = self.typical(1, "job").p50_milliseconds
+        return {
+            f"p50 with one client: {p50} ms, less than {MOST_MILLISECONDS} ms": p50 < MOST_MILLISECONDS,
+            f"requests/s with {MANY_CLIENTS} clients: {self.share:.2f} of the empty endpoint's, "
+            f"at least {LEAST_SHARE:.2f}": self.share >= LEAST_SHARE,
+        }
+
+    def as_json(self) -> dict[str, object]:
+        """Every turn, with the machine it was measured on."""
+        turns = {
+            str(clients): [{name: asdict(of) for name, of in turn.items()} for turn in turns]
+            for clients, turns in self.turns.items()
+        }
+        machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
+        return {"turns": turns, "share": round(self.share, 3), "bars": self.bars(), "machine": machine}
+
+
+def measure(port: int, path: str, *, clients: int, seconds: float) -> Measured:
+    """What so many clients see in so many seconds."""
+    deadline, began = time.perf_counter() + seconds, time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        runs = list(pool.map(lambda _: _latencies(port, path, deadline=deadline), range(clients)))
+    elapsed = time.perf_counter() - began
+    latencies = sorted(latency * 1000 for run in runs for latency in run)
+    return Measured(
+        requests_per_second=round(len(latencies) / elapsed, 1),
+        p50_milliseconds=round(statistics.median(latencies), 3),
+        p99_milliseconds=round(latencies[int(0.99 * len(latencies))], 3),
+    )
+
+
+def _latencies(port: int, path: str, *, deadline: float) -> list[float]:
+    """Seconds per request, over one connection that is kept."""
+    connection, taken = HTTPConnection(HOST, port, timeout=10), []
+    while (began := time.perf_counter()) < deadline:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        if response.status != 200:  # noqa: PLR2004
+            raise RuntimeError(f"{path} answered {response.status}")
+        taken.append(time.perf_counter() - began)
+    connection.close()
+    return taken
+
+
+@contextmanager
+def serving(arguments: list[str], **environment: str) -> Iterator[int]:
+    """The port of a server process that inherits a listening socket; ``{fd}`` stands for its descriptor."""
+    with create_server((HOST, 0), backlog=128) as listener:
+        fd = listener.fileno()
+        command = [sys.executable, *(argument.replace("{fd}", str(fd)) for argument in arguments)]
+        variables = os.environ | {name: value.replace("{fd}", str(fd)) for name, value in environment.items()}
+        process = subprocess.Popen(command, pass_fds=(fd,), env=variables, stderr=subprocess.DEVNULL)  # noqa: S603
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+
+
+def stored_job(settings: Settings) -> str:
+    """The id of the one job in a fresh database."""
+    engine = connect(settings.database)
+    upgrade(engine)
+    summary = DatasetSummary(rows=1797, columns=("image", "label"), guard="none")
+    job = JobStore(engine).submit(SPEC, summary, tenant="default").job
+    engine.dispose()
+    return job.id
+
+
+@contextmanager
+def both_servers() -> Iterator[dict[str, Endpoint]]:
+    """The empty endpoint, and one job in the real service."""
+    with TemporaryDirectory() as home:
+        path = f"/v1/jobs/{stored_job(Settings(home=Path(home), database_url=''))}"
+        settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}", "TED_AUTH": "open"}
+        with serving(["-c", EMPTY_APP, "{fd}"]) as empty, serving(["-m", "service"], **settings) as service:
+            yield {"empty": Endpoint(empty, "/empty"), "job": Endpoint(service, path)}
+
+
+def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float, turns: int) -> list[Turn]:
+    """The endpoints one after another, several times: what else the machine does falls on all alike."""
+    return [
+        {name: measure(at.port, at.path, clients=clients, seconds=seconds) for name, at in endpoints.items()}
+        for _ in range(turns)
+    ]
+
+
+def compared(*, seconds: float, turns: int) -> Report:
+    """Both endpoints under one client and under many, after a warm-up that is not counted."""
+    with both_servers() as endpoints:
+        in_turns(endpoints, clients=MANY_CLIENTS, seconds=seconds, turns=1)
+        loads = (1, MANY_CLIENTS)
+        return Report({load: in_turns(endpoints, clients=load, seconds=seconds, turns=turns) for load in loads})
+
+
+def table(report: Report) -> Table:
+    """The median turns, a line for each endpoint and number of clients."""
+    shown = Table("endpoint", "clients", "requests/s", "p50 ms", "p99 ms", title="Reading a job")
+    for clients, turns in report.turns.items():
+        for name in turns[0]:
+            of = report.typical(clients, name)
+            numbers = (of.requests_per_second, of.p50_milliseconds, of.p99_milliseconds)
+            shown.add_row(name, str(clients), *map(str, numbers))
+    return shown
+
+
+def main() -> None:
+    """Measure, print, and exit with 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=2, help="length of one measurement")
+    parser.add_argument("--turns", type=int, default=5, help="measurements of each endpoint under each load")
+    parser.add_argument("--json", type=Path, help="write the numbers to this file")
+    asked = parser.parse_args()
+    report, console = compared(seconds=asked.seconds, turns=asked.turns), Console()
+    console.print(table(report))
+    for bar, holds in report.bars().items():
+        console.print("[green]holds[/]" if holds else "[red]missed[/]", bar, soft_wrap=True)
+    if asked.json:
+        asked.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
+    sys.exit(not all(report.bars().values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""A published file over HTTP: whole, in part, or only described (RFC 9110, sections 13 and 14; RFC 9530)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from starlette.responses import Response, StreamingResponse
+
+from service.http.conditional import identity, is_known
+from service.http.errors import RangeNotSatisfiable
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.models import Artifact
+
+MEDIA_TYPE = "application/vnd.apache.parquet"
+CHUNK_BYTES = 256 * 1024
+ONE_RANGE = re.compile(r"bytes=(?:(?P<first>\d{1,19})-(?P<last>\d{0,19})|-(?P<suffix>\d{1,19}))")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the client said about the file it wants."""
+
+    method: str
+    if_none_match: str | None = None
+    range: str | None = None
+    if_range: str | None = None
+
+
+def respond(store: ArtifactStore, artifact: Artifact, wanted: Wanted, *, filename: str) -> Response:
+    """The response that the request wants, or where the store would rather answer. Raises RangeNotSatisfiable."""
+    headers = _headers(artifact, filename)
+    if is_known(headers["ETag"], wanted.if_none_match):
+        return Response(status_code=304, headers=headers)
+    if wanted.method == "HEAD":
+        return Response(headers=headers | {"Content-Length": str(artifact.bytes)}, media_type=MEDIA_TYPE)
+    if link := store.link(artifact, filename=filename):
+        return Response(status_code=307, headers=headers | {"Location": link, "Cache-Control": "no-store"})
+    part = _part(wanted, artifact.bytes, etag=headers["ETag"])
+    if part is None:
+        return _sent(store.open(artifact), range(artifact.bytes), status=200, headers=headers)
+    if not part:
+        raise RangeNotSatisfiable(artifact.bytes)
+    place = f"bytes {part.start}-{part.stop - 1}/{artifact.bytes}"
+    return _sent(store.open(artifact), part, status=206, headers=headers | {"Content-Range": place})
+
+
+def _headers(artifact: Artifact, filename: str) -> dict[str, str]:
+    return {
+        **identity(artifact.sha256),
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f'attachment; filename="{filename}"',
+    }
+
+
+def _part(wanted: Wanted, size: int, *, etag: str) -> range | None:
+    """The bytes that were asked for; None for all of them, also where the client's part is of another file.
+
+    A header that cannot be understood, or asks for several parts, is ignored: RFC 9110 allows both.
+    """
+    asked = ONE_RANGE.fullmatch(wanted.range or "")
+    if asked is None or wanted.if_range not in (None, etag):
+        return None
+    if asked["suffix"]:
+        return range(max(size - int(asked["suffix"]), 0), size)
+    first, last = int(asked["first"]), int(asked["last"] or size)
+    return range(first, min(last + 1, size)) if first <= last or not asked["last"] else None
+
+
+def _sent(file: BinaryIO, part: range, *, status: int, headers: dict[str, str]) -> Response:
+    """The part of the file; open already, so that a missing one is still an error and not a broken answer."""
+    headers = headers | {"Content-Length": str(len(part))}
+    return StreamingResponse(_chunks(file, part), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _chunks(file: BinaryIO, part: range) -> Iterator[bytes]:
+    """These bytes of the file, a chunk at a time."""
+    with file:
+        file.seek(part.start)
+        for begin in part[::CHUNK_BYTES]:
+            yield file.read(min(CHUNK_BYTES, part.stop - begin))

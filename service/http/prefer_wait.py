@@ -1,0 +1,78 @@
+"""How long a client will wait for an answer worth having (``Prefer: wait``, RFC 7240)."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from service.http.event_stream import EventStreams
+from service.http.request import Visit
+from ted_jobs.jobs.models import Job
+
+MOST_SECONDS, MOST_DIGITS = 60, 9
+FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.1, 1.0, 1.5
+"""Seconds between two looks at the job."""
+
+PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+WAIT = re.compile(r'\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;.*)?', re.IGNORECASE | re.ASCII | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """What one request prefers. While it waits it takes no thread but for the moments of looking."""
+
+    request: Request
+    streams: EventStreams
+    seconds: int | None
+
+    @property
+    def applied(self) -> dict[str, str]:
+        """The header that says what was made of the preference."""
+        return {} if self.seconds is None else {"Preference-Applied": f"wait={self.seconds}"}
+
+    async def outlast(self, job: Job, look: Callable[[], Job], *, until: Callable[[Job], bool]) -> Job:
+        """The job once ``until`` holds of it; as it last stood where the time is up before, the client has left, the
+        service ends, or the database does not answer."""
+        deadline, pause = time.monotonic() + (self.seconds or 0), FIRST_PAUSE
+        while not until(job) and (left := deadline - time.monotonic()) > 0 and await self._paused(min(pause, left)):
+            pause = min(pause * GROWTH, LONGEST_PAUSE)
+            try:
+                job = await run_in_threadpool(look)
+            except SQLAlchemyError:
+                break
+        return job
+
+    async def _paused(self, seconds: float) -> bool:
+        """Whether, after this time, there is somebody to wait for."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.streams.closing.wait(), seconds)
+        return not (self.streams.closing.is_set() or await self.request.is_disconnected())
+
+
+def preferred_wait(prefer: str) -> int | None:
+    """The seconds that the header asks for, cut to the most that are granted; None where it asks for none.
+
+    What cannot be understood is ignored, and of several the first counts, as RFC 7240 has it.
+    """
+    return next(_waits(prefer), None)
+
+
+def _waits(prefer: str) -> Iterator[int]:
+    for preference in PREFERENCE.findall(prefer):
+        if wait := WAIT.fullmatch(preference):
+            digits = (wait[1] or wait[2]).lstrip("0") or "0"
+            yield min(int(digits[:MOST_DIGITS]), MOST_SECONDS)
+
+
+async def patience(visit: Visit) -> Patience:
+    """What this request prefers. Raises BodyTooLarge."""
+    seconds = preferred_wait(",".join(visit.headers.getlist("prefer")))
+    if seconds is not None:
+        await visit.body()  # what is then received tells of nothing but the client's leaving
+    return Patience(visit, visit.parts.streams, seconds)

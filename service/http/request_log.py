@@ -1,0 +1,69 @@
+"""One log line per request, under an id that the client gets too; and an answer even to a defect."""
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.http.problems import unexpected
+
+log = structlog.get_logger()
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestLog:
+    """ASGI middleware, the outermost one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and log how it went."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = scope.setdefault("state", {})["request_id"] = _request_id(scope)
+        answer = _Answer(send, scope["state"])
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            began = time.perf_counter()
+            await self._answered(scope, receive, answer)
+            facts = {"method": scope["method"], "path": scope["path"], "status": answer.status}
+            log.info("request", **facts, milliseconds=round((time.perf_counter() - began) * 1000, 1))
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await self.app(scope, receive, answer)
+        except ClientDisconnect:
+            log.info("client went away", path=scope["path"])
+        except Exception:
+            log.exception("request failed", path=scope["path"])
+            if answer.status:  # too late for a problem; the server cuts the connection
+                raise
+            await unexpected(Request(scope))(scope, receive, answer)
+
+
+class _Answer:
+    """``send``, with the request's id and what its key has left added, and the status noted."""
+
+    def __init__(self, send: Send, state: Mapping[str, Any]) -> None:
+        self.send, self.state, self.status = send, state, 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers.update({"X-Request-ID": self.state["request_id"], **self.state.get("headers", {})})
+        await self.send(message)
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own id where it can be logged without harm, a fresh one where not."""
+    offered = Headers(scope=scope).get("x-request-id", "")
+    return offered if REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex

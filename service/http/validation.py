@@ -1,0 +1,67 @@
+"""What pydantic found wrong → the request's fields, in words for the person who wrote the request."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from service.schemas.jobs import FieldError
+
+REWORDED: Mapping[str, str] = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of this request",
+    "model_type": "must be a JSON object",
+}
+LONGEST_ECHO = 60
+LONGEST_FIELD = 200
+MOST_ERRORS = 20
+"""More than these help nobody, and a body full of mistakes is not to be answered with ten times its size."""
+
+
+def body_errors(errors: Sequence[ErrorDetails], body: object) -> list[FieldError]:
+    """The errors of a JSON body, each under its path: ``plan.keep_ratio``, ``dataset.input.0``."""
+    return _distinct(
+        FieldError(field=".".join(_path(error, body))[:LONGEST_FIELD] or "body", message=_message(error))
+        for error in errors
+    )
+
+
+def parameter_errors(errors: Sequence[Any]) -> list[FieldError]:
+    """The errors of query parameters and headers, each under the parameter's name."""
+    return _distinct(
+        FieldError(field=str(error["loc"][1])[:LONGEST_FIELD], message=_message(error)) for error in errors
+    )
+
+
+def _path(error: ErrorDetails, value: Any) -> Iterator[str]:
+    """The steps of a location that lead through the body; pydantic's own, such as a union's branch, are left out."""
+    for step in error["loc"]:
+        if _leads_on(value, step):
+            yield str(step)
+            value = value[step]
+        elif error["type"] == "missing":
+            yield str(step)
+
+
+def _leads_on(value: object, step: int | str) -> bool:
+    return step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    if error["type"] == "value_error":  # a check of our own, which names what it refuses
+        return str(error["ctx"]["error"])
+    return REWORDED.get(error["type"]) or f"{error['msg']}{_echo(error.get('input'))}"
+
+
+def _echo(value: object) -> str:
+    """The refused value, where it is short enough to be worth repeating."""
+    if value is not None and not isinstance(value, str | int | float):
+        return ""
+    shown = json.dumps(value)
+    return f", not {shown}" if len(shown) <= LONGEST_ECHO else ""
+
+
+def _distinct(errors: Iterator[FieldError]) -> list[FieldError]:
+    return list(dict.fromkeys(islice(errors, MOST_ERRORS)))

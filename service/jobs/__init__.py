@@ -1,0 +1,1 @@
+"""What the service decides about jobs: submission, estimate, filters."""

@@ -1,0 +1,92 @@
+"""Where a client hands in jobs, and does so once however often it repeats itself."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from service.http.authentication import Identity
+from service.http.request import Parts, Visit
+from service.jobs.estimate import Estimate, estimate
+from service.jobs.submission import Asked, admit, known_to, read, specified
+from ted_core.datasets import DatasetSummary
+from ted_jobs.errors import JobNotEnded
+from ted_jobs.jobs.similar_jobs import precedents
+from ted_jobs.jobs.spec import JobSpec
+from ted_jobs.jobs.store import IdempotencyKey, Submission
+
+RepeatKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x20-\x7e]+$",
+        max_length=255,
+        description="The client's own name for this submission: sending it again with the same body stores nothing new "
+        "and answers with the job of the first time.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where one client hands in jobs."""
+
+    caller: Identity
+    parts: Parts
+    key: str | None
+
+    def submit(self, body: bytes) -> Submission:
+        """The job that the body asks for."""
+        asked = read(body)
+        # The dataset may be gone when a client repeats itself; its job is not.
+        if known := self._known(asked.digest):
+            return known
+        return self._stored(self._specified(asked), asked.digest)
+
+    def estimate(self, body: bytes) -> Estimate:
+        """What the job that the body asks for would take; nothing is stored."""
+        spec, dataset = self._admitted(self._specified(read(body)))
+        earlier = precedents(self.parts.store.engine, spec, guard=dataset.guard, tenant=self.caller.tenant)
+        return estimate(spec, dataset, earlier)
+
+    def _specified(self, asked: Asked) -> JobSpec:
+        return specified(asked.value, known_to(self.parts.names, self.caller.tenant))
+
+    def _admitted(self, asked: JobSpec) -> tuple[JobSpec, DatasetSummary]:
+        return admit(asked, roots=self.parts.settings.dataset_roots, model_roots=self.parts.settings.model_roots)
+
+    def retry(self, job_id: str) -> Submission:
+        """A new job that asks for what this one did. Raises JobNotFound, JobNotEnded."""
+        digest = hashlib.sha256(f"retry {job_id}".encode()).hexdigest()
+        if known := self._known(digest):
+            return known
+        job = self.parts.store.job(job_id, tenant=self.caller.tenant)
+        if not job.status.is_terminal:
+            raise JobNotEnded(f"{job_id} is {job.status}")
+        return self._stored(job.spec, digest, retry_of=job_id)
+
+    def _known(self, digest: str) -> Submission | None:
+        repeat = self._repeat(digest)
+        return self.parts.store.replay(repeat, tenant=self.caller.tenant) if repeat else None
+
+    def _stored(self, asked: JobSpec, digest: str, *, retry_of: str | None = None) -> Submission:
+        spec, dataset = self._admitted(asked)
+        return self.parts.store.submit(
+            spec,
+            dataset,
+            tenant=self.caller.tenant,
+            key_id=self.caller.key_id,
+            idempotency_key=self._repeat(digest),
+            retry_of=retry_of,
+        )
+
+    def _repeat(self, digest: str) -> IdempotencyKey | None:
+        return IdempotencyKey(self.key, digest) if self.key else None
+
+
+async def _desk(visit: Visit, key: RepeatKey = None) -> Desk:
+    return Desk(visit.caller, visit.parts, key)
+
+
+Handing = Annotated[Desk, Depends(_desk)]

@@ -1,0 +1,1 @@
+"""The JSON that travels over HTTP."""

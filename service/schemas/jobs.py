@@ -1,0 +1,210 @@
+"""What travels over HTTP. Requests are ``ted_jobs.jobs.spec.JobSpec``; these are the answers."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.schemas import examples
+from ted_core.datasets.spec import DatasetSpec
+from ted_core.plan import PruningPlan
+from ted_core.proxies.spec import Training
+from ted_core.results.provenance import QChoice
+from ted_jobs.jobs import models as stored
+from ted_jobs.jobs.status import JobStatus
+
+Sha256 = Annotated[str, Field(description="Hexadecimal SHA-256.")]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+# --- a job ------------------------------------------------------------------------------------------------------------
+
+
+class Progress(_Answer):
+    """How far the present attempt has come."""
+
+    phase: Annotated[str, Field(description="starting, loading, pruning or writing.")]
+    round: int
+    rounds: int
+    fraction: Annotated[
+        float,
+        Field(description="Share of the work that is done, from 0 to 1; much of it is the choice of q."),
+    ]
+    samples_per_second: float | None = None
+    eta_seconds: Annotated[float | None, Field(description="Seconds left, where they can be estimated.")] = None
+
+
+class Cost(_Answer):
+    """What the selection took."""
+
+    rows_trained: Annotated[int, Field(description="Rows that the proxies were trained on, each visit counted.")]
+    rows_measured: Annotated[int, Field(description="Rows that they were then measured on.")]
+    rows_trained_choosing: Annotated[int, Field(description="The part of rows_trained that the choice of q took.")] = 0
+    full_run_rows: Annotated[int, Field(description="The same for one training run of the proxy on all rows.")]
+    of_one_full_run: Annotated[float, Field(description="rows_trained / full_run_rows.")]
+    batch_parts: Annotated[
+        int,
+        Field(description="Into how many parts batches were cut, their gradients added up, after memory had run out."),
+    ] = 1
+    seconds: float
+
+
+class Result(_Answer):
+    """What a succeeded job has selected."""
+
+    rows_in: int
+    rows_kept: int
+    achieved_ratio: Annotated[float, Field(description="Fraction of the rows that was retained.")]
+    dataset_fingerprint: str
+    indices_sha256: Sha256
+    content_sha256: Annotated[
+        str, Field(description="SHA-256 of the tables' content; equal for two runs with equal inputs.")
+    ]
+    q: Annotated[QChoice, Field(description="The exponent that was used, and who chose it.")]
+    classes: Annotated[int | None, Field(description="Of the target; 0 for causal-lm.")] = None
+    internal_generalization: float | None = None
+    peak_memory_bytes: Annotated[
+        int | None, Field(description="Of the training process at its largest; a GPU's memory not counted.")
+    ] = None
+    cost: Cost
+    seconds: Annotated[
+        dict[str, float], Field(description="Seconds by phase; empty where an older version ran the job.")
+    ] = {}
+
+
+class JobError(_Answer):
+    """Why the job ended without a manifest."""
+
+    code: str
+    message: str
+    retryable: Annotated[bool, Field(description="Whether the same job may succeed when submitted again.")]
+    field: Annotated[str | None, Field(description="The request's field that holds the cause.")] = None
+
+
+class Links(_Answer):
+    """Where to go on from here, relative to this service."""
+
+    self: str
+    cancel: str
+    retry: str
+    events: str
+    manifest: str
+    decisions: str
+    report: str
+
+    @classmethod
+    def of(cls, job_id: str) -> "Links":
+        """The links of one job."""
+        here = f"/v1/jobs/{job_id}"
+        others = {name: f"{here}/{name}" for name in ("cancel", "retry", "events", "manifest", "decisions", "report")}
+        return cls(self=here, **others)
+
+
+class Job(_Answer):
+    """A pruning job: what was asked for, how it stands, what came out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.JOB]})
+
+    id: str
+    object: Literal["job"] = "job"
+    status: JobStatus
+    status_reason: str | None
+    dataset: DatasetSpec
+    proxy: Training
+    plan: PruningPlan
+    metadata: dict[str, str]
+    rows_in: Annotated[int, Field(description="Rows of the dataset when the job was submitted.")]
+    attempt: int
+    max_attempts: int
+    progress: Progress | None
+    result: Result | None
+    error: JobError | None
+    created_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline_at: datetime | None
+    retry_of: Annotated[str | None, Field(description="The ended job that this one repeats.")]
+    links: Links
+
+    @classmethod
+    def of(cls, job: stored.Job) -> "Job":
+        """The stored job as its client sees it."""
+        spec = job.spec
+        asked = {"dataset": spec.dataset, "proxy": spec.proxy.resolved(), "plan": spec.plan, "metadata": spec.metadata}
+        return cls.model_validate({**vars(job), **asked, "links": Links.of(job.id)})
+
+
+class JobList(_Answer):
+    """A page of jobs, newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[Job]
+    has_more: bool
+    next: Annotated[str | None, Field(description="Pass as `after` for the next page; null on the last.")]
+
+
+class Event(_Answer):
+    """One thing that happened to a job."""
+
+    sequence: Annotated[int, Field(description="Counts from 1 without gaps.")]
+    type: Annotated[str, Field(examples=["job.queued", "job.round", "job.resumed", "job.succeeded"])]
+    data: dict[str, Any]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, event: stored.Event) -> "Event":
+        """The stored event as a client sees it."""
+        return cls.model_validate(vars(event))
+
+
+class EventList(_Answer):
+    """A page of a job's events, oldest first."""
+
+    object: Literal["list"] = "list"
+    data: list[Event]
+    has_more: bool
+    next: Annotated[int, Field(description="Pass as `after` to hear what follows, now or later.")]
+
+
+# --- everything else --------------------------------------------------------------------------------------------------
+
+
+class Health(_Answer):
+    """The process is alive."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(_Answer):
+    """Whether jobs can be taken, and whether workers hear of them at once."""
+
+    status: Annotated[
+        Literal["ok", "degraded"],
+        Field(description="degraded: jobs are taken and stored, but start only when the broker is back."),
+    ]
+    reason: str | None = None
+
+
+class FieldError(_Answer):
+    """One field of the request that was not as it must be."""
+
+    field: Annotated[str, Field(examples=["plan.keep_ratio"])]
+    message: str
+
+
+class Problem(_Answer):
+    """What went wrong, as RFC 9457 has it. `code` is stable; `errors` names the request's fields."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM]})
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError] = []
+    instance: Annotated[str, Field(description="This one occurrence: the request's id, as found in the service's log.")]

@@ -1,0 +1,129 @@
+"""What travels over HTTP about registered names."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ted_core.datasets.spec import DatasetSpec
+from ted_core.proxies.spec import FAMILIES, InputKind, ProxySpec, Training, family_of
+from ted_jobs.jobs.spec import JobSpec
+from ted_jobs.registry import Registration
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+Name = Annotated[
+    str,
+    Field(
+        pattern=f"^{NAME}$",
+        description="1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit.",
+        examples=["digits"],
+    ),
+]
+
+
+class NewDataset(DatasetSpec):
+    """A dataset, and the name that jobs may use instead of all this."""
+
+    name: Name
+
+    def document(self) -> dict[str, object]:
+        """What the name stands for in a job."""
+        return self.model_dump(mode="json", exclude={"name"}, exclude_unset=True)
+
+
+class NewProxy(BaseModel):
+    """A proxy with settings, and the name that jobs may use instead of all this."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    proxy: ProxySpec
+
+
+class NamedDataset(BaseModel):
+    """A dataset that was registered before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(description="As registered with POST /v1/datasets.", examples=["digits"])]
+
+
+class JobRequest(JobSpec):
+    """A pruning job as a client submits it. This is its documentation: `service.jobs.submission` reads it."""
+
+    dataset: DatasetSpec | NamedDataset  # type: ignore[assignment]
+
+
+class Dataset(BaseModel):
+    """A registered dataset, as it was then."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    object: Literal["dataset"] = "dataset"
+    name: str
+    reference: Annotated[DatasetSpec, Field(description="What the name stands for.")]
+    rows: int
+    columns: list[str]
+    guard: Annotated[str, Field(description="Changes when a file's name, size, time or rows do.")]
+    changed: Annotated[
+        bool | None,
+        Field(description="Whether it is another one by now; null where nobody has looked, or it cannot be read."),
+    ] = None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, registration: Registration, *, changed: bool | None = None) -> "Dataset":
+        """The registration as its client sees it."""
+        facts = {name: getattr(registration, name) for name in ("id", "name", "created_at")}
+        reference = DatasetSpec.model_validate(registration.document)
+        return cls(**facts, **registration.facts, reference=reference, changed=changed)
+
+
+class DatasetList(BaseModel):
+    """A page of registered datasets, by name."""
+
+    object: Literal["list"] = "list"
+    data: list[Dataset]
+    has_more: bool
+    next: Annotated[str | None, Field(description="Pass as `after` for the next page; null on the last.")]
+
+
+class Proxy(BaseModel):
+    """A proxy that jobs may name, and how it is trained unless they say otherwise."""
+
+    model_config = ConfigDict(frozen=True)
+
+    object: Literal["proxy"] = "proxy"
+    id: Annotated[str | None, Field(description="Of a registered one.")] = None
+    name: str
+    origin: Annotated[
+        Literal["built-in", "plug-in", "registered"],
+        Field(description="Part of TED, of an installed package, or a name of your own for one of these."),
+    ]
+    takes: Annotated[list[InputKind], Field(description="Inputs that the proxy can learn from.")]
+    defaults: Training
+    created_at: datetime | None = None
+
+    @classmethod
+    def installed(cls, name: str) -> "Proxy":
+        """The installed proxy of this name."""
+        origin: Literal["built-in", "plug-in"] = "built-in" if name in FAMILIES else "plug-in"
+        return cls(name=name, origin=origin, **_trained(ProxySpec(name=name)))
+
+    @classmethod
+    def registered(cls, registration: Registration) -> "Proxy":
+        """The registration as its client sees it."""
+        facts = {name: getattr(registration, name) for name in ("id", "name", "created_at")}
+        return cls(**facts, origin="registered", **_trained(ProxySpec.model_validate(registration.document)))
+
+
+def _trained(proxy: ProxySpec) -> dict[str, object]:
+    return {"takes": sorted(family_of(proxy.name).takes), "defaults": proxy.resolved()}
+
+
+class ProxyList(BaseModel):
+    """All proxies that a job may name: the installed ones, then the registered ones by name."""
+
+    object: Literal["list"] = "list"
+    data: list[Proxy]

@@ -1,0 +1,1 @@
+"""The ``ted`` command and the local stack. Torch-free."""

@@ -1,0 +1,83 @@
+"""Commands about jobs that were submitted."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from ted_cli.options import AsJson, JobId, client, err, out, say
+from ted_client import progress
+from ted_client.flow import Facts
+from ted_client.job import Job
+
+app = typer.Typer()
+
+
+@app.command()
+def watch(context: typer.Context, job_id: JobId) -> None:
+    """Show a job's progress until it has ended; the exit status is 1 unless it succeeded."""
+    with client(context) as service:
+        show_until_ended(service.job(job_id))
+
+
+def show_until_ended(job: Job) -> None:
+    """Show the job's progress, then how it ended. Raises JobNotSucceeded."""
+    with progress.watching(err) as show:
+        ended = job.wait(on_progress=show)
+    err.print(progress.outcome(ended.require_success()), highlight=False)
+
+
+@app.command(name="list")
+def list_jobs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
+    status: Annotated[list[str] | None, typer.Option(help="Only in this status; may be repeated.")] = None,
+    metadata: Annotated[list[str] | None, typer.Option(help="Only with this label, as KEY=VALUE.")] = None,
+) -> None:
+    """List jobs, newest first."""
+    with client(context) as service:
+        found = service.jobs(limit=limit, status=status or (), metadata=dict(map(_label, metadata or ())))
+        out.print(progress.job_table(found))
+
+
+def _label(given: str) -> tuple[str, str]:
+    key, equals, value = given.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{given!r} is not KEY=VALUE", param_hint="--metadata")
+    return key, value
+
+
+@app.command()
+def cancel(context: typer.Context, job_id: JobId) -> None:
+    """Cancel a job."""
+    with client(context) as service:
+        out.print(f"{job_id} is {service.cancel(job_id).status}", highlight=False)
+
+
+@app.command()
+def delete(context: typer.Context, job_id: JobId) -> None:
+    """Delete a job that has ended, with its events and files."""
+    with client(context) as service:
+        service.delete(job_id)
+    say(f"{job_id} is deleted")
+
+
+@app.command()
+def events(
+    context: typer.Context,
+    job_id: JobId,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
+    after: Annotated[int, typer.Option(min=0, help="Only what follows this number.")] = 0,
+    json_: AsJson = False,
+) -> None:
+    """Show what has happened to a job."""
+    with client(context) as service:
+        told = service.follow(job_id, after=after) if follow else service.events(job_id, after=after)
+        for event in told:
+            say(json.dumps(event) if json_ else _line(event))
+
+
+def _line(event: Facts) -> str:
+    at = str(event["created_at"])[:19].replace("T", " ")
+    facts = " ".join(f"{name}={value}" for name, value in event["data"].items() if value is not None)
+    return f"{event['sequence']:>5}  {at}  {event['type']:<16} {facts}".rstrip()

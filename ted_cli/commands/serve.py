@@ -1,0 +1,87 @@
+"""The subcommands of ``ted`` for those who run the service, as a whole or in parts."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ted_cli import checkup
+from ted_cli.local.processes import become
+
+app = typer.Typer()
+ITS_OWN_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True}
+out, err = Console(), Console(stderr=True)
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(help="Folder of the service's data; as in `ted --home … up`.")] = None,
+    port: Annotated[int, typer.Option(envvar="TED_PORT", min=0, max=65535, help="0: any that is free.")] = 8000,
+    dataset_root: Annotated[
+        list[str] | None,
+        typer.Option(help="A folder or s3://bucket/folder for datasets; may be repeated. Otherwise TED_DATASET_ROOTS."),
+    ] = None,
+) -> None:
+    """Run the whole service here: API, sweeper, worker and broker, until Ctrl-C."""
+    from ted_cli.local.up import Options  # noqa: PLC0415 - only here, since it needs a POSIX system
+    from ted_cli.local.up import up as run  # noqa: PLC0415
+    from ted_core.datasets.sources.uri import root, roots_in  # noqa: PLC0415 - pyarrow takes its time
+
+    try:
+        roots = tuple(map(root, dataset_root or [])) or roots_in(os.environ.get("TED_DATASET_ROOTS", ""))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--dataset-root or TED_DATASET_ROOTS") from error
+    chosen = (home or context.obj.home).expanduser().resolve()
+    run(Options(chosen, port, roots), say=_say)
+
+
+def _say(line: str) -> None:
+    out.print(line, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def api(context: typer.Context) -> None:
+    """Run the API alone; its settings come from TED_* variables."""
+    become("api", context.obj.home)
+
+
+@app.command()
+def sweeper(context: typer.Context) -> None:
+    """Run a sweeper alone: it sends hints and picks up what others dropped. Of several, one leads."""
+    become("sweeper", context.obj.home)
+
+
+@app.command()
+def worker(context: typer.Context) -> None:
+    """Run a worker alone, for one GPU; also beside `ted up`."""
+    become("worker", context.obj.home)
+
+
+@app.command()
+def migrate(context: typer.Context) -> None:
+    """Bring the database to the newest schema: before the first start and with every upgrade."""
+    become("migrate", context.obj.home)
+
+
+@app.command(context_settings=ITS_OWN_OPTIONS, add_help_option=False)
+def keys(context: typer.Context) -> None:
+    """Make, list and revoke keys to the API; `ted keys --help` says how."""
+    become("keys", context.obj.home, *context.args)
+
+
+@app.command()
+def doctor(
+    context: typer.Context,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Say what is wrong with the installation and what to do; the exit status is 1 where something is."""
+    found = checkup.examined(context.obj.home, console=err)
+    if json_:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        out.print(checkup.table(found))
+    raise typer.Exit(not checkup.is_well(found))

@@ -1,0 +1,82 @@
+"""``ted demo``: a real service, a real job on real data, and what was gained by it, in a table."""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ted_cli.demo_data import write_digits
+from ted_cli.local.temporary import service_in
+from ted_client import progress
+from ted_client.client import Client
+from ted_client.errors import ClientError
+from ted_client.job import Job
+
+SEEDS = (0, 1, 2, 3, 4)
+PROXY = {"name": "mlp", "epochs": 20}
+PLAN = {"keep_ratio": 0.6}
+MEANINGS = {"full": "all rows", "ted": "TED's rows", "random": "random rows"}
+
+
+def run(folder: Path, *, console: Console) -> None:
+    """Go the whole way from a Parquet file to a table of accuracies. Raises ClientError."""
+    train, test = write_digits(folder / "data")
+    console.print(f"Data: scikit-learn's digits as PNG images in {train}", highlight=False, soft_wrap=True)
+    with service_in(folder / "service", roots=[folder / "data"]) as client:
+        console.print(f"Service: API, sweeper, worker and broker at {client.url}", highlight=False)
+        job = _pruned(client, train, console=console)
+        manifest = client.download(job.id, folder / "manifest.parquet")
+        client.download(job.id, folder / "decisions.parquet", kind="decisions")
+        client.report_page(job.id, folder / "report.html")
+    console.print(f"Training fresh models on all rows, on TED's and on as many random ones, {len(SEEDS)} seeds each …")
+    accuracies = _compared(train, test, manifest)
+    console.print(_table(accuracies, job.result))
+    console.print(f"Manifest: {manifest}", highlight=False, soft_wrap=True)
+    console.print(f"Reasons:  {folder / 'decisions.parquet'}", highlight=False, soft_wrap=True)
+    console.print(f"Report:   {folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _pruned(client: Client, train: Path, *, console: Console) -> Job:
+    dataset = {"uri": str(train), "task": "image-classification"}
+    submitted = client.submit({"dataset": dataset, "proxy": PROXY, "plan": PLAN})
+    console.print(f"Job: {submitted.id}, to keep {PLAN['keep_ratio']:.0%} of {submitted.facts['rows_in']:,} rows")
+    with progress.watching(console) as show:
+        job = client.wait(submitted.id, on_progress=show).require_success()
+    console.print(progress.outcome(job), highlight=False)
+    return job
+
+
+def _compared(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[float]]:
+    """For each choice of rows the accuracies of fresh models. Trained in a process of its own: torch stays there."""
+    task = {"task": "image-classification"}
+    wanted = {
+        "train": {"uri": str(train), **task},
+        "test": {"uri": str(test), **task},
+        "manifest": str(manifest),
+        "proxy": PROXY,
+        "seeds": SEEDS,
+    }
+    command = [sys.executable, "-m", "ted_core.results.comparison"]
+    done = subprocess.run(command, input=json.dumps(wanted), capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise ClientError(f"The comparison failed:\n{done.stderr.strip()}")
+    found: dict[str, list[float]] = json.loads(done.stdout)
+    return found
+
+
+def _table(accuracies: Mapping[str, Sequence[float]], result: Mapping[str, Any]) -> Table:
+    """What each choice of rows is worth to a fresh model."""
+    table = Table()
+    for heading in ("trained on", "rows", "test accuracy", "sd"):
+        table.add_column(heading, justify="left" if heading == "trained on" else "right")
+    for name, found in accuracies.items():
+        rows = result["rows_in"] if name == "full" else result["rows_kept"]
+        spread = f"± {statistics.stdev(found):.2%}"
+        table.add_row(MEANINGS[name], f"{rows:,}", f"{statistics.mean(found):.2%}", spread)
+    return table

@@ -1,0 +1,37 @@
+"""What a job would take, on a terminal."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from ted_client.flow import Facts
+from ted_client.printable import literal
+
+MEBIBYTE = 2**20
+
+
+def estimate_table(estimate: Facts) -> Table:
+    """The estimate, one fact a line; what is not known is left out."""
+    table = Table(box=None, show_header=False)
+    for name, fact in _facts(estimate):
+        table.add_row(name, literal(fact))
+    return table
+
+
+def _facts(estimate: Facts) -> Iterator[tuple[str, str]]:
+    rows, kept = estimate["rows_in"], estimate["rows_kept"]
+    yield "rows", f"{kept:,} of {rows:,} would be retained ({kept / rows:.1%})"
+    yield "proxy", f"{estimate['proxy']['name']}, {estimate['proxy']['epochs']:,} epochs"
+    if estimate["classes"]:
+        yield "classes", f"{estimate['classes']:,}"
+    if estimate["cost_at_most"] is not None:
+        yield "cost", f"at most {estimate['cost_at_most']:.2f} of one full run{_usual(estimate['cost'], '.2f')}"
+    if span := estimate["seconds"]:
+        yield "seconds", f"{span['typical']:,.0f} ({span['least']:,.0f} to {span['most']:,.0f})"
+    if estimate["peak_memory_bytes"]:
+        yield "memory", f"{estimate['peak_memory_bytes'] / MEBIBYTE:,.0f} MiB"
+    yield "reckoned from", f"{estimate['precedents']:,} earlier jobs like it"
+
+
+def _usual(span: Facts | None, form: str) -> str:
+    return f", usually {span['typical']:{form}}" if span else ""

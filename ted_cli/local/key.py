@@ -1,0 +1,55 @@
+"""The key that ``ted up`` makes for its own user at the first start, and keeps where only that user can read it."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from ted_cli.local.process_group import Say
+from ted_cli.local.processes import command
+from ted_client.client import Client
+from ted_client.errors import ClientError, TedApiError
+
+FILE = "up.key"
+UNAUTHORIZED = 401
+# On one's own machine nobody else's requests have to be waited for.
+WISH = ("create", "--name", "ted up", "--scope", "admin", "--requests-per-minute", "0")
+
+
+def own_key(home: Path, url: str, *, environment: Mapping[str, str], say: Say) -> str | None:
+    """A key that the service takes: the one kept here, or a new one, which is said; None where it asks for none."""
+    if environment.get("TED_AUTH") == "open":
+        return None
+    path = home / FILE
+    kept = path.read_text().strip() if path.exists() else ""
+    if kept and _opens(url, kept):
+        return kept
+    key = _made(environment)
+    write_private(path, key)
+    say(f"Your key, kept in {path}: {key}")
+    return key
+
+
+def _opens(url: str, key: str) -> bool:
+    """Whether the service knows the key; it does not where its database is a new one, or the key was revoked."""
+    with Client(url, key=key) as client:
+        try:
+            next(client.jobs(limit=1), None)
+        except TedApiError as error:
+            return error.status != UNAUTHORIZED
+    return True
+
+
+def _made(environment: Mapping[str, str]) -> str:
+    made = subprocess.run(command("keys", *WISH), env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
+    if made.returncode:
+        raise ClientError(f"No key could be made:\n{made.stderr.strip()}")
+    return made.stdout.strip()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Put a file there that appears as a whole and that its owner only can read."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_text(text)
+    partial.replace(path)

@@ -1,0 +1,139 @@
+"""Processes that belong together: started in order, restarted when they crash, stopped in reverse, never orphaned."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from ted_client.errors import ClientError
+
+FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
+SETTLED_SECONDS = 60.0
+"""A process that has run this long starts over with the shortest delay."""
+POLL_SECONDS = 0.2
+TAIL_LINES = 15
+
+Say = Callable[[str], None]
+
+
+class ProcessFailed(ClientError):
+    """A part of the service did not start."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the household."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    pass_fds: tuple[int, ...] = ()
+    grace_seconds: float = 8.0
+
+
+@dataclass
+class _Running:
+    """A part, its process, and when it was last started."""
+
+    part: Part
+    log: Path
+    process: subprocess.Popen[bytes]
+    started: float = field(default_factory=time.monotonic)
+    delay: float = FIRST_DELAY
+    due: float | None = None
+
+
+class Household:
+    """Some parts, whose output goes to ``<logs>/<name>.log``. ``keep_fd`` stays open until the last of them is gone."""
+
+    def __init__(self, logs: Path, *, say: Say, keep_fd: int) -> None:
+        self.logs, self.say = logs, say
+        self._running: list[_Running] = []
+        logs.mkdir(parents=True, exist_ok=True)
+        tether = (sys.executable, "-m", "ted_cli.local.watchdog")
+        self._tether = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            tether, stdin=subprocess.PIPE, start_new_session=True, pass_fds=(keep_fd,)
+        )
+
+    def start(self, part: Part) -> None:
+        """Start a part; it is restarted until the household stops."""
+        log = self.logs / f"{part.name}.log"
+        self._running.append(_Running(part, log, self._spawn(part, log)))
+
+    def _spawn(self, part: Part, log: Path) -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - commands of our own making
+                part.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(part.environment),
+                pass_fds=part.pass_fds,
+                start_new_session=True,
+            )
+        assert self._tether.stdin  # noqa: S101 - asked for when the tether was started
+        with suppress(BrokenPipeError):
+            self._tether.stdin.write(b"%d\n" % process.pid)
+            self._tether.stdin.flush()
+        return process
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float, stop: Event) -> None:
+        """Wait for the parts to be ready. Raises ProcessFailed with the end of a part's log where one gives up."""
+        deadline = time.monotonic() + seconds
+        while not (ready() or stop.wait(POLL_SECONDS)):
+            for one in self._running:
+                if one.process.poll() is not None:
+                    raise ProcessFailed(f"{one.part.name} did not start:\n{tail(one.log)}")
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"The service was not ready after {seconds:.0f} s; see {self.logs}")
+
+    def keep(self, stop: Event) -> None:
+        """Restart what crashes until told to stop; the longer the more often it does."""
+        while not stop.wait(POLL_SECONDS):
+            for one in self._running:
+                self._mend(one, time.monotonic())
+
+    def _mend(self, one: _Running, moment: float) -> None:
+        if one.process.poll() is None:
+            return
+        if one.due is None:
+            one.delay = FIRST_DELAY if moment - one.started > SETTLED_SECONDS else one.delay
+            one.due = moment + one.delay
+            self.say(f"{one.part.name} ended with status {one.process.returncode}; it starts again in {one.delay:g} s")
+        elif moment >= one.due:
+            one.process, one.started, one.due = self._spawn(one.part, one.log), moment, None
+            one.delay = min(2 * one.delay, LONGEST_DELAY)
+
+    def stop(self) -> None:
+        """End every part, the last started first; politely, then not."""
+        for one in reversed(self._running):
+            _end(one)
+        if self._tether.stdin:
+            self._tether.stdin.close()
+        self._tether.wait()
+
+    def __enter__(self) -> "Household":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _end(one: _Running) -> None:
+    one.process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        one.process.wait(one.part.grace_seconds)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(one.process.pid, signal.SIGKILL)
+    one.process.wait()
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])

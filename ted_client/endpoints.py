@@ -1,0 +1,143 @@
+"""Every call to the service, each written once; ``Client`` and ``AsyncClient`` carry them out."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ted_client.download import Download
+from ted_client.errors import TedApiError, facts_in
+from ted_client.flow import READ_SECONDS, Call, Facts, Pause, Request, Tell, place
+from ted_client.job import TERMINAL
+from ted_client.retry import NOT_MODIFIED, Service
+from ted_client.sse import Listener
+
+NOT_FOUND, LARGEST_PAGE = 404, 100
+LONG_POLL_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs to list."""
+
+    status: Sequence[str] = ()
+    metadata: Mapping[str, str] | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def params(self) -> dict[str, Any]:
+        """The same as a query."""
+        times = {"created_after": self.created_after, "created_before": self.created_before}
+        return {
+            **({"status": list(self.status)} if self.status else {}),
+            **{f"metadata[{key}]": value for key, value in (self.metadata or {}).items()},
+            **{name: at.astimezone(UTC).isoformat() for name, at in times.items() if at},
+        }
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What can be asked of a service."""
+
+    service: Service
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    def submit(self, job: Facts, *, wait: int = 0, idempotency_key: str | None = None) -> Call[Facts]:
+        """The stored job."""
+        return self._begun(place("jobs"), body=job, wait=wait, idempotency_key=idempotency_key)
+
+    def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> Call[Facts]:
+        """The new job."""
+        return self._begun(place("jobs", job_id, "retry"), body=None, wait=wait, idempotency_key=idempotency_key)
+
+    def _begun(self, path: str, *, body: Facts | None, wait: int, idempotency_key: str | None) -> Call[Facts]:
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex, **_patiently(wait)}
+        return self.fetched("POST", path, headers=headers, body=body, read_seconds=READ_SECONDS + wait)
+
+    def estimate(self, job: Facts) -> Call[Facts]:
+        """What the job would take."""
+        return self.fetched("POST", place("jobs"), params={"validate_only": "true"}, body=job)
+
+    def wait(self, job_id: str, *, poll_seconds: float) -> Call[Facts]:
+        """The job once it has ended; tells how it stands at first and whenever it has changed."""
+        known: dict[str, str] = {}
+        while True:
+            request = Request(
+                "GET", place("jobs", job_id), headers=known, read_seconds=READ_SECONDS + LONG_POLL_SECONDS
+            )
+            answer = yield from self.service.answered(request)
+            if answer.status != NOT_MODIFIED:
+                job = facts_in(answer)
+                yield Tell(job)
+                if job["status"] in TERMINAL:
+                    return job
+                known = {"If-None-Match": answer.head.headers.get("ETag", '""'), **_patiently(LONG_POLL_SECONDS)}
+            yield Pause(poll_seconds)
+
+    def follow(self, job_id: str, *, after: int) -> Call[None]:
+        """Tells the job's events as they happen."""
+        return Listener(self.service, job_id, after).follow()
+
+    def download(self, job_id: str, path: Path, *, kind: str, keep_ratio: float | None) -> Call[Path]:
+        """The file."""
+        params = {} if keep_ratio is None else {"keep_ratio": keep_ratio}
+        return Download(self.service, place("jobs", job_id, kind), path, params=params).run()
+
+    def report_page(self, job_id: str, path: Path) -> Call[Path]:
+        """The page."""
+        return Download(self.service, place("jobs", job_id, "report"), path, accept="text/html").run()
+
+    # --- all the rest -------------------------------------------------------------------------------------------------
+
+    def fetched(self, method: str, path: str, **request: Any) -> Call[Facts]:
+        """The JSON object that answers; ``request`` holds more fields of ``exchange.Request``."""
+        answer = yield from self.service.answered(Request(method, path, **request))
+        return facts_in(answer)
+
+    def created(self, path: str, body: Facts | None = None) -> Call[Facts]:
+        """What was made. Sent twice it may be made twice, so a broken line is not tried again."""
+        return self.fetched("POST", path, body=body, repeatable=False)
+
+    def listed(self, path: str, **params: Any) -> Call[Sequence[Facts]]:
+        """All that the path lists, where it lists all at once."""
+        page = yield from self.fetched("GET", path, params=params)
+        found: Sequence[Facts] = page["data"]
+        return found
+
+    def paged(
+        self, path: str, *, limit: int | None = None, after: str | int | None = None, **params: Any
+    ) -> Call[None]:
+        """Tells all that the path lists, page by page; at most ``limit`` of it."""
+        left, more = limit, left_over(limit)
+        while more:
+            query = {**params, "limit": min(left or LARGEST_PAGE, LARGEST_PAGE)}
+            page = yield from self.fetched("GET", path, params=query if after is None else {**query, "after": after})
+            for one in page["data"]:
+                yield Tell(one)
+            left = None if left is None else left - len(page["data"])
+            after, more = page["next"], page["has_more"] and left_over(left)
+
+    def deleted(self, path: str) -> Call[None]:
+        """Nothing, once it is gone; also where the first try had done it and its answer was lost."""
+        try:
+            yield from self.service.answered(Request("DELETE", path))
+        except TedApiError as error:
+            if not (error.doubtful and error.status == NOT_FOUND):
+                raise
+
+
+def left_over(limit: int | None) -> bool:
+    """Whether there may be more."""
+    return limit is None or limit > 0
+
+
+def said(**wishes: object) -> dict[str, object]:
+    """The wishes that are any."""
+    return {name: wish for name, wish in wishes.items() if wish is not None}
+
+
+def _patiently(seconds: int) -> dict[str, str]:
+    return {"Prefer": f"wait={seconds}"} if seconds else {}

@@ -1,0 +1,124 @@
+"""When a request is worth another try, and after what time."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from ted_client.errors import ServiceUnreachable, TedApiError
+from ted_client.flow import Answer, Call, Pause, Request, whole
+
+FIRST_REDIRECT, NOT_MODIFIED, FIRST_ERROR, TOO_MANY_REQUESTS, UNAVAILABLE = 300, 304, 400, 429, 503
+FULL_QUEUE = "too_many_queued"
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
+MOST_DOUBLINGS = 10
+DOING_NOTHING = frozenset({TOO_MANY_REQUESTS, UNAVAILABLE})
+"""Answers that say that nothing was done."""
+PASSING = DOING_NOTHING | {502, 504}
+"""Answers that say nothing about the next try."""
+NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+SCHEMES = ("http", "https")
+HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.ProxyError)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a service that does not answer, or asks for time, is asked again; for each request anew."""
+
+    seconds: float = 60.0
+    """In all; 0: it is asked once."""
+    jitter: Callable[[], float] = random.random
+    """The part of the longest pause to take, from 0 to 1: many clients shall not come back at once."""
+    clock: Callable[[], float] = time.monotonic
+
+
+PATIENCE, AT_ONCE = Patience(), Patience(seconds=0)
+
+
+@dataclass
+class Spell:
+    """One spell of bad luck: the pauses grow, until the patience has run out."""
+
+    patience: Patience
+    began: float = field(init=False)
+    tries: int = 0
+
+    def __post_init__(self) -> None:
+        self.began = self.patience.clock()
+
+    def pause(self, *, at_least: float | None = None) -> float | None:
+        """Seconds until the next try (exponential backoff with full jitter); None where the patience ends before."""
+        longest = min(FIRST_PAUSE_SECONDS * 2 ** min(self.tries, MOST_DOUBLINGS), LONGEST_PAUSE_SECONDS)
+        self.tries += 1
+        seconds = max(self.patience.jitter() * longest, at_least or 0.0)
+        left = self.patience.seconds - (self.patience.clock() - self.began)
+        return seconds if seconds < left else None
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where the service is, and how patiently it is asked."""
+
+    url: str
+    patience: Patience
+
+    def __post_init__(self) -> None:
+        try:
+            url = httpx.URL(self.url)
+        except httpx.InvalidURL as error:
+            raise ServiceUnreachable(f"{self.url!r} is no URL ({error}).") from error
+        if url.scheme not in SCHEMES or not url.host:
+            raise ServiceUnreachable(f"{self.url!r} is no service's URL, which begins with http:// or https://.")
+
+    def answered(self, request: Request) -> Call[Answer]:
+        """The answer, once it is no problem. Raises TedApiError, and ServiceUnreachable where none comes.
+
+        What can be repeated is, after a broken line as after 429, 502, 503 and 504; anything else only where the
+        service has surely done nothing: there was no connection, or it says so (429, 503).
+        """
+        spell, doubtful = Spell(self.patience), False
+        while True:
+            found = yield from _tried(request)
+            if isinstance(found, Answer) and (found.status < FIRST_REDIRECT or found.status == NOT_MODIFIED):
+                return found
+            error, cause = self._error(found), found if isinstance(found, Exception) else None
+            pause = spell.pause(at_least=error.retry_after) if _is_worth_it(request, found) else None
+            if pause is None:
+                error.doubtful = doubtful
+                raise error from cause
+            doubtful = doubtful or not _was_idle(found)
+            yield Pause(pause)
+
+    def _error(self, found: Answer | httpx.TransportError) -> TedApiError | ServiceUnreachable:
+        if isinstance(found, Answer):
+            return TedApiError.of(found)
+        return self.unreachable(found)
+
+    def unreachable(self, error: httpx.TransportError) -> ServiceUnreachable:
+        """The same in words that help."""
+        return ServiceUnreachable(
+            f"{self.url} does not answer ({error or type(error).__name__}). Start it with: ted up"
+        )
+
+
+def _tried(request: Request) -> Call[Answer | httpx.TransportError]:
+    try:
+        return (yield from whole(request))
+    except httpx.TransportError as error:
+        return error
+
+
+def _was_idle(found: Answer | httpx.TransportError) -> bool:
+    """Whether the service has surely done nothing."""
+    return found.status in DOING_NOTHING if isinstance(found, Answer) else isinstance(found, NO_CONNECTION)
+
+
+def _is_worth_it(request: Request, found: Answer | httpx.TransportError) -> bool:
+    """Whether another try is harmless and may end better. A full queue empties too slowly to wait for it unasked."""
+    if isinstance(found, Answer):
+        passes = found.status in PASSING and TedApiError.of(found).code != FULL_QUEUE
+    else:
+        passes = not isinstance(found, HOPELESS)
+    return passes and (request.repeatable or _was_idle(found))

@@ -1,0 +1,1 @@
+"""Columns → inputs and labels."""

@@ -1,0 +1,148 @@
+"""Encoded images → one uint8 array, decoded once and in parallel."""
+
+import io
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ted_core.datasets.columns.array_cache import Allocate
+from ted_core.datasets.samples import Images
+from ted_core.errors import MissingValues, UndecodableImages
+
+CHUNK = 32
+"""Images that one thread decodes before it takes the next ones; Pillow frees the interpreter while it decodes."""
+SHOWN = 5
+LARGEST_IMAGE_PIXELS = 50_000_000
+GREY, RGB = "L", "RGB"
+FILE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+"""Left out are formats whose decoders start other programs (EPS) or are seldom exercised."""
+SIXTEEN_BITS = ("I;16", "I;16B", "I;16L")
+GREY_MODES = ("1", GREY)
+MODES = (*GREY_MODES, RGB, "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr")
+"""Pillow's modes that convert to grey and colour; 32-bit and floating-point pixels have no scale that is known."""
+UNDECODABLE = (
+    UnidentifiedImageError,
+    OSError,
+    ValueError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+DAMAGED_EXIF = (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error)
+
+
+class Decoder:
+    """Fills one array with decoded images; those that cannot be decoded have no place in it.
+
+    The first image decides between grey and colour and, where no ``image_size`` is given, the size. Images of another
+    size are resized bilinearly, whatever their aspect ratio.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        *,
+        threads: int,
+        allocate: Allocate,
+        image_size: int | None = None,
+        name: Callable[[int], str] = str,
+    ) -> None:
+        """``image_size``: height and width of every decoded image, in pixels. ``name``: what errors call a row."""
+        self.rows, self.allocate, self.image_size, self.name = rows, allocate, image_size, name
+        self.decoded: Bool[np.ndarray, " rows"] = np.zeros(rows, bool)
+        self._array: Images | None = None
+        self._mode, self._size = RGB, (0, 0)
+        self._seen, self._placed = 0, 0
+        self._pool = ThreadPoolExecutor(threads)
+
+    def add(self, encoded: Sequence[bytes | None]) -> None:
+        """Decode the next rows. Raises MissingValues for a null, DatasetTooLarge before memory is taken."""
+        if None in encoded:
+            row = self._seen + list(encoded).index(None)
+            raise MissingValues(f"Row {self.name(row)} has no image", field="dataset.input")
+        if self._array is None:
+            self._array = self._allocated(encoded)
+        starts = range(0, len(encoded), CHUNK)
+        list(self._pool.map(lambda start: self._decode_chunk(encoded[start : start + CHUNK], start), starts))
+        self._close_gaps(len(encoded))
+
+    def _allocated(self, encoded: Sequence[bytes | None]) -> Images | None:
+        first = next((image for data in encoded if (image := self._opened(data))), None)
+        if first is None:
+            return None
+        self._mode = GREY if first.mode in GREY_MODES else RGB
+        self._size = (self.image_size, self.image_size) if self.image_size else first.size
+        width, height = self._size
+        what = f"{self.rows} images of {width}x{height} pixels"
+        return self.allocate((self.rows, len(self._mode), height, width), np.uint8, what)
+
+    def _decode_chunk(self, encoded: Sequence[bytes | None], start: int) -> None:
+        for number, data in enumerate(encoded, start):
+            image = self._opened(data)
+            if image is not None and self._array is not None:
+                self._array[self._placed + number] = self._pixels(image)
+                self.decoded[self._seen + number] = True
+
+    def _opened(self, data: bytes | None) -> Image.Image | None:
+        return opened(data, at_least=self.image_size)
+
+    def _pixels(self, image: Image.Image) -> UInt8[np.ndarray, "channels height width"]:
+        image = image if image.mode == self._mode else image.convert(self._mode)
+        image = image if image.size == self._size else image.resize(self._size, Image.Resampling.BILINEAR)
+        pixels = np.asarray(image)
+        return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)  # noqa: PLR2004
+
+    def _close_gaps(self, rows: int) -> None:
+        """Move the images that follow undecodable ones among the last rows up."""
+        kept = np.flatnonzero(self.decoded[self._seen : self._seen + rows])
+        for place, row in enumerate(kept.tolist()):
+            if place != row and self._array is not None:
+                self._array[self._placed + place] = self._array[self._placed + row]
+        self._seen, self._placed = self._seen + rows, self._placed + len(kept)
+
+    def images(self, *, max_undecodable: float) -> Images:
+        """The decoded images. Raises UndecodableImages past the tolerated share of others."""
+        self._pool.shutdown()
+        broken = np.flatnonzero(~self.decoded)
+        if self._array is None or len(broken) > max_undecodable * self.rows:
+            rows = ", ".join(self.name(int(row)) for row in broken[:SHOWN])
+            raise UndecodableImages(f"{len(broken)} of {self.rows} images, first rows: {rows}", field="dataset.input")
+        return self._array[: self._placed]
+
+
+def opened(data: bytes | None, *, at_least: int | None = None) -> Image.Image | None:
+    """The decoded image, upright, or None where the bytes are not one that can be used.
+
+    A JPEG may be decoded at a half, a quarter or an eighth of its size, never to fewer pixels than ``at_least`` in
+    height or width.
+    """
+    try:
+        image = Image.open(io.BytesIO(data or b""), formats=FILE_FORMATS)
+        if image.width * image.height > LARGEST_IMAGE_PIXELS:
+            return None
+        if at_least:
+            image.draft(None, (at_least, at_least))
+        image.load()
+    except UNDECODABLE:
+        return None
+    _turn_upright(image)
+    image.info.pop("transparency", None)  # is ignored; Pillow would warn of it
+    if image.mode in SIXTEEN_BITS:
+        return _eight_bits(image)
+    return image if image.mode in MODES else None
+
+
+def _turn_upright(image: Image.Image) -> None:
+    """Turn or mirror the image as its EXIF orientation says; where that cannot be read, leave it as it is stored."""
+    with suppress(*DAMAGED_EXIF):
+        ImageOps.exif_transpose(image, in_place=True)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The upper byte of 16-bit grey; Pillow's own conversion would make white of nearly all of it."""
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

@@ -1,0 +1,175 @@
+"""Which of a dataset's columns are what: those the request names, or the task's usual ones."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from ted_core.datasets.columns import conversations, types
+from ted_core.datasets.sources.shards import listed
+from ted_core.datasets.spec import DatasetSpec, Task
+from ted_core.errors import DatasetUnreadable, SettingUnsuited, UnknownColumn, UnusableInputs, UnusableLabels
+
+DEFAULT_TARGET, DEFAULT_IMAGE = "label", "image"
+DEFAULT_TEXTS = ("text", "sentence")
+"""The first of them that exists."""
+MOST_TEXTS = 2
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns that a job reads."""
+
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    """Empty where nothing is classified; several where each column is a class."""
+    key: str | None
+    """The column of the dataset's own ids."""
+
+    def several_classes(self, schema: pa.Schema) -> bool:
+        """Whether the targets give a row any number of classes: as several columns, or as a list."""
+        return len(self.targets) > 1 or any(types.is_list(schema.field(name).type) for name in self.targets)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column once."""
+        return tuple(dict.fromkeys((*self.inputs, *self.targets, *((self.key,) if self.key else ()))))
+
+
+def roles(schema: pa.Schema, spec: DatasetSpec) -> Roles:
+    """The columns that the task asks for.
+
+    Raises UnknownColumn, UnusableInputs, UnusableLabels, SettingUnsuited, DatasetUnreadable.
+    """
+    _refuse_unsuited(spec)
+    inputs = _known(schema, INPUTS[spec.base_task](schema, spec), field="dataset.input")
+    targets = _known(schema, _targets(spec), field="dataset.target")
+    _check_targets(schema, targets)
+    both = next((name for name in inputs if name in targets), None)
+    if both is not None:
+        raise UnusableInputs(f"{both!r} is the target and would give itself away", field="dataset.input")
+    CHECKS[spec.base_task](schema, inputs)
+    key = next((name for name in types.KEY_NAMES if schema.names.count(name) == 1), None)
+    return Roles(inputs, targets, key)
+
+
+def _refuse_unsuited(spec: DatasetSpec) -> None:
+    if spec.base_task == "causal-lm" and spec.target is not None:
+        raise SettingUnsuited("causal-lm learns the answers themselves", field="dataset.target")
+    if spec.base_task != "tabular-classification" and spec.missing == "impute":
+        raise SettingUnsuited(f"What {spec.base_task} lacks cannot be imputed", field="dataset.missing")
+    if spec.base_task != "image-classification" and spec.image_size is not None:
+        raise SettingUnsuited(f"{spec.base_task} has no images to resize", field="dataset.image_size")
+
+
+def _known(schema: pa.Schema, names: Sequence[str], *, field: str) -> tuple[str, ...]:
+    for name in names:
+        if name not in schema.names:
+            raise UnknownColumn(f"{name!r} is not among {listed(schema.names)}", field=field)
+        if schema.names.count(name) > 1:
+            raise DatasetUnreadable(f"{name!r} is the name of several columns", field=field)
+    return tuple(dict.fromkeys(names))
+
+
+# --- targets ----------------------------------------------------------------------------------------------------------
+
+
+def _targets(spec: DatasetSpec) -> tuple[str, ...]:
+    if spec.base_task == "causal-lm":
+        return ()
+    named = spec.target or DEFAULT_TARGET
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _check_targets(schema: pa.Schema, targets: Sequence[str]) -> None:
+    several = len(targets) > 1
+    for name in targets:
+        kind = schema.field(name).type
+        usable = types.is_number(kind) if several else types.is_label(kind) or types.is_label_list(kind)
+        if not usable:
+            raise UnusableLabels(f"Column {name!r} is of type {kind}", field="dataset.target")
+
+
+# --- inputs -----------------------------------------------------------------------------------------------------------
+
+
+def named_inputs(spec: DatasetSpec) -> list[str]:
+    """The columns that the request names; none where the task's usual ones are meant."""
+    if spec.input is None:
+        return []
+    return [spec.input] if isinstance(spec.input, str) else spec.input
+
+
+def _images(_: pa.Schema, spec: DatasetSpec) -> Sequence[str]:
+    return named_inputs(spec) or [DEFAULT_IMAGE]
+
+
+def _features(schema: pa.Schema, spec: DatasetSpec) -> Sequence[str]:
+    """The columns named, or every number and category but targets and ids; which categories are few is seen later."""
+    skipped = {*_targets(spec), *types.KEY_NAMES}
+    found = [field.name for field in schema if _is_feature(field.type) and field.name not in skipped]
+    if not (names := named_inputs(spec) or found):
+        raise UnusableInputs("No column of numbers or categories was found beside the target", field="dataset.input")
+    return names
+
+
+def _is_feature(kind: pa.DataType) -> bool:
+    return types.is_number(kind) or types.is_category(kind)
+
+
+def _texts(schema: pa.Schema, spec: DatasetSpec) -> Sequence[str]:
+    found = next((name for name in DEFAULT_TEXTS if name in schema.names), DEFAULT_TEXTS[0])
+    return named_inputs(spec) or [found]
+
+
+def _turns(schema: pa.Schema, spec: DatasetSpec) -> Sequence[str]:
+    return conversations.layout(schema, _known(schema, named_inputs(spec), field="dataset.input")).columns
+
+
+INPUTS: Mapping[Task, Callable[[pa.Schema, DatasetSpec], Sequence[str]]] = {
+    "image-classification": _images,
+    "tabular-classification": _features,
+    "text-classification": _texts,
+    "causal-lm": _turns,
+}
+
+
+# --- types of inputs --------------------------------------------------------------------------------------------------
+
+
+def _check_images(schema: pa.Schema, names: Sequence[str]) -> None:
+    if len(names) > 1:
+        raise UnusableInputs(f"{len(names)} columns are named; images are a single one", field="dataset.input")
+    _check_types(schema, names, types.is_image, wanted="encoded image bytes")
+
+
+def _check_features(schema: pa.Schema, names: Sequence[str]) -> None:
+    wanted = "numbers, lists of numbers or strings"
+    _check_types(schema, names, lambda kind: _is_feature(kind) or types.is_vector(kind), wanted=wanted)
+
+
+def _check_texts(schema: pa.Schema, names: Sequence[str]) -> None:
+    if len(names) > MOST_TEXTS:
+        raise UnusableInputs(f"{len(names)} columns are named; texts are one or two", field="dataset.input")
+    _check_types(schema, names, types.is_text, wanted="strings")
+
+
+def _check_types(
+    schema: pa.Schema, names: Sequence[str], usable: Callable[[pa.DataType], bool], *, wanted: str
+) -> None:
+    for name in names:
+        kind = schema.field(name).type
+        if not usable(kind):
+            raise UnusableInputs(f"Column {name!r} is of type {kind}, not {wanted}", field="dataset.input")
+
+
+def _already_checked(_: pa.Schema, __: Sequence[str]) -> None:
+    """A layout of conversations is found by its types."""
+
+
+CHECKS: Mapping[Task, Callable[[pa.Schema, Sequence[str]], None]] = {
+    "image-classification": _check_images,
+    "tabular-classification": _check_features,
+    "text-classification": _check_texts,
+    "causal-lm": _already_checked,
+}

@@ -1,0 +1,82 @@
+"""Batches become a table: in memory as long as they are few, else in a file that is mapped and has no name."""
+
+import mmap
+import tempfile
+import weakref
+from collections.abc import Iterable
+from functools import cached_property
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from ted_core.datasets.formats.base import Limits
+
+
+class Spool:
+    """A table that grows by batches. Columns may go on the way: it has those of the last batch."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._rows, self._bytes = 0, 0
+        self._names: list[str] = []
+        self._held: list[pa.RecordBatch] = []
+        self._file: _File | None = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Append the rows; their columns were all in the batches before. Raises DatasetTooLarge."""
+        self._names = batch.schema.names
+        self._rows, self._bytes = self._rows + batch.num_rows, self._bytes + batch.nbytes
+        self._held.append(batch)
+        if not self.limits.in_memory(self._bytes, f"{self._rows:,} rows of {batch.num_columns} columns"):
+            self._write()
+
+    def _write(self) -> None:
+        if self._file is None:
+            self._file = _File(self.limits, self._held[0].schema)
+        for batch in self._held:
+            self._file.add(batch)
+        self._held.clear()
+
+    def table(self) -> pa.Table:
+        """All rows."""
+        if self._file:
+            return self._file.table.select(self._names)
+        return pa.Table.from_batches([batch.select(self._names) for batch in self._held])
+
+
+class _File:
+    """A stream of batches, which unlike Arrow's file may change a column's dictionary from one to the next."""
+
+    def __init__(self, limits: Limits, schema: pa.Schema) -> None:
+        assert limits.cache, "only what has a folder is written to disk"  # noqa: S101
+        limits.cache.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=limits.cache)  # noqa: SIM115 - is closed once mapped, or with this object
+        weakref.finalize(self, self._file.close)
+        self._schema = schema
+        self._stream = ipc.new_stream(self._file, schema)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Append the rows, with nulls in the columns that are gone."""
+        columns = [self._column(batch, field) for field in self._schema]
+        self._stream.write_batch(pa.record_batch(columns, schema=self._schema))
+
+    @staticmethod
+    def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
+        return batch[field.name] if field.name in batch.schema.names else pa.nulls(batch.num_rows, field.type)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """What was written, in place. The disk's room is given back with the last array that lies there."""
+        self._stream.close()
+        self._file.flush()
+        content = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file.close()
+        return ipc.open_stream(pa.py_buffer(content)).read_all()
+
+
+def spooled(batches: Iterable[pa.RecordBatch], limits: Limits) -> pa.Table:
+    """The batches, at least one, as a table. Raises DatasetTooLarge."""
+    spool = Spool(limits)
+    for batch in batches:
+        spool.add(batch)
+    return spool.table()

@@ -1,0 +1,68 @@
+"""Arrow IPC: files and streams; on a disk mapped into memory, so that what is not compressed is read where it lies."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from ted_core.datasets.formats.arrow_ipc import MAGIC, rows_in
+from ted_core.datasets.formats.row_format import RowReader, format_of
+from ted_core.datasets.formats.text_scan import remembered
+from ted_core.datasets.sources.base import Source, unreadable
+from ted_core.datasets.sources.shards import files_with, reading, refuse_other_schema
+from ted_core.datasets.spec import DatasetSpec
+
+Reader: TypeAlias = ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader
+
+
+def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+    """The schema, and the rows that each batch's header tells."""
+    schemas = [_schema(source) for source in sources]
+    for source, schema in zip(sources, schemas, strict=True):
+        refuse_other_schema(source, schemas[0], schema)
+    return schemas[0], tuple(_count(source) for source in sources)
+
+
+def _schema(source: Source) -> pa.Schema:
+    with reading(source, otherwise="is not an Arrow file", field="dataset.format"), _opened(source) as reader:
+        return reader.schema
+
+
+@remembered
+def _count(source: Source) -> int:
+    with reading(source), source.buffered() as file:
+        try:
+            return rows_in(file)
+        except ValueError as error:
+            raise unreadable(f"{source.name} is damaged", error) from error
+
+
+def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The named columns, in the batches that they were written in."""
+    for source in sources:
+        schema = _schema(source)
+        with reading(source):
+            for batch in _batches(source, fields=[schema.get_field_index(name) for name in names]):
+                yield batch.select(list(names))
+
+
+def _batches(source: Source, *, fields: list[int]) -> Iterator[pa.RecordBatch]:
+    with _opened(source, fields=fields) as reader:
+        if isinstance(reader, ipc.RecordBatchFileReader):
+            yield from map(reader.get_batch, range(reader.num_record_batches))
+        else:
+            yield from reader
+
+
+@contextmanager
+def _opened(source: Source, *, fields: list[int] | None = None) -> Iterator[Reader]:
+    options = ipc.IpcReadOptions(included_fields=fields)
+    is_file = source.begin(len(MAGIC)) == MAGIC
+    with source.mapped() if is_file else source.mapped_stream() as file:
+        yield ipc.open_file(file, options=options) if is_file else ipc.open_stream(file, options=options)
+
+
+READER = RowReader(files_with(".arrow", ".feather", ".ipc"), outline, batches)
+ARROW = format_of(READER)

@@ -1,0 +1,108 @@
+"""IDX, the format of MNIST: a file of images and a file of labels, gzipped or not.
+
+The layout is that of http://yann.lecun.com/exdb/mnist: two zero bytes, a type code, the number of axes, each axis'
+length as big-endian uint32, then the values.
+"""
+
+import gzip
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedReader
+
+import numpy as np
+
+from ted_core.datasets.formats.array_format import Values, check_shapes, check_types, samples, values_in
+from ted_core.datasets.formats.base import Format, Limits, Outline
+from ted_core.datasets.samples import Samples
+from ted_core.datasets.sources.base import Source, unreadable
+from ted_core.datasets.spec import DatasetSpec
+from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
+
+Stream = gzip.GzipFile | BufferedReader
+
+UINT8 = 0x08
+MOST_AXES = 4
+MOST_DEFLATED = 1032
+"""Bytes that one byte can stand for: https://zlib.net/zlib_tech.html."""
+PREFERRED = "train"
+BROKEN = (OSError, EOFError, struct.error, zlib.error, ValueError)
+
+
+def files(folder: Source, spec: DatasetSpec) -> Sequence[Source]:
+    """Images first, then labels: the files that the request names, or the only ones that look like it.
+
+    Where a folder holds a training and a test set, the files whose names begin with "train" are taken.
+    """
+    if not folder.is_folder:
+        raise DatasetUnreadable(
+            f"{folder} is a file; name the folder that holds images and labels", field="dataset.uri"
+        )
+    if isinstance(spec.input, list):
+        raise UnusableInputs("An IDX dataset takes the name of one images file", field="dataset.input")
+    if isinstance(spec.target, list):
+        raise UnusableLabels("An IDX dataset takes the name of one labels file", field="dataset.target")
+    images = _chosen(folder, spec.input, mark="idx3", field="dataset.input")
+    return [images, _chosen(folder, spec.target, mark="idx1", field="dataset.target")]
+
+
+def _chosen(folder: Source, name: str | None, *, mark: str, field: str) -> Source:
+    found = folder.listed()
+    candidates = [file for file in found if (mark in file.name if name is None else file.name == name)]
+    if name is None and len(candidates) > 1:
+        candidates = [file for file in candidates if file.name.startswith(PREFERRED)]
+    if len(candidates) != 1:
+        here = ", ".join(file.name for file in found[:10])
+        raise UnknownColumn(f"{name or f'*{mark}*'} does not name one file among {here}", field=field)
+    return candidates[0]
+
+
+def outline(sources: Sequence[Source], spec: DatasetSpec) -> Outline:
+    """Shapes from the headers; no values are read."""
+    images, labels = (_shape(source) for source in sources)
+    check_shapes(images, labels)
+    check_types(np.dtype(np.uint8), np.dtype(np.uint8), ndim=len(images), spec=spec)
+    return Outline(tuple(source.name for source in sources), (labels[0],))
+
+
+def _shape(source: Source) -> tuple[int, ...]:
+    try:
+        with _opened(source) as file:
+            return _header(file)
+    except BROKEN as error:
+        raise unreadable(f"{source.name} is not an IDX file", error, field="dataset.format") from error
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[Stream]:
+    with source.buffered() as file:
+        yield gzip.GzipFile(fileobj=file) if source.compression() == "gzip" else file
+
+
+def _header(file: Stream) -> tuple[int, ...]:
+    zero, kind, axes = struct.unpack(">HBB", file.read(4))
+    if zero or kind != UINT8 or not 1 <= axes <= MOST_AXES:
+        raise ValueError("no IDX header of unsigned bytes")
+    return struct.unpack(f">{axes}I", file.read(4 * axes))
+
+
+def _values(source: Source, file: Stream) -> Values:
+    """The file's values, which follow its header."""
+    try:
+        shape = _header(file)
+    except BROKEN as error:
+        raise unreadable(f"{source.name} is damaged", error) from error
+    room = source.size * (MOST_DEFLATED if isinstance(file, gzip.GzipFile) else 1)
+    return values_in(file, shape, np.dtype(np.uint8), name=source.name, room=room, broken=BROKEN)
+
+
+def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:
+    """Labels and then images, which are put in place as they are read."""
+    images, labels = sources
+    with _opened(images) as pixels, _opened(labels) as classes:
+        found = _values(labels, classes).together()
+        return samples(_values(images, pixels), found, spec=spec, limits=limits)
+
+
+IDX = Format(files, outline, load)

@@ -1,0 +1,124 @@
+"""NumPy archives: one array of inputs, one of labels. Never a pickle."""
+
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+
+from ted_core.datasets.formats.array_format import Readable, Values, check_shapes, check_types, samples, values_in
+from ted_core.datasets.formats.base import Format, Limits, Outline
+from ted_core.datasets.samples import Samples
+from ted_core.datasets.sources.base import Source, unreadable
+from ted_core.datasets.sources.shards import listed
+from ted_core.datasets.spec import DatasetSpec
+from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
+
+DEFAULT_INPUT, DEFAULT_TARGET = "x", "y"
+BROKEN = (zipfile.BadZipFile, zlib.error, tokenize.TokenError, RuntimeError, OSError, ValueError, EOFError)
+"""What damage to the archive or to a header inside it makes the libraries raise."""
+LONGEST_HEADER = 10_000
+"""Bytes. NumPy refuses longer ones too, but only once it has read as many as the header claims to have."""
+
+
+class Header(NamedTuple):
+    """What the first bytes of an array tell."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    by_column: bool
+    """Whether values of one column follow each other, as in Fortran."""
+
+
+@dataclass(frozen=True)
+class Sips:
+    """A file that is read a little at a time."""
+
+    file: Readable
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes. Raises ValueError for more than a header has."""
+        if not 0 <= size <= LONGEST_HEADER:
+            raise ValueError(f"a header claims to have {size:,} bytes")
+        return self.file.read(size)
+
+
+def files(named: Source, _: DatasetSpec) -> Sequence[Source]:
+    """The one archive."""
+    if named.is_folder:
+        raise DatasetUnreadable(f"{named} is a folder, not an .npz file", field="dataset.uri")
+    return [named]
+
+
+def outline(sources: Sequence[Source], spec: DatasetSpec) -> Outline:
+    """Arrays and rows from the headers inside the archive; no values are read."""
+    headers = _headers(sources[0])
+    inputs, labels = (headers[name] for name in _names(list(headers), spec))
+    check_shapes(inputs.shape, labels.shape)
+    check_types(inputs.dtype, labels.dtype, ndim=len(inputs.shape), spec=spec)
+    return Outline(tuple(headers), (labels.shape[0],))
+
+
+def _headers(source: Source) -> dict[str, Header]:
+    try:
+        with source.buffered() as file, zipfile.ZipFile(file) as archive:
+            members = [name for name in archive.namelist() if name.endswith(".npy")]
+            return {name.removesuffix(".npy"): _header(archive, name) for name in members}
+    except BROKEN as error:
+        raise unreadable(f"{source.name} is not an .npz archive", error, field="dataset.format") from error
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> Header:
+    with archive.open(name) as file:
+        return _read_header(file)
+
+
+def _read_header(file: Readable) -> Header:
+    """What stands before the values, which are next in the file then."""
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, by_column, dtype = read(Sips(file))
+    if min(shape, default=0) < 0 or not dtype.itemsize:
+        raise ValueError("a header tells of values that cannot be")
+    return Header(shape, dtype, by_column and len(shape) > 1)
+
+
+def _names(arrays: Sequence[str], spec: DatasetSpec) -> tuple[str, str]:
+    if isinstance(spec.input, list):
+        raise UnusableInputs("An .npz archive takes the name of one array", field="dataset.input")
+    if isinstance(spec.target, list):
+        raise UnusableLabels("An .npz archive takes the name of one array", field="dataset.target")
+    chosen = {"dataset.input": spec.input or DEFAULT_INPUT, "dataset.target": spec.target or DEFAULT_TARGET}
+    for field, name in chosen.items():
+        if name not in arrays:
+            raise UnknownColumn(f"{name!r} is not among {listed(arrays)}", field=field)
+    return chosen["dataset.input"], chosen["dataset.target"]
+
+
+def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:
+    """Labels and then inputs, which are put in place as they are read."""
+    source = sources[0]
+    inputs, labels = _names(list(_headers(source)), spec)
+    with source.buffered() as file, zipfile.ZipFile(file) as archive:
+        found = _values(archive, labels, name=source.name).together()
+        return samples(_values(archive, inputs, name=source.name), found, spec=spec, limits=limits)
+
+
+def _values(archive: zipfile.ZipFile, array: str, *, name: str) -> Values:
+    """The array's values. In Fortran's order, whose rows do not follow each other, they are read as a whole."""
+    member = archive.getinfo(f"{array}.npy")
+    try:
+        file = archive.open(member)
+        header = _read_header(file)
+    except BROKEN as error:
+        raise unreadable(f"{name} is damaged", error) from error
+    shape = header.shape[::-1] if header.by_column else header.shape
+    values = values_in(file, shape, header.dtype, name=name, room=member.file_size, broken=BROKEN)
+    return Values(header.shape, header.dtype, [values.together().T]) if header.by_column else values
+
+
+NPZ = Format(files, outline, load)

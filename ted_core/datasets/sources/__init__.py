@@ -1,0 +1,1 @@
+"""Where a dataset's files lie: this machine's disks or an object store."""

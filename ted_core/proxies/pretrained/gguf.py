@@ -1,0 +1,77 @@
+"""A language model's GGUF file → a folder with the same model, kept for later jobs.
+
+Transformers parse a GGUF file anew for the configuration, the tokenizer and the weights, each time with every word of
+the vocabulary in Python. A folder with the weights as safetensors is read in a fraction of that.
+"""
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
+
+from ted_core.proxies.pretrained.loading import config_of, model_of, tokenizer_of
+from ted_core.storage.content_cache import UNFINISHED, files_digest, key_of
+from ted_core.storage.digests import sha256_of
+
+ENDING = ".model"
+MADE_BY = ("transformers", "tokenizers", "gguf")
+
+
+def unpacked(path: Path, cache: Path) -> Path:
+    """A folder of the cache with this file's model in float32, its configuration and its tokenizer.
+
+    The folder's name ends with the digest of what is in it; a damaged one is made anew. Raises UnknownModel.
+    """
+    key = key_of(file=sha256_of(path), made_by=[version(name) for name in MADE_BY])
+    return _whole(cache, key) or _placed(path, cache, key)
+
+
+def _whole(cache: Path, key: str) -> Path | None:
+    """The folder of this key, whose files count as used, if nothing of it is missing or damaged."""
+    for folder in cache.glob(f"{key}.*{ENDING}"):
+        with suppress(OSError):  # somebody is making room
+            if folder.name == _name(key, folder):
+                for file in folder.iterdir():
+                    os.utime(file)
+                return folder
+        shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def _placed(path: Path, cache: Path, key: str) -> Path:
+    """Written under another name and renamed, so that it is whole or absent, whoever else is making it."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, suffix=UNFINISHED, ignore_cleanup_errors=True) as partial:
+        folder = Path(partial)
+        _write(path, folder)
+        place = cache / _name(key, folder)
+        try:
+            folder.rename(place)
+        except OSError:
+            if not place.exists():  # or else another runner was first
+                raise
+    return place
+
+
+def _write(path: Path, folder: Path) -> None:
+    config_of(path).save_pretrained(folder)
+    tokenizer_of(path).save_pretrained(folder)
+    weights = _weights(model_of(path, AutoModelForCausalLM))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    """The model's own; of those that go by several names each under its first."""
+    named, once = (dict(model.named_parameters(remove_duplicate=only)) for only in (False, True))
+    repeated = named.keys() - once.keys()
+    return {name: weight.contiguous() for name, weight in model.state_dict().items() if name not in repeated}
+
+
+def _name(key: str, folder: Path) -> str:
+    return f"{key}.{files_digest(sorted(folder.iterdir()))}{ENDING}"

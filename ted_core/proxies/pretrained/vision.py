@@ -1,0 +1,77 @@
+"""Images → the vectors that a pretrained vision model of transformers makes of them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from transformers import AutoModel
+
+from ted_core.datasets.samples import Images
+from ted_core.errors import UnknownModel
+from ted_core.proxies.pretrained.encoder import half_precision
+from ted_core.proxies.pretrained.loading import FIELD, model_of, takes
+
+BATCH = 64
+"""Images that the model sees at once, each enlarged to what it was trained on."""
+WHITE = 255
+COLOURS = 3
+
+
+class Preprocessing:
+    """Makes images into what the model was trained on: its size, its colours' means and standard deviations."""
+
+    def __init__(self, folder: Path, *, device: str) -> None:
+        """Reads the folder's preprocessor_config.json. Raises UnknownModel."""
+        path = folder / "preprocessor_config.json"
+        try:
+            stated = json.loads(path.read_text())
+            self.size = _size(stated.get("crop_size") or stated["size"])
+            self.mean, self.std = (_colours(stated[name], device) for name in ("image_mean", "image_std"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            fact = f"{folder.name} holds no preprocessor_config.json that states size, image_mean and image_std"
+            raise UnknownModel(fact, field=FIELD) from error
+
+    def apply(self, images: UInt8[Tensor, "samples channels height width"]) -> Float[Tensor, "samples 3 tall wide"]:
+        """Grey images become colour images of equal colours. The aspect ratio is not kept, as it is nowhere here."""
+        resized = interpolate(images.float() / WHITE, self.size, mode="bilinear", antialias=True)
+        return (resized.expand(-1, COLOURS, -1, -1) - self.mean) / self.std
+
+
+def _size(stated: dict[str, int] | int) -> tuple[int, int]:
+    """Height and width in pixels."""
+    if isinstance(stated, int):
+        return stated, stated
+    edge = stated.get("shortest_edge")
+    return (edge, edge) if edge else (stated["height"], stated["width"])
+
+
+def _colours(values: list[float], device: str) -> Tensor:
+    return torch.tensor(values, device=device).reshape(1, COLOURS, 1, 1)
+
+
+def image_features(
+    images: Images, folder: Path, *, device: str = "cpu"
+) -> Iterator[tuple[Int64[np.ndarray, " some"], Float[Tensor, "some features"]]]:
+    """What the model pools of some images after the others, and their numbers. Raises UnknownModel, ProxyMismatch."""
+    model: nn.Module = takes(model_of(folder, AutoModel), "pixel_values")
+    model.to(device)
+    preprocessing = Preprocessing(folder, device=device)
+    for numbers in np.array_split(np.arange(len(images)), range(BATCH, len(images), BATCH)):
+        with torch.inference_mode():
+            vectors = _pooled(model, preprocessing.apply(torch.from_numpy(images[numbers]).to(device)))
+        yield numbers, vectors
+
+
+def _pooled(model: nn.Module, batch: Float[Tensor, "samples 3 tall wide"]) -> Float[Tensor, "samples features"]:
+    """The model's own pooling, or the mean over its patches where it has none."""
+    with half_precision(batch.device):
+        found = model(pixel_values=batch)
+    pooled: Tensor | None = found.get("pooler_output")
+    if pooled is None:
+        pooled = found.last_hidden_state.mean(1)
+    return pooled.flatten(1)

@@ -1,0 +1,1 @@
+"""What a run leaves: decisions, the manifest, the report, re-cuts."""

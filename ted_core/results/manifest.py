@@ -1,0 +1,121 @@
+"""The manifest: which rows were retained, and the decisions behind it. Two Parquet files; no torch needed.
+
+``manifest.parquet`` holds the retained rows and is all that a trainer needs; ``decisions.parquet`` holds every row of
+the dataset and answers "why". Both are sorted by ``row_index`` and carry the same metadata under the key ``ted``.
+This module is the contract and its reader; ``manifest_writer`` makes the files.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from ted_core.datasets.fingerprint import identify
+from ted_core.datasets.sources.uri import everywhere
+from ted_core.datasets.spec import DatasetSpec
+from ted_core.errors import ManifestMismatch
+from ted_core.results.provenance import ManifestMetadata
+from ted_core.storage.digests import indices_digest
+from ted_core.storage.object_store import is_object_uri
+
+METADATA_KEY = b"ted"
+
+CATEGORY = pa.dictionary(pa.int32(), pa.string())
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        pa.field("row_index", pa.uint64(), nullable=False),
+        pa.field("shard", pa.uint32(), nullable=False),
+        pa.field("row_in_shard", pa.uint64(), nullable=False),
+        pa.field("sample_key", pa.string()),
+        pa.field("score", pa.float32(), nullable=False),
+        pa.field("weight", pa.float32(), nullable=False),
+        pa.field("label", CATEGORY),
+    ]
+)
+
+DECISIONS_SCHEMA = pa.schema(
+    [
+        pa.field("row_index", pa.uint64(), nullable=False),
+        pa.field("sample_key", pa.string()),
+        pa.field("kept", pa.bool_(), nullable=False),
+        pa.field("internal_generalization", pa.float32(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+        pa.field("rank", pa.uint64(), nullable=False),
+        pa.field("last_round", pa.uint16(), nullable=False),
+        pa.field("reason", CATEGORY, nullable=False),
+        pa.field("base_performance", pa.float32()),
+        pa.field("label", CATEGORY),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest file that has been checked against its own digests."""
+
+    path: Path
+    metadata: ManifestMetadata
+
+    @cached_property
+    def row_indices(self) -> np.ndarray:
+        """The retained rows of the dataset: uint64, ascending, counted from 0."""
+        indices: np.ndarray = pq.read_table(self.path, columns=["row_index"])["row_index"].to_numpy()
+        return indices
+
+    def table(self) -> pa.Table:
+        """Every column of the manifest."""
+        return pq.read_table(self.path)
+
+
+def read(path: str | Path) -> Manifest:
+    """The manifest at ``path``. Raises ManifestMismatch where it is not one, or was cut short or altered."""
+    try:
+        manifest = Manifest(Path(path), read_metadata(Path(path), MANIFEST_SCHEMA))
+        _check_indices(manifest)
+    except (OSError, pa.ArrowException) as error:
+        raise ManifestMismatch(f"{path} is not a readable Parquet file ({error})") from error
+    return manifest
+
+
+def read_metadata(path: Path, schema: pa.Schema) -> ManifestMetadata:
+    """What a file with this schema says of itself. Raises ManifestMismatch."""
+    found = pq.read_schema(path)
+    facts = (found.metadata or {}).get(METADATA_KEY)
+    if facts is None:
+        raise ManifestMismatch(f"{path} carries no TED metadata")
+    if not found.remove_metadata().equals(schema):
+        raise ManifestMismatch(f"{path} has other columns than this version of TED writes")
+    try:
+        return ManifestMetadata.model_validate_json(facts)
+    except ValidationError as error:
+        raise ManifestMismatch(f"{path} has unusable metadata ({error.errors()[0]['loc']})") from error
+
+
+def _check_indices(manifest: Manifest) -> None:
+    rows, facts = manifest.row_indices, manifest.metadata
+    if indices_digest(rows) != facts.indices_sha256 or len(rows) != facts.rows_kept:
+        raise ManifestMismatch(f"{manifest.path} does not hold the rows that its metadata announces")
+    if len(rows) and int(rows[-1]) >= facts.dataset.rows:
+        raise ManifestMismatch(f"row {rows[-1]} lies outside the dataset's {facts.dataset.rows} rows")
+
+
+def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
+    """The manifest, once the dataset at this path or URI proved to be the one it was made from.
+
+    Raises ManifestMismatch on another fingerprint or row count, on other columns and on altered indices.
+    """
+    manifest = manifest if isinstance(manifest, Manifest) else read(manifest)
+    expected = manifest.metadata.dataset
+    uri = str(dataset) if is_object_uri(str(dataset)) else str(Path(dataset).resolve())
+    spec = DatasetSpec.model_validate(
+        {"uri": uri, **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
+    )
+    found = identify(spec, roots=[everywhere(uri)])
+    if (found.rows, found.fingerprint) != (expected.rows, expected.fingerprint):
+        raise ManifestMismatch(f"{dataset} has {found.rows} rows and {found.fingerprint}, not {expected.fingerprint}")
+    return manifest

@@ -1,0 +1,1 @@
+"""TED's progressive pruning loop, its scores and its rivals."""

@@ -1,0 +1,52 @@
+"""The first twin before any training: what it is made of and, where it is a language model, what it knows already."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+from torch import nn
+
+from ted_core.datasets import Samples
+from ted_core.plan import PruningPlan
+from ted_core.proxies import Training
+from ted_core.proxies.build import build
+from ted_core.selection.twins import initial_seeds
+from ted_core.training.trainer import Trainee, table_of
+
+DRAWING_METHODS = {"random", "stratified"}
+"""Those that train nothing."""
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A proxy as it starts. As long as it is held, adapters of the same language model find that in memory."""
+
+    model: nn.Module
+    performance: Float32[np.ndarray, " samples"] | None
+    """θ₀'s: each dialogue's under the pretrained model as it comes. None for proxies that start from nothing, or with a
+    head that means nothing yet."""
+
+    @property
+    def rows_measured(self) -> int:
+        """Row-visits of measuring that this took."""
+        return 0 if self.performance is None else len(self.performance)
+
+
+def untrained(samples: Samples, plan: PruningPlan, proxy: Training, *, device: str = "cpu") -> Untrained | None:
+    """The first twin of this plan; None where nothing is trained. Raises UnknownProxy, ProxyMismatch, UnknownModel."""
+    if plan.method in DRAWING_METHODS:
+        return None
+    model = build(proxy, samples, seed=initial_seeds(plan.seed)[0])
+    answers = proxy.model is not None and samples.kind == "dialogue"
+    return Untrained(model, base_performance(model, samples, proxy, device=device) if answers else None)
+
+
+def base_performance(
+    model: nn.Module, samples: Samples, proxy: Training, *, device: str = "cpu"
+) -> Float32[np.ndarray, " samples"]:
+    """Each sample's performance under a model that has not been trained; an untrained adapter changes nothing.
+
+    Raises NothingToLearn.
+    """
+    rows = np.arange(len(samples))
+    return Trainee(model, proxy, device=device).performance(table_of(samples, proxy, device=device), rows)

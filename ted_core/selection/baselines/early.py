@@ -1,0 +1,93 @@
+"""EL2N and GraNd: the errors and the gradients of several young models (Paul et al. 2021, arXiv 2107.07075).
+
+Both are expectations over the initialization, taken early in training: the paper averages ten models after 20 of 200
+epochs, and so do we: ten models after a tenth of the proxy's epochs, at least one. All of them together cost about one
+full training run. Highest scores are kept.
+
+The paper also reports GraNd at initialization, without any training. That result does not reproduce (Kirsch 2023,
+arXiv 2303.14753), so GraNd is measured here at the same early time as EL2N.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from ted_core.datasets import Samples
+from ted_core.plan import PruningPlan
+from ted_core.proxies import Training
+from ted_core.selection.baselines.common import Quota, final
+from ted_core.selection.execution import Execution
+from ted_core.selection.progress import Meter
+from ted_core.selection.random import places
+from ted_core.selection.rounds import Round, Watcher, nobody_watches
+from ted_core.selection.training_dynamics import Effort, Measure, Run
+from ted_core.training.gradients import gradient_norms
+from ted_core.training.trainer import table_of
+
+MODELS = 10
+SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class EarlyScores:
+    """For each measure its mean over the models, one number per sample."""
+
+    scores: tuple[Float32[np.ndarray, " samples"], ...]
+    effort: Effort
+
+
+def early_epochs(epochs: int) -> int:
+    """How many of a run's epochs come before the measuring: a tenth, at least one."""
+    return max(1, round(SHARE * epochs))
+
+
+def early_scores(
+    samples: Samples,
+    proxy: Training,
+    measures: Sequence[Measure],
+    *,
+    seed: int,
+    device: str = "cpu",
+    watch: Watcher = nobody_watches,
+) -> EarlyScores:
+    """Every measure's mean over ten young models, which all measures share. Raises TrainingDiverged."""
+    table = table_of(samples, proxy, device=device)
+    epochs = early_epochs(proxy.epochs)
+    meter = Meter(watch, rounds=1, work=MODELS * epochs * len(samples))
+    totals, losses = np.zeros((len(measures), len(samples))), []
+    for number in range(MODELS):
+        run = Run(samples, proxy, table=table, seed=seed, number=number)
+        losses.append([run.train_epoch(epoch, count_rows=meter.trained_on) for epoch in range(epochs)][-1])
+        totals += [run.measured(measure) for measure in measures]
+        meter.measured_on(len(measures) * len(samples))
+    scores = tuple((totals / MODELS).astype(np.float32))
+    return EarlyScores(scores, Effort(float(np.mean(losses)), meter.trained, meter.measured))
+
+
+@torch.inference_mode()
+def error_norms(model: nn.Module, inputs: Any, labels: Int64[Tensor, " samples"]) -> Float32[Tensor, " samples"]:
+    """The length of each sample's error vector: probabilities less the one-hot label."""
+    probabilities = model(inputs).softmax(1)
+    return torch.linalg.vector_norm(probabilities - one_hot(labels, probabilities.shape[1]), dim=1)  # type: ignore[no-any-return]
+
+
+def by_error_norm(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
+    """EL2N: keep the rows that young models err on most."""
+    yield _highest(samples, plan, proxy, execution, error_norms)
+
+
+def by_gradient_norm(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
+    """GraNd: keep the rows whose loss has the longest gradient over all of the young models' parameters."""
+    yield _highest(samples, plan, proxy, execution, gradient_norms)
+
+
+def _highest(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution, measure: Measure) -> Round:
+    found = early_scores(samples, proxy, [measure], seed=plan.seed, device=execution.device, watch=execution.watch)
+    (score,) = found.scores
+    return final(places(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=found.effort)

@@ -1,0 +1,47 @@
+"""How a pruning run is carried out. Nothing here has a say in which rows are retained."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from ted_core.datasets import Samples
+from ted_core.plan import PruningPlan
+from ted_core.proxies import Training
+from ted_core.selection.rounds import Round, Watcher, nobody_watches
+from ted_core.storage.checkpoint import State
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """Keeps where a run stands, should it be interrupted."""
+
+    found: State | None
+    """Where an interrupted run on the same samples, plan and proxy stood; None to begin at the beginning."""
+
+    def offer(self, state: Callable[[], State]) -> None:
+        """Keep this state in place of the last, unless that one is young enough."""
+
+
+class KeepsNothing:
+    """The keeper for those who would rather begin again."""
+
+    found: State | None = None
+
+    def offer(self, state: Callable[[], State]) -> None:
+        """Keep nothing."""
+
+
+NOTHING_IS_KEPT = KeepsNothing()
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where to calculate, and whom to tell."""
+
+    device: str = "cpu"
+    watch: Watcher = nobody_watches
+    keeper: Keeper = NOTHING_IS_KEPT
+
+
+Method = Callable[[Samples, PruningPlan, Training, Execution], Iterator[Round]]
+"""(samples, plan, proxy, execution) → rounds."""

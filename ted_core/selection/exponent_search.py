@@ -1,0 +1,169 @@
+"""How TED chooses its exponent q: by internal generalization, measured.
+
+Which rows are worth most depends on the data and on how many are kept: hard ones where labels are clean and much is
+kept, ones that the rest explains where labels are noisy or little is kept. So a fresh proxy is trained, for a part of
+the usual epochs, on each candidate's rows, and measured on rows it has not seen: those that the candidate prunes, and a
+random slice that is withheld from all. Pruned rows are not a random sample of the data, but weighted by the inverse of
+their chance to be left out (Horvitz and Thompson 1952) they speak for all rows. No other data is needed, and the test
+set stays unseen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isnan, nan
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from ted_core.datasets import Samples
+from ted_core.proxies import Training
+from ted_core.proxies.build import build
+from ted_core.selection.progress import Meter
+from ted_core.selection.rounds import Candidate, Choice
+from ted_core.selection.sampling import Drawing
+from ted_core.selection.scores import InLogits
+from ted_core.selection.workload import FIRST, GRID, shortened, slice_share
+from ted_core.storage.checkpoint import State, of_array, of_number
+from ted_core.training.batches import Batches
+from ted_core.training.trainer import Trainee
+
+SLICE, INITIALIZATION, ORDER = range(300, 303)
+"""What randomness is for; apart from every other use."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of one candidate."""
+
+    q: float | None
+    accuracy: float
+    """Estimated over all samples."""
+    influence: Float[np.ndarray, " samples"]
+    """What each sample adds to the estimate's error; the squares sum up to its variance."""
+    trained: int = 0
+    """Row-visits of training that it took."""
+    measured: int = 0
+    """Row-visits of measuring."""
+
+    def state(self) -> State:
+        """As tensors; no exponent is not a number."""
+        q = nan if self.q is None else self.q
+        numbers = {"q": q, "accuracy": self.accuracy, "trained": self.trained, "measured": self.measured}
+        return {"influence": of_array(self.influence)} | {name: of_number(value) for name, value in numbers.items()}
+
+    @classmethod
+    def of(cls, state: State) -> "Ran":
+        """From its state."""
+        q, trained, measured = (state[name].item() for name in ("q", "trained", "measured"))
+        influence = state["influence"].numpy()
+        return cls(None if isnan(q) else q, state["accuracy"].item(), influence, int(trained), int(measured))
+
+
+class Race:
+    """Candidates on the same samples, each judged by a fresh proxy. All start from the same weights."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        measured: InLogits,
+        drawing: Drawing,
+        *,
+        proxy: Training,
+        table: Batches,
+        meter: Meter,
+        ran: list[Ran],
+        keep: Callable[[], None],
+    ) -> None:
+        """``ran``: candidates that need not be tried again; every other one is added, and ``keep`` called then."""
+        self.samples, self.measured, self.drawing = samples, measured, drawing
+        self.proxy, self.table, self.meter = shortened(proxy, drawing.plan), table, meter
+        self.ran, self.keep = ran, keep
+        seed = drawing.plan.seed
+        self.share = slice_share(len(samples))
+        lots = np.random.default_rng((seed, SLICE)).random(len(samples))
+        self.withheld = lots <= max(self.share, lots.min())
+        self.initial = int(np.random.SeedSequence((seed, INITIALIZATION)).generate_state(1)[0])
+
+    def run(self, q: float | None) -> Ran:
+        """What a proxy that is trained on this candidate's rows makes of the others."""
+        known = next((one for one in self.ran if one.q == q), None)
+        if known is None:
+            self.ran.append(known := self._tried(q))
+            self.keep()
+        return known
+
+    def _tried(self, q: float | None) -> Ran:
+        trained, measured = self.meter.trained, self.meter.measured
+        count = self.drawing.plan.rows_kept(len(self.samples))
+        drawn = self.drawing.drawn(self.measured.score(q), self.measured.performance, count)
+        unseen = ~drawn.retained | self.withheld
+        right = self._right(self._fitted(~unseen), unseen)
+        weight = unseen / (1 - (1 - self.share) * drawn.chance)
+        weight /= weight.sum()
+        accuracy = float(weight @ right)
+        taken = self.meter.trained - trained, self.meter.measured - measured
+        return Ran(q, accuracy, weight * (right - accuracy), *taken)
+
+    def _fitted(self, rows: Bool[np.ndarray, " samples"]) -> Trainee:
+        model = build(self.proxy, self.samples, seed=self.initial)
+        trainee = Trainee(model, self.proxy, device=str(self.table.device))
+        seed, count = (self.drawing.plan.seed, ORDER), self.meter.trained_on
+        for number in range(self.proxy.epochs):
+            trainee.train_epoch(self.table, np.flatnonzero(rows), number=number, seed=seed, count_rows=count)
+        return trainee
+
+    def _right(self, trainee: Trainee, rows: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
+        right = np.zeros(len(rows), np.float32)
+        right[rows] = trainee.right(self.table, np.flatnonzero(rows))
+        self.meter.measured_on(int(rows.sum()))
+        return right
+
+
+def choose(race: Race) -> Choice:
+    """The exponent whose proxy generalizes best, or random rows where they are ahead by more than a standard error.
+
+    These are what remains when the score is of no use. That is seldom so, and a slip of the measurement must not
+    decide it.
+    """
+    climbed, random = climb(race.run, grid=GRID, first=FIRST), race.run(None)
+    best = max(climbed, key=lambda one: one.accuracy)
+    chosen = random if random.accuracy - best.accuracy > _standard_error(random, best) else best
+    return Choice(
+        q=chosen.q,
+        reason=_reason(chosen, random),
+        candidates=tuple(_candidate(one, chosen) for one in [*climbed, random]),
+        samples_trained=sum(one.trained for one in [*climbed, random]),
+        samples_measured=sum(one.measured for one in [*climbed, random]),
+    )
+
+
+def climb(run: Callable[[float], Ran], *, grid: tuple[float, ...], first: tuple[float, float]) -> list[Ran]:
+    """The runs of a walk along the grid: from the better one of two neighbours on, until the next is no better."""
+    ran = [run(q) for q in first]
+    step = 1 if ran[1].accuracy >= ran[0].accuracy else -1
+    ahead = grid[grid.index(first[1]) + 1 :] if step > 0 else grid[: grid.index(first[0])][::-1]
+    best = max(one.accuracy for one in ran)
+    for q in ahead:
+        ran.append(run(q))
+        if ran[-1].accuracy <= best:
+            break
+        best = ran[-1].accuracy
+    return ran
+
+
+def _standard_error(one: Ran, other: Ran) -> float:
+    """Of the difference between two accuracies that were estimated on the same samples."""
+    return float(np.sqrt(((one.influence - other.influence) ** 2).sum()))
+
+
+def _candidate(one: Ran, chosen: Ran) -> Candidate:
+    return Candidate(one.q, one.accuracy, chosen.accuracy - one.accuracy, _standard_error(one, chosen))
+
+
+def _reason(chosen: Ran, random: Ran) -> str:
+    if chosen is random:
+        return (
+            "measured: random rows, spread evenly over classes and performance, generalized best to rows not trained on"
+        )
+    doubt = "; random rows were ahead by less than a standard error" if random.accuracy > chosen.accuracy else ""
+    return f"measured: q = {chosen.q:g} generalized best to rows not trained on{doubt}"

@@ -1,0 +1,133 @@
+"""The state of one pruning run, and the steps that a round is made of. ``ted_core.selection.prune`` puts them in order."""
+
+import numpy as np
+import torch
+
+from ted_core.datasets import Samples
+from ted_core.plan import PruningPlan
+from ted_core.proxies import Training
+from ted_core.selection.execution import Execution
+from ted_core.selection.exponent_search import Race, Ran, choose
+from ted_core.selection.progress import Meter
+from ted_core.selection.rounds import Choice, Round
+from ted_core.selection.sampling import Drawing
+from ted_core.selection.schedule import epochs_of_round, loop_epochs, survivors
+from ted_core.selection.scores import MEASUREMENTS
+from ted_core.selection.twins import Twins
+from ted_core.selection.workload import in_the_loop
+from ted_core.storage.checkpoint import State, joined, of_array, of_number, part
+
+PROVISIONAL_Q = 1.0
+"""The exponent of the loop as long as q is still to be chosen."""
+
+
+class Loop:
+    """Twins, what they measured, and what is retained because of it."""
+
+    def __init__(self, samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> None:
+        self.samples, self.plan, self.proxy = samples, plan, proxy
+        self.q: float | None = PROVISIONAL_Q if plan.q == "auto" else plan.q
+        self.choice: Choice | None = None
+        self.rounds = plan.rounds or loop_epochs(proxy.epochs)
+        self.epochs = max(self.rounds, loop_epochs(proxy.epochs))
+        self.counts = survivors(len(samples), plan.rows_kept(len(samples)), rounds=self.rounds)
+        work = in_the_loop(len(samples), plan, proxy)
+        self.meter, self.keeper = Meter(execution.watch, rounds=self.rounds, work=work), execution.keeper
+        longer = proxy.model_copy(update={"epochs": self.epochs})
+        self.twins = Twins(samples, longer, seed=plan.seed, device=execution.device)
+        self.measured, self.drawing = MEASUREMENTS[plan.score](len(samples)), Drawing(samples.groups, plan)
+        self.retained, self.last_round = np.ones(len(samples), bool), np.zeros(len(samples), np.uint16)
+        self.learned, self.loss = 0, float("nan")
+        """The last round that was trained and measured, and the twins' mean loss in its last epoch."""
+        self.ran: list[Ran] = []
+        """The candidates for the exponent that were tried."""
+        if self.keeper.found:
+            self._take_up(self.keeper.found)
+
+    @property
+    def rounds_left(self) -> range:
+        """The rounds to go; the first of them may be learned already, but not retained."""
+        return range(max(self.learned, 1), self.rounds + 1)
+
+    def train(self, number: int) -> None:
+        """Train each twin on the retained rows of its half, for the epochs of this round."""
+        self.meter.round = self.learned = number
+        for epoch in epochs_of_round(number, rounds=self.rounds, epochs=self.epochs):
+            self.loss = self.twins.train_epoch(self.retained, number=epoch, count_rows=self.meter.trained_on)
+
+    def measure(self) -> None:
+        """Measure every sample, pruned or not, by the twin that has not trained on it."""
+        self.measured.update(self.twins, self.retained)
+        self.meter.measured_on(len(self.samples))
+
+    def choose(self) -> None:
+        """Replace the provisional exponent by the one that generalizes best."""
+        race = Race(
+            self.samples,
+            self.measured,
+            self.drawing,
+            proxy=self.proxy,
+            table=self.twins.table,
+            meter=self.meter,
+            ran=self.ran,
+            keep=self.keep,
+        )
+        self.choice = choose(race)
+        self.q = self.choice.q
+        self.meter.done()
+
+    def retain(self, number: int) -> Round:
+        """The round, once as many samples as its number allows are drawn by their score."""
+        score = self.measured.score(self.q)
+        drawn = self.drawing.drawn(score, self.measured.performance, self.counts[number - 1])
+        self.retained = drawn.retained
+        self.last_round = np.where(drawn.retained, np.uint16(number), self.last_round)
+        return Round(
+            number=number,
+            rounds=self.rounds,
+            retained=drawn.retained,
+            score=score.astype(np.float32),
+            priority=drawn.priority,
+            chance=drawn.chance,
+            internal_generalization=self.measured.internal_generalization,
+            last_round=self.last_round,
+            train_loss=self.loss,
+            samples_trained=self.meter.trained,
+            samples_measured=self.meter.measured,
+            q=self.q,
+            choice=self.choice,
+        )
+
+    # --- to be gone on with ---------------------------------------------------------------------------------------
+
+    def keep(self) -> None:
+        """Offer the state between learning and retaining to whoever keeps it."""
+        self.keeper.offer(self._state)
+
+    def _state(self) -> State:
+        """All that decides how the run goes on. Twins that have nothing left to learn are left out."""
+        own = {
+            "learned": of_number(self.learned),
+            "loss": of_number(self.loss),
+            "retained": of_array(self.retained),
+            "last_round": of_array(self.last_round),
+            "random": torch.get_rng_state(),
+        }
+        twins = self.twins.state() if self.learned < self.rounds else {}
+        tried = {f"{number:02d}": ran.state() for number, ran in enumerate(self.ran)}
+        return joined(
+            loop=own, twins=twins, measured=self.measured.state(), meter=self.meter.state(), ran=joined(**tried)
+        )
+
+    def _take_up(self, state: State) -> None:
+        """Go on where this state was kept."""
+        own = part(state, "loop")
+        self.learned, self.loss = int(own["learned"]), float(own["loss"])
+        self.retained, self.last_round = own["retained"].numpy(), own["last_round"].numpy()
+        torch.set_rng_state(own["random"])
+        if self.learned < self.rounds:
+            self.twins.take_up(part(state, "twins"))
+        self.measured.take_up(part(state, "measured"))
+        self.meter.take_up(part(state, "meter"), number=self.learned)
+        tried = part(state, "ran")
+        self.ran = [Ran.of(part(tried, number)) for number in sorted({name.split("/")[0] for name in tried})]

@@ -1,0 +1,80 @@
+"""Samples are retained in proportion to their score, spread evenly over classes and over what is easy and hard.
+
+Taking the highest scores outright leaves whole regions of the data without a row, which costs more than the score gains
+once half of the rows are gone (docs/decisions/0006-drawn-not-cut.md). So a sample's chance to stay is min(1, c·score),
+drawn by sequential Poisson sampling (Ohlsson 1998): every sample gets a lot u, and the largest score/u are retained. A
+smaller draw is part of a larger one, so one ranking serves every keep ratio.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+from ted_core.plan import PruningPlan
+from ted_core.selection.schedule import strongest
+
+GOLDEN = (5**0.5 - 1) / 2
+SMALLEST_LOT = 1e-12
+LOTS = 200
+"""What this randomness is for; part of its seed, so that no other use shares the stream."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One draw."""
+
+    retained: Bool[np.ndarray, " samples"]
+    priority: Float[np.ndarray, " samples"]
+    """score/lot; the highest are retained, once every class has its floor."""
+    chance: Float[np.ndarray, " samples"]
+    """Of each sample to be retained, before the lots were drawn."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Draws from the same samples by the same lots."""
+
+    labels: Int64[np.ndarray, " samples"]
+    plan: PruningPlan
+
+    def drawn(
+        self, score: Float[np.ndarray, " samples"], performance: Float[np.ndarray, " samples"], count: int
+    ) -> Drawn:
+        """``count`` samples in proportion to their positive score, evenly over classes and over performance."""
+        priority = score / even_lots(self.labels, performance, seed=self.plan.seed)
+        retained = strongest(priority, count, labels=self.labels, class_floor=self.plan.class_floor)
+        groups = self.labels if self.plan.class_floor else np.zeros_like(self.labels)
+        return Drawn(retained, priority, chances(score, priority, retained, groups=groups))
+
+
+def even_lots(
+    labels: Int64[np.ndarray, " samples"], performance: Float[np.ndarray, " samples"], *, seed: int
+) -> Float[np.ndarray, " samples"]:
+    """A number in (0, 1) for each sample, evenly spread within every class and every stretch of performance.
+
+    Along the samples in order of class and performance the numbers follow the golden-ratio sequence, any stretch of
+    which is spread almost as evenly as can be (Weyl 1916). With equal scores, what is retained is therefore a random
+    sample that is stratified by class and by performance.
+    """
+    chance = np.random.default_rng((seed, LOTS))
+    order = np.lexsort((chance.random(len(labels)), performance, labels))
+    lots = np.empty(len(labels))
+    lots[order] = (np.arange(len(labels)) * GOLDEN + chance.random()) % 1
+    return np.maximum(lots, SMALLEST_LOT)
+
+
+def chances(
+    score: Float[np.ndarray, " samples"],
+    priority: Float[np.ndarray, " samples"],
+    retained: Bool[np.ndarray, " samples"],
+    *,
+    groups: Int64[np.ndarray, " samples"],
+) -> Float[np.ndarray, " samples"]:
+    """Each sample's chance to be retained before its lot was drawn: min(1, score/threshold).
+
+    The threshold is the lowest priority that is retained in the sample's group: its class where classes have floors.
+    """
+    thresholds = np.full(int(groups.max()) + 1, np.inf)
+    np.minimum.at(thresholds, groups[retained], priority[retained])
+    return np.asarray(np.minimum(score / thresholds[groups], 1))

@@ -1,0 +1,199 @@
+"""One ordinary training run on all samples, watched: what rival methods score samples by.
+
+After each epoch every sample is measured by the model as it stands, in eval mode and without augmentation. Forgetting,
+AUM and DUAL were defined on the predictions that training makes anyway, in mini-batches: in train mode, augmented, and
+each by a younger model the earlier its batch comes. Measuring at the ends of epochs puts all samples before the same
+model, so that their scores can be compared; the price is one more forward pass over the samples per epoch, which
+``samples_measured`` counts. Augmentation's share in the fluctuations is lost.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int64, UInt16
+from torch import Tensor, nn
+
+from ted_core.datasets import Samples
+from ted_core.errors import TooFewRounds, TrainingDiverged
+from ted_core.proxies import Training
+from ted_core.proxies.build import build
+from ted_core.selection.feasibility import FEWEST_WATCHED_EPOCHS
+from ted_core.selection.progress import Meter
+from ted_core.selection.rounds import Watcher, nobody_watches
+from ted_core.selection.twins import INITIALIZATION, ORDER
+from ted_core.training.batches import Batches, measured
+from ted_core.training.trainer import CountRows, Trainee, table_of
+
+DUAL_SHARE, DUAL_WINDOW_SHARE = 0.15, 1 / 3
+"""DUAL watches 30 of 200 epochs through a window of 10 (Cho et al. 2025, arXiv 2502.06905)."""
+FEWEST_DUAL_EPOCHS, SHORTEST_DUAL_WINDOW = 6, 3
+"""Ours, for short runs: a deviation over fewer than three epochs, or the mean over a single window, says little."""
+
+Measure = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""(model in eval mode, inputs, labels) → one number or row of numbers for each sample."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a method's training took; the names are those of ``Round``."""
+
+    train_loss: float | None
+    samples_trained: int
+    samples_measured: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Every sample at the end of one epoch."""
+
+    probability: Float32[np.ndarray, " samples"]
+    """Of the true label."""
+    margin: Float32[np.ndarray, " samples"]
+    """That, less the largest probability of another label."""
+    right: Bool[np.ndarray, " samples"]
+    """Whether the most likely label is the true one."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is left of a run's epochs; one entry per sample."""
+
+    epochs: int
+    probability: Float32[np.ndarray, " samples"]
+    """Of the true label, mean over the epochs: the in-sample performance."""
+    margin: Float32[np.ndarray, " samples"]
+    """Mean over the epochs."""
+    forgotten: UInt16[np.ndarray, " samples"]
+    """How often the sample was right after one epoch and wrong after the next."""
+    learned: Bool[np.ndarray, " samples"]
+    """Whether it was right after any epoch."""
+    dual: Float32[np.ndarray, " samples"]
+    """(1 - mean) x standard deviation of the probability in a window, mean over the windows of DUAL's epochs."""
+    dual_probability: Float32[np.ndarray, " samples"]
+    """Of the true label, mean over DUAL's epochs."""
+    effort: Effort
+
+
+def dual_epochs(epochs: int) -> int:
+    """How many of a run's epochs DUAL watches: 15 %, at least 6, never more than there are."""
+    return min(max(round(DUAL_SHARE * epochs), FEWEST_DUAL_EPOCHS), epochs)
+
+
+def dual_window(watched: int) -> int:
+    """The epochs of one window: a third of those that DUAL watches, at least 3, never more than there are."""
+    return min(max(round(DUAL_WINDOW_SHARE * watched), SHORTEST_DUAL_WINDOW), watched)
+
+
+class Collector:
+    """Running sums over the epochs of a run. Only as many epochs as DUAL's window holds are remembered."""
+
+    def __init__(self, samples: int, *, epochs: int) -> None:
+        """``epochs`` are those of the whole schedule, whether or not all of them are going to be observed."""
+        self.epochs, self.watched = 0, dual_epochs(epochs)
+        self.window: deque[Float32[np.ndarray, " samples"]] = deque(maxlen=dual_window(self.watched))
+        self.probability, self.margin = np.zeros(samples), np.zeros(samples)
+        self.forgotten = np.zeros(samples, np.uint16)
+        self.right, self.learned = np.zeros(samples, bool), np.zeros(samples, bool)
+        self.dual, self.windows = np.zeros(samples), 0
+        self.dual_probability = np.zeros(samples)
+
+    def add(self, epoch: Epoch) -> None:
+        """Count the next epoch in."""
+        self.epochs += 1
+        self.probability += epoch.probability
+        self.margin += epoch.margin
+        self.forgotten += self.right & ~epoch.right
+        self.right = epoch.right
+        self.learned |= epoch.right
+        if self.epochs <= self.watched:
+            self._watch(epoch.probability)
+
+    def _watch(self, probability: Float32[np.ndarray, " samples"]) -> None:
+        self.dual_probability += probability
+        self.window.append(probability)
+        if len(self.window) == self.window.maxlen:
+            seen = np.stack(self.window)
+            self.dual += (1 - seen.mean(0)) * seen.std(0, ddof=1)
+            self.windows += 1
+
+    def observation(self, effort: Effort) -> Observation:
+        """The means so far."""
+        return Observation(
+            epochs=self.epochs,
+            probability=(self.probability / self.epochs).astype(np.float32),
+            margin=(self.margin / self.epochs).astype(np.float32),
+            forgotten=self.forgotten.copy(),
+            learned=self.learned.copy(),
+            dual=(self.dual / max(self.windows, 1)).astype(np.float32),
+            dual_probability=(self.dual_probability / min(self.epochs, self.watched)).astype(np.float32),
+            effort=effort,
+        )
+
+
+class Run:
+    """One model that trains on all samples. Runs of one seed differ by their number, in weights and in order."""
+
+    def __init__(self, samples: Samples, proxy: Training, *, table: Batches, seed: int, number: int = 0) -> None:
+        initial = np.random.SeedSequence((seed, INITIALIZATION)).generate_state(number + 1)[number]
+        model = build(proxy, samples, seed=int(initial))
+        self.trainee = Trainee(model, proxy, device=str(table.device))
+        self.table, self.rows = table, np.arange(len(samples))
+        self.seed = (seed, ORDER, number)
+
+    def train_epoch(self, number: int, *, count_rows: CountRows) -> float:
+        """The mean loss of epoch ``number``, counted from 0. Raises TrainingDiverged."""
+        return self.trainee.train_epoch(self.table, self.rows, number=number, seed=self.seed, count_rows=count_rows)
+
+    def measured(self, measure: Measure) -> Float32[np.ndarray, "samples ..."]:
+        """What the measure says of every sample under the model as it is. Raises TrainingDiverged."""
+        self.trainee.model.eval()
+        values = measured(self.table, self.rows, partial(measure, self.trainee.model))
+        if not np.isfinite(values).all():
+            raise TrainingDiverged("A sample's measure is infinite or not a number", field="proxy.learning_rate")
+        return values
+
+
+def observe(
+    samples: Samples,
+    proxy: Training,
+    *,
+    seed: int,
+    device: str = "cpu",
+    epochs: int | None = None,
+    watch: Watcher = nobody_watches,
+) -> Observation:
+    """What one training run on all samples shows, over its first ``epochs`` or all; the schedule is that of all.
+
+    Raises TooFewRounds, TrainingDiverged.
+    """
+    observed = epochs or proxy.epochs
+    if observed < FEWEST_WATCHED_EPOCHS:
+        raise TooFewRounds(f"{observed} epochs show too little of training", field="proxy.epochs")
+    run = Run(samples, proxy, table=table_of(samples, proxy, device=device), seed=seed)
+    collector = Collector(len(samples), epochs=proxy.epochs)
+    meter = Meter(watch, rounds=1, work=observed * len(samples))
+    for number in range(observed):
+        loss = run.train_epoch(number, count_rows=meter.trained_on)
+        collector.add(_epoch(run.measured(predictions)))
+        meter.measured_on(len(samples))
+    return collector.observation(Effort(loss, meter.trained, meter.measured))
+
+
+def _epoch(values: Float32[np.ndarray, "samples 3"]) -> Epoch:
+    probability, margin, right = (column.copy() for column in values.T)
+    return Epoch(probability, margin, right > 0)
+
+
+@torch.inference_mode()
+def predictions(model: nn.Module, inputs: Any, labels: Int64[Tensor, " samples"]) -> Float32[Tensor, "samples 3"]:
+    """Each sample's probability of the true label, that less the largest other one, and 1 where the model is right."""
+    probabilities = model(inputs).softmax(1)
+    true = labels[:, None]
+    own = probabilities.gather(1, true)[:, 0]
+    other = probabilities.scatter(1, true, -1).amax(1)
+    return torch.stack([own, own - other, (probabilities.argmax(1) == labels).float()], dim=1)

@@ -1,0 +1,58 @@
+"""How much training a plan asks for, counted in row-visits, before anything is trained. Torch-free."""
+
+from ted_core.plan import PruningPlan
+from ted_core.proxies.spec import Training
+from ted_core.selection.schedule import loop_epochs, row_visits, survivors
+
+GRID = (0.125, 0.25, 0.5, 1.0, 3.0, 9.0)
+"""The exponents that can be chosen. Towards large ones results differ less, so the steps are longer."""
+FIRST = (0.5, 1.0)
+"""Measured first; the better one shows in which direction to go on."""
+SLICE_ROWS, SMALLEST_SLICE, LARGEST_SLICE = 3000, 0.1, 0.2
+"""Rows that make a difference of a point visible, and the share of all samples that they may be."""
+FEWEST_EPOCHS, WHOLE_RUN = 2, 0.1
+BATCH_FACTOR = 2
+"""Larger batches are cheaper. The learning rate grows with them (Goyal et al. 2017, arXiv 1706.02677): a run that takes
+too few steps would favour easy rows."""
+UNTRAINED = {"random": 0, "stratified": 0}
+"""What methods cost that train nothing."""
+
+
+def most_rows_trained(rows: int, plan: PruningPlan, proxy: Training) -> int | None:
+    """Row-visits of training that the plan takes at most; None for a rival that trains, whose work is its own."""
+    return in_the_loop(rows, plan, proxy) if plan.method == "ted" else UNTRAINED.get(plan.method)
+
+
+def in_the_loop(rows: int, plan: PruningPlan, proxy: Training) -> int:
+    """What the twins and the choice of q take at most."""
+    rounds = plan.rounds or loop_epochs(proxy.epochs)
+    counts = survivors(rows, plan.rows_kept(rows), rounds=rounds)
+    looping = row_visits(rows, counts, epochs=max(rounds, loop_epochs(proxy.epochs)))
+    return looping + (most_rows(rows, plan, proxy) if plan.q == "auto" else 0)
+
+
+def most_rows(samples: int, plan: PruningPlan, proxy: Training) -> int:
+    """Row-visits of training that choosing takes at most, but for chance in what the slice holds."""
+    longest = max(GRID.index(FIRST[0]), len(GRID) - 1 - GRID.index(FIRST[1]))
+    rows = round((1 - slice_share(samples)) * plan.rows_kept(samples))
+    return (len(FIRST) + longest + 1) * shortened(proxy, plan).epochs * rows
+
+
+def slice_share(samples: int) -> float:
+    """The share of all samples that no candidate is trained on."""
+    return min(max(SLICE_ROWS / samples, SMALLEST_SLICE), LARGEST_SLICE)
+
+
+def shortened(proxy: Training, plan: PruningPlan) -> Training:
+    """How a candidate's proxy is trained: the fewer rows it is given, the longer.
+
+    As long as the proxy itself where that takes no more than a tenth of a full run; about a third as long where most
+    rows are kept.
+    """
+    share = max(0.5 - 0.2 * plan.keep_ratio, min(1, WHOLE_RUN / plan.keep_ratio))
+    changes = {
+        "epochs": max(FEWEST_EPOCHS, round(share * proxy.epochs)),
+        "batch_size": BATCH_FACTOR * proxy.batch_size,
+        "learning_rate": BATCH_FACTOR * proxy.learning_rate,
+    }
+    return proxy.model_copy(update=changes)

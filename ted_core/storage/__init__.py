@@ -1,0 +1,1 @@
+"""Files beneath the science: checkpoints, digests, caches, object stores, memory maps."""

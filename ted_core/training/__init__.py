@@ -1,0 +1,1 @@
+"""Batches, objectives and the training of one model, with each sample's gradients."""

@@ -1,0 +1,147 @@
+"""Samples → the tensors that a model sees, batch by batch."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
+
+from ted_core.datasets import Samples
+from ted_core.training.augmentation import augmented
+from ted_core.training.device_arrays import held
+from ted_core.training.objectives import Task, task_of
+
+MEASURING_BATCH, MEASURING_BYTES = 2048, 64 << 20
+"""Rows that are measured at a time, and what they may take as float32, unless one alone takes more."""
+CHUNK, CHUNK_BYTES = 8192, 32 << 20
+"""Rows whose statistics are taken at a time, and what they may take as float64."""
+CONSTANT = 1e-6
+"""A standard deviation below this share of the mean is the rounding of a constant; small units are no constants."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and standard deviation of each feature or colour channel, shaped to broadcast over a batch."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, samples: Samples) -> "Scaling":
+        """The statistics of all samples; a constant feature keeps the standard deviation 1."""
+        assert isinstance(samples.inputs, np.ndarray), "texts are not scaled"  # noqa: S101
+        axes = (0, 2, 3) if samples.kind == "image" else (0,)
+        count, total, squares = 0, np.zeros(1), np.zeros(1)
+        step = min(CHUNK, max(1, CHUNK_BYTES // max(8 * prod(samples.input_shape), 1)))
+        for start in range(0, len(samples), step):
+            chunk = samples.inputs[start : start + step].astype(np.float64)
+            count += chunk.size // chunk.shape[1]
+            total, squares = total + chunk.sum(axes), squares + (chunk**2).sum(axes)
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+        shape = (-1, 1, 1) if samples.kind == "image" else (-1,)
+        varies = std > np.maximum(CONSTANT * np.abs(mean), np.finfo(np.float32).tiny)
+        return cls(_column(mean, shape), _column(np.where(varies, std, 1.0), shape))
+
+    def apply(self, inputs: Tensor) -> Float[Tensor, "batch ..."]:
+        """The inputs as float32 with mean 0 and standard deviation 1."""
+        return inputs.float().sub_(self.mean).div_(self.std)
+
+
+def _column(values: np.ndarray, shape: tuple[int, ...]) -> Tensor:
+    return torch.from_numpy(np.asarray(values, np.float32)).reshape(shape)
+
+
+Batch = tuple[Any, Any]
+"""(inputs, targets): what the model takes, and what its output is compared with."""
+Rows = Int64[np.ndarray, " rows"]
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """Samples on a device, ready to be cut into batches."""
+
+    device: torch.device
+    task: Task
+
+    def shuffled(self, rows: Rows, batch_size: int, *, seed: tuple[int, ...], augment: bool) -> Iterator[list[Batch]]:
+        """The steps of an epoch over the rows, in an order that the seed alone decides.
+
+        A step is one batch, or several smaller ones whose gradients are added up where one would take too much memory.
+        """
+
+    def in_order(self, rows: Rows) -> Iterator[Batch]:
+        """The rows as they come, in batches for measuring."""
+
+    def cheapest_order(self, rows: Rows) -> Int64[np.ndarray, " rows"]:
+        """Places in ``rows``, in the order in which measuring them takes the least time."""
+
+    def like(self, samples: Samples) -> "Batches":
+        """Other samples, prepared as these were: for testing a model that was trained on these."""
+
+
+class Table:
+    """Images or vectors, on the device or gathered for it."""
+
+    def __init__(self, samples: Samples, *, scaling: Scaling, device: str = "cpu", parts: int = 1) -> None:
+        """``parts``: into how many a batch is cut."""
+        assert isinstance(samples.inputs, np.ndarray), "texts have a table of their own"  # noqa: S101
+        self.device, self.task, self.cut_into = torch.device(device), task_of(samples), parts
+        self.inputs = held(samples.inputs, self.device)
+        self.measured_at_a_time = max(1, measuring_rows(samples.input_shape) // parts)
+        self.labels: Tensor = torch.from_numpy(samples.labels).to(self.device)
+        self.scaling = Scaling(scaling.mean.to(self.device), scaling.std.to(self.device))
+
+    def shuffled(self, rows: Rows, batch_size: int, *, seed: tuple[int, ...], augment: bool) -> Iterator[list[Batch]]:
+        """One batch a step, or the parts that it is cut into; augmented where asked.
+
+        A last batch of a single row is left out, and no part has only one: batch normalization cannot use it.
+        """
+        chance = np.random.default_rng(seed)
+        for gathered, part in self.inputs.parts(chance.permutation(rows), batch_size):
+            if len(part) > 1:
+                inputs = self.scaling.apply(gathered)
+                parts = max(1, min(self.cut_into, len(part) // 2))
+                seen = (augmented(inputs, chance) if augment else inputs).tensor_split(parts)
+                yield list(zip(seen, self.labels[part].tensor_split(parts), strict=True))
+
+    def in_order(self, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
+        """(inputs, labels) of the rows as they come, in large batches."""
+        for gathered, part in self.inputs.parts(rows, self.measured_at_a_time):
+            yield self.scaling.apply(gathered), self.labels[part]
+
+    def cheapest_order(self, rows: Rows) -> Int64[np.ndarray, " rows"]:
+        """As they come: all are equally large."""
+        return np.arange(len(rows))
+
+    def like(self, samples: Samples) -> "Table":
+        """Other samples, scaled as these are."""
+        return Table(samples, scaling=self.scaling, device=str(self.device), parts=self.cut_into)
+
+
+def measuring_rows(shape: tuple[int, ...]) -> int:
+    """How many inputs of this shape are measured at a time."""
+    return min(MEASURING_BATCH, max(1, MEASURING_BYTES // max(4 * prod(shape), 1)))
+
+
+def measured(
+    table: Batches, rows: Rows, measure: Callable[[Any, Any], Float[Tensor, "batch ..."]]
+) -> Float32[np.ndarray, "rows ..."]:
+    """What ``measure`` makes of (inputs, targets), for each row; no rows give no numbers."""
+    order, done = table.cheapest_order(rows), 0
+    found: Tensor | None = None
+    for inputs, targets in table.in_order(rows[order]):
+        values = measure(inputs, targets)
+        # One tensor for all: small ones, kept between a batch and the next, would leave the memory of both in pieces.
+        found = torch.empty(len(rows), *values.shape[1:], device=values.device) if found is None else found
+        found[done : done + len(values)] = values
+        done += len(values)
+    if found is None:
+        return np.zeros(0, np.float32)
+    by_row = np.empty(found.shape, np.float32)
+    by_row[order] = found.cpu().numpy()
+    return by_row

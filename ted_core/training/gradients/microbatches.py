@@ -1,0 +1,77 @@
+"""Rows → the per-sample gradients of every layer, pass by pass: one forward and one backward of the summed loss."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias, TypeVar
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from ted_core.training.gradients.errors import LayerNotSupported
+from ted_core.training.gradients.layers import by_layer
+from ted_core.training.gradients.per_sample import Direct, Form
+from ted_core.training.gradients.plan import Survey, survey
+from ted_core.training.gradients.preconditioners import Metric
+from ted_core.training.gradients.tracing import measuring, recorded
+from ted_core.training.objectives import per_sample_loss
+
+T = TypeVar("T")
+Gradients: TypeAlias = Iterator[tuple[str, Form]]
+"""Every layer's name and its gradients for each row; a parameter without a closed form counts as a layer."""
+
+
+def in_passes(
+    model: nn.Module,
+    inputs: Tensor,
+    labels: Int64[Tensor, " samples"],
+    *,
+    metric: Metric,
+    measure: Callable[[int, Gradients], T],
+) -> list[T]:
+    """What ``measure`` makes of a number of rows and their gradients, for as many at a time as memory allows.
+
+    The model measures in evaluation mode and is left as it was. Raises LayerNotSupported.
+    """
+    if not len(inputs):
+        return []
+    with measuring(model):
+        surveyed = survey(model, inputs, metric)
+        passes = zip(torch.split(inputs, surveyed.rows), torch.split(labels, surveyed.rows), strict=True)
+        return [measure(len(theirs), _gradients(model, some, theirs, surveyed=surveyed)) for some, theirs in passes]
+
+
+def _gradients(model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, surveyed: Survey) -> Gradients:
+    if surveyed.layers:
+        yield from _in_closed_form(model, inputs, labels, layers=surveyed.layers)
+    if surveyed.others:
+        yield from _written_out(model, inputs, labels, parameters=surveyed.others)
+
+
+def _in_closed_form(
+    model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, layers: Mapping[str, nn.Module]
+) -> Gradients:
+    with recorded(layers) as calls:
+        loss = per_sample_loss(model(inputs), labels).sum()
+    # Asked for the slopes of outputs alone, autograd spares itself the gradients of the weights.
+    slopes = torch.autograd.grad(loss, [call.edge for call in calls], allow_unused=True)
+    return by_layer((call, slope) for call, slope in zip(calls, slopes, strict=True) if slope is not None)
+
+
+def _written_out(
+    model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, parameters: Mapping[str, nn.Parameter]
+) -> Gradients:
+    """One sample's loss, differentiated by these parameters, for all samples at once."""
+
+    def loss(values: dict[str, Tensor], row: Tensor, label: Tensor) -> Tensor:
+        return per_sample_loss(functional_call(model, values, (row[None],)), label[None])[0]
+
+    values = {name: parameter.detach() for name, parameter in parameters.items()}
+    try:
+        with torch.no_grad():
+            gradients = vmap(grad(loss), in_dims=(None, 0, 0))(values, inputs, labels)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise LayerNotSupported(f"{', '.join(parameters)}: {error}") from error
+    return ((name, Direct(gradient.flatten(1))) for name, gradient in gradients.items())

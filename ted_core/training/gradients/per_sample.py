@@ -1,0 +1,139 @@
+"""The per-sample gradients of one layer, as the factors they are made of: their norms need no gradient written out.
+
+*Slopes* are the derivatives of a sample's loss by a layer's outputs. A linear layer's gradient is a sum over tokens of
+slope ⊗ input, and its squared norm the sum over all pairs of tokens of (slope · slope)(input · input), the *ghost*
+norm: Goodfellow 2015, arXiv 1510.01799, for one token; Li et al. 2022, arXiv 2110.05679, for many; Bu et al. 2022,
+arXiv 2205.10683, for choosing between it and the gradient itself.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from ted_core.training.gradients.preconditioners import Root, Roots
+
+MOST_WIDTH = 4096
+"""Curvature factors wider than this are diagonal."""
+
+
+@dataclass(frozen=True)
+class Outer:
+    """Sums over tokens of slope ⊗ input, in independent blocks: a convolution's groups, one for a linear layer."""
+
+    inputs: Float[Tensor, "blocks samples tokens inputs"]
+    slopes: Float[Tensor, "blocks samples tokens outputs"]
+
+    def __add__(self, other: "Outer") -> "Outer":
+        """The gradients of a layer that is used twice."""
+        return Outer(torch.cat([self.inputs, other.inputs], 2), torch.cat([self.slopes, other.slopes], 2))
+
+    def squared_norms(self, roots: Roots) -> Float[Tensor, " samples"]:
+        """Each sample's squared norm, by the cheaper of the two routes."""
+        return (self._ghost if self._ghost_is_cheaper(roots) else self._written_out)(*roots)
+
+    def moments(self) -> tuple[Tensor, ...]:
+        """Sums over samples for the factors of K-FAC: the mean over tokens of input ⊗ input, the sum of slope ⊗ slope.
+
+        Martens and Grosse 2015, arXiv 1503.05671; Grosse and Martens 2016, arXiv 1602.01407, for many tokens.
+        """
+        return second_moment(self.inputs.flatten(1, 2)) / self.inputs.shape[2], second_moment(self.slopes.flatten(1, 2))
+
+    def floats_per_sample(self, roots: Roots) -> int:
+        """How many numbers a norm needs for a sample, at most: the factors and their roots, then either route's."""
+        blocks, _, tokens, inputs, outputs = self._sizes()
+        route = 2 * tokens**2 if self._ghost_is_cheaper(roots) else 3 * inputs * outputs
+        return blocks * (2 * tokens * (inputs + outputs) + route)
+
+    def _sizes(self) -> tuple[int, ...]:
+        return *self.inputs.shape, self.slopes.shape[-1]
+
+    def _ghost_is_cheaper(self, roots: Roots) -> bool:
+        """In multiplications for one sample."""
+        _, _, tokens, inputs, outputs = self._sizes()
+        by_input, by_output = (root.multiplications for root in roots)
+        ghost = tokens**2 * (inputs + outputs) + tokens * (by_input + by_output)
+        return ghost <= tokens * inputs * outputs + outputs * by_input + inputs * by_output
+
+    def _ghost(self, by_input: Root, by_output: Root) -> Float[Tensor, " samples"]:
+        inputs, slopes = by_input.of(self.inputs), by_output.of(self.slopes)
+        if inputs.shape[2] == 1:  # the products of tokens with themselves alone
+            return (inputs.square().sum((2, 3)) * slopes.square().sum((2, 3))).sum(0)
+        return ((inputs @ inputs.mT) * (slopes @ slopes.mT)).sum((0, 2, 3))
+
+    def _written_out(self, by_input: Root, by_output: Root) -> Float[Tensor, " samples"]:
+        gradients = by_input.of(self.slopes.mT @ self.inputs)
+        return by_output.of(gradients.mT).square().sum((0, 2, 3))
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """The gradients of an embedding: for each token the sum of the slopes where it stands, and nothing elsewhere."""
+
+    tokens: Int64[Tensor, "samples tokens"]
+    slopes: Float[Tensor, "samples tokens outputs"]
+    vocabulary: int
+    padding: int
+    """The token whose vector is not trained and whose slopes are 0; -1 for none."""
+
+    def __add__(self, other: "Lookup") -> "Lookup":
+        """The gradients of an embedding that is used twice."""
+        tokens, slopes = torch.cat([self.tokens, other.tokens], 1), torch.cat([self.slopes, other.slopes], 1)
+        return Lookup(tokens, slopes, self.vocabulary, self.padding)
+
+    def squared_norms(self, roots: Roots) -> Float[Tensor, " samples"]:
+        """Each sample's squared norm."""
+        by_token, by_output = roots
+        samples = torch.arange(len(self.tokens), device=self.tokens.device)[:, None]
+        places, place = torch.unique(samples * self.vocabulary + self.tokens, return_inverse=True)
+        sums = self.slopes.new_zeros(len(places), self.slopes.shape[2])
+        sums.index_add_(0, place.flatten(), self.slopes.flatten(0, 1))
+        scale = by_token.of(sums.new_ones(1, self.vocabulary))[0, places % self.vocabulary]
+        squares = by_output.of(sums[None])[0].square().sum(1) * scale.square()
+        return squares.new_zeros(len(self.tokens)).index_add_(0, places // self.vocabulary, squares)
+
+    def moments(self) -> tuple[Tensor, ...]:
+        """Sums over samples for the factors of K-FAC with tokens as one-hot inputs: their shares, slope ⊗ slope."""
+        trained = (self.tokens != self.padding).to(self.slopes.dtype)
+        shares = trained / trained.sum(1, keepdim=True).clamp(min=1)
+        sums = self.slopes.new_zeros(self.vocabulary).index_add_(0, self.tokens.flatten(), shares.flatten())
+        return sums[None], second_moment(self.slopes.flatten(0, 1)[None])
+
+    def floats_per_sample(self, _: Roots) -> int:
+        """How many numbers a norm needs for a sample, at most: two for every slope, and bookkeeping."""
+        return 2 * self.slopes[0].numel() + 4 * self.tokens.shape[1]
+
+
+@dataclass(frozen=True)
+class Direct:
+    """The gradients themselves."""
+
+    gradients: Float[Tensor, "samples parameters"]
+
+    def __add__(self, other: "Direct") -> "Direct":
+        """The gradients of a layer that is used twice."""
+        return Direct(self.gradients + other.gradients)
+
+    def squared_norms(self, roots: Roots) -> Float[Tensor, " samples"]:
+        """Each sample's squared norm."""
+        return roots[0].of(self.gradients[None])[0].square().sum(1)
+
+    def moments(self) -> tuple[Tensor, ...]:
+        """The sum over samples of gradient ⊗ gradient: the Fisher matrix itself."""
+        return (second_moment(self.gradients[None]),)
+
+    def floats_per_sample(self, _: Roots) -> int:
+        """How many numbers a norm needs for a sample, at most."""
+        return 2 * self.gradients.shape[1]
+
+
+Form: TypeAlias = Outer | Lookup | Direct
+
+
+def second_moment(
+    vectors: Float[Tensor, "blocks vectors width"],
+) -> Float[Tensor, "blocks width width"] | Float[Tensor, "blocks width"]:
+    """The sum of each block's v ⊗ v, or where that is wider than MOST_WIDTH its diagonal."""
+    return vectors.mT @ vectors if vectors.shape[2] <= MOST_WIDTH else vectors.square().sum(1)

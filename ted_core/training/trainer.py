@@ -1,0 +1,165 @@
+"""Training one model: the epoch that twins and fresh models share."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+
+from ted_core.datasets import Samples
+from ted_core.errors import TrainingDiverged
+from ted_core.proxies import Training, family_of
+from ted_core.proxies.build import build
+from ted_core.storage.checkpoint import State, joined, part
+from ted_core.training.batches import Batch, Batches, Scaling, Table, measured
+from ted_core.training.features import prepared
+from ted_core.training.gradients import MOST_CURVATURE_ROWS, Curvature, gradient_norms, preconditioned_norms
+from ted_core.training.objectives import Task, performance
+
+WARM_UP_SHARE = 0.15
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options),
+}
+
+CountRows = Callable[[int], None]
+
+
+def learning_rate_share(done: float) -> float:
+    """The share of the peak learning rate after this share of training: up in a line, down in half a cosine."""
+    if done < WARM_UP_SHARE:
+        return done / WARM_UP_SHARE
+    return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP_SHARE) / (1 - WARM_UP_SHARE)))
+
+
+class Trainee:
+    """A model, its optimizer and its learning-rate schedule.
+
+    The schedule follows the share of training that is done, not a count of steps: the number of rows may shrink.
+    """
+
+    def __init__(self, model: nn.Module, proxy: Training, *, device: str) -> None:
+        self.model, self.proxy = model.to(device), proxy
+        options = {"lr": proxy.learning_rate, "weight_decay": proxy.weight_decay}
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizer = OPTIMIZERS[family_of(proxy.name).optimizer](trained, **options)
+
+    def train_epoch(
+        self,
+        table: Batches,
+        rows: Int64[np.ndarray, " rows"],
+        *,
+        number: int,
+        seed: tuple[int, ...],
+        count_rows: CountRows = lambda _: None,
+    ) -> float:
+        """The mean loss of epoch ``number``, counted from 0, over the rows. Raises TrainingDiverged."""
+        self.model.train()
+        total, seen = torch.zeros((), device=table.device), 0
+        for step in table.shuffled(rows, self.proxy.batch_size, seed=(*seed, number), augment=self.proxy.augment):
+            size = sum(len(targets) for _, targets in step)
+            total += self._step(step, table.task, size, done=(number + seen / len(rows)) / self.proxy.epochs) * size
+            seen += size
+            count_rows(size)
+        return _finite(float(total) / max(seen, 1))
+
+    def _step(self, step: list[Batch], task: Task, size: int, *, done: float) -> Tensor:
+        """The mean loss over the step's batches."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.proxy.learning_rate * learning_rate_share(done)
+        self.optimizer.zero_grad()
+        losses = [self._backward(batch, task, share=len(batch[1]) / size) for batch in step]
+        self.optimizer.step()
+        return torch.stack(losses).sum()
+
+    def _backward(self, batch: Batch, task: Task, *, share: float) -> Tensor:
+        inputs, targets = batch
+        loss = task.loss(self.model(inputs), targets).mean() * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    @torch.inference_mode()
+    def performance(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
+        """Each row's performance under the model as it is."""
+        self.model.eval()
+        return measured(table, rows, lambda x, y: performance(table.task.loss(self.model(x), y)))
+
+    @torch.inference_mode()
+    def right(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
+        """The share of each row's predictions that are right: 1 where its only label is the likeliest."""
+        self.model.eval()
+        return measured(table, rows, lambda x, y: table.task.right(self.model(x), y))
+
+    def gradient_norm(
+        self, table: Batches, rows: Int64[np.ndarray, " rows"], *, curvature_rows: Int64[np.ndarray, " some"]
+    ) -> Float32[np.ndarray, " rows"]:
+        """The norm of each row's gradient under the model as it is, in the metric of the curvature at other rows.
+
+        Of more than MOST_CURVATURE_ROWS of these a fixed draw is used; without any the metric is Euclidean. Raises
+        LayerNotSupported.
+        """
+        drawn = np.random.default_rng(0).permutation(curvature_rows)[:MOST_CURVATURE_ROWS]
+        norms = gradient_norms
+        if len(drawn):
+            norms = partial(preconditioned_norms, curvature=Curvature.of(self.model, table.in_order(drawn)))
+        return measured(table, rows, partial(norms, self.model))
+
+    def state(self) -> State:
+        """Weights and buffers, and what the optimizer remembers of each weight."""
+        remembered = self.optimizer.state_dict()["state"]
+        tensors = {f"{index}/{name}": value for index, of in remembered.items() for name, value in of.items()}
+        return joined(model=self.model.state_dict(), optimizer=tensors)
+
+    def take_up(self, state: State) -> None:
+        """Go on from these."""
+        self.model.load_state_dict(part(state, "model"))
+        remembered: dict[int, dict[str, Tensor]] = {}
+        for name, value in part(state, "optimizer").items():
+            index, key = name.split("/")
+            remembered.setdefault(int(index), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": remembered, "param_groups": groups})
+
+
+def _finite(loss: float) -> float:
+    if not math.isfinite(loss):
+        raise TrainingDiverged(f"The mean loss of an epoch is {loss}", field="proxy.learning_rate")
+    return loss
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model and the table that it was trained on."""
+
+    trainee: Trainee
+    table: Batches
+
+    def accuracy(self, samples: Samples) -> float:
+        """The share of these samples' predictions that are right."""
+        ready = prepared(samples, self.trainee.proxy, device=str(self.table.device))
+        return float(self.trainee.right(self.table.like(ready), np.arange(len(samples))).mean())
+
+
+def fit(
+    samples: Samples, rows: Int64[np.ndarray, " rows"], *, proxy: Training, seed: int, device: str = "cpu"
+) -> Fitted:
+    """A fresh model, trained from scratch on these samples for all the proxy's epochs."""
+    samples = prepared(samples, proxy, device=device)
+    table = table_of(samples, proxy, device=device)
+    trainee = Trainee(build(proxy, samples, seed=seed), proxy, device=device)
+    for number in range(proxy.epochs):
+        trainee.train_epoch(table, rows, number=number, seed=(seed,))
+    return Fitted(trainee, table)
+
+
+def table_of(samples: Samples, proxy: Training, *, device: str = "cpu") -> Batches:
+    """The samples on the device, scaled by their own statistics; texts as tokens of the proxy's own vocabulary."""
+    if samples.kind in ("text", "dialogue"):
+        from ted_core.training.token_batches import TokenTable  # noqa: PLC0415 - transformers are an extra
+
+        return TokenTable.of(samples, proxy, device=device)
+    return Table(samples, scaling=Scaling.of(samples), device=device, parts=proxy.parts)

@@ -1,0 +1,196 @@
+"""The tables. Alembic's migrations make them; a test compares the two."""
+
+from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+from ted_jobs.db.engine import UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite gives only INTEGER PRIMARY KEY a counter.
+counter = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _of_job(*, primary_key: bool = False) -> Column[str]:
+    return Column(
+        "job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=primary_key, nullable=False
+    )
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("key_id", String(40)),
+    Column("retry_of", String(40)),
+    Column("status", String(16), nullable=False),
+    Column("status_reason", Text),
+    Column("spec", JSON, nullable=False),
+    Column("dataset_guard", String(80), nullable=False),
+    Column("rows_in", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("lease_token", BigInteger, nullable=False),
+    Column("lease_expires_at", UtcDateTime),
+    Column("worker", String(255)),
+    Column("progress", JSON(none_as_null=True)),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
+    Column("version", BigInteger, nullable=False),
+    Column("last_event", BigInteger, nullable=False),
+    Column("hints", Integer, nullable=False),
+    Column("ring_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("deadline_at", UtcDateTime),
+    Index("ix_jobs_tenant_created_at_id", "tenant", "created_at", "id"),
+    Index("ix_jobs_status_lease_expires_at", "status", "lease_expires_at"),
+    Index("ix_jobs_finished_at", "finished_at"),
+    Index("ix_jobs_key_id_status", "key_id", "status"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _of_job(primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", String(40), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("request_digest", String(64), nullable=False),
+    _of_job(),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_idempotency_job_id", "job_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", counter, primary_key=True, autoincrement=True),
+    _of_job(),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_outbox_job_id", "job_id"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    _of_job(primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("key", String(512), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("id", counter, primary_key=True, autoincrement=True),
+    _of_job(),
+    Column("key", String(512), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_checkpoints_job_id", "job_id"),
+)
+
+leaders = Table(
+    "leaders",
+    metadata,
+    Column("role", String(40), primary_key=True),
+    Column("holder", String(255), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+installation = Table("installation", metadata, Column("id", String(32), primary_key=True))
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("id", counter, primary_key=True, autoincrement=True),
+    Column("counter", String(40), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("amount", Float, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("most_queued", Integer),
+    Column("most_running", Integer),
+    Column("requests_per_minute", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Index("ix_keys_digest", "digest", unique=True),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_registrations_tenant_kind_name", "tenant", "kind", "name", unique=True),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("secret", String(100), nullable=False),
+    Column("former_secret", String(100)),
+    Column("former_secret_until", UtcDateTime),
+    Column("disabled_reason", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_webhooks_tenant", "tenant"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("webhook_id", String(40), ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE")),
+    Column("type", String(40), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("status_code", Integer),
+    Column("error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("ix_deliveries_due_at", "due_at"),
+    Index("ix_deliveries_webhook_id_created_at", "webhook_id", "created_at"),
+    Index("ix_deliveries_job_id", "job_id"),
+)

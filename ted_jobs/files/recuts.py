@@ -1,0 +1,74 @@
+"""Manifests for other keep ratios than the job's: made from its decisions when first asked for, then kept."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+
+from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from ted_core.errors import StoreUnavailable
+from ted_core.results.recut import recut
+from ted_jobs.db.engine import now, writing
+from ted_jobs.db.tables import artifacts
+from ted_jobs.errors import ArtifactNotReady
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.models import Artifact
+from ted_jobs.jobs.store import JobStore
+
+DECIMALS = 4
+MOST_KEPT = 16
+"""Re-cut manifests that one job may have; the oldest makes room for the next."""
+
+
+class Recuts:
+    """The re-cut manifests of all jobs. One is made at a time, since that takes memory for every row."""
+
+    def __init__(self, store: JobStore, files: ArtifactStore) -> None:
+        self.store, self.files, self._making = store, files, Lock()
+
+    def manifest(self, job_id: str, *, keep_ratio: float, tenant: str) -> Artifact:
+        """The manifest of the job's decisions cut at this ratio, which is rounded to four decimals.
+
+        Raises JobNotFound, ArtifactNotReady, RecutUnsuited, TooFewRowsKept, StorageFull.
+        """
+        ratio, job = round(keep_ratio, DECIMALS), self.store.job(job_id, tenant=tenant)
+        if ratio == job.spec.plan.keep_ratio:
+            return self.store.artifact(job_id, "manifest", tenant=tenant)
+        decisions = self.store.artifact(job_id, "decisions", tenant=tenant)
+        kind = f"manifest@{ratio:.{DECIMALS}f}"
+        with self._making:
+            try:
+                return self.store.artifact(job_id, kind, tenant=tenant)
+            except ArtifactNotReady:
+                return self._made(job_id, kind, decisions, keep_ratio=ratio)
+
+    def _made(self, job_id: str, kind: str, decisions: Artifact, *, keep_ratio: float) -> Artifact:
+        with TemporaryDirectory(prefix="ted-recut-") as folder:
+            source, cut = Path(folder, "decisions.parquet"), Path(folder, "manifest.parquet")
+            if not self.files.fetch(decisions, source):
+                raise StoreUnavailable(f"The decisions of {job_id} are gone or altered")
+            recut(source, keep_ratio=keep_ratio, to=cut)
+            made = self.files.keep(cut, key=f"{job_id}/recut/{kind}.parquet", kind=kind)
+        self._remember(job_id, made)
+        return made
+
+    def _remember(self, job_id: str, made: Artifact) -> None:
+        """Note the file. Another process may have made and noted the same one; the bytes are equal."""
+        try:
+            with writing(self.store.engine) as connection:
+                connection.execute(insert(artifacts).values(job_id=job_id, created_at=now(), **vars(made)))
+        except IntegrityError:
+            return
+        for key in _forget_oldest(self.store.engine, job_id):
+            self.files.remove(key)
+
+
+def _forget_oldest(engine: Engine, job_id: str) -> list[str]:
+    """The keys of re-cuts that are one too many, their rows deleted."""
+    of_job = artifacts.c.job_id == job_id, artifacts.c.kind.startswith("manifest@")
+    surplus = select(artifacts.c.kind).where(*of_job).order_by(artifacts.c.created_at.desc()).offset(MOST_KEPT)
+    with writing(engine) as connection:
+        kinds = list(connection.scalars(surplus))
+        gone = delete(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind.in_(kinds))
+        return list(connection.scalars(gone.returning(artifacts.c.key))) if kinds else []

@@ -1,0 +1,1 @@
+"""Jobs: submission, leases, status changes, maintenance."""

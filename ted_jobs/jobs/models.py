@@ -1,0 +1,103 @@
+"""A job and its facts as values: what the store returns and nobody can change."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Row
+
+from ted_jobs.errors import JobUnreadable
+from ted_jobs.jobs.spec import JobSpec
+from ted_jobs.jobs.status import JobStatus
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JobError:
+    """Why a job, or one attempt at it, ended without a manifest."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    field: str | None = None
+
+    def as_json(self) -> Json:
+        return {"code": self.code, "message": self.message, "retryable": self.retryable, "field": self.field}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the jobs table. Times are UTC, by the database's clock."""
+
+    id: str
+    tenant: str
+    status: JobStatus
+    status_reason: str | None
+    document: Json
+    """``spec`` as it is stored."""
+    dataset_guard: str
+    rows_in: int
+    attempt: int
+    max_attempts: int
+    lease_token: int
+    progress: Json | None
+    result: Json | None
+    error: Json | None
+    version: int
+    created_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline_at: datetime | None
+    retry_of: str | None = None
+    """The ended job that this one repeats."""
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> "Job":
+        """The job that a full row of the jobs table describes. Raises JobUnreadable for a status of another version."""
+        columns = {name: getattr(row, name) for name in COLUMNS}
+        return cls(**columns, status=_status(row), document=row.spec)
+
+    @cached_property
+    def spec(self) -> JobSpec:
+        """What the client asked for. Raises JobUnreadable: only those who need it may be held up by it."""
+        try:
+            return JobSpec.model_validate(self.document)
+        except ValidationError as error:
+            fields = sorted({".".join(map(str, fault["loc"])) for fault in error.errors()})
+            raise JobUnreadable(f"{self.id}: {', '.join(fields)}") from error
+
+
+def _status(row: Row[Any]) -> JobStatus:
+    try:
+        return JobStatus(row.status)
+    except ValueError as error:
+        raise JobUnreadable(f"{row.id}: status {row.status}") from error
+
+
+COLUMNS = [field.name for field in fields(Job) if field.name not in ("status", "document")]
+"""What a job holds just as its row does."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a job; ``sequence`` counts from 1 without gaps."""
+
+    job_id: str
+    sequence: int
+    type: str
+    data: Json
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published file of a job: where the artifact store keeps it and what it must hash to."""
+
+    kind: str
+    key: str
+    bytes: int
+    sha256: str

@@ -1,0 +1,86 @@
+"""The one way in which a job changes its status: row, version and event together."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, update
+
+from ted_jobs.db.engine import now
+from ted_jobs.db.tables import events, jobs, outbox
+from ted_jobs.jobs.models import Job, JobError, Json
+from ted_jobs.jobs.status import JobStatus, sources
+from ted_jobs.metrics.counters import MOVES, tally
+from ted_jobs.webhooks.deliveries import TOPICS, announce
+
+NEW_EVENT = insert(events).values(created_at=now())
+NEW_HINT = insert(outbox).values(created_at=now())
+
+
+def move(
+    connection: Connection,
+    job_id: str,
+    to: JobStatus,
+    *conditions: ColumnElement[bool],
+    facts: Json | None = None,
+    **changes: Any,
+) -> Job | None:
+    """The job after its move, or None where it is not in a status that may move there or a condition fails.
+
+    ``facts`` go into the event, ``changes`` into the row.
+    """
+    row = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.status.in_(sources(to)), *conditions)
+        .values(status=to, version=jobs.c.version + 1, last_event=jobs.c.last_event + 1, **_milestones(to), **changes)
+        .returning(jobs)
+    ).one_or_none()
+    if row is None:
+        return None
+    append_events(connection, job_id, (f"job.{to}", facts or {}), last=row.last_event)
+    tally(connection, MOVES, to)
+    return Job.from_row(row)
+
+
+def _milestones(to: JobStatus) -> dict[str, Any]:
+    """The times that reaching a status sets."""
+    return {"finished_at": now(), "lease_expires_at": None} if to.is_terminal else {}
+
+
+def append_events(connection: Connection, job_id: str, *happened: tuple[str, Json], last: int) -> None:
+    """Write events, given as types and data, and what webhooks are to hear of them.
+
+    The last gets the sequence ``last``, to which the caller has just raised the row's counter.
+    """
+    numbered = list(enumerate(happened, start=last - len(happened) + 1))
+    if numbered:
+        rows = [{"job_id": job_id, "sequence": number, "type": kind, "data": data} for number, (kind, data) in numbered]
+        connection.execute(NEW_EVENT, rows)
+    for number, (kind, _) in numbered:
+        if kind in TOPICS:
+            announce(connection, job_id, sequence=number, topic=kind)
+
+
+def ring_soon(connection: Connection, job_id: str) -> None:
+    """Leave a hint in the outbox; the sweeper publishes it after this transaction commits."""
+    connection.execute(NEW_HINT, {"job_id": job_id})
+
+
+def end_attempt(connection: Connection, job: Job, error: JobError, *conditions: ColumnElement[bool]) -> Job | None:
+    """The job after a failed attempt: queued again where that may help and attempts are left, failed where not."""
+    facts = {"attempt": job.attempt, "error": error.as_json()}
+    if error.retryable and job.attempt < job.max_attempts:
+        reason = f"attempt {job.attempt} of {job.max_attempts} failed and will be repeated: {error.message}"
+        return requeue(connection, job.id, *conditions, reason=reason, facts=facts)
+    return move(connection, job.id, JobStatus.FAILED, *conditions, facts=facts, error=error.as_json())
+
+
+def requeue(
+    connection: Connection, job_id: str, *conditions: ColumnElement[bool], reason: str, facts: Json, **changes: Any
+) -> Job | None:
+    """The job back in the queue, its lease void and a hint on its way."""
+    fresh = {"status_reason": reason, "queued_at": now(), "progress": None, "lease_expires_at": None}
+    job = move(
+        connection, job_id, JobStatus.QUEUED, *conditions, facts=facts, hints=0, ring_at=None, **fresh, **changes
+    )
+    if job:
+        ring_soon(connection, job_id)
+    return job

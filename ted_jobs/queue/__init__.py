@@ -1,0 +1,1 @@
+"""Wake-up messages through Celery, and the outbox that makes them durable."""

@@ -1,0 +1,1 @@
+"""Webhooks: registrations, deliveries, allowed targets."""

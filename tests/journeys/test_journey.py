@@ -1,0 +1,262 @@
+"""The whole way, with real processes: HTTP, SQLite, Valkey, Celery, a runner that trains, and a manifest in torch."""
+
+import json
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from ted_cli.demo_data import write_digits
+from ted_client import Client, TedApiError
+from ted_client.client import connection_in
+from ted_client.errors import JobNotSucceeded
+from ted_core.results.manifest import verify
+from tests.servers.stacks import Up, command, ted_up, until
+
+LONG = 1000
+"""Epochs that no test waits for."""
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Parquet file of digits."""
+    train, _ = write_digits(tmp_path_factory.mktemp("data"))
+    return train
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Iterator[Up]:
+    """One running service for all tests that leave it as it was."""
+    with ted_up(tmp_path_factory.mktemp("home"), roots=digits.parent) as running:
+        yield running
+
+
+def request(digits: Path, *, epochs: int = 5, **plan: object) -> dict[str, Any]:
+    return {
+        "dataset": {"uri": str(digits), "task": "image-classification"},
+        "proxy": {"name": "mlp", "epochs": epochs},
+        "plan": {"keep_ratio": 0.6, **plan},
+    }
+
+
+def is_pruning(client: Client, job_id: str) -> bool:
+    return client.job(job_id).progress.get("phase") == "pruning"
+
+
+def started(up: Up, digits: Path) -> str:
+    """The id of a long job that is being worked on."""
+    job_id = up.client.submit(request(digits, epochs=LONG)).id
+    until(lambda: is_pruning(up.client, job_id))
+    return job_id
+
+
+@pytest.fixture
+def running(up: Up, digits: Path) -> Iterator[str]:
+    """The same; whatever becomes of the test, the job holds up no other."""
+    job_id = started(up, digits)
+    yield job_id
+    up.client.cancel(job_id)
+
+
+def test_a_job_becomes_a_manifest_that_fits_its_dataset_and_opens_in_torch(
+    up: Up, digits: Path, tmp_path: Path
+) -> None:
+    from torch import arange  # noqa: PLC0415
+    from torch.utils.data import TensorDataset, default_collate  # noqa: PLC0415
+
+    from ted_client.subset import retained  # noqa: PLC0415
+
+    job = up.client.wait(up.client.submit(request(digits)).id).require_success()
+    path = up.client.download(job.id, tmp_path / "manifest.parquet")
+
+    manifest = verify(path, digits)
+    subset = retained(TensorDataset(arange(manifest.metadata.dataset.rows)), path)
+    assert default_collate(list(subset))[0].tolist() == manifest.row_indices.tolist()
+    assert len(subset) == job.result["rows_kept"] == round(0.6 * manifest.metadata.dataset.rows)
+
+
+def test_progress_shows_up_while_the_job_runs(up: Up, running: str) -> None:
+    def progress() -> dict[str, Any]:
+        return up.client.job(running).progress
+
+    first = progress()["round"]
+    until(lambda: progress()["round"] > first and progress()["samples_per_second"])
+
+    second = progress()
+    assert second["rounds"] == LONG // 2
+    assert second["samples_per_second"] > 0
+    assert second["eta_seconds"] > 0
+
+
+def test_a_running_job_stops_within_five_seconds_of_being_cancelled(up: Up, running: str) -> None:
+    began = time.monotonic()
+
+    up.client.cancel(running)
+    job = up.client.wait(running, poll_seconds=0.1)
+
+    assert job.status == "cancelled"
+    assert time.monotonic() - began < 5
+    assert up.runner() is None
+
+
+def test_two_jobs_with_one_seed_select_the_same_rows(up: Up, digits: Path) -> None:
+    jobs = [up.client.submit(request(digits, seed=3)).id for _ in range(2)]
+
+    contents = {up.client.wait(job_id).require_success().result["content_sha256"] for job_id in jobs}
+
+    assert len(contents) == 1
+
+
+def test_a_job_whose_runner_is_killed_is_claimed_again_and_succeeds(up: Up, digits: Path) -> None:
+    undisturbed = up.client.submit(request(digits, epochs=150)).id
+    job_id = up.client.submit(request(digits, epochs=150)).id
+    until(lambda: is_pruning(up.client, job_id), seconds=120)
+
+    runner = up.runner()
+    assert runner is not None
+    runner.send_signal(signal.SIGKILL)
+    job = up.client.wait(job_id).require_success()
+
+    assert job.facts["attempt"] == 2
+    assert job.result["content_sha256"] == up.client.job(undisturbed).result["content_sha256"]
+    reasons = [event["data"]["error"]["code"] for event in up.client.events(job_id) if event["data"].get("error")]
+    assert reasons == ["runner_killed"]
+
+
+def test_the_doctor_finds_a_running_service_well(up: Up) -> None:
+    told = subprocess.run(
+        command("--home", str(up.home), "doctor", "--json"), capture_output=True, text=True, timeout=120, check=False
+    )
+
+    verdicts = {finding["subject"]: finding["verdict"] for finding in json.loads(told.stdout)}
+    assert {"settings", "database", "sweeper", "broker", "workers", "device", "dataset root"} <= set(verdicts)
+    assert (told.returncode, set(verdicts.values()) - {"warning"}) == (0, {"ok"})
+
+
+def test_the_metrics_tell_of_the_jobs_that_have_run(up: Up, digits: Path) -> None:
+    def read() -> str:
+        return httpx.get(f"{up.client.url}/metrics").raise_for_status().text
+
+    def number(name: str) -> float:
+        return next((float(line.rsplit(" ", 1)[1]) for line in read().splitlines() if line.startswith(name)), 0.0)
+
+    before = number('ted_phase_seconds_count{phase="pruning"}')
+
+    up.client.wait(up.client.submit(request(digits)).id).require_success()
+
+    until(lambda: number('ted_phase_seconds_count{phase="pruning"}') == before + 1, seconds=10)
+    assert number('ted_phase_seconds_sum{phase="pruning"}') > 0
+    assert number('ted_jobs{status="succeeded"}') >= 1
+    assert number("ted_sweeper_leads") == 1
+
+
+def test_the_service_asks_for_the_key_that_lies_in_its_home_folder_for_its_owner_alone(up: Up) -> None:
+    with Client(up.client.url) as nobody, pytest.raises(TedApiError) as refused:
+        next(nobody.jobs(limit=1))
+
+    assert refused.value.status == 401
+    for name in ("connection.json", "up.key", "key.secret"):
+        assert stat.S_IMODE((up.home / name).stat().st_mode) == 0o600, name
+    assert connection_in(up.home)["key"] == (up.home / "up.key").read_text()
+    assert subprocess.check_output(command("--home", str(up.home), "keys", "list"), text=True).count("key_") == 1
+
+
+def test_bad_input_is_refused_with_the_field_that_holds_it(up: Up, digits: Path) -> None:
+    with pytest.raises(TedApiError) as refused:
+        up.client.submit(request(digits, keep_ratio=1.5))
+
+    assert refused.value.status == 422
+    assert list(refused.value.fields) == ["plan.keep_ratio"]
+
+
+def test_the_command_line_goes_the_same_way(up: Up, digits: Path, tmp_path: Path) -> None:
+    def ted(*arguments: str) -> str:
+        return subprocess.check_output(command("--home", str(up.home), *arguments), text=True, cwd=tmp_path).strip()
+
+    submitted = ted("submit", "--dataset", str(digits), "--task", "image-classification", "--proxy", "mlp",
+                    "--epochs", "3", "--keep", "0.5", "--watch")  # fmt: skip
+    path = tmp_path / ted("download", submitted)
+
+    assert "succeeded" in ted("list")
+    assert len(verify(path, digits).row_indices) == round(0.5 * 1348)
+    assert (tmp_path / ted("download", submitted, "--decisions")).exists()
+    with pytest.raises(JobNotSucceeded, match="cancelled"):
+        job_id = ted("submit", "--dataset", str(digits), "--task", "image-classification", "--proxy", "mlp",
+                     "--epochs", "1000", "--keep", "0.5")  # fmt: skip
+        ted("cancel", job_id)
+        up.client.wait(job_id).require_success()
+
+
+def test_ctrl_c_ends_everything_and_the_job_goes_on_at_the_next_start(tmp_path: Path, digits: Path) -> None:
+    home = tmp_path / "home"
+    with ted_up(home, roots=digits.parent) as up:
+        job_id, key = up.client.submit(request(digits, epochs=150)).id, connection_in(home)["key"]
+        until(lambda: is_pruning(up.client, job_id))
+        everything = up.processes()
+
+        assert up.stop() == 0
+
+        _, alive = psutil.wait_procs(everything, timeout=5)
+        assert not alive
+        assert not (home / "connection.json").exists()
+
+    with ted_up(home, roots=digits.parent) as up:
+        job = up.client.wait(job_id).require_success()
+        assert job.facts["attempt"] == 1
+        assert connection_in(home)["key"] == key
+
+
+def test_nothing_outlives_a_service_that_is_killed(tmp_path: Path, digits: Path) -> None:
+    with ted_up(tmp_path / "home", roots=digits.parent) as up:
+        started(up, digits)
+        everything = up.processes()
+        assert len(everything) >= 6
+
+        up.process.kill()
+        up.process.wait()
+
+        _, alive = psutil.wait_procs(everything, timeout=20)
+        assert not alive
+
+
+def test_what_crashes_is_started_again(tmp_path: Path, digits: Path) -> None:
+    with ted_up(tmp_path / "home", roots=digits.parent) as up:
+        for part in (up.part("worker"), up.part("service"), up.part("worker.sweeper")):
+            part.kill()
+
+        job = up.client.wait(up.client.submit(request(digits)).id)
+
+        assert job.status == "succeeded"
+
+
+def test_a_home_is_used_by_one_service_at_a_time(up: Up) -> None:
+    second = subprocess.run(
+        command("--home", str(up.home), "up", "--port", "0"), capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert second.returncode == 1
+    assert "Another" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert up.client.ready()["status"] == "ok"
+
+
+def test_a_worker_hands_its_job_back_even_when_all_its_processes_are_told_to_stop(tmp_path: Path, digits: Path) -> None:
+    with ted_up(tmp_path / "home", roots=digits.parent) as up:
+        job_id = started(up, digits)
+        worker = up.part("worker")
+
+        for process in (worker, *worker.children()):
+            process.terminate()
+
+        worker.wait(10)
+        until(lambda: is_pruning(up.client, job_id))
+        assert up.client.job(job_id).facts["attempt"] == 1
+        reasons = [event["type"] for event in up.client.events(job_id) if not event["type"].startswith("job.round")]
+        assert reasons[:3] == ["job.queued", "job.running", "job.queued"]

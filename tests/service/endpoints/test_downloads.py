@@ -1,0 +1,196 @@
+"""A succeeded job's files over HTTP: whole, in part, described, or not again where the client has them."""
+
+import base64
+import hashlib
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
+
+from ted_jobs.errors import ArtifactsRefused
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.models import Artifact
+from ted_jobs.settings import Settings
+from tests.service.conftest import Json, on_both_databases
+
+CONTENT = random.Random(0).randbytes(600_000)  # noqa: S311 - more than two chunks of any bytes
+SIZE = len(CONTENT)
+SHA256 = hashlib.sha256(CONTENT)
+ETAG = f'"{SHA256.hexdigest()}"'
+
+
+@pytest.fixture
+def manifest(
+    client: TestClient,
+    submission: Callable[..., Json],
+    leases: Leases,
+    settings: Settings,
+    tmp_path: Path,
+) -> str:
+    """The path of a succeeded job's manifest."""
+    claim = leases.claim(client.post("/v1/jobs", json=submission()).json()["id"], worker="w")
+    assert claim
+    file = tmp_path / "manifest.parquet"
+    file.write_bytes(CONTENT)
+    leases.begin_finalizing(claim)
+    store = ArtifactStore(settings.artifacts)
+    published = store.put(file, job_id=claim.job.id, token=claim.token, kind="manifest")
+    leases.finish(claim, published=[published], result={})
+    return f"/v1/jobs/{claim.job.id}/manifest"
+
+
+@on_both_databases
+def test_the_whole_file_comes_with_its_digest_and_a_name(client: TestClient, manifest: str) -> None:
+    answer = client.get(manifest)
+
+    assert (answer.status_code, answer.content) == (200, CONTENT)
+    assert answer.headers["Content-Type"] == "application/vnd.apache.parquet"
+    assert answer.headers["Content-Length"] == str(SIZE)
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    assert answer.headers["ETag"] == ETAG
+    assert answer.headers["Repr-Digest"] == f"sha-256=:{base64.b64encode(SHA256.digest()).decode()}:"
+    job_id = manifest.split("/")[3]
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{job_id}-manifest.parquet"'
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=0-99", 0, 99),
+        ("bytes=262143-262144", 262143, 262144),
+        ("bytes=1000-599000", 1000, 599_000),
+        ("bytes=599999-", SIZE - 1, SIZE - 1),
+        ("bytes=300000-", 300_000, SIZE - 1),
+        ("bytes=0-", 0, SIZE - 1),
+        ("bytes=-1", SIZE - 1, SIZE - 1),
+        ("bytes=-500", SIZE - 500, SIZE - 1),
+        ("bytes=-999999999", 0, SIZE - 1),
+        ("bytes=599990-999999999", 599_990, SIZE - 1),
+    ],
+)
+def test_a_part_of_the_file_comes_as_such(client: TestClient, manifest: str, asked: str, first: int, last: int) -> None:
+    answer = client.get(manifest, headers={"Range": asked})
+
+    assert answer.status_code == 206
+    assert answer.content == CONTENT[first : last + 1]
+    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{SIZE}"
+    assert answer.headers["Content-Length"] == str(last + 1 - first)
+    assert answer.headers["ETag"] == ETAG
+
+
+@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", f"bytes={SIZE}-{SIZE + 9}", "bytes=-0"])
+def test_a_part_beyond_the_end_is_refused_and_told_the_size(client: TestClient, manifest: str, asked: str) -> None:
+    answer = client.get(manifest, headers={"Range": asked})
+
+    assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
+    assert answer.headers["Content-Range"] == f"bytes */{SIZE}"
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=0-1,5-6", "bytes=9-3", "bytes=", "bytes=-", "bytes=a-b", "rows=0-9", "0-9", "bytes=" + "9" * 99]
+)
+def test_a_range_that_is_not_one_part_is_answered_with_the_whole(client: TestClient, manifest: str, asked: str) -> None:
+    answer = client.get(manifest, headers={"Range": asked})
+
+    assert (answer.status_code, answer.content) == (200, CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("if_range", "status"),
+    [(ETAG, 206), ('"another file"', 200), (f"W/{ETAG}", 200), ("Sat, 31 Jan 2026 12:00:00 GMT", 200)],
+)
+def test_a_part_is_of_the_file_that_the_client_has_begun_or_it_gets_the_whole(
+    client: TestClient, manifest: str, if_range: str, status: int
+) -> None:
+    answer = client.get(manifest, headers={"Range": "bytes=5-9", "If-Range": if_range})
+
+    assert answer.status_code == status
+    assert answer.content == (CONTENT[5:10] if status == 206 else CONTENT)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("known", [ETAG, f"W/{ETAG}", f'"other", {ETAG}', "*"])
+def test_a_file_that_the_client_has_is_not_sent_again(
+    client: TestClient, manifest: str, method: str, known: str
+) -> None:
+    answer = client.request(method, manifest, headers={"If-None-Match": known})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["ETag"] == ETAG
+
+
+def test_a_file_that_the_client_has_not_is_sent(client: TestClient, manifest: str) -> None:
+    answer = client.get(manifest, headers={"If-None-Match": '"other"'})
+
+    assert (answer.status_code, answer.content) == (200, CONTENT)
+
+
+def test_head_tells_what_get_would_without_the_bytes(client: TestClient, manifest: str) -> None:
+    told, sent = client.head(manifest), client.get(manifest)
+
+    mine = {"x-request-id"}
+    assert (told.status_code, told.content) == (200, b"")
+    assert {name: told.headers[name] for name in told.headers if name not in mine} == {
+        name: sent.headers[name] for name in sent.headers if name not in mine
+    }
+
+
+@on_both_databases
+@pytest.mark.parametrize("kind", ["manifest", "decisions"])
+def test_there_is_nothing_to_download_before_success(
+    client: TestClient, submission: Callable[..., Json], kind: str
+) -> None:
+    job = client.post("/v1/jobs", json=submission()).json()
+
+    answer = client.get(job["links"][kind])
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "artifact_not_ready")
+    assert "is queued" in answer.json()["detail"]
+    assert client.head(job["links"][kind]).status_code == 409
+
+
+def test_a_file_that_was_lost_is_a_defect_and_not_half_an_answer(
+    client: TestClient, manifest: str, settings: Settings
+) -> None:
+    (lost,) = settings.artifacts.rglob("manifest.parquet")
+    lost.unlink()
+
+    with capture_logs():
+        answer = client.get(manifest)
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert str(settings.artifacts) not in answer.text
+
+
+def test_a_store_that_lets_this_service_in_no_longer_is_no_fault_of_the_client(
+    client: TestClient, manifest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ArtifactsRefused("403")
+
+    monkeypatch.setattr(ArtifactStore, "open", refuse)
+
+    answer = client.get(manifest)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "artifacts_refused")
+    assert answer.headers["Retry-After"]
+
+
+def test_a_job_that_is_deleted_in_the_moment_of_a_download_is_not_found(
+    client: TestClient, manifest: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locate = ArtifactStore.locate
+
+    def located_too_late(store: ArtifactStore, artifact: Artifact) -> Path:
+        client.delete(manifest.removesuffix("/manifest"))
+        return locate(store, artifact)
+
+    monkeypatch.setattr(ArtifactStore, "locate", located_too_late)
+
+    assert client.get(manifest).status_code == 404

@@ -1,0 +1,182 @@
+"""What Prometheus reads: true numbers, the same from every process, for those who may see them."""
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parsed
+from sqlalchemy import Engine, update
+
+from service.app import create_app
+from ted_core.datasets import DatasetSummary
+from ted_jobs.db import retention
+from ted_jobs.db.engine import now, writing
+from ted_jobs.db.tables import jobs, outbox
+from ted_jobs.jobs import maintenance
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.spec import JobSpec
+from ted_jobs.jobs.store import JobStore
+from ted_jobs.metrics import counters
+from ted_jobs.settings import Settings
+from tests.service.conftest import must_be_documented, on_both_databases
+
+SPEC = JobSpec.model_validate(
+    {
+        "dataset": {"uri": "/data/secret.parquet", "task": "image-classification"},
+        "proxy": {"name": "cnn"},
+        "plan": {"keep_ratio": 0.6},
+        "metadata": {"team": "secret"},
+    }
+)
+SUMMARY = DatasetSummary(rows=1797, columns=("image", "label"), guard="guard")
+Numbers = dict[str, float]
+
+
+def answered(settings: Settings, *, host: str = "127.0.0.1", **headers: str):
+    """The answer of a fresh API process to a client with this address."""
+    with TestClient(create_app(settings), client=(host, 50000)) as client:
+        client.event_hooks = {"response": [must_be_documented]}
+        return client.get("/metrics", headers=headers)
+
+
+def numbers(settings: Settings) -> Numbers:
+    """Every sample, under its name and its one label."""
+    families = parsed(answered(settings).text)
+    samples = [sample for family in families for sample in family.samples]
+    return {" ".join([sample.name, *sample.labels.values()]): sample.value for sample in samples}
+
+
+def submitted(store: JobStore) -> str:
+    return store.submit(SPEC, SUMMARY, tenant="default").job.id
+
+
+@on_both_databases
+def test_jobs_are_counted_by_status_and_what_waits_by_its_age(
+    settings: Settings, store: JobStore, leases: Leases, engine: Engine
+) -> None:
+    submitted(store)
+    assert leases.claim(submitted(store), worker="w")
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(queued_at=now(-90)))
+        connection.execute(update(outbox).values(created_at=now(-30)))
+
+    found = numbers(settings)
+
+    assert (found["ted_jobs queued"], found["ted_jobs running"], found["ted_jobs succeeded"]) == (1, 1, 0)
+    assert found["ted_outbox_hints"] == 2
+    assert found["ted_queue_oldest_seconds"] == pytest.approx(90, abs=10)
+    assert found["ted_outbox_oldest_seconds"] == pytest.approx(30, abs=10)
+
+
+@on_both_databases
+def test_where_nothing_waits_ages_are_zero(settings: Settings, engine: Engine) -> None:
+    found = numbers(settings)
+
+    assert (found["ted_queue_oldest_seconds"], found["ted_outbox_oldest_seconds"], found["ted_stale_leases"]) == (
+        0,
+        0,
+        0,
+    )
+
+
+@on_both_databases
+def test_a_lost_lease_is_seen_before_and_after_it_is_reaped(
+    settings: Settings, store: JobStore, leases: Leases, engine: Engine
+) -> None:
+    assert leases.claim(submitted(store), worker="w")
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(lease_expires_at=now(-1)))
+    before = numbers(settings)
+
+    maintenance.reap_expired_leases(engine)
+
+    after = numbers(settings)
+    assert (before["ted_stale_leases"], before["ted_lease_expiries_total"]) == (1, 0)
+    assert (after["ted_stale_leases"], after["ted_lease_expiries_total"]) == (0, 1)
+    assert (after["ted_job_moves_total running"], after["ted_job_moves_total queued"]) == (1, 1)
+
+
+@on_both_databases
+def test_counts_survive_a_restart_and_the_jobs_they_count(settings: Settings, store: JobStore, engine: Engine) -> None:
+    store.cancel(submitted(store), tenant="default")
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(finished_at=now(-86400)))
+    retention.forget_jobs(engine, days=0.5)
+    counters.add_up(engine)
+
+    found = numbers(settings)
+
+    assert found["ted_jobs cancelled"] == 0
+    assert (found["ted_jobs_submitted_total"], found["ted_job_moves_total cancelled"]) == (1, 1)
+
+
+def test_phases_have_a_mean(settings: Settings, engine: Engine) -> None:
+    with writing(engine) as connection:
+        for seconds in (1.5, 2.5):
+            counters.tally(connection, counters.PHASE_SECONDS, "pruning", amount=seconds)
+            counters.tally(connection, counters.PHASES, "pruning")
+
+    found = numbers(settings)
+
+    assert (found["ted_phase_seconds_sum pruning"], found["ted_phase_seconds_count pruning"]) == (4, 2)
+
+
+def test_a_sweeper_at_work_shows(settings: Settings, engine: Engine) -> None:
+    assert numbers(settings)["ted_sweeper_leads"] == 0
+
+    maintenance.lead(engine, "sweeper", holder="secret-machine:1", seconds=60)
+
+    assert numbers(settings)["ted_sweeper_leads"] == 1
+
+
+def test_no_metric_names_a_job_a_client_a_file_or_a_machine(
+    settings: Settings, store: JobStore, leases: Leases, engine: Engine
+) -> None:
+    job_id = submitted(store)
+    assert leases.claim(job_id, worker="secret-machine:2")
+    maintenance.lead(engine, "sweeper", holder="secret-machine:1", seconds=60)
+
+    told = answered(settings).text
+
+    assert "ted_jobs" in told
+    assert job_id not in told
+    assert "secret" not in told
+
+
+@pytest.mark.usefixtures("engine")
+def test_who_would_rather_have_openmetrics_gets_it(settings: Settings) -> None:
+    accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+
+    openmetrics, plain = answered(settings, accept=accept), answered(settings)
+
+    assert openmetrics.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert plain.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert {family.name for family in parsed_openmetrics(openmetrics.text)} >= {"ted_jobs", "ted_job_moves"}
+    assert openmetrics.headers["Vary"] == plain.headers["Vary"] == "Accept"
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    ("host", "headers"),
+    [
+        pytest.param("192.0.2.7", {}, id="another machine"),
+        pytest.param("127.0.0.1", {"x-forwarded-for": "192.0.2.7"}, id="through a proxy on this one"),
+        pytest.param("testclient", {}, id="no address"),
+    ],
+)
+def test_other_machines_see_metrics_only_where_the_operator_opens_them(
+    settings: Settings, host: str, headers: dict[str, str]
+) -> None:
+    refused = answered(settings, host=host, **headers)
+    opened = answered(settings.model_copy(update={"metrics": "open"}), host=host, **headers)
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "metrics_not_shown")
+    assert "TED_METRICS=open" in refused.json()["detail"]
+    assert opened.status_code == 200
+
+
+def test_without_a_database_there_are_no_metrics_but_a_problem(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"database_url": "postgresql://postgres@127.0.0.1:1/nowhere"})
+
+    answer = answered(nowhere)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")

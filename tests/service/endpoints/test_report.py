@@ -1,0 +1,164 @@
+"""The report over HTTP: JSON for programs, a page for people, and neither before there is one."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from jsonschema import Draft202012Validator
+from structlog.testing import capture_logs
+
+from ted_core.results import report_builder
+from ted_core.results.report import Report
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.settings import Settings
+from tests.reports import a_report, of_random_rows
+from tests.service.conftest import Json, documented_operations, on_both_databases
+
+PAGE = {"Accept": "text/html"}
+Succeeded = Callable[..., str]
+
+
+@pytest.fixture
+def succeeded(
+    client: TestClient, submission: Callable[..., Json], leases: Leases, settings: Settings, tmp_path: Path
+) -> Succeeded:
+    """The path of the report of a job that has succeeded with this one, or with none."""
+
+    def path(report: Report | None) -> str:
+        job = client.post("/v1/jobs", json=submission()).json()
+        claim = leases.claim(job["id"], worker="w")
+        assert claim
+        leases.begin_finalizing(claim)
+        store, published = ArtifactStore(settings.artifacts), []
+        if report:
+            file = report_builder.write(tmp_path, report)
+            published = [store.put(file, job_id=claim.job.id, token=claim.token, kind="report")]
+        leases.finish(claim, published=published, result={})
+        return str(job["links"]["report"])
+
+    return path
+
+
+@on_both_databases
+def test_the_report_comes_as_json_with_its_digest(client: TestClient, succeeded: Succeeded) -> None:
+    path = succeeded(a_report())
+
+    answer = client.get(path)
+
+    digest = hashlib.sha256(answer.content)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    assert Report.model_validate_json(answer.content) == a_report()
+    assert answer.headers["ETag"] == f'"{digest.hexdigest()}"'
+    assert answer.headers["Repr-Digest"] == f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
+    assert answer.headers["Vary"] == "Accept"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("report", [a_report(), of_random_rows()], ids=["ted", "random"])
+def test_the_json_is_what_the_api_document_says(client: TestClient, succeeded: Succeeded, report: Report) -> None:
+    document = client.get("/openapi.json").json()
+    schema = {"$ref": "#/components/schemas/Report", "components": document["components"]}
+
+    answer = client.get(succeeded(report))
+
+    Draft202012Validator(schema).validate(answer.json())
+    documented = documented_operations()["/v1/jobs/{job_id}/report"]["get"]["responses"]["200"]
+    assert set(documented["content"]) == {"application/json", "text/html"}
+    assert all(name in answer.headers for name in documented["headers"])
+
+
+def test_no_number_of_the_report_is_nan(client: TestClient, succeeded: Succeeded) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    answer = client.get(succeeded(of_random_rows()))
+
+    assert json.loads(answer.content, parse_constant=refuse)["scores"] == {
+        "edges": [],
+        "kept": [],
+        "pruned": [],
+        "reasons": {},
+    }
+
+
+def test_a_browser_gets_a_page_that_may_load_and_run_nothing(client: TestClient, succeeded: Succeeded) -> None:
+    path = succeeded(a_report())
+
+    answer = client.get(path, headers=PAGE)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "60 of 100 rows retained" in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline';")
+    assert answer.headers["ETag"] == f'"{hashlib.sha256(answer.content).hexdigest()}"'
+    assert answer.headers["Vary"] == "Accept"
+    assert answer.headers["Content-Disposition"] == f'inline; filename="{path.split("/")[3]}-report.html"'
+
+
+@pytest.mark.parametrize("form", [{}, PAGE], ids=["json", "html"])
+def test_a_form_that_the_client_has_is_not_sent_again(
+    client: TestClient, succeeded: Succeeded, form: dict[str, str]
+) -> None:
+    path = succeeded(a_report())
+    known = client.get(path, headers=form).headers["ETag"]
+
+    answer = client.get(path, headers=form | {"If-None-Match": known})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert (answer.headers["ETag"], answer.headers["Vary"]) == (known, "Accept")
+
+
+def test_one_form_is_no_excuse_for_not_sending_the_other(client: TestClient, succeeded: Succeeded) -> None:
+    path = succeeded(a_report())
+    known = client.get(path).headers["ETag"]
+
+    answer = client.get(path, headers=PAGE | {"If-None-Match": known})
+
+    assert answer.status_code == 200
+    assert answer.headers["ETag"] != known
+
+
+@on_both_databases
+@pytest.mark.parametrize("form", [{}, PAGE], ids=["json", "html"])
+def test_there_is_no_report_before_success(
+    client: TestClient, submission: Callable[..., Json], form: dict[str, str]
+) -> None:
+    job = client.post("/v1/jobs", json=submission()).json()
+
+    answer = client.get(job["links"]["report"], headers=form)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "artifact_not_ready")
+    assert "is queued" in answer.json()["detail"]
+
+
+def test_a_job_from_before_there_were_reports_says_so_instead_of_asking_to_wait(
+    client: TestClient, succeeded: Succeeded
+) -> None:
+    answer = client.get(succeeded(None))
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_report")
+    assert "submit it again" in answer.json()["detail"]
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("job_id", ["job_" + 28 * "0", "nonsense", "job_" + 28 * "0" + "%00"])
+def test_a_job_that_is_not_there_has_no_report(client: TestClient, job_id: str) -> None:
+    answer = client.get(f"/v1/jobs/{job_id}/report")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
+
+
+def test_a_report_that_was_lost_is_a_defect(client: TestClient, succeeded: Succeeded, settings: Settings) -> None:
+    path = succeeded(a_report())
+    (lost,) = settings.artifacts.rglob("report.json")
+    lost.unlink()
+
+    with capture_logs():
+        answer = client.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")

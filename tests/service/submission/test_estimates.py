@@ -1,0 +1,121 @@
+"""What a job would take, asked before it is submitted."""
+
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+
+from ted_core.plan import PruningPlan
+from ted_core.proxies import ProxySpec
+from ted_core.selection.workload import most_rows_trained
+from ted_jobs.jobs.leases import Leases
+from tests.service.conftest import Json, on_both_databases
+
+
+def result(rows: int, epochs: int, *, cost: float, seconds: float, memory: int) -> Json:
+    """What a worker says about a job that has succeeded."""
+    full_run = rows * epochs
+    return {
+        "rows_in": rows,
+        "classes": 10,
+        "peak_memory_bytes": memory,
+        "cost": {"full_run_rows": full_run, "of_one_full_run": cost, "seconds": seconds},
+        "seconds": {"loading": 0.25 * seconds, "pruning": 0.75 * seconds},
+    }
+
+
+@pytest.fixture
+def ran(client: TestClient, leases: Leases) -> Callable[..., None]:
+    """A job that has succeeded, having taken so much."""
+
+    def run(body: Json, **taken: float) -> None:
+        stored = client.post("/v1/jobs", json=body).json()
+        claim = leases.claim(stored["id"], worker="w")
+        assert claim
+        leases.begin_finalizing(claim)
+        leases.finish(claim, published=[], result=result(stored["rows_in"], stored["proxy"]["epochs"], **taken))
+
+    return run
+
+
+def asked(client: TestClient, body: Json) -> Json:
+    answer = client.post("/v1/jobs", params={"validate_only": True}, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_nothing_is_stored_and_every_default_is_written_out(
+    client: TestClient, submission: Callable[..., Json], rows: Callable[[], dict[str, int]]
+) -> None:
+    found = asked(client, submission())
+
+    assert set(rows().values()) == {0}
+    assert found["object"] == "estimate"
+    assert (found["proxy"]["epochs"], found["plan"]["rounds"]) == (12, 6)
+    assert found["rows_kept"] == round(0.6 * found["rows_in"])
+    assert "label" in found["columns"]
+
+
+def test_without_earlier_jobs_the_arithmetic_bounds_the_cost(
+    client: TestClient, submission: Callable[..., Json]
+) -> None:
+    found = asked(client, submission())
+
+    plan, proxy = PruningPlan(keep_ratio=0.6), ProxySpec(name="cnn").resolved()
+    most = most_rows_trained(found["rows_in"], plan, proxy)
+    assert most is not None
+    assert found["cost_at_most"] == pytest.approx(most / (12 * found["rows_in"]))
+    unknown = ("precedents", "classes", "cost", "seconds", "peak_memory_bytes")
+    assert [found[name] for name in unknown] == [0, None, None, None, None]
+
+
+@on_both_databases
+def test_earlier_jobs_let_expect_time_in_proportion_to_rows_and_epochs(
+    client: TestClient, submission: Callable[..., Json], ran: Callable[..., None]
+) -> None:
+    for seconds in (10, 20, 60):
+        ran(submission(), cost=0.5, seconds=seconds, memory=1000)
+
+    found = asked(client, submission(proxy={"name": "cnn", "epochs": 24}))
+
+    assert found["precedents"] == 3
+    assert found["seconds"] == {"least": 20, "typical": 40, "most": 120}
+    assert found["cost"] == {"least": 0.5, "typical": 0.5, "most": 0.5}
+    assert (found["classes"], found["peak_memory_bytes"]) == (10, 1000)
+
+
+def test_only_jobs_with_the_same_method_and_proxy_count(
+    client: TestClient, submission: Callable[..., Json], ran: Callable[..., None]
+) -> None:
+    ran(submission(proxy={"name": "mlp"}), cost=0.1, seconds=1, memory=1)
+    ran(submission(plan={"method": "el2n"}), cost=0.1, seconds=1, memory=1)
+
+    assert asked(client, submission())["precedents"] == 0
+
+
+@pytest.mark.parametrize("method", ["random", "stratified"])
+def test_what_trains_nothing_costs_nothing(client: TestClient, submission: Callable[..., Json], method: str) -> None:
+    assert asked(client, submission(plan={"method": method}))["cost_at_most"] == 0
+
+
+def test_a_rival_that_trains_has_no_bound(client: TestClient, submission: Callable[..., Json]) -> None:
+    assert asked(client, submission(plan={"method": "el2n"}))["cost_at_most"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [("validate_only=perhaps", "validate_only"), ("validate-only=true", "validate-only")]
+)
+def test_a_query_that_cannot_be_understood_stores_nothing(
+    client: TestClient, submission: Callable[..., Json], must_refuse: Callable[..., None], query: str, field: str
+) -> None:
+    answer = client.post(f"/v1/jobs?{query}", json=submission())
+
+    must_refuse(answer, code="invalid_request", field=field, says="")
+
+
+def test_a_job_that_would_be_refused_is_refused(
+    client: TestClient, submission: Callable[..., Json], must_refuse: Callable[..., None]
+) -> None:
+    answer = client.post("/v1/jobs?validate_only=true", json=submission(plan={"keep_ratio": 0.0001}))
+
+    must_refuse(answer, code="too_few_rows_kept", field="plan.keep_ratio", says="leaves")

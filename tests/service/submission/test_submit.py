@@ -1,0 +1,180 @@
+"""Submitting a job: what comes back, what is stored, and what happens when a client repeats itself."""
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from ted_jobs.jobs.store import JobStore
+from tests.service.conftest import Json, on_both_databases
+
+KEY = {"Idempotency-Key": "monday's run"}
+SUBMITTED_ONCE = {"jobs": 1, "events": 1, "outbox": 1, "idempotency": 1}
+
+
+@on_both_databases
+def test_a_submitted_job_is_stored_with_its_hint(
+    client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
+) -> None:
+    answer = client.post("/v1/jobs", json=submission())
+
+    job = answer.json()
+    assert answer.status_code == 202
+    assert re.fullmatch(r"job_[0-9a-f]{28}", job["id"])
+    assert (job["status"], job["attempt"], job["rows_in"]) == ("queued", 0, 40)
+    assert answer.headers["Location"] == job["links"]["self"] == f"/v1/jobs/{job['id']}"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert client.get(answer.headers["Location"]).json() == job
+    assert rows() == SUBMITTED_ONCE | {"idempotency": 0}
+
+
+def test_every_default_is_written_out(client: TestClient, submission: Callable[..., Json]) -> None:
+    job = client.post("/v1/jobs", json=submission(proxy={"name": "cnn", "epochs": 9})).json()
+
+    assert job["plan"] == {
+        "keep_ratio": 0.6,
+        "method": "ted",
+        "q": "auto",
+        "score": "logit",
+        "rounds": 4,
+        "class_floor": 0.0,
+        "seed": 0,
+    }
+    assert job["proxy"] == {
+        "name": "cnn",
+        "model": None,
+        "epochs": 9,
+        "batch_size": 128,
+        "learning_rate": 0.004,
+        "weight_decay": 0.05,
+        "augment": True,
+    }
+    assert (job["metadata"], job["deadline_at"], job["max_attempts"]) == ({}, None, 3)
+
+
+def test_what_a_client_chose_is_kept_and_stored(
+    client: TestClient, submission: Callable[..., Json], store: JobStore
+) -> None:
+    chosen = {
+        "proxy": {"name": "mlp", "epochs": 20, "batch_size": 64, "weight_decay": 0.0, "augment": False},
+        "plan": {
+            "keep_ratio": 0.5,
+            "method": "random",
+            "q": 4.0,
+            "score": "parameter",
+            "rounds": 5,
+            "class_floor": 0.1,
+            "seed": 7,
+        },
+    }
+
+    job = client.post("/v1/jobs", json=submission(**chosen, deadline_seconds=60)).json()
+
+    assert {name: job["proxy"][name] for name in chosen["proxy"]} == chosen["proxy"]
+    assert job["plan"] == chosen["plan"]
+    assert job["deadline_at"] > job["created_at"]
+    assert store.job(job["id"], tenant="default").spec.plan.model_dump() == chosen["plan"]
+
+
+@pytest.mark.parametrize("dataset", ["parts", "digits.npz"])
+def test_folders_and_other_formats_are_taken(client: TestClient, submission: Callable[..., Json], dataset: str) -> None:
+    spec = {"format": "npz"} if dataset.endswith("npz") else {}
+
+    job = client.post("/v1/jobs", json=submission(dataset, dataset=spec)).json()
+
+    assert job["rows_in"] == (80 if dataset == "parts" else 40)
+
+
+@on_both_databases
+def test_repeating_a_request_under_its_key_brings_back_the_first_job(
+    client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
+) -> None:
+    first = client.post("/v1/jobs", json=submission(), headers=KEY)
+
+    again = client.post("/v1/jobs", json=submission(), headers=KEY)
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    assert again.headers["Location"] == first.headers["Location"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+    assert rows() == SUBMITTED_ONCE
+
+
+def test_white_space_and_the_order_of_fields_do_not_make_another_body(
+    client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
+) -> None:
+    body = submission()
+    client.post("/v1/jobs", json=body, headers=KEY)
+
+    again = client.post("/v1/jobs", json=dict(reversed(body.items())), headers=KEY)
+
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert rows() == SUBMITTED_ONCE
+
+
+@on_both_databases
+def test_another_body_under_a_used_key_is_refused(
+    client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
+) -> None:
+    client.post("/v1/jobs", json=submission(), headers=KEY)
+
+    answer = client.post("/v1/jobs", json=submission(plan={"seed": 1}), headers=KEY)
+
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "idempotency_conflict")
+    assert problem["errors"][0]["field"] == "Idempotency-Key"
+    assert "choose a new key" in problem["detail"]
+    assert rows() == SUBMITTED_ONCE
+
+
+def test_a_repetition_is_answered_though_the_dataset_is_gone(
+    client: TestClient, submission: Callable[..., Json], data: Path
+) -> None:
+    short_lived = data / "short_lived.parquet"
+    short_lived.write_bytes((data / "images.parquet").read_bytes())
+    body = submission(short_lived.name)
+    first = client.post("/v1/jobs", json=body, headers=KEY)
+    short_lived.unlink()
+
+    again = client.post("/v1/jobs", json=body, headers=KEY)
+    without_key = client.post("/v1/jobs", json=body)
+
+    assert again.json() == first.json()
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert without_key.status_code == 422
+
+
+def test_a_repetition_tells_how_the_job_stands_now(client: TestClient, submission: Callable[..., Json]) -> None:
+    job = client.post("/v1/jobs", json=submission(), headers=KEY).json()
+    client.post(job["links"]["cancel"])
+
+    again = client.post("/v1/jobs", json=submission(), headers=KEY)
+
+    assert (again.status_code, again.json()["status"]) == (202, "cancelled")
+    assert "Retry-After" not in again.headers
+
+
+@on_both_databases
+def test_many_clients_with_one_key_make_one_job(
+    client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
+) -> None:
+    def submit(_: int) -> str:
+        return client.post("/v1/jobs", json=submission(), headers=KEY).json()["id"]
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(submit, range(16)))
+
+    assert len(set(ids)) == 1
+    assert rows() == SUBMITTED_ONCE
+
+
+def test_without_a_key_every_request_is_a_job_of_its_own(
+    client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
+) -> None:
+    ids = {client.post("/v1/jobs", json=submission()).json()["id"] for _ in range(2)}
+
+    assert len(ids) == rows()["jobs"] == 2

@@ -1,0 +1,185 @@
+"""The subcommands of ``ted`` against the real service."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from ted_cli.estimate import estimate_table
+from ted_cli.main import app
+from ted_client import Client
+from ted_client.job import Job
+from ted_jobs.files.local import ArtifactStore
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.settings import Settings
+from tests.servers.webhook_receivers import receiving
+
+Ted = Callable[..., str]
+
+
+@pytest.fixture
+def ted(url: str) -> Ted:
+    """What a command prints; it must succeed unless told otherwise."""
+
+    def run(*arguments: str, status: int = 0) -> str:
+        done = CliRunner().invoke(app, ["--url", url, *arguments], env={"COLUMNS": "200"})
+        assert done.exit_code == status, done.output
+        return done.output.strip()
+
+    return run
+
+
+@pytest.fixture
+def images(settings: Settings) -> str:
+    return f"{settings.dataset_roots[0]}/images.parquet"
+
+
+@pytest.fixture
+def submit(ted: Ted, images: str) -> Callable[[], str]:
+    """Submits a job and returns its id."""
+    wish = ("--dataset", images, "--task", "image-classification", "--proxy", "cnn", "--keep", "0.6")
+    return lambda *more: ted("submit", *wish, *more)
+
+
+def test_an_estimate_is_a_few_lines_and_no_job(ted: Ted, submit: Callable[..., str], url: str) -> None:
+    told = submit("--estimate")
+
+    assert "24 of 40 would be retained (60.0%)" in " ".join(told.split())
+    with Client(url) as client:
+        assert list(client.jobs()) == []
+
+
+def test_an_estimate_from_earlier_jobs_tells_time_and_memory() -> None:
+    span = {"least": 5.0, "typical": 10.0, "most": 1200.0}
+    facts = {
+        "rows_in": 1000,
+        "rows_kept": 600,
+        "proxy": {"name": "cnn", "epochs": 12},
+        "classes": 10,
+        "cost_at_most": 0.8,
+        "cost": {"least": 0.5, "typical": 0.6, "most": 0.7},
+        "seconds": span,
+        "peak_memory_bytes": 512 * 2**20,
+        "precedents": 3,
+    }
+    screen = Console(file=io.StringIO(), width=120)
+
+    screen.print(estimate_table(facts), highlight=False)
+
+    assert isinstance(screen.file, io.StringIO)
+    told = " ".join(screen.file.getvalue().split())
+    assert "at most 0.80 of one full run, usually 0.60" in told
+    assert "10 (5 to 1,200)" in told
+    assert "512 MiB" in told
+
+
+def test_a_job_s_life_from_submission_to_deletion(ted: Ted, submit: Callable[..., str], images: str) -> None:
+    job_id = submit()
+
+    assert ted("cancel", job_id) == f"{job_id} is cancelled"
+    assert job_id in ted("list", "--status", "cancelled")
+    assert job_id not in ted("list", "--metadata", "team=vision")
+    again = ted("retry", job_id)
+    assert again.startswith("job_")
+    assert again != job_id
+    assert ted("delete", job_id) == f"{job_id} is deleted"
+    assert job_id not in ted("list")
+
+
+def test_a_label_without_a_value_is_refused(ted: Ted) -> None:
+    assert "KEY=VALUE" in ted("list", "--metadata", "team", status=2)
+
+
+def test_events_are_listed_or_followed_to_the_end(ted: Ted, submit: Callable[..., str]) -> None:
+    job_id = submit()
+    ted("cancel", job_id)
+
+    listed, followed = ted("events", job_id), ted("events", job_id, "--follow")
+    late = ted("events", job_id, "--follow", "--after", "1", "--json")
+
+    assert [line.split()[3] for line in listed.splitlines()] == ["job.queued", "job.cancelled"]
+    assert followed == listed
+    assert [json.loads(line)["type"] for line in late.splitlines()] == ["job.cancelled"]
+
+
+def test_watching_ends_with_the_job(ted: Ted, submit: Callable[..., str]) -> None:
+    job_id = submit()
+    ted("cancel", job_id)
+
+    assert "cancelled" in ted("watch", job_id, status=1)
+
+
+def test_a_file_is_downloaded_to_a_name_that_tells_what_it_is(
+    ted: Ted,
+    submit: Callable[..., str],
+    leases: Leases,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(b"decisions")
+    claim = leases.claim(submit(), worker="w")
+    assert claim
+    leases.begin_finalizing(claim)
+    store = ArtifactStore(settings.artifacts)
+    put = store.put(tmp_path / "file", job_id=claim.job.id, token=claim.token, kind="decisions")
+    leases.finish(claim, published=[put], result={})
+
+    told = ted("download", claim.job.id, "--decisions")
+
+    assert told == f"{claim.job.id}-decisions.parquet"
+    assert Path(told).read_bytes() == b"decisions"
+    assert "same at every ratio" in " ".join(
+        ted("download", claim.job.id, "--decisions", "--keep", "0.5", status=2).split()
+    )
+
+
+def test_another_ratio_is_asked_for_and_named(ted: Ted, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(Client, "download", lambda _, job_id, path, **how: asked.update(how, path=path) or path)
+
+    ted("download", "job_1", "--keep", "0.5")
+
+    assert asked == {"path": Path("job_1-manifest-0.5.parquet"), "kind": "manifest", "keep_ratio": 0.5}
+
+
+def test_datasets_get_names_and_lose_them(ted: Ted, submit: Callable[..., str], images: str) -> None:
+    added = ted("datasets", "add", "digits", images, "--task", "image-classification", "--target", "label")
+
+    assert added == "digits has 40 rows"
+    assert "image, label" in ted("datasets", "list")
+    assert json.loads(ted("datasets", "show", "digits"))["reference"]["target"] == "label"
+    wish = ("--dataset-name", "digits", "--proxy", "cnn", "--keep", "0.6")
+    assert ted("submit", *wish).startswith("job_")
+    assert ted("datasets", "remove", "digits") == "digits is forgotten"
+    assert "digits" not in ted("datasets", "list")
+
+
+def test_webhooks_are_added_tried_and_removed(ted: Ted) -> None:
+    with receiving() as receiver:
+        webhook, secret = ted("webhooks", "add", receiver.url, "--event", "job.failed").split()
+
+    assert secret.startswith("whsec_")
+    assert webhook in ted("webhooks", "list")
+    assert ted("webhooks", "rotate", webhook).split()[1] != secret
+    delivery = ted("webhooks", "ping", webhook).split()[0]
+    assert delivery in ted("webhooks", "deliveries", webhook)
+    assert ted("webhooks", "redeliver", webhook, delivery).startswith(delivery)
+    assert ted("webhooks", "enable", webhook) == f"{webhook} is enabled"
+    assert ted("webhooks", "remove", webhook) == f"{webhook} is deleted"
+
+
+def test_a_job_in_a_file_is_overridden_by_options(ted: Ted, images: str, tmp_path: Path, url: str) -> None:
+    job = {"dataset": {"uri": images, "task": "image-classification"}, "proxy": {"name": "cnn"}}
+    (tmp_path / "job.json").write_text(json.dumps(job | {"plan": {"keep_ratio": 0.2}}))
+
+    job_id = ted("submit", str(tmp_path / "job.json"), "--keep", "0.6")
+
+    with Client(url) as client:
+        found: Job = client.job(job_id)
+    assert found.facts["plan"]["keep_ratio"] == 0.6

@@ -1,0 +1,34 @@
+"""What is said on the command line becomes the request."""
+
+from pathlib import Path
+
+from ted_cli.job_request import Wish
+
+NOTHING = Wish(dataset={"uri": None}, proxy={"name": None}, plan={"keep_ratio": None})
+
+
+def test_what_is_not_said_is_not_sent() -> None:
+    assert NOTHING.over({}) == {}
+
+
+def test_a_document_goes_through_as_it_is() -> None:
+    document = {"dataset": {"uri": "file:///data/a.parquet"}, "metadata": {"team": "vision"}}
+
+    assert NOTHING.over(document) == document
+
+
+def test_options_override_the_document_and_leave_it_alone() -> None:
+    document = {"plan": {"keep_ratio": 0.5, "seed": 3}}
+    wish = Wish(dataset={}, proxy={}, plan={"keep_ratio": 0.7})
+
+    assert wish.over(document)["plan"] == {"keep_ratio": 0.7, "seed": 3}
+    assert document == {"plan": {"keep_ratio": 0.5, "seed": 3}}
+
+
+def test_a_relative_path_is_made_absolute_and_a_uri_is_not_touched() -> None:
+    def uri(given: str) -> str:
+        return str(Wish(dataset={"uri": given}, proxy={}, plan={}).over({})["dataset"]["uri"])
+
+    assert uri("train.parquet") == str(Path.cwd() / "train.parquet")
+    assert uri("../train.parquet") == str(Path.cwd().parent / "train.parquet")
+    assert uri("file:///data/train.parquet") == "file:///data/train.parquet"

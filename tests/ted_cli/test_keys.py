@@ -1,0 +1,131 @@
+"""``ted keys``, and a client that is told to wait."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from ted_client import Client, TedApiError
+from ted_client.retry import Patience
+from ted_jobs.api_keys.secret import key_secret
+from ted_jobs.api_keys.store import KeyStore, Scope
+from ted_jobs.api_keys.text import is_whole
+from ted_jobs.db.engine import connect
+from ted_jobs.settings import Settings
+from tests.ted_cli.test_main import ted
+
+BRIEF = Patience(seconds=1)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> str:
+    """A home folder with an empty database."""
+    assert ted("--home", str(tmp_path), "migrate").returncode == 0
+    return str(tmp_path)
+
+
+def test_a_key_goes_to_standard_output_alone_and_is_never_shown_again(home: str) -> None:
+    limits = ["--most-queued", "5", "--requests-per-minute", "0", "--expires-days", "1"]
+    made = ted("--home", home, "keys", "create", "--tenant", "vision", "--name", "c[i]", "--scope", "read", *limits)
+    listed = ted("--home", home, "keys", "list")
+
+    text = made.stdout.removesuffix("\n")
+    assert is_whole(text)
+    settings = Settings(home=Path(home), database_url="")
+    keys = KeyStore(connect(settings.database), secret=key_secret(settings))
+    holder = keys.holder(keys.digest(text))
+    assert holder and (holder.key.tenant, holder.key.scopes) == ("vision", {Scope.READ})
+    assert holder.key.id in made.stderr and text not in made.stderr
+    assert text not in listed.stdout
+    shown = " ".join(listed.stdout.split())
+    assert f"{holder.key.id} vision c[i] read 5 queued" in shown
+    assert "any a" in shown and "never" in shown and "until" in shown
+
+
+def test_a_revoked_key_is_listed_as_that(home: str) -> None:
+    ted("--home", home, "keys", "create")
+    key_id = ted("--home", home, "keys", "list").stdout.splitlines()[1].split()[0]
+
+    revoked = ted("--home", home, "keys", "revoke", key_id)
+
+    assert (revoked.returncode, revoked.stdout) == (0, "")
+    assert "revoked" in ted("--home", home, "keys", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["revoke", "key_none"], "There is no such key", id="unknown"),
+        pytest.param(["create", "--tenant", "a/b"], "letters", id="tenant"),
+        pytest.param(["create", "--scope", "fly"], "scope", id="scope"),
+        pytest.param(["create", "--most-queued", "-1"], "most-queued", id="limit"),
+    ],
+)
+def test_what_cannot_be_is_said_without_a_trace(home: str, arguments: list[str], words: str) -> None:
+    done = ted("--home", home, "keys", *arguments)
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_database_the_remedy_is_named(tmp_path: Path) -> None:
+    done = ted("--home", str(tmp_path), "keys", "list")
+
+    assert done.returncode == 1
+    assert "ted migrate" in done.stderr.splitlines()[-1]
+
+
+# --- a client that is told to wait ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def refusing(code: str, *, times: int) -> Iterator[str]:
+    """The URL of a service that answers 429 so often, and then with a job."""
+    left = iter(range(times))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            refused = next(left, None) is not None
+            content = {"code": code, "status": 429} if refused else {"id": "job_1", "status": "queued"}
+            body = json.dumps(content).encode()
+            self.send_response(429 if refused else 200)
+            self.send_header("Retry-After", "0")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        serving.join()
+
+
+def test_a_client_that_comes_too_soon_comes_again() -> None:
+    with refusing("too_many_requests", times=2) as url, Client(url) as client:
+        assert client.job("job_1").status == "queued"
+
+
+@pytest.mark.parametrize(("code", "times"), [("too_many_requests", 1000), ("too_many_queued", 1)])
+def test_but_not_for_ever_and_not_for_a_full_queue(code: str, times: int) -> None:
+    with (
+        refusing(code, times=times) as url,
+        Client(url, patience=BRIEF) as client,
+        pytest.raises(TedApiError) as refused,
+    ):
+        client.job("job_1")
+
+    assert (refused.value.status, refused.value.code) == (429, code)

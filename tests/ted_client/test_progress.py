@@ -1,0 +1,80 @@
+"""Jobs in words."""
+
+import io
+
+from rich.console import Console
+
+from ted_client.job import Job
+from ted_client.progress import described, job_table, outcome, watching
+
+FACTS = {
+    "id": "job_1",
+    "status": "running",
+    "progress": None,
+    "result": None,
+    "error": None,
+    "rows_in": 1000,
+    "plan": {"keep_ratio": 0.6},
+    "dataset": {"uri": "file:///data/train.parquet"},
+    "created_at": "2026-01-31T12:00:00Z",
+}
+PROGRESS = {
+    "phase": "pruning",
+    "round": 3,
+    "rounds": 12,
+    "fraction": 0.2,
+    "samples_per_second": 5120.4,
+    "eta_seconds": 9.6,
+}
+
+
+def job(**facts: object) -> Job:
+    return Job(FACTS | facts)
+
+
+def test_a_running_job_is_described_by_round_speed_and_what_is_left() -> None:
+    assert described(job(progress=PROGRESS)) == "pruning, round 3/12, 5,120 samples/s, about 10 s left"
+
+
+def test_what_is_not_known_yet_is_left_out() -> None:
+    starting = PROGRESS | {"phase": "loading", "rounds": 0, "samples_per_second": None, "eta_seconds": None}
+
+    assert described(job(progress=starting)) == "loading"
+    assert described(job(status="queued")) == "queued"
+
+
+def test_a_failed_job_tells_why() -> None:
+    failed = job(status="failed", error={"message": "The training process was killed"})
+
+    assert outcome(failed) == "job_1 is failed: The training process was killed"
+
+
+def test_away_from_a_terminal_every_change_is_one_line() -> None:
+    screen = Console(file=io.StringIO(), width=120)
+
+    with watching(screen) as show:
+        for seen in (job(status="queued"), job(status="queued"), job(progress=PROGRESS), job(status="succeeded")):
+            show(seen)
+
+    assert isinstance(screen.file, io.StringIO)
+    assert [line.split(",")[0] for line in screen.file.getvalue().splitlines()] == ["queued", "pruning", "succeeded"]
+
+
+def test_the_list_shows_what_is_kept_of_what() -> None:
+    screen = Console(file=io.StringIO(), width=160)
+
+    screen.print(job_table([job()]))
+
+    assert isinstance(screen.file, io.StringIO)
+    assert "60% of 1,000" in screen.file.getvalue()
+
+
+def test_a_job_id_can_be_copied_from_a_narrow_terminal() -> None:
+    screen = Console(file=io.StringIO(), width=80)
+    job_id = "job_" + 28 * "f"
+
+    screen.print(job_table([job(id=job_id, progress=PROGRESS)]))
+
+    assert isinstance(screen.file, io.StringIO)
+    assert job_id in screen.file.getvalue()
+    assert "running 20%" in screen.file.getvalue()

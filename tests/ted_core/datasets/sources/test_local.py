@@ -1,0 +1,96 @@
+"""Files that are no longer, when they are opened, what they were when they proved to lie under a root."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pytest
+
+from ted_core.datasets.sources.local import DiskSource
+
+OPENINGS: dict[str, Callable[[DiskSource], pa.NativeFile]] = {
+    "open": DiskSource.open,
+    "stream": DiskSource.stream,
+    "mapped": DiskSource.mapped,
+    "mapped_stream": DiskSource.mapped_stream,
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    (root / "folder").mkdir(parents=True)
+    return root
+
+
+@pytest.fixture
+def proved(root: Path) -> DiskSource:
+    """A file that lies where it may."""
+    file = root / "folder" / "rows.bin"
+    file.write_bytes(b"inside")
+    return DiskSource.at(file).within([root])
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder that is nobody's business, with a file of the same name."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "rows.bin").write_bytes(b"secret")
+    return outside
+
+
+@pytest.fixture(params=OPENINGS)
+def opened(request: pytest.FixtureRequest) -> Callable[[DiskSource], pa.NativeFile]:
+    """Every way of opening a file."""
+    return OPENINGS[request.param]
+
+
+def test_a_file_that_stayed_is_read(opened: Callable[[DiskSource], pa.NativeFile], proved: DiskSource) -> None:
+    with opened(proved) as file:
+        assert file.read() == b"inside"
+
+
+def test_a_file_that_became_a_link_is_not_followed(
+    opened: Callable[[DiskSource], pa.NativeFile], proved: DiskSource, outside: Path
+) -> None:
+    Path(proved.path).unlink()
+    Path(proved.path).symlink_to(outside / "rows.bin")
+
+    with pytest.raises(OSError, match="rows"):
+        opened(proved)
+
+
+def test_a_folder_that_became_a_link_is_not_entered(
+    opened: Callable[[DiskSource], pa.NativeFile], proved: DiskSource, root: Path, outside: Path
+) -> None:
+    (root / "folder").rename(root / "moved")
+    (root / "folder").symlink_to(outside)
+
+    with pytest.raises(OSError, match="folder"):
+        opened(proved)
+
+
+def test_a_file_that_became_a_pipe_is_not_waited_for(
+    opened: Callable[[DiskSource], pa.NativeFile], proved: DiskSource
+) -> None:
+    Path(proved.path).unlink()
+    os.mkfifo(proved.path)
+
+    with pytest.raises(OSError, match="no regular file"):
+        opened(proved)
+
+
+def test_nothing_stays_open_but_the_file(proved: DiskSource) -> None:
+    before = descriptors()
+
+    with proved.open():
+        assert descriptors() == before + 1
+    assert descriptors() == before
+
+
+def descriptors() -> int:
+    """How many this process has."""
+    return psutil.Process().num_fds()

@@ -1,0 +1,257 @@
+"""A manifest says which rows were kept, proves it, and refuses to be used with another dataset."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ted_core.datasets import DatasetSpec, identify
+from ted_core.errors import ManifestMismatch
+from ted_core.results.decisions import Decisions, Reason
+from ted_core.results.manifest import DECISIONS_SCHEMA, MANIFEST_SCHEMA, METADATA_KEY, read, verify
+from ted_core.results.manifest_writer import WrittenManifest, write
+from ted_core.results.provenance import Cost, DatasetFacts, Provenance, ProxyFacts, QChoice, ShardFacts
+from ted_core.storage.digests import ContentDigest, combined, indices_digest
+
+SHARD_ROWS = (3, 5)
+ROWS = sum(SHARD_ROWS)
+KEPT = (1, 2, 3, 7)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A folder of two Parquet files."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number, rows in enumerate(SHARD_ROWS):
+        table = pa.table({"x": np.arange(rows, dtype=np.float32) + number, "label": np.arange(rows) % 2})
+        pq.write_table(table, folder / f"part-{number}.parquet")
+    return folder
+
+
+def decided(kept: tuple[int, ...] = KEPT) -> Decisions:
+    mask = np.isin(np.arange(ROWS), kept)
+    return Decisions(
+        kept=mask,
+        internal_generalization=np.linspace(0, 1, ROWS, dtype=np.float32),
+        score=np.linspace(1, 0, ROWS, dtype=np.float32),
+        rank=np.arange(ROWS, dtype=np.uint64),
+        last_round=np.full(ROWS, 4, np.uint16),
+        reason=np.where(mask, Reason.KEPT, Reason.WELL_GENERALIZED).astype(np.uint8),
+        label=np.array([0, 1, 0, -1, 1, 0, 1, 0], np.int32),
+        classes=("cat", "dog"),
+        sample_key=pa.array([f"row-{row}" for row in range(ROWS)]),
+    )
+
+
+def provenance(dataset: Path) -> Provenance:
+    spec = DatasetSpec(uri=str(dataset), task="tabular-classification")
+    identity = identify(spec, roots=[dataset.parent])
+    facts = DatasetFacts(
+        **spec.model_dump(),
+        rows=identity.rows,
+        shards=tuple(ShardFacts(**vars(shard)) for shard in identity.shards),
+        fingerprint=identity.fingerprint,
+    )
+    return Provenance(
+        dataset=facts,
+        plan={"keep_ratio": 0.5},
+        q=QChoice(value=2, chosen_by="plan"),
+        proxy=ProxyFacts(name="mlp", settings={}),
+        seed=0,
+        determinism="bit-exact",
+        cost=Cost(rows_trained=10, rows_measured=20, full_run_rows=20, seconds=1.5),
+        device="cpu",
+        versions={"torch": "2"},
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+def written(tmp_path: Path, dataset: Path) -> WrittenManifest:
+    return write(tmp_path / "out", decided(), provenance=provenance(dataset))
+
+
+def rewritten(path: Path, table: pa.Table, metadata: bytes | None = None) -> Path:
+    """The manifest at ``path`` with another content under the old metadata."""
+    facts = metadata or pq.read_schema(path).metadata[METADATA_KEY]
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: facts}), path)
+    return path
+
+
+def test_the_retained_rows_come_back_in_order_with_their_shard(written: WrittenManifest) -> None:
+    manifest = read(written.manifest)
+
+    assert manifest.row_indices.dtype == np.uint64
+    assert manifest.row_indices.tolist() == list(KEPT)
+    table = manifest.table()
+    assert table.schema.remove_metadata() == MANIFEST_SCHEMA
+    assert table["shard"].to_pylist() == [0, 0, 1, 1]
+    assert table["row_in_shard"].to_pylist() == [1, 2, 0, 4]
+    assert table["label"].to_pylist() == ["dog", "cat", None, "cat"]
+    assert table["sample_key"].to_pylist() == ["row-1", "row-2", "row-3", "row-7"]
+
+
+def test_the_decisions_hold_every_row_and_say_why(written: WrittenManifest) -> None:
+    table = pq.read_table(written.decisions)
+
+    assert table.schema.remove_metadata() == DECISIONS_SCHEMA
+    assert table["row_index"].to_pylist() == list(range(ROWS))
+    assert np.flatnonzero(table["kept"].to_numpy()).tolist() == list(KEPT)
+    assert set(table["reason"].to_pylist()) == {"kept", "well generalized (redundant)"}
+
+
+def test_what_the_pretrained_model_knew_stands_beside_what_the_twins_know_or_is_null(
+    tmp_path: Path, dataset: Path, written: WrittenManifest
+) -> None:
+    base = np.linspace(0, 0.5, ROWS, dtype=np.float32)
+    found = write(tmp_path / "other", replace(decided(), base_performance=base), provenance=provenance(dataset))
+
+    assert pq.read_table(written.decisions)["base_performance"].null_count == ROWS
+    assert pq.read_table(found.decisions)["base_performance"].to_pylist() == base.tolist()
+    assert found.metadata.content_sha256 != written.metadata.content_sha256
+
+
+def test_both_files_carry_the_same_facts(written: WrittenManifest) -> None:
+    facts = [pq.read_schema(path).metadata[METADATA_KEY] for path in (written.manifest, written.decisions)]
+
+    assert facts[0] == facts[1]
+    metadata = read(written.manifest).metadata
+    assert (metadata.polarity, metadata.index_base, metadata.rows_kept) == ("retained", 0, len(KEPT))
+    assert metadata.indices_sha256 == indices_digest(np.array(KEPT))
+
+
+def test_the_files_declare_their_order_and_have_page_indexes(written: WrittenManifest) -> None:
+    group = pq.ParquetFile(written.manifest).metadata.row_group(0)
+
+    assert [column.column_index for column in group.sorting_columns] == [0]
+    assert group.column(0).has_offset_index
+    assert "DELTA_BINARY_PACKED" in group.column(0).encodings
+    assert group.column(4).compression == "ZSTD"
+
+
+def test_nothing_but_whole_files_is_left_behind(written: WrittenManifest) -> None:
+    assert {path.name for path in written.manifest.parent.iterdir()} == {"manifest.parquet", "decisions.parquet"}
+
+
+def test_equal_decisions_have_equal_content_and_different_ones_do_not(tmp_path: Path, dataset: Path) -> None:
+    later = provenance(dataset).model_copy(update={"created_at": datetime(2027, 1, 1, tzinfo=UTC)})
+    moved = decided().score.copy()
+    moved[0] = 0.5
+
+    first = write(tmp_path / "1", decided(), provenance=provenance(dataset)).metadata
+    again = write(tmp_path / "2", decided(), provenance=later).metadata
+    other = write(tmp_path / "3", replace(decided(), score=moved), provenance=later).metadata
+
+    assert first.content_sha256 == again.content_sha256
+    assert first.content_sha256 != other.content_sha256
+    assert first.indices_sha256 == other.indices_sha256
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=5)), max_size=30), st.data())
+@settings(deadline=None, max_examples=50)
+def test_the_content_digest_does_not_see_batches_or_encodings(texts: list[str | None], data: st.DataObject) -> None:
+    schema = pa.schema([("text", pa.string()), ("number", pa.uint64())])
+    table = pa.table([pa.array(texts, pa.string()), pa.array(range(len(texts)), pa.uint64())], schema=schema)
+    cut = data.draw(st.integers(0, len(texts)))
+    whole, parts = ContentDigest(schema), ContentDigest(schema)
+
+    for batch in table.to_batches():
+        whole.update(batch)
+    for piece in (table.slice(0, cut), table.slice(cut)):
+        for batch in piece.to_batches():
+            encoded = batch.set_column(0, "text", batch["text"].dictionary_encode())
+            parts.update(encoded)
+
+    assert combined({"t": whole}) == combined({"t": parts})
+
+
+def test_the_content_digest_tells_apart_texts_that_join_alike() -> None:
+    schema = pa.schema([("text", pa.string())])
+
+    digests = set()
+    for texts in (["ab", "c"], ["a", "bc"], ["abc", ""], ["abc", None]):
+        digest = ContentDigest(schema)
+        digest.update(pa.record_batch([pa.array(texts, pa.string())], schema=schema))
+        digests.add(combined({"t": digest}))
+
+    assert len(digests) == 4
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), unique=True, min_size=1, max_size=50))
+@settings(deadline=None, max_examples=30)
+def test_row_indices_beyond_32_and_53_bits_survive_the_file(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("wide") / "rows.parquet"
+    indices = np.sort(np.array(rows, np.uint64))
+
+    pq.write_table(pa.table({"row_index": indices}), path, use_dictionary=False, column_encoding="DELTA_BINARY_PACKED")
+
+    assert pq.read_table(path)["row_index"].to_numpy().tolist() == sorted(rows)
+
+
+def test_a_manifest_is_accepted_by_the_dataset_it_was_made_from_wherever_that_lies(
+    written: WrittenManifest, dataset: Path, tmp_path: Path
+) -> None:
+    elsewhere = dataset.rename(tmp_path / "moved")
+
+    assert verify(written.manifest, elsewhere).row_indices.tolist() == list(KEPT)
+
+
+def test_the_dataset_may_be_named_by_any_path_that_leads_to_it(written: WrittenManifest, dataset: Path) -> None:
+    roundabout = dataset / ".." / dataset.name
+
+    assert verify(written.manifest, roundabout).row_indices.tolist() == list(KEPT)
+
+
+def test_a_dataset_that_has_changed_is_refused(written: WrittenManifest, dataset: Path) -> None:
+    shard = dataset / "part-1.parquet"
+    table = pq.read_table(shard)
+    pq.write_table(table.set_column(0, "x", pa.array(np.full(5, 9, np.float32))), shard)
+
+    with pytest.raises(ManifestMismatch, match="sha256"):
+        verify(written.manifest, dataset)
+
+
+def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, dataset: Path, written: WrittenManifest) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not Parquet at all")
+
+    for path in (text, dataset / "part-0.parquet", written.decisions, tmp_path / "missing.parquet"):
+        with pytest.raises(ManifestMismatch):
+            read(path)
+
+
+def test_a_manifest_cut_short_is_refused(written: WrittenManifest) -> None:
+    whole = written.manifest.read_bytes()
+    written.manifest.write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(ManifestMismatch):
+        read(written.manifest)
+
+
+def test_rows_that_were_added_later_are_refused(written: WrittenManifest) -> None:
+    table = read(written.manifest).table()
+    altered = pa.concat_tables([table, table.slice(0, 1)])
+
+    with pytest.raises(ManifestMismatch, match="announces"):
+        read(rewritten(written.manifest, altered))
+
+
+def test_a_manifest_of_pruned_rows_or_of_a_later_schema_is_refused(written: WrittenManifest) -> None:
+    facts = pq.read_schema(written.manifest).metadata[METADATA_KEY]
+    table = read(written.manifest).table()
+
+    for altered in (
+        facts.replace(b'"retained"', b'"pruned"'),
+        facts.replace(b'"schema_version":1', b'"schema_version":2'),
+    ):
+        with pytest.raises(ManifestMismatch, match="metadata"):
+            read(rewritten(written.manifest, table, altered))

@@ -1,0 +1,189 @@
+"""Other keep ratios come from the same decisions, as if the ranking had been cut there in the first place."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ted_core.errors import RecutUnsuited, TooFewRowsKept
+from ted_core.results import manifest_writer, recut
+from ted_core.results.decisions import Decisions, Reason
+from ted_core.results.manifest import read, verify
+from ted_core.results.provenance import Provenance
+from ted_core.selection.schedule import strongest
+from tests.ted_core.results.test_manifest import provenance as provenance_of
+
+ROWS, CLASSES, BROKEN = 240, 4, (5, 77)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two Parquet files."""
+    folder = tmp_path_factory.mktemp("data")
+    for number, rows in enumerate((100, ROWS - 100)):
+        pq.write_table(
+            pa.table({"x": np.arange(rows, dtype=np.float32), "label": np.arange(rows) % 2}),
+            folder / f"part-{number}.parquet",
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def provenance(dataset: Path) -> Provenance:
+    return provenance_of(dataset)
+
+
+class Ranking:
+    """Priorities and labels of all rows but two broken ones, and what cutting them at a ratio retains."""
+
+    def __init__(self, seed: int, *, class_floor: float = 0.0) -> None:
+        chance = np.random.default_rng(seed)
+        self.usable = ~np.isin(np.arange(ROWS), BROKEN)
+        self.priority = chance.random(ROWS)
+        self.label = np.minimum(chance.geometric(0.5, ROWS) - 1, CLASSES - 1).astype(np.int32)
+        self.class_floor = class_floor
+
+    def kept(self, ratio: float) -> np.ndarray:
+        count = max(1, round(ratio * int(self.usable.sum())))
+        kept = np.zeros(ROWS, bool)
+        kept[self.usable] = strongest(
+            self.priority[self.usable], count, labels=self.label[self.usable].astype(int), class_floor=self.class_floor
+        )
+        return kept
+
+    def decisions(self, ratio: float) -> Decisions:
+        kept = self.kept(ratio)
+        order = np.lexsort((np.arange(ROWS), -self.priority, ~kept, ~self.usable))
+        rank = np.empty(ROWS, np.uint64)
+        rank[order] = np.arange(ROWS, dtype=np.uint64)
+        reason = np.where(kept, Reason.KEPT, np.where(self.usable, Reason.RANDOM, Reason.UNDECODABLE))
+        return Decisions(
+            kept=kept,
+            internal_generalization=np.where(self.usable, self.priority, np.nan).astype(np.float32),
+            score=self.priority.astype(np.float32),
+            rank=rank,
+            last_round=kept.astype(np.uint16),
+            reason=reason.astype(np.uint8),
+            label=np.where(self.usable, self.label, -1).astype(np.int32),
+            classes=("a", "b", "c", "d"),
+            sample_key=pa.array([f"row-{row}" for row in range(ROWS)]),
+        )
+
+    def written(self, folder: Path, provenance: Provenance, *, ratio: float, method: str = "ted") -> Path:
+        plan = {"keep_ratio": ratio, "method": method, "class_floor": self.class_floor}
+        facts = provenance.model_copy(update={"plan": plan})
+        return manifest_writer.write(folder, self.decisions(ratio), provenance=facts).decisions
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    floor=st.sampled_from([0.0, 0.1, 0.3]),
+    first=st.sampled_from([0.3, 0.5, 0.7]),
+    second=st.floats(0.3, 0.95),
+)
+def test_a_cut_at_another_ratio_keeps_what_that_ratio_would_have_kept(
+    tmp_path_factory: pytest.TempPathFactory,
+    provenance: Provenance,
+    seed: int,
+    floor: float,
+    first: float,
+    second: float,
+) -> None:
+    folder, ranking = tmp_path_factory.mktemp("out"), Ranking(seed, class_floor=floor)
+    decided = ranking.written(folder, provenance, ratio=first)
+
+    recut.recut(decided, keep_ratio=second, to=folder / "other.parquet")
+
+    rows = read(folder / "other.parquet").row_indices
+    assert rows.tolist() == np.flatnonzero(ranking.kept(second)).tolist()
+
+
+def test_at_its_own_ratio_the_rows_and_their_columns_are_those_of_the_manifest(
+    tmp_path: Path, provenance: Provenance
+) -> None:
+    decided = Ranking(1, class_floor=0.2).written(tmp_path, provenance, ratio=0.5)
+
+    recut.recut(decided, keep_ratio=0.5, to=tmp_path / "same.parquet")
+
+    assert read(tmp_path / "same.parquet").table().equals(read(tmp_path / "manifest.parquet").table())
+
+
+def test_a_cut_says_what_it_was_derived_from_and_belongs_to_the_same_dataset(
+    tmp_path: Path, provenance: Provenance, dataset: Path
+) -> None:
+    decided = Ranking(2).written(tmp_path, provenance, ratio=0.6)
+
+    said = recut.recut(decided, keep_ratio=0.25, to=tmp_path / "less.parquet")
+
+    original, derived = read(tmp_path / "manifest.parquet").metadata, verify(tmp_path / "less.parquet", dataset)
+    assert derived.metadata == said
+    assert (said.plan["keep_ratio"], said.parent_keep_ratio, said.parent) == (0.25, 0.6, original.content_sha256)
+    assert said.rows_kept == len(derived.row_indices) == round(0.25 * (ROWS - len(BROKEN)))
+    assert (original.parent, original.parent_keep_ratio) == (None, None)
+    assert said.content_sha256 != original.content_sha256
+
+
+def test_two_cuts_at_one_ratio_are_the_same_bytes(tmp_path: Path, provenance: Provenance) -> None:
+    decided = Ranking(3).written(tmp_path, provenance, ratio=0.6)
+
+    for name in ("one.parquet", "two.parquet"):
+        recut.recut(decided, keep_ratio=0.4, to=tmp_path / name)
+
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+def test_row_groups_leave_no_trace(tmp_path: Path, provenance: Provenance, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Ranking(4).written(tmp_path / "whole", provenance, ratio=0.6)
+    for module in (manifest_writer, recut):
+        monkeypatch.setattr(module, "ROWS_PER_GROUP", 50)
+    grouped = Ranking(4).written(tmp_path / "grouped", provenance, ratio=0.6)
+    assert pq.ParquetFile(grouped).num_row_groups > 1
+
+    said = [recut.recut(file, keep_ratio=0.8, to=file.with_name("cut.parquet")) for file in (whole, grouped)]
+
+    assert said[0].content_sha256 == said[1].content_sha256
+
+
+@pytest.mark.parametrize("method", ["stratified", "ccs", "dual"])
+def test_what_was_shaped_by_its_ratio_is_not_cut_elsewhere(tmp_path: Path, provenance: Provenance, method: str) -> None:
+    decided = Ranking(5).written(tmp_path, provenance, ratio=0.6, method=method)
+
+    with pytest.raises(RecutUnsuited, match=method):
+        recut.recut(decided, keep_ratio=0.5, to=tmp_path / "cut.parquet")
+
+    assert not (tmp_path / "cut.parquet").exists()
+
+
+@pytest.mark.parametrize(("ratio", "floor", "says"), [(0.01, 0.0, "leaves 2 of 238"), (0.2, 0.3, "class_floor")])
+def test_a_ratio_that_a_job_could_not_have_is_refused(
+    tmp_path: Path, provenance: Provenance, ratio: float, floor: float, says: str
+) -> None:
+    decided = Ranking(6, class_floor=floor).written(tmp_path, provenance, ratio=0.6)
+
+    with pytest.raises(TooFewRowsKept, match=says):
+        recut.recut(decided, keep_ratio=ratio, to=tmp_path / "cut.parquet")
+
+
+def test_rows_without_classes_are_cut_as_well(tmp_path: Path, provenance: Provenance) -> None:
+    bare = replace(Ranking(7).decisions(0.6), label=np.full(ROWS, -1, np.int32), classes=())
+    facts = provenance.model_copy(update={"plan": {"keep_ratio": 0.6, "method": "random"}})
+    decided = manifest_writer.write(tmp_path, bare, provenance=facts).decisions
+
+    recut.recut(decided, keep_ratio=0.3, to=tmp_path / "cut.parquet")
+
+    assert read(tmp_path / "cut.parquet").row_indices.tolist() == np.flatnonzero(Ranking(7).kept(0.3)).tolist()
+
+
+def test_decisions_of_another_version_are_refused(tmp_path: Path, provenance: Provenance) -> None:
+    decided = Ranking(8).written(tmp_path, provenance, ratio=0.6)
+    older = pq.read_table(decided).drop_columns(["label"])
+    pq.write_table(older, decided)
+
+    with pytest.raises(RecutUnsuited, match="other columns"):
+        recut.recut(decided, keep_ratio=0.5, to=tmp_path / "cut.parquet")

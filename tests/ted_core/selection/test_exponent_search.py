@@ -1,0 +1,232 @@
+"""q is chosen by what proxies make of rows that they were not trained on, and those rows speak for all."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from ted_core.datasets import Samples
+from ted_core.plan import PruningPlan
+from ted_core.proxies import ProxySpec
+from ted_core.selection.exponent_search import Race, Ran, choose, climb
+from ted_core.selection.progress import Meter
+from ted_core.selection.prune import prune
+from ted_core.selection.sampling import Drawing
+from ted_core.selection.scores import InLogits
+from ted_core.selection.workload import FIRST, GRID, most_rows, shortened
+from ted_core.training.batches import Scaling, Table
+from tests.ted_core import examples
+
+PROXY = ProxySpec(name="mlp", epochs=6)
+SAMPLES = examples.random_vectors(2000, classes=4)
+PERFORMANCE = np.random.default_rng(5).random(len(SAMPLES))
+
+
+def race(kind: type[Race] = Race, samples: Samples = SAMPLES, *, seed: int = 0, **plan: float) -> Race:
+    measured = InLogits(len(samples))
+    measured.performance = PERFORMANCE[: len(samples)]
+    return kind(
+        samples,
+        measured,
+        Drawing(samples.labels, PruningPlan.model_validate({"keep_ratio": 0.4, "seed": seed} | plan)),
+        proxy=PROXY.resolved(),
+        table=Table(samples, scaling=Scaling.of(samples)),
+        meter=Meter(lambda _: None, rounds=1, work=1),
+        ran=[],
+        keep=lambda: None,
+    )
+
+
+class KnownRace(Race):
+    """A race in which it is known of every sample whether a proxy will be right about it: where a is above a half."""
+
+    def _fitted(self, rows: np.ndarray) -> object:  # type: ignore[override]
+        self.trained_on = rows
+        return None
+
+    def _right(self, _: object, rows: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return (PERFORMANCE[: len(rows)] > 0.5) & rows
+
+
+def ran(q: float | None, accuracy: float) -> Ran:
+    return Ran(q, accuracy, np.zeros(3))
+
+
+def scripted(accuracies: dict[float, float]) -> Callable[[float], Ran]:
+    return lambda q: ran(q, accuracies[q])
+
+
+@pytest.mark.parametrize("q", [0.25, 1.0, 4.0, None])
+@pytest.mark.parametrize("keep_ratio", [0.1, 0.7])
+def test_the_rows_left_out_speak_for_all_rows(q: float | None, keep_ratio: float) -> None:
+    races = [race(KnownRace, seed=seed, keep_ratio=keep_ratio) for seed in range(60)]
+
+    estimates = [one.run(q).accuracy for one in races]
+
+    truth = (PERFORMANCE > 0.5).mean()
+    assert np.mean(estimates) == pytest.approx(truth, abs=4 * np.std(estimates) / np.sqrt(60) + 0.005)
+
+
+@pytest.mark.parametrize("q", [0.125, 9.0])
+def test_they_do_so_under_a_class_floor(q: float) -> None:
+    hard_class = np.where(PERFORMANCE < 0.3, 0, 1 + SAMPLES.labels % 3)
+    samples = examples.samples(SAMPLES.inputs, hard_class)
+    races = [race(KnownRace, samples, seed=seed, keep_ratio=0.5, class_floor=0.4) for seed in range(60)]
+
+    estimates = [one.run(q).accuracy for one in races]
+
+    assert np.mean(estimates) == pytest.approx((PERFORMANCE > 0.5).mean(), abs=0.015)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_something_is_withheld_even_where_next_to_all_is_kept(seed: int) -> None:
+    few = race(KnownRace, examples.random_vectors(8), seed=seed, keep_ratio=0.95)
+
+    assert few.withheld.any()
+    assert np.isfinite(few.run(1.0).accuracy)
+
+
+def test_counting_the_rows_left_out_alike_would_mislead() -> None:
+    one = race(KnownRace)
+
+    one.run(4.0)
+
+    unseen = ~one.trained_on
+    assert abs((PERFORMANCE[unseen] > 0.5).mean() - (PERFORMANCE > 0.5).mean()) > 0.05
+
+
+def test_the_error_that_is_told_is_the_one_that_is_made() -> None:
+    runs = [race(KnownRace, seed=seed).run(1.0) for seed in range(100)]
+
+    told = np.mean([np.sqrt((one.influence**2).sum()) for one in runs])
+    made = np.std([one.accuracy for one in runs])
+    assert 0.3 * told < made < 1.5 * told
+
+
+def test_no_candidate_trains_on_the_slice() -> None:
+    one = race(KnownRace)
+
+    for q in (0.125, 2.0, None):
+        one.run(q)
+
+        assert not (one.trained_on & one.withheld).any()
+    assert one.withheld.mean() == pytest.approx(0.2, abs=0.03)
+
+
+def test_large_data_withhold_a_tenth() -> None:
+    large = examples.random_vectors(60_000, features=1)
+    one = KnownRace(
+        large,
+        InLogits(60_000),
+        Drawing(large.labels, PruningPlan(keep_ratio=0.5)),
+        proxy=PROXY.resolved(),
+        table=Table(large, scaling=Scaling.of(large)),
+        meter=Meter(lambda _: None, rounds=1, work=1),
+        ran=[],
+        keep=lambda: None,
+    )
+
+    assert one.withheld.mean() == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "walked"),
+    [
+        ({0.5: 0.8, 1.0: 0.9, 3.0: 0.85}, [0.5, 1.0, 3.0]),
+        ({0.5: 0.9, 1.0: 0.8, 0.25: 0.91, 0.125: 0.7}, [0.5, 1.0, 0.25, 0.125]),
+        ({0.5: 0.9, 1.0: 0.8, 0.25: 0.91, 0.125: 0.92}, [0.5, 1.0, 0.25, 0.125]),
+        ({0.5: 0.1, 1.0: 0.2, 3.0: 0.3, 9.0: 0.4}, [0.5, 1.0, 3.0, 9.0]),
+    ],
+)
+def test_the_climb_goes_on_while_it_goes_up(accuracies: dict[float, float], walked: list[float]) -> None:
+    found = climb(scripted(accuracies), grid=GRID, first=FIRST)
+
+    assert [one.q for one in found] == walked
+
+
+def test_the_best_candidate_is_chosen_and_the_others_are_told() -> None:
+    accuracies = {0.5: 0.8, 1.0: 0.9, 3.0: 0.85, None: 0.7}
+    one = race()
+    one.run = lambda q: ran(q, accuracies[q])  # type: ignore[method-assign]
+
+    choice = choose(one)
+
+    assert choice.q == 1.0
+    assert [candidate.q for candidate in choice.candidates] == [0.5, 1.0, 3.0, None]
+    assert [candidate.behind for candidate in choice.candidates] == pytest.approx([0.1, 0.0, 0.05, 0.2])
+    assert "q = 1" in choice.reason
+
+
+def test_random_rows_are_chosen_where_no_exponent_beats_them() -> None:
+    accuracies = {0.5: 0.8, 1.0: 0.7, 0.25: 0.75, None: 0.85}
+    one = race()
+    one.run = lambda q: ran(q, accuracies[q])  # type: ignore[method-assign]
+
+    choice = choose(one)
+
+    assert choice.q is None
+    assert "random" in choice.reason
+
+
+@pytest.mark.parametrize(("ahead", "chosen"), [(0.01, 1.0), (0.05, None)])
+def test_random_rows_must_be_ahead_by_more_than_a_standard_error(ahead: float, chosen: float | None) -> None:
+    one, error = race(), 0.03
+    doubtful = Ran(None, 0.8 + ahead, np.array([error, 0.0, 0.0]))
+    one.run = lambda q: doubtful if q is None else ran(q, 0.8 if q == 1.0 else 0.7)  # type: ignore[method-assign]
+
+    choice = choose(one)
+
+    assert choice.q == chosen
+    assert ("random rows were ahead by less than a standard error" in choice.reason) == (chosen is not None)
+    assert abs(choice.candidates[-1].behind) == pytest.approx(0.0 if chosen is None else ahead)
+
+
+@pytest.mark.parametrize("keep_ratio", [0.1, 0.5, 0.9])
+def test_choosing_takes_no_more_rows_than_it_announces(keep_ratio: float) -> None:
+    one = race(keep_ratio=keep_ratio)
+
+    choice = choose(one)
+
+    plan = one.drawing.plan
+    assert 0 < choice.samples_trained <= 1.05 * most_rows(len(SAMPLES), plan, PROXY.resolved())
+    assert choice.samples_trained == one.meter.trained
+    assert choice.samples_measured == one.meter.measured > 0
+
+
+def test_the_fewer_rows_are_kept_the_longer_a_candidate_trains() -> None:
+    epochs = [shortened(PROXY.resolved(), PruningPlan(keep_ratio=keep_ratio)).epochs for keep_ratio in (0.1, 0.3, 0.9)]
+
+    assert epochs == sorted(epochs, reverse=True)
+    assert 2 <= epochs[-1] < epochs[1] < epochs[0] == PROXY.resolved().epochs
+
+
+def test_with_q_left_open_the_last_round_tells_what_was_chosen(noisy_digits: Samples) -> None:
+    plan, proxy = PruningPlan(keep_ratio=0.3), ProxySpec(name="mlp", epochs=6)
+
+    *before, final = prune(noisy_digits, plan, proxy=proxy)
+
+    assert final.choice is not None
+    assert final.q == final.choice.q
+    assert final.q in [one.q for one in final.choice.candidates if one.behind == 0]
+    assert all(one.choice is None and one.q == 1.0 for one in before)
+    assert final.retained.sum() == plan.rows_kept(len(noisy_digits))
+
+
+def test_the_choice_is_the_same_on_every_run(noisy_digits: Samples) -> None:
+    plan, proxy = PruningPlan(keep_ratio=0.3, seed=4), ProxySpec(name="mlp", epochs=4)
+
+    (*_, first), (*_, again) = (list(prune(noisy_digits, plan, proxy=proxy)) for _ in range(2))
+
+    assert first.choice == again.choice
+    assert first.retained.tolist() == again.retained.tolist()
+
+
+def test_rows_drawn_at_random_carry_no_exponent_and_equal_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ted_core.selection.exponent_search.climb", lambda run, **_: [run(1.0)])
+    monkeypatch.setattr(Race, "run", lambda _, q: ran(q, 1.0 if q is None else 0.5))
+
+    *_, final = prune(SAMPLES, PruningPlan(keep_ratio=0.5), proxy=ProxySpec(name="mlp", epochs=3))
+
+    assert final.q is None
+    assert set(final.score.tolist()) == {1.0}
+    assert np.bincount(SAMPLES.labels[final.retained]).tolist() == pytest.approx([250] * 4, abs=2)

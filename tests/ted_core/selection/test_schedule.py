@@ -1,0 +1,132 @@
+"""The number of survivors falls in a line, and the strongest survive."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ted_core.selection.schedule import (
+    epochs_of_round,
+    is_measured,
+    loop_epochs,
+    row_visits,
+    strongest,
+    survivors,
+    warm_up,
+)
+from tests.reference import ted
+
+ROUNDS = st.integers(3, 200)
+LABELLED_SCORES = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]), st.integers(0, 3)), min_size=1)
+SHARE = st.floats(0, 1)
+
+
+def chosen(labelled: list[tuple[float, int]], count: int, class_floor: float) -> list[bool]:
+    score, labels = np.array([s for s, _ in labelled]), np.array([label for _, label in labelled])
+    return strongest(score, count, labels=labels, class_floor=class_floor).tolist()
+
+
+@given(ROUNDS)
+def test_pruning_begins_after_two_rounds_or_a_sixth_of_all(rounds: int) -> None:
+    assert warm_up(rounds) == ted.warm_up(rounds)
+
+
+@given(st.integers(1, 10**6), st.floats(0.001, 1), ROUNDS)
+def test_survivors_lie_within_half_a_row_of_the_straight_line(samples: int, share: float, rounds: int) -> None:
+    kept = max(1, round(share * samples))
+
+    counts = survivors(samples, kept, rounds=rounds)
+
+    line = ted.survivors(samples, kept, rounds=rounds)
+    assert len(counts) == rounds
+    assert all(abs(count - exact) < 0.5001 for count, exact in zip(counts, line, strict=True))
+
+
+@given(st.integers(1, 10**6), st.floats(0.001, 1), ROUNDS)
+def test_the_target_is_reached_one_round_before_the_end_and_never_undercut(
+    samples: int, share: float, rounds: int
+) -> None:
+    kept = max(1, round(share * samples))
+
+    counts = survivors(samples, kept, rounds=rounds)
+
+    assert counts[-2:] == [kept, kept]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[: warm_up(rounds) - 1] == [samples] * (warm_up(rounds) - 1)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "expected"),
+    [(3, [100, 40, 40]), (4, [100, 70, 40, 40]), (8, [100, 90, 80, 70, 60, 50, 40, 40])],
+)
+def test_a_hundred_rows_fall_to_forty(rounds: int, expected: list[int]) -> None:
+    assert survivors(100, 40, rounds=rounds) == expected
+
+
+@given(LABELLED_SCORES, st.data(), SHARE)
+def test_the_strongest_are_those_of_the_plain_loop(
+    labelled: list[tuple[float, int]], data: st.DataObject, class_floor: float
+) -> None:
+    count = data.draw(st.integers(1, len(labelled)))
+
+    mask = chosen(labelled, count, class_floor)
+
+    scores, labels = [score for score, _ in labelled], [label for _, label in labelled]
+    assert mask == ted.strongest(scores, count, labels=labels, class_floor=class_floor)
+
+
+def test_ties_go_to_the_earlier_sample() -> None:
+    labelled = [(0.5, 0), (0.5, 1), (0.9, 0), (0.5, 1)]
+
+    assert chosen(labelled, 2, 0) == [True, False, True, False]
+
+
+def test_a_floor_lets_the_weak_class_keep_its_best_at_the_cost_of_the_strong() -> None:
+    labelled = [(0.9, 0), (0.8, 0), (0.7, 0), (0.6, 0), (0.1, 1), (0.3, 1), (0.2, 1), (0.0, 1)]
+
+    assert chosen(labelled, 4, 0) == [True] * 4 + [False] * 4
+    assert chosen(labelled, 4, 0.25) == [True, True, True, False, False, True, False, False]
+
+
+def test_floors_that_exceed_the_count_are_all_that_is_retained() -> None:
+    labelled = [(score, label) for label in (0, 1) for score in (0.1, 0.2, 0.3, 0.4, 0.5)]
+
+    assert sum(chosen(labelled, 5, 0.6)) == 6
+
+
+@given(st.integers(3, 60), st.integers(0, 100))
+def test_all_rounds_together_train_every_epoch_once_and_none_trains_nothing(rounds: int, further: int) -> None:
+    epochs = rounds + further
+
+    shares = [epochs_of_round(number, rounds=rounds, epochs=epochs) for number in range(1, rounds + 1)]
+
+    assert [epoch for share in shares for epoch in share] == list(range(epochs))
+    assert {len(share) for share in shares} <= {epochs // rounds, epochs // rounds + 1}
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(3, 3), (5, 3), (12, 6), (30, 15), (1000, 500)])
+def test_the_loop_trains_for_half_of_the_epochs_but_never_for_fewer_than_three(epochs: int, expected: int) -> None:
+    assert loop_epochs(epochs) == expected
+
+
+@given(ROUNDS)
+def test_every_other_round_is_measured_the_last_among_them_and_one_before_pruning_begins(rounds: int) -> None:
+    measured = [number for number in range(1, rounds + 1) if is_measured(number, rounds=rounds)]
+
+    assert measured[-1] == rounds
+    assert {later - earlier for earlier, later in itertools.pairwise(measured)} == {2}
+    assert measured[0] <= warm_up(rounds)
+
+
+@given(st.integers(1, 1000), st.floats(0.01, 1), st.integers(3, 30), st.integers(0, 30))
+def test_the_row_visits_are_those_of_a_loop_that_counts(samples: int, share: float, rounds: int, further: int) -> None:
+    counts, epochs = survivors(samples, max(1, round(share * samples)), rounds=rounds), rounds + further
+
+    retained, visited = samples, 0
+    for number, count in enumerate(counts, start=1):
+        visited += retained * len(epochs_of_round(number, rounds=rounds, epochs=epochs))
+        retained = count
+
+    assert row_visits(samples, counts, epochs=epochs) == visited

@@ -1,0 +1,59 @@
+"""The migrations make the tables that the code describes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, select
+
+from ted_jobs.db.engine import connect, now, reading
+from ted_jobs.db.migrations import head, revision, upgrade
+from ted_jobs.db.tables import metadata
+from tests.servers.databases import DATABASES
+
+
+def test_migrated_tables_equal_the_described_ones(engine: Engine) -> None:
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_twice_changes_nothing(engine: Engine) -> None:
+    upgrade(engine)
+    upgrade(engine)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_processes_that_migrate_at_the_same_time_wait_for_each_other(database: str, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "ted_jobs.db.migrations")
+    with DATABASES[database](tmp_path) as url:
+        migrating = [subprocess.Popen(command, env=os.environ | {"TED_DATABASE_URL": url}) for _ in range(3)]
+
+        assert [process.wait(60) for process in migrating] == [0, 0, 0]
+        engine = connect(url)
+        assert revision(engine) == head()
+        engine.dispose()
+
+
+def test_the_databases_clock_counts_in_utc_and_in_both_directions(engine: Engine) -> None:
+    with reading(engine) as connection:
+        before, present, after = connection.execute(select(now(-60), now(), now(60))).one()
+
+    assert round((present - before).total_seconds()) == 60
+    assert round((after - present).total_seconds()) == 60
+    assert present.utcoffset().total_seconds() == 0
+
+
+def test_a_network_that_swallows_everything_is_not_waited_for_without_end(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite is no network away")
+    with engine.connect() as connection:
+        asked = connection.connection.dbapi_connection.info.get_parameters()
+
+    assert int(asked["keepalives_idle"]) + int(asked["keepalives_interval"]) * int(asked["keepalives_count"]) <= 60
+    assert int(asked["tcp_user_timeout"]) <= 60_000

@@ -1,0 +1,109 @@
+"""A folder and a bucket look alike to whoever sweeps them."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ted_core.storage.object_store import ObjectUri
+from ted_jobs.files.listing import Place, place_of
+from tests.servers import object_stores
+
+Write = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, object_stores.Store]]:
+    """Scheme → store."""
+    with (
+        object_stores.s3() as s3,
+        object_stores.google() as google,
+        object_stores.reached({**s3.environment, **google.environment}),
+    ):
+        yield {"s3": s3, "gs": google}
+
+
+@pytest.fixture(params=["folder", *object_stores.KINDS])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def made(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Place, Write]:
+    """A place, and how a test writes to it."""
+    if kind != "folder":
+        server, prefix = request.getfixturevalue("servers")[kind], str(uuid.uuid4())
+        uri = ObjectUri.parse(f"{kind}://{object_stores.BUCKET}/{prefix}")
+        return place_of(uri), lambda key: server.write(b"x", to=f"{prefix}/{key}") and None
+
+    def write(key: str) -> None:
+        (tmp_path / "root" / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / key).write_text("x")
+
+    return place_of(tmp_path / "root"), write
+
+
+def now_and_a_bit() -> float:
+    return time.time() + 60
+
+
+def test_a_place_that_does_not_exist_yet_is_empty(made: tuple[Place, Write]) -> None:
+    assert made[0].folders() == []
+
+
+def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(made: tuple[Place, Write]) -> None:
+    place, write = made
+    for key in ("job/1/manifest", "job/1/report", "job/checkpoints/3", "other/1/manifest"):
+        write(key)
+
+    keys = place.aged("job", before=now_and_a_bit())
+
+    assert sorted(place.folders()) == ["job", "other"]
+    assert {"job", "job/1/manifest", "job/1/report", "job/checkpoints/3"} <= set(keys)
+    assert keys.index("job") < keys.index("job/1/manifest")
+    assert not any(key.startswith("other") for key in keys)
+
+
+def test_young_files_are_not_listed(made: tuple[Place, Write]) -> None:
+    place, write = made
+    write("job/1/manifest")
+
+    assert "job/1/manifest" not in place.aged("job", before=time.time() - 60)
+
+
+def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[Place, Write]) -> None:
+    place, write = made
+    write("job/1/manifest")
+    write("job/2/manifest")
+
+    assert not place.remove("job")
+    assert not place.remove("job/1")
+    assert place.remove("job/1/manifest")
+    assert place.aged("job", before=now_and_a_bit()).count("job/2/manifest") == 1
+
+
+def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[Place, Write]) -> None:
+    place, write = made
+    for key in ("job/1/manifest", "job/2/manifest", "job/checkpoints/3"):
+        write(key)
+
+    for key in reversed(place.aged("job", before=now_and_a_bit())):
+        place.remove(key)
+
+    assert place.folders() == []
+
+
+def test_a_mark_is_a_name_at_the_top(made: tuple[Place, Write]) -> None:
+    place, write = made
+    write("job/1/manifest")
+
+    place.mark(".mark")
+    place.mark(".mark")
+
+    assert sorted(place.folders()) == [".mark", "job"]
+
+
+def test_removing_what_is_gone_is_no_error(made: tuple[Place, Write]) -> None:
+    assert not made[0].remove("job/1/manifest")

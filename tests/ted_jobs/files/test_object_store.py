@@ -1,0 +1,159 @@
+"""Artifacts and checkpoints in an object store behave as those in a folder do."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from ted_core.errors import StoreUnavailable
+from ted_core.storage.object_store import ObjectUri
+from ted_jobs.errors import ArtifactsRefused
+from ted_jobs.files import presigned
+from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.files.object_store import Bucket, store_of
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.models import Artifact
+from ted_jobs.jobs.store import JobStore
+from ted_jobs.settings import Settings
+from tests.servers import object_stores
+from tests.ted_jobs.jobs.test_store import claimed
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[None]:
+    """Both kinds of store, each found by its scheme."""
+    with (
+        object_stores.s3() as s3,
+        object_stores.google() as google,
+        object_stores.reached({**s3.environment, **google.environment}),
+    ):
+        yield
+
+
+@pytest.fixture(params=object_stores.KINDS)
+def uri(servers: None, request: pytest.FixtureRequest) -> ObjectUri:
+    """A folder in each of them."""
+    return ObjectUri.parse(f"{request.param}://{object_stores.BUCKET}/{uuid.uuid4()}")
+
+
+@pytest.fixture
+def of_s3(servers: None) -> ObjectUri:
+    return ObjectUri.parse(f"s3://{object_stores.BUCKET}/{uuid.uuid4()}")
+
+
+@pytest.fixture
+def bucket(uri: ObjectUri) -> Bucket:
+    return Bucket(uri)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    path = tmp_path / "manifest.parquet"
+    path.write_bytes(b"rows " * 1000)
+    return path
+
+
+def test_what_is_put_is_read_back(bucket: Bucket, manifest: Path) -> None:
+    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+
+    with bucket.open(artifact) as file:
+        file.seek(5)
+        assert file.read() == manifest.read_bytes()[5:]
+    assert (artifact.key, artifact.bytes) == ("job_1/2/manifest.parquet", 5000)
+
+
+def test_a_copy_is_whole_or_known_not_to_be(bucket: Bucket, manifest: Path, tmp_path: Path) -> None:
+    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+
+    assert bucket.fetch(artifact, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == manifest.read_bytes()
+
+    manifest.write_bytes(b"others")
+    bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+    assert not bucket.fetch(artifact, tmp_path / "copy")
+
+    bucket.remove(artifact.key)
+    assert not bucket.fetch(artifact, tmp_path / "copy")
+
+
+def test_a_file_that_is_gone_is_an_error(bucket: Bucket, manifest: Path) -> None:
+    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+    bucket.remove("job_1")
+    bucket.remove("job_1")
+
+    with pytest.raises(FileNotFoundError):
+        bucket.open(artifact)
+
+
+def test_links_are_good_without_credentials(of_s3: ObjectUri, manifest: Path) -> None:
+    bucket = Bucket(of_s3, link_seconds=60)
+    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+
+    link = bucket.link(artifact, filename="job_1-manifest.parquet")
+
+    assert link
+    answer = httpx.get(link)
+    assert answer.content == manifest.read_bytes()
+    assert "X-Amz-Expires=60" in link
+    assert Bucket(of_s3).link(artifact, filename="any") is None
+
+
+def test_without_an_answer_the_store_is_said_to_be_away(manifest: Path) -> None:
+    with object_stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
+        Bucket(ObjectUri.parse("s3://bucket/folder")).put(manifest, job_id="job_1", token=1, kind="manifest")
+
+
+def test_a_store_that_lets_nobody_in_is_the_operator_s_business_and_worth_another_attempt(manifest: Path) -> None:
+    bucket = Bucket(ObjectUri.parse("s3://bucket/folder"))
+    artifact = Artifact(kind="manifest", key="job_1/1/manifest.parquet", bytes=5000, sha256="0" * 64)
+    steps = [
+        lambda: bucket.put(manifest, job_id="job_1", token=1, kind="manifest"),
+        lambda: bucket.open(artifact),
+        lambda: bucket.remove(artifact.key),
+    ]
+
+    for step in steps:
+        with object_stores.answering(lambda *_: (403, b"")), pytest.raises(ArtifactsRefused) as refused:
+            step()
+        assert refused.value.retryable
+
+
+def test_links_without_botocore_are_missed_at_the_start(of_s3: ObjectUri, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, linking = (Settings(artifact_root=str(of_s3), artifact_link_seconds=seconds) for seconds in (0, 60))
+    presigned.check(linking)
+    monkeypatch.setattr(presigned, "find_spec", lambda _: None)
+
+    presigned.check(plain)
+    with pytest.raises(presigned.LinksNeedBotocore, match=r"ted-coreset\[s3\]"):
+        presigned.check(linking)
+
+
+def test_what_cannot_be_removed_now_is_no_crash(manifest: Path) -> None:
+    with object_stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
+        Bucket(ObjectUri.parse("s3://bucket/folder")).remove("job_1/checkpoints")
+
+
+def test_checkpoints_lie_there_as_well(
+    bucket: Bucket, engine: Engine, store: JobStore, leases: Leases, tmp_path: Path
+) -> None:
+    claim, checkpoints = claimed(store, leases), Checkpoints(engine, bucket)
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+        checkpoints.add(claim, tmp_path / name)
+    (tmp_path / "copies").mkdir()
+
+    assert [path.read_text() for path in checkpoints.whole(claim.job.id, folder=tmp_path / "copies")] == ["c", "b"]
+    checkpoints.forget(claim.job.id)
+    assert not checkpoints.of(claim.job.id)
+
+
+def test_the_settings_name_a_folder_or_a_bucket(tmp_path: Path) -> None:
+    folder = Settings(home=tmp_path)
+    stored = Settings(home=tmp_path, artifact_root="s3://bucket/folder", artifact_link_seconds=30)
+
+    assert store_of(folder).root == tmp_path / "artifacts"
+    assert isinstance(found := store_of(stored), Bucket)
+    assert (str(found.uri), found.link_seconds) == ("s3://bucket/folder", 30)

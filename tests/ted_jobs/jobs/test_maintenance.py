@@ -1,0 +1,126 @@
+"""What the sweeper makes of jobs that nobody looks after, on both databases."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+
+from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.tables import jobs
+from ted_jobs.jobs import maintenance
+from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.models import Job
+from ted_jobs.jobs.status import JobStatus
+from ted_jobs.jobs.store import JobStore
+from ted_jobs.metrics.counters import LEASE_EXPIRIES, totals
+from ted_jobs.queue import outbox
+from tests.ted_jobs.jobs.test_store import claimed, submitted
+
+
+def set_back(engine: Engine, *columns: str) -> None:
+    """Move these times of every job into the past."""
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(dict.fromkeys(columns, now(-1))))
+
+
+def test_a_job_whose_worker_hangs_beyond_the_deadline_expires_instead_of_being_repeated(
+    store: JobStore, leases: Leases, engine: Engine
+) -> None:
+    claim = claimed(store, leases)
+    set_back(engine, "lease_expires_at", "deadline_at")
+
+    (job,) = maintenance.reap_expired_leases(engine)
+
+    assert (job.id, job.status, job.status_reason) == (claim.job.id, JobStatus.EXPIRED, "its worker fell silent")
+
+
+def test_a_job_being_cancelled_whose_worker_is_gone_ends_as_cancelled_whatever_its_deadline(
+    store: JobStore, leases: Leases, engine: Engine
+) -> None:
+    claim = claimed(store, leases)
+    store.cancel(claim.job.id, tenant="default")
+    set_back(engine, "lease_expires_at", "deadline_at")
+
+    (job,) = maintenance.reap_expired_leases(engine)
+
+    assert job.status is JobStatus.CANCELLED
+
+
+def test_a_worker_that_comes_back_at_the_last_moment_keeps_its_job_and_is_not_counted(
+    store: JobStore, leases: Leases, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite lets nobody write between the sweeper's look and its writing")
+    claim = claimed(store, leases)
+    set_back(engine, "lease_expires_at")
+    move = maintenance.move
+
+    def too_late(*arguments: Any, **options: Any) -> Job | None:
+        leases.heartbeat(claim)
+        return move(*arguments, **options)
+
+    monkeypatch.setattr(maintenance, "move", too_late)
+
+    assert maintenance.reap_expired_leases(engine) == []
+    assert store.job(claim.job.id, tenant="default").status is JobStatus.RUNNING
+    with reading(engine) as connection:
+        assert (LEASE_EXPIRIES, "") not in totals(connection)
+
+
+def test_sweeping_twice_does_nothing_more(store: JobStore, leases: Leases, engine: Engine) -> None:
+    claimed(store, leases)
+    set_back(engine, "lease_expires_at")
+
+    assert len(maintenance.reap_expired_leases(engine)) == 1
+    assert maintenance.reap_expired_leases(engine) == []
+
+
+def test_jobs_whose_hints_seem_lost_are_rung_again_together_and_once(
+    store: JobStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "BATCH", 2)
+    rung: list[str] = []
+    job_ids = [submitted(store) for _ in range(3)]
+    outbox.drain(engine, lambda _: None, seconds=60)
+    set_back(engine, "ring_at")
+
+    assert [maintenance.ring_again(engine) for _ in range(3)] == [2, 1, 0]
+
+    outbox.drain(engine, rung.append, seconds=60)
+    assert sorted(rung) == sorted(job_ids)
+
+
+def test_jobs_that_wait_beside_a_broker_without_hints_are_rung_for_however_patient_they_were(
+    store: JobStore, engine: Engine
+) -> None:
+    job_id = submitted(store)
+    outbox.drain(engine, lambda _: None, seconds=60)
+    assert maintenance.ring_the_idle(engine, hints_lying=lambda: 0) == 0, "it may be on its way to a worker"
+
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(queued_at=now(-60)))
+
+    assert maintenance.ring_the_idle(engine, hints_lying=lambda: 1) == 0
+    assert [maintenance.ring_the_idle(engine, hints_lying=lambda: 0) for _ in range(2)] == [1, 0]
+    rung: list[str] = []
+    outbox.drain(engine, rung.append, seconds=60)
+    assert rung == [job_id]
+
+
+def test_the_broker_is_asked_while_no_transaction_is_open(store: JobStore, engine: Engine) -> None:
+    submitted(store)
+    outbox.drain(engine, lambda _: None, seconds=60)
+    set_back(engine, "queued_at")
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(queued_at=now(-60)))
+    held: list[int] = []
+
+    maintenance.ring_the_idle(engine, hints_lying=lambda: held.append(engine.pool.checkedout()) or 1)  # type: ignore[attr-defined,func-returns-value]
+
+    assert held == [0]
+
+
+def test_nobody_asks_the_broker_while_no_job_waits(store: JobStore, leases: Leases, engine: Engine) -> None:
+    claimed(store, leases)
+
+    assert maintenance.ring_the_idle(engine, hints_lying=lambda: pytest.fail("it was asked")) == 0

@@ -1,0 +1,48 @@
+"""How fast, and how long still."""
+
+import pytest
+
+from worker.eta import Pace, Speed
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_it_speaks_at_once_and_then_four_times_a_second_at_most() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+
+    spoken = 0
+    for step in range(100):
+        spoken += pace.speed(step, step / 100) is not None
+        clock.seconds += 0.01
+
+    assert spoken == 4
+
+
+def test_the_first_step_tells_no_speed_however_long_it_took() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    clock.seconds += 60
+
+    assert pace.speed(128, 0.1) == Speed(None, None)
+
+
+def test_it_counts_from_the_first_step_and_looks_ahead() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    pace.speed(100, 0.1)
+
+    clock.seconds += 10
+    speed = pace.speed(600, 0.35)
+
+    assert speed is not None
+    assert speed.samples_per_second == pytest.approx(50)
+    assert speed.seconds_left == pytest.approx(26)

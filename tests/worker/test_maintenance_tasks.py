@@ -1,0 +1,164 @@
+"""The sweeper's chores against a real broker that hangs, is away and comes back; and how often each is done."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from ted_cli.local import broker
+from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.tables import jobs, outbox
+from ted_jobs.jobs.leases import Claim
+from ted_jobs.jobs.store import JobStore
+from ted_jobs.queue.celery import QUEUE, celery_app
+from ted_jobs.settings import Settings
+from tests.servers.stacks import until
+from worker import sweeper
+from worker.app import clear_work
+from worker.maintenance_tasks import chores, every
+
+Process = subprocess.Popen[bytes]
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Callable[[], Process]]:
+    """Start the embedded broker; it ends with the test."""
+    started: list[Process] = []
+
+    def run() -> Process:
+        started.append(subprocess.Popen(broker.command(settings.home), stdout=subprocess.DEVNULL))
+        until(lambda: celery_app(settings).connection_for_write().ensure_connection(max_retries=1), seconds=10)
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def hints_in(settings: Settings) -> int:
+    """How many hints lie in the broker."""
+    with celery_app(settings).connection_for_read() as connection:
+        return int(connection.default_channel.client.llen(QUEUE))
+
+
+def waiting(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return connection.scalar(select(func.count()).select_from(outbox)) or 0
+
+
+def submitted(claimed: Callable[..., Claim], jobs_wanted: int) -> None:
+    """So many hints that wait: claimed or not makes no difference to them."""
+    for _ in range(jobs_wanted):
+        claimed()
+
+
+def sweep_seconds(engine: Engine, settings: Settings) -> float:
+    """How long one sweep takes."""
+    todo, began = chores(settings), time.monotonic()
+    sweeper.sweep(engine, todo=todo, holder="leader")
+    return time.monotonic() - began
+
+
+def test_a_broker_that_is_away_holds_a_sweep_up_hardly_at_all(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim], start: Callable[[], Process]
+) -> None:
+    submitted(claimed, 20)
+
+    assert sweep_seconds(engine, settings) < 3
+    assert waiting(engine) == 20
+
+    start()
+    sweep_seconds(engine, settings)
+    assert (waiting(engine), hints_in(settings)) == (0, 20)
+
+
+def test_a_broker_that_hangs_holds_a_sweep_up_once_not_once_a_hint_and_other_chores_are_done(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim], start: Callable[[], Process], store: JobStore
+) -> None:
+    submitted(claimed, 20)
+    silent = claimed().job.id
+    with writing(engine) as connection:
+        connection.execute(update(jobs).where(jobs.c.id == silent).values(lease_expires_at=now(-1)))
+    process = start()
+
+    process.send_signal(signal.SIGSTOP)
+    took = sweep_seconds(engine, settings)
+    process.send_signal(signal.SIGCONT)
+
+    assert took < 8
+    assert store.job(silent, tenant="default").status == "queued"
+    assert waiting(engine) == 22
+    sweep_seconds(engine, settings)
+    assert waiting(engine) == 0
+    assert hints_in(settings) >= 22
+
+
+def test_a_chore_with_a_pace_is_done_at_once_and_then_no_more_often(engine: Engine) -> None:
+    times = iter([0.0, 0.0, 1.0, 59.0, 60.0, 60.0, 61.0])
+    chore = every(60, lambda _: 1, clock=lambda: next(times))  # it looks twice when it does something
+
+    assert [chore(engine) for _ in range(5)] == [1, 0, 0, 1, 0]
+
+
+def test_jobs_are_kept_for_ever_unless_the_operator_says_how_long(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim], store: JobStore
+) -> None:
+    def sweep(days: float | None) -> int:
+        sweeper.sweep(engine, todo=chores(settings.model_copy(update={"retention_days": days})), holder="leader")
+        return len(store.jobs(tenant="default", limit=10))
+
+    store.cancel(claimed().job.id, tenant="default")
+    with writing(engine) as connection:
+        connection.execute(update(jobs).values(status="cancelled", finished_at=now(-10 * 86400)))
+
+    assert [sweep(None), sweep(11), sweep(9)] == [1, 1, 0]
+
+
+def test_a_sweep_removes_what_a_crashed_attempt_staged_long_ago(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim]
+) -> None:
+    claim = claimed()
+    void = two_days_old(write(settings.artifacts / claim.job.id / str(claim.token - 1) / "manifest.parquet"))
+    held = two_days_old(write(settings.artifacts / claim.job.id / str(claim.token) / "manifest.parquet"))
+    todo = chores(settings)["remove orphans"]
+
+    assert todo(engine) == 1
+
+    assert (void.exists(), held.exists()) == (False, True)
+
+
+def test_a_worker_that_starts_clears_its_work_folder_of_all_but_attempts_that_run(
+    engine: Engine, settings: Settings, claimed: Callable[..., Claim]
+) -> None:
+    claim = claimed()
+    left = write(settings.work / claim.job.id / str(claim.token - 1) / "runner.log")
+    another_workers = write(settings.work / claim.job.id / str(claim.token) / "runner.log")
+
+    clear_work(settings)
+
+    assert (left.parent.exists(), another_workers.exists()) == (False, True)
+
+
+def test_a_worker_starts_where_the_database_is_away(settings: Settings) -> None:
+    left = write(settings.work / f"job_{0:028x}" / "1" / "runner.log")
+
+    clear_work(settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/nowhere"}))
+
+    assert left.exists()
+
+
+def write(path: Path) -> Path:
+    path.parent.mkdir(parents=True)
+    path.write_text("left")
+    return path
+
+
+def two_days_old(path: Path) -> Path:
+    os.utime(path, (time.time() - 2 * 86400,) * 2)
+    return path

@@ -1,0 +1,27 @@
+"""Seconds by phase."""
+
+import pytest
+
+from worker.phase_timer import Stopwatch
+
+
+def test_each_phase_takes_as_long_as_its_block_ran() -> None:
+    moments = iter([10.0, 10.5, 20.0, 23.0])
+    stopwatch = Stopwatch(lambda: next(moments))
+
+    with stopwatch.timing("loading"):
+        pass
+    with stopwatch.timing("pruning"):
+        pass
+
+    assert stopwatch.seconds == {"loading": 0.5, "pruning": 3.0}
+    assert stopwatch.total == 3.5
+
+
+def test_a_phase_that_broke_off_is_not_counted() -> None:
+    stopwatch = Stopwatch()
+
+    with pytest.raises(ZeroDivisionError), stopwatch.timing("loading"):
+        _ = 1 / 0
+
+    assert stopwatch.seconds == {}

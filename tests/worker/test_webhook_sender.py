@@ -1,0 +1,400 @@
+"""Messages to webhooks on their way: signed, bounded in time, to nobody but the address that was checked."""
+
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import structlog
+import trustme
+from sqlalchemy import Engine, select, update
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.tables import deliveries
+from ted_jobs.webhooks import deliveries as due
+from ted_jobs.webhooks.deliveries import Message
+from ted_jobs.webhooks.store import Delivery, Webhooks, new_secret
+from tests.servers.stacks import until
+from tests.servers.webhook_receivers import (
+    Answer,
+    Receiver,
+    after,
+    dripping,
+    endless,
+    in_turn,
+    interim,
+    nonsense,
+    receiving,
+    reset,
+    status,
+)
+from worker import pinned_http
+from worker import webhook_sender as sending
+from worker.webhook_sender import Courier, attempt, delivering, headers, pause_after
+
+METADATA = "http://169.254.169.254/latest/meta-data/"
+
+
+@pytest.fixture
+def mine(engine: Engine) -> Webhooks:
+    return Webhooks(engine, tenant="default")
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt takes a second at most."""
+    monkeypatch.setattr(sending, "ATTEMPT_SECONDS", 1.0)
+
+
+def tried(engine: Engine, mine: Webhooks, url: str, *, times: int = 1, **options) -> Delivery:
+    """What became of a message to this URL after so many attempts."""
+    webhook = mine.register(url, ["job.succeeded"])
+    mine.ping(webhook.id)
+    for _ in range(times):
+        message = due.claim_next(engine)
+        assert message
+        attempt(engine, message, **{"reach": "loopback"} | options)
+        with writing(engine) as connection:
+            connection.execute(update(deliveries).where(deliveries.c.status == "pending").values(due_at=now(-1)))
+    (delivery,) = mine.deliveries(webhook.id, limit=2)
+    return delivery
+
+
+def seconds_until_due(engine: Engine) -> float:
+    with reading(engine) as connection:
+        due_at, present = connection.execute(select(deliveries.c.due_at, now())).one()
+        return (due_at - present).total_seconds()
+
+
+# --- signatures -------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_arrives_signed_and_as_it_was_stored(engine: Engine, mine: Webhooks) -> None:
+    webhook = mine.register("https://hooks.example.com/", ["job.succeeded"])
+    with receiving() as receiver:
+        mine.change(webhook.id, url=receiver.url)
+        ping = mine.ping(webhook.id)
+
+        attempt(engine, due.claim_next(engine), reach="loopback")
+
+    (request,) = receiver.received
+    assert request.id == ping.id
+    assert request.headers["content-type"] == "application/json"
+    assert request.verified(webhook.secret)["type"] == "ping"
+    assert json.loads(request.body)["data"] == {"webhook_id": webhook.id}
+    (delivery,) = mine.deliveries(webhook.id, limit=1)
+    assert (delivery.status, delivery.status_code, delivery.error) == ("delivered", 204, None)
+
+
+def test_after_a_rotation_old_and_new_secret_both_verify(engine: Engine, mine: Webhooks) -> None:
+    with receiving() as receiver:
+        webhook = mine.register(receiver.url, ["job.succeeded"])
+        rotated = mine.rotate(webhook.id)
+        mine.ping(webhook.id)
+
+        attempt(engine, due.claim_next(engine), reach="loopback")
+
+    (request,) = receiver.received
+    assert len(request.headers["webhook-signature"].split(" ")) == 2
+    assert request.verified(webhook.secret) == request.verified(rotated.secret)
+    with pytest.raises(WebhookVerificationError):
+        request.verified(new_secret())
+
+
+def test_a_message_that_was_altered_or_is_old_is_refused() -> None:
+    secret, body = new_secret(), '{"type":"ping"}'
+    message = Message("msg_1", "wh_1", "https://x.example/", body, attempt=1, at=datetime.now(UTC), secrets=(secret,))
+    sent = headers(message)
+    stale = str(int((datetime.now(UTC) - timedelta(minutes=6)).timestamp()))
+    replayed = Webhook(secret).sign("msg_1", datetime.fromtimestamp(int(stale), UTC), body)
+
+    assert Webhook(secret).verify(body, sent) == {"type": "ping"}
+    for altered_body, altered in (
+        (body.replace("ping", "pong"), {}),
+        (body, {"webhook-id": "msg_2"}),
+        (body, {"webhook-timestamp": str(int(sent["webhook-timestamp"]) + 1)}),
+        (body, {"webhook-timestamp": stale, "webhook-signature": replayed}),
+    ):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret).verify(altered_body, sent | altered)
+
+
+# --- receivers that behave badly --------------------------------------------------------------------------------------
+
+
+def test_a_receiver_that_fails_and_then_does_not_gets_the_same_message_again(engine: Engine, mine: Webhooks) -> None:
+    with receiving(in_turn(status(500), reset, status(200))) as receiver:
+        delivery = tried(engine, mine, receiver.url, times=3)
+
+    assert receiver.ids == [delivery.id] * 3
+    assert len({request.body for request in receiver.received}) == 1
+    assert (delivery.status, delivery.attempt, delivery.status_code) == ("delivered", 3, 200)
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    ("answer", "code", "error"),
+    [
+        pytest.param(status(302, Location=METADATA), 302, "redirected", id="redirect"),
+        pytest.param(status(307, Location=METADATA), 307, "redirected", id="redirect that keeps the method"),
+        pytest.param(status(304), 304, "redirected", id="not modified"),
+        pytest.param(status(400), 400, "refused", id="bad request"),
+        pytest.param(status(500), 500, "refused", id="server error"),
+        pytest.param(dripping, None, "timed_out", id="slow drip"),
+        pytest.param(interim, None, "timed_out", id="interim answers"),
+        pytest.param(after(5, status(200)), None, "timed_out", id="silence"),
+        pytest.param(reset, None, "no_answer", id="reset"),
+        pytest.param(nonsense, None, "no_answer", id="another protocol"),
+    ],
+)
+def test_whatever_is_not_a_success_is_told_in_a_word_and_repeated(
+    engine: Engine, mine: Webhooks, answer: Answer, code: int | None, error: str
+) -> None:
+    began = time.monotonic()
+    with receiving(answer) as receiver:
+        delivery = tried(engine, mine, receiver.url)
+
+    assert len(receiver.received) == 1
+    assert (delivery.status, delivery.status_code, delivery.error) == ("pending", code, error)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.usefixtures("hurried")
+def test_the_body_of_an_answer_is_left_alone_however_large(engine: Engine, mine: Webhooks) -> None:
+    with receiving(endless) as receiver:
+        delivery = tried(engine, mine, receiver.url)
+
+    assert (delivery.status, delivery.error) == ("delivered", None)
+
+
+def test_nobody_listens(engine: Engine, mine: Webhooks) -> None:
+    with receiving() as receiver:
+        pass
+
+    delivery = tried(engine, mine, receiver.url)
+
+    assert (delivery.status, delivery.error) == ("pending", "connection_failed")
+
+
+def test_410_disables_the_webhook(engine: Engine, mine: Webhooks) -> None:
+    with receiving(status(410)) as receiver:
+        delivery = tried(engine, mine, receiver.url)
+
+    assert (delivery.status, delivery.status_code) == ("failed", 410)
+    assert "410" in (mine.webhook(delivery.webhook_id).disabled_reason or "")
+
+
+# --- when it is tried again -------------------------------------------------------------------------------------------
+
+
+def test_pauses_are_those_of_standard_webhooks_and_at_most_a_fifth_longer() -> None:
+    attempts = range(1, 10)
+
+    assert [pause_after(number, chance=lambda: 0) for number in attempts] == [
+        *(5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+    ]
+    assert all(pause_after(number) <= 1.2 * pause_after(number, chance=lambda: 0) for number in attempts)
+
+
+def test_after_the_tenth_attempt_a_message_is_given_up(engine: Engine, mine: Webhooks) -> None:
+    with receiving(status(500)) as receiver:
+        delivery = tried(engine, mine, receiver.url, times=10)
+
+    assert len(receiver.received) == 10
+    assert (delivery.status, delivery.attempt, delivery.status_code) == ("failed", 10, 500)
+
+
+def in_an_hour() -> str:
+    """The time, as HTTP writes it."""
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=3600), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "retry_after", "seconds"),
+    [
+        pytest.param(429, "3600", 3600, id="seconds"),
+        pytest.param(503, None, 3600, id="date"),
+        pytest.param(503, "99999999999", 86400, id="far too long"),
+        pytest.param(503, "0", 5, id="sooner than usual"),
+        pytest.param(503, "soon", 5, id="nonsense"),
+        pytest.param(503, "-5", 5, id="in the past"),
+        pytest.param(500, "3600", 5, id="not for this status"),
+    ],
+)
+def test_retry_after_is_heeded_within_bounds(
+    engine: Engine, mine: Webhooks, code: int, retry_after: str | None, seconds: float
+) -> None:
+    with receiving(status(code, Retry_After=retry_after or in_an_hour())) as receiver:
+        webhook = mine.register(receiver.url, ["job.succeeded"])
+        mine.ping(webhook.id)
+
+        attempt(engine, due.claim_next(engine), reach="loopback")
+
+    assert seconds_until_due(engine) == pytest.approx(seconds, abs=0.2 * 5 + 60 * (seconds > 5))
+
+
+# --- nobody but the address that was checked --------------------------------------------------------------------------
+
+
+def test_a_name_is_resolved_once_and_what_it_says_later_does_not_matter(engine: Engine, mine: Webhooks) -> None:
+    asked: list[str] = []
+
+    def rebinding(host: str, _: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.1"]
+
+    with receiving() as receiver:
+        url = receiver.url.replace("127.0.0.1", "rebinding.example")
+        delivery = tried(engine, mine, url, resolve=rebinding)
+
+    assert delivery.status == "delivered"
+    assert asked == ["rebinding.example"]
+    assert receiver.received[0].headers["host"] == url.split("/")[2]
+
+
+@pytest.mark.parametrize("found", [["10.0.0.1"], ["169.254.169.254"], ["127.0.0.1"], ["::ffff:127.0.0.1"], []])
+def test_a_name_that_leads_inside_by_now_is_not_connected_to(
+    engine: Engine, mine: Webhooks, monkeypatch: pytest.MonkeyPatch, found: list[str]
+) -> None:
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("it has connected"))
+
+    delivery = tried(engine, mine, "https://moved.example/", reach="public", resolve=lambda *_: found)
+
+    assert (delivery.status, delivery.status_code, delivery.error) == ("pending", None, "address_refused")
+
+
+def test_a_proxy_in_the_environment_is_not_used(
+    engine: Engine, mine: Webhooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving() as proxy, receiving() as receiver:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        delivery = tried(engine, mine, receiver.url)
+
+    assert delivery.status == "delivered"
+    assert (len(proxy.received), len(receiver.received)) == (0, 1)
+
+
+@pytest.fixture
+def authority(monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """Whom the sender trusts in this test, and nobody else."""
+    authority = trustme.CA()
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    monkeypatch.setattr(pinned_http, "_certificates", lambda: trusting)
+    return authority
+
+
+def presenting(certificate: trustme.LeafCert, names: list[str | None]) -> ssl.SSLContext:
+    """A server with this certificate, which notes the names it was asked for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    return context
+
+
+def test_the_certificate_must_be_that_of_the_name_and_not_of_the_address(
+    engine: Engine, mine: Webhooks, authority: trustme.CA
+) -> None:
+    names: list[str | None] = []
+    right = presenting(authority.issue_cert("hooks.example.com"), names)
+    wrong = presenting(authority.issue_cert("127.0.0.1", "other.example.com"), [])
+    strangers = presenting(trustme.CA().issue_cert("hooks.example.com"), [])
+
+    def outcome(tls: ssl.SSLContext) -> str | None:
+        with receiving(tls=tls) as receiver:
+            url = receiver.url.replace("127.0.0.1", "hooks.example.com")
+            delivery = tried(engine, mine, url, resolve=lambda *_: ["127.0.0.1"])
+        mine.delete(delivery.webhook_id)
+        return delivery.error
+
+    assert [outcome(right), outcome(wrong), outcome(strangers)] == [None, "tls_failed", "tls_failed"]
+    assert names == ["hooks.example.com"]
+
+
+def test_where_the_first_address_takes_no_connection_the_next_is_tried(engine: Engine, mine: Webhooks) -> None:
+    with receiving() as receiver:
+        url = receiver.url.replace("127.0.0.1", "both.example")
+        delivery = tried(engine, mine, url, resolve=lambda *_: ["::1", "127.0.0.1"])
+
+    assert delivery.status == "delivered"
+
+
+# --- many at once -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow() -> Iterator[Receiver]:
+    with receiving(after(2, status(200))) as receiver:
+        yield receiver
+
+
+def test_a_slow_receiver_leaves_room_for_the_others(engine: Engine, mine: Webhooks, slow: Receiver) -> None:
+    with receiving() as quick, delivering(engine, reach="loopback", pause=0.05):
+        crowded = mine.register(slow.url, ["job.succeeded"])
+        for _ in range(30):
+            mine.ping(crowded.id)
+        until(lambda: slow.received, seconds=10)
+
+        mine.ping(mine.register(quick.url, ["job.succeeded"]).id)
+        until(lambda: quick.received, seconds=1.5)
+
+        assert len(slow.received) <= sending.AT_ONCE_EACH
+    assert [one.status for one in mine.deliveries(crowded.id, limit=100)].count("delivered") <= 2 * 3
+
+
+def test_no_more_are_on_their_way_than_there_is_room_for(engine: Engine, mine: Webhooks) -> None:
+    for number in range(10):
+        webhook = mine.register(f"https://{number}.example/", ["job.succeeded"])
+        for _ in range(5):
+            mine.ping(webhook.id)
+    release = threading.Event()
+
+    with ThreadPoolExecutor(sending.AT_ONCE) as threads:
+        courier = Courier(engine, lambda _: release.wait(20) and None, threads)
+        begun, more = courier.dispatch(), courier.dispatch()
+        release.set()
+
+    assert (begun, more) == (sending.AT_ONCE, 0)
+
+
+def test_a_message_whose_sender_breaks_off_keeps_no_room(engine: Engine, mine: Webhooks) -> None:
+    mine.ping(mine.register("https://x.example/", ["job.succeeded"]).id)
+
+    def break_off(_: Message) -> None:
+        raise ValueError
+
+    with ThreadPoolExecutor(1) as threads:
+        courier = Courier(engine, break_off, threads)
+        assert courier.dispatch() == 1
+
+    assert courier._has_room()
+    assert not courier._busy()
+
+
+def test_nothing_that_is_secret_is_logged(
+    engine: Engine, mine: Webhooks, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    with receiving(in_turn(status(500), nonsense, status(200))) as receiver, structlog.testing.capture_logs() as logs:
+        webhook = mine.register(receiver.url, ["job.succeeded"])
+        rotated = mine.rotate(webhook.id)
+        mine.ping(webhook.id)
+        for _ in range(3):
+            attempt(engine, due.claim_next(engine), reach="loopback")
+            with writing(engine) as connection:
+                connection.execute(update(deliveries).values(due_at=now(-1)))
+
+    told = f"{logs} {caplog.text} {capsys.readouterr()}"
+    assert len(receiver.received) == 3
+    assert "delivery attempted" in told
+    for secret in (webhook.secret, rotated.secret):
+        assert secret.removeprefix("whsec_") not in told
+    assert all(request.headers["webhook-signature"] not in told for request in receiver.received)

@@ -1,0 +1,120 @@
+"""Where a manifest came from, and the summary of it that the API shows."""
+
+import platform
+import resource
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from ted_core.datasets import DatasetIdentity, Samples
+from ted_core.proxies.build import parameters, weights_digest
+from ted_core.results.provenance import (
+    CandidateFacts,
+    Cost,
+    DatasetFacts,
+    ManifestMetadata,
+    Provenance,
+    ProxyFacts,
+    QChoice,
+    ShardFacts,
+)
+from ted_core.selection.base_model import Untrained
+from ted_core.selection.rounds import Round
+from ted_jobs.jobs.spec import JobSpec
+from worker.device import describe, determinism
+from worker.messages import Assignment
+
+VERSIONED = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
+PRETRAINED = ("transformers", "tokenizers", "peft", "gguf")
+"""What has a say in the rows where the proxy starts from a pretrained model."""
+
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes."""
+
+
+def versions(spec: JobSpec) -> dict[str, str]:
+    """Of everything that has a say in the rows."""
+    used = VERSIONED + (PRETRAINED if spec.proxy.resolved().model else ())
+    return {"python": platform.python_version()} | {name: version(name) for name in used}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The facts of one finished attempt."""
+
+    assignment: Assignment
+    samples: Samples
+    identity: DatasetIdentity
+    untrained: Untrained | None
+    """The first twin as it started; None where nothing was trained."""
+    final: Round
+    device: str
+    seconds: float
+
+    def provenance(self) -> Provenance:
+        """What the manifest's metadata says beside the selection itself."""
+        spec = self.assignment.spec
+        return Provenance(
+            dataset=self._dataset(),
+            plan=spec.plan.model_dump(mode="json"),
+            q=self._q(),
+            proxy=self._proxy(),
+            seed=spec.plan.seed,
+            determinism=determinism(self.device),
+            cost=self._cost(),
+            device=describe(self.device),
+            versions=versions(self.assignment.spec),
+            job_id=self.assignment.job_id,
+            created_at=datetime.now(UTC),
+        )
+
+    def result(self, written: ManifestMetadata) -> dict[str, Any]:
+        """What the job's row says about its manifest."""
+        return {
+            "rows_in": written.dataset.rows,
+            "rows_kept": written.rows_kept,
+            "achieved_ratio": written.achieved_ratio,
+            "dataset_fingerprint": written.dataset.fingerprint,
+            "indices_sha256": written.indices_sha256,
+            "content_sha256": written.content_sha256,
+            "q": written.q.model_dump(),
+            "classes": len(self.samples.classes),
+            "internal_generalization": self.final.mean_internal_generalization,
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT,
+            "cost": written.cost.model_dump() | {"of_one_full_run": written.cost.of_one_full_run},
+        }
+
+    def _dataset(self) -> DatasetFacts:
+        named = self.assignment.spec.dataset
+        return DatasetFacts(
+            **named.model_dump(),
+            rows=self.identity.rows,
+            shards=tuple(ShardFacts(**vars(shard)) for shard in self.identity.shards),
+            fingerprint=self.identity.fingerprint,
+        )
+
+    def _q(self) -> QChoice:
+        if self.final.choice is None:
+            return QChoice(value=self.final.q, chosen_by="plan")
+        facts = tuple(CandidateFacts(**vars(candidate)) for candidate in self.final.choice.candidates)
+        return QChoice(value=self.final.q, chosen_by=self.final.choice.reason, candidates=facts)
+
+    def _proxy(self) -> ProxyFacts:
+        proxy = self.assignment.spec.proxy.resolved()
+        settings = proxy.model_dump(exclude={"name"})
+        if self.untrained is None:
+            return ProxyFacts(name=proxy.name, settings=settings)
+        count, digest = parameters(self.untrained.model), weights_digest(self.untrained.model)
+        return ProxyFacts(name=proxy.name, settings=settings, parameters=count, initial_weights_sha256=digest)
+
+    def _cost(self) -> Cost:
+        return Cost(
+            rows_trained=self.final.samples_trained,
+            rows_measured=self.final.samples_measured + (self.untrained.rows_measured if self.untrained else 0),
+            rows_trained_choosing=self.final.choice.samples_trained if self.final.choice else 0,
+            full_run_rows=len(self.samples) * self.assignment.spec.proxy.resolved().epochs,
+            seconds=round(self.seconds, 3),
+            batch_parts=self.assignment.batch_parts,
+        )
