@@ -25,11 +25,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ted_cli.local.temporary import service_in
+from ted_cli.local.temporary import temporary_service
 from ted_client import Client, Job
 from ted_core.datasets import DatasetSpec, Limits, Samples, load
 from ted_core.proxies import ProxySpec
-from ted_core.results.manifest import read
+from ted_core.results.manifest import read_manifest
 from ted_core.training.trainer import fit
 
 SEEDS = (0, 1, 2)
@@ -126,7 +126,7 @@ def on_fashion(client: Client, data: Path, folder: Path) -> tuple[dict[str, list
             path = folder / f"{method}-{seed}.parquet"
             job = selected(client, fashion(data, "train"), MLP, path, method=method, seed=seed)
             jobs += [job] if method == "ted" else []
-            rows[method] = read(path).row_indices.astype(np.int64)
+            rows[method] = read_manifest(path).row_indices.astype(np.int64)
         for name, chosen in rows.items():
             accuracies[name].append(fit(train, chosen, proxy=MLP.resolved(), seed=seed).accuracy(test))
     return accuracies, jobs
@@ -137,7 +137,7 @@ def measured(data: Path) -> Measured:
     began = time.perf_counter()
     loaded(cifar(data), data)
     loading = time.perf_counter() - began
-    with TemporaryDirectory() as folder, service_in(Path(folder) / "home", roots=[data]) as client:
+    with TemporaryDirectory() as folder, temporary_service(Path(folder) / "home", roots=[data]) as client:
         accuracies, jobs = on_fashion(client, data, Path(folder))
         cifar_job = selected(client, cifar(data), CNN, Path(folder) / "cifar.parquet")
     machine = f"{platform.machine()}, {psutil.cpu_count()} cores, torch {torch.__version__}"

@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from ted_core.datasets import Samples
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
-from ted_core.training.trainer import Fitted, Trainee, table_of
+from ted_core.training.trainer import FittedModel, Trainer, batches_of
 
 FRESH = 903
 Rows = Int64[np.ndarray, " rows"]
@@ -22,14 +22,14 @@ def training_seed(seed: int) -> int:
     return int(np.random.SeedSequence((seed, FRESH)).generate_state(1)[0])
 
 
-def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training, seed: int) -> Fitted:
+def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training, seed: int) -> FittedModel:
     """A fresh model, trained on other rows in each epoch; with the same rows in all it is what ``fit`` returns."""
-    table = table_of(samples, proxy)
+    table = batches_of(samples, proxy)
     timed = proxy.model_copy(update={"epochs": len(rows_of_epochs)})
-    trainee = Trainee(build(proxy, samples, seed=seed), timed, device="cpu")
+    trainee = Trainer(build(proxy, samples, seed=seed), timed, device="cpu")
     for number, rows in enumerate(rows_of_epochs):
         trainee.train_epoch(table, rows, number=number, seed=(seed,))
-    return Fitted(trainee, table)
+    return FittedModel(trainee, table)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def judged(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training,
 
 
 @torch.inference_mode()
-def predictions(fitted: Fitted, samples: Samples) -> Int64[np.ndarray, " samples"]:
+def predictions(fitted: FittedModel, samples: Samples) -> Int64[np.ndarray, " samples"]:
     """The class that the model finds most likely, for each sample."""
     table = fitted.table.like(samples)
     fitted.trainee.model.eval()

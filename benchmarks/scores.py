@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from benchmarks.fresh import trained
 from benchmarks.ground import Ground
-from ted_core.plan import PruningPlan, Score
+from ted_core.plan import PruningPlan, ScoreName
 from ted_core.selection.baselines.ccs import aum_score
 from ted_core.selection.baselines.dual import dual_score
 from ted_core.selection.baselines.early import EarlyScores
@@ -21,7 +21,7 @@ NEXT_TO_ALL = 0.999
 """A keep ratio at which the loop prunes next to nothing: its twins train on halves of all samples to the end."""
 
 
-def unpruned(ground: Ground, score: Score, *, rounds: int | None = None) -> Round:
+def unpruned(ground: Ground, score: ScoreName, *, rounds: int | None = None) -> Round:
     """The last round of TED with q = 1 on all samples; as many rounds as the service takes where left out."""
     plan = PruningPlan(keep_ratio=NEXT_TO_ALL, q=1.0, score=score, rounds=rounds, seed=ground.seed)
     *_, final = prune(ground.train, plan, proxy=ground.proxy)

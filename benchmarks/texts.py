@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from benchmarks.harness.storage import durably
 from ted_core.datasets import Samples, Texts
 from ted_core.proxies import ProxySpec
-from ted_core.training.features import prepared
+from ted_core.training.features import prepare_samples
 
 DIRECTIONS = 256
 Labelled = tuple[Sequence[str], Sequence[str]]
@@ -87,4 +87,4 @@ def _encoded(texts: Sequence[str], proxy: ProxySpec) -> np.ndarray:
     rows = np.arange(len(texts), dtype=np.uint64)
     inputs = Texts((pa.chunked_array([pa.array(texts, pa.string())]),))
     samples = Samples(inputs, np.zeros(len(rows), np.int64), ("any", "other"), rows, rows=len(rows))
-    return np.asarray(prepared(samples, proxy).inputs)
+    return np.asarray(prepare_samples(samples, proxy).inputs)

@@ -12,7 +12,7 @@ import uvicorn
 from service.app import create_app
 from service.http.errors import OpenBeyondLoopback
 from ted_jobs.files import presigned
-from ted_jobs.logs import configure
+from ted_jobs.logs import configure_logging
 from ted_jobs.settings import Settings
 
 GRACE_SECONDS = 10
@@ -21,14 +21,14 @@ GRACE_SECONDS = 10
 def main() -> None:
     """Serve on the configured host and port, or on the listening socket that the parent process left open for us."""
     settings = Settings()
-    configure(settings.log_level)
+    configure_logging(settings.log_level)
     logging.getLogger("botocore").setLevel(logging.INFO)  # below, it tells how the links that it signs are signed
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
-    sockets = _inherited(settings.listen_fd)
+        signal.signal(number, _exit)
+    sockets = _inherited_sockets(settings.listen_fd)
     try:
-        check_open(settings, sockets)
-        presigned.check(settings)
+        check_keyless_access(settings, sockets)
+        presigned.check_presigning(settings)
     except (OpenBeyondLoopback, presigned.LinksNeedBotocore) as error:
         sys.exit(str(error))
     _server(settings).run(sockets=sockets)
@@ -54,11 +54,11 @@ def _server(settings: Settings) -> uvicorn.Server:
     return _Server(config)
 
 
-def _inherited(descriptor: int | None) -> list[socket.socket] | None:
+def _inherited_sockets(descriptor: int | None) -> list[socket.socket] | None:
     return None if descriptor is None else [socket.socket(fileno=descriptor)]
 
 
-def check_open(settings: Settings, sockets: Sequence[socket.socket] | None) -> None:
+def check_keyless_access(settings: Settings, sockets: Sequence[socket.socket] | None) -> None:
     """Nothing, where who gets in without a key is on this machine. Raises OpenBeyondLoopback."""
     hosts = [_host(one) for one in sockets] if sockets else [settings.host]
     if settings.auth == "open" and not all(map(_is_loopback, hosts)):
@@ -77,7 +77,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _leave(*_: object) -> None:
+def _exit(*_: object) -> None:
     # uvicorn ends its work first and raises the signal again; being asked to stop is no failure.
     raise SystemExit(0)
 

@@ -9,40 +9,40 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from service.apidoc.document import DESCRIPTION, completed
+from service.apidoc.document import DESCRIPTION, complete_document
 from service.apidoc.webhook_messages import router as messages
 from service.broker import BrokerProbe
 from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, webhooks
-from service.http.authentication import Gate, KeyGate, OpenGate
+from service.http.authentication import Authenticator, KeyAuthenticator, OpenAuthenticator
 from service.http.body_limit import BodyLimit
 from service.http.event_stream import EventStreams
 from service.http.problems import HANDLERS
-from service.http.request import Parts
+from service.http.request import AppState
 from service.http.request_log import RequestLog
 from ted_jobs.api_keys.secret import key_secret
-from ted_jobs.api_keys.store import KeyStore
-from ted_jobs.db.engine import connect
-from ted_jobs.files.object_store import store_of
-from ted_jobs.files.recuts import Recuts
+from ted_jobs.api_keys.store import ApiKeyStore
+from ted_jobs.db.engine import make_engine
+from ted_jobs.files.object_store import artifact_store
+from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.queue.celery import broker_answers
-from ted_jobs.registry import Registry
+from ted_jobs.queue.celery import is_broker_reachable
+from ted_jobs.registry import RegistrationStore
 from ted_jobs.settings import Settings
 
 
-class Service(FastAPI):
+class TedApi(FastAPI):
     """FastAPI, with the document of the API completed."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
-        self.openapi_schema = self.openapi_schema or completed(super().openapi())
+        self.openapi_schema = self.openapi_schema or complete_document(super().openapi())
         return self.openapi_schema
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app with these settings, or with those of the environment."""
     settings = settings or Settings()
-    app = Service(
+    app = TedApi(
         title="TED coreset service",
         version=version("ted-coreset"),
         description=DESCRIPTION,
@@ -59,29 +59,32 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _key_gate(engine: Engine, settings: Settings) -> Gate:
-    keys = KeyStore(engine, secret=key_secret(settings))
-    return KeyGate(keys, requests_per_minute=settings.requests_per_minute)
+def _key_authenticator(engine: Engine, settings: Settings) -> Authenticator:
+    keys = ApiKeyStore(engine, secret=key_secret(settings))
+    return KeyAuthenticator(keys, requests_per_minute=settings.requests_per_minute)
 
 
-GATES: Mapping[str, Callable[[Engine, Settings], Gate]] = {"keys": _key_gate, "open": lambda *_: OpenGate()}
+AUTHENTICATORS: Mapping[str, Callable[[Engine, Settings], Authenticator]] = {
+    "keys": _key_authenticator,
+    "open": lambda *_: OpenAuthenticator(),
+}
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str, Parts]]:
+async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str, AppState]]:
     """What every request finds in its state; made when the server starts, so that importing costs nothing."""
-    engine, files = connect(settings.database), store_of(settings)
+    engine, files = make_engine(settings.database), artifact_store(settings)
     store = JobStore(engine, max_attempts=settings.max_attempts, most_queued=settings.most_queued)
     app.state.streams = streams = EventStreams(engine)
-    parts = Parts(
+    parts = AppState(
         settings=settings,
         store=store,
         artifacts=files,
-        recuts=Recuts(store, files),
-        names=Registry(engine),
-        broker=BrokerProbe(partial(broker_answers, settings)),
+        recuts=RecutStore(store, files),
+        names=RegistrationStore(engine),
+        broker=BrokerProbe(partial(is_broker_reachable, settings)),
         streams=streams,
-        gate=GATES[settings.auth](engine, settings),
+        gate=AUTHENTICATORS[settings.auth](engine, settings),
     )
     yield {"parts": parts}
     await streams.closed()

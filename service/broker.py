@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-FRESH_SECONDS = 3.0
+PROBE_CACHE_SECONDS = 3.0
 
 
 class BrokerProbe:
@@ -17,6 +17,6 @@ class BrokerProbe:
     def answers(self) -> bool:
         """Whether the broker answers, as of a few seconds ago."""
         with self._asking:
-            if time.monotonic() - self._asked_at > FRESH_SECONDS:
+            if time.monotonic() - self._asked_at > PROBE_CACHE_SECONDS:
                 self._answers, self._asked_at = self._ask(), time.monotonic()
             return self._answers

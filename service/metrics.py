@@ -11,30 +11,30 @@ from prometheus_client.registry import Collector
 
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.metrics import counters
-from ted_jobs.metrics.snapshot import Census
+from ted_jobs.metrics.snapshot import MetricsSnapshot
 
-Families = Iterator[Metric]
+MetricFamilies = Iterator[Metric]
 
-FORMS: Mapping[str, tuple[str, Callable[[Collector], bytes]]] = {
+RENDERERS: Mapping[str, tuple[str, Callable[[Collector], bytes]]] = {
     "text/plain": (CONTENT_TYPE_PLAIN_0_0_4, generate_latest),
     "application/openmetrics-text": (CONTENT_TYPE_OPENMETRICS, generate_openmetrics),
 }
 """From media type to its name in full and how it is written."""
 
 
-class Exhibit(Collector):
+class MetricsCollector(Collector):
     """One census, for Prometheus's writers."""
 
-    def __init__(self, census: Census) -> None:
+    def __init__(self, census: MetricsSnapshot) -> None:
         self.census = census
 
     def collect(self) -> Iterable[Metric]:
         """Every metric."""
-        yield from _present(self.census)
-        yield from _counted(self.census)
+        yield from _gauges(self.census)
+        yield from _counters(self.census)
 
 
-def _present(census: Census) -> Families:
+def _gauges(census: MetricsSnapshot) -> MetricFamilies:
     jobs = GaugeMetricFamily("ted_jobs", "Jobs in the database.", labels=["status"])
     for status, count in census.jobs.items():
         jobs.add_metric([status], count)
@@ -57,7 +57,7 @@ def _gauge(name: str, meaning: str, value: float) -> Metric:
     return GaugeMetricFamily(name, meaning, value=value)
 
 
-def _counted(census: Census) -> Families:
+def _counters(census: MetricsSnapshot) -> MetricFamilies:
     def total(name: str, meaning: str, counter: str) -> Metric:
         return CounterMetricFamily(name, meaning, value=census.totals.get((counter, ""), 0))
 
@@ -68,12 +68,12 @@ def _counted(census: Census) -> Families:
         "ted_job_moves", "Moves into a status: running counts attempts, queued those to be repeated.", labels=["status"]
     )
     for status in JobStatus:
-        moves.add_metric([status], census.totals.get((counters.MOVES, status), 0))
+        moves.add_metric([status], census.totals.get((counters.JOB_MOVES, status), 0))
     yield moves
-    yield _phases(census)
+    yield _phase_summary(census)
 
 
-def _phases(census: Census) -> Metric:
+def _phase_summary(census: MetricsSnapshot) -> Metric:
     phases = SummaryMetricFamily("ted_phase_seconds", "What succeeded jobs spent on each phase.", labels=["phase"])
     for (counter, phase), count in census.totals.items():
         if counter == counters.PHASES:

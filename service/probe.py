@@ -6,14 +6,14 @@ from urllib.request import urlopen
 
 from ted_jobs.settings import Settings
 
-SECONDS = 2
+TIMEOUT_SECONDS = 2
 
 
 def main() -> None:
     """Ask once."""
     url = f"http://127.0.0.1:{Settings().port}/healthz"
     try:
-        urlopen(url, timeout=SECONDS).close()
+        urlopen(url, timeout=TIMEOUT_SECONDS).close()
     except URLError as error:
         sys.exit(f"{url}: {error.reason}")
 

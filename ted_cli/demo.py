@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ted_cli.demo_data import write_digits
-from ted_cli.local.temporary import service_in
+from ted_cli.local.temporary import temporary_service
 from ted_client import progress
 from ted_client.client import Client
 from ted_client.errors import ClientError
@@ -24,35 +24,35 @@ PLAN = {"keep_ratio": 0.6}
 MEANINGS = {"full": "all rows", "ted": "TED's rows", "random": "random rows"}
 
 
-def run(folder: Path, *, console: Console) -> None:
+def run_demo(folder: Path, *, console: Console) -> None:
     """Go the whole way from a Parquet file to a table of accuracies. Raises ClientError."""
     train, test = write_digits(folder / "data")
     console.print(f"Data: scikit-learn's digits as PNG images in {train}", highlight=False, soft_wrap=True)
-    with service_in(folder / "service", roots=[folder / "data"]) as client:
+    with temporary_service(folder / "service", roots=[folder / "data"]) as client:
         console.print(f"Service: API, sweeper, worker and broker at {client.url}", highlight=False)
-        job = _pruned(client, train, console=console)
+        job = _run_job(client, train, console=console)
         manifest = client.download(job.id, folder / "manifest.parquet")
         client.download(job.id, folder / "decisions.parquet", kind="decisions")
         client.report_page(job.id, folder / "report.html")
     console.print(f"Training fresh models on all rows, on TED's and on as many random ones, {len(SEEDS)} seeds each …")
-    accuracies = _compared(train, test, manifest)
+    accuracies = _compare(train, test, manifest)
     console.print(_table(accuracies, job.result))
     console.print(f"Manifest: {manifest}", highlight=False, soft_wrap=True)
     console.print(f"Reasons:  {folder / 'decisions.parquet'}", highlight=False, soft_wrap=True)
     console.print(f"Report:   {folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _pruned(client: Client, train: Path, *, console: Console) -> Job:
+def _run_job(client: Client, train: Path, *, console: Console) -> Job:
     dataset = {"uri": str(train), "task": "image-classification"}
     submitted = client.submit({"dataset": dataset, "proxy": PROXY, "plan": PLAN})
     console.print(f"Job: {submitted.id}, to keep {PLAN['keep_ratio']:.0%} of {submitted.facts['rows_in']:,} rows")
-    with progress.watching(console) as show:
+    with progress.progress_display(console) as show:
         job = client.wait(submitted.id, on_progress=show).require_success()
-    console.print(progress.outcome(job), highlight=False)
+    console.print(progress.outcome_line(job), highlight=False)
     return job
 
 
-def _compared(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[float]]:
+def _compare(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[float]]:
     """For each choice of rows the accuracies of fresh models. Trained in a process of its own: torch stays there."""
     task = {"task": "image-classification"}
     wanted = {

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from ted_client.flow import Facts
+from ted_client.flow import JsonObject
 from ted_client.printable import literal
 
 MEBIBYTE = 2**20
 
 
-def estimate_table(estimate: Facts) -> Table:
+def estimate_table(estimate: JsonObject) -> Table:
     """The estimate, one fact a line; what is not known is left out."""
     table = Table(box=None, show_header=False)
     for name, fact in _facts(estimate):
@@ -18,7 +18,7 @@ def estimate_table(estimate: Facts) -> Table:
     return table
 
 
-def _facts(estimate: Facts) -> Iterator[tuple[str, str]]:
+def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
     rows, kept = estimate["rows_in"], estimate["rows_kept"]
     yield "rows", f"{kept:,} of {rows:,} would be retained ({kept / rows:.1%})"
     yield "proxy", f"{estimate['proxy']['name']}, {estimate['proxy']['epochs']:,} epochs"
@@ -33,5 +33,5 @@ def _facts(estimate: Facts) -> Iterator[tuple[str, str]]:
     yield "reckoned from", f"{estimate['precedents']:,} earlier jobs like it"
 
 
-def _usual(span: Facts | None, form: str) -> str:
+def _usual(span: JsonObject | None, form: str) -> str:
     return f", usually {span['typical']:{form}}" if span else ""

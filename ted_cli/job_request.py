@@ -9,7 +9,7 @@ SCHEME = "://"
 
 
 @dataclass(frozen=True)
-class Wish:
+class JobOptions:
     """The three parts of a job; None where the user said nothing."""
 
     dataset: Mapping[str, Any]

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from ted_cli.commands import datasets, jobs, results, serve, submit, webhooks
-from ted_cli.options import DEFAULT_HOME, Home, Key, Seconds, Url, Where, err, out
+from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption, ServiceOptions, UrlOption, err, out
 from ted_client.errors import ClientError
 from ted_client.printable import literal
-from ted_client.retry import Patience
+from ted_client.retry import RetryPolicy
 from ted_core.errors import TedError
 
 PATIENCE_SECONDS = 10.0
@@ -29,15 +29,15 @@ app.add_typer(webhooks.app, name="webhooks")
 
 
 @app.callback()
-def connect(
+def set_service_options(
     context: typer.Context,
-    home: Home = DEFAULT_HOME,
-    url: Url = None,
-    key: Key = None,
-    patience: Seconds = PATIENCE_SECONDS,
+    home: HomeOption = DEFAULT_HOME,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    patience: PatienceOption = PATIENCE_SECONDS,
 ) -> None:
     """Remember where the service is; nothing is sent yet."""
-    context.obj = Where(home.expanduser().resolve(), url, key, Patience(patience))
+    context.obj = ServiceOptions(home.expanduser().resolve(), url, key, RetryPolicy(patience))
 
 
 @app.command()
@@ -45,9 +45,9 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Folder for the demo's data, service and manifest.")] = Path("ted-demo"),
 ) -> None:
     """Prune scikit-learn's digits to 60 % with a real service of its own, and show what was gained."""
-    from ted_cli.demo import run  # noqa: PLC0415 - scikit-learn is slow to load
+    from ted_cli.demo import run_demo  # noqa: PLC0415 - scikit-learn is slow to load
 
-    run(folder.resolve(), console=out)
+    run_demo(folder.resolve(), console=out)
 
 
 def main() -> None:

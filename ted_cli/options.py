@@ -11,36 +11,36 @@ from rich.table import Table
 
 from ted_client.client import Client
 from ted_client.printable import literal
-from ted_client.retry import Patience
+from ted_client.retry import RetryPolicy
 
 DEFAULT_HOME = Path("~/.ted")
 out, err = Console(), Console(stderr=True)
 
-Home = Annotated[Path, typer.Option(envvar="TED_HOME", help="Folder of the service's data.")]
-Url = Annotated[
+HomeOption = Annotated[Path, typer.Option(envvar="TED_HOME", help="Folder of the service's data.")]
+UrlOption = Annotated[
     str | None, typer.Option(envvar="TED_URL", help="A service elsewhere; otherwise the one that runs in --home.")
 ]
-Key = Annotated[
+KeyOption = Annotated[
     str | None, typer.Option(envvar="TED_API_KEY", help="The key; unless given, the one that `ted up` left in --home.")
 ]
-Seconds = Annotated[
+PatienceOption = Annotated[
     float,
     typer.Option(
         "--patience", envvar="TED_PATIENCE", min=0, help="Seconds to go on asking a service that does not answer."
     ),
 ]
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
-AsJson = Annotated[bool, typer.Option("--json", help="All of it, as JSON.")]
+JobIdArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="All of it, as JSON.")]
 
 
 @dataclass(frozen=True)
-class Where:
+class ServiceOptions:
     """The service that the options name."""
 
     home: Path
     url: str | None
     key: str | None
-    patience: Patience
+    patience: RetryPolicy
 
     def client(self) -> Client:
         """A client of it. Raises ServiceUnreachable."""
@@ -51,16 +51,16 @@ class Where:
 
 def client(context: typer.Context) -> Client:
     """The client that the options name. Raises ServiceUnreachable."""
-    where: Where = context.find_object(Where) or context.fail("no service was named")
+    where: ServiceOptions = context.find_object(ServiceOptions) or context.fail("no service was named")
     return where.client()
 
 
-def say(text: object) -> None:
+def print_text(text: object) -> None:
     """Print it as it is, on however long a line."""
     out.print(literal(text), highlight=False, soft_wrap=True)
 
 
-def table(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Table:
+def record_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Table:
     """These fields of the rows, one row a line; the first is never cut."""
     found = Table(box=None)
     for column in columns:

@@ -11,15 +11,15 @@ from ted_client.printable import literal, printable
 
 MOST_CLASSES = 10
 LONGEST_NAME = 40
-Report = Mapping[str, Any]
+ReportJson = Mapping[str, Any]
 
 
-def summary(report: Report) -> Group:
+def summary(report: ReportJson) -> Group:
     """The report in brief: rows by reason, the classes that changed most, q and the cost."""
-    return Group(*_parts(report))
+    return Group(*_sections(report))
 
 
-def _parts(report: Report) -> Iterator[RenderableType]:
+def _sections(report: ReportJson) -> Iterator[RenderableType]:
     rows, kept, asked = report["dataset"]["rows"], report["rows_kept"], report["keep_ratio"]
     yield f"[bold]{kept:,} of {rows:,} rows retained[/] ({kept / rows:.1%}, asked for {asked:.1%})"
     yield _reasons(report)
@@ -30,14 +30,14 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield _cost(report["cost"])
 
 
-def _reasons(report: Report) -> Table:
+def _reasons(report: ReportJson) -> Table:
     table = _columns("reason", "rows", "share")
     for reason, rows in report["reasons"].items():
         table.add_row(literal(reason), f"{rows:,}", f"{rows / report['dataset']['rows']:.1%}")
     return table
 
 
-def _classes(report: Report) -> Table:
+def _classes(report: ReportJson) -> Table:
     """The classes whose shares are furthest from that of the whole, in the order of the labels."""
     found = [one for one in report["classes"] if one["kept_share"] is not None]
     far = sorted(found, key=lambda one: -abs(one["kept_share"] - report["achieved_ratio"]))[:MOST_CLASSES]

@@ -4,7 +4,7 @@ from ted_client.async_client import AsyncClient
 from ted_client.client import Client
 from ted_client.errors import ClientError, ServiceUnreachable, TedApiError
 from ted_client.job import AsyncJob, Job
-from ted_client.retry import Patience
+from ted_client.retry import RetryPolicy
 
 __all__ = [
     "AsyncClient",
@@ -12,7 +12,7 @@ __all__ = [
     "Client",
     "ClientError",
     "Job",
-    "Patience",
+    "RetryPolicy",
     "ServiceUnreachable",
     "TedApiError",
 ]

@@ -10,49 +10,51 @@ import httpx
 from rich.console import Console
 
 from ted_client import progress as showing
-from ted_client.async_registry import AsyncRegistry
-from ted_client.client import connection_in
-from ted_client.endpoints import Calls, JobFilter
-from ted_client.flow import Facts, place
-from ted_client.job import AsyncJob, ignore
-from ted_client.retry import PATIENCE, Patience, Service
-from ted_client.transport import AsyncLine
+from ted_client.async_registry import AsyncRegistryClient
+from ted_client.client import read_connection
+from ted_client.endpoints import Endpoints, JobListParams
+from ted_client.flow import JsonObject, api_path
+from ted_client.job import AsyncJob, ignore_progress
+from ted_client.retry import DEFAULT_RETRY_POLICY, RetryPolicy, ServiceConnection
+from ted_client.transport import AsyncTransport
 
 
-class AsyncClient(AsyncRegistry):
+class AsyncClient(AsyncRegistryClient):
     """A connection to a TED service. Use it as an asynchronous context manager, or call :meth:`aclose`."""
 
-    def __init__(self, url: str, *, key: str | None = None, patience: Patience = PATIENCE) -> None:
+    def __init__(self, url: str, *, key: str | None = None, patience: RetryPolicy = DEFAULT_RETRY_POLICY) -> None:
         self.url = url
-        self._calls = Calls(Service(url, patience))
+        self._calls = Endpoints(ServiceConnection(url, patience))
         self._http = httpx.AsyncClient(base_url=url)
-        self._line = AsyncLine(self._http, key=key)
+        self._line = AsyncTransport(self._http, key=key)
 
     @classmethod
-    def from_home(cls, home: Path, *, key: str | None = None, patience: Patience = PATIENCE) -> "AsyncClient":
+    def from_home(
+        cls, home: Path, *, key: str | None = None, patience: RetryPolicy = DEFAULT_RETRY_POLICY
+    ) -> "AsyncClient":
         """A client for the service that ``ted up`` runs in this home folder. Raises ServiceUnreachable.
 
         The key is the one that lies there, unless another is given.
         """
-        connection = connection_in(home)
+        connection = read_connection(home)
         return cls(connection["url"], key=key or connection.get("key"), patience=patience)
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
-    async def submit(self, job: Facts, *, wait: int = 0, idempotency_key: str | None = None) -> AsyncJob:
+    async def submit(self, job: JsonObject, *, wait: int = 0, idempotency_key: str | None = None) -> AsyncJob:
         """The stored job; with ``wait``, as it stands when it has ended or so many seconds later (60 at most).
 
         Sending it twice with one key starts it once; a key is made where none is given.
         """
         return self._job(await self._line.result(self._calls.submit(job, wait=wait, idempotency_key=idempotency_key)))
 
-    async def estimate(self, job: Facts) -> Facts:
+    async def estimate(self, job: JsonObject) -> JsonObject:
         """Whether the job would be accepted, and what it would take. Nothing is stored."""
         return await self._line.result(self._calls.estimate(job))
 
     async def job(self, job_id: str) -> AsyncJob:
         """The job as it stands."""
-        return self._job(await self._line.result(self._calls.fetched("GET", place("jobs", job_id))))
+        return self._job(await self._line.result(self._calls.fetched("GET", api_path("jobs", job_id))))
 
     def jobs(
         self,
@@ -64,13 +66,13 @@ class AsyncClient(AsyncRegistry):
         created_before: datetime | None = None,
     ) -> AsyncIterator[AsyncJob]:
         """Jobs, newest first; at most ``limit`` of them. A time without a zone is in this machine's."""
-        wanted = JobFilter(status, metadata, created_after, created_before)
-        told = self._line.told(self._calls.paged(place("jobs"), limit=limit, **wanted.params()))
+        wanted = JobListParams(status, metadata, created_after, created_before)
+        told = self._line.told(self._calls.paged(api_path("jobs"), limit=limit, **wanted.params()))
         return (self._job(facts) async for facts in told)
 
     async def cancel(self, job_id: str) -> AsyncJob:
         """The job, cancelled or about to be."""
-        return self._job(await self._line.result(self._calls.fetched("POST", place("jobs", job_id, "cancel"))))
+        return self._job(await self._line.result(self._calls.fetched("POST", api_path("jobs", job_id, "cancel"))))
 
     async def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> AsyncJob:
         """A new job like the one that has ended, of the dataset as it is now."""
@@ -78,13 +80,13 @@ class AsyncClient(AsyncRegistry):
 
     async def delete(self, job_id: str) -> None:
         """Delete a job that has ended, with its events and its files."""
-        await self._line.result(self._calls.deleted(place("jobs", job_id)))
+        await self._line.result(self._calls.deleted(api_path("jobs", job_id)))
 
-    def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[Facts]:
+    def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
         """Everything that has happened to the job after this sequence number, oldest first."""
-        return self._line.told(self._calls.paged(place("jobs", job_id, "events"), after=after))
+        return self._line.told(self._calls.paged(api_path("jobs", job_id, "events"), after=after))
 
-    def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator[Facts]:
+    def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
         """The same, and then what happens, as it does, to the job's last event; a broken line is taken up again."""
         return self._line.told(self._calls.follow(job_id, after=after))
 
@@ -93,14 +95,14 @@ class AsyncClient(AsyncRegistry):
         job_id: str,
         *,
         progress: bool = False,
-        on_progress: Callable[[AsyncJob], None] = ignore,
+        on_progress: Callable[[AsyncJob], None] = ignore_progress,
         poll_seconds: float = 0.5,
     ) -> AsyncJob:
         """The job once it has ended, however it has; ``on_progress`` hears of every change.
 
         With ``progress``, a bar on the terminal (lines where there is none).
         """
-        with showing.watching(Console(stderr=True)) if progress else nullcontext(ignore) as show:
+        with showing.progress_display(Console(stderr=True)) if progress else nullcontext(ignore_progress) as show:
             async for facts in self._line.told(self._calls.wait(job_id, poll_seconds=poll_seconds)):
                 job = self._job(facts)
                 show(job)
@@ -119,9 +121,9 @@ class AsyncClient(AsyncRegistry):
         """
         return await self._line.result(self._calls.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio))
 
-    async def report(self, job_id: str) -> Facts:
+    async def report(self, job_id: str) -> JsonObject:
         """What became of the job's rows and classes, how the selection came about, and what it cost."""
-        return await self._line.result(self._calls.fetched("GET", place("jobs", job_id, "report")))
+        return await self._line.result(self._calls.fetched("GET", api_path("jobs", job_id, "report")))
 
     async def report_page(self, job_id: str, path: Path | str) -> Path:
         """The same at ``path`` as an HTML page that needs nothing else. Raises TedApiError, DownloadBroken."""
@@ -129,11 +131,11 @@ class AsyncClient(AsyncRegistry):
 
     # --- the service --------------------------------------------------------------------------------------------------
 
-    async def ready(self) -> Facts:
+    async def ready(self) -> JsonObject:
         """Whether the service can accept jobs. Raises ServiceUnreachable."""
         return await self._line.result(self._calls.fetched("GET", "/readyz"))
 
-    def _job(self, facts: Facts) -> AsyncJob:
+    def _job(self, facts: JsonObject) -> AsyncJob:
         return AsyncJob(facts, self)
 
     async def aclose(self) -> None:

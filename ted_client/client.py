@@ -11,51 +11,51 @@ import httpx
 from rich.console import Console
 
 from ted_client import progress as showing
-from ted_client.endpoints import Calls, JobFilter
+from ted_client.endpoints import Endpoints, JobListParams
 from ted_client.errors import ServiceUnreachable
-from ted_client.flow import Facts, place
-from ted_client.job import Job, ignore
-from ted_client.registry import Registry
-from ted_client.retry import PATIENCE, Patience, Service
-from ted_client.transport import Line
+from ted_client.flow import JsonObject, api_path
+from ted_client.job import Job, ignore_progress
+from ted_client.registry import RegistryClient
+from ted_client.retry import DEFAULT_RETRY_POLICY, RetryPolicy, ServiceConnection
+from ted_client.transport import Transport
 
-CONNECTION = "connection.json"
+CONNECTION_FILE = "connection.json"
 
 
-class Client(Registry):
+class Client(RegistryClient):
     """A connection to a TED service. Use it as a context manager, or call :meth:`close`."""
 
-    def __init__(self, url: str, *, key: str | None = None, patience: Patience = PATIENCE) -> None:
+    def __init__(self, url: str, *, key: str | None = None, patience: RetryPolicy = DEFAULT_RETRY_POLICY) -> None:
         self.url = url
-        self._calls = Calls(Service(url, patience))
+        self._calls = Endpoints(ServiceConnection(url, patience))
         self._http = httpx.Client(base_url=url)
-        self._line = Line(self._http, key=key)
+        self._line = Transport(self._http, key=key)
 
     @classmethod
-    def from_home(cls, home: Path, *, key: str | None = None, patience: Patience = PATIENCE) -> "Client":
+    def from_home(cls, home: Path, *, key: str | None = None, patience: RetryPolicy = DEFAULT_RETRY_POLICY) -> "Client":
         """A client for the service that ``ted up`` runs in this home folder. Raises ServiceUnreachable.
 
         The key is the one that lies there, unless another is given.
         """
-        connection = connection_in(home)
+        connection = read_connection(home)
         return cls(connection["url"], key=key or connection.get("key"), patience=patience)
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
-    def submit(self, job: Facts, *, wait: int = 0, idempotency_key: str | None = None) -> Job:
+    def submit(self, job: JsonObject, *, wait: int = 0, idempotency_key: str | None = None) -> Job:
         """The stored job; with ``wait``, as it stands when it has ended or so many seconds later (60 at most).
 
         Sending it twice with one key starts it once; a key is made where none is given.
         """
         return self._job(self._line.result(self._calls.submit(job, wait=wait, idempotency_key=idempotency_key)))
 
-    def estimate(self, job: Facts) -> Facts:
+    def estimate(self, job: JsonObject) -> JsonObject:
         """Whether the job would be accepted, and what it would take. Nothing is stored."""
         return self._line.result(self._calls.estimate(job))
 
     def job(self, job_id: str) -> Job:
         """The job as it stands."""
-        return self._job(self._line.result(self._calls.fetched("GET", place("jobs", job_id))))
+        return self._job(self._line.result(self._calls.fetched("GET", api_path("jobs", job_id))))
 
     def jobs(
         self,
@@ -67,13 +67,13 @@ class Client(Registry):
         created_before: datetime | None = None,
     ) -> Iterator[Job]:
         """Jobs, newest first; at most ``limit`` of them. A time without a zone is in this machine's."""
-        wanted = JobFilter(status, metadata, created_after, created_before)
-        told = self._line.told(self._calls.paged(place("jobs"), limit=limit, **wanted.params()))
+        wanted = JobListParams(status, metadata, created_after, created_before)
+        told = self._line.told(self._calls.paged(api_path("jobs"), limit=limit, **wanted.params()))
         return (self._job(facts) for facts in told)
 
     def cancel(self, job_id: str) -> Job:
         """The job, cancelled or about to be."""
-        return self._job(self._line.result(self._calls.fetched("POST", place("jobs", job_id, "cancel"))))
+        return self._job(self._line.result(self._calls.fetched("POST", api_path("jobs", job_id, "cancel"))))
 
     def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> Job:
         """A new job like the one that has ended, of the dataset as it is now."""
@@ -81,13 +81,13 @@ class Client(Registry):
 
     def delete(self, job_id: str) -> None:
         """Delete a job that has ended, with its events and its files."""
-        self._line.result(self._calls.deleted(place("jobs", job_id)))
+        self._line.result(self._calls.deleted(api_path("jobs", job_id)))
 
-    def events(self, job_id: str, *, after: int = 0) -> Iterator[Facts]:
+    def events(self, job_id: str, *, after: int = 0) -> Iterator[JsonObject]:
         """Everything that has happened to the job after this sequence number, oldest first."""
-        return self._line.told(self._calls.paged(place("jobs", job_id, "events"), after=after))
+        return self._line.told(self._calls.paged(api_path("jobs", job_id, "events"), after=after))
 
-    def follow(self, job_id: str, *, after: int = 0) -> Iterator[Facts]:
+    def follow(self, job_id: str, *, after: int = 0) -> Iterator[JsonObject]:
         """The same, and then what happens, as it does, to the job's last event; a broken line is taken up again."""
         return self._line.told(self._calls.follow(job_id, after=after))
 
@@ -96,14 +96,14 @@ class Client(Registry):
         job_id: str,
         *,
         progress: bool = False,
-        on_progress: Callable[[Job], None] = ignore,
+        on_progress: Callable[[Job], None] = ignore_progress,
         poll_seconds: float = 0.5,
     ) -> Job:
         """The job once it has ended, however it has; ``on_progress`` hears of every change.
 
         With ``progress``, a bar on the terminal (lines where there is none).
         """
-        with showing.watching(Console(stderr=True)) if progress else nullcontext(ignore) as show:
+        with showing.progress_display(Console(stderr=True)) if progress else nullcontext(ignore_progress) as show:
             for facts in self._line.told(self._calls.wait(job_id, poll_seconds=poll_seconds)):
                 job = self._job(facts)
                 show(job)
@@ -122,9 +122,9 @@ class Client(Registry):
         """
         return self._line.result(self._calls.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio))
 
-    def report(self, job_id: str) -> Facts:
+    def report(self, job_id: str) -> JsonObject:
         """What became of the job's rows and classes, how the selection came about, and what it cost."""
-        return self._line.result(self._calls.fetched("GET", place("jobs", job_id, "report")))
+        return self._line.result(self._calls.fetched("GET", api_path("jobs", job_id, "report")))
 
     def report_page(self, job_id: str, path: Path | str) -> Path:
         """The same at ``path`` as an HTML page that needs nothing else. Raises TedApiError, DownloadBroken."""
@@ -132,11 +132,11 @@ class Client(Registry):
 
     # --- the service --------------------------------------------------------------------------------------------------
 
-    def ready(self) -> Facts:
+    def ready(self) -> JsonObject:
         """Whether the service can accept jobs. Raises ServiceUnreachable."""
         return self._line.result(self._calls.fetched("GET", "/readyz"))
 
-    def _job(self, facts: Facts) -> Job:
+    def _job(self, facts: JsonObject) -> Job:
         return Job(facts, self)
 
     def close(self) -> None:
@@ -150,10 +150,10 @@ class Client(Registry):
         self.close()
 
 
-def connection_in(home: Path) -> Facts:
+def read_connection(home: Path) -> JsonObject:
     """What ``ted up`` left in its home folder: url, key and pid. Raises ServiceUnreachable."""
     try:
-        connection: Facts = json.loads((home / CONNECTION).read_text())
+        connection: JsonObject = json.loads((home / CONNECTION_FILE).read_text())
     except (OSError, ValueError) as error:
         raise ServiceUnreachable(f"Nothing runs in {home}. Start it with: ted up --home {home}") from error
     return connection

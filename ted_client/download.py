@@ -13,18 +13,18 @@ from urllib.parse import urljoin
 import httpx
 
 from ted_client.errors import ClientError, DownloadBroken, NotSaved, ServiceUnreachable, TedApiError, retry_after
-from ted_client.flow import Call, Do, Head, Open, Pause, Read, Request, rest
-from ted_client.partial import Partial
-from ted_client.retry import FIRST_ERROR, HOPELESS, PASSING, Service, Spell
+from ted_client.flow import Flow, ReadChunk, Request, ResponseHead, RunBlocking, SendRequest, Sleep, read_response
+from ted_client.partial import PartialFile
+from ted_client.retry import FIRST_ERROR, PERMANENT_ERRORS, RETRYABLE_STATUSES, Backoff, ServiceConnection
 
-OK, PARTIAL_CONTENT, ELSEWHERE, BEHIND_THE_END = 200, 206, (302, 307), 416
+OK, PARTIAL_CONTENT, REDIRECTS, RANGE_NOT_SATISFIABLE = 200, 206, (302, 307), 416
 INTERNAL_ERROR = 500
-STORE_IS_BUSY = PASSING | {INTERNAL_ERROR}
+RETRYABLE_STORE_STATUSES = RETRYABLE_STATUSES | {INTERNAL_ERROR}
 DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class Interrupted(Exception):
+class DownloadInterrupted(Exception):
     """What a broken line is at other times: a server that will answer in a moment, and what to say if it does not."""
 
     def __init__(self, verdict: ClientError, *, at_least: float | None) -> None:
@@ -36,16 +36,16 @@ class Interrupted(Exception):
 class Download:
     """One file from a URL whose ETag, or Repr-Digest, is the SHA-256 of its bytes."""
 
-    service: Service
+    service: ServiceConnection
     url: str
     path: Path
     accept: str = "*/*"
     params: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.partial = Partial.beside(self.path)
+        self.partial = PartialFile.beside(self.path)
 
-    def run(self) -> Call[Path]:
+    def run(self) -> Flow[Path]:
         """The path, once the whole file lies there. Raises TedApiError, ServiceUnreachable, DownloadBroken,
         NotSaved.
 
@@ -56,45 +56,45 @@ class Download:
             yield from self._transferred_with_patience()
         except OSError as error:
             raise NotSaved(f"{self.path} could not be written ({error.strerror}).") from error
-        found = yield Do(self.partial.sha256)
+        found = yield RunBlocking(self.partial.sha256)
         if found != self.partial.promised:
             self.partial.remove()
             raise DownloadBroken(f"{self.url} arrived with SHA-256 {found}, not {self.partial.promised}. "
                                  "Download it again.")  # fmt: skip
         return self.partial.named(self.path)
 
-    def _transferred_with_patience(self) -> Call[None]:
-        spell = Spell(self.service.patience)
+    def _transferred_with_patience(self) -> Flow[None]:
+        spell = Backoff(self.service.patience)
         while True:
             before = self.partial.size
             try:
                 return (yield from self._transferred())
-            except (httpx.TransportError, Interrupted) as error:
-                spell = Spell(self.service.patience) if self.partial.size > before else spell
-                at_least = error.at_least if isinstance(error, Interrupted) else None
-                pause = None if isinstance(error, HOPELESS) else spell.pause(at_least=at_least)
+            except (httpx.TransportError, DownloadInterrupted) as error:
+                spell = Backoff(self.service.patience) if self.partial.size > before else spell
+                at_least = error.at_least if isinstance(error, DownloadInterrupted) else None
+                pause = None if isinstance(error, PERMANENT_ERRORS) else spell.pause(at_least=at_least)
                 if pause is None:
                     raise self._verdict(error, tries=spell.tries) from error
-                yield Pause(pause)
+                yield Sleep(pause)
 
-    def _verdict(self, error: httpx.TransportError | Interrupted, *, tries: int) -> ClientError:
-        if isinstance(error, Interrupted):
+    def _verdict(self, error: httpx.TransportError | DownloadInterrupted, *, tries: int) -> ClientError:
+        if isinstance(error, DownloadInterrupted):
             return error.verdict
         if not self.partial.size:
             return self.service.unreachable(error)
         return ServiceUnreachable(f"{self.url} broke off, and {tries} tries brought nothing more ({error}).")
 
-    def _transferred(self) -> Call[None]:
+    def _transferred(self) -> Flow[None]:
         """Fetch what is still missing."""
         known = {"If-Range": f'"{self.partial.promised}"'} if self.partial.size else {}
         headers = {"Accept": self.accept, "Accept-Encoding": "identity", **self._rest(), **known}
-        head: Head = yield Open(Request("GET", self.url, params=self.params, headers=headers))
-        if head.status == BEHIND_THE_END and self.partial.size:
+        head: ResponseHead = yield SendRequest(Request("GET", self.url, params=self.params, headers=headers))
+        if head.status == RANGE_NOT_SATISFIABLE and self.partial.size:
             return (yield from self._from_the_end())
         if head.status >= FIRST_ERROR:
-            raise self._refusal(TedApiError.of((yield from rest(head))))
+            raise self._refusal(TedApiError.of((yield from read_response(head))))
         self.partial.expect(_sha256(head))
-        if head.status in ELSEWHERE:
+        if head.status in REDIRECTS:
             yield from self._fetched(urljoin(head.url, head.headers["Location"]))
         else:
             yield from self._saved(head)
@@ -102,36 +102,36 @@ class Download:
     def _rest(self) -> dict[str, str]:
         return {"Range": f"bytes={self.partial.size}-"} if self.partial.size else {}
 
-    def _from_the_end(self) -> Call[None]:
+    def _from_the_end(self) -> Flow[None]:
         """Nothing is missing, as it seems; otherwise everything is."""
-        if (yield Do(self.partial.sha256)) != self.partial.promised:
+        if (yield RunBlocking(self.partial.sha256)) != self.partial.promised:
             self.partial.remove()
             yield from self._transferred()
 
     def _refusal(self, error: TedApiError) -> Exception:
-        passes = error.status in PASSING or (self.partial.size and error.status == INTERNAL_ERROR)
-        return Interrupted(error, at_least=error.retry_after) if passes else error
+        passes = error.status in RETRYABLE_STATUSES or (self.partial.size and error.status == INTERNAL_ERROR)
+        return DownloadInterrupted(error, at_least=error.retry_after) if passes else error
 
-    def _fetched(self, link: str) -> Call[None]:
+    def _fetched(self, link: str) -> Flow[None]:
         """The rest of the file from where the service keeps it; the key to the service is not for those there."""
         headers = {"Accept-Encoding": "identity", **self._rest()}
-        head: Head = yield Open(Request("GET", link, headers=headers))
-        if head.status in STORE_IS_BUSY:
+        head: ResponseHead = yield SendRequest(Request("GET", link, headers=headers))
+        if head.status in RETRYABLE_STORE_STATUSES:
             verdict = ServiceUnreachable(f"{self.url} broke off: the object store answered {head.status}.")
-            raise Interrupted(verdict, at_least=retry_after(head.headers))
-        if head.status == BEHIND_THE_END and self.partial.size:
+            raise DownloadInterrupted(verdict, at_least=retry_after(head.headers))
+        if head.status == RANGE_NOT_SATISFIABLE and self.partial.size:
             return
         yield from self._saved(head)
 
-    def _saved(self, head: Head) -> Call[None]:
+    def _saved(self, head: ResponseHead) -> Flow[None]:
         if head.status not in (OK, PARTIAL_CONTENT):
             raise DownloadBroken(f"The object store answered {head.status}. Download it again.")
         with self.partial.opened(goes_on=head.status == PARTIAL_CONTENT) as file:
-            while chunk := (yield Read()):
+            while chunk := (yield ReadChunk()):
                 file.write(chunk)
 
 
-def _sha256(head: Head) -> str:
+def _sha256(head: ResponseHead) -> str:
     """What the file's digest will be. Raises DownloadBroken where the answer does not tell."""
     found = next(filter(SHA256.fullmatch, _digests(head.headers)), None)
     if found is None:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ted_client.download import Download
-from ted_client.errors import TedApiError, facts_in
-from ted_client.flow import READ_SECONDS, Call, Facts, Pause, Request, Tell, place
+from ted_client.errors import TedApiError, parse_json_object
+from ted_client.flow import READ_SECONDS, Emit, Flow, JsonObject, Request, Sleep, api_path
 from ted_client.job import TERMINAL
-from ted_client.retry import NOT_MODIFIED, Service
-from ted_client.sse import Listener
+from ted_client.retry import NOT_MODIFIED, ServiceConnection
+from ted_client.sse import EventListener
 
 NOT_FOUND, LARGEST_PAGE = 404, 100
 LONG_POLL_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class JobFilter:
+class JobListParams:
     """Which jobs to list."""
 
     status: Sequence[str] = ()
@@ -38,89 +38,89 @@ class JobFilter:
 
 
 @dataclass(frozen=True)
-class Calls:
+class Endpoints:
     """What can be asked of a service."""
 
-    service: Service
+    service: ServiceConnection
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
-    def submit(self, job: Facts, *, wait: int = 0, idempotency_key: str | None = None) -> Call[Facts]:
+    def submit(self, job: JsonObject, *, wait: int = 0, idempotency_key: str | None = None) -> Flow[JsonObject]:
         """The stored job."""
-        return self._begun(place("jobs"), body=job, wait=wait, idempotency_key=idempotency_key)
+        return self._begun(api_path("jobs"), body=job, wait=wait, idempotency_key=idempotency_key)
 
-    def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> Call[Facts]:
+    def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> Flow[JsonObject]:
         """The new job."""
-        return self._begun(place("jobs", job_id, "retry"), body=None, wait=wait, idempotency_key=idempotency_key)
+        return self._begun(api_path("jobs", job_id, "retry"), body=None, wait=wait, idempotency_key=idempotency_key)
 
-    def _begun(self, path: str, *, body: Facts | None, wait: int, idempotency_key: str | None) -> Call[Facts]:
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex, **_patiently(wait)}
+    def _begun(self, path: str, *, body: JsonObject | None, wait: int, idempotency_key: str | None) -> Flow[JsonObject]:
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex, **_prefer_wait(wait)}
         return self.fetched("POST", path, headers=headers, body=body, read_seconds=READ_SECONDS + wait)
 
-    def estimate(self, job: Facts) -> Call[Facts]:
+    def estimate(self, job: JsonObject) -> Flow[JsonObject]:
         """What the job would take."""
-        return self.fetched("POST", place("jobs"), params={"validate_only": "true"}, body=job)
+        return self.fetched("POST", api_path("jobs"), params={"validate_only": "true"}, body=job)
 
-    def wait(self, job_id: str, *, poll_seconds: float) -> Call[Facts]:
+    def wait(self, job_id: str, *, poll_seconds: float) -> Flow[JsonObject]:
         """The job once it has ended; tells how it stands at first and whenever it has changed."""
         known: dict[str, str] = {}
         while True:
             request = Request(
-                "GET", place("jobs", job_id), headers=known, read_seconds=READ_SECONDS + LONG_POLL_SECONDS
+                "GET", api_path("jobs", job_id), headers=known, read_seconds=READ_SECONDS + LONG_POLL_SECONDS
             )
             answer = yield from self.service.answered(request)
             if answer.status != NOT_MODIFIED:
-                job = facts_in(answer)
-                yield Tell(job)
+                job = parse_json_object(answer)
+                yield Emit(job)
                 if job["status"] in TERMINAL:
                     return job
-                known = {"If-None-Match": answer.head.headers.get("ETag", '""'), **_patiently(LONG_POLL_SECONDS)}
-            yield Pause(poll_seconds)
+                known = {"If-None-Match": answer.head.headers.get("ETag", '""'), **_prefer_wait(LONG_POLL_SECONDS)}
+            yield Sleep(poll_seconds)
 
-    def follow(self, job_id: str, *, after: int) -> Call[None]:
+    def follow(self, job_id: str, *, after: int) -> Flow[None]:
         """Tells the job's events as they happen."""
-        return Listener(self.service, job_id, after).follow()
+        return EventListener(self.service, job_id, after).follow()
 
-    def download(self, job_id: str, path: Path, *, kind: str, keep_ratio: float | None) -> Call[Path]:
+    def download(self, job_id: str, path: Path, *, kind: str, keep_ratio: float | None) -> Flow[Path]:
         """The file."""
         params = {} if keep_ratio is None else {"keep_ratio": keep_ratio}
-        return Download(self.service, place("jobs", job_id, kind), path, params=params).run()
+        return Download(self.service, api_path("jobs", job_id, kind), path, params=params).run()
 
-    def report_page(self, job_id: str, path: Path) -> Call[Path]:
+    def report_page(self, job_id: str, path: Path) -> Flow[Path]:
         """The page."""
-        return Download(self.service, place("jobs", job_id, "report"), path, accept="text/html").run()
+        return Download(self.service, api_path("jobs", job_id, "report"), path, accept="text/html").run()
 
     # --- all the rest -------------------------------------------------------------------------------------------------
 
-    def fetched(self, method: str, path: str, **request: Any) -> Call[Facts]:
+    def fetched(self, method: str, path: str, **request: Any) -> Flow[JsonObject]:
         """The JSON object that answers; ``request`` holds more fields of ``exchange.Request``."""
         answer = yield from self.service.answered(Request(method, path, **request))
-        return facts_in(answer)
+        return parse_json_object(answer)
 
-    def created(self, path: str, body: Facts | None = None) -> Call[Facts]:
+    def created(self, path: str, body: JsonObject | None = None) -> Flow[JsonObject]:
         """What was made. Sent twice it may be made twice, so a broken line is not tried again."""
         return self.fetched("POST", path, body=body, repeatable=False)
 
-    def listed(self, path: str, **params: Any) -> Call[Sequence[Facts]]:
+    def listed(self, path: str, **params: Any) -> Flow[Sequence[JsonObject]]:
         """All that the path lists, where it lists all at once."""
         page = yield from self.fetched("GET", path, params=params)
-        found: Sequence[Facts] = page["data"]
+        found: Sequence[JsonObject] = page["data"]
         return found
 
     def paged(
         self, path: str, *, limit: int | None = None, after: str | int | None = None, **params: Any
-    ) -> Call[None]:
+    ) -> Flow[None]:
         """Tells all that the path lists, page by page; at most ``limit`` of it."""
-        left, more = limit, left_over(limit)
+        left, more = limit, is_below_limit(limit)
         while more:
             query = {**params, "limit": min(left or LARGEST_PAGE, LARGEST_PAGE)}
             page = yield from self.fetched("GET", path, params=query if after is None else {**query, "after": after})
             for one in page["data"]:
-                yield Tell(one)
+                yield Emit(one)
             left = None if left is None else left - len(page["data"])
-            after, more = page["next"], page["has_more"] and left_over(left)
+            after, more = page["next"], page["has_more"] and is_below_limit(left)
 
-    def deleted(self, path: str) -> Call[None]:
+    def deleted(self, path: str) -> Flow[None]:
         """Nothing, once it is gone; also where the first try had done it and its answer was lost."""
         try:
             yield from self.service.answered(Request("DELETE", path))
@@ -129,15 +129,15 @@ class Calls:
                 raise
 
 
-def left_over(limit: int | None) -> bool:
+def is_below_limit(limit: int | None) -> bool:
     """Whether there may be more."""
     return limit is None or limit > 0
 
 
-def said(**wishes: object) -> dict[str, object]:
+def without_none(**wishes: object) -> dict[str, object]:
     """The wishes that are any."""
     return {name: wish for name, wish in wishes.items() if wish is not None}
 
 
-def _patiently(seconds: int) -> dict[str, str]:
+def _prefer_wait(seconds: int) -> dict[str, str]:
     return {"Prefer": f"wait={seconds}"} if seconds else {}

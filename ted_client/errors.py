@@ -8,16 +8,16 @@ from typing import Any
 
 import httpx
 
-from ted_client.flow import Answer, Facts
+from ted_client.flow import JsonObject, Response
 
-REQUEST = "urn:ted:request:"
+REQUEST_URN_PREFIX = "urn:ted:request:"
 
 
 class ClientError(Exception):
     """Something that the caller can mend; the message says how."""
 
 
-class NoAnswer(ClientError):
+class RequestFailed(ClientError):
     """A request came to nothing."""
 
     retry_after: float | None = None
@@ -26,11 +26,11 @@ class NoAnswer(ClientError):
     """Whether an earlier try may have reached the service, its answer lost."""
 
 
-class ServiceUnreachable(NoAnswer):
+class ServiceUnreachable(RequestFailed):
     """No TED service answers there. Start one with ``ted up``, or name another with --url."""
 
 
-class NotTed(ClientError):
+class NotATedService(ClientError):
     """What answers there is not a TED service. Check the URL."""
 
 
@@ -46,11 +46,11 @@ class JobNotSucceeded(ClientError):
     """The job has ended without a manifest."""
 
 
-class Detached(ClientError):
+class DetachedJob(ClientError):
     """This job was made by hand; ask a client for it: client.job(id)."""
 
 
-class TedApiError(NoAnswer):
+class TedApiError(RequestFailed):
     """A problem (RFC 9457) that the service answered with."""
 
     def __init__(
@@ -61,19 +61,21 @@ class TedApiError(NoAnswer):
         self.errors: list[Mapping[str, str]] = list(problem.get("errors", []))
         self.fields: dict[str, str] = {fault["field"]: fault["message"] for fault in self.errors}
         instance = str(problem.get("instance", ""))
-        self.request_id = request_id or (instance.removeprefix(REQUEST) if instance.startswith(REQUEST) else None)
+        self.request_id = request_id or (
+            instance.removeprefix(REQUEST_URN_PREFIX) if instance.startswith(REQUEST_URN_PREFIX) else None
+        )
         """What the service's log knows the request by."""
         self.retry_after = retry_after
         super().__init__(self.detail)
 
     @classmethod
-    def of(cls, answer: Answer) -> "TedApiError":
+    def of(cls, answer: Response) -> "TedApiError":
         """The problem in the answer; a made-up one where something between us and the service answered."""
         headers = answer.head.headers
-        return cls(problem_in(answer), request_id=headers.get("X-Request-ID"), retry_after=retry_after(headers))
+        return cls(parse_problem(answer), request_id=headers.get("X-Request-ID"), retry_after=retry_after(headers))
 
 
-def problem_in(answer: Answer) -> Mapping[str, Any]:
+def parse_problem(answer: Response) -> Mapping[str, Any]:
     """The problem that the answer holds, or one that says that it holds none."""
     try:
         problem = json.loads(answer.content)
@@ -85,14 +87,14 @@ def problem_in(answer: Answer) -> Mapping[str, Any]:
     return {"code": "not_ted", "status": status, "detail": f"{answer.head.url} answered {status}."}
 
 
-def facts_in(answer: Answer) -> Facts:
+def parse_json_object(answer: Response) -> JsonObject:
     """The JSON object that the answer holds. Raises NotTed."""
     try:
         facts = json.loads(answer.content)
     except ValueError:
         facts = None
     if not isinstance(facts, dict):
-        raise NotTed(f"{answer.head.url} answered {answer.status} as no TED service does. Check the URL.")
+        raise NotATedService(f"{answer.head.url} answered {answer.status} as no TED service does. Check the URL.")
     return facts
 
 

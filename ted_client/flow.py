@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-Facts: TypeAlias = Mapping[str, Any]
+JsonObject: TypeAlias = Mapping[str, Any]
 """A JSON object as the service sends it; openapi/openapi.json says what is in it."""
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Request:
     url: str
     params: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: Facts | None = None
+    body: JsonObject | None = None
     read_seconds: float = READ_SECONDS
     repeatable: bool = True
     """Whether sending it twice does no more than sending it once."""
@@ -43,7 +43,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Head:
+class ResponseHead:
     """The beginning of an answer."""
 
     status: int
@@ -52,10 +52,10 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A whole answer."""
 
-    head: Head
+    head: ResponseHead
     content: bytes
 
     @property
@@ -64,70 +64,70 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Open:
+class SendRequest:
     """Send this and reply with the Head; an answer that was open before is closed."""
 
     request: Request
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadChunk:
     """Reply with the next bytes of the open answer; none at its end."""
 
 
 @dataclass(frozen=True)
-class Pause:
+class Sleep:
     """Reply after this time."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
-class Do:
+class RunBlocking:
     """Reply with what this returns; it may take long and must not hold up others."""
 
     work: Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Tell:
+class Emit:
     """Hand this to the caller now; the call goes on when the caller wants more."""
 
-    fact: Facts
+    fact: JsonObject
 
 
-Step: TypeAlias = Open | Read | Pause | Do | Tell
-Call: TypeAlias = Generator[Step, Any, T]
+FlowStep: TypeAlias = SendRequest | ReadChunk | Sleep | RunBlocking | Emit
+Flow: TypeAlias = Generator[FlowStep, Any, T]
 """Yields steps, is sent the replies or thrown an ``httpx.TransportError``, and returns a value."""
 
 
-def place(*segments: str) -> str:
+def api_path(*segments: str) -> str:
     """The path of these segments below ``/v1``, whatever they hold."""
     return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
-def whole(request: Request) -> Call[Answer]:
+def fetch(request: Request) -> Flow[Response]:
     """The answer with all that it says."""
-    head: Head = yield Open(request)
-    return (yield from rest(head))
+    head: ResponseHead = yield SendRequest(request)
+    return (yield from read_response(head))
 
 
-def rest(head: Head) -> Call[Answer]:
+def read_response(head: ResponseHead) -> Flow[Response]:
     """The open answer with all that it says."""
     content = bytearray()
-    while chunk := (yield Read()):
+    while chunk := (yield ReadChunk()):
         content += chunk
-    return Answer(head, bytes(content))
+    return Response(head, bytes(content))
 
 
-class Conversation(Generic[T]):
+class FlowRunner(Generic[T]):
     """A call under way: its next step, or its result. The part that all drivers share."""
 
     result: T
 
-    def __init__(self, call: Call[T]) -> None:
+    def __init__(self, call: Flow[T]) -> None:
         self._call = call
-        self.step: Step | None = self._after(lambda: next(call))
+        self.step: FlowStep | None = self._after(lambda: next(call))
 
     def reply(self, reply: object) -> None:
         """Go on with what came of the step."""
@@ -137,7 +137,7 @@ class Conversation(Generic[T]):
         """Go on though the step failed, if the call knows how to."""
         self.step = self._after(lambda: self._call.throw(error))
 
-    def _after(self, going_on: Callable[[], Step]) -> Step | None:
+    def _after(self, going_on: Callable[[], FlowStep]) -> FlowStep | None:
         try:
             return going_on()
         except StopIteration as end:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ted_client.errors import Detached, JobNotSucceeded
-from ted_client.flow import Facts
+from ted_client.errors import DetachedJob, JobNotSucceeded
+from ted_client.flow import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +20,10 @@ TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 
 @dataclass(frozen=True)
-class JobFacts:
+class JobSnapshot:
     """A job as it stood when the service was asked; ``facts`` is the whole answer."""
 
-    facts: Facts
+    facts: JsonObject
 
     @property
     def id(self) -> str:
@@ -34,17 +34,17 @@ class JobFacts:
         return str(self.facts["status"])
 
     @property
-    def progress(self) -> Facts:
+    def progress(self) -> JsonObject:
         """Phase, round, rounds, fraction, samples_per_second, eta_seconds; empty before the job runs."""
         return self.facts["progress"] or {}
 
     @property
-    def result(self) -> Facts:
+    def result(self) -> JsonObject:
         """Counts, digests and cost of a job that has succeeded; empty before that."""
         return self.facts["result"] or {}
 
     @property
-    def error(self) -> Facts:
+    def error(self) -> JsonObject:
         """Code, message and field of a job that has failed; empty where it has not."""
         return self.facts["error"] or {}
 
@@ -61,12 +61,12 @@ class JobFacts:
         return self
 
 
-def ignore(_: JobFacts) -> None:
+def ignore_progress(_: JobSnapshot) -> None:
     """Nothing is done about it."""
 
 
 @dataclass(frozen=True)
-class Job(JobFacts):
+class Job(JobSnapshot):
     """A job, and the client that it can be asked through."""
 
     client: Client | None = field(default=None, repr=False, compare=False)
@@ -75,7 +75,7 @@ class Job(JobFacts):
         """The job as it stands now."""
         return self._asked().job(self.id)
 
-    def wait(self, *, progress: bool = False, on_progress: Callable[[Job], None] = ignore) -> Job:
+    def wait(self, *, progress: bool = False, on_progress: Callable[[Job], None] = ignore_progress) -> Job:
         """The job once it has ended; see ``Client.wait``."""
         return self._asked().wait(self.id, progress=progress, on_progress=on_progress)
 
@@ -89,12 +89,12 @@ class Job(JobFacts):
 
     def _asked(self) -> Client:
         if self.client is None:
-            raise Detached(" ".join((Detached.__doc__ or "").split()))
+            raise DetachedJob(" ".join((DetachedJob.__doc__ or "").split()))
         return self.client
 
 
 @dataclass(frozen=True)
-class AsyncJob(JobFacts):
+class AsyncJob(JobSnapshot):
     """A job, and the asynchronous client that it can be asked through."""
 
     client: AsyncClient | None = field(default=None, repr=False, compare=False)
@@ -103,7 +103,9 @@ class AsyncJob(JobFacts):
         """The job as it stands now."""
         return await self._asked().job(self.id)
 
-    async def wait(self, *, progress: bool = False, on_progress: Callable[[AsyncJob], None] = ignore) -> AsyncJob:
+    async def wait(
+        self, *, progress: bool = False, on_progress: Callable[[AsyncJob], None] = ignore_progress
+    ) -> AsyncJob:
         """The job once it has ended; see ``Client.wait``."""
         return await self._asked().wait(self.id, progress=progress, on_progress=on_progress)
 
@@ -117,5 +119,5 @@ class AsyncJob(JobFacts):
 
     def _asked(self) -> AsyncClient:
         if self.client is None:
-            raise Detached(" ".join((Detached.__doc__ or "").split()))
+            raise DetachedJob(" ".join((DetachedJob.__doc__ or "").split()))
         return self.client

@@ -8,14 +8,14 @@ from typing import BinaryIO
 
 
 @dataclass
-class Partial:
+class PartialFile:
     """A file beside the target: ``NAME.SHA256.partial``; none as long as nothing was promised."""
 
     target: Path
     promised: str = ""
 
     @classmethod
-    def beside(cls, target: Path) -> "Partial":
+    def beside(cls, target: Path) -> "PartialFile":
         """What an earlier download of this target left, if it did."""
         name = re.compile(re.escape(target.name) + r"\.([0-9a-f]{64})\.partial")
         folder = target.parent.iterdir() if target.parent.is_dir() else ()

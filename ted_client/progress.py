@@ -7,18 +7,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ted_client.job import JobFacts
+from ted_client.job import JobSnapshot
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
 JOB_ID_WIDTH = 32
-Watcher = Callable[[JobFacts], None]
+ProgressCallback = Callable[[JobSnapshot], None]
 
 
 @contextmanager
-def watching(console: Console) -> Iterator[Watcher]:
+def progress_display(console: Console) -> Iterator[ProgressCallback]:
     """A function that shows a job's progress: as a bar on a terminal, as plain lines anywhere else."""
     if not console.is_terminal:
-        yield _lines(console)
+        yield _line_display(console)
         return
     text = TextColumn("{task.description}")
     with Progress(
@@ -30,24 +30,24 @@ def watching(console: Console) -> Iterator[Watcher]:
         console=console,
     ) as bar:
         task = bar.add_task("waiting", total=1.0)
-        yield lambda job: bar.update(task, description=described(job), completed=_fraction(job))
+        yield lambda job: bar.update(task, description=progress_line(job), completed=_fraction(job))
 
 
-def _lines(console: Console) -> Watcher:
+def _line_display(console: Console) -> ProgressCallback:
     """One line for every new phase, round or status."""
     last: tuple[object, ...] = ()
 
-    def show(job: JobFacts) -> None:
+    def show(job: JobSnapshot) -> None:
         nonlocal last
         state = (job.status, job.progress.get("phase"), job.progress.get("round"))
         if state != last:
-            console.print(described(job), highlight=False)
+            console.print(progress_line(job), highlight=False)
             last = state
 
     return show
 
 
-def described(job: JobFacts) -> str:
+def progress_line(job: JobSnapshot) -> str:
     """What a job is doing, in a few words."""
     progress = job.progress
     if job.status != "running" or not progress:
@@ -62,11 +62,11 @@ def described(job: JobFacts) -> str:
     return ", ".join(facts)
 
 
-def _fraction(job: JobFacts) -> float:
+def _fraction(job: JobSnapshot) -> float:
     return 1.0 if job.is_terminal else float(job.progress.get("fraction", 0.0))
 
 
-def job_table(jobs: Iterable[JobFacts]) -> Table:
+def job_table(jobs: Iterable[JobSnapshot]) -> Table:
     """Jobs, one a line."""
     table = Table(box=None)
     table.add_column("job", no_wrap=True, min_width=JOB_ID_WIDTH)
@@ -78,16 +78,16 @@ def job_table(jobs: Iterable[JobFacts]) -> Table:
         kept = f"{job.facts['plan']['keep_ratio']:.0%} of {job.facts['rows_in']:,}"
         created = str(job.facts["created_at"])[:16].replace("T", " ")
         dataset = job.facts["dataset"]["uri"].rsplit("/", 1)[-1]
-        table.add_row(job.id, f"[{colour}]{_standing(job)}[/]", kept, dataset, created)
+        table.add_row(job.id, f"[{colour}]{_status_cell(job)}[/]", kept, dataset, created)
     return table
 
 
-def _standing(job: JobFacts) -> str:
+def _status_cell(job: JobSnapshot) -> str:
     """The status, and how much of a running job is done."""
     return f"{job.status} {_fraction(job):.0%}" if job.progress and not job.is_terminal else job.status
 
 
-def outcome(job: JobFacts) -> str:
+def outcome_line(job: JobSnapshot) -> str:
     """How a job ended, in a line."""
     if job.result:
         cost = job.result["cost"]

@@ -2,64 +2,64 @@
 
 from collections.abc import Iterator, Sequence
 
-from ted_client.endpoints import Calls, said
-from ted_client.flow import Facts, place
-from ted_client.transport import Line
+from ted_client.endpoints import Endpoints, without_none
+from ted_client.flow import JsonObject, api_path
+from ted_client.transport import Transport
 
 
-class Registry:
+class RegistryClient:
     """Datasets, proxies and webhooks of one tenant."""
 
-    _line: Line
-    _calls: Calls
+    _line: Transport
+    _calls: Endpoints
 
     # --- names --------------------------------------------------------------------------------------------------------
 
-    def register_dataset(self, name: str, dataset: Facts) -> Facts:
+    def register_dataset(self, name: str, dataset: JsonObject) -> JsonObject:
         """The dataset, once it was checked; jobs may then say ``"dataset": {"name": …}``."""
-        return self._line.result(self._calls.created(place("datasets"), {**dataset, "name": name}))
+        return self._line.result(self._calls.created(api_path("datasets"), {**dataset, "name": name}))
 
-    def datasets(self) -> Iterator[Facts]:
+    def datasets(self) -> Iterator[JsonObject]:
         """Registered datasets, by name."""
-        return self._line.told(self._calls.paged(place("datasets")))
+        return self._line.told(self._calls.paged(api_path("datasets")))
 
-    def dataset(self, name: str) -> Facts:
+    def dataset(self, name: str) -> JsonObject:
         """What the name stands for, and whether that has changed since."""
-        return self._line.result(self._calls.fetched("GET", place("datasets", name)))
+        return self._line.result(self._calls.fetched("GET", api_path("datasets", name)))
 
     def forget_dataset(self, name: str) -> None:
         """Free the name; the dataset itself, and jobs that used it, stay as they are."""
-        self._line.result(self._calls.deleted(place("datasets", name)))
+        self._line.result(self._calls.deleted(api_path("datasets", name)))
 
-    def register_proxy(self, name: str, proxy: Facts) -> Facts:
+    def register_proxy(self, name: str, proxy: JsonObject) -> JsonObject:
         """An installed proxy with settings; jobs may then say ``"proxy": {"name": …}``."""
-        return self._line.result(self._calls.created(place("proxies"), {"name": name, "proxy": proxy}))
+        return self._line.result(self._calls.created(api_path("proxies"), {"name": name, "proxy": proxy}))
 
-    def proxies(self) -> Sequence[Facts]:
+    def proxies(self) -> Sequence[JsonObject]:
         """All proxies that a job may name."""
-        return self._line.result(self._calls.listed(place("proxies")))
+        return self._line.result(self._calls.listed(api_path("proxies")))
 
-    def proxy(self, name: str) -> Facts:
+    def proxy(self, name: str) -> JsonObject:
         """What the name stands for."""
-        return self._line.result(self._calls.fetched("GET", place("proxies", name)))
+        return self._line.result(self._calls.fetched("GET", api_path("proxies", name)))
 
     def forget_proxy(self, name: str) -> None:
         """Free the name."""
-        self._line.result(self._calls.deleted(place("proxies", name)))
+        self._line.result(self._calls.deleted(api_path("proxies", name)))
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
-    def register_webhook(self, url: str, *, events: Sequence[str] | None = None) -> Facts:
+    def register_webhook(self, url: str, *, events: Sequence[str] | None = None) -> JsonObject:
         """The webhook with its ``secret``, which is shown this once; it hears of endings unless told otherwise."""
-        return self._line.result(self._calls.created(place("webhooks"), said(url=url, events=events)))
+        return self._line.result(self._calls.created(api_path("webhooks"), without_none(url=url, events=events)))
 
-    def webhooks(self) -> Iterator[Facts]:
+    def webhooks(self) -> Iterator[JsonObject]:
         """Registered webhooks, newest first."""
-        return self._line.told(self._calls.paged(place("webhooks")))
+        return self._line.told(self._calls.paged(api_path("webhooks")))
 
-    def webhook(self, webhook_id: str) -> Facts:
+    def webhook(self, webhook_id: str) -> JsonObject:
         """The webhook, and why it is disabled where it is."""
-        return self._line.result(self._calls.fetched("GET", place("webhooks", webhook_id)))
+        return self._line.result(self._calls.fetched("GET", api_path("webhooks", webhook_id)))
 
     def change_webhook(
         self,
@@ -68,29 +68,29 @@ class Registry:
         url: str | None = None,
         events: Sequence[str] | None = None,
         enabled: bool | None = None,
-    ) -> Facts:
+    ) -> JsonObject:
         """The webhook with another URL, other events, or on or off; what is not said stays as it is."""
-        change = said(url=url, events=events, enabled=enabled)
-        return self._line.result(self._calls.fetched("PATCH", place("webhooks", webhook_id), body=change))
+        change = without_none(url=url, events=events, enabled=enabled)
+        return self._line.result(self._calls.fetched("PATCH", api_path("webhooks", webhook_id), body=change))
 
     def delete_webhook(self, webhook_id: str) -> None:
         """Tell it nothing any more, and forget what it was told."""
-        self._line.result(self._calls.deleted(place("webhooks", webhook_id)))
+        self._line.result(self._calls.deleted(api_path("webhooks", webhook_id)))
 
-    def rotate_webhook(self, webhook_id: str) -> Facts:
+    def rotate_webhook(self, webhook_id: str) -> JsonObject:
         """The webhook with a new ``secret``, shown this once; the former one signs along for a day."""
-        return self._line.result(self._calls.created(place("webhooks", webhook_id, "rotate")))
+        return self._line.result(self._calls.created(api_path("webhooks", webhook_id, "rotate")))
 
-    def ping_webhook(self, webhook_id: str) -> Facts:
+    def ping_webhook(self, webhook_id: str) -> JsonObject:
         """The delivery of a message of type ``ping``."""
-        return self._line.result(self._calls.created(place("webhooks", webhook_id, "ping")))
+        return self._line.result(self._calls.created(api_path("webhooks", webhook_id, "ping")))
 
-    def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> Iterator[Facts]:
+    def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> Iterator[JsonObject]:
         """What the webhook was told in the last 30 days, newest first."""
-        return self._line.told(self._calls.paged(place("webhooks", webhook_id, "deliveries"), status=list(status)))
+        return self._line.told(self._calls.paged(api_path("webhooks", webhook_id, "deliveries"), status=list(status)))
 
-    def redeliver(self, webhook_id: str, delivery_id: str) -> Facts:
+    def redeliver(self, webhook_id: str, delivery_id: str) -> JsonObject:
         """The delivery, about to be tried again, under the same id."""
         return self._line.result(
-            self._calls.created(place("webhooks", webhook_id, "deliveries", delivery_id, "redeliver"))
+            self._calls.created(api_path("webhooks", webhook_id, "deliveries", delivery_id, "redeliver"))
         )

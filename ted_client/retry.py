@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 import httpx
 
 from ted_client.errors import ServiceUnreachable, TedApiError
-from ted_client.flow import Answer, Call, Pause, Request, whole
+from ted_client.flow import Flow, Request, Response, Sleep, fetch
 
 FIRST_REDIRECT, NOT_MODIFIED, FIRST_ERROR, TOO_MANY_REQUESTS, UNAVAILABLE = 300, 304, 400, 429, 503
 FULL_QUEUE = "too_many_queued"
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 MOST_DOUBLINGS = 10
-DOING_NOTHING = frozenset({TOO_MANY_REQUESTS, UNAVAILABLE})
+UNPROCESSED_STATUSES = frozenset({TOO_MANY_REQUESTS, UNAVAILABLE})
 """Answers that say that nothing was done."""
-PASSING = DOING_NOTHING | {502, 504}
+RETRYABLE_STATUSES = UNPROCESSED_STATUSES | {502, 504}
 """Answers that say nothing about the next try."""
-NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+CONNECTION_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 SCHEMES = ("http", "https")
-HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.ProxyError)
+PERMANENT_ERRORS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.ProxyError)
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long a service that does not answer, or asks for time, is asked again; for each request anew."""
 
     seconds: float = 60.0
@@ -34,14 +34,14 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
 
 
-PATIENCE, AT_ONCE = Patience(), Patience(seconds=0)
+DEFAULT_RETRY_POLICY, NO_RETRY = RetryPolicy(), RetryPolicy(seconds=0)
 
 
 @dataclass
-class Spell:
+class Backoff:
     """One spell of bad luck: the pauses grow, until the patience has run out."""
 
-    patience: Patience
+    patience: RetryPolicy
     began: float = field(init=False)
     tries: int = 0
 
@@ -58,11 +58,11 @@ class Spell:
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceConnection:
     """Where the service is, and how patiently it is asked."""
 
     url: str
-    patience: Patience
+    patience: RetryPolicy
 
     def __post_init__(self) -> None:
         try:
@@ -72,27 +72,27 @@ class Service:
         if url.scheme not in SCHEMES or not url.host:
             raise ServiceUnreachable(f"{self.url!r} is no service's URL, which begins with http:// or https://.")
 
-    def answered(self, request: Request) -> Call[Answer]:
+    def answered(self, request: Request) -> Flow[Response]:
         """The answer, once it is no problem. Raises TedApiError, and ServiceUnreachable where none comes.
 
         What can be repeated is, after a broken line as after 429, 502, 503 and 504; anything else only where the
         service has surely done nothing: there was no connection, or it says so (429, 503).
         """
-        spell, doubtful = Spell(self.patience), False
+        spell, doubtful = Backoff(self.patience), False
         while True:
-            found = yield from _tried(request)
-            if isinstance(found, Answer) and (found.status < FIRST_REDIRECT or found.status == NOT_MODIFIED):
+            found = yield from _attempt(request)
+            if isinstance(found, Response) and (found.status < FIRST_REDIRECT or found.status == NOT_MODIFIED):
                 return found
             error, cause = self._error(found), found if isinstance(found, Exception) else None
-            pause = spell.pause(at_least=error.retry_after) if _is_worth_it(request, found) else None
+            pause = spell.pause(at_least=error.retry_after) if _is_retryable(request, found) else None
             if pause is None:
                 error.doubtful = doubtful
                 raise error from cause
-            doubtful = doubtful or not _was_idle(found)
-            yield Pause(pause)
+            doubtful = doubtful or not _was_not_processed(found)
+            yield Sleep(pause)
 
-    def _error(self, found: Answer | httpx.TransportError) -> TedApiError | ServiceUnreachable:
-        if isinstance(found, Answer):
+    def _error(self, found: Response | httpx.TransportError) -> TedApiError | ServiceUnreachable:
+        if isinstance(found, Response):
             return TedApiError.of(found)
         return self.unreachable(found)
 
@@ -103,22 +103,22 @@ class Service:
         )
 
 
-def _tried(request: Request) -> Call[Answer | httpx.TransportError]:
+def _attempt(request: Request) -> Flow[Response | httpx.TransportError]:
     try:
-        return (yield from whole(request))
+        return (yield from fetch(request))
     except httpx.TransportError as error:
         return error
 
 
-def _was_idle(found: Answer | httpx.TransportError) -> bool:
+def _was_not_processed(found: Response | httpx.TransportError) -> bool:
     """Whether the service has surely done nothing."""
-    return found.status in DOING_NOTHING if isinstance(found, Answer) else isinstance(found, NO_CONNECTION)
+    return found.status in UNPROCESSED_STATUSES if isinstance(found, Response) else isinstance(found, CONNECTION_ERRORS)
 
 
-def _is_worth_it(request: Request, found: Answer | httpx.TransportError) -> bool:
+def _is_retryable(request: Request, found: Response | httpx.TransportError) -> bool:
     """Whether another try is harmless and may end better. A full queue empties too slowly to wait for it unasked."""
-    if isinstance(found, Answer):
-        passes = found.status in PASSING and TedApiError.of(found).code != FULL_QUEUE
+    if isinstance(found, Response):
+        passes = found.status in RETRYABLE_STATUSES and TedApiError.of(found).code != FULL_QUEUE
     else:
-        passes = not isinstance(found, HOPELESS)
-    return passes and (request.repeatable or _was_idle(found))
+        passes = not isinstance(found, PERMANENT_ERRORS)
+    return passes and (request.repeatable or _was_not_processed(found))

@@ -6,10 +6,22 @@ from dataclasses import dataclass
 
 import httpx
 
-from ted_client.errors import NotTed, TedApiError
-from ted_client.flow import Answer, Call, Facts, Head, Open, Pause, Read, Request, Tell, place, rest
+from ted_client.errors import NotATedService, TedApiError
+from ted_client.flow import (
+    Emit,
+    Flow,
+    JsonObject,
+    ReadChunk,
+    Request,
+    Response,
+    ResponseHead,
+    SendRequest,
+    Sleep,
+    api_path,
+    read_response,
+)
 from ted_client.job import TERMINAL
-from ted_client.retry import FIRST_ERROR, HOPELESS, PASSING, Service, Spell
+from ted_client.retry import FIRST_ERROR, PERMANENT_ERRORS, RETRYABLE_STATUSES, Backoff, ServiceConnection
 
 SILENCE_SECONDS = 45.0
 """After which a line counts as dead; the service sends something every 15."""
@@ -21,45 +33,45 @@ LAST_TYPES = frozenset(f"job.{status}" for status in TERMINAL)
 
 
 @dataclass
-class Listener:
+class EventListener:
     """Hears of one job's events, each once."""
 
-    service: Service
+    service: ServiceConnection
     job_id: str
     after: int
 
-    def follow(self) -> Call[None]:
+    def follow(self) -> Flow[None]:
         """Tells each stored event, up to the job's last. Raises TedApiError, ServiceUnreachable."""
-        spell = Spell(self.service.patience)
+        spell = Backoff(self.service.patience)
         while True:
             heard = self.after
             try:
                 if (yield from self._listen()):
                     return
-                yield Pause(REOPENING_SECONDS)
-                spell = Spell(self.service.patience)
-            except (httpx.TransportError, _Busy) as broken:
-                error = broken.error if isinstance(broken, _Busy) else self.service.unreachable(broken)
-                spell = Spell(self.service.patience) if self.after > heard else spell
-                pause = None if isinstance(broken, HOPELESS) else spell.pause(at_least=error.retry_after)
+                yield Sleep(REOPENING_SECONDS)
+                spell = Backoff(self.service.patience)
+            except (httpx.TransportError, _RetryLater) as broken:
+                error = broken.error if isinstance(broken, _RetryLater) else self.service.unreachable(broken)
+                spell = Backoff(self.service.patience) if self.after > heard else spell
+                pause = None if isinstance(broken, PERMANENT_ERRORS) else spell.pause(at_least=error.retry_after)
                 if pause is None:
                     raise error from broken
-                yield Pause(pause)
+                yield Sleep(pause)
 
-    def _listen(self) -> Call[bool]:
+    def _listen(self) -> Flow[bool]:
         """Whether there is nothing more to hear, once the stream has ended."""
-        head: Head = yield Open(self._request())
+        head: ResponseHead = yield SendRequest(self._request())
         if head.status >= FIRST_ERROR:
-            raise _refusal((yield from rest(head)))
+            raise _stream_error((yield from read_response(head)))
         if head.status == NO_CONTENT:
             return True
         if not head.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
-            raise NotTed(f"{head.url} answered {head.status}, and not with a stream. Check the URL.")
-        stream = EventStream()
-        while chunk := (yield Read()):
+            raise NotATedService(f"{head.url} answered {head.status}, and not with a stream. Check the URL.")
+        stream = SseDecoder()
+        while chunk := (yield ReadChunk()):
             for event in stream.feed(chunk):
                 self.after = event["sequence"]
-                yield Tell(event)
+                yield Emit(event)
                 if event["type"] in LAST_TYPES:
                     return True
         return False
@@ -67,10 +79,10 @@ class Listener:
     def _request(self) -> Request:
         known = {"Last-Event-ID": str(self.after)} if self.after else {}
         headers = {"Accept": MEDIA_TYPE, "Cache-Control": "no-store", **known}
-        return Request("GET", place("jobs", self.job_id, "events"), headers=headers, read_seconds=SILENCE_SECONDS)
+        return Request("GET", api_path("jobs", self.job_id, "events"), headers=headers, read_seconds=SILENCE_SECONDS)
 
 
-class _Busy(Exception):
+class _RetryLater(Exception):
     """The service asks for time."""
 
     def __init__(self, error: TedApiError) -> None:
@@ -78,19 +90,19 @@ class _Busy(Exception):
         self.error = error
 
 
-def _refusal(answer: Answer) -> Exception:
+def _stream_error(answer: Response) -> Exception:
     error = TedApiError.of(answer)
-    return _Busy(error) if answer.status in PASSING else error
+    return _RetryLater(error) if answer.status in RETRYABLE_STATUSES else error
 
 
-class EventStream:
+class SseDecoder:
     """Bytes as they arrive → the stored events in them. Comments, and progress, which is not stored, are left out."""
 
     def __init__(self) -> None:
         self._pending = b""
         self._fields: dict[bytes, bytes] = {}
 
-    def feed(self, chunk: bytes) -> Iterator[Facts]:
+    def feed(self, chunk: bytes) -> Iterator[JsonObject]:
         """The events that these bytes complete."""
         *lines, self._pending = (self._pending + chunk).split(b"\n")
         for line in lines:
@@ -100,7 +112,7 @@ class EventStream:
             elif not line.strip():
                 yield from self._completed()
 
-    def _completed(self) -> Iterator[Facts]:
+    def _completed(self) -> Iterator[JsonObject]:
         fields, self._fields = self._fields, {}
         if b"id" in fields and b"data" in fields:
             yield json.loads(fields[b"data"])

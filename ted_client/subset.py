@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ted_core.results.manifest import read
+from ted_core.results.manifest import read_manifest
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset, Subset
@@ -20,7 +20,7 @@ def retained(dataset: Dataset[Any], manifest: str | Path) -> Subset[Any]:
 
     from ted_core.errors import ManifestMismatch  # noqa: PLC0415
 
-    found = read(manifest)
+    found = read_manifest(manifest)
     if len(dataset) != found.metadata.dataset.rows:  # type: ignore[arg-type]
         raise ManifestMismatch(f"The dataset has {len(dataset)} rows, not {found.metadata.dataset.rows}")  # type: ignore[arg-type]
     return Subset(dataset, found.row_indices.tolist())

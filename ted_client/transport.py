@@ -7,33 +7,45 @@ from typing import TypeVar
 
 import httpx
 
-from ted_client.flow import Call, Conversation, Do, Facts, Head, Open, Pause, Read, Request, Step, Tell
+from ted_client.flow import (
+    Emit,
+    Flow,
+    FlowRunner,
+    FlowStep,
+    JsonObject,
+    ReadChunk,
+    Request,
+    ResponseHead,
+    RunBlocking,
+    SendRequest,
+    Sleep,
+)
 
 T = TypeVar("T")
 
 
-class Line:
+class Transport:
     """Carries out calls over httpx. Safe for several threads: what a call holds open is its own."""
 
     def __init__(self, http: httpx.Client, *, key: str | None) -> None:
         self._http, self._key = http, key
 
-    def result(self, call: Call[T]) -> T:
+    def result(self, call: Flow[T]) -> T:
         """What the call returns."""
-        talk = Conversation(call)
+        talk = FlowRunner(call)
         for _ in self._told(talk):
             pass
         return talk.result
 
-    def told(self, call: Call[object]) -> Iterator[Facts]:
+    def told(self, call: Flow[object]) -> Iterator[JsonObject]:
         """What the call tells, as it does."""
-        return self._told(Conversation(call))
+        return self._told(FlowRunner(call))
 
-    def _told(self, talk: Conversation[T]) -> Iterator[Facts]:
-        hand = _Hand(self._http, self._key)
+    def _told(self, talk: FlowRunner[T]) -> Iterator[JsonObject]:
+        hand = _StepExecutor(self._http, self._key)
         try:
             while step := talk.step:
-                if isinstance(step, Tell):
+                if isinstance(step, Emit):
                     yield step.fact
                     talk.reply(None)
                     continue
@@ -48,7 +60,7 @@ class Line:
             talk.close()
 
 
-class _Hand:
+class _StepExecutor:
     """Does the steps of one call."""
 
     def __init__(self, http: httpx.Client, key: str | None) -> None:
@@ -56,25 +68,25 @@ class _Hand:
         self._answer: httpx.Response | None = None
         self._chunks: Iterator[bytes] = iter(())
 
-    def does(self, step: Step) -> object:
+    def does(self, step: FlowStep) -> object:
         """The reply to the step. Raises httpx.TransportError."""
         match step:
-            case Open(request):
+            case SendRequest(request):
                 return self._opened(request)
-            case Read():
+            case ReadChunk():
                 return next(self._chunks, b"")
-            case Pause(seconds):
+            case Sleep(seconds):
                 time.sleep(seconds)
                 return None
-            case Do(work):
+            case RunBlocking(work):
                 return work()
         raise AssertionError(step)
 
-    def _opened(self, request: Request) -> Head:
+    def _opened(self, request: Request) -> ResponseHead:
         self.hang_up()
-        answer = self._http.send(built(self._http, request, key=self._key), stream=True)
+        answer = self._http.send(build_request(self._http, request, key=self._key), stream=True)
         self._answer, self._chunks = answer, answer.iter_bytes()
-        return head_of(answer)
+        return response_head(answer)
 
     def hang_up(self) -> None:
         """Close the open answer."""
@@ -82,28 +94,28 @@ class _Hand:
             self._answer.close()
 
 
-class AsyncLine:
+class AsyncTransport:
     """The same, awaiting."""
 
     def __init__(self, http: httpx.AsyncClient, *, key: str | None) -> None:
         self._http, self._key = http, key
 
-    async def result(self, call: Call[T]) -> T:
+    async def result(self, call: Flow[T]) -> T:
         """What the call returns."""
-        talk = Conversation(call)
+        talk = FlowRunner(call)
         async for _ in self._told(talk):
             pass
         return talk.result
 
-    def told(self, call: Call[object]) -> AsyncIterator[Facts]:
+    def told(self, call: Flow[object]) -> AsyncIterator[JsonObject]:
         """What the call tells, as it does."""
-        return self._told(Conversation(call))
+        return self._told(FlowRunner(call))
 
-    async def _told(self, talk: Conversation[T]) -> AsyncIterator[Facts]:
-        hand = _AsyncHand(self._http, self._key)
+    async def _told(self, talk: FlowRunner[T]) -> AsyncIterator[JsonObject]:
+        hand = _AsyncStepExecutor(self._http, self._key)
         try:
             while step := talk.step:
-                if isinstance(step, Tell):
+                if isinstance(step, Emit):
                     yield step.fact
                     talk.reply(None)
                     continue
@@ -118,7 +130,7 @@ class AsyncLine:
             talk.close()
 
 
-class _AsyncHand:
+class _AsyncStepExecutor:
     """Does the steps of one call, awaiting."""
 
     def __init__(self, http: httpx.AsyncClient, key: str | None) -> None:
@@ -126,25 +138,25 @@ class _AsyncHand:
         self._answer: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes]
 
-    async def does(self, step: Step) -> object:
+    async def does(self, step: FlowStep) -> object:
         """The reply to the step. Raises httpx.TransportError."""
         match step:
-            case Open(request):
+            case SendRequest(request):
                 return await self._opened(request)
-            case Read():
+            case ReadChunk():
                 return await anext(self._chunks, b"")
-            case Pause(seconds):
+            case Sleep(seconds):
                 await asyncio.sleep(seconds)
                 return None
-            case Do(work):
+            case RunBlocking(work):
                 return await asyncio.to_thread(work)
         raise AssertionError(step)
 
-    async def _opened(self, request: Request) -> Head:
+    async def _opened(self, request: Request) -> ResponseHead:
         await self.hang_up()
-        answer = await self._http.send(built(self._http, request, key=self._key), stream=True)
+        answer = await self._http.send(build_request(self._http, request, key=self._key), stream=True)
         self._answer, self._chunks = answer, answer.aiter_bytes()
-        return head_of(answer)
+        return response_head(answer)
 
     async def hang_up(self) -> None:
         """Close the open answer."""
@@ -152,7 +164,7 @@ class _AsyncHand:
             await self._answer.aclose()
 
 
-def built(http: httpx.Client | httpx.AsyncClient, request: Request, *, key: str | None) -> httpx.Request:
+def build_request(http: httpx.Client | httpx.AsyncClient, request: Request, *, key: str | None) -> httpx.Request:
     """The request for httpx; only the service is shown the key."""
     known = {"Authorization": f"Bearer {key}"} if key and request.is_for_the_service else {}
     body: Mapping[str, object] = {} if request.body is None else {"json": request.body}
@@ -166,6 +178,6 @@ def built(http: httpx.Client | httpx.AsyncClient, request: Request, *, key: str 
     )
 
 
-def head_of(answer: httpx.Response) -> Head:
+def response_head(answer: httpx.Response) -> ResponseHead:
     """What the call is told of an answer before it reads on."""
-    return Head(answer.status_code, answer.headers, str(answer.url))
+    return ResponseHead(answer.status_code, answer.headers, str(answer.url))

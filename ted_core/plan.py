@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Method = Literal["ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
-Score = Literal["logit", "parameter"]
+MethodName = Literal["ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
+ScoreName = Literal["logit", "parameter"]
 
 
 class PruningPlan(BaseModel):
@@ -18,7 +18,7 @@ class PruningPlan(BaseModel):
         Field(gt=0, lt=1, description="Fraction of the rows that is RETAINED, between 0 and 1.", examples=[0.6]),
     ]
     method: Annotated[
-        Method,
+        MethodName,
         Field(
             description="How rows are chosen: by internal generalization (ted), or by a rival: uniformly at random "
             "(random), at random within every class (stratified), or by the published scores el2n, grand, forgetting, "
@@ -35,7 +35,7 @@ class PruningPlan(BaseModel):
         ),
     ] = "auto"
     score: Annotated[
-        Score,
+        ScoreName,
         Field(
             description="Where the gradient in the score of method ted is measured: logit, for the price of a forward "
             "pass, or parameter, in the K-FAC metric of all the proxy's parameters, for that of a backward pass."

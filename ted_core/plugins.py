@@ -45,7 +45,7 @@ def plugin(group: Group, name: str, kind: type[T]) -> T | None:
     return found
 
 
-def known(group: Group, own: Collection[str]) -> Callable[[str], str]:
+def name_validator(group: Group, own: Collection[str]) -> Callable[[str], str]:
     """A check that passes our own names and those of installed packages; for fields of a request."""
 
     def check(name: str) -> str:
@@ -56,6 +56,6 @@ def known(group: Group, own: Collection[str]) -> Callable[[str], str]:
     return check
 
 
-def listed(group: Group, own: Collection[str]) -> Callable[[dict[str, Any]], None]:
-    """Writes into a JSON schema the names that ``known`` takes."""
+def name_schema(group: Group, own: Collection[str]) -> Callable[[dict[str, Any]], None]:
+    """Writes into a JSON schema the names that ``name_validator`` takes."""
     return lambda schema: schema.update(enum=[*own, *installed(group)])

@@ -6,13 +6,13 @@ import sys
 
 import structlog
 
-from ted_jobs.api_keys.text import LOOKS_LIKE_A_KEY
+from ted_jobs.api_keys.text import KEY_PATTERN
 
-SECRETS = re.compile(rf"{LOOKS_LIKE_A_KEY.pattern}|whsec_[0-9A-Za-z+/_=-]{{16,}}")
-RENDER = structlog.processors.JSONRenderer()
+SECRET_PATTERN = re.compile(rf"{KEY_PATTERN.pattern}|whsec_[0-9A-Za-z+/_=-]{{16,}}")
+JSON_RENDERER = structlog.processors.JSONRenderer()
 
 
-def configure(level: str) -> None:
+def configure_logging(level: str) -> None:
     """Send structlog's and the standard library's records alike to standard error, one JSON object a line."""
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     shared: list[structlog.typing.Processor] = [
@@ -33,7 +33,7 @@ def configure(level: str) -> None:
 def _json_line(logger: object, method: str, record: structlog.typing.EventDict) -> str:
     """The record, whoever wrote it and whatever a client has put where, without what looks like a key or the secret of
     a webhook."""
-    return SECRETS.sub("[hidden]", str(RENDER(logger, method, record)))
+    return SECRET_PATTERN.sub("[hidden]", str(JSON_RENDERER(logger, method, record)))
 
 
 def _json_lines(shared: list[structlog.typing.Processor]) -> structlog.stdlib.ProcessorFormatter:

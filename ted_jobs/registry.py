@@ -9,13 +9,13 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import registrations
 from ted_jobs.errors import NameTaken, NotRegistered, TooManyNames
-from ted_jobs.jobs.models import Json
+from ted_jobs.jobs.models import JsonObject
 
-Kind = Literal["dataset", "proxy"]
-PREFIXES: Mapping[Kind, str] = {"dataset": "ds", "proxy": "px"}
+RegistrationKind = Literal["dataset", "proxy"]
+ID_PREFIXES: Mapping[RegistrationKind, str] = {"dataset": "ds", "proxy": "px"}
 MOST_NAMES = 1000
 """Of one kind, for one tenant."""
 
@@ -25,62 +25,64 @@ class Registration:
     """A name and what it stands for: part of a job's specification, as JSON."""
 
     id: str
-    kind: Kind
+    kind: RegistrationKind
     name: str
-    document: Json
-    facts: Json
+    document: JsonObject
+    facts: JsonObject
     """What was found out when it was registered."""
     created_at: datetime
 
 
-class Registry:
+class RegistrationStore:
     """The API's view of the registrations table."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def add(self, kind: Kind, name: str, *, document: Json, facts: Json, tenant: str) -> Registration:
+    def add(
+        self, kind: RegistrationKind, name: str, *, document: JsonObject, facts: JsonObject, tenant: str
+    ) -> Registration:
         """The new registration. Raises NameTaken, TooManyNames."""
-        values = {"id": f"{PREFIXES[kind]}_{secrets.token_hex(14)}", "kind": kind, "name": name, "tenant": tenant}
+        values = {"id": f"{ID_PREFIXES[kind]}_{secrets.token_hex(14)}", "kind": kind, "name": name, "tenant": tenant}
         statement = insert(registrations).values(document=document, facts=facts, created_at=now(), **values)
         try:
-            with writing(self.engine) as connection:
+            with write_transaction(self.engine) as connection:
                 _check_room(connection, kind, tenant)
                 return _registration(connection.execute(statement.returning(registrations)).one())
         except IntegrityError:
             raise NameTaken(repr(name), field="name") from None
 
-    def one(self, kind: Kind, name: str, *, tenant: str) -> Registration:
+    def one(self, kind: RegistrationKind, name: str, *, tenant: str) -> Registration:
         """What the name stands for. Raises NotRegistered, also for another tenant's."""
-        with reading(self.engine) as connection:
-            query = select(registrations).where(*_of(tenant, kind), registrations.c.name == name)
+        with read_transaction(self.engine) as connection:
+            query = select(registrations).where(*_registered_by(tenant, kind), registrations.c.name == name)
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotRegistered(repr(name[:100]))
         return _registration(row)
 
-    def page(self, kind: Kind, *, tenant: str, after: str = "", limit: int) -> list[Registration]:
+    def page(self, kind: RegistrationKind, *, tenant: str, after: str = "", limit: int) -> list[Registration]:
         """At most ``limit`` registrations, by name, whose names follow ``after``."""
-        query = select(registrations).where(*_of(tenant, kind), registrations.c.name > after)
-        with reading(self.engine) as connection:
+        query = select(registrations).where(*_registered_by(tenant, kind), registrations.c.name > after)
+        with read_transaction(self.engine) as connection:
             rows = connection.execute(query.order_by(registrations.c.name).limit(limit))
             return [_registration(row) for row in rows]
 
-    def remove(self, kind: Kind, name: str, *, tenant: str) -> None:
+    def remove(self, kind: RegistrationKind, name: str, *, tenant: str) -> None:
         """Forget the name; jobs that used it keep what it stood for. Raises NotRegistered."""
-        with writing(self.engine) as connection:
-            gone = delete(registrations).where(*_of(tenant, kind), registrations.c.name == name)
+        with write_transaction(self.engine) as connection:
+            gone = delete(registrations).where(*_registered_by(tenant, kind), registrations.c.name == name)
             if not connection.execute(gone).rowcount:
                 raise NotRegistered(repr(name[:100]))
 
 
-def _check_room(connection: Connection, kind: Kind, tenant: str) -> None:
-    names = connection.scalar(select(func.count()).where(*_of(tenant, kind))) or 0
+def _check_room(connection: Connection, kind: RegistrationKind, tenant: str) -> None:
+    names = connection.scalar(select(func.count()).where(*_registered_by(tenant, kind))) or 0
     if names >= MOST_NAMES:
         raise TooManyNames(f"There are {names}")
 
 
-def _of(tenant: str, kind: Kind) -> tuple[Any, ...]:
+def _registered_by(tenant: str, kind: RegistrationKind) -> tuple[Any, ...]:
     return registrations.c.tenant == tenant, registrations.c.kind == kind
 
 

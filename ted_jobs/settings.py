@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ted_core.datasets.sources.base import Root
-from ted_core.datasets.sources.uri import roots_in
+from ted_core.datasets.sources.base import DatasetRoot
+from ted_core.datasets.sources.uri import parse_roots
 from ted_core.storage.object_store import ObjectUri, is_object_uri
 from ted_jobs.webhooks.targets import Reach
 
@@ -30,12 +30,12 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; an SQLite file in the home folder unless set."""
     broker_url: str = ""
     """Celery broker URL (Redis or Valkey); the embedded broker's socket unless set."""
-    artifact_root: Root | None = None
+    artifact_root: DatasetRoot | None = None
     """Where manifests and checkpoints are published: a folder, or ``s3://bucket/folder`` (``gs://``) for machines that
     share no disk; ``artifacts`` in the home folder unless set."""
     artifact_link_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
     """How long a link to S3 is good for, to which downloads are then redirected; 0: they pass through the API."""
-    dataset_roots: Annotated[tuple[Root, ...], NoDecode] = ()
+    dataset_roots: Annotated[tuple[DatasetRoot, ...], NoDecode] = ()
     """Folders, and buckets or folders in them (``s3://bucket/folder``), that datasets may lie in, separated as in PATH.
     None: every dataset is refused."""
 
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     @field_validator("dataset_roots", mode="before")
     @classmethod
     def _roots(cls, value: object) -> object:
-        return roots_in(value) if isinstance(value, str) else value
+        return parse_roots(value) if isinstance(value, str) else value
 
     @field_validator("model_roots", mode="before")
     @classmethod
@@ -127,7 +127,7 @@ class Settings(BaseSettings):
         return self.broker_url or f"redis+socket://{self.home / 'broker.sock'}"
 
     @cached_property
-    def artifacts(self) -> Root:
+    def artifacts(self) -> DatasetRoot:
         """The folder or bucket of published files in force."""
         return self.artifact_root or self.home / "artifacts"
 

@@ -11,13 +11,13 @@ from celery.signals import worker_shutting_down
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from ted_jobs.db.engine import connect
+from ted_jobs.db.engine import make_engine
 from ted_jobs.files import garbage
-from ted_jobs.files.listing import Folder
-from ted_jobs.logs import configure
-from ted_jobs.queue.celery import QUEUE, celery_app
+from ted_jobs.files.listing import LocalJobFolders
+from ted_jobs.logs import configure_logging
+from ted_jobs.queue.celery import QUEUE_NAME, celery_app
 from ted_jobs.settings import Settings
-from worker.tasks import register
+from worker.tasks import register_prune_task
 
 log = structlog.get_logger()
 settings = Settings()
@@ -28,7 +28,7 @@ _stopping = multiprocessing.get_context("fork").Event()
 @cache
 def engine() -> Engine:
     """This process's own connection pool."""
-    return connect(settings.database)
+    return make_engine(settings.database)
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
@@ -37,19 +37,19 @@ def _stop(**_: Any) -> None:
 
 
 app: Celery = celery_app(settings)
-register(app, settings=settings, engine=engine, shutting_down=_stopping.is_set)
+register_prune_task(app, settings=settings, engine=engine, shutting_down=_stopping.is_set)
 
 
-def clear_work(settings: Settings) -> None:
+def clear_work_folder(settings: Settings) -> None:
     """Remove what crashed attempts left in this machine's work folder; those of other workers that run are spared.
 
     It waits for the next start where the database does not answer.
     """
-    engine = connect(settings.database)  # not the pool of the process that is forked later
+    engine = make_engine(settings.database)  # not the pool of the process that is forked later
     try:
-        work = Folder(settings.work)
-        for names in garbage.job_folders(work):
-            garbage.clear(engine, work, names, wanted=garbage.in_work, kept_seconds=0)
+        work = LocalJobFolders(settings.work)
+        for names in garbage.job_folder_batches(work):
+            garbage.remove_orphans(engine, work, names, wanted=garbage.keep_in_work_folder, kept_seconds=0)
     except DBAPIError as error:
         log.warning("work folder not cleared", error=str(error))
     finally:
@@ -58,7 +58,7 @@ def clear_work(settings: Settings) -> None:
 
 def main() -> None:
     """Serve hints until SIGTERM; a running job is then handed back to the queue."""
-    configure(settings.log_level)
-    clear_work(settings)
-    arguments = ["--queues", QUEUE, "--loglevel", settings.log_level, "--without-gossip", "--without-mingle"]
+    configure_logging(settings.log_level)
+    clear_work_folder(settings)
+    arguments = ["--queues", QUEUE_NAME, "--loglevel", settings.log_level, "--without-gossip", "--without-mingle"]
     app.worker_main(["worker", "--hostname", f"ted-{os.getpid()}@%h", *arguments])

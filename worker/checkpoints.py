@@ -11,26 +11,30 @@ from ted_core.errors import CheckpointUnusable, StorageFull
 from ted_core.results.report import ReportRound
 from ted_core.results.report_builder import RoundLog
 from ted_core.storage import checkpoint
-from ted_core.storage.checkpoint import Checkpoint, State
+from ted_core.storage.checkpoint import Checkpoint, StateDict
 from ted_core.storage.content_cache import key_of
 from worker.messages import Assignment, Checkpointed, Resumed
-from worker.provenance_builder import versions
+from worker.provenance_builder import package_versions
 
 log = structlog.get_logger()
 
 
-def run_of(assignment: Assignment, *, fingerprint: str, model: str | None, device: str) -> str:
+def run_key(assignment: Assignment, *, fingerprint: str, model: str | None, device: str) -> str:
     """What tells runs apart that must not go on with one another: the job, the dataset's content and that of the
     pretrained model, of which both are digests, and what runs it.
 
     A CPU adds up in another order where more threads, or fewer, share the work.
     """
     kind = torch.device(device).type
-    made_by = {"versions": versions(assignment.spec), "device": kind, "threads": kind == "cpu" and assignment.threads}
+    made_by = {
+        "versions": package_versions(assignment.spec),
+        "device": kind,
+        "threads": kind == "cpu" and assignment.threads,
+    }
     return key_of(spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, model=model, made_by=made_by)
 
 
-def found(paths: Sequence[Path], *, run: str) -> Checkpoint | None:
+def first_usable_checkpoint(paths: Sequence[Path], *, run: str) -> Checkpoint | None:
     """The first that can be read and belongs to this run."""
     for path in paths:
         try:
@@ -44,7 +48,7 @@ def found(paths: Sequence[Path], *, run: str) -> Checkpoint | None:
     return None
 
 
-class Checkpoints:
+class RunCheckpointer:
     """Keeps a run's state, with what the report has to say of its rounds so far."""
 
     def __init__(
@@ -58,13 +62,13 @@ class Checkpoints:
         self.assignment, self.run, self.report, self.clock = assignment, run, report, clock
         self.began = self.written_at = clock()
         self.written, self.log, self.seconds_before = 0, RoundLog(), 0.0
-        earlier = found(assignment.checkpoints, run=run)
-        self.found: State | None = earlier.state if earlier else None
+        earlier = first_usable_checkpoint(assignment.checkpoints, run=run)
+        self.found: StateDict | None = earlier.state if earlier else None
         if earlier:
             self._take_up(earlier)
 
     def _take_up(self, earlier: Checkpoint) -> None:
-        own = checkpoint.part(earlier.state, "loop")
+        own = checkpoint.sub_state_dict(earlier.state, "loop")
         rounds = [ReportRound.model_validate(facts) for facts in earlier.facts["rounds"]]
         self.log, self.seconds_before = RoundLog(rounds, retained=own["retained"].numpy()), earlier.facts["seconds"]
         self.report(Resumed(round=int(own["learned"])))
@@ -74,7 +78,7 @@ class Checkpoints:
         """What all attempts have spent on pruning up to now, but for what came after a checkpoint and was lost."""
         return self.seconds_before + self.clock() - self.began
 
-    def offer(self, state: Callable[[], State]) -> None:
+    def offer(self, state: Callable[[], StateDict]) -> None:
         """Write the state down, unless the last was written a moment ago. Where there is no room, the run goes on."""
         if self.clock() - self.written_at < self.assignment.checkpoint_seconds:
             return

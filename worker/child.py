@@ -13,35 +13,35 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from worker.messages import Assignment, Said, message_from_json
+from worker.messages import Assignment, RunnerMessage, message_from_json
 
-COMMAND = (sys.executable, "-m", "worker.runner")
+RUNNER_COMMAND = (sys.executable, "-m", "worker.runner")
 LONGEST_LINE = 1 << 20
-MESSAGES_AHEAD = 256
+MOST_UNREAD_MESSAGES = 256
 """Unread messages that are kept; past them the pipe fills and a chatty runner waits."""
-LOG_TAIL = 2000
-NO_BARS = {"TQDM_DISABLE": "1"}
+LOG_TAIL_BYTES = 2000
+NO_PROGRESS_BARS = {"TQDM_DISABLE": "1"}
 """Libraries draw progress bars on standard error, which is the runner's log."""
-FIRST_TO_DIE = "800"
+RUNNER_OOM_SCORE_ADJ = "800"
 """Raised oom_score_adj: short of memory, the kernel kills the training, not the supervisor that reports it."""
 
 
-class Child:
+class RunnerProcess:
     """A running runner. Its standard input is its lifeline: when this end closes, for whatever reason, it exits."""
 
     def __init__(self, assignment: Assignment, log: Path) -> None:
         self.log = log
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                COMMAND,
+                RUNNER_COMMAND,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 start_new_session=True,
-                env=os.environ | NO_BARS,
+                env=os.environ | NO_PROGRESS_BARS,
             )
-        self._oom_kills = oom_kills()
-        self._messages: Queue[Said | None] = Queue(MESSAGES_AHEAD)
+        self._oom_kills = oom_kill_count()
+        self._messages: Queue[RunnerMessage | None] = Queue(MOST_UNREAD_MESSAGES)
         self._silent = False
         _expose_to_oom_killer(self.process.pid)
         with suppress(BrokenPipeError):  # it died at once; its exit status will tell
@@ -66,9 +66,9 @@ class Child:
                 self._messages.put(message_from_json(line))
         self._messages.put(None)
 
-    def hear(self, *, seconds: float | None) -> list[Said]:
+    def hear(self, *, seconds: float | None) -> list[RunnerMessage]:
         """What was said within this time (or before it falls silent); empty where nothing was."""
-        heard: list[Said] = []
+        heard: list[RunnerMessage] = []
         with suppress(Empty):
             message = self._messages.get(timeout=seconds)
             while message is not None:
@@ -85,7 +85,7 @@ class Child:
     @property
     def memory_ran_out(self) -> bool:
         """Whether the kernel has killed a process for memory since this one was started."""
-        return oom_kills() > self._oom_kills
+        return oom_kill_count() > self._oom_kills
 
     def stop(self, *, grace_seconds: float) -> None:
         """End the runner and all it started: politely, then not."""
@@ -108,21 +108,21 @@ class Child:
     def last_words(self) -> str:
         """The end of what the runner wrote to its log."""
         with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - LOG_TAIL))
+            file.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
             return file.read().decode(errors="replace").strip()
 
 
 @contextmanager
-def running(assignment: Assignment, *, log: Path, grace_seconds: float) -> Iterator[Child]:
+def runner_process(assignment: Assignment, *, log: Path, grace_seconds: float) -> Iterator[RunnerProcess]:
     """A runner that is gone when the block is left."""
-    child = Child(assignment, log)
+    child = RunnerProcess(assignment, log)
     try:
         yield child
     finally:
         child.stop(grace_seconds=grace_seconds)
 
 
-def oom_kills(path: Path = Path("/proc/vmstat")) -> int:
+def oom_kill_count(path: Path = Path("/proc/vmstat")) -> int:
     """How many processes the kernel has killed for memory since it started; 0 where it does not say."""
     with suppress(OSError):
         counts = dict(line.split() for line in path.read_text().splitlines())
@@ -132,4 +132,4 @@ def oom_kills(path: Path = Path("/proc/vmstat")) -> int:
 
 def _expose_to_oom_killer(pid: int) -> None:
     with suppress(OSError):  # not on macOS, and not for a process that has ended already
-        Path(f"/proc/{pid}/oom_score_adj").write_text(FIRST_TO_DIE)
+        Path(f"/proc/{pid}/oom_score_adj").write_text(RUNNER_OOM_SCORE_ADJ)

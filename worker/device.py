@@ -11,7 +11,7 @@ class DeviceMissing(TedError):
     retryable = True
 
 
-def resolve(name: str) -> str:
+def resolve_device(name: str) -> str:
     """The device to train on; ``auto`` is the best that is there. Raises DeviceMissing."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
@@ -21,7 +21,7 @@ def resolve(name: str) -> str:
     return name
 
 
-def describe(device: str) -> str:
+def describe_device(device: str) -> str:
     """The device as a reader of the manifest would want it named."""
     return (
         torch.cuda.get_device_name(device)

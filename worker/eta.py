@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-TOLD_EVERY_SECONDS = 0.25
+REPORT_INTERVAL_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
-class Speed:
+class EtaEstimate:
     """Both None at the first step, which has nothing to be measured against."""
 
     samples_per_second: float | None = None
@@ -16,32 +16,32 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class _Mark:
+class _Measurement:
     moment: float
     samples: int
     fraction: float
 
 
-class Pace:
+class EtaEstimator:
     """Measures from the first step on: what a first step takes to set up says nothing about the rest."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self._first: _Mark | None = None
+        self._first: _Measurement | None = None
         self._told = float("-inf")
 
-    def speed(self, samples: int, fraction: float) -> Speed | None:
+    def speed(self, samples: int, fraction: float) -> EtaEstimate | None:
         """The speed after so many samples and this fraction of the work; None where it was told a moment ago."""
-        here = _Mark(self.clock(), samples, fraction)
-        if here.moment - self._told < TOLD_EVERY_SECONDS:
+        here = _Measurement(self.clock(), samples, fraction)
+        if here.moment - self._told < REPORT_INTERVAL_SECONDS:
             return None
         self._told = here.moment
         self._first = self._first or here
-        return _between(self._first, here)
+        return _estimate_between(self._first, here)
 
 
-def _between(first: _Mark, here: _Mark) -> Speed:
+def _estimate_between(first: _Measurement, here: _Measurement) -> EtaEstimate:
     seconds, done = here.moment - first.moment, here.fraction - first.fraction
     if seconds <= 0 or done <= 0:
-        return Speed()
-    return Speed((here.samples - first.samples) / seconds, seconds * (1 - here.fraction) / done)
+        return EtaEstimate()
+    return EtaEstimate((here.samples - first.samples) / seconds, seconds * (1 - here.fraction) / done)

@@ -10,14 +10,14 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
 
-from ted_jobs.db.engine import is_away
+from ted_jobs.db.engine import is_database_unavailable
 from ted_jobs.errors import LeaseLost
-from ted_jobs.jobs.leases import Claim, Leases, Order
+from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 
 log = structlog.get_logger()
 
-Given = ParamSpec("Given")
-Made = TypeVar("Made")
+StepParams = ParamSpec("StepParams")
+StepResult = TypeVar("StepResult")
 
 
 class Lease:
@@ -27,13 +27,15 @@ class Lease:
         self.claim, self.leases, self.heartbeat_seconds = claim, leases, heartbeat_seconds
         self._until = time.monotonic() + leases.lease_seconds
 
-    def do(self, step: Callable[Given, Made], *args: Given.args, **named: Given.kwargs) -> Made:
+    def do(
+        self, step: Callable[StepParams, StepResult], *args: StepParams.args, **named: StepParams.kwargs
+    ) -> StepResult:
         """What the step returns, once the database has answered. Raises LeaseLost where that takes too long.
 
         A step whose answer is lost is done again: it has to find out by itself that it was done.
         """
         patience = Retrying(
-            retry=retry_if_exception(is_away),
+            retry=retry_if_exception(is_database_unavailable),
             wait=wait_fixed(self.heartbeat_seconds),
             stop=lambda _: time.monotonic() > self._until,
             before_sleep=self._tell,
@@ -41,7 +43,7 @@ class Lease:
         )
         return patience(step, *args, **named)
 
-    def renew(self, **news: Any) -> Order:
+    def renew(self, **news: Any) -> HeartbeatResponse:
         """What ``Leases.heartbeat`` answers to the news. Raises LeaseLost."""
         return self.do(self._renew, **news)
 
@@ -62,7 +64,7 @@ class Lease:
             with suppress(LeaseLost, DBAPIError):
                 self._renew()
 
-    def _renew(self, **news: Any) -> Order:
+    def _renew(self, **news: Any) -> HeartbeatResponse:
         asked = time.monotonic()
         order = self.leases.heartbeat(self.claim, **news)
         self._until = asked + self.leases.lease_seconds

@@ -5,23 +5,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from ted_core.datasets.sources.base import Root
+from ted_core.datasets.sources.base import DatasetRoot
 from ted_core.errors import TedError
 from ted_core.selection.rounds import Round
 from ted_jobs.jobs.spec import JobSpec
 
 
-class _Message(BaseModel):
+class _WireMessage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Assignment(_Message):
+class Assignment(_WireMessage):
     """The one line a runner reads: what to do and where to leave it."""
 
     job_id: str
     spec: JobSpec
     dataset_guard: str
-    dataset_roots: tuple[Root, ...]
+    dataset_roots: tuple[DatasetRoot, ...]
     model_roots: tuple[Path, ...] = ()
     cache: Path | None = None
     """Where tokens, features and large decoded inputs are kept for later jobs."""
@@ -41,7 +41,7 @@ class Assignment(_Message):
     max_undecodable: float
 
 
-class Progress(_Message):
+class ProgressMessage(_WireMessage):
     """How far the attempt has come; only the newest counts."""
 
     kind: Literal["progress"] = "progress"
@@ -53,7 +53,7 @@ class Progress(_Message):
     eta_seconds: float | None = None
 
 
-class RoundDone(_Message):
+class RoundDone(_WireMessage):
     """One finished round; becomes an event of the job."""
 
     kind: Literal["round"] = "round"
@@ -75,7 +75,7 @@ class RoundDone(_Message):
         )
 
 
-class Resumed(_Message):
+class Resumed(_WireMessage):
     """The attempt goes on where another one stood; becomes an event of the job."""
 
     kind: Literal["resumed"] = "resumed"
@@ -83,14 +83,14 @@ class Resumed(_Message):
     """The round that was the last to be trained."""
 
 
-class Checkpointed(_Message):
+class Checkpointed(_WireMessage):
     """Where the attempt stands is written down; only the newest counts."""
 
     kind: Literal["checkpoint"] = "checkpoint"
     path: Path
 
 
-class Staged(_Message):
+class Staged(_WireMessage):
     """The files are written; the attempt has succeeded unless the lease is lost."""
 
     kind: Literal["staged"] = "staged"
@@ -100,7 +100,7 @@ class Staged(_Message):
     result: dict[str, Any]
 
 
-class Failed(_Message):
+class Failed(_WireMessage):
     """The attempt has ended without a manifest, for a reason the runner knows."""
 
     kind: Literal["failed"] = "failed"
@@ -114,6 +114,6 @@ class Failed(_Message):
         return cls(code=error.code(), message=str(error), retryable=error.retryable, field=error.field)
 
 
-Said = Progress | RoundDone | Resumed | Checkpointed | Staged | Failed
-Message = Annotated[Said, Field(discriminator="kind")]
-message_from_json = TypeAdapter[Said](Message).validate_json
+RunnerMessage = ProgressMessage | RoundDone | Resumed | Checkpointed | Staged | Failed
+TaggedRunnerMessage = Annotated[RunnerMessage, Field(discriminator="kind")]
+message_from_json = TypeAdapter[RunnerMessage](TaggedRunnerMessage).validate_json

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class Stopwatch:
+class PhaseTimer:
     """Seconds by phase, of the phases that have ended."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

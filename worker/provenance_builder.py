@@ -9,10 +9,10 @@ from importlib.metadata import version
 from typing import Any
 
 from ted_core.datasets import DatasetIdentity, Samples
-from ted_core.proxies.build import parameters, weights_digest
+from ted_core.proxies.build import parameter_count, weights_digest
 from ted_core.results.provenance import (
     CandidateFacts,
-    Cost,
+    CostFacts,
     DatasetFacts,
     ManifestMetadata,
     Provenance,
@@ -20,34 +20,34 @@ from ted_core.results.provenance import (
     QChoice,
     ShardFacts,
 )
-from ted_core.selection.base_model import Untrained
+from ted_core.selection.base_model import BaseModel
 from ted_core.selection.rounds import Round
 from ted_jobs.jobs.spec import JobSpec
-from worker.device import describe, determinism
+from worker.device import describe_device, determinism
 from worker.messages import Assignment
 
-VERSIONED = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
-PRETRAINED = ("transformers", "tokenizers", "peft", "gguf")
+VERSIONED_PACKAGES = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
+PRETRAINED_PACKAGES = ("transformers", "tokenizers", "peft", "gguf")
 """What has a say in the rows where the proxy starts from a pretrained model."""
 
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes."""
 
 
-def versions(spec: JobSpec) -> dict[str, str]:
+def package_versions(spec: JobSpec) -> dict[str, str]:
     """Of everything that has a say in the rows."""
-    used = VERSIONED + (PRETRAINED if spec.proxy.resolved().model else ())
+    used = VERSIONED_PACKAGES + (PRETRAINED_PACKAGES if spec.proxy.resolved().model else ())
     return {"python": platform.python_version()} | {name: version(name) for name in used}
 
 
 @dataclass(frozen=True)
-class Origin:
+class ProvenanceBuilder:
     """The facts of one finished attempt."""
 
     assignment: Assignment
     samples: Samples
     identity: DatasetIdentity
-    untrained: Untrained | None
+    untrained: BaseModel | None
     """The first twin as it started; None where nothing was trained."""
     final: Round
     device: str
@@ -64,8 +64,8 @@ class Origin:
             seed=spec.plan.seed,
             determinism=determinism(self.device),
             cost=self._cost(),
-            device=describe(self.device),
-            versions=versions(self.assignment.spec),
+            device=describe_device(self.device),
+            versions=package_versions(self.assignment.spec),
             job_id=self.assignment.job_id,
             created_at=datetime.now(UTC),
         )
@@ -106,11 +106,11 @@ class Origin:
         settings = proxy.model_dump(exclude={"name"})
         if self.untrained is None:
             return ProxyFacts(name=proxy.name, settings=settings)
-        count, digest = parameters(self.untrained.model), weights_digest(self.untrained.model)
+        count, digest = parameter_count(self.untrained.model), weights_digest(self.untrained.model)
         return ProxyFacts(name=proxy.name, settings=settings, parameters=count, initial_weights_sha256=digest)
 
-    def _cost(self) -> Cost:
-        return Cost(
+    def _cost(self) -> CostFacts:
+        return CostFacts(
             rows_trained=self.final.samples_trained,
             rows_measured=self.final.samples_measured + (self.untrained.rows_measured if self.untrained else 0),
             rows_trained_choosing=self.final.choice.samples_trained if self.final.choice else 0,

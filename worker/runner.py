@@ -15,116 +15,118 @@ import torch
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load
 from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
 from ted_core.proxies import Training
-from ted_core.proxies.model_files import located, model_digest, unpacked
+from ted_core.proxies.model_files import locate_model, model_digest, unpack_model
 from ted_core.results import report_builder
 from ted_core.results.decisions import Decisions
-from ted_core.results.explain import decisions
-from ted_core.results.manifest_writer import write
+from ted_core.results.explain import decide
+from ted_core.results.manifest_writer import write_manifest
 from ted_core.results.report import PhaseSeconds
 from ted_core.results.report_builder import RoundLog
-from ted_core.selection.base_model import untrained
+from ted_core.selection.base_model import base_model
 from ted_core.selection.prune import prune
-from ted_core.selection.rounds import Round, Step
+from ted_core.selection.rounds import ProgressUpdate, Round
 from ted_core.storage.content_cache import trim
 from ted_core.storage.rlimit import limit_memory
-from ted_core.training.features import prepared
-from worker.checkpoints import Checkpoints, run_of
-from worker.device import resolve
-from worker.eta import Pace
-from worker.messages import Assignment, Failed, Progress, RoundDone, Said, Staged
-from worker.phase_timer import Stopwatch
-from worker.provenance_builder import Origin
+from ted_core.training.features import prepare_samples
+from worker.checkpoints import RunCheckpointer, run_key
+from worker.device import resolve_device
+from worker.eta import EtaEstimator
+from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, RunnerMessage, Staged
+from worker.phase_timer import PhaseTimer
+from worker.provenance_builder import ProvenanceBuilder
 
-Report = Callable[[Said], None]
-SIGNS_OF_TOO_LITTLE = ("DefaultCPUAllocator", "can't start new thread", "could not create a primitive")
+SendMessage = Callable[[RunnerMessage], None]
+OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "can't start new thread", "could not create a primitive")
 """What runtime errors say where it is memory that ran out, of torch, of Python and of oneDNN."""
-FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
     """Run the one assignment; whatever goes wrong in a way we know is reported, not raised."""
-    report = _reporter()
+    report = _message_sender()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
-    Thread(target=_die_with_supervisor, daemon=True).start()
+    Thread(target=_exit_with_supervisor, daemon=True).start()
     if assignment.memory_ceiling:
         limit_memory(assignment.memory_ceiling)
     try:
-        run(assignment, report)
+        run_assignment(assignment, report)
     except TedError as error:
         report(Failed.because(error))
     except (MemoryError, torch.OutOfMemoryError) as error:
         report(Failed.because(OutOfMemory(str(error))))
     except RuntimeError as error:
-        if not any(sign in str(error) for sign in SIGNS_OF_TOO_LITTLE):
+        if not any(sign in str(error) for sign in OUT_OF_MEMORY_MESSAGES):
             raise
         report(Failed.because(OutOfMemory(str(error).splitlines()[0])))
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in DISK_FULL_ERRNOS:
             raise
         report(Failed.because(StorageFull(str(error))))
 
 
-def _reporter() -> Report:
+def _message_sender() -> SendMessage:
     """A function that writes a message to what was standard output; stray prints go to standard error from now on."""
     messages = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     return lambda message: print(message.model_dump_json(), file=messages, flush=True)
 
 
-def _die_with_supervisor() -> None:
+def _exit_with_supervisor() -> None:
     sys.stdin.read()
     os._exit(os.EX_TEMPFAIL)
 
 
-def run(assignment: Assignment, report: Report) -> None:
+def run_assignment(assignment: Assignment, report: SendMessage) -> None:
     """Load, prune, write: ends with a Staged message or raises a TedError."""
     torch.set_num_threads(assignment.threads)
-    device, plan = resolve(assignment.device), assignment.spec.plan
-    stopwatch = Stopwatch()
-    report(Progress(phase="loading"))
+    device, plan = resolve_device(assignment.device), assignment.spec.plan
+    stopwatch = PhaseTimer()
+    report(ProgressMessage(phase="loading"))
     if assignment.cache:
         trim(assignment.cache, at_most=assignment.cache_bytes)
     with stopwatch.timing("loading"):
-        proxy = _training(assignment)
+        proxy = _resolve_training(assignment)
         model = model_digest(proxy)
-        samples, identity = _loaded(assignment)
-        samples = prepared(samples, proxy, device=device)
-    this_run = run_of(assignment, fingerprint=identity.fingerprint, model=model, device=device)
-    checkpoints = Checkpoints(assignment, run=this_run, report=report)
+        samples, identity = _load_samples(assignment)
+        samples = prepare_samples(samples, proxy, device=device)
+    this_run = run_key(assignment, fingerprint=identity.fingerprint, model=model, device=device)
+    checkpoints = RunCheckpointer(assignment, run=this_run, report=report)
     with stopwatch.timing("pruning", already=checkpoints.seconds_before):
-        rounds = prune(samples, plan, proxy=proxy, device=device, watch=Narrator(report), keeper=checkpoints)
-        report(Progress(phase="pruning"))
-        start = untrained(samples, plan, proxy, device=device)
-        final = _last(rounds, checkpoints.log, report)
-    report(Progress(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
+        rounds = prune(samples, plan, proxy=proxy, device=device, watch=ProgressReporter(report), keeper=checkpoints)
+        report(ProgressMessage(phase="pruning"))
+        start = base_model(samples, plan, proxy, device=device)
+        final = _final_round(rounds, checkpoints.log, report)
+    report(ProgressMessage(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
     _check_unchanged(assignment)
-    origin = Origin(assignment, samples, identity, start, final=final, device=device, seconds=stopwatch.total)
-    decided = decisions(final, samples, plan, base=start.performance if start else None)
-    report(_written(origin, decided, checkpoints.log, stopwatch))
+    origin = ProvenanceBuilder(
+        assignment, samples, identity, start, final=final, device=device, seconds=stopwatch.total
+    )
+    decided = decide(final, samples, plan, base=start.performance if start else None)
+    report(_write_results(origin, decided, checkpoints.log, stopwatch))
 
 
-def _written(origin: Origin, decided: Decisions, log: RoundLog, stopwatch: Stopwatch) -> Staged:
+def _write_results(origin: ProvenanceBuilder, decided: Decisions, log: RoundLog, stopwatch: PhaseTimer) -> Staged:
     """The manifest, the decisions and the report on them, in the assignment's folder."""
     folder = origin.assignment.folder
     with stopwatch.timing("writing"):
-        written = write(folder, decided, provenance=origin.provenance())
+        written = write_manifest(folder, decided, provenance=origin.provenance())
     seconds = PhaseSeconds(**stopwatch.seconds)
-    found = report_builder.compiled(decided, log, metadata=written.metadata, seconds=seconds)
+    found = report_builder.build_report(decided, log, metadata=written.metadata, seconds=seconds)
     return Staged(
         manifest=written.manifest,
         decisions=written.decisions,
-        report=report_builder.write(folder, found),
+        report=report_builder.write_report(folder, found),
         result=origin.result(written.metadata) | {"seconds": stopwatch.seconds},
     )
 
 
-def _training(assignment: Assignment) -> Training:
+def _resolve_training(assignment: Assignment) -> Training:
     """The proxy, its pretrained model found, its batches cut so that they fit."""
-    found = unpacked(located(assignment.spec.proxy, roots=assignment.model_roots), cache=assignment.cache)
+    found = unpack_model(locate_model(assignment.spec.proxy, roots=assignment.model_roots), cache=assignment.cache)
     return found.resolved().model_copy(update={"parts": assignment.batch_parts})
 
 
-def _loaded(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
+def _load_samples(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
     """The samples and what they were read from; not a byte of it has changed since the job was submitted."""
     dataset, roots = assignment.spec.dataset, assignment.dataset_roots
     _check_unchanged(assignment)
@@ -146,7 +148,7 @@ def _check_unchanged(assignment: Assignment) -> None:
         raise DatasetChanged(assignment.spec.dataset.uri, field="dataset.uri")
 
 
-def _last(rounds: Iterator[Round], log: RoundLog, report: Report) -> Round:
+def _final_round(rounds: Iterator[Round], log: RoundLog, report: SendMessage) -> Round:
     """The final round; each one is reported and noted as it ends."""
     done = None
     for done in rounds:
@@ -156,17 +158,17 @@ def _last(rounds: Iterator[Round], log: RoundLog, report: Report) -> Round:
     return done
 
 
-class Narrator:
+class ProgressReporter:
     """Tells the steps of pruning as progress, a few times a second at most."""
 
-    def __init__(self, report: Report) -> None:
-        self.report, self.pace = report, Pace()
+    def __init__(self, report: SendMessage) -> None:
+        self.report, self.pace = report, EtaEstimator()
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: ProgressUpdate) -> None:
         speed = self.pace.speed(step.samples_trained, step.fraction)
         if speed:
             self.report(
-                Progress(
+                ProgressMessage(
                     phase="pruning",
                     round=step.round,
                     rounds=step.rounds,

@@ -15,19 +15,19 @@ from sqlalchemy.exc import DBAPIError
 
 from ted_core.errors import OutOfMemory, StorageFull, StoreRefused, StoreUnavailable, TedError
 from ted_jobs.errors import LeaseLost, RunnerCrashed, RunnerKilled
-from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.files.local import ArtifactStore
-from ted_jobs.jobs.leases import Claim, Leases, Order
+from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 from ted_jobs.jobs.models import Artifact, Job, JobError
 from ted_jobs.settings import Settings
-from worker.child import Child, running
+from worker.child import RunnerProcess, runner_process
 from worker.lease import Lease
-from worker.messages import Assignment, Checkpointed, Failed, Progress, Resumed, RoundDone, Said, Staged
+from worker.messages import Assignment, Checkpointed, Failed, ProgressMessage, Resumed, RoundDone, RunnerMessage, Staged
 
 log = structlog.get_logger()
 
 
-class Ending(Enum):
+class StopReason(Enum):
     """Why a runner is no longer watched."""
 
     BY_ITSELF = "it has ended"
@@ -36,11 +36,11 @@ class Ending(Enum):
     SHUT_DOWN = "this worker is shutting down"
 
 
-EVENTS: Mapping[type[Said], str] = {RoundDone: "job.round", Resumed: "job.resumed"}
+EVENT_TYPES: Mapping[type[RunnerMessage], str] = {RoundDone: "job.round", Resumed: "job.resumed"}
 """Messages that become events, and of which type."""
 STORE_ERRORS = (StorageFull, StoreRefused, StoreUnavailable)
-FULL = (errno.ENOSPC, errno.EDQUOT)
-STOPS = {Order.CANCEL: Ending.CANCELLED, Order.EXPIRE: Ending.EXPIRED}
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+STOP_REASONS = {HeartbeatResponse.CANCEL: StopReason.CANCELLED, HeartbeatResponse.EXPIRE: StopReason.EXPIRED}
 
 
 class Supervisor:
@@ -56,7 +56,7 @@ class Supervisor:
         shutting_down: Callable[[], bool] = lambda: False,
     ) -> None:
         self.claim, self.leases, self.store, self.settings = claim, leases, store, settings
-        self.shutting_down, self.checkpoints = shutting_down, Checkpoints(leases.engine, store)
+        self.shutting_down, self.checkpoints = shutting_down, CheckpointStore(leases.engine, store)
         self.folder = settings.work / claim.job.id / str(claim.token)
         self.lease = Lease(claim, leases, heartbeat_seconds=settings.heartbeat_seconds)
         self._outcome: Staged | Failed | None = None
@@ -79,9 +79,9 @@ class Supervisor:
         try:
             return self._run_child()
         except STORE_ERRORS as error:
-            return self._fail(_error(Failed.because(error)))
+            return self._fail(_job_error(Failed.because(error)))
         except OSError as error:  # before there was a runner to meet it
-            return self._fail(_error(Failed.because(_unprepared(error))))
+            return self._fail(_job_error(Failed.because(_start_error(error))))
         except LeaseLost:
             # perhaps a client was faster than the move that was refused
             return self.lease.do(self.leases.cancelled, self.claim)
@@ -92,9 +92,11 @@ class Supervisor:
     def _run_child(self) -> Job:
         self.folder.mkdir(parents=True)
         log_file = self.folder / "runner.log"
-        with running(self._assignment(), log=log_file, grace_seconds=self.settings.cancel_grace_seconds) as child:
+        with runner_process(
+            self._assignment(), log=log_file, grace_seconds=self.settings.cancel_grace_seconds
+        ) as child:
             ending = self._watch(child)
-            if ending is Ending.BY_ITSELF:
+            if ending is StopReason.BY_ITSELF:
                 self._see_out(child)
         return CONCLUSIONS[ending](self, child)
 
@@ -124,34 +126,34 @@ class Supervisor:
 
     # --- while it runs ----------------------------------------------------------------------------------------------
 
-    def _watch(self, child: Child) -> Ending:
+    def _watch(self, child: RunnerProcess) -> StopReason:
         """Why the watch is over. Raises LeaseLost."""
-        heard: list[Said] = []
+        heard: list[RunnerMessage] = []
         heartbeat_due = time.monotonic()
         while not child.silent:
             heard += child.hear(seconds=max(0, heartbeat_due - time.monotonic()))
             if child.silent or time.monotonic() >= heartbeat_due:
                 order = self._heartbeat(heard)
                 heard, heartbeat_due = [], time.monotonic() + self.settings.heartbeat_seconds
-                if order in STOPS:
-                    return STOPS[order]
+                if order in STOP_REASONS:
+                    return STOP_REASONS[order]
             if self.shutting_down() and not child.silent:
-                return Ending.SHUT_DOWN
-        return Ending.BY_ITSELF
+                return StopReason.SHUT_DOWN
+        return StopReason.BY_ITSELF
 
-    def _see_out(self, child: Child) -> None:
+    def _see_out(self, child: RunnerProcess) -> None:
         """Keep the lease until a runner that has fallen silent is gone: a busy machine takes seconds over it."""
         while child.process.poll() is None:
             self._heartbeat(())
             with suppress(subprocess.TimeoutExpired):
                 child.process.wait(self.settings.heartbeat_seconds)
 
-    def _heartbeat(self, heard: Sequence[Said]) -> Order:
+    def _heartbeat(self, heard: Sequence[RunnerMessage]) -> HeartbeatResponse:
         """Pass on what was heard. A database that is away is waited for as long as the lease lasts."""
         self._outcome = next((message for message in heard if isinstance(message, Staged | Failed)), self._outcome)
         facts = [(type(message), message.model_dump(exclude={"kind"})) for message in heard]
-        progress = next((data for kind, data in reversed(facts) if kind is Progress), None)
-        happened = [(EVENTS[kind], data) for kind, data in facts if kind in EVENTS]
+        progress = next((data for kind, data in reversed(facts) if kind is ProgressMessage), None)
+        happened = [(EVENT_TYPES[kind], data) for kind, data in facts if kind in EVENT_TYPES]
         order = self.lease.renew(progress=progress, happened=happened)
         self._keep([message.path for message in heard if isinstance(message, Checkpointed)])
         return order
@@ -169,11 +171,11 @@ class Supervisor:
 
     # --- when it has ended ------------------------------------------------------------------------------------------
 
-    def conclude(self, child: Child) -> Job:
+    def conclude(self, child: RunnerProcess) -> Job:
         """The job after its runner has ended by itself: published, to be repeated, or failed."""
         if isinstance(self._outcome, Staged):
             return self._publish(self._outcome)
-        error = _error(self._outcome) if self._outcome else _unexplained(child)
+        error = _job_error(self._outcome) if self._outcome else _exit_error(child)
         facts = {"job": self.claim.job.id, "attempt": self.claim.job.attempt, "code": error.code}
         log.warning("attempt failed", **facts, runner_log=child.last_words())
         return self._fail(error)
@@ -196,32 +198,36 @@ class Supervisor:
         return self.store.put(path, job_id=self.claim.job.id, token=self.claim.token, kind=kind)
 
 
-CONCLUSIONS: dict[Ending, Callable[[Supervisor, Child], Job]] = {
-    Ending.BY_ITSELF: Supervisor.conclude,
-    Ending.CANCELLED: lambda supervisor, _: supervisor.lease.do(supervisor.leases.cancelled, supervisor.claim),
-    Ending.EXPIRED: lambda supervisor, _: supervisor.lease.do(supervisor.leases.expired, supervisor.claim),
-    Ending.SHUT_DOWN: lambda supervisor, _: supervisor.lease.do(supervisor.leases.hand_back, supervisor.claim),
+CONCLUSIONS: dict[StopReason, Callable[[Supervisor, RunnerProcess], Job]] = {
+    StopReason.BY_ITSELF: Supervisor.conclude,
+    StopReason.CANCELLED: lambda supervisor, _: supervisor.lease.do(supervisor.leases.cancelled, supervisor.claim),
+    StopReason.EXPIRED: lambda supervisor, _: supervisor.lease.do(supervisor.leases.expired, supervisor.claim),
+    StopReason.SHUT_DOWN: lambda supervisor, _: supervisor.lease.do(supervisor.leases.hand_back, supervisor.claim),
 }
 
 
-def _unprepared(error: OSError) -> TedError:
+def _start_error(error: OSError) -> TedError:
     """What keeps this worker from starting a runner."""
-    return StorageFull(str(error)) if error.errno in FULL else RunnerCrashed(f"It could not be started: {error}")
+    return (
+        StorageFull(str(error))
+        if error.errno in DISK_FULL_ERRNOS
+        else RunnerCrashed(f"It could not be started: {error}")
+    )
 
 
-def _error(failed: Failed) -> JobError:
+def _job_error(failed: Failed) -> JobError:
     return JobError(failed.code, failed.message, retryable=failed.retryable, field=failed.field)
 
 
-def _unexplained(child: Child) -> JobError:
+def _exit_error(child: RunnerProcess) -> JobError:
     """The error of a runner that ended without a word, from how its process ended."""
     status = child.process.returncode
     if status == -signal.SIGKILL and child.memory_ran_out:
-        return _error(Failed.because(OutOfMemory("The kernel killed the runner")))
+        return _job_error(Failed.because(OutOfMemory("The kernel killed the runner")))
     if status < 0:
         killed = RunnerKilled(f"It got {signal.Signals(-status).name}")
-        return _error(Failed.because(killed))
+        return _job_error(Failed.because(killed))
     trace = child.last_words().splitlines()
-    return _error(
+    return _job_error(
         Failed.because(RunnerCrashed(f"It exited with status {status}: {trace[-1] if trace else 'no output'}"))
     )

@@ -16,12 +16,12 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError as DatabaseError
 
-from ted_jobs.db.engine import connect
+from ted_jobs.db.engine import make_engine
 from ted_jobs.jobs import maintenance
-from ted_jobs.logs import configure
+from ted_jobs.logs import configure_logging
 from ted_jobs.settings import Settings
-from worker.maintenance_tasks import Chore, chores
-from worker.webhook_sender import delivering
+from worker.maintenance_tasks import MaintenanceTask, maintenance_tasks
+from worker.webhook_sender import sender_thread
 
 log = structlog.get_logger()
 
@@ -30,9 +30,9 @@ LEADERSHIP_SECONDS = 5.0
 """How long a leader that fell silent is waited for. Two at once do no harm: every chore's writes are conditional."""
 
 
-def sweep(engine: Engine, *, todo: Mapping[str, Chore], holder: str) -> None:
+def sweep(engine: Engine, *, todo: Mapping[str, MaintenanceTask], holder: str) -> None:
     """Do every chore once, if this process leads. A chore that fails is tried again in the next sweep."""
-    if not maintenance.lead(engine, ROLE, holder=holder, seconds=LEADERSHIP_SECONDS):
+    if not maintenance.acquire_leadership(engine, ROLE, holder=holder, seconds=LEADERSHIP_SECONDS):
         return
     for name, chore in todo.items():
         try:
@@ -46,11 +46,11 @@ def sweep(engine: Engine, *, todo: Mapping[str, Chore], holder: str) -> None:
                 log.info("chore done", chore=name, times=done)
 
 
-def run(settings: Settings, *, stop: Event) -> None:
+def run_sweeper(settings: Settings, *, stop: Event) -> None:
     """Sweep until told to stop. A database that is away is waited for."""
-    engine, todo = connect(settings.database), chores(settings)
+    engine, todo = make_engine(settings.database), maintenance_tasks(settings)
     holder = f"{socket.gethostname()}:{os.getpid()}"
-    with delivering(engine, reach=settings.webhook_targets, pause=settings.sweep_seconds):
+    with sender_thread(engine, reach=settings.webhook_targets, pause=settings.sweep_seconds):
         log.info("sweeper ready", holder=holder)
         while not stop.is_set():
             try:
@@ -59,16 +59,16 @@ def run(settings: Settings, *, stop: Event) -> None:
                 log.warning("database does not answer", error=str(error.orig))
             stop.wait(settings.sweep_seconds)
         with suppress(DatabaseError):
-            maintenance.resign(engine, ROLE, holder=holder)
+            maintenance.release_leadership(engine, ROLE, holder=holder)
 
 
 def main() -> None:
     """Sweep until SIGTERM or SIGINT."""
     settings, stop = Settings(), Event()
-    configure(settings.log_level)
+    configure_logging(settings.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(settings, stop=stop)
+    run_sweeper(settings, stop=stop)
 
 
 if __name__ == "__main__":

@@ -13,34 +13,34 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
-from ted_jobs.db.engine import writing
-from ted_jobs.files.object_store import store_of
+from ted_jobs.db.engine import write_transaction
+from ted_jobs.files.object_store import artifact_store
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus
-from ted_jobs.metrics.counters import FENCED, PHASE_SECONDS, PHASES, tally
-from ted_jobs.queue.celery import PRUNE
+from ted_jobs.metrics.counters import FENCED, PHASE_SECONDS, PHASES, increment_counter
+from ted_jobs.queue.celery import PRUNE_TASK
 from ted_jobs.settings import Settings
 from worker.supervisor import Supervisor
 
-LONGEST_PAUSE, POLL_SECONDS = 60.0, 0.1
+LONGEST_FAILURE_PAUSE, POLL_SECONDS = 60.0, 0.1
 
 log = structlog.get_logger()
 
 
-def register(
+def register_prune_task(
     app: Celery, *, settings: Settings, engine: Callable[[], Engine], shutting_down: Callable[[], bool]
 ) -> None:
     """Make the app answer hints. ``engine`` is asked in the process that runs the task: pools do not survive forks."""
 
-    @app.task(name=PRUNE)  # type: ignore[untyped-decorator]
+    @app.task(name=PRUNE_TASK)  # type: ignore[untyped-decorator]
     def prune(job_id: str) -> None:
-        with outliving_sigterm():
-            answer(job_id, engine=engine(), settings=settings, shutting_down=shutting_down)
+        with sigterm_ignored():
+            run_jobs(job_id, engine=engine(), settings=settings, shutting_down=shutting_down)
 
 
 @contextmanager
-def outliving_sigterm() -> Iterator[None]:
+def sigterm_ignored() -> Iterator[None]:
     """Whoever stops a service may signal all its processes at once; this one has a job to hand back first.
 
     Celery's parent process hears the signal too, and ``shutting_down`` tells what it has heard.
@@ -52,13 +52,13 @@ def outliving_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool]) -> None:
+def run_jobs(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool]) -> None:
     """Run the job if it is still queued, and then those that have waited longest, until none is left.
 
     Ten hints for one job do no harm, and one that reaches a worker is enough for all jobs. A worker whose attempts fail
     pauses, longer each time: one without a disk or a GPU must not use up the attempts of all jobs.
     """
-    store, failures = store_of(settings), 0
+    store, failures = artifact_store(settings), 0
     leases = Leases(engine, lease_seconds=settings.lease_seconds, most_running=settings.most_running)
     claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
     if claim is None:
@@ -68,9 +68,9 @@ def answer(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Ca
             log.info("job claimed", attempt=claim.job.attempt, token=claim.token)
             job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
             log.info("job left", status=job.status if job else "lost")
-            count(engine, job)
+            count_attempt(engine, job)
         failures = failures + 1 if job and _may_be_this_workers_fault(job) else 0
-        pause(failures, shutting_down)
+        pause_after_failures(failures, shutting_down)
         claim = None if shutting_down() else leases.claim_next(worker=worker_name())
 
 
@@ -79,22 +79,22 @@ def _may_be_this_workers_fault(job: Job) -> bool:
     return job.status is JobStatus.QUEUED or bool((job.error or {}).get("retryable"))
 
 
-def pause(failures: int, shutting_down: Callable[[], bool]) -> None:
+def pause_after_failures(failures: int, shutting_down: Callable[[], bool]) -> None:
     """Wait after so many failures in a row, a second and twice as long each time, but for a worker that shuts down."""
-    over = time.monotonic() + (min(2 ** (failures - 1), LONGEST_PAUSE) if failures else 0)
+    over = time.monotonic() + (min(2 ** (failures - 1), LONGEST_FAILURE_PAUSE) if failures else 0)
     while time.monotonic() < over and not shutting_down():
         time.sleep(POLL_SECONDS)
 
 
-def count(engine: Engine, job: Job | None) -> None:
+def count_attempt(engine: Engine, job: Job | None) -> None:
     """Remember for the metrics how an attempt went; None is one whose lease was lost. Not worth an error."""
     seconds = (job.result or {}).get("seconds", {}) if job else {}
-    with suppress(DBAPIError), writing(engine) as connection:
+    with suppress(DBAPIError), write_transaction(engine) as connection:
         if job is None:
-            tally(connection, FENCED)
+            increment_counter(connection, FENCED)
         for phase, spent in seconds.items():
-            tally(connection, PHASE_SECONDS, phase, amount=spent)
-            tally(connection, PHASES, phase)
+            increment_counter(connection, PHASE_SECONDS, phase, amount=spent)
+            increment_counter(connection, PHASES, phase)
 
 
 def worker_name() -> str:

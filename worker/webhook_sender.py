@@ -22,29 +22,29 @@ from standardwebhooks import Webhook
 
 from ted_jobs.errors import TargetRefused
 from ted_jobs.webhooks import deliveries
-from ted_jobs.webhooks.deliveries import Message, Outcome
-from ted_jobs.webhooks.targets import Reach, Resolve, Target, addresses, resolved
-from worker.pinned_http import Answer, post
+from ted_jobs.webhooks.deliveries import ClaimedDelivery, Outcome
+from ted_jobs.webhooks.targets import Reach, Resolver, WebhookTarget, allowed_addresses, resolve_host
+from worker.pinned_http import WebhookResponse, post_pinned
 
 log = structlog.get_logger()
 
-AT_ONCE, AT_ONCE_EACH = 16, 3
+MOST_IN_FLIGHT, MOST_IN_FLIGHT_PER_WEBHOOK = 16, 3
 """Messages on their way: all together, and to one webhook, so that a slow receiver leaves room for the others."""
 ATTEMPT_SECONDS = 15.0
 MINUTE, HOUR = 60.0, 3600.0
-SCHEDULE = (5.0, 5 * MINUTE, 30 * MINUTE, *(hours * HOUR for hours in (2, 5, 10, 14, 20, 24)))
+RETRY_SCHEDULE = (5.0, 5 * MINUTE, 30 * MINUTE, *(hours * HOUR for hours in (2, 5, 10, 14, 20, 24)))
 """Seconds from each attempt to the next, as Standard Webhooks has it; then no more."""
 JITTER = 0.2
 """By how much of itself a pause may be longer, so that receivers that come back are not overrun."""
-LONGEST_PAUSE = 24 * HOUR
-BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+LONGEST_RETRY_AFTER = 24 * HOUR
+RETRY_AFTER_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 """Whose Retry-After is heeded."""
 USER_AGENT = "TED-Webhooks/1"
 
-Send = Callable[[Message], None]
+Send = Callable[[ClaimedDelivery], None]
 
 
-class Courier:
+class WebhookSender:
     """Hands messages to threads, as long as there is room."""
 
     def __init__(self, engine: Engine, send: Send, threads: ThreadPoolExecutor) -> None:
@@ -60,7 +60,7 @@ class Courier:
             begun += 1
         return begun
 
-    def _carry(self, message: Message) -> None:
+    def _carry(self, message: ClaimedDelivery) -> None:
         try:
             self.send(message)
         except DatabaseError as error:  # the claim runs out, and the message is sent again
@@ -70,24 +70,24 @@ class Courier:
         finally:
             self._count(message, -1)
 
-    def _count(self, message: Message, more: int) -> None:
+    def _count(self, message: ClaimedDelivery, more: int) -> None:
         with self._lock:
             self._on_their_way[message.webhook_id] += more
 
     def _has_room(self) -> bool:
         with self._lock:
-            return self._on_their_way.total() < AT_ONCE
+            return self._on_their_way.total() < MOST_IN_FLIGHT
 
     def _busy(self) -> list[str]:
         with self._lock:
-            return [webhook for webhook, count in self._on_their_way.items() if count >= AT_ONCE_EACH]
+            return [webhook for webhook, count in self._on_their_way.items() if count >= MOST_IN_FLIGHT_PER_WEBHOOK]
 
 
 @contextmanager
-def delivering(engine: Engine, *, reach: Reach, pause: float) -> Iterator[None]:
+def sender_thread(engine: Engine, *, reach: Reach, pause: float) -> Iterator[None]:
     """Messages are sent while the block runs. Those on their way at its end are waited for, an attempt long at most."""
     stop = Event()
-    thread = Thread(target=_deliver, args=(engine,), kwargs={"reach": reach, "pause": pause, "stop": stop})
+    thread = Thread(target=_send_until_stopped, args=(engine,), kwargs={"reach": reach, "pause": pause, "stop": stop})
     thread.start()
     try:
         yield
@@ -96,9 +96,9 @@ def delivering(engine: Engine, *, reach: Reach, pause: float) -> Iterator[None]:
         thread.join()
 
 
-def _deliver(engine: Engine, *, reach: Reach, pause: float, stop: Event) -> None:
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="delivery") as threads:
-        courier = Courier(engine, lambda message: attempt(engine, message, reach=reach), threads)
+def _send_until_stopped(engine: Engine, *, reach: Reach, pause: float, stop: Event) -> None:
+    with ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="delivery") as threads:
+        courier = WebhookSender(engine, lambda message: attempt_delivery(engine, message, reach=reach), threads)
         while not stop.is_set():
             try:
                 courier.dispatch()
@@ -109,39 +109,41 @@ def _deliver(engine: Engine, *, reach: Reach, pause: float, stop: Event) -> None
             stop.wait(pause)
 
 
-def attempt(engine: Engine, message: Message, *, reach: Reach, resolve: Resolve = resolved) -> None:
+def attempt_delivery(
+    engine: Engine, message: ClaimedDelivery, *, reach: Reach, resolve: Resolver = resolve_host
+) -> None:
     """Send the message once, and write down what came of it."""
-    outcome, patience = _sent(message, reach=reach, resolve=resolve)
+    outcome, patience = _send_once(message, reach=reach, resolve=resolve)
     facts = {"delivery": message.id, "webhook": message.webhook_id, "attempt": message.attempt, **vars(outcome)}
     log.info("delivery attempted", **facts)
     if outcome.error is None:
         deliveries.succeed(engine, message, outcome)
     elif outcome.status_code == HTTPStatus.GONE:
-        deliveries.gone(engine, message, outcome)
-    elif message.attempt > len(SCHEDULE):
+        deliveries.disable_gone(engine, message, outcome)
+    elif message.attempt > len(RETRY_SCHEDULE):
         deliveries.give_up(engine, message, outcome)
     else:
-        deliveries.retry(engine, message, outcome, seconds=max(patience, pause_after(message.attempt)))
+        deliveries.retry(engine, message, outcome, seconds=max(patience, retry_delay(message.attempt)))
 
 
-def pause_after(attempt: int, *, chance: Callable[[], float] = random.random) -> float:
+def retry_delay(attempt: int, *, chance: Callable[[], float] = random.random) -> float:
     """Seconds until the attempt that follows this one."""
-    return SCHEDULE[attempt - 1] * (1 + JITTER * chance())
+    return RETRY_SCHEDULE[attempt - 1] * (1 + JITTER * chance())
 
 
-def _sent(message: Message, *, reach: Reach, resolve: Resolve) -> tuple[Outcome, float]:
+def _send_once(message: ClaimedDelivery, *, reach: Reach, resolve: Resolver) -> tuple[Outcome, float]:
     """What came of it, and for how many seconds the receiver wants to be left alone."""
     body = message.payload.encode()
     try:
-        target = Target.parse(message.url)
-        where = addresses(target, reach=reach, resolve=resolve)
-        answer = post(target, where, headers=headers(message), body=body, seconds=ATTEMPT_SECONDS)
+        target = WebhookTarget.parse(message.url)
+        where = allowed_addresses(target, reach=reach, resolve=resolve)
+        answer = post_pinned(target, where, headers=signed_headers(message), body=body, seconds=ATTEMPT_SECONDS)
     except (TargetRefused, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        return Outcome(error=_word(error)), 0
-    return Outcome(answer.status, _complaint(answer.status)), _patience(answer)
+        return Outcome(error=_error_word_of(error)), 0
+    return Outcome(answer.status, _status_error(answer.status)), _retry_after_delay(answer)
 
 
-def headers(message: Message) -> dict[str, str]:
+def signed_headers(message: ClaimedDelivery) -> dict[str, str]:
     """The headers of Standard Webhooks. The id stays over all attempts; each has its own time and so its signature."""
     signatures = (Webhook(secret).sign(message.id, message.at, message.payload) for secret in message.secrets)
     return {
@@ -153,7 +155,7 @@ def headers(message: Message) -> dict[str, str]:
     }
 
 
-def _word(error: Exception) -> str:
+def _error_word_of(error: Exception) -> str:
     """What a tenant is told of a connection that came to nothing: no more than a word, as it may not be theirs."""
     if isinstance(error, TargetRefused):
         return "address_refused"
@@ -165,20 +167,20 @@ def _word(error: Exception) -> str:
     return "tls_failed" if any(isinstance(cause, ssl.SSLError) for cause in causes) else "connection_failed"
 
 
-def _complaint(status: int) -> str | None:
+def _status_error(status: int) -> str | None:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return None
     return "redirected" if status < HTTPStatus.BAD_REQUEST else "refused"
 
 
-def _patience(answer: Answer) -> float:
+def _retry_after_delay(answer: WebhookResponse) -> float:
     """Seconds of Retry-After, in either of its forms and within bounds; 0 where nothing of use is said."""
-    if answer.status not in BUSY or answer.retry_after is None:
+    if answer.status not in RETRY_AFTER_STATUSES or answer.retry_after is None:
         return 0
-    return min(max(_seconds(answer.retry_after), 0), LONGEST_PAUSE)
+    return min(max(_parse_retry_after(answer.retry_after), 0), LONGEST_RETRY_AFTER)
 
 
-def _seconds(text: str) -> float:
+def _parse_retry_after(text: str) -> float:
     try:
         return int(text) if text.isdecimal() else (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError):

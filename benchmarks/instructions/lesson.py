@@ -17,8 +17,8 @@ from ted_core.proxies import ProxySpec
 from ted_core.proxies.build import build
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
-from ted_core.training.batches import measured
-from ted_core.training.trainer import Trainee, table_of
+from ted_core.training.batches import measure_rows
+from ted_core.training.trainer import Trainer, batches_of
 
 FILE = "alpaca_9k/random_9k.json"
 DRAW = 909
@@ -61,18 +61,18 @@ class Lesson:
         return np.array([len(turns[-1]["content"]) for turns in _turns(self.train)], float)
 
 
-def untrained(samples: Samples, proxy: ProxySpec) -> Trainee:
+def untrained(samples: Samples, proxy: ProxySpec) -> Trainer:
     """A fresh adapter, which changes nothing."""
     training = proxy.resolved()
-    return Trainee(build(training, samples, seed=0), training, device="cpu")
+    return Trainer(build(training, samples, seed=0), training, device="cpu")
 
 
 @torch.inference_mode()
-def losses(trainee: Trainee, samples: Samples) -> Float32[np.ndarray, " samples"]:
+def losses(trainee: Trainer, samples: Samples) -> Float32[np.ndarray, " samples"]:
     """Of every answer the mean over its tokens, in nats."""
     trainee.model.eval()
-    batches = table_of(samples, trainee.proxy)
-    return measured(batches, np.arange(len(samples)), lambda x, y: batches.task.loss(trainee.model(x), y))
+    batches = batches_of(samples, trainee.proxy)
+    return measure_rows(batches, np.arange(len(samples)), lambda x, y: batches.task.loss(trainee.model(x), y))
 
 
 def read(data: Path, *, rows: int, seed: int) -> tuple[Samples, Samples]:

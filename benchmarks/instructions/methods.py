@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from benchmarks.instructions.lesson import Lesson, losses, untrained, without_instruction
 from ted_core.selection.prune import prune
-from ted_core.selection.sampling import Drawing
+from ted_core.selection.sampling import PoissonSampler
 from ted_core.selection.scores import distance
 
 LENGTHS = 910
@@ -38,7 +38,7 @@ def by_gain(lesson: Lesson) -> Kept:
     """TED's distance of what the twins gained over the model as it came, as a share of what there was to gain."""
     unseen, before = lesson.final.internal_generalization, np.exp(-lesson.base_loss)
     gained = np.clip((unseen - before) / (1 - before), 0, 1)
-    drawing = Drawing(lesson.train.groups, lesson.plan)
+    drawing = PoissonSampler(lesson.train.groups, lesson.plan)
     return drawing.drawn(distance(gained, lesson.plan.q), gained, lesson.count).retained
 
 

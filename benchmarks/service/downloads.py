@@ -22,7 +22,7 @@ from rich.table import Table
 
 from benchmarks.harness import machine
 from benchmarks.service.read_path import HOST, serving, stored_job
-from ted_jobs.db.engine import connect
+from ted_jobs.db.engine import make_engine
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
@@ -75,7 +75,7 @@ def _server(port: int) -> psutil.Process:
 
 def finished_job(settings: Settings, file: Path) -> str:
     """The path of the manifest of the one job in a fresh database, which is this file."""
-    job_id, engine = stored_job(settings), connect(settings.database)
+    job_id, engine = stored_job(settings), make_engine(settings.database)
     leases = Leases(engine)
     claim = leases.claim(job_id, worker="benchmark")
     assert claim, "nobody else runs it"  # noqa: S101

@@ -28,10 +28,10 @@ from sqlalchemy import Engine
 
 from benchmarks.harness.machine import hardware
 from ted_core.datasets import inspect
-from ted_jobs.db.engine import connect
+from ted_jobs.db.engine import make_engine
 from ted_jobs.db.migrations import upgrade
-from ted_jobs.files.object_store import store_of
-from ted_jobs.jobs.leases import Claim, Leases, Order
+from ted_jobs.files.object_store import artifact_store
+from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
@@ -64,7 +64,7 @@ class Timed(Leases):
         super().__init__(engine, lease_seconds=lease_seconds)
         self.seconds: list[float] = []
 
-    def heartbeat(self, claim: Claim, **news: Any) -> Order:
+    def heartbeat(self, claim: Claim, **news: Any) -> HeartbeatResponse:
         """See ``Leases``."""
         began = time.perf_counter()
         try:
@@ -96,7 +96,7 @@ def run(engine: Engine, spec: JobSpec, settings: Settings) -> Run:
     claim = leases.claim(JobStore(engine).submit(spec, summary, tenant="default").job.id, worker="benchmark")
     assert claim, "nobody else claims it"  # noqa: S101
     began, worked = time.perf_counter(), time.process_time()
-    job = Supervisor(claim, leases=leases, store=store_of(settings), settings=settings).run()
+    job = Supervisor(claim, leases=leases, store=artifact_store(settings), settings=settings).run()
     wall, cpu = time.perf_counter() - began, time.process_time() - worked
     assert job, "its lease outlasts it"  # noqa: S101
     if job.error:
@@ -120,7 +120,7 @@ def runs(url: str, home: Path, *, epochs: int, repeats: int) -> Iterator[Run]:
 @contextmanager
 def migrated(url: str) -> Iterator[Engine]:
     """The database, its tables made."""
-    engine = connect(url)
+    engine = make_engine(url)
     upgrade(engine)
     yield engine
     engine.dispose()

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ted_core.datasets import DatasetSummary
-from ted_jobs.db.engine import connect
+from ted_jobs.db.engine import make_engine
 from ted_jobs.db.migrations import upgrade
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore
@@ -169,7 +169,7 @@ def serving(arguments: list[str], **environment: str) -> Iterator[int]:
 
 def stored_job(settings: Settings) -> str:
     """The id of the one job in a fresh database."""
-    engine = connect(settings.database)
+    engine = make_engine(settings.database)
     upgrade(engine)
     summary = DatasetSummary(rows=1797, columns=("image", "label"), guard="none")
     job = JobStore(engine).submit(SPEC, summary, tenant="default").job

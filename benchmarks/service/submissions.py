@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.service.read_path import HOST, serving
-from ted_jobs.db.engine import connect
+from ted_jobs.db.engine import make_engine
 from ted_jobs.db.migrations import upgrade
 from ted_jobs.settings import Settings
 
@@ -77,7 +77,7 @@ def service() -> Iterator[tuple[int, bytes]]:
         dataset = Path(home) / "data" / "rows.parquet"
         dataset.parent.mkdir()
         pq.write_table(_rows(1000), dataset)
-        engine = connect(Settings(home=Path(home), database_url="").database)
+        engine = make_engine(Settings(home=Path(home), database_url="").database)
         upgrade(engine)
         engine.dispose()
         settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}", "TED_AUTH": "open"}

@@ -8,14 +8,14 @@ from pydantic.json_schema import models_json_schema
 
 from service.apidoc.links import add_links
 from service.http.file_response import MEDIA_TYPE as PARQUET
-from service.http.parameters import HELD
+from service.http.parameters import IF_NONE_MATCH_DESCRIPTION
 from service.http.prefer_wait import MOST_SECONDS
 from service.http.problems import MEDIA_TYPE as PROBLEM
 from service.schemas.examples import SUBMISSION
 from service.schemas.jobs import Problem
 from service.schemas.registry import JobRequest
 
-Json = dict[str, Any]
+OpenApiObject = dict[str, Any]
 
 DESCRIPTION = """
 Submit a pruning job, watch it, download the indices of the rows that are worth training on.
@@ -24,7 +24,7 @@ Submit a pruning job, watch it, download the indices of the rows that are worth 
 `errors` names the request's fields. `X-Request-ID` is taken from the request, or made, and returned.
 """
 
-MEANINGS = {
+STATUS_DESCRIPTIONS = {
     304: "What the client already holds is still right.",
     400: "The body is not JSON.",
     401: "The request shows no valid key.",
@@ -41,36 +41,39 @@ MEANINGS = {
 }
 
 
-def problems(*statuses: int) -> dict[int | str, Json]:
+def problem_responses(*statuses: int) -> dict[int | str, OpenApiObject]:
     """The documentation of the problems an endpoint may answer with; 500 and 503 are always among them."""
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": MEANINGS[status], "content": content} for status in sorted({*statuses, 500, 503})}
+    return {
+        status: {"description": STATUS_DESCRIPTIONS[status], "content": content}
+        for status in sorted({*statuses, 500, 503})
+    }
 
 
-def answers(status: int, description: str, **headers: str) -> dict[int | str, Json]:
+def documented_response(status: int, description: str, **headers: str) -> dict[int | str, OpenApiObject]:
     """The documentation of an answer's meaning and of its headers, whose names are given with underscores."""
     named = {name.replace("_", "-"): _header(text) for name, text in headers.items()}
     return {status: {"description": description, "headers": named}}
 
 
-def _header(description: str) -> Json:
+def _header(description: str) -> OpenApiObject:
     return {"description": description, "schema": {"type": "string"}}
 
 
-SCHEME = "key"
-KEY: Json = {
+SECURITY_SCHEME_NAME = "key"
+SECURITY_SCHEME: OpenApiObject = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "ted_…",
     "description": "A key that `ted keys create` has made. Looking needs its scope `read`, all else `submit`; the "
     "scope `admin` implies both. A service that was started with `TED_AUTH=open` asks for none.",
 }
-LOOKING = ("get", "head")
+READ_METHODS = ("get", "head")
 """What methods every key is good for."""
 
-NOT_MODIFIED: dict[int | str, Json] = {304: {"description": MEANINGS[304]}}
+NOT_MODIFIED: dict[int | str, OpenApiObject] = {304: {"description": STATUS_DESCRIPTIONS[304]}}
 
-JOB_SPEC_BODY: Json = {
+JOB_SPEC_BODY: OpenApiObject = {
     "requestBody": {
         "required": True,
         "content": {
@@ -84,27 +87,27 @@ JOB_SPEC_BODY["requestBody"]["content"]["application/json"]["examples"]["digits"
 }
 
 
-def json_body(model: type[BaseModel]) -> Json:
+def json_request_body(model: type[BaseModel]) -> OpenApiObject:
     """The documentation of a body that the endpoint parses itself."""
     schema = model.model_json_schema(ref_template=REF_TEMPLATE)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-PARQUET_FILE: Json = {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
+PARQUET_FILE: OpenApiObject = {"content": {PARQUET: {"schema": {"type": "string", "format": "binary"}}}}
 
-METRICS: Json = {
+METRICS: OpenApiObject = {
     "content": {name: {"schema": {"type": "string"}} for name in ("text/plain", "application/openmetrics-text")}
 }
 
-EVENT_STREAM: Json = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+EVENT_STREAM: OpenApiObject = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 
 
-def parameters(*documented: Json) -> Json:
+def documented_parameters(*documented: OpenApiObject) -> OpenApiObject:
     """The documentation of parameters that an endpoint reads itself, which is quicker than to let FastAPI do it."""
     return {"parameters": list(documented)}
 
 
-PREFER: Json = {
+PREFER: OpenApiObject = {
     "name": "Prefer",
     "in": "header",
     "required": False,
@@ -113,15 +116,15 @@ PREFER: Json = {
     "schema": {"type": "string", "examples": ["wait=30"], "title": "Prefer"},
 }
 
-IF_NONE_MATCH: Json = {
+IF_NONE_MATCH: OpenApiObject = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": HELD,
+    "description": IF_NONE_MATCH_DESCRIPTION,
     "schema": {"type": "string", "title": "If-None-Match"},
 }
 
-LABELS: Json = {
+METADATA_FILTER: OpenApiObject = {
     "name": "metadata",
     "in": "query",
     "required": False,
@@ -136,17 +139,17 @@ LABELS: Json = {
     },
 }
 
-PAGE: Json = {"content": {"text/html": {"schema": {"type": "string"}}}}
+HTML_PAGE: OpenApiObject = {"content": {"text/html": {"schema": {"type": "string"}}}}
 
 
-def completed(document: Json) -> Json:
+def complete_document(document: OpenApiObject) -> OpenApiObject:
     """FastAPI's document with the models that only we name, and without the errors that only FastAPI would send."""
     schemas = document["components"]["schemas"]
     modes = [(JobRequest, "validation"), (Problem, "serialization")]
     _, ours = models_json_schema(modes, ref_template=REF_TEMPLATE)  # type: ignore[arg-type]
     theirs = {name: schema for name, schema in schemas.items() if "ValidationError" not in name}
     document["components"]["schemas"] = ours["$defs"] | theirs
-    document["components"]["securitySchemes"] = {SCHEME: KEY}
+    document["components"]["securitySchemes"] = {SECURITY_SCHEME_NAME: SECURITY_SCHEME}
     for path, operations in (document["paths"] | document["webhooks"]).items():
         for method, operation in operations.items():
             _drop_foreign_errors(operation["responses"])
@@ -157,16 +160,16 @@ def completed(document: Json) -> Json:
     return document
 
 
-def _require_key(operation: Json, method: str) -> None:
+def _require_key(operation: OpenApiObject, method: str) -> None:
     """Say that the operation needs a key, and how it is refused without one."""
-    operation["security"] = [{SCHEME: []}]
-    statuses = (401, 429) if method in LOOKING else (401, 403, 429)
-    refusals = {str(status): answer for status, answer in problems(*statuses).items() if status in statuses}
+    operation["security"] = [{SECURITY_SCHEME_NAME: []}]
+    statuses = (401, 429) if method in READ_METHODS else (401, 403, 429)
+    refusals = {str(status): answer for status, answer in problem_responses(*statuses).items() if status in statuses}
     silent = {status: {"description": answer["description"]} for status, answer in refusals.items()}
     operation["responses"] |= silent if method == "head" else refusals
 
 
-def _drop_null(parameters: list[Json]) -> None:
+def _drop_null(parameters: list[OpenApiObject]) -> None:
     """An optional parameter is left out; what travels as text cannot be null."""
     for parameter in parameters:
         schema = parameter["schema"]
@@ -176,6 +179,6 @@ def _drop_null(parameters: list[Json]) -> None:
             schema |= some[0]
 
 
-def _drop_foreign_errors(responses: Json) -> None:
+def _drop_foreign_errors(responses: OpenApiObject) -> None:
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Json = dict[str, Any]
-Steps = tuple[str, ...]
+OpenApiObject = dict[str, Any]
+OperationIds = tuple[str, ...]
 
 ID, NAME = "$response.body#/id", "$response.body#/name"
 FIRST_ID = "$response.body#/data/0/id"
 
-OF_A_JOB: Steps = (
+JOB_OPERATIONS: OperationIds = (
     "read_job",
     "cancel_job",
     "retry_job",
@@ -19,7 +19,7 @@ OF_A_JOB: Steps = (
     "read_report",
     "delete_job",
 )
-OF_A_WEBHOOK: Steps = (
+WEBHOOK_OPERATIONS: OperationIds = (
     "read_webhook",
     "change_webhook",
     "rotate_webhook_secret",
@@ -28,19 +28,19 @@ OF_A_WEBHOOK: Steps = (
     "delete_webhook",
 )
 
-LINKS: Mapping[str, tuple[str, str, str, Steps]] = {
-    "submit_job": ("202", "job_id", ID, OF_A_JOB),
-    "retry_job": ("202", "job_id", ID, OF_A_JOB),
+LINKS: Mapping[str, tuple[str, str, str, OperationIds]] = {
+    "submit_job": ("202", "job_id", ID, JOB_OPERATIONS),
+    "retry_job": ("202", "job_id", ID, JOB_OPERATIONS),
     "list_jobs": ("200", "job_id", FIRST_ID, ("read_job", "list_job_events")),
     "register_dataset": ("201", "name", NAME, ("read_dataset", "forget_dataset")),
     "register_proxy": ("201", "name", NAME, ("read_proxy", "forget_proxy")),
-    "register_webhook": ("201", "webhook_id", ID, OF_A_WEBHOOK),
+    "register_webhook": ("201", "webhook_id", ID, WEBHOOK_OPERATIONS),
     "list_webhooks": ("200", "webhook_id", FIRST_ID, ("read_webhook", "list_deliveries")),
 }
 """Operation → the status whose answer leads on, the parameter it provides, from where, and to which operations."""
 
 
-def add_links(paths: Json) -> None:
+def add_links(paths: OpenApiObject) -> None:
     """Write the links into the document's operations."""
     operations = {operation["operationId"]: operation for operation in _operations(paths)}
     for name, (status, parameter, source, steps) in LINKS.items():
@@ -49,5 +49,5 @@ def add_links(paths: Json) -> None:
         }
 
 
-def _operations(paths: Json) -> Iterator[Json]:
+def _operations(paths: OpenApiObject) -> Iterator[OpenApiObject]:
     return (operation for methods in paths.values() for operation in methods.values())

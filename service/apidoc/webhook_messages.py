@@ -8,19 +8,23 @@ from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ted_jobs.jobs.status import JobStatus
-from ted_jobs.webhooks.deliveries import Topic
+from ted_jobs.webhooks.deliveries import WebhookEventType
 
 router = APIRouter(tags=["webhooks"])
 
-TAKEN: dict[int | str, dict[str, Any]] = {
+RECEIVER_RESPONSES: dict[int | str, dict[str, Any]] = {
     204: {"description": "Any 2xx within 15 seconds: the message is taken in."},
     410: {"description": "No more messages are wanted: the webhook is disabled."},
     "default": {"description": "The message comes again later, under the same `webhook-id`."},
 }
 
-Id = Annotated[str, Header(alias="webhook-id", description="The same in every attempt: a message may come twice.")]
-Stamp = Annotated[int, Header(alias="webhook-timestamp", description="Seconds since 1970 when this attempt began.")]
-Signature = Annotated[
+WebhookIdHeader = Annotated[
+    str, Header(alias="webhook-id", description="The same in every attempt: a message may come twice.")
+]
+TimestampHeader = Annotated[
+    int, Header(alias="webhook-timestamp", description="Seconds since 1970 when this attempt began.")
+]
+SignatureHeader = Annotated[
     str,
     Header(
         alias="webhook-signature",
@@ -29,11 +33,11 @@ Signature = Annotated[
 ]
 
 
-class _Message(BaseModel):
+class _WebhookPayload(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class JobNews(_Message):
+class JobNews(_WebhookPayload):
     """What has become of a job."""
 
     job_id: str
@@ -42,21 +46,21 @@ class JobNews(_Message):
     links: Annotated[dict[str, str], Field(description="Where to read on, relative to the service.")]
 
 
-class JobMessage(_Message):
+class JobMessage(_WebhookPayload):
     """A job has come to another status."""
 
-    type: Topic
+    type: WebhookEventType
     timestamp: Annotated[datetime, Field(description="When the event was stored.")]
     data: JobNews
 
 
-class PingNews(_Message):
+class PingNews(_WebhookPayload):
     """Whom the ping is for."""
 
     webhook_id: str
 
 
-class PingMessage(_Message):
+class PingMessage(_WebhookPayload):
     """Somebody has asked for a message to try the webhook out."""
 
     type: Literal["ping"]
@@ -64,14 +68,24 @@ class PingMessage(_Message):
     data: PingNews
 
 
-_webhook = partial(router.post, status_code=204, response_class=Response, responses=TAKEN)
+_webhook = partial(router.post, status_code=204, response_class=Response, responses=RECEIVER_RESPONSES)
 
 
 @_webhook("job", operation_id="receive_job", summary="A job has come to another status")
-def job(message: JobMessage, webhook_id: Id, webhook_timestamp: Stamp, webhook_signature: Signature) -> None:
+def receive_job(
+    message: JobMessage,
+    webhook_id: WebhookIdHeader,
+    webhook_timestamp: TimestampHeader,
+    webhook_signature: SignatureHeader,
+) -> None:
     """Sent for the events that the webhook was registered for, as Standard Webhooks has it. Verify its signature."""
 
 
 @_webhook("ping", operation_id="receive_ping", summary="Somebody tries the webhook out")
-def ping(message: PingMessage, webhook_id: Id, webhook_timestamp: Stamp, webhook_signature: Signature) -> None:
+def receive_ping(
+    message: PingMessage,
+    webhook_id: WebhookIdHeader,
+    webhook_timestamp: TimestampHeader,
+    webhook_signature: SignatureHeader,
+) -> None:
     """Sent on `POST /v1/webhooks/{webhook_id}/ping`."""

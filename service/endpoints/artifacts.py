@@ -6,17 +6,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.apidoc.document import NOT_MODIFIED, PARQUET_FILE, answers, problems
-from service.http.file_response import Wanted, respond
-from service.http.parameters import IfNoneMatch, JobId
-from service.http.request import Keyed, Visit
+from service.apidoc.document import NOT_MODIFIED, PARQUET_FILE, documented_response, problem_responses
+from service.http.file_response import FileRequest, respond
+from service.http.parameters import IfNoneMatch, JobIdParam
+from service.http.request import AuthenticatedRequest, AuthenticatedRoute
 from ted_core.errors import TooFewRowsKept
 from ted_jobs.files.local import ArtifactStore
-from ted_jobs.files.recuts import Recuts
+from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.jobs.store import JobStore
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"], route_class=Keyed)
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"], route_class=AuthenticatedRoute)
 
 FILE_HEADERS = {
     "ETag": "The file's SHA-256.",
@@ -24,21 +24,25 @@ FILE_HEADERS = {
     "Accept_Ranges": "bytes",
     "Content_Disposition": "A name to save the file under.",
 }
-WHOLE = answers(200, "The Parquet file.", **FILE_HEADERS)
-PART = answers(206, "The part of it that was asked for.", Content_Range="Which part of how much.", **FILE_HEADERS)
-ELSEWHERE = answers(307, "The file lies in an object store; fetch it there.", Location="A link good for a while.")
-DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    200: WHOLE[200] | PARQUET_FILE,
-    206: PART[206] | PARQUET_FILE,
-    **ELSEWHERE,
+FULL_RESPONSE = documented_response(200, "The Parquet file.", **FILE_HEADERS)
+PARTIAL_RESPONSE = documented_response(
+    206, "The part of it that was asked for.", Content_Range="Which part of how much.", **FILE_HEADERS
+)
+REDIRECT_RESPONSE = documented_response(
+    307, "The file lies in an object store; fetch it there.", Location="A link good for a while."
+)
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: FULL_RESPONSE[200] | PARQUET_FILE,
+    206: PARTIAL_RESPONSE[206] | PARQUET_FILE,
+    **REDIRECT_RESPONSE,
     **NOT_MODIFIED,
-    **problems(404, 409, 416, 422),
+    **problem_responses(404, 409, 416, 422),
 }
-SILENT: dict[int | str, dict[str, Any]] = {status: {} for status in (404, 409, 422, 500, 503)}
-DESCRIBED: dict[int | str, dict[str, Any]] = {200: WHOLE[200], **NOT_MODIFIED, **SILENT}
+HEAD_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: {} for status in (404, 409, 422, 500, 503)}
+HEAD_RESPONSES: dict[int | str, dict[str, Any]] = {200: FULL_RESPONSE[200], **NOT_MODIFIED, **HEAD_ERROR_RESPONSES}
 
 
-class Cut(BaseModel):
+class RecutQuery(BaseModel):
     """Where the ranking of the rows is cut."""
 
     model_config = ConfigDict(extra="forbid")
@@ -55,28 +59,28 @@ class Cut(BaseModel):
     ] = None
 
 
-class Whole(BaseModel):
+class NoQuery(BaseModel):
     """There is nothing to choose."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
-class Shelf:
+class PublishedFiles:
     """One job's published files."""
 
     job_id: str
     tenant: str
     store: JobStore
-    recuts: Recuts
-    wanted: Wanted
+    recuts: RecutStore
+    wanted: FileRequest
 
     def serve(self, kind: str) -> Response:
         """The file of this kind. Raises JobNotFound, ArtifactNotReady, RangeNotSatisfiable."""
         return self._sent(self.store.artifact(self.job_id, kind, tenant=self.tenant), name=kind)
 
     def recut(self, keep_ratio: float) -> Response:
-        """The manifest at another ratio. Raises what ``serve`` and ``Recuts.manifest`` raise."""
+        """The manifest at another ratio. Raises what ``serve`` and ``RecutStore.manifest`` raise."""
         try:
             artifact = self.recuts.manifest(self.job_id, keep_ratio=keep_ratio, tenant=self.tenant)
         except TooFewRowsKept as error:
@@ -96,19 +100,19 @@ class Shelf:
         return self.recuts.files
 
 
-async def _shelf(
-    visit: Visit,
-    job_id: JobId,
+async def _published_files(
+    visit: AuthenticatedRequest,
+    job_id: JobIdParam,
     *,
     if_none_match: IfNoneMatch = None,
     range: Annotated[str | None, Header(description="One range of bytes; several are answered with all.")] = None,  # noqa: A002 — the header's name
     if_range: Annotated[str | None, Header(description="Mind `Range` only where this is still the ETag.")] = None,
-) -> Shelf:
-    wanted = Wanted(visit.method, if_none_match, range, if_range)
-    return Shelf(job_id, visit.tenant, visit.parts.store, visit.parts.recuts, wanted)
+) -> PublishedFiles:
+    wanted = FileRequest(visit.method, if_none_match, range, if_range)
+    return PublishedFiles(job_id, visit.tenant, visit.parts.store, visit.parts.recuts, wanted)
 
 
-Published = Annotated[Shelf, Depends(_shelf)]
+ArtifactFiles = Annotated[PublishedFiles, Depends(_published_files)]
 
 
 @router.head(
@@ -116,16 +120,16 @@ Published = Annotated[Shelf, Depends(_shelf)]
     operation_id="describe_manifest",
     summary="Size and digest",
     response_class=Response,
-    responses=DESCRIBED,
+    responses=HEAD_RESPONSES,
 )
 @router.get(
     "/manifest",
     operation_id="download_manifest",
     summary="Download the manifest",
     response_class=Response,
-    responses=DOCUMENTED,
+    responses=RESPONSES,
 )
-def manifest(published: Published, cut: Annotated[Cut, Query()]) -> Response:
+def download_manifest(published: ArtifactFiles, cut: Annotated[RecutQuery, Query()]) -> Response:
     """The retained rows, as Parquet: all that a trainer needs. 409 before the job has succeeded.
 
     With `keep_ratio`, those that the same ranking retains at another ratio; made when first asked for, then kept.
@@ -138,15 +142,15 @@ def manifest(published: Published, cut: Annotated[Cut, Query()]) -> Response:
     operation_id="describe_decisions",
     summary="Size and digest",
     response_class=Response,
-    responses=DESCRIBED,
+    responses=HEAD_RESPONSES,
 )
 @router.get(
     "/decisions",
     operation_id="download_decisions",
     summary="Download the decisions",
     response_class=Response,
-    responses=DOCUMENTED,
+    responses=RESPONSES,
 )
-def decisions(published: Published, _: Annotated[Whole, Query()]) -> Response:
+def download_decisions(published: ArtifactFiles, _: Annotated[NoQuery, Query()]) -> Response:
     """Every row of the dataset with its score and why it was kept or not, as Parquet."""
     return published.serve("decisions")

@@ -7,26 +7,28 @@ from typing import Annotated, Any, Protocol
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.apidoc.document import EVENT_STREAM, answers, problems
-from service.http.bodies import JSON, answer
-from service.http.event_stream import MEDIA_TYPE, EventStream, EventStreams
+from service.apidoc.document import EVENT_STREAM, documented_response, problem_responses
+from service.http.bodies import JSON, json_response
+from service.http.event_stream import MEDIA_TYPE, EventStreamResponse, EventStreams
 from service.http.negotiation import preferred
-from service.http.parameters import JobId
-from service.http.request import Keyed, Visit
+from service.http.parameters import JobIdParam
+from service.http.request import AuthenticatedRequest, AuthenticatedRoute
 from service.schemas import jobs
 from ted_jobs.jobs.models import Event
 from ted_jobs.jobs.store import JobStore
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=Keyed)
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=AuthenticatedRoute)
 
-PAGE = 100
-MOST = 2**53
+PAGE_SIZE = 100
+MAX_SEQUENCE = 2**53
 
-ANSWERED = answers(200, "A page of events as JSON, or all of them as they happen.", Vary="Accept")
-DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    200: ANSWERED[200] | EVENT_STREAM,
-    **answers(204, "To `Accept: text/event-stream` only: the job has ended and the client has heard its last event."),
-    **problems(404, 422),
+OK_RESPONSE = documented_response(200, "A page of events as JSON, or all of them as they happen.", Vary="Accept")
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: OK_RESPONSE[200] | EVENT_STREAM,
+    **documented_response(
+        204, "To `Accept: text/event-stream` only: the job has ended and the client has heard its last event."
+    ),
+    **problem_responses(404, 422),
 }
 
 
@@ -35,7 +37,7 @@ class EventFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    after: Annotated[int, Field(ge=0, lt=MOST, description="List events that follow this sequence number.")] = 0
+    after: Annotated[int, Field(ge=0, lt=MAX_SEQUENCE, description="List events that follow this sequence number.")] = 0
     limit: Annotated[int, Field(ge=1, le=100, description="Of a JSON page; streams have none.")] = 100
 
 
@@ -44,14 +46,14 @@ LastEventId = Annotated[
     Header(
         alias="Last-Event-ID",
         ge=0,
-        lt=MOST,
+        lt=MAX_SEQUENCE,
         description="Of a stream: the last `id` that the client has heard, which counts more than `after`.",
     ),
 ]
 
 
 @dataclass(frozen=True)
-class Story:
+class JobEvents:
     """One job's events, as one client wants them."""
 
     job_id: str
@@ -67,7 +69,7 @@ class Story:
         data = [jobs.Event.of(event) for event in events[: self.wanted.limit]]
         last = data[-1].sequence if data else self.wanted.after
         page = jobs.EventList(data=data, has_more=len(events) > self.wanted.limit, next=last)
-        return answer(page, headers={"Vary": "Accept"})
+        return json_response(page, headers={"Vary": "Accept"})
 
     def stream(self) -> Response:
         """All that follow, as they happen; 204 where none will, for only that keeps an EventSource from coming back."""
@@ -75,26 +77,29 @@ class Story:
         job = self.store.job(self.job_id, tenant=self.tenant)
         if job.status.is_terminal and not self._read(after, limit=1):
             return Response(status_code=204, headers={"Vary": "Accept"})
-        return EventStream(self.streams.listen(self.job_id, after=after, read=self._read))
+        return EventStreamResponse(self.streams.listen(self.job_id, after=after, read=self._read))
 
-    def _read(self, after: int, limit: int = PAGE) -> list[Event]:
+    def _read(self, after: int, limit: int = PAGE_SIZE) -> list[Event]:
         return self.store.events(self.job_id, tenant=self.tenant, after=after, limit=limit)
 
 
-class Form(Protocol):
+class EventsRenderer(Protocol):
     """How a story is told."""
 
-    def __call__(self, story: Story, /) -> Response:
+    def __call__(self, story: JobEvents, /) -> Response:
         """The answer."""
 
 
-FORMS: Mapping[str, Form] = {JSON: Story.page, MEDIA_TYPE: Story.stream}
+RENDERERS: Mapping[str, EventsRenderer] = {JSON: JobEvents.page, MEDIA_TYPE: JobEvents.stream}
 
 
-async def _story(
-    visit: Visit, job_id: JobId, wanted: Annotated[EventFilter, Query()], last_event_id: LastEventId = None
-) -> Story:
-    return Story(job_id, visit.tenant, visit.parts.store, visit.parts.streams, wanted, last_event_id)
+async def _job_events(
+    visit: AuthenticatedRequest,
+    job_id: JobIdParam,
+    wanted: Annotated[EventFilter, Query()],
+    last_event_id: LastEventId = None,
+) -> JobEvents:
+    return JobEvents(job_id, visit.tenant, visit.parts.store, visit.parts.streams, wanted, last_event_id)
 
 
 @router.get(
@@ -102,10 +107,11 @@ async def _story(
     response_model=jobs.EventList,
     operation_id="list_job_events",
     summary="List what has happened to a job, or listen to it",
-    responses=DOCUMENTED,
+    responses=RESPONSES,
 )
 def list_job_events(
-    story: Annotated[Story, Depends(_story)], accept: Annotated[str | None, Header(include_in_schema=False)] = None
+    story: Annotated[JobEvents, Depends(_job_events)],
+    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Changes of status and finished rounds, oldest first; pass `next` as `after` to hear what is new.
 
@@ -113,4 +119,4 @@ def list_job_events(
     of the running job without one. The stream ends after the job's last event; until then, whoever is cut off comes
     back with `Last-Event-ID` and misses nothing.
     """
-    return FORMS[preferred(accept, list(FORMS))](story)
+    return RENDERERS[preferred(accept, list(RENDERERS))](story)

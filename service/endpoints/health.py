@@ -2,21 +2,21 @@
 
 from fastapi import APIRouter
 
-from service.apidoc.document import problems
-from service.http.request import Call, Open
+from service.apidoc.document import problem_responses
+from service.http.request import AppRequest, PublicRoute
 from service.schemas.jobs import Health, Readiness
 
-router = APIRouter(tags=["health"], route_class=Open)
+router = APIRouter(tags=["health"], route_class=PublicRoute)
 
 
-@router.get("/healthz", operation_id="health", summary="Is the process alive?", responses=problems())
+@router.get("/healthz", operation_id="health", summary="Is the process alive?", responses=problem_responses())
 async def health() -> Health:
     """Yes, if anything answers at all."""
     return Health()
 
 
-@router.get("/readyz", operation_id="readiness", summary="Can jobs be taken?", responses=problems())
-def readiness(call: Call) -> Readiness:
+@router.get("/readyz", operation_id="readiness", summary="Can jobs be taken?", responses=problem_responses())
+def readiness(call: AppRequest) -> Readiness:
     """Yes, once the database answers. Without the broker the service is degraded: jobs are stored and start later."""
     call.parts.store.ping()
     if call.parts.broker.answers():

@@ -10,50 +10,50 @@ from starlette.concurrency import run_in_threadpool
 from service.apidoc.document import (
     IF_NONE_MATCH,
     JOB_SPEC_BODY,
-    LABELS,
+    METADATA_FILTER,
     NOT_MODIFIED,
     PREFER,
-    answers,
-    parameters,
-    problems,
+    documented_parameters,
+    documented_response,
+    problem_responses,
 )
-from service.http.bodies import answer
-from service.http.conditional import is_known, quoted
-from service.http.parameters import JobId, json_body
-from service.http.prefer_wait import Patience, patience
-from service.http.request import Keyed, Visit
-from service.jobs.desk import Handing
+from service.http.bodies import json_response
+from service.http.conditional import etag_matches, strong_etag
+from service.http.parameters import JobIdParam, json_body
+from service.http.prefer_wait import LongPoll, long_poll
+from service.http.request import AuthenticatedRequest, AuthenticatedRoute
+from service.jobs.desk import Submissions
 from service.jobs.estimate import Estimate
-from service.jobs.filter import JobFilter
+from service.jobs.filter import JobListQuery
 from service.schemas import jobs as schemas
 from ted_jobs.errors import JobNotFound
 from ted_jobs.jobs import deletion
-from ted_jobs.jobs.filter import cursor
+from ted_jobs.jobs.filter import page_cursor
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.store import JobStore, Submission
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=Keyed)
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=AuthenticatedRoute)
 
 POLL_SECONDS = 1
 
-WAITED = "wait=N, where the client asked for it with Prefer."
-ACCEPTED = answers(
+PREFERENCE_APPLIED = "wait=N, where the client asked for it with Prefer."
+ACCEPTED_RESPONSE = documented_response(
     202,
     "The job is stored and will be run; after `Prefer: wait` it may have ended already, as `status` tells.",
     Location="The job.",
     Retry_After="Seconds until asking makes sense; absent where the job has ended.",
     ETag="Changes whenever the job does.",
     Idempotent_Replayed="true, where an earlier request with this Idempotency-Key had stored the job.",
-    Preference_Applied=WAITED,
+    Preference_Applied=PREFERENCE_APPLIED,
 )
 
-ESTIMATED: dict[int | str, dict[str, Any]] = {
+ESTIMATE_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"model": Estimate, "description": "With `validate_only`: the job would be accepted, and what it would take."}
 }
 
 
-class Submitting(BaseModel):
+class SubmitQuery(BaseModel):
     """What is to become of the job."""
 
     model_config = ConfigDict(extra="forbid")
@@ -69,10 +69,12 @@ class Submitting(BaseModel):
     response_model=schemas.Job,
     operation_id="submit_job",
     summary="Submit a job",
-    openapi_extra=JOB_SPEC_BODY | parameters(PREFER),
-    responses=ACCEPTED | ESTIMATED | problems(400, 413, 415, 422),
+    openapi_extra=JOB_SPEC_BODY | documented_parameters(PREFER),
+    responses=ACCEPTED_RESPONSE | ESTIMATE_RESPONSE | problem_responses(400, 413, 415, 422),
 )
-async def submit_job(visit: Visit, desk: Handing, query: Annotated[Submitting, Query()]) -> Response:
+async def submit_job(
+    visit: AuthenticatedRequest, desk: Submissions, query: Annotated[SubmitQuery, Query()]
+) -> Response:
     """Check everything that can be checked without reading the rows, then store the job.
 
     The job comes back with every default written out; with `Prefer: wait=N`, when it has ended or N seconds later.
@@ -80,8 +82,8 @@ async def submit_job(visit: Visit, desk: Handing, query: Annotated[Submitting, Q
     """
     body = await json_body(visit)
     if query.validate_only:
-        return answer(await run_in_threadpool(desk.estimate, body))
-    return await _accepted(await run_in_threadpool(desk.submit, body), visit)
+        return json_response(await run_in_threadpool(desk.estimate, body))
+    return await _accepted_response(await run_in_threadpool(desk.submit, body), visit)
 
 
 @router.post(
@@ -90,21 +92,21 @@ async def submit_job(visit: Visit, desk: Handing, query: Annotated[Submitting, Q
     response_model=schemas.Job,
     operation_id="retry_job",
     summary="Submit an ended job again",
-    openapi_extra=parameters(PREFER),
-    responses=ACCEPTED | problems(404, 409, 413, 422),
+    openapi_extra=documented_parameters(PREFER),
+    responses=ACCEPTED_RESPONSE | problem_responses(404, 409, 413, 422),
 )
-async def retry_job(visit: Visit, job_id: JobId, desk: Handing) -> Response:
+async def retry_job(visit: AuthenticatedRequest, job_id: JobIdParam, desk: Submissions) -> Response:
     """A new job that asks for the same as one that has ended, in whatever way, of the dataset as it is now.
 
     Its `retry_of` names the old job, which stays as it is.
     """
-    return await _accepted(await run_in_threadpool(desk.retry, job_id), visit)
+    return await _accepted_response(await run_in_threadpool(desk.retry, job_id), visit)
 
 
-async def _accepted(submission: Submission, visit: Visit) -> Response:
-    job, waiting = submission.job, await patience(visit)
+async def _accepted_response(submission: Submission, visit: AuthenticatedRequest) -> Response:
+    job, waiting = submission.job, await long_poll(visit)
     log.info("job accepted", job=job.id, replayed=submission.replayed)
-    response = _shown(await _outlasted(job, visit.parts.store, waiting))
+    response = _job_response(await _wait_until_ended(job, visit.parts.store, waiting))
     response.status_code = 202
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     response.headers.update(waiting.applied)
@@ -113,7 +115,7 @@ async def _accepted(submission: Submission, visit: Visit) -> Response:
     return response
 
 
-async def _outlasted(job: Job, store: JobStore, waiting: Patience) -> Job:
+async def _wait_until_ended(job: Job, store: JobStore, waiting: LongPoll) -> Job:
     try:
         return await waiting.outlast(
             job, lambda: store.job(job.id, tenant=job.tenant), until=lambda it: it.status.is_terminal
@@ -122,13 +124,13 @@ async def _outlasted(job: Job, store: JobStore, waiting: Patience) -> Job:
         return job
 
 
-def _shown(job: Job) -> Response:
-    return answer(schemas.Job.of(job), headers=_headers(job))
+def _job_response(job: Job) -> Response:
+    return json_response(schemas.Job.of(job), headers=_headers(job))
 
 
 def _headers(job: Job) -> dict[str, str]:
     waiting = {} if job.status.is_terminal else {"Retry-After": str(POLL_SECONDS)}
-    return {"ETag": quoted(str(job.version))} | waiting
+    return {"ETag": strong_etag(str(job.version))} | waiting
 
 
 @router.get(
@@ -136,10 +138,10 @@ def _headers(job: Job) -> dict[str, str]:
     response_model=schemas.JobList,
     operation_id="list_jobs",
     summary="List jobs",
-    openapi_extra=parameters(LABELS),
-    responses=problems(422),
+    openapi_extra=documented_parameters(METADATA_FILTER),
+    responses=problem_responses(422),
 )
-def list_jobs(visit: Visit, query: Annotated[JobFilter, Query()]) -> Response:
+def list_jobs(visit: AuthenticatedRequest, query: Annotated[JobListQuery, Query()]) -> Response:
     """The newest jobs first. Where there are more, `next` leads to them.
 
     Jobs that are submitted or deleted meanwhile move none from one page to another.
@@ -147,7 +149,7 @@ def list_jobs(visit: Visit, query: Annotated[JobFilter, Query()]) -> Response:
     jobs = visit.parts.store.jobs(tenant=visit.tenant, limit=query.limit + 1, after=query.after, wanted=query.wanted())
     page, more = jobs[: query.limit], len(jobs) > query.limit
     data = [schemas.Job.of(job) for job in page]
-    return answer(schemas.JobList(data=data, has_more=more, next=cursor(page[-1]) if more else None))
+    return json_response(schemas.JobList(data=data, has_more=more, next=page_cursor(page[-1]) if more else None))
 
 
 @router.get(
@@ -155,18 +157,18 @@ def list_jobs(visit: Visit, query: Annotated[JobFilter, Query()]) -> Response:
     response_model=schemas.Job,
     operation_id="read_job",
     summary="Read a job",
-    openapi_extra=parameters(PREFER, IF_NONE_MATCH),
-    responses=answers(
+    openapi_extra=documented_parameters(PREFER, IF_NONE_MATCH),
+    responses=documented_response(
         200,
         "The job as it stands.",
         ETag="Changes whenever the job does.",
         Retry_After="Seconds until asking again makes sense; absent once the job has ended.",
-        Preference_Applied=WAITED,
+        Preference_Applied=PREFERENCE_APPLIED,
     )
     | NOT_MODIFIED
-    | problems(404, 413),
+    | problem_responses(404, 413),
 )
-async def read_job(visit: Visit, job_id: JobId) -> Response:
+async def read_job(visit: AuthenticatedRequest, job_id: JobIdParam) -> Response:
     """How the job stands. Ask again after `Retry-After`, with the `ETag` in `If-None-Match`.
 
     With `Prefer: wait=N` as well, the answer comes when the job has changed, or N seconds later.
@@ -176,13 +178,13 @@ async def read_job(visit: Visit, job_id: JobId) -> Response:
         return visit.parts.store.job(job_id, tenant=visit.tenant)
 
     def is_new(job: Job) -> bool:
-        return not is_known(quoted(str(job.version)), visit.headers.get("if-none-match"))
+        return not etag_matches(strong_etag(str(job.version)), visit.headers.get("if-none-match"))
 
-    waiting = await patience(visit)
+    waiting = await long_poll(visit)
     job = await waiting.outlast(
         await run_in_threadpool(look), look, until=lambda it: is_new(it) or it.status.is_terminal
     )
-    response = _shown(job) if is_new(job) else Response(status_code=304, headers=_headers(job))
+    response = _job_response(job) if is_new(job) else Response(status_code=304, headers=_headers(job))
     response.headers.update(waiting.applied)
     return response
 
@@ -192,14 +194,14 @@ async def read_job(visit: Visit, job_id: JobId) -> Response:
     response_model=schemas.Job,
     operation_id="cancel_job",
     summary="Cancel a job",
-    responses=problems(404, 409),
+    responses=problem_responses(404, 409),
 )
-def cancel_job(visit: Visit, job_id: JobId) -> Response:
+def cancel_job(visit: AuthenticatedRequest, job_id: JobIdParam) -> Response:
     """Stop the job: at once where it is queued, within seconds where it runs. Asking twice is no error.
 
     Once it is finalizing, or has ended in another way, there is nothing left to cancel.
     """
-    return _shown(visit.parts.store.cancel(job_id, tenant=visit.tenant))
+    return _job_response(visit.parts.store.cancel(job_id, tenant=visit.tenant))
 
 
 @router.delete(
@@ -208,12 +210,12 @@ def cancel_job(visit: Visit, job_id: JobId) -> Response:
     response_class=Response,
     operation_id="delete_job",
     summary="Delete a job",
-    responses=answers(204, "The job is gone, and its files with it.") | problems(404, 409),
+    responses=documented_response(204, "The job is gone, and its files with it.") | problem_responses(404, 409),
 )
-def delete_job(visit: Visit, job_id: JobId) -> Response:
+def delete_job(visit: AuthenticatedRequest, job_id: JobIdParam) -> Response:
     """Delete a job that has ended, with its events and its files.
 
     Its Idempotency-Key goes too: sending the submission again stores a new job.
     """
-    deletion.remove(visit.parts.store.engine, visit.parts.artifacts, job_id, tenant=visit.tenant)
+    deletion.delete_ended_job(visit.parts.store.engine, visit.parts.artifacts, job_id, tenant=visit.tenant)
     return Response(status_code=204)

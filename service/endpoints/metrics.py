@@ -5,17 +5,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
-from service.apidoc.document import METRICS, answers, problems
+from service.apidoc.document import METRICS, documented_response, problem_responses
 from service.http.errors import MetricsNotShown
 from service.http.negotiation import preferred
-from service.http.request import Call, Open
-from service.metrics import FORMS, Exhibit
-from ted_jobs.metrics.snapshot import census
+from service.http.request import AppRequest, PublicRoute
+from service.metrics import RENDERERS, MetricsCollector
+from ted_jobs.metrics.snapshot import metrics_snapshot
 
-router = APIRouter(tags=["health"], route_class=Open)
+router = APIRouter(tags=["health"], route_class=PublicRoute)
 
-ANSWERED = answers(200, "The metrics, as OpenMetrics where the client would rather have that.", Vary="Accept")
-DOCUMENTED: dict[int | str, dict[str, Any]] = {200: ANSWERED[200] | METRICS, **problems(403)}
+OK_RESPONSE = documented_response(
+    200, "The metrics, as OpenMetrics where the client would rather have that.", Vary="Accept"
+)
+RESPONSES: dict[int | str, dict[str, Any]] = {200: OK_RESPONSE[200] | METRICS, **problem_responses(403)}
 
 
 def _is_local(request: Request) -> bool:
@@ -33,12 +35,12 @@ def _is_local(request: Request) -> bool:
     operation_id="metrics",
     summary="Read the metrics",
     response_class=Response,
-    responses=DOCUMENTED,
+    responses=RESPONSES,
 )
-def metrics(call: Call, accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> Response:
+def metrics(call: AppRequest, accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> Response:
     """Jobs by status, what waits and for how long, and counts that outlive restarts and deleted jobs."""
     if call.parts.settings.metrics == "loopback" and not _is_local(call):
         raise MetricsNotShown
-    media_type, written = FORMS[preferred(accept, list(FORMS))]
-    body = written(Exhibit(census(call.parts.store.engine)))
+    media_type, written = RENDERERS[preferred(accept, list(RENDERERS))]
+    body = written(MetricsCollector(metrics_snapshot(call.parts.store.engine)))
     return Response(body, media_type=media_type, headers={"Vary": "Accept", "Cache-Control": "no-store"})

@@ -8,26 +8,28 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from service import report_page
-from service.apidoc.document import NOT_MODIFIED, PAGE, answers, problems
-from service.http.conditional import identity, is_known
+from service.apidoc.document import HTML_PAGE, NOT_MODIFIED, documented_response, problem_responses
+from service.http.conditional import digest_headers, etag_matches
 from service.http.errors import NoReport
 from service.http.negotiation import preferred
-from service.http.parameters import IfNoneMatch, JobId
-from service.http.request import Keyed, Visit
+from service.http.parameters import IfNoneMatch, JobIdParam
+from service.http.request import AuthenticatedRequest, AuthenticatedRoute
 from ted_core.results.report import Report
 from ted_jobs.errors import ArtifactNotReady
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.jobs.status import JobStatus
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"], route_class=Keyed)
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"], route_class=AuthenticatedRoute)
 
 KIND = "report"
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 """The page brings all it needs; a name in it that were taken for markup could neither run nor load anything."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class RenderedReport:
     """The report in one of its forms."""
 
     body: bytes
@@ -35,19 +37,22 @@ class Shown:
     headers: Mapping[str, str]
 
 
-def _as_json(stored: bytes, artifact: Artifact) -> Shown:
-    return Shown(stored, artifact.sha256, {})
+def _as_json(stored: bytes, artifact: Artifact) -> RenderedReport:
+    return RenderedReport(stored, artifact.sha256, {})
 
 
-def _as_page(stored: bytes, _: Artifact) -> Shown:
+def _as_page(stored: bytes, _: Artifact) -> RenderedReport:
     body = report_page.render(Report.model_validate_json(stored)).encode()
-    return Shown(body, hashlib.sha256(body).hexdigest(), {"Content-Security-Policy": POLICY})
+    return RenderedReport(body, hashlib.sha256(body).hexdigest(), {"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
-FORMS: Mapping[str, Callable[[bytes, Artifact], Shown]] = {"application/json": _as_json, "text/html": _as_page}
+RENDERERS: Mapping[str, Callable[[bytes, Artifact], RenderedReport]] = {
+    "application/json": _as_json,
+    "text/html": _as_page,
+}
 FILE_ENDINGS = {"application/json": "json", "text/html": "html"}
 
-ANSWERED = answers(
+OK_RESPONSE = documented_response(
     200,
     "The report, as JSON unless the client would rather have HTML.",
     ETag="The SHA-256 of this form of the report.",
@@ -55,12 +60,16 @@ ANSWERED = answers(
     Vary="Accept",
     Content_Disposition="A name to save it under.",
 )
-MISSING = "There is no such job, or it was run by a version that wrote no reports."
-DOCUMENTED: dict[int | str, dict[str, Any]] = {200: ANSWERED[200] | PAGE, **NOT_MODIFIED, **problems(404, 409)}
-DOCUMENTED[404] |= {"description": MISSING}
+NOT_FOUND_DESCRIPTION = "There is no such job, or it was run by a version that wrote no reports."
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: OK_RESPONSE[200] | HTML_PAGE,
+    **NOT_MODIFIED,
+    **problem_responses(404, 409),
+}
+RESPONSES[404] |= {"description": NOT_FOUND_DESCRIPTION}
 
 
-def _published(visit: Visit, job_id: str) -> Artifact:
+def _report_artifact(visit: AuthenticatedRequest, job_id: str) -> Artifact:
     """The stored report. Raises JobNotFound, ArtifactNotReady, and NoReport where waiting will not bring one."""
     store = visit.parts.store
     try:
@@ -72,11 +81,11 @@ def _published(visit: Visit, job_id: str) -> Artifact:
 
 
 @router.get(
-    "/report", response_model=Report, operation_id="read_report", summary="Read the report", responses=DOCUMENTED
+    "/report", response_model=Report, operation_id="read_report", summary="Read the report", responses=RESPONSES
 )
 def read_report(
-    visit: Visit,
-    job_id: JobId,
+    visit: AuthenticatedRequest,
+    job_id: JobIdParam,
     accept: Annotated[str | None, Header(include_in_schema=False)] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
@@ -84,18 +93,18 @@ def read_report(
 
     With `Accept: text/html`, as browsers send it, a page that needs nothing else.
     """
-    media_type, artifact = preferred(accept, list(FORMS)), _published(visit, job_id)
+    media_type, artifact = preferred(accept, list(RENDERERS)), _report_artifact(visit, job_id)
     with visit.parts.artifacts.open(artifact) as file:
-        shown = FORMS[media_type](file.read(), artifact)
+        shown = RENDERERS[media_type](file.read(), artifact)
     headers = _headers(shown, f"{job_id}-report.{FILE_ENDINGS[media_type]}")
-    if is_known(headers["ETag"], if_none_match):
+    if etag_matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
     return Response(shown.body, headers=headers, media_type=media_type)
 
 
-def _headers(shown: Shown, filename: str) -> dict[str, str]:
+def _headers(shown: RenderedReport, filename: str) -> dict[str, str]:
     return {
-        **identity(shown.sha256),
+        **digest_headers(shown.sha256),
         "Vary": "Accept",
         "Content-Disposition": f'inline; filename="{filename}"',
         "X-Content-Type-Options": "nosniff",

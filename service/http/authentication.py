@@ -13,28 +13,28 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from service.http.errors import KeyNotAccepted, TooManyRequests
-from service.http.rate_limit import Buckets
-from ted_jobs.api_keys.store import Holder, Key, KeyStore, Scope
-from ted_jobs.api_keys.text import is_whole
+from service.http.rate_limit import RateLimiter
+from ted_jobs.api_keys.store import ApiKey, ApiKeyStore, Scope, ValidKey
+from ted_jobs.api_keys.text import is_well_formed_key
 
 log = structlog.get_logger()
 
-FRESH_SECONDS = 2.0
+KEY_CACHE_SECONDS = 2.0
 """How long a key is taken for valid without asking again: a revoked one is refused after this at the latest."""
-MOST_REMEMBERED = 10_000
+MOST_CACHED_KEYS = 10_000
 REFUSALS_PER_MINUTE = 60
 """How often one address may come without a valid key before it has to wait."""
 
-Later = Callable[[Callable[[], None]], None]
+AddBackgroundTask = Callable[[Callable[[], None]], None]
 """Takes what can be done after the request was answered."""
 
 
 @dataclass(frozen=True)
-class Identity:
+class Principal:
     """Whose jobs a request is about, and the key it came with; none where the service is open to all."""
 
     tenant: str
-    key: Key | None = None
+    key: ApiKey | None = None
 
     @property
     def key_id(self) -> str | None:
@@ -45,32 +45,32 @@ class Identity:
         return self.key is None or self.key.may(scope)
 
 
-class Gate(Protocol):
+class Authenticator(Protocol):
     """Tells who asks."""
 
-    async def identity(self, request: Request, *, later: Later) -> Identity:
+    async def identity(self, request: Request, *, later: AddBackgroundTask) -> Principal:
         """Who asks. Raises KeyNotAccepted, TooManyRequests."""
 
 
-class OpenGate:
+class OpenAuthenticator:
     """Everybody is the tenant "default", without limits."""
 
-    async def identity(self, request: Request, *, later: Later) -> Identity:
+    async def identity(self, request: Request, *, later: AddBackgroundTask) -> Principal:
         """The same for all."""
-        return Identity("default")
+        return Principal("default")
 
 
-class KeyGate:
+class KeyAuthenticator:
     """Lets in who shows a valid key, as often as the key may ask. Lives in the event loop's thread."""
 
     def __init__(
-        self, keys: KeyStore, *, requests_per_minute: int, clock: Callable[[], float] = time.monotonic
+        self, keys: ApiKeyStore, *, requests_per_minute: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._keys, self._requests_per_minute, self._clock = keys, requests_per_minute, clock
-        self._seen: OrderedDict[str, tuple[Key, float]] = OrderedDict()
-        self._requests, self._refusals = Buckets(clock=clock), Buckets(clock=clock)
+        self._seen: OrderedDict[str, tuple[ApiKey, float]] = OrderedDict()
+        self._requests, self._refusals = RateLimiter(clock=clock), RateLimiter(clock=clock)
 
-    async def identity(self, request: Request, *, later: Later) -> Identity:
+    async def identity(self, request: Request, *, later: AddBackgroundTask) -> Principal:
         """Who asks. The request's answer will say how much the key has left."""
         key = await self._key(request, later)
         limit = self._requests_per_minute if key.requests_per_minute is None else key.requests_per_minute
@@ -79,13 +79,13 @@ class KeyGate:
             request.state.headers = draw.headers
             if not draw.granted:
                 raise TooManyRequests(draw.wait_seconds)
-        return Identity(key.tenant, key)
+        return Principal(key.tenant, key)
 
-    async def _key(self, request: Request, later: Later) -> Key:
-        text, address = shown(request.headers.getlist("authorization")), _address(request)
+    async def _key(self, request: Request, later: AddBackgroundTask) -> ApiKey:
+        text, address = bearer_key(request.headers.getlist("authorization")), _client_address(request)
         digest = self._keys.digest(text) if text else ""
         known, asked_at = self._seen.get(digest, (None, float("-inf")))
-        if known and self._clock() - asked_at < FRESH_SECONDS:
+        if known and self._clock() - asked_at < KEY_CACHE_SECONDS:
             return known
         # A key that was valid before is looked up at once, so that nobody else at its address can lock it out.
         if not known and self._refusals.is_empty(address, per_minute=REFUSALS_PER_MINUTE):
@@ -99,27 +99,27 @@ class KeyGate:
             later(lambda: self._note_use(holder.key))
         return holder.key
 
-    def _remember(self, digest: str, holder: Holder | None) -> None:
+    def _remember(self, digest: str, holder: ValidKey | None) -> None:
         self._seen.pop(digest, None)
         if holder:
             self._seen[digest] = (holder.key, self._clock())
-        if len(self._seen) > MOST_REMEMBERED:
+        if len(self._seen) > MOST_CACHED_KEYS:
             self._seen.popitem(last=False)
 
-    def _note_use(self, key: Key) -> None:
+    def _note_use(self, key: ApiKey) -> None:
         try:
             self._keys.note_use(key.id)
         except DBAPIError as error:  # the next request tries again
             log.warning("a key's use was not noted", error=str(error.orig))
 
 
-def shown(headers: Sequence[str]) -> str | None:
+def bearer_key(headers: Sequence[str]) -> str | None:
     """The key in the one Authorization header; None where there is not exactly one, or no whole key in it."""
     scheme, _, text = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
-    return text if scheme.lower() == "bearer" and is_whole(text) else None
+    return text if scheme.lower() == "bearer" and is_well_formed_key(text) else None
 
 
-def _address(request: Request) -> str:
+def _client_address(request: Request) -> str:
     """Where the request comes from: an IPv4 address, or the /64 that one user of IPv6 has to himself."""
     host = request.client.host if request.client else ""
     try:

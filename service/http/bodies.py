@@ -14,29 +14,29 @@ JSON = "application/json"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def document(body: bytes) -> object:
+def parse_json(body: bytes) -> object:
     """What the JSON says. Raises MalformedJson."""
     try:
-        return _with_integers(from_json(body, allow_inf_nan=False))
+        return _integral_floats_as_ints(from_json(body, allow_inf_nan=False))
     except ValueError as error:
         raise MalformedJson(str(error)) from error
 
 
-def _with_integers(value: Any) -> Any:
+def _integral_floats_as_ints(value: Any) -> Any:
     """The same with 3.0 as 3: to JSON Schema, and so to the document of this API, both are integers."""
     if isinstance(value, dict):
-        return {name: _with_integers(item) for name, item in value.items()}
+        return {name: _integral_floats_as_ints(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_with_integers(item) for item in value]
+        return [_integral_floats_as_ints(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def parsed(model: type[Model], body: bytes) -> Model:
+def parse_body(model: type[Model], body: bytes) -> Model:
     """The model that the body holds, types taken literally. Raises MalformedJson, InvalidRequest."""
-    return validated(model, document(body))
+    return validate(model, parse_json(body))
 
 
-def validated(model: type[Model], value: object) -> Model:
+def validate(model: type[Model], value: object) -> Model:
     """The model that this JSON value is, types taken literally. Raises InvalidRequest."""
     try:
         return model.model_validate(value, strict=True)
@@ -44,6 +44,6 @@ def validated(model: type[Model], value: object) -> Model:
         raise InvalidRequest(body_errors(error.errors(include_url=False), value)) from error
 
 
-def answer(content: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(content: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The content, without FastAPI's looking it over again."""
     return Response(content.model_dump_json(), status_code=status, headers=headers, media_type=JSON)

@@ -3,18 +3,18 @@
 import base64
 
 
-def quoted(tag: str) -> str:
+def strong_etag(tag: str) -> str:
     """The strong entity tag."""
     return f'"{tag}"'
 
 
-def is_known(etag: str, if_none_match: str | None) -> bool:
+def etag_matches(etag: str, if_none_match: str | None) -> bool:
     """Whether the header names this tag. Compared weakly, as If-None-Match wants it."""
     listed = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
     return etag in listed or listed == ["*"]
 
 
-def identity(sha256: str) -> dict[str, str]:
+def digest_headers(sha256: str) -> dict[str, str]:
     """The headers by which a representation is known again: its hexadecimal digest as ETag and as Repr-Digest."""
     digest = base64.b64encode(bytes.fromhex(sha256)).decode()
-    return {"ETag": quoted(sha256), "Repr-Digest": f"sha-256=:{digest}:"}
+    return {"ETag": strong_etag(sha256), "Repr-Digest": f"sha-256=:{digest}:"}

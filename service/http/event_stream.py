@@ -22,9 +22,9 @@ from starlette.types import Receive, Scope, Send
 
 from service.schemas import jobs
 from ted_jobs.errors import JobNotFound
-from ted_jobs.jobs.changes import News, news
+from ted_jobs.jobs.changes import JobChanges, job_changes
 from ted_jobs.jobs.models import Event
-from ted_jobs.jobs.status import TERMINAL
+from ted_jobs.jobs.status import TERMINAL_STATUSES
 
 log = structlog.get_logger()
 
@@ -34,9 +34,9 @@ POLL_SECONDS, HEARTBEAT_SECONDS = 0.5, 15.0
 WINDOW, READERS = 64, 4
 """Events of a job that its listeners share, and threads that read for those who fell behind."""
 RETRY, HEARTBEAT = b"retry: 2000\n\n", b":\n\n"
-LAST_TYPES = frozenset(f"job.{status}" for status in TERMINAL)
+LAST_TYPES = frozenset(f"job.{status}" for status in TERMINAL_STATUSES)
 
-Read = Callable[[int], Sequence[Event]]
+ReadEvents = Callable[[int], Sequence[Event]]
 """A page of the stored events that follow a sequence."""
 
 
@@ -56,7 +56,7 @@ class Frame:
         return cls(event.sequence, content, event.type in LAST_TYPES)
 
 
-class Topic:
+class JobChannel:
     """What the listeners of one job share."""
 
     def __init__(self) -> None:
@@ -67,18 +67,18 @@ class Topic:
         self.ended = self.gone = False
         self.changed = asyncio.Event()
 
-    def hear(self, told: News | None) -> None:
+    def hear(self, told: JobChanges | None) -> None:
         """Take in what is new, and wake the listeners where anything is. No news of a job: it was deleted."""
         before = (self.version, self.heard, self.gone)
         self.gone = told is None
         if told:
             self._extend(told)
             self.ended, self.version = told.status.is_terminal, told.version
-            self.progress = _progress(told)
+            self.progress = _progress_frame(told)
         if before != (self.version, self.heard, self.gone):
             self.wake()
 
-    def _extend(self, told: News) -> None:
+    def _extend(self, told: JobChanges) -> None:
         frames = [Frame.of(event) for event in told.events]
         if self.heard is None:
             self.heard = told.last_event
@@ -104,7 +104,7 @@ class Topic:
         return self.gone or (self.ended and self.heard is not None and sequence >= self.heard)
 
 
-def _progress(told: News) -> bytes:
+def _progress_frame(told: JobChanges) -> bytes:
     """A frame without an id, so that clients go on from the last stored event; empty where there is no progress."""
     if told.progress is None or told.status.is_terminal:
         return b""
@@ -117,11 +117,11 @@ class EventStreams:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.closing = asyncio.Event()
-        self.topics: dict[str, Topic] = {}
+        self.topics: dict[str, JobChannel] = {}
         self._poller: asyncio.Task[None] | None = None
         self._readers, self._asking = CapacityLimiter(READERS), CapacityLimiter(1)
 
-    async def listen(self, job_id: str, *, after: int, read: Read) -> AsyncGenerator[bytes, None]:
+    async def listen(self, job_id: str, *, after: int, read: ReadEvents) -> AsyncGenerator[bytes, None]:
         """What happens to the job behind this sequence, until its last event, or until the service ends."""
         yield RETRY
         # Whose job is gone hears so when it comes back; whoever the database failed comes back and misses nothing.
@@ -139,10 +139,10 @@ class EventStreams:
                     version = topic.version
                     if topic.progress:
                         yield topic.progress
-                elif not frames and not await _soon(changed):
+                elif not frames and not await _is_set_before_heartbeat(changed):
                     yield HEARTBEAT
 
-    async def _frames(self, topic: Topic, after: int, read: Read) -> Sequence[Frame]:
+    async def _frames(self, topic: JobChannel, after: int, read: ReadEvents) -> Sequence[Frame]:
         frames = topic.since(after)
         if frames is None:
             events = await to_thread.run_sync(read, after, limiter=self._readers)
@@ -150,8 +150,8 @@ class EventStreams:
         return frames
 
     @contextmanager
-    def _watched(self, job_id: str) -> Iterator[Topic]:
-        topic = self.topics.setdefault(job_id, Topic())
+    def _watched(self, job_id: str) -> Iterator[JobChannel]:
+        topic = self.topics.setdefault(job_id, JobChannel())
         topic.listeners += 1
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll(), context=Context())  # not in the name of one request
@@ -168,7 +168,9 @@ class EventStreams:
             watched = dict(self.topics)
             heard = {job_id: topic.heard for job_id, topic in watched.items()}
             try:
-                told = await to_thread.run_sync(partial(news, self.engine, heard, most=WINDOW), limiter=self._asking)
+                told = await to_thread.run_sync(
+                    partial(job_changes, self.engine, heard, most=WINDOW), limiter=self._asking
+                )
             except SQLAlchemyError as error:
                 log.warning("no news of watched jobs", error=str(error))
             else:
@@ -191,7 +193,7 @@ class EventStreams:
                 await self._poller
 
 
-async def _soon(event: asyncio.Event) -> bool:
+async def _is_set_before_heartbeat(event: asyncio.Event) -> bool:
     """Whether it is set before a heartbeat is due."""
     try:
         return await asyncio.wait_for(event.wait(), HEARTBEAT_SECONDS)
@@ -199,7 +201,7 @@ async def _soon(event: asyncio.Event) -> bool:
         return False
 
 
-class EventStream(StreamingResponse):
+class EventStreamResponse(StreamingResponse):
     """The answer to one listener."""
 
     media_type = MEDIA_TYPE

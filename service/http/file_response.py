@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from starlette.responses import Response, StreamingResponse
 
-from service.http.conditional import identity, is_known
+from service.http.conditional import digest_headers, etag_matches
 from service.http.errors import RangeNotSatisfiable
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.models import Artifact
@@ -18,7 +18,7 @@ ONE_RANGE = re.compile(r"bytes=(?:(?P<first>\d{1,19})-(?P<last>\d{0,19})|-(?P<su
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FileRequest:
     """What the client said about the file it wants."""
 
     method: str
@@ -27,33 +27,33 @@ class Wanted:
     if_range: str | None = None
 
 
-def respond(store: ArtifactStore, artifact: Artifact, wanted: Wanted, *, filename: str) -> Response:
+def respond(store: ArtifactStore, artifact: Artifact, wanted: FileRequest, *, filename: str) -> Response:
     """The response that the request wants, or where the store would rather answer. Raises RangeNotSatisfiable."""
     headers = _headers(artifact, filename)
-    if is_known(headers["ETag"], wanted.if_none_match):
+    if etag_matches(headers["ETag"], wanted.if_none_match):
         return Response(status_code=304, headers=headers)
     if wanted.method == "HEAD":
         return Response(headers=headers | {"Content-Length": str(artifact.bytes)}, media_type=MEDIA_TYPE)
     if link := store.link(artifact, filename=filename):
         return Response(status_code=307, headers=headers | {"Location": link, "Cache-Control": "no-store"})
-    part = _part(wanted, artifact.bytes, etag=headers["ETag"])
+    part = _requested_range(wanted, artifact.bytes, etag=headers["ETag"])
     if part is None:
-        return _sent(store.open(artifact), range(artifact.bytes), status=200, headers=headers)
+        return _streaming_response(store.open(artifact), range(artifact.bytes), status=200, headers=headers)
     if not part:
         raise RangeNotSatisfiable(artifact.bytes)
     place = f"bytes {part.start}-{part.stop - 1}/{artifact.bytes}"
-    return _sent(store.open(artifact), part, status=206, headers=headers | {"Content-Range": place})
+    return _streaming_response(store.open(artifact), part, status=206, headers=headers | {"Content-Range": place})
 
 
 def _headers(artifact: Artifact, filename: str) -> dict[str, str]:
     return {
-        **identity(artifact.sha256),
+        **digest_headers(artifact.sha256),
         "Accept-Ranges": "bytes",
         "Content-Disposition": f'attachment; filename="{filename}"',
     }
 
 
-def _part(wanted: Wanted, size: int, *, etag: str) -> range | None:
+def _requested_range(wanted: FileRequest, size: int, *, etag: str) -> range | None:
     """The bytes that were asked for; None for all of them, also where the client's part is of another file.
 
     A header that cannot be understood, or asks for several parts, is ignored: RFC 9110 allows both.
@@ -67,7 +67,7 @@ def _part(wanted: Wanted, size: int, *, etag: str) -> range | None:
     return range(first, min(last + 1, size)) if first <= last or not asked["last"] else None
 
 
-def _sent(file: BinaryIO, part: range, *, status: int, headers: dict[str, str]) -> Response:
+def _streaming_response(file: BinaryIO, part: range, *, status: int, headers: dict[str, str]) -> Response:
     """The part of the file; open already, so that a missing one is still an error and not a broken answer."""
     headers = headers | {"Content-Length": str(len(part))}
     return StreamingResponse(_chunks(file, part), status, headers=headers, media_type=MEDIA_TYPE)

@@ -14,7 +14,7 @@ from ted_jobs.errors import JobNotFound
 JOB_ID = re.compile(r"job_[0-9a-f]{28}")
 
 
-def _could_be(job_id: str) -> str:
+def _check_job_id(job_id: str) -> str:
     """The id, which the log names from here on, once it could be one: no other ever reaches the database."""
     if not JOB_ID.fullmatch(job_id):
         raise JobNotFound(repr(job_id[:100]))
@@ -30,9 +30,9 @@ async def json_body(call: Request) -> bytes:
     return await call.body()
 
 
-JobId = Annotated[
-    str, Path(description="The job's id.", examples=["job_019a2b3c4d5e0123456789abcdef"]), AfterValidator(_could_be)
+JobIdParam = Annotated[
+    str, Path(description="The job's id.", examples=["job_019a2b3c4d5e0123456789abcdef"]), AfterValidator(_check_job_id)
 ]
 JsonBody = Annotated[bytes, Depends(json_body)]
-HELD = "ETags the client already holds; answered with 304."
-IfNoneMatch = Annotated[str | None, Header(description=HELD)]
+IF_NONE_MATCH_DESCRIPTION = "ETags the client already holds; answered with 304."
+IfNoneMatch = Annotated[str | None, Header(description=IF_NONE_MATCH_DESCRIPTION)]

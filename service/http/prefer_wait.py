@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from service.http.event_stream import EventStreams
-from service.http.request import Visit
+from service.http.request import AuthenticatedRequest
 from ted_jobs.jobs.models import Job
 
 MOST_SECONDS, MOST_DIGITS = 60, 9
@@ -24,7 +24,7 @@ WAIT = re.compile(r'\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;.*)?', re.IGNORE
 
 
 @dataclass(frozen=True)
-class Patience:
+class LongPoll:
     """What one request prefers. While it waits it takes no thread but for the moments of looking."""
 
     request: Request
@@ -60,19 +60,19 @@ def preferred_wait(prefer: str) -> int | None:
 
     What cannot be understood is ignored, and of several the first counts, as RFC 7240 has it.
     """
-    return next(_waits(prefer), None)
+    return next(_wait_preferences(prefer), None)
 
 
-def _waits(prefer: str) -> Iterator[int]:
+def _wait_preferences(prefer: str) -> Iterator[int]:
     for preference in PREFERENCE.findall(prefer):
         if wait := WAIT.fullmatch(preference):
             digits = (wait[1] or wait[2]).lstrip("0") or "0"
             yield min(int(digits[:MOST_DIGITS]), MOST_SECONDS)
 
 
-async def patience(visit: Visit) -> Patience:
+async def long_poll(visit: AuthenticatedRequest) -> LongPoll:
     """What this request prefers. Raises BodyTooLarge."""
     seconds = preferred_wait(",".join(visit.headers.getlist("prefer")))
     if seconds is not None:
         await visit.body()  # what is then received tells of nothing but the client's leaving
-    return Patience(visit, visit.parts.streams, seconds)
+    return LongPoll(visit, visit.parts.streams, seconds)

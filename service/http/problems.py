@@ -19,13 +19,13 @@ from service.schemas.jobs import FieldError, Problem
 from ted_core import errors as core
 from ted_core.errors import TedError
 from ted_jobs import errors as jobs
-from ted_jobs.db.engine import is_away
+from ted_jobs.db.engine import is_database_unavailable
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
-QUEUE_SECONDS = 15
+QUEUE_RETRY_AFTER_SECONDS = 15
 """After which a full queue is worth another try."""
 CHALLENGE = 'Bearer realm="ted"'
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -105,7 +105,7 @@ class ProblemResponse(Response):
         super().__init__(problem.model_dump_json(), status_code=problem.status, headers=headers)
 
 
-def problem(request: Request, status: int, *, code: str, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
+def new_problem(request: Request, status: int, *, code: str, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
     """The problem that this request met."""
     return Problem(
         type=f"urn:ted:problem:{code}",
@@ -118,18 +118,18 @@ def problem(request: Request, status: int, *, code: str, detail: str, errors: Se
     )
 
 
-def unexpected(request: Request) -> ProblemResponse:
+def internal_error_response(request: Request) -> ProblemResponse:
     """The answer to a defect: it gives nothing away but the id under which the log tells more."""
     detail = "The service met an error of its own; its log holds more under this request's id."
-    return ProblemResponse(problem(request, 500, code="internal_error", detail=detail))
+    return ProblemResponse(new_problem(request, 500, code="internal_error", detail=detail))
 
 
-async def _refused(request: Request, error: TedError) -> Response:
+async def _ted_error_response(request: Request, error: TedError) -> Response:
     status = STATUS.get(type(error))
     if status is None:
         log.error("unlisted error", exc_info=error)
-        return unexpected(request)
-    facts = problem(request, status, code=error.code(), detail=str(error), errors=_fields(error))
+        return internal_error_response(request)
+    facts = new_problem(request, status, code=error.code(), detail=str(error), errors=_fields(error))
     return ProblemResponse(facts, HEADERS.get(type(error), _no_headers)(error))
 
 
@@ -150,7 +150,7 @@ HEADERS: Mapping[type[TedError], Any] = {
         "WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{error.scope}"'
     },
     http.TooManyRequests: lambda error: {"Retry-After": str(error.wait_seconds)},
-    jobs.TooManyQueued: lambda _: {"Retry-After": str(QUEUE_SECONDS)},
+    jobs.TooManyQueued: lambda _: {"Retry-After": str(QUEUE_RETRY_AFTER_SECONDS)},
     http.DatabaseUnavailable: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     core.StoreUnavailable: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     jobs.ArtifactsRefused: lambda _: {"Retry-After": str(RETRY_AFTER_SECONDS)},
@@ -158,15 +158,15 @@ HEADERS: Mapping[type[TedError], Any] = {
 }
 
 
-async def _parameters_refused(request: Request, error: RequestValidationError) -> Response:
-    return await _refused(request, http.InvalidRequest(parameter_errors(error.errors())))
+async def _validation_error_response(request: Request, error: RequestValidationError) -> Response:
+    return await _ted_error_response(request, http.InvalidRequest(parameter_errors(error.errors())))
 
 
-async def _http_refused(request: Request, error: HTTPException) -> Response:
+async def _http_error_response(request: Request, error: HTTPException) -> Response:
     """What the router itself says: no such path, no such method."""
     phrase = HTTPStatus(error.status_code).phrase
     detail = f"{error.detail}: {request.method} {request.url.path}. /openapi.json lists what there is."
-    facts = problem(request, error.status_code, code=phrase.lower().replace(" ", "_"), detail=detail)
+    facts = new_problem(request, error.status_code, code=phrase.lower().replace(" ", "_"), detail=detail)
     headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else None
     return ProblemResponse(facts, headers)
 
@@ -178,21 +178,21 @@ def _allowed(request: Request) -> list[str]:
     return [method for method in METHODS if any(route.matches(scopes[method])[0] is Match.FULL for route in routes)]
 
 
-async def _database_failed(request: Request, error: DBAPIError) -> Response:
-    if not is_away(error):
+async def _database_error_response(request: Request, error: DBAPIError) -> Response:
+    if not is_database_unavailable(error):
         raise error
-    return await _database_away(request, error)
+    return await _database_unavailable_response(request, error)
 
 
-async def _database_away(request: Request, error: Exception) -> Response:
+async def _database_unavailable_response(request: Request, error: Exception) -> Response:
     log.warning("database does not answer", error=str(error))
-    return await _refused(request, http.DatabaseUnavailable())
+    return await _ted_error_response(request, http.DatabaseUnavailable())
 
 
 HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
-    TedError: _refused,
-    RequestValidationError: _parameters_refused,
-    HTTPException: _http_refused,
-    DBAPIError: _database_failed,
-    NoConnectionLeft: _database_away,
+    TedError: _ted_error_response,
+    RequestValidationError: _validation_error_response,
+    HTTPException: _http_error_response,
+    DBAPIError: _database_error_response,
+    NoConnectionLeft: _database_unavailable_response,
 }

@@ -11,7 +11,7 @@ MINUTE = 60
 
 
 @dataclass(frozen=True)
-class Draw:
+class RateLimitResult:
     """What came of asking: whether it was granted, how many more would be, and what the answer should say of it."""
 
     per_minute: int
@@ -36,7 +36,7 @@ class Draw:
         }
 
 
-class Buckets:
+class RateLimiter:
     """A bucket for each name, filled at the rate that is asked for, up to what a minute brings.
 
     Not for several threads. Of too many, those that were asked longest ago are forgotten, which fills them.
@@ -46,14 +46,14 @@ class Buckets:
         self._most, self._clock = most, clock
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, name: str, *, per_minute: int) -> Draw:
+    def take(self, name: str, *, per_minute: int) -> RateLimitResult:
         """One request of this bucket, which costs nothing where it is not granted."""
         level = self._level(name, per_minute)
         self._levels[name] = (level - 1 if level >= 1 else level, self._clock())
         self._levels.move_to_end(name)
         if len(self._levels) > self._most:
             self._levels.popitem(last=False)
-        return Draw(per_minute, level - 1)
+        return RateLimitResult(per_minute, level - 1)
 
     def is_empty(self, name: str, *, per_minute: int) -> bool:
         """Whether the next request would not be granted."""

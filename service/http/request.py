@@ -13,14 +13,14 @@ from fastapi import BackgroundTasks, Request, Response
 from fastapi.routing import APIRoute
 
 from service.broker import BrokerProbe
-from service.http.authentication import Gate, Identity, Later
+from service.http.authentication import AddBackgroundTask, Authenticator, Principal
 from service.http.errors import ScopeMissing
 from service.http.event_stream import EventStreams
 from ted_jobs.api_keys.store import Scope
 from ted_jobs.files.local import ArtifactStore
-from ted_jobs.files.recuts import Recuts
+from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.registry import Registry
+from ted_jobs.registry import RegistrationStore
 from ted_jobs.settings import Settings
 
 SCOPES = {"GET": Scope.READ, "HEAD": Scope.READ}
@@ -29,33 +29,33 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 @dataclass(frozen=True)
-class Parts:
+class AppState:
     """What the service is made of, as long as the process lives."""
 
     settings: Settings
     store: JobStore
     artifacts: ArtifactStore
-    recuts: Recuts
-    names: Registry
+    recuts: RecutStore
+    names: RegistrationStore
     broker: BrokerProbe
     streams: EventStreams
-    gate: Gate
+    gate: Authenticator
 
 
-class Call(Request):
+class AppRequest(Request):
     """A request of anybody."""
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> AppState:
         """The service that is asked."""
-        parts: Parts = self.scope["state"]["parts"]
+        parts: AppState = self.scope["state"]["parts"]
         return parts
 
 
-class Visit(Call):
+class AuthenticatedRequest(AppRequest):
     """A request of somebody who was let in."""
 
-    caller: Identity
+    caller: Principal
 
     @property
     def tenant(self) -> str:
@@ -63,29 +63,29 @@ class Visit(Call):
         return self.caller.tenant
 
 
-class Open(APIRoute):
+class PublicRoute(APIRoute):
     """A way in for everybody."""
 
     def get_route_handler(self) -> Handler:
-        """The same with a ``Call``."""
+        """The same with a ``AppRequest``."""
         answer = super().get_route_handler()
 
         async def answered(request: Request) -> Response:
-            return await answer(Call(request.scope, request.receive))
+            return await answer(AppRequest(request.scope, request.receive))
 
         return answered
 
 
-class Keyed(APIRoute):
+class AuthenticatedRoute(APIRoute):
     """A way in for those whose key is good for it; nothing else of their request is looked at before."""
 
     def get_route_handler(self) -> Handler:
-        """The same with a ``Visit``."""
+        """The same with a ``AuthenticatedRequest``."""
         answer = super().get_route_handler()
 
         async def answered(request: Request) -> Response:
-            visit, later = Visit(request.scope, request.receive), BackgroundTasks()
-            visit.caller = await _let_in(visit, later=later.add_task)
+            visit, later = AuthenticatedRequest(request.scope, request.receive), BackgroundTasks()
+            visit.caller = await _authenticate(visit, later=later.add_task)
             response = await answer(visit)
             response.background = response.background or later
             return response
@@ -93,7 +93,7 @@ class Keyed(APIRoute):
         return answered
 
 
-async def _let_in(visit: Visit, *, later: Later) -> Identity:
+async def _authenticate(visit: AuthenticatedRequest, *, later: AddBackgroundTask) -> Principal:
     """On whose behalf the request acts; from here on the log says so.
 
     Raises KeyNotAccepted, TooManyRequests, and ScopeMissing where the key is not good for this: to look takes one

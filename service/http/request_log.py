@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.problems import unexpected
+from service.http.problems import internal_error_response
 
 log = structlog.get_logger()
 
@@ -30,14 +30,14 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         request_id = scope.setdefault("state", {})["request_id"] = _request_id(scope)
-        answer = _Answer(send, scope["state"])
+        answer = _LoggedSend(send, scope["state"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             began = time.perf_counter()
             await self._answered(scope, receive, answer)
             facts = {"method": scope["method"], "path": scope["path"], "status": answer.status}
             log.info("request", **facts, milliseconds=round((time.perf_counter() - began) * 1000, 1))
 
-    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _answered(self, scope: Scope, receive: Receive, answer: "_LoggedSend") -> None:
         try:
             await self.app(scope, receive, answer)
         except ClientDisconnect:
@@ -46,10 +46,10 @@ class RequestLog:
             log.exception("request failed", path=scope["path"])
             if answer.status:  # too late for a problem; the server cuts the connection
                 raise
-            await unexpected(Request(scope))(scope, receive, answer)
+            await internal_error_response(Request(scope))(scope, receive, answer)
 
 
-class _Answer:
+class _LoggedSend:
     """``send``, with the request's id and what its key has left added, and the status noted."""
 
     def __init__(self, send: Send, state: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from service.schemas.jobs import FieldError
 
-REWORDED: Mapping[str, str] = {
+MESSAGES: Mapping[str, str] = {
     "missing": "is required",
     "extra_forbidden": "is not a field of this request",
     "model_type": "must be a JSON object",
@@ -38,21 +38,21 @@ def parameter_errors(errors: Sequence[Any]) -> list[FieldError]:
 def _path(error: ErrorDetails, value: Any) -> Iterator[str]:
     """The steps of a location that lead through the body; pydantic's own, such as a union's branch, are left out."""
     for step in error["loc"]:
-        if _leads_on(value, step):
+        if _has_step(value, step):
             yield str(step)
             value = value[step]
         elif error["type"] == "missing":
             yield str(step)
 
 
-def _leads_on(value: object, step: int | str) -> bool:
+def _has_step(value: object, step: int | str) -> bool:
     return step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)
 
 
 def _message(error: Mapping[str, Any]) -> str:
     if error["type"] == "value_error":  # a check of our own, which names what it refuses
         return str(error["ctx"]["error"])
-    return REWORDED.get(error["type"]) or f"{error['msg']}{_echo(error.get('input'))}"
+    return MESSAGES.get(error["type"]) or f"{error['msg']}{_echo(error.get('input'))}"
 
 
 def _echo(value: object) -> str:

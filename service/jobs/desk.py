@@ -6,17 +6,17 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from service.http.authentication import Identity
-from service.http.request import Parts, Visit
+from service.http.authentication import Principal
+from service.http.request import AppState, AuthenticatedRequest
 from service.jobs.estimate import Estimate, estimate
-from service.jobs.submission import Asked, admit, known_to, read, specified
+from service.jobs.submission import SubmissionBody, admit, name_lookup, parse_submission, resolve_job_spec
 from ted_core.datasets import DatasetSummary
 from ted_jobs.errors import JobNotEnded
-from ted_jobs.jobs.similar_jobs import precedents
+from ted_jobs.jobs.similar_jobs import similar_jobs
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import IdempotencyKey, Submission
 
-RepeatKey = Annotated[
+IdempotencyKeyHeader = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
@@ -29,16 +29,16 @@ RepeatKey = Annotated[
 
 
 @dataclass(frozen=True)
-class Desk:
+class SubmissionService:
     """Where one client hands in jobs."""
 
-    caller: Identity
-    parts: Parts
+    caller: Principal
+    parts: AppState
     key: str | None
 
     def submit(self, body: bytes) -> Submission:
         """The job that the body asks for."""
-        asked = read(body)
+        asked = parse_submission(body)
         # The dataset may be gone when a client repeats itself; its job is not.
         if known := self._known(asked.digest):
             return known
@@ -46,12 +46,12 @@ class Desk:
 
     def estimate(self, body: bytes) -> Estimate:
         """What the job that the body asks for would take; nothing is stored."""
-        spec, dataset = self._admitted(self._specified(read(body)))
-        earlier = precedents(self.parts.store.engine, spec, guard=dataset.guard, tenant=self.caller.tenant)
+        spec, dataset = self._admitted(self._specified(parse_submission(body)))
+        earlier = similar_jobs(self.parts.store.engine, spec, guard=dataset.guard, tenant=self.caller.tenant)
         return estimate(spec, dataset, earlier)
 
-    def _specified(self, asked: Asked) -> JobSpec:
-        return specified(asked.value, known_to(self.parts.names, self.caller.tenant))
+    def _specified(self, asked: SubmissionBody) -> JobSpec:
+        return resolve_job_spec(asked.value, name_lookup(self.parts.names, self.caller.tenant))
 
     def _admitted(self, asked: JobSpec) -> tuple[JobSpec, DatasetSummary]:
         return admit(asked, roots=self.parts.settings.dataset_roots, model_roots=self.parts.settings.model_roots)
@@ -85,8 +85,8 @@ class Desk:
         return IdempotencyKey(self.key, digest) if self.key else None
 
 
-async def _desk(visit: Visit, key: RepeatKey = None) -> Desk:
-    return Desk(visit.caller, visit.parts, key)
+async def _submission_service(visit: AuthenticatedRequest, key: IdempotencyKeyHeader = None) -> SubmissionService:
+    return SubmissionService(visit.caller, visit.parts, key)
 
 
-Handing = Annotated[Desk, Depends(_desk)]
+Submissions = Annotated[SubmissionService, Depends(_submission_service)]

@@ -11,7 +11,7 @@ from ted_core.datasets.spec import DatasetSpec
 from ted_core.plan import PruningPlan
 from ted_core.proxies.spec import Training
 from ted_core.selection.workload import most_rows_trained
-from ted_jobs.jobs.similar_jobs import Precedent
+from ted_jobs.jobs.similar_jobs import SimilarJob
 from ted_jobs.jobs.spec import JobSpec
 
 
@@ -66,7 +66,7 @@ class Estimate(BaseModel):
     ]
 
 
-def estimate(spec: JobSpec, dataset: DatasetSummary, earlier: Sequence[Precedent]) -> Estimate:
+def estimate(spec: JobSpec, dataset: DatasetSummary, earlier: Sequence[SimilarJob]) -> Estimate:
     """What the job would take, by its arithmetic and by what earlier ones like it have taken."""
     training = spec.proxy.resolved()
     full_run = dataset.rows * training.epochs
@@ -87,6 +87,6 @@ def estimate(spec: JobSpec, dataset: DatasetSummary, earlier: Sequence[Precedent
     )
 
 
-def _memory(rows: int, earlier: Sequence[Precedent]) -> list[int]:
+def _memory(rows: int, earlier: Sequence[SimilarJob]) -> list[int]:
     """Never less than a job has taken: most of a small job's memory is that of the libraries."""
     return [round(one.peak_memory_bytes * max(1.0, rows / one.rows_in)) for one in earlier if one.peak_memory_bytes]

@@ -8,16 +8,16 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from service.http.errors import InvalidRequest
-from service.http.validation import LONGEST_FIELD, MOST_ERRORS, REWORDED
+from service.http.validation import LONGEST_FIELD, MESSAGES, MOST_ERRORS
 from service.schemas.jobs import FieldError
-from ted_jobs.jobs.filter import CURSOR, Filter
+from ted_jobs.jobs.filter import CURSOR_PATTERN, JobCriteria
 from ted_jobs.jobs.spec import MetadataKey
 from ted_jobs.jobs.status import JobStatus
 
 RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
-NO_TIME = "must be a time with its zone as RFC 3339 writes it, such as 2026-01-31T12:00:00Z; in a URL, + is %2B"
+INVALID_TIME = "must be a time with its zone as RFC 3339 writes it, such as 2026-01-31T12:00:00Z; in a URL, + is %2B"
 LABEL = re.compile(r"metadata\[(?P<key>.*)\]", re.DOTALL)
-KEY: TypeAdapter[str] = TypeAdapter(MetadataKey)
+LABEL_KEY_ADAPTER: TypeAdapter[str] = TypeAdapter(MetadataKey)
 MOST_LABELS, LONGEST_VALUE = 16, 512
 """No job has more of them, or longer ones."""
 
@@ -29,20 +29,23 @@ def _in_utc(value: object) -> datetime:
             return datetime.fromisoformat(written).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(NO_TIME)
+    raise ValueError(INVALID_TIME)
 
 
 Instant = Annotated[datetime, BeforeValidator(_in_utc)]
 
 
-class JobFilter(BaseModel):
+class JobListQuery(BaseModel):
     """Which jobs to list."""
 
     model_config = ConfigDict(extra="allow")  # labels come as metadata[key]; `wanted` refuses all the rest
 
     after: Annotated[
         str | None,
-        Field(pattern=f"^{CURSOR.pattern}$", description="`next` of the page before; or a job's id, itself excluded."),
+        Field(
+            pattern=f"^{CURSOR_PATTERN.pattern}$",
+            description="`next` of the page before; or a job's id, itself excluded.",
+        ),
     ] = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     status: Annotated[list[JobStatus], Field(description="Only jobs in one of these; may be repeated.")] = []
@@ -53,14 +56,14 @@ class JobFilter(BaseModel):
         Instant | None, Field(description="Only jobs submitted earlier than this time (RFC 3339, with its zone).")
     ] = None
 
-    def wanted(self) -> Filter:
+    def wanted(self) -> JobCriteria:
         """The same for the store. Raises InvalidRequest."""
-        return Filter(self.status, _labels(self.model_extra or {}), self.created_after, self.created_before)
+        return JobCriteria(self.status, _labels(self.model_extra or {}), self.created_after, self.created_before)
 
 
 def _labels(parameters: Mapping[str, object]) -> dict[str, str]:
     """The labels among the query's other parameters, which must all be labels."""
-    faults = {name: fault for name, value in parameters.items() if (fault := _fault(name, value))}
+    faults = {name: fault for name, value in parameters.items() if (fault := _label_error(name, value))}
     if len(parameters) > MOST_LABELS and not faults:
         faults = {"metadata": f"must not be more than {MOST_LABELS} labels, which is the most that a job can have"}
     if faults:
@@ -69,11 +72,11 @@ def _labels(parameters: Mapping[str, object]) -> dict[str, str]:
     return {name.removeprefix("metadata[")[:-1]: str(value) for name, value in parameters.items()}
 
 
-def _fault(name: str, value: object) -> str | None:
+def _label_error(name: str, value: object) -> str | None:
     """What is wrong with this parameter."""
     label = LABEL.fullmatch(name)
     if label is None:
-        return REWORDED["extra_forbidden"]
+        return MESSAGES["extra_forbidden"]
     if not _is_key(label["key"]):
         return "must have a key of 1 to 64 letters, digits, '.', ':', '_' or '-' between its brackets"
     if not isinstance(value, str):
@@ -85,6 +88,6 @@ def _fault(name: str, value: object) -> str | None:
 
 def _is_key(key: str) -> bool:
     try:
-        return bool(KEY.validate_python(key))
+        return bool(LABEL_KEY_ADAPTER.validate_python(key))
     except ValidationError:
         return False

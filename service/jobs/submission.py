@@ -7,52 +7,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.http.bodies import document, validated
+from service.http.bodies import parse_json, validate
 from service.http.errors import InvalidRequest
 from service.http.validation import LONGEST_FIELD, MOST_ERRORS
 from service.schemas.jobs import FieldError
 from ted_core.datasets import DatasetSummary, inspect
-from ted_core.datasets.sources.base import Root
+from ted_core.datasets.sources.base import DatasetRoot
 from ted_core.datasets.spec import TASKS
-from ted_core.proxies.model_files import located
+from ted_core.proxies.model_files import locate_model
 from ted_core.proxies.spec import FAMILIES
 from ted_core.selection import feasibility
 from ted_core.selection.schedule import loop_epochs
 from ted_jobs.errors import NotRegistered, UnknownDataset
-from ted_jobs.jobs.models import Json
+from ted_jobs.jobs.models import JsonObject
 from ted_jobs.jobs.spec import JobSpec
-from ted_jobs.registry import Kind, Registry
+from ted_jobs.registry import RegistrationKind, RegistrationStore
 
-Known = Callable[[Kind, str], Json | None]
+NameLookup = Callable[[RegistrationKind, str], JsonObject | None]
 """What a name stands for, or None."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class SubmissionBody:
     """What a client asks for, and the digest by which the same request is known again."""
 
     value: object
     digest: str
 
 
-def read(body: bytes) -> Asked:
+def parse_submission(body: bytes) -> SubmissionBody:
     """What the body holds, before anybody has looked at it. Raises MalformedJson."""
-    value = document(body)
-    return Asked(value, _digest(value))
+    value = parse_json(body)
+    return SubmissionBody(value, _digest(value))
 
 
-def specified(value: object, known: Known) -> JobSpec:
+def resolve_job_spec(value: object, known: NameLookup) -> JobSpec:
     """The specification that this is, types taken literally, registered names replaced by what they stand for.
 
     Raises InvalidRequest, UnknownDataset.
     """
-    return validated(JobSpec, _spelled_out(value, known))
+    return validate(JobSpec, _resolve_names(value, known))
 
 
-def _spelled_out(value: object, known: Known) -> object:
+def _resolve_names(value: object, known: NameLookup) -> object:
     if not isinstance(value, dict):
         return value
-    sections = {"dataset": _named_dataset, "proxy": _named_proxy}
+    sections = {"dataset": _resolve_dataset, "proxy": _resolve_proxy}
     changes = {name: spell(value[name], known) for name, spell in sections.items() if _is_named(value.get(name))}
     return value | changes
 
@@ -61,21 +61,21 @@ def _is_named(section: object) -> bool:
     return isinstance(section, dict) and isinstance(section.get("name"), str)
 
 
-def _named_dataset(section: Mapping[str, Any], known: Known) -> Json:
+def _resolve_dataset(section: Mapping[str, Any], known: NameLookup) -> JsonObject:
     """What the name, which must stand alone, stands for. Raises UnknownDataset, InvalidRequest."""
     if beside := [field for field in section if field != "name"]:
-        raise InvalidRequest([_out_of_place(field) for field in beside[:MOST_ERRORS]])
+        raise InvalidRequest([_unexpected_field(field) for field in beside[:MOST_ERRORS]])
     document = known("dataset", section["name"])
     if document is None:
         raise UnknownDataset(repr(section["name"][:100]), field="dataset.name")
     return document
 
 
-def _out_of_place(field: str) -> FieldError:
+def _unexpected_field(field: str) -> FieldError:
     return FieldError(field=f"dataset.{field}"[:LONGEST_FIELD], message="is not a field beside dataset.name")
 
 
-def _named_proxy(section: Mapping[str, Any], known: Known) -> Json:
+def _resolve_proxy(section: Mapping[str, Any], known: NameLookup) -> JsonObject:
     """The same; fields beside the name override. A name that nobody registered is an installed proxy's, or wrong."""
     document = None if section["name"] in FAMILIES else known("proxy", section["name"])
     return {**section} if document is None else document | {key: section[key] for key in section if key != "name"}
@@ -86,28 +86,30 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def admit(spec: JobSpec, *, roots: Sequence[Root], model_roots: Sequence[Path] = ()) -> tuple[JobSpec, DatasetSummary]:
+def admit(
+    spec: JobSpec, *, roots: Sequence[DatasetRoot], model_roots: Sequence[Path] = ()
+) -> tuple[JobSpec, DatasetSummary]:
     """The specification with every default written out, and what its dataset's headers tell.
 
     Raises the TedError, with its field, of whatever already shows that the job cannot succeed.
     """
     dataset = inspect(spec.dataset, roots=roots)
-    training = feasibility.check(
+    training = feasibility.check_feasibility(
         spec.plan,
         spec.proxy,
         kind=feasibility.KINDS[spec.dataset.base_task],
         rows=dataset.rows,
         one_class=spec.dataset.task in TASKS and not dataset.several_classes,
     )
-    located(training, roots=model_roots)
+    locate_model(training, roots=model_roots)
     plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_epochs(training.epochs)})
     return spec.model_copy(update={"proxy": training, "plan": plan}), dataset
 
 
-def known_to(names: Registry, tenant: str) -> Known:
+def name_lookup(names: RegistrationStore, tenant: str) -> NameLookup:
     """The names of one tenant."""
 
-    def known(kind: Kind, name: str) -> Json | None:
+    def known(kind: RegistrationKind, name: str) -> JsonObject | None:
         try:
             return names.one(kind, name, tenant=tenant).document
         except NotRegistered:

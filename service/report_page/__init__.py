@@ -40,14 +40,14 @@ def render(report: Report) -> str:
     """The page. Equal reports give equal pages."""
     page = _templates().get_template("page.html").render(
         report=report,
-        shares=parts.shares(report),
+        shares=parts.reason_shares(report),
         classes=parts.classes(report),
         gains=parts.gains(report),
         payback=parts.payback(report),
         costs=parts.costs(report),
         rounds=charts.rounds(report.rounds, rows=report.dataset.rows),
         scores=charts.histogram(report.scores),
-        performance=charts.histogram(report.internal_generalization, marked=parts.divide(report)),
+        performance=charts.histogram(report.internal_generalization, marked=parts.redundancy_threshold(report)),
         candidates=charts.candidates(report),
     )  # fmt: skip
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", page)

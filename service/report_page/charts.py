@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from service.report_page.colours import colour, place
+from service.report_page.colours import colour, drawing_order
 from service.report_page.scales import Scale, Tick
 from ted_core.results.provenance import CandidateFacts
 from ted_core.results.report import Histogram, Report, ReportRound
@@ -18,7 +18,7 @@ GAP = 1.0
 
 
 @dataclass(frozen=True)
-class Piece:
+class BarSegment:
     """The part of a bar with one reason."""
 
     reason: str
@@ -36,7 +36,7 @@ class Bar:
     width: float
     low: float
     high: float
-    pieces: tuple[Piece, ...]
+    pieces: tuple[BarSegment, ...]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def histogram(found: Histogram, *, marked: float | None = None) -> HistogramChar
                 width=round(across(high) - across(low) - GAP, 2),
                 low=low,
                 high=high,
-                pieces=tuple(_pieces({reason: rows[bin_] for reason, rows in found.reasons.items()}, up)),
+                pieces=tuple(_segments({reason: rows[bin_] for reason, rows in found.reasons.items()}, up)),
             )
             for bin_, (low, high) in enumerate(pairwise(found.edges))
         ),
@@ -74,12 +74,12 @@ def histogram(found: Histogram, *, marked: float | None = None) -> HistogramChar
     )
 
 
-def _pieces(rows: Mapping[str, int], up: Scale) -> Iterator[Piece]:
+def _segments(rows: Mapping[str, int], up: Scale) -> Iterator[BarSegment]:
     """The rows of each reason on top of those before."""
     below = 0
-    for reason in sorted(rows, key=place):
+    for reason in sorted(rows, key=drawing_order):
         top = up(below + rows[reason])
-        yield Piece(reason, colour(reason), rows[reason], top, round(up(below) - top, 2))
+        yield BarSegment(reason, colour(reason), rows[reason], top, round(up(below) - top, 2))
         below += rows[reason]
 
 

@@ -19,6 +19,6 @@ def colour(reason: str) -> str:
     return COLOURS.get(reason, "other")
 
 
-def place(reason: str) -> int:
+def drawing_order(reason: str) -> int:
     """Where a reason is drawn, retained rows first."""
     return [*COLOURS, reason].index(reason)

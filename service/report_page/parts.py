@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.report_page.colours import colour, place
+from service.report_page.colours import colour, drawing_order
 from ted_core.results.report import Report, ReportClass, ReportGain
 from ted_core.selection.scores import turning_point
 
-ALL_CLASSES, ENDS = 40, 15
+ALL_CLASSES, ROWS_AT_EACH_END = 40, 15
 """So many classes are all shown; of more, so many that kept the least and as many that kept the most."""
 
 
 @dataclass(frozen=True)
-class Share:
+class ReasonShare:
     """The part of the rows with one reason; ``start`` and ``share`` are fractions of all rows."""
 
     reason: str
@@ -22,12 +22,12 @@ class Share:
     share: float
 
 
-def shares(report: Report) -> tuple[Share, ...]:
+def reason_shares(report: Report) -> tuple[ReasonShare, ...]:
     """The rows by reason, the retained ones first."""
     found, start = [], 0.0
-    for reason in sorted(report.reasons, key=place):
+    for reason in sorted(report.reasons, key=drawing_order):
         rows, share = report.reasons[reason], report.reasons[reason] / report.dataset.rows
-        found.append(Share(reason, colour(reason), rows, start, share))
+        found.append(ReasonShare(reason, colour(reason), rows, start, share))
         start += share
     return tuple(found)
 
@@ -62,7 +62,7 @@ def classes(report: Report) -> ClassTable:
     groups: Sequence[Sequence[ReportClass]] = [found]
     if len(found) > ALL_CLASSES:
         ranked = sorted((one for one in found if one.before), key=lambda one: (one.kept_share, -one.before))
-        groups = [ranked[:ENDS], ranked[-ENDS:]]
+        groups = [ranked[:ROWS_AT_EACH_END], ranked[-ROWS_AT_EACH_END:]]
     shown = sum(map(len, groups))
     largest = max((one.before for group in groups for one in group), default=1) or 1
     return ClassTable(
@@ -85,7 +85,7 @@ def gains(report: Report) -> tuple[tuple[str, ReportGain], ...]:
     return tuple((name, one) for name, one in named.items() if one)
 
 
-def divide(report: Report) -> float | None:
+def redundancy_threshold(report: Report) -> float | None:
     """The internal generalization from which on a pruned row is called redundant; None where no q ranked the rows."""
     return None if report.q.value is None else turning_point(report.q.value)
 

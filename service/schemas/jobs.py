@@ -16,14 +16,14 @@ from ted_jobs.jobs.status import JobStatus
 Sha256 = Annotated[str, Field(description="Hexadecimal SHA-256.")]
 
 
-class _Answer(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
 # --- a job ------------------------------------------------------------------------------------------------------------
 
 
-class Progress(_Answer):
+class Progress(_ResponseModel):
     """How far the present attempt has come."""
 
     phase: Annotated[str, Field(description="starting, loading, pruning or writing.")]
@@ -37,7 +37,7 @@ class Progress(_Answer):
     eta_seconds: Annotated[float | None, Field(description="Seconds left, where they can be estimated.")] = None
 
 
-class Cost(_Answer):
+class Cost(_ResponseModel):
     """What the selection took."""
 
     rows_trained: Annotated[int, Field(description="Rows that the proxies were trained on, each visit counted.")]
@@ -52,7 +52,7 @@ class Cost(_Answer):
     seconds: float
 
 
-class Result(_Answer):
+class Result(_ResponseModel):
     """What a succeeded job has selected."""
 
     rows_in: int
@@ -75,7 +75,7 @@ class Result(_Answer):
     ] = {}
 
 
-class JobError(_Answer):
+class JobError(_ResponseModel):
     """Why the job ended without a manifest."""
 
     code: str
@@ -84,7 +84,7 @@ class JobError(_Answer):
     field: Annotated[str | None, Field(description="The request's field that holds the cause.")] = None
 
 
-class Links(_Answer):
+class Links(_ResponseModel):
     """Where to go on from here, relative to this service."""
 
     self: str
@@ -103,7 +103,7 @@ class Links(_Answer):
         return cls(self=here, **others)
 
 
-class Job(_Answer):
+class Job(_ResponseModel):
     """A pruning job: what was asked for, how it stands, what came out."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.JOB]})
@@ -138,7 +138,7 @@ class Job(_Answer):
         return cls.model_validate({**vars(job), **asked, "links": Links.of(job.id)})
 
 
-class JobList(_Answer):
+class JobList(_ResponseModel):
     """A page of jobs, newest first."""
 
     object: Literal["list"] = "list"
@@ -147,7 +147,7 @@ class JobList(_Answer):
     next: Annotated[str | None, Field(description="Pass as `after` for the next page; null on the last.")]
 
 
-class Event(_Answer):
+class Event(_ResponseModel):
     """One thing that happened to a job."""
 
     sequence: Annotated[int, Field(description="Counts from 1 without gaps.")]
@@ -161,7 +161,7 @@ class Event(_Answer):
         return cls.model_validate(vars(event))
 
 
-class EventList(_Answer):
+class EventList(_ResponseModel):
     """A page of a job's events, oldest first."""
 
     object: Literal["list"] = "list"
@@ -173,13 +173,13 @@ class EventList(_Answer):
 # --- everything else --------------------------------------------------------------------------------------------------
 
 
-class Health(_Answer):
+class Health(_ResponseModel):
     """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
-class Readiness(_Answer):
+class Readiness(_ResponseModel):
     """Whether jobs can be taken, and whether workers hear of them at once."""
 
     status: Annotated[
@@ -189,14 +189,14 @@ class Readiness(_Answer):
     reason: str | None = None
 
 
-class FieldError(_Answer):
+class FieldError(_ResponseModel):
     """One field of the request that was not as it must be."""
 
     field: Annotated[str, Field(examples=["plan.keep_ratio"])]
     message: str
 
 
-class Problem(_Answer):
+class Problem(_ResponseModel):
     """What went wrong, as RFC 9457 has it. `code` is stable; `errors` names the request's fields."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM]})

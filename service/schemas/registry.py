@@ -10,11 +10,11 @@ from ted_core.proxies.spec import FAMILIES, InputKind, ProxySpec, Training, fami
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.registry import Registration
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-Name = Annotated[
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+RegisteredName = Annotated[
     str,
     Field(
-        pattern=f"^{NAME}$",
+        pattern=f"^{NAME_PATTERN}$",
         description="1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit.",
         examples=["digits"],
     ),
@@ -24,7 +24,7 @@ Name = Annotated[
 class NewDataset(DatasetSpec):
     """A dataset, and the name that jobs may use instead of all this."""
 
-    name: Name
+    name: RegisteredName
 
     def document(self) -> dict[str, object]:
         """What the name stands for in a job."""
@@ -36,7 +36,7 @@ class NewProxy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Name
+    name: RegisteredName
     proxy: ProxySpec
 
 
@@ -109,16 +109,16 @@ class Proxy(BaseModel):
     def installed(cls, name: str) -> "Proxy":
         """The installed proxy of this name."""
         origin: Literal["built-in", "plug-in"] = "built-in" if name in FAMILIES else "plug-in"
-        return cls(name=name, origin=origin, **_trained(ProxySpec(name=name)))
+        return cls(name=name, origin=origin, **_training_fields(ProxySpec(name=name)))
 
     @classmethod
     def registered(cls, registration: Registration) -> "Proxy":
         """The registration as its client sees it."""
         facts = {name: getattr(registration, name) for name in ("id", "name", "created_at")}
-        return cls(**facts, origin="registered", **_trained(ProxySpec.model_validate(registration.document)))
+        return cls(**facts, origin="registered", **_training_fields(ProxySpec.model_validate(registration.document)))
 
 
-def _trained(proxy: ProxySpec) -> dict[str, object]:
+def _training_fields(proxy: ProxySpec) -> dict[str, object]:
     return {"takes": sorted(family_of(proxy.name).takes), "defaults": proxy.resolved()}
 
 

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ted_jobs.webhooks import store as stored
-from ted_jobs.webhooks.deliveries import DeliveryStatus, Topic
+from ted_jobs.webhooks.deliveries import DeliveryStatus, WebhookEventType
 
 LONGEST_URL = 2048
-ENDINGS: list[Topic] = ["job.succeeded", "job.failed", "job.cancelled", "job.expired"]
+DEFAULT_EVENT_TYPES: list[WebhookEventType] = ["job.succeeded", "job.failed", "job.cancelled", "job.expired"]
 
-Url = Annotated[
+WebhookUrl = Annotated[
     str,
     Field(
         max_length=LONGEST_URL,
@@ -19,39 +19,41 @@ Url = Annotated[
         examples=["https://hooks.example.com/ted"],
     ),
 ]
-Events = Annotated[list[Topic], Field(min_length=1, max_length=20, description="Which events to be told of.")]
+EventTypes = Annotated[
+    list[WebhookEventType], Field(min_length=1, max_length=20, description="Which events to be told of.")
+]
 
 
-class _Question(BaseModel):
+class _RequestModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class _Answer(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class NewWebhook(_Question):
+class NewWebhook(_RequestModel):
     """A webhook to register."""
 
-    url: Url
-    events: Events = ENDINGS
+    url: WebhookUrl
+    events: EventTypes = DEFAULT_EVENT_TYPES
 
 
-class WebhookChange(_Question):
+class WebhookChange(_RequestModel):
     """What is to change; what is left out, or null, stays as it is."""
 
-    url: Url | None = None
-    events: Events | None = None
+    url: WebhookUrl | None = None
+    events: EventTypes | None = None
     enabled: Annotated[bool | None, Field(description="true: send again to a webhook that was disabled.")] = None
 
 
-class Webhook(_Answer):
+class Webhook(_ResponseModel):
     """A webhook as it is registered."""
 
     id: Annotated[str, Field(examples=["wh_019a2b3c4d5e0123456789abcdef"])]
     object: Literal["webhook"] = "webhook"
     url: str
-    events: list[Topic]
+    events: list[WebhookEventType]
     enabled: bool
     disabled_reason: str | None
     created_at: datetime
@@ -62,7 +64,7 @@ class Webhook(_Answer):
     @classmethod
     def of(cls, webhook: stored.Webhook) -> "Webhook":
         """The stored webhook, without its secret."""
-        return cls.model_validate(_shown(webhook))
+        return cls.model_validate(_public_fields(webhook))
 
 
 class WebhookWithSecret(Webhook):
@@ -73,14 +75,14 @@ class WebhookWithSecret(Webhook):
     @classmethod
     def of(cls, webhook: stored.Webhook) -> "WebhookWithSecret":
         """The stored webhook, with its secret."""
-        return cls.model_validate({**_shown(webhook), "secret": webhook.secret})
+        return cls.model_validate({**_public_fields(webhook), "secret": webhook.secret})
 
 
-def _shown(webhook: stored.Webhook) -> dict[str, object]:
+def _public_fields(webhook: stored.Webhook) -> dict[str, object]:
     return {**vars(webhook), "enabled": webhook.disabled_reason is None}
 
 
-class WebhookList(_Answer):
+class WebhookList(_ResponseModel):
     """A page of webhooks, newest first."""
 
     object: Literal["list"] = "list"
@@ -89,7 +91,7 @@ class WebhookList(_Answer):
     next: Annotated[str | None, Field(description="Pass as `after` for the next page; null on the last.")]
 
 
-class Delivery(_Answer):
+class Delivery(_ResponseModel):
     """A message to a webhook, and how it fares."""
 
     id: Annotated[
@@ -122,7 +124,7 @@ class Delivery(_Answer):
         return cls.model_validate(vars(delivery))
 
 
-class DeliveryList(_Answer):
+class DeliveryList(_ResponseModel):
     """A page of deliveries, newest first."""
 
     object: Literal["list"] = "list"

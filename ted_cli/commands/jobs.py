@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.options import AsJson, JobId, client, err, out, say
+from ted_cli.options import JobIdArgument, JsonOption, client, err, out, print_text
 from ted_client import progress
-from ted_client.flow import Facts
+from ted_client.flow import JsonObject
 from ted_client.job import Job
 
 app = typer.Typer()
 
 
 @app.command()
-def watch(context: typer.Context, job_id: JobId) -> None:
+def watch(context: typer.Context, job_id: JobIdArgument) -> None:
     """Show a job's progress until it has ended; the exit status is 1 unless it succeeded."""
     with client(context) as service:
         show_until_ended(service.job(job_id))
@@ -22,9 +22,9 @@ def watch(context: typer.Context, job_id: JobId) -> None:
 
 def show_until_ended(job: Job) -> None:
     """Show the job's progress, then how it ended. Raises JobNotSucceeded."""
-    with progress.watching(err) as show:
+    with progress.progress_display(err) as show:
         ended = job.wait(on_progress=show)
-    err.print(progress.outcome(ended.require_success()), highlight=False)
+    err.print(progress.outcome_line(ended.require_success()), highlight=False)
 
 
 @app.command(name="list")
@@ -48,36 +48,36 @@ def _label(given: str) -> tuple[str, str]:
 
 
 @app.command()
-def cancel(context: typer.Context, job_id: JobId) -> None:
+def cancel(context: typer.Context, job_id: JobIdArgument) -> None:
     """Cancel a job."""
     with client(context) as service:
         out.print(f"{job_id} is {service.cancel(job_id).status}", highlight=False)
 
 
 @app.command()
-def delete(context: typer.Context, job_id: JobId) -> None:
+def delete(context: typer.Context, job_id: JobIdArgument) -> None:
     """Delete a job that has ended, with its events and files."""
     with client(context) as service:
         service.delete(job_id)
-    say(f"{job_id} is deleted")
+    print_text(f"{job_id} is deleted")
 
 
 @app.command()
 def events(
     context: typer.Context,
-    job_id: JobId,
+    job_id: JobIdArgument,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
     after: Annotated[int, typer.Option(min=0, help="Only what follows this number.")] = 0,
-    json_: AsJson = False,
+    json_: JsonOption = False,
 ) -> None:
     """Show what has happened to a job."""
     with client(context) as service:
         told = service.follow(job_id, after=after) if follow else service.events(job_id, after=after)
         for event in told:
-            say(json.dumps(event) if json_ else _line(event))
+            print_text(json.dumps(event) if json_ else _event_line(event))
 
 
-def _line(event: Facts) -> str:
+def _event_line(event: JsonObject) -> str:
     at = str(event["created_at"])[:19].replace("T", " ")
     facts = " ".join(f"{name}={value}" for name, value in event["data"].items() if value is not None)
     return f"{event['sequence']:>5}  {at}  {event['type']:<16} {facts}".rstrip()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.options import AsJson, JobId, client, out, say
+from ted_cli.options import JobIdArgument, JsonOption, client, out, print_text
 from ted_cli.report_summary import summary
 
 app = typer.Typer()
@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def download(
     context: typer.Context,
-    job_id: JobId,
+    job_id: JobIdArgument,
     to: Annotated[Path | None, typer.Option(help="Where to; ./JOB-manifest.parquet unless set.")] = None,
     decisions: Annotated[bool, typer.Option("--decisions", help="Every row and why, instead of the manifest.")] = False,
     keep: Annotated[
@@ -29,20 +29,20 @@ def download(
     name = kind if keep is None else f"{kind}-{keep:g}"
     with client(context) as service:
         path = service.download(job_id, to or Path(f"{job_id}-{name}.parquet"), kind=kind, keep_ratio=keep)
-    say(path)
+    print_text(path)
 
 
 @app.command()
 def report(
     context: typer.Context,
-    job_id: JobId,
+    job_id: JobIdArgument,
     html: Annotated[Path | None, typer.Option(help="Save it there as a page that needs nothing else.")] = None,
-    json_: AsJson = False,
+    json_: JsonOption = False,
 ) -> None:
     """Show what became of a job's rows, and what the selection cost."""
     with client(context) as service:
         if html:
-            say(service.report_page(job_id, html))
+            print_text(service.report_page(job_id, html))
             return
         found = service.report(job_id)
     if json_:

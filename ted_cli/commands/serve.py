@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 
 from ted_cli import checkup
-from ted_cli.local.processes import become
+from ted_cli.local.processes import exec_process
 
 app = typer.Typer()
-ITS_OWN_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True}
+PASS_THROUGH_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True}
 out, err = Console(), Console(stderr=True)
 
 
@@ -27,50 +27,50 @@ def up(
     ] = None,
 ) -> None:
     """Run the whole service here: API, sweeper, worker and broker, until Ctrl-C."""
-    from ted_cli.local.up import Options  # noqa: PLC0415 - only here, since it needs a POSIX system
-    from ted_cli.local.up import up as run  # noqa: PLC0415
-    from ted_core.datasets.sources.uri import root, roots_in  # noqa: PLC0415 - pyarrow takes its time
+    from ted_cli.local.up import UpOptions  # noqa: PLC0415 - only here, since it needs a POSIX system
+    from ted_cli.local.up import run_service as run  # noqa: PLC0415
+    from ted_core.datasets.sources.uri import parse_root, parse_roots  # noqa: PLC0415 - pyarrow takes its time
 
     try:
-        roots = tuple(map(root, dataset_root or [])) or roots_in(os.environ.get("TED_DATASET_ROOTS", ""))
+        roots = tuple(map(parse_root, dataset_root or [])) or parse_roots(os.environ.get("TED_DATASET_ROOTS", ""))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--dataset-root or TED_DATASET_ROOTS") from error
     chosen = (home or context.obj.home).expanduser().resolve()
-    run(Options(chosen, port, roots), say=_say)
+    run(UpOptions(chosen, port, roots), say=_print_line)
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     out.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command()
 def api(context: typer.Context) -> None:
     """Run the API alone; its settings come from TED_* variables."""
-    become("api", context.obj.home)
+    exec_process("api", context.obj.home)
 
 
 @app.command()
 def sweeper(context: typer.Context) -> None:
     """Run a sweeper alone: it sends hints and picks up what others dropped. Of several, one leads."""
-    become("sweeper", context.obj.home)
+    exec_process("sweeper", context.obj.home)
 
 
 @app.command()
 def worker(context: typer.Context) -> None:
     """Run a worker alone, for one GPU; also beside `ted up`."""
-    become("worker", context.obj.home)
+    exec_process("worker", context.obj.home)
 
 
 @app.command()
 def migrate(context: typer.Context) -> None:
     """Bring the database to the newest schema: before the first start and with every upgrade."""
-    become("migrate", context.obj.home)
+    exec_process("migrate", context.obj.home)
 
 
-@app.command(context_settings=ITS_OWN_OPTIONS, add_help_option=False)
+@app.command(context_settings=PASS_THROUGH_OPTIONS, add_help_option=False)
 def keys(context: typer.Context) -> None:
     """Make, list and revoke keys to the API; `ted keys --help` says how."""
-    become("keys", context.obj.home, *context.args)
+    exec_process("keys", context.obj.home, *context.args)
 
 
 @app.command()
@@ -79,9 +79,9 @@ def doctor(
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Say what is wrong with the installation and what to do; the exit status is 1 where something is."""
-    found = checkup.examined(context.obj.home, console=err)
+    found = checkup.collect_findings(context.obj.home, console=err)
     if json_:
         typer.echo(json.dumps(found, indent=2))
     else:
-        out.print(checkup.table(found))
-    raise typer.Exit(not checkup.is_well(found))
+        out.print(checkup.findings_table(found))
+    raise typer.Exit(not checkup.has_no_problems(found))

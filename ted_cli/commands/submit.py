@@ -9,12 +9,12 @@ import typer
 
 from ted_cli.commands.jobs import show_until_ended
 from ted_cli.estimate import estimate_table
-from ted_cli.job_request import Wish, one_or_many
-from ted_cli.options import JobId, client, out
+from ted_cli.job_request import JobOptions, one_or_many
+from ted_cli.options import JobIdArgument, client, out
 from ted_client.errors import ClientError
 
 app = typer.Typer()
-Watch = Annotated[bool, typer.Option("--watch", help="Show progress until the job has ended.")]
+WatchOption = Annotated[bool, typer.Option("--watch", help="Show progress until the job has ended.")]
 
 
 @app.command()
@@ -42,13 +42,13 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     method: Annotated[str | None, typer.Option(help="ted, or a rival of it: see the API's document.")] = None,
     q: Annotated[str | None, typer.Option(help="Exponent of the score, or auto: measured.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
-    watch: Watch = False,
+    watch: WatchOption = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only say what the job would take; nothing is stored.")
     ] = False,
 ) -> None:
     """Submit a pruning job and print its id."""
-    wish = Wish(
+    wish = JobOptions(
         dataset={
             "name": dataset_name,
             "uri": dataset,
@@ -74,7 +74,7 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
 
 
 @app.command()
-def retry(context: typer.Context, job_id: JobId, watch: Watch = False) -> None:
+def retry(context: typer.Context, job_id: JobIdArgument, watch: WatchOption = False) -> None:
     """Submit an ended job again, and print the new job's id."""
     with client(context) as service:
         stored = service.retry(job_id)

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.options import client, out, say, table
-from ted_client.flow import Facts
+from ted_cli.options import client, out, print_text, record_table
+from ted_client.flow import JsonObject
 
 app = typer.Typer(help="URLs that are told what happens to jobs.", no_args_is_help=True)
-WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's id.")]
+WebhookIdArgument = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's id.")]
 COLUMNS = ("id", "url", "events", "enabled", "disabled_reason")
 DELIVERY_COLUMNS = ("id", "type", "job_id", "status", "attempt", "status_code", "error")
 
@@ -21,10 +21,10 @@ def add(
 ) -> None:
     """Register a webhook, and print its id and its secret, which is shown this once."""
     with client(context) as service:
-        _tell_secret(service.register_webhook(url, events=event))
+        _print_secret(service.register_webhook(url, events=event))
 
 
-def _tell_secret(webhook: Facts) -> None:
+def _print_secret(webhook: JsonObject) -> None:
     typer.echo(f"{webhook['id']} {webhook['secret']}")
 
 
@@ -32,56 +32,56 @@ def _tell_secret(webhook: Facts) -> None:
 def list_webhooks(context: typer.Context) -> None:
     """List webhooks, newest first."""
     with client(context) as service:
-        out.print(table(service.webhooks(), COLUMNS), highlight=False)
+        out.print(record_table(service.webhooks(), COLUMNS), highlight=False)
 
 
 @app.command()
-def remove(context: typer.Context, webhook_id: WebhookId) -> None:
+def remove(context: typer.Context, webhook_id: WebhookIdArgument) -> None:
     """Delete a webhook."""
     with client(context) as service:
         service.delete_webhook(webhook_id)
-    say(f"{webhook_id} is deleted")
+    print_text(f"{webhook_id} is deleted")
 
 
 @app.command()
-def rotate(context: typer.Context, webhook_id: WebhookId) -> None:
+def rotate(context: typer.Context, webhook_id: WebhookIdArgument) -> None:
     """Replace a webhook's secret, and print the new one."""
     with client(context) as service:
-        _tell_secret(service.rotate_webhook(webhook_id))
+        _print_secret(service.rotate_webhook(webhook_id))
 
 
 @app.command()
-def ping(context: typer.Context, webhook_id: WebhookId) -> None:
+def ping(context: typer.Context, webhook_id: WebhookIdArgument) -> None:
     """Send a webhook a message of type ping."""
     with client(context) as service:
-        say(f"{service.ping_webhook(webhook_id)['id']} is on its way")
+        print_text(f"{service.ping_webhook(webhook_id)['id']} is on its way")
 
 
 @app.command()
-def enable(context: typer.Context, webhook_id: WebhookId) -> None:
+def enable(context: typer.Context, webhook_id: WebhookIdArgument) -> None:
     """Send again to a webhook that was disabled."""
     with client(context) as service:
         service.change_webhook(webhook_id, enabled=True)
-    say(f"{webhook_id} is enabled")
+    print_text(f"{webhook_id} is enabled")
 
 
 @app.command()
 def deliveries(
     context: typer.Context,
-    webhook_id: WebhookId,
+    webhook_id: WebhookIdArgument,
     status: Annotated[list[str] | None, typer.Option(help="Only in this status; may be repeated.")] = None,
 ) -> None:
     """List what a webhook was told."""
     with client(context) as service:
-        out.print(table(service.deliveries(webhook_id, status=status or ()), DELIVERY_COLUMNS), highlight=False)
+        out.print(record_table(service.deliveries(webhook_id, status=status or ()), DELIVERY_COLUMNS), highlight=False)
 
 
 @app.command()
 def redeliver(
     context: typer.Context,
-    webhook_id: WebhookId,
+    webhook_id: WebhookIdArgument,
     delivery_id: Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's id.")],
 ) -> None:
     """Send a message again."""
     with client(context) as service:
-        say(f"{service.redeliver(webhook_id, delivery_id)['id']} is on its way")
+        print_text(f"{service.redeliver(webhook_id, delivery_id)['id']} is on its way")

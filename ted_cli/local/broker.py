@@ -30,7 +30,7 @@ def socket_path(home: Path) -> Path:
     return folder / "broker.sock"
 
 
-def command(home: Path) -> list[str]:
+def server_command(home: Path) -> list[str]:
     """The server's command line: no TCP, everything appended to a file, its data in the home folder."""
     folder = home / "broker"
     folder.mkdir(parents=True, exist_ok=True)

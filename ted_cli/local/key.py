@@ -4,32 +4,32 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from ted_cli.local.process_group import Say
-from ted_cli.local.processes import command
+from ted_cli.local.process_group import PrintLine
+from ted_cli.local.processes import process_command
 from ted_client.client import Client
 from ted_client.errors import ClientError, TedApiError
 
-FILE = "up.key"
+KEY_FILE = "up.key"
 UNAUTHORIZED = 401
 # On one's own machine nobody else's requests have to be waited for.
-WISH = ("create", "--name", "ted up", "--scope", "admin", "--requests-per-minute", "0")
+CREATE_ARGUMENTS = ("create", "--name", "ted up", "--scope", "admin", "--requests-per-minute", "0")
 
 
-def own_key(home: Path, url: str, *, environment: Mapping[str, str], say: Say) -> str | None:
+def own_key(home: Path, url: str, *, environment: Mapping[str, str], say: PrintLine) -> str | None:
     """A key that the service takes: the one kept here, or a new one, which is said; None where it asks for none."""
     if environment.get("TED_AUTH") == "open":
         return None
-    path = home / FILE
+    path = home / KEY_FILE
     kept = path.read_text().strip() if path.exists() else ""
-    if kept and _opens(url, kept):
+    if kept and _is_accepted(url, kept):
         return kept
-    key = _made(environment)
+    key = _create_key(environment)
     write_private(path, key)
     say(f"Your key, kept in {path}: {key}")
     return key
 
 
-def _opens(url: str, key: str) -> bool:
+def _is_accepted(url: str, key: str) -> bool:
     """Whether the service knows the key; it does not where its database is a new one, or the key was revoked."""
     with Client(url, key=key) as client:
         try:
@@ -39,8 +39,10 @@ def _opens(url: str, key: str) -> bool:
     return True
 
 
-def _made(environment: Mapping[str, str]) -> str:
-    made = subprocess.run(command("keys", *WISH), env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
+def _create_key(environment: Mapping[str, str]) -> str:
+    made = subprocess.run(
+        process_command("keys", *CREATE_ARGUMENTS), env=dict(environment), capture_output=True, text=True, check=False
+    )  # noqa: S603
     if made.returncode:
         raise ClientError(f"No key could be made:\n{made.stderr.strip()}")
     return made.stdout.strip()

@@ -19,7 +19,7 @@ SETTLED_SECONDS = 60.0
 POLL_SECONDS = 0.2
 TAIL_LINES = 15
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
 class ProcessFailed(ClientError):
@@ -27,7 +27,7 @@ class ProcessFailed(ClientError):
 
 
 @dataclass(frozen=True)
-class Part:
+class ProcessSpec:
     """One process of the household."""
 
     name: str
@@ -38,10 +38,10 @@ class Part:
 
 
 @dataclass
-class _Running:
+class _RunningProcess:
     """A part, its process, and when it was last started."""
 
-    part: Part
+    part: ProcessSpec
     log: Path
     process: subprocess.Popen[bytes]
     started: float = field(default_factory=time.monotonic)
@@ -49,24 +49,24 @@ class _Running:
     due: float | None = None
 
 
-class Household:
+class ProcessGroup:
     """Some parts, whose output goes to ``<logs>/<name>.log``. ``keep_fd`` stays open until the last of them is gone."""
 
-    def __init__(self, logs: Path, *, say: Say, keep_fd: int) -> None:
+    def __init__(self, logs: Path, *, say: PrintLine, keep_fd: int) -> None:
         self.logs, self.say = logs, say
-        self._running: list[_Running] = []
+        self._running: list[_RunningProcess] = []
         logs.mkdir(parents=True, exist_ok=True)
         tether = (sys.executable, "-m", "ted_cli.local.watchdog")
         self._tether = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             tether, stdin=subprocess.PIPE, start_new_session=True, pass_fds=(keep_fd,)
         )
 
-    def start(self, part: Part) -> None:
+    def start(self, part: ProcessSpec) -> None:
         """Start a part; it is restarted until the household stops."""
         log = self.logs / f"{part.name}.log"
-        self._running.append(_Running(part, log, self._spawn(part, log)))
+        self._running.append(_RunningProcess(part, log, self._spawn(part, log)))
 
-    def _spawn(self, part: Part, log: Path) -> subprocess.Popen[bytes]:
+    def _spawn(self, part: ProcessSpec, log: Path) -> subprocess.Popen[bytes]:
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - commands of our own making
                 part.command,
@@ -89,7 +89,7 @@ class Household:
         while not (ready() or stop.wait(POLL_SECONDS)):
             for one in self._running:
                 if one.process.poll() is not None:
-                    raise ProcessFailed(f"{one.part.name} did not start:\n{tail(one.log)}")
+                    raise ProcessFailed(f"{one.part.name} did not start:\n{last_lines(one.log)}")
             if time.monotonic() > deadline:
                 raise ProcessFailed(f"The service was not ready after {seconds:.0f} s; see {self.logs}")
 
@@ -99,7 +99,7 @@ class Household:
             for one in self._running:
                 self._mend(one, time.monotonic())
 
-    def _mend(self, one: _Running, moment: float) -> None:
+    def _mend(self, one: _RunningProcess, moment: float) -> None:
         if one.process.poll() is None:
             return
         if one.due is None:
@@ -113,19 +113,19 @@ class Household:
     def stop(self) -> None:
         """End every part, the last started first; politely, then not."""
         for one in reversed(self._running):
-            _end(one)
+            _terminate(one)
         if self._tether.stdin:
             self._tether.stdin.close()
         self._tether.wait()
 
-    def __enter__(self) -> "Household":
+    def __enter__(self) -> "ProcessGroup":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
 
-def _end(one: _Running) -> None:
+def _terminate(one: _RunningProcess) -> None:
     one.process.terminate()
     with suppress(subprocess.TimeoutExpired):
         one.process.wait(one.part.grace_seconds)
@@ -134,6 +134,6 @@ def _end(one: _Running) -> None:
     one.process.wait()
 
 
-def tail(log: Path) -> str:
+def last_lines(log: Path) -> str:
     """The last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ted_cli.local import broker
-from ted_client.client import CONNECTION
+from ted_client.client import CONNECTION_FILE
 
 MODULES = {
     "api": "service",
@@ -19,29 +19,29 @@ MODULES = {
 }
 
 
-def command(name: str, *arguments: str) -> tuple[str, ...]:
+def process_command(name: str, *arguments: str) -> tuple[str, ...]:
     """How the part is run, in this interpreter."""
     return (sys.executable, "-m", MODULES[name], *arguments)
 
 
-def environment(home: Path) -> dict[str, str]:
+def process_environment(home: Path) -> dict[str, str]:
     """This process's variables, and what follows from the home folder where they are not set, or empty.
 
     That is the embedded broker's socket, and the dataset roots of the ``ted up`` that runs there.
     """
-    implied = {"TED_BROKER_URL": f"redis+socket://{broker.socket_path(home)}"} | _announced(home)
+    implied = {"TED_BROKER_URL": f"redis+socket://{broker.socket_path(home)}"} | _connection_environment(home)
     said = {name: value for name, value in os.environ.items() if value or name not in implied}
     return implied | said | {"TED_HOME": str(home)}
 
 
-def _announced(home: Path) -> dict[str, str]:
+def _connection_environment(home: Path) -> dict[str, str]:
     try:
-        connection = json.loads((home / CONNECTION).read_text())
+        connection = json.loads((home / CONNECTION_FILE).read_text())
         return {"TED_DATASET_ROOTS": str(connection["dataset_roots"])}
     except (OSError, ValueError, KeyError):
         return {}
 
 
-def become(name: str, home: Path, *arguments: str) -> NoReturn:
+def exec_process(name: str, home: Path, *arguments: str) -> NoReturn:
     """Go on as this part: same process, so that signals, exit status and standard streams are its own."""
-    os.execve(sys.executable, command(name, *arguments), environment(home))  # noqa: S606 - our own module
+    os.execve(sys.executable, process_command(name, *arguments), process_environment(home))  # noqa: S606 - our own module

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ted_client.client import Client, connection_in
+from ted_client.client import Client, read_connection
 from ted_client.errors import ClientError, ServiceUnreachable
 
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 90, 60, 0.2
 
 
 @contextmanager
-def service_in(home: Path, *, roots: Sequence[Path]) -> Iterator[Client]:
+def temporary_service(home: Path, *, roots: Sequence[Path]) -> Iterator[Client]:
     """A client of a service of its own, on a free port. Raises ClientError where it does not start."""
     home.mkdir(parents=True, exist_ok=True)
     named = [word for root in roots for word in ("--dataset-root", str(root))]
@@ -24,18 +24,18 @@ def service_in(home: Path, *, roots: Sequence[Path]) -> Iterator[Client]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 - our own module
     try:
-        with _when_ready(home, process, log) as client:
+        with _connect_when_ready(home, process, log) as client:
             yield client
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(STOP_SECONDS)
 
 
-def _when_ready(home: Path, process: subprocess.Popen[bytes], log: Path) -> Client:
+def _connect_when_ready(home: Path, process: subprocess.Popen[bytes], log: Path) -> Client:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(ServiceUnreachable):
-            connection = connection_in(home)
+            connection = read_connection(home)
             if connection["pid"] == process.pid:  # not what a killed service left behind
                 return Client(connection["url"], key=connection.get("key"))
         time.sleep(POLL_SECONDS)

@@ -14,13 +14,13 @@ from threading import Event
 
 from ted_cli.local import broker
 from ted_cli.local.key import own_key, write_private
-from ted_cli.local.process_group import Household, Part, Say
-from ted_cli.local.processes import command
-from ted_cli.local.processes import environment as inherited
-from ted_client.client import CONNECTION, Client
+from ted_cli.local.process_group import PrintLine, ProcessGroup, ProcessSpec
+from ted_cli.local.processes import process_command
+from ted_cli.local.processes import process_environment as inherited
+from ted_client.client import CONNECTION_FILE, Client
 from ted_client.errors import ClientError
-from ted_client.retry import AT_ONCE
-from ted_core.datasets.sources.base import Root
+from ted_client.retry import NO_RETRY
+from ted_core.datasets.sources.base import DatasetRoot
 
 READY_SECONDS = 60.0
 LOOPBACK = "127.0.0.1"
@@ -35,64 +35,66 @@ class PortInUse(ClientError):
 
 
 @dataclass(frozen=True)
-class Options:
+class UpOptions:
     """What a user may choose."""
 
     home: Path
     port: int
-    dataset_roots: Sequence[Root]
+    dataset_roots: Sequence[DatasetRoot]
 
 
-def up(options: Options, *, say: Say) -> None:
+def run_service(options: UpOptions, *, say: PrintLine) -> None:
     """Run everything until SIGINT or SIGTERM. Raises ClientErrors that say what stands in the way."""
     stop = _stop_on_signal()
     options.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (
-        _locked(options.home) as lock,
-        _listening(options.port) as listener,
-        Household(options.home / "logs", say=say, keep_fd=lock) as house,
+        _home_lock(options.home) as lock,
+        _bound_socket(options.port) as listener,
+        ProcessGroup(options.home / "logs", say=say, keep_fd=lock) as house,
     ):
         url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
         environment = _environment(options, listener)
         _migrate(environment)
-        for part in _parts(options.home, environment, listener):
+        for part in _process_specs(options.home, environment, listener):
             house.start(part)
         house.wait_until(lambda: _is_ready(url), seconds=READY_SECONDS, stop=stop)
         key = own_key(options.home, url, environment=environment, say=say)
-        with _announced(options, url, key=key):
+        with _connection_file(options, url, key=key):
             say(f"TED is ready at {url} (data in {options.home}; Ctrl-C stops it)")
             house.keep(stop)
             say("stopping")
 
 
-def _parts(home: Path, environment: Mapping[str, str], listener: socket.socket) -> Iterator[Part]:
+def _process_specs(home: Path, environment: Mapping[str, str], listener: socket.socket) -> Iterator[ProcessSpec]:
     """The processes in the order in which they start. An external broker takes the place of the embedded one."""
     if not os.environ.get("TED_BROKER_URL"):
-        yield Part("broker", broker.command(home), environment)
-    yield Part("api", command("api"), environment, pass_fds=(listener.fileno(),))
-    yield Part("sweeper", command("sweeper"), environment, grace_seconds=20)
-    yield Part("worker", command("worker"), environment, grace_seconds=20)
+        yield ProcessSpec("broker", broker.server_command(home), environment)
+    yield ProcessSpec("api", process_command("api"), environment, pass_fds=(listener.fileno(),))
+    yield ProcessSpec("sweeper", process_command("sweeper"), environment, grace_seconds=20)
+    yield ProcessSpec("worker", process_command("worker"), environment, grace_seconds=20)
 
 
-def _environment(options: Options, listener: socket.socket) -> dict[str, str]:
-    chosen = {"TED_LISTEN_FD": str(listener.fileno()), "TED_DATASET_ROOTS": _joined(options.dataset_roots)}
+def _environment(options: UpOptions, listener: socket.socket) -> dict[str, str]:
+    chosen = {"TED_LISTEN_FD": str(listener.fileno()), "TED_DATASET_ROOTS": _join_roots(options.dataset_roots)}
     nearby = {"TED_WEBHOOK_TARGETS": os.environ.get("TED_WEBHOOK_TARGETS") or "loopback"}
     return inherited(options.home) | chosen | nearby
 
 
-def _joined(roots: Sequence[Root]) -> str:
+def _join_roots(roots: Sequence[DatasetRoot]) -> str:
     return os.pathsep.join(map(str, roots))
 
 
 def _migrate(environment: Mapping[str, str]) -> None:
-    done = subprocess.run(command("migrate"), env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(
+        process_command("migrate"), env=dict(environment), capture_output=True, text=True, check=False
+    )  # noqa: S603
     if done.returncode:
         raise ClientError(f"The database could not be prepared:\n{done.stderr.strip()}")
 
 
 def _is_ready(url: str) -> bool:
     try:
-        with Client(url, patience=AT_ONCE) as client:
+        with Client(url, patience=NO_RETRY) as client:
             return bool(client.ready()["status"] == "ok")
     except ClientError:
         return False
@@ -106,7 +108,7 @@ def _stop_on_signal() -> Event:
 
 
 @contextmanager
-def _locked(home: Path) -> Iterator[int]:
+def _home_lock(home: Path) -> Iterator[int]:
     """The descriptor of a lock on the home folder. Whoever inherits it holds the lock too."""
     with (home / "lock").open("w") as file:
         try:
@@ -117,7 +119,7 @@ def _locked(home: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _listening(port: int) -> Iterator[socket.socket]:
+def _bound_socket(port: int) -> Iterator[socket.socket]:
     """A listening socket that the API inherits: while the API restarts, connections wait instead of being refused."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -130,10 +132,10 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _announced(options: Options, url: str, *, key: str | None) -> Iterator[None]:
+def _connection_file(options: UpOptions, url: str, *, key: str | None) -> Iterator[None]:
     """While the block runs, the home folder says where the service is and what opens it; readable by its owner only."""
-    path = options.home / CONNECTION
-    facts = {"url": url, "key": key, "pid": os.getpid(), "dataset_roots": _joined(options.dataset_roots)}
+    path = options.home / CONNECTION_FILE
+    facts = {"url": url, "key": key, "pid": os.getpid(), "dataset_roots": _join_roots(options.dataset_roots)}
     write_private(path, json.dumps(facts))
     try:
         yield

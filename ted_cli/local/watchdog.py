@@ -23,14 +23,14 @@ def main() -> None:
         with suppress(ProcessLookupError):
             os.kill(leader, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_SECONDS
-    while any(map(_alive, groups)) and time.monotonic() < deadline:
+    while any(map(_is_alive, groups)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     for group in groups:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
 
 
-def _alive(group: int) -> bool:
+def _is_alive(group: int) -> bool:
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):

@@ -11,7 +11,7 @@ BATCH_FILES = 256
 BATCH_BYTES = 64 << 20
 
 
-def batched(items: Iterable[Item], *, size: Callable[[Item], int]) -> Iterator[list[Item]]:
+def batched_by_size(items: Iterable[Item], *, size: Callable[[Item], int]) -> Iterator[list[Item]]:
     """The items in turn, at most 256 at a time, and at most 64 MiB unless one alone is larger."""
     batch: list[Item] = []
     held = 0

@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ted_core.datasets.loading import opened
-from ted_core.datasets.sources.base import Root, Source, side_by_side, unreadable
+from ted_core.datasets.loading import open_dataset
+from ted_core.datasets.sources.base import DatasetRoot, Source, map_concurrently, unreadable_error
 from ted_core.datasets.spec import DatasetSpec
 
 
@@ -42,9 +42,9 @@ class DatasetIdentity:
         return "sha256:" + hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def identify(spec: DatasetSpec, *, roots: Sequence[Root]) -> DatasetIdentity:
+def identify(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> DatasetIdentity:
     """The identity of the dataset, from all its bytes, in constant memory. Raises what ``inspect`` raises."""
-    dataset = opened(spec, roots=roots)
+    dataset = open_dataset(spec, roots=roots)
     rows = dataset.rows_per_file()
     shards = tuple(_shard(file, rows=count) for file, count in zip(dataset.files, rows, strict=True))
     return DatasetIdentity(spec.uri, spec.format, spec.task, shards, rows=sum(rows))
@@ -54,7 +54,7 @@ def _shard(source: Source, *, rows: int) -> Shard:
     if source.inside is None:
         return Shard(source.name, rows=rows, bytes=source.size, sha256=_digest(source))
     listing = hashlib.sha256()
-    for file, digest in zip(source.inside, side_by_side(_digest, source.inside), strict=True):
+    for file, digest in zip(source.inside, map_concurrently(_digest, source.inside), strict=True):
         listing.update(json.dumps([file.name, digest]).encode() + b"\n")
     return Shard(source.name, rows=rows, bytes=sum(file.size for file in source.inside), sha256=listing.hexdigest())
 
@@ -64,4 +64,4 @@ def _digest(source: Source) -> str:
         with source.buffered() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise unreadable(f"{source.name} cannot be read", error) from error
+        raise unreadable_error(f"{source.name} cannot be read", error) from error

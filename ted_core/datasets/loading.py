@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ted_core.datasets.formats.arrow import ARROW
-from ted_core.datasets.formats.base import Format, Limits, Outline
+from ted_core.datasets.formats.base import Format, Limits, SchemaSummary
 from ted_core.datasets.formats.csv import CSV
 from ted_core.datasets.formats.huggingface import HF
 from ted_core.datasets.formats.idx import IDX
@@ -16,10 +16,10 @@ from ted_core.datasets.formats.npz import NPZ
 from ted_core.datasets.formats.parquet import PARQUET
 from ted_core.datasets.formats.webdataset import WEBDATASET
 from ted_core.datasets.samples import Samples
-from ted_core.datasets.sources.base import Root, Source
+from ted_core.datasets.sources.base import DatasetRoot, Source
 from ted_core.datasets.sources.uri import locate
 from ted_core.datasets.spec import TASKS, DatasetSpec
-from ted_core.datasets.summary_cache import remembered
+from ted_core.datasets.summary_cache import cached_summary
 from ted_core.errors import DatasetEmpty, DatasetTooLarge, DatasetUnreadable
 from ted_core.plugins import plugin
 
@@ -73,10 +73,10 @@ class OpenedDataset:
         """Every file of the dataset, in row order; of a folder that is taken as one file those inside it."""
         return (member for file in self.files for member in file.members)
 
-    def outline(self) -> Outline:
+    def outline(self) -> SchemaSummary:
         """Columns and rows, without reading them. Raises DatasetEmpty, DatasetTooLarge and what the format raises."""
         files = list(self.members())
-        outline = remembered(self.spec, files, lambda: self.format.outline(self.files, self.spec))
+        outline = cached_summary(self.spec, files, lambda: self.format.outline(self.files, self.spec))
         if not sum(outline.rows):
             raise DatasetEmpty(self.spec.uri, field="dataset.uri")
         if sum(outline.rows) > MOST_ROWS:
@@ -89,7 +89,7 @@ class OpenedDataset:
         return rows + (0,) * (len(self.files) - len(rows))
 
 
-def opened(spec: DatasetSpec, *, roots: Sequence[Root]) -> OpenedDataset:
+def open_dataset(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> OpenedDataset:
     """The dataset's files, each of them under the roots.
 
     Raises DatasetNotAllowed, DatasetNotFound, and DatasetUnreadable for what is no regular file: a pipe may never end.
@@ -103,18 +103,18 @@ def opened(spec: DatasetSpec, *, roots: Sequence[Root]) -> OpenedDataset:
     return dataset
 
 
-def inspect(spec: DatasetSpec, *, roots: Sequence[Root]) -> DatasetSummary:
+def inspect(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> DatasetSummary:
     """What headers and footers tell of the dataset; every problem they show is raised, naming the request's field."""
-    dataset = opened(spec, roots=roots)
+    dataset = open_dataset(spec, roots=roots)
     outline = dataset.outline()
     stats = [(member.name, member.size, member.modified) for member in dataset.members()]
     guard = hashlib.sha256(json.dumps([stats, outline.rows]).encode()).hexdigest()
     return DatasetSummary(sum(outline.rows), outline.columns, guard, outline.several_classes)
 
 
-def load(spec: DatasetSpec, *, roots: Sequence[Root], limits: Limits | None = None) -> Samples:
+def load(spec: DatasetSpec, *, roots: Sequence[DatasetRoot], limits: Limits | None = None) -> Samples:
     """Every usable row of the dataset, in memory. Raises TedErrors that name field, file and rows."""
-    dataset = opened(spec, roots=roots)
+    dataset = open_dataset(spec, roots=roots)
     dataset.outline()
     samples = dataset.format.load(dataset.files, spec, limits or Limits())
     return samples if spec.task in TASKS else replace(samples, task=spec.task)

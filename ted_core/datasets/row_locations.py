@@ -11,7 +11,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Places:
+class RowLocations:
     """The dataset's files and how many rows each has; of a single file nobody needs to be told which."""
 
     files: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from jaxtyping import Float32, Int64, UInt8, UInt64
 
 Images = UInt8[np.ndarray, "samples channels height width"]
 Vectors = Float32[np.ndarray, "samples features"]
-Kind = Literal["image", "vector", "text", "dialogue"]
+InputKind = Literal["image", "vector", "text", "dialogue"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Samples:
         return len(self.labels)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> InputKind:
         """What one input is."""
         if isinstance(self.inputs, np.ndarray):
             return "image" if self.inputs.ndim == 4 else "vector"  # noqa: PLR2004 - samples, channels, height, width
@@ -92,10 +92,10 @@ class Samples:
     @cached_property
     def groups(self) -> Int64[np.ndarray, " samples"]:
         """What classes are balanced by: the sample's class, or the rarest of those it has, or one past the last."""
-        return rarest(self.labels) if self.multi_label else self.labels
+        return rarest_class(self.labels) if self.multi_label else self.labels
 
 
-def rarest(labels: Float32[np.ndarray, "samples classes"]) -> Int64[np.ndarray, " samples"]:
+def rarest_class(labels: Float32[np.ndarray, "samples classes"]) -> Int64[np.ndarray, " samples"]:
     """Of each sample's classes the one that fewest samples have; the number of classes for a sample without any."""
     by_rarity = np.argsort(labels.sum(0), kind="stable")
     first = labels[:, by_rarity].argmax(1)

@@ -4,19 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ted_core.plugins import TaskFamily, known, listed, plugin
+from ted_core.plugins import TaskFamily, name_schema, name_validator, plugin
 
 FORMATS = ("parquet", "jsonl", "csv", "arrow", "hf", "image-folder", "webdataset", "npz", "idx")
 TASKS = ("image-classification", "tabular-classification", "text-classification", "causal-lm")
-Format = Annotated[
+FormatName = Annotated[
     str,
-    Field(max_length=100, json_schema_extra=listed("ted.datasets", FORMATS)),
-    AfterValidator(known("ted.datasets", FORMATS)),
+    Field(max_length=100, json_schema_extra=name_schema("ted.datasets", FORMATS)),
+    AfterValidator(name_validator("ted.datasets", FORMATS)),
 ]
-Task = Annotated[
+TaskName = Annotated[
     str,
-    Field(max_length=100, json_schema_extra=listed("ted.tasks", TASKS)),
-    AfterValidator(known("ted.tasks", TASKS)),
+    Field(max_length=100, json_schema_extra=name_schema("ted.tasks", TASKS)),
+    AfterValidator(name_validator("ted.tasks", TASKS)),
 ]
 Missing = Literal["refuse", "impute"]
 ColumnName = Annotated[str, Field(max_length=1024)]
@@ -38,7 +38,7 @@ class DatasetSpec(BaseModel):
         ),
     ]
     format: Annotated[
-        Format,
+        FormatName,
         Field(
             description="Formats of rows take a file, a folder whose files of the format are read in name order, or a "
             "pattern. parquet. jsonl: one JSON object per line. csv: a header and rows, separated by tabs where the "
@@ -50,7 +50,7 @@ class DatasetSpec(BaseModel):
         ),
     ] = "parquet"
     task: Annotated[
-        Task,
+        TaskName,
         Field(
             description="What the proxy learns: image-classification, tabular-classification, text-classification or "
             "causal-lm, or a task that an installed package adds.",

@@ -9,7 +9,7 @@ from threading import Lock
 
 from cachetools import LRUCache
 
-from ted_core.datasets.formats.base import Outline
+from ted_core.datasets.formats.base import SchemaSummary
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.spec import DatasetSpec
 
@@ -18,26 +18,26 @@ SETTLED_NS = 3_000_000_000
 """A file that was changed less than so long ago may be changed again without looking any different."""
 
 
-def _bytes(outline: Outline) -> int:
+def _bytes(outline: SchemaSummary) -> int:
     return LEAST_BYTES + sum(map(len, outline.columns)) + PER_FILE_BYTES * len(outline.rows)
 
 
-_known: LRUCache[str, Outline] = LRUCache(MOST_BYTES, getsizeof=_bytes)
+_summaries: LRUCache[str, SchemaSummary] = LRUCache(MOST_BYTES, getsizeof=_bytes)
 _turn = Lock()
 
 
-def remembered(spec: DatasetSpec, files: Sequence[Source], make: Callable[[], Outline]) -> Outline:
+def cached_summary(spec: DatasetSpec, files: Sequence[Source], make: Callable[[], SchemaSummary]) -> SchemaSummary:
     """The outline of these files: the one known, or what ``make`` returns. Refusals are not remembered."""
     if not all(map(_is_settled, files)):
         return make()
     key = _key(spec, files)
     with _turn:
-        known = _known.get(key)
+        known = _summaries.get(key)
     if known is None:
         known = make()
         if _bytes(known) <= MOST_BYTES:
             with _turn:
-                _known[key] = known
+                _summaries[key] = known
     return known
 
 

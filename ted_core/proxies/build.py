@@ -28,7 +28,7 @@ def build(proxy: ProxySpec, samples: Samples, *, seed: int) -> nn.Module:
     return model
 
 
-def parameters(model: nn.Module) -> int:
+def parameter_count(model: nn.Module) -> int:
     """How many numbers training adjusts."""
     return sum(parameter.numel() for parameter in model.parameters())
 

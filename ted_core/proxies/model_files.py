@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from ted_core.datasets.sources.local import inside
+from ted_core.datasets.sources.local import resolve_under_roots
 from ted_core.errors import DatasetNotAllowed, UnknownModel
 from ted_core.proxies.spec import ProxySpec, family_of
 from ted_core.storage.content_cache import files_digest
@@ -18,14 +18,14 @@ FIELD = "proxy.model"
 
 
 def folder_of(proxy: ProxySpec) -> Path:
-    """Where the proxy's pretrained model lies, once ``located`` has named it by its path. Raises UnknownModel."""
+    """Where the proxy's pretrained model lies, once ``locate_model`` has named it by its path. Raises UnknownModel."""
     if find_spec("transformers") is None:
         raise UnknownModel("Pretrained models need the extra: pip install 'ted-coreset[text]'", field=FIELD)
     name = proxy.model or family_of(proxy.name).model or ""
     return Path(name) if Path(name).is_absolute() else _packaged(name)
 
 
-def located(proxy: ProxySpec, *, roots: Sequence[Path]) -> ProxySpec:
+def locate_model(proxy: ProxySpec, *, roots: Sequence[Path]) -> ProxySpec:
     """The proxy with its model named by its path. Raises UnknownModel for what is neither packaged nor in a root."""
     name = proxy.model or family_of(proxy.name).model
     if name is None:
@@ -47,7 +47,7 @@ def model_digest(proxy: ProxySpec) -> str | None:
     return files_digest(model_files(path))
 
 
-def unpacked(proxy: ProxySpec, *, cache: Path | None) -> ProxySpec:
+def unpack_model(proxy: ProxySpec, *, cache: Path | None) -> ProxySpec:
     """The proxy with its model as a folder of the cache where it lies in a GGUF file, which takes long to read.
 
     Raises UnknownModel.
@@ -55,7 +55,7 @@ def unpacked(proxy: ProxySpec, *, cache: Path | None) -> ProxySpec:
     if cache is None or proxy.model is None or Path(proxy.model).suffix != ".gguf":
         return proxy
     path = folder_of(proxy)
-    from ted_core.proxies.pretrained.gguf import unpacked as folder  # noqa: PLC0415 - transformers are an extra
+    from ted_core.proxies.pretrained.gguf import unpack_gguf as folder  # noqa: PLC0415 - transformers are an extra
 
     return proxy.model_copy(update={"model": str(folder(path, cache))})
 
@@ -75,7 +75,7 @@ def _in_roots(name: str, roots: Sequence[Path]) -> Path:
     """A folder or GGUF file by its absolute path, or by its name in one of the roots."""
     for candidate in [Path(name)] if Path(name).is_absolute() else [root / name for root in roots]:
         try:
-            path = inside(candidate, roots=roots)
+            path = resolve_under_roots(candidate, roots=roots)
             if (path / "config.json").is_file() or (path.suffix == ".gguf" and path.is_file()):
                 return path
         except (DatasetNotAllowed, OSError):  # elsewhere, too long a name, a folder that is closed to this process

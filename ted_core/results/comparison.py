@@ -17,7 +17,7 @@ from ted_core.proxies import ProxySpec
 from ted_core.results.manifest import verify
 from ted_core.training.trainer import fit
 
-Rows = np.ndarray[Any, np.dtype[np.int64]]
+RowIndices = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Comparison(BaseModel):
@@ -32,11 +32,11 @@ class Comparison(BaseModel):
     seeds: tuple[int, ...]
 
 
-def compared(wanted: Comparison, *, threads: int = 1) -> dict[str, list[float]]:
+def compare(wanted: Comparison, *, threads: int = 1) -> dict[str, list[float]]:
     """For ``full``, ``ted`` and ``random`` the test accuracy with each seed. Raises ManifestMismatch."""
     train, test = (_loaded(spec, threads=threads) for spec in (wanted.train, wanted.test))
     kept = verify(wanted.manifest, wanted.train.uri).row_indices.astype(np.int64)
-    rows: dict[str, Callable[[int], Rows]] = {
+    rows: dict[str, Callable[[int], RowIndices]] = {
         "full": lambda _: np.arange(len(train)),
         "ted": lambda _: np.searchsorted(train.row_index, kept),
         "random": lambda seed: _drawn(len(train), len(kept), seed=seed),
@@ -52,14 +52,14 @@ def _loaded(spec: DatasetSpec, *, threads: int) -> Samples:
     return load(spec, roots=[Path(spec.uri).parent], limits=Limits(threads))
 
 
-def _drawn(samples: int, count: int, *, seed: int) -> Rows:
+def _drawn(samples: int, count: int, *, seed: int) -> RowIndices:
     """Random rows; other ones with every seed."""
     return np.sort(np.random.default_rng(seed).permutation(samples)[:count])
 
 
 def main() -> None:
     """Compare what standard input names."""
-    json.dump(compared(Comparison.model_validate_json(sys.stdin.read())), sys.stdout)
+    json.dump(compare(Comparison.model_validate_json(sys.stdin.read())), sys.stdout)
 
 
 if __name__ == "__main__":

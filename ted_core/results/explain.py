@@ -12,7 +12,7 @@ from ted_core.selection.rounds import Round
 from ted_core.selection.scores import turning_point
 
 
-def decisions(
+def decide(
     final: Round, samples: Samples, plan: PruningPlan, *, base: Float32[np.ndarray, " samples"] | None = None
 ) -> Decisions:
     """What became of every dataset row; undecodable rows are pruned and rank last.

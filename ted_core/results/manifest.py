@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ted_core.datasets.fingerprint import identify
-from ted_core.datasets.sources.uri import everywhere
+from ted_core.datasets.sources.uri import root_containing
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import ManifestMismatch
 from ted_core.results.provenance import ManifestMetadata
@@ -72,7 +72,7 @@ class Manifest:
         return pq.read_table(self.path)
 
 
-def read(path: str | Path) -> Manifest:
+def read_manifest(path: str | Path) -> Manifest:
     """The manifest at ``path``. Raises ManifestMismatch where it is not one, or was cut short or altered."""
     try:
         manifest = Manifest(Path(path), read_metadata(Path(path), MANIFEST_SCHEMA))
@@ -109,13 +109,13 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
 
     Raises ManifestMismatch on another fingerprint or row count, on other columns and on altered indices.
     """
-    manifest = manifest if isinstance(manifest, Manifest) else read(manifest)
+    manifest = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
     expected = manifest.metadata.dataset
     uri = str(dataset) if is_object_uri(str(dataset)) else str(Path(dataset).resolve())
     spec = DatasetSpec.model_validate(
         {"uri": uri, **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
     )
-    found = identify(spec, roots=[everywhere(uri)])
+    found = identify(spec, roots=[root_containing(uri)])
     if (found.rows, found.fingerprint) != (expected.rows, expected.fingerprint):
         raise ManifestMismatch(f"{dataset} has {found.rows} rows and {found.fingerprint}, not {expected.fingerprint}")
     return manifest

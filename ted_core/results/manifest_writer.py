@@ -15,7 +15,7 @@ from jaxtyping import Int32, UInt64
 from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.manifest import CATEGORY, DECISIONS_SCHEMA, MANIFEST_SCHEMA, METADATA_KEY
 from ted_core.results.provenance import ManifestMetadata, Provenance
-from ted_core.storage.digests import ContentDigest, combined, indices_digest
+from ted_core.storage.digests import ContentDigest, combined_digest, indices_digest
 
 ROWS_PER_GROUP = 1 << 20
 
@@ -29,7 +29,7 @@ class WrittenManifest:
     metadata: ManifestMetadata
 
 
-def write(folder: Path, decisions: Decisions, *, provenance: Provenance) -> WrittenManifest:
+def write_manifest(folder: Path, decisions: Decisions, *, provenance: Provenance) -> WrittenManifest:
     """Both files in ``folder``; each appears under its name only when it is complete.
 
     Memory beyond the decisions themselves is that of one row group.
@@ -60,7 +60,7 @@ def _content(decisions: Decisions, shard_rows: list[int]) -> str:
         manifest.update(batch)
     for batch in _all(decisions):
         every.update(batch)
-    return combined({"manifest": manifest, "decisions": every})
+    return combined_digest({"manifest": manifest, "decisions": every})
 
 
 def _retained(decisions: Decisions, shard_rows: list[int]) -> Iterator[pa.RecordBatch]:

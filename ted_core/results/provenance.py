@@ -6,16 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class _Facts(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class _Open(BaseModel):
+class _ExtensibleModel(BaseModel):
     # Reports hold these too: what a later version adds is no reason to refuse one.
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
-class ShardFacts(_Facts):
+class ShardFacts(_StrictModel):
     """One file of the dataset."""
 
     name: str
@@ -24,7 +24,7 @@ class ShardFacts(_Facts):
     sha256: str
 
 
-class DatasetFacts(_Facts):
+class DatasetFacts(_StrictModel):
     """The dataset whose rows the indices count."""
 
     uri: str
@@ -41,7 +41,7 @@ class DatasetFacts(_Facts):
     fingerprint_algorithm: str = "sha256 over the shards' digests; see ted_core.datasets.fingerprint"
 
 
-class CandidateFacts(_Open):
+class CandidateFacts(_ExtensibleModel):
     """One way of selecting that was tried."""
 
     q: Annotated[float | None, Field(description="The exponent; null for random rows.")]
@@ -53,7 +53,7 @@ class CandidateFacts(_Open):
     standard_error: Annotated[float, Field(description="Of `behind`.")]
 
 
-class QChoice(_Open):
+class QChoice(_ExtensibleModel):
     """The exponent that was used, and who chose it."""
 
     value: float | None
@@ -62,7 +62,7 @@ class QChoice(_Open):
     candidates: tuple[CandidateFacts, ...] = ()
 
 
-class ProxyFacts(_Open):
+class ProxyFacts(_ExtensibleModel):
     """The model that judged the rows."""
 
     name: str
@@ -71,7 +71,7 @@ class ProxyFacts(_Open):
     initial_weights_sha256: str | None = None
 
 
-class Cost(_Facts):
+class CostFacts(_StrictModel):
     """What the selection took, beside one training run on all rows with the same proxy."""
 
     rows_trained: int
@@ -90,7 +90,7 @@ class Cost(_Facts):
         return self.rows_trained / self.full_run_rows if self.full_run_rows else 0.0
 
 
-class Provenance(_Facts):
+class Provenance(_StrictModel):
     """Everything about a selection but the selection itself."""
 
     dataset: DatasetFacts
@@ -99,7 +99,7 @@ class Provenance(_Facts):
     proxy: ProxyFacts
     seed: int
     determinism: str
-    cost: Cost
+    cost: CostFacts
     device: str
     versions: dict[str, str]
     job_id: str | None = None

@@ -16,8 +16,8 @@ from ted_core.results.manifest import DECISIONS_SCHEMA, MANIFEST_SCHEMA, read_me
 from ted_core.results.manifest_writer import ROWS_PER_GROUP, manifest_batch, write_file
 from ted_core.results.provenance import ManifestMetadata
 from ted_core.selection.feasibility import check_ratio
-from ted_core.selection.schedule import strongest
-from ted_core.storage.digests import ContentDigest, combined, indices_digest
+from ted_core.selection.schedule import select_highest
+from ted_core.storage.digests import ContentDigest, combined_digest, indices_digest
 
 RANKED = frozenset({"ted", "random", "el2n", "grand", "forgetting"})
 """Methods of which a smaller selection is part of a larger one. The others shape theirs by the keep ratio itself."""
@@ -56,7 +56,7 @@ def _kept(decisions: Path, plan: PruningPlan) -> Bool[np.ndarray, " rows"]:
     strength = -table["rank"].to_numpy()[usable].astype(np.float64)
     kept = np.zeros(table.num_rows, bool)
     count = plan.rows_kept(len(labels))
-    kept[usable] = strongest(strength, count, labels=labels, class_floor=plan.class_floor)
+    kept[usable] = select_highest(strength, count, labels=labels, class_floor=plan.class_floor)
     return kept
 
 
@@ -85,7 +85,7 @@ def _content(decisions: Path, kept: Bool[np.ndarray, " rows"], origin: ManifestM
     digest = ContentDigest(MANIFEST_SCHEMA)
     for batch in _rows(decisions, kept, origin):
         digest.update(batch)
-    return combined({"manifest": digest})
+    return combined_digest({"manifest": digest})
 
 
 def _rows(decisions: Path, kept: Bool[np.ndarray, " rows"], origin: ManifestMetadata) -> Iterator[pa.RecordBatch]:

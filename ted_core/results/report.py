@@ -16,12 +16,12 @@ Performance = Annotated[
 ]
 
 
-class _Facts(BaseModel):
+class _ReportModel(BaseModel):
     # What a later version adds is no reason to refuse a report; NaN is, since JSON has none.
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
-class ReportDataset(_Facts):
+class ReportDataset(_ReportModel):
     """The dataset that was pruned."""
 
     uri: str
@@ -32,7 +32,7 @@ class ReportDataset(_Facts):
     fingerprint: str
 
 
-class ReportClass(_Facts):
+class ReportClass(_ReportModel):
     """What became of one class."""
 
     name: str
@@ -44,7 +44,7 @@ class ReportClass(_Facts):
     internal_generalization: Performance
 
 
-class ReportGain(_Facts):
+class ReportGain(_ReportModel):
     """What training adds to what a pretrained model can do already; means over some rows."""
 
     rows: int
@@ -55,7 +55,7 @@ class ReportGain(_Facts):
     gain: Annotated[float, Field(description="The second less the first.")]
 
 
-class ReportGains(_Facts):
+class ReportGains(_ReportModel):
     """The gain on all rows that were measured, and on those of either fate; null where there are none."""
 
     all: ReportGain | None
@@ -63,7 +63,7 @@ class ReportGains(_Facts):
     pruned: ReportGain | None
 
 
-class Histogram(_Facts):
+class Histogram(_ReportModel):
     """How many retained and pruned rows lie where; empty where nothing was measured."""
 
     edges: Annotated[tuple[float, ...], Field(description="Ascending, one more than there are bins.")] = ()
@@ -74,7 +74,7 @@ class Histogram(_Facts):
     ] = {}
 
 
-class ReportRound(_Facts):
+class ReportRound(_ReportModel):
     """The state after one round."""
 
     round: int
@@ -86,7 +86,7 @@ class ReportRound(_Facts):
     rows_trained: Annotated[int, Field(description="Row-visits of training so far.")]
 
 
-class PhaseSeconds(_Facts):
+class PhaseSeconds(_ReportModel):
     """How long each part of the job took."""
 
     loading: float
@@ -99,7 +99,7 @@ class PhaseSeconds(_Facts):
         return self.loading + self.pruning + self.writing
 
 
-class ReportCost(_Facts):
+class ReportCost(_ReportModel):
     """What the selection took, beside one training run on all rows with the same proxy."""
 
     rows_trained: Annotated[int, Field(description="Rows that proxies were trained on, each visit counted.")]
@@ -114,7 +114,7 @@ class ReportCost(_Facts):
     seconds: PhaseSeconds
 
 
-class ReportExample(_Facts):
+class ReportExample(_ReportModel):
     """One row worth looking at."""
 
     row_index: int
@@ -125,7 +125,7 @@ class ReportExample(_Facts):
     score: float | None
 
 
-class ReportExamples(_Facts):
+class ReportExamples(_ReportModel):
     """The most extreme rows of each kind, the most extreme first."""
 
     kept: Annotated[tuple[ReportExample, ...], Field(description="Retained, with the highest scores.")] = ()
@@ -140,7 +140,7 @@ class ReportExamples(_Facts):
     ] = ()
 
 
-class Report(_Facts):
+class Report(_ReportModel):
     """What became of a job's rows, how the selection came about and what it cost."""
 
     object: Literal["report"] = "report"

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from ted_core.results.decisions import Decisions, Reason
-from ted_core.results.provenance import Cost, DatasetFacts, ManifestMetadata
+from ted_core.results.provenance import CostFacts, DatasetFacts, ManifestMetadata
 from ted_core.results.report import (
     Histogram,
     PhaseSeconds,
@@ -54,14 +54,14 @@ class RoundLog:
         )
 
 
-def write(folder: Path, report: Report) -> Path:
+def write_report(folder: Path, report: Report) -> Path:
     """The path of the report in ``folder``, as JSON."""
     path = folder / FILE_NAME
     path.write_text(report.model_dump_json(), encoding="utf-8")
     return path
 
 
-def compiled(decisions: Decisions, log: RoundLog, *, metadata: ManifestMetadata, seconds: PhaseSeconds) -> Report:
+def build_report(decisions: Decisions, log: RoundLog, *, metadata: ManifestMetadata, seconds: PhaseSeconds) -> Report:
     """The report of the manifest whose metadata this is."""
     alike = {"job_id", "created_at", "plan", "achieved_ratio", "rows_kept", "q", "proxy"}
     alike |= {"device", "determinism", "seed", "versions"}
@@ -87,7 +87,7 @@ def _dataset(facts: DatasetFacts, decisions: Decisions) -> ReportDataset:
     return ReportDataset(**named, undecodable=undecodable)
 
 
-def _cost(cost: Cost, seconds: PhaseSeconds) -> ReportCost:
+def _cost(cost: CostFacts, seconds: PhaseSeconds) -> ReportCost:
     counted = cost.model_dump(exclude={"seconds"})
     return ReportCost(**counted, of_one_full_run=cost.of_one_full_run, seconds=seconds)
 

@@ -11,14 +11,14 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
 from ted_core.selection.twins import initial_seeds
-from ted_core.training.trainer import Trainee, table_of
+from ted_core.training.trainer import Trainer, batches_of
 
 DRAWING_METHODS = {"random", "stratified"}
 """Those that train nothing."""
 
 
 @dataclass(frozen=True)
-class Untrained:
+class BaseModel:
     """A proxy as it starts. As long as it is held, adapters of the same language model find that in memory."""
 
     model: nn.Module
@@ -32,13 +32,13 @@ class Untrained:
         return 0 if self.performance is None else len(self.performance)
 
 
-def untrained(samples: Samples, plan: PruningPlan, proxy: Training, *, device: str = "cpu") -> Untrained | None:
+def base_model(samples: Samples, plan: PruningPlan, proxy: Training, *, device: str = "cpu") -> BaseModel | None:
     """The first twin of this plan; None where nothing is trained. Raises UnknownProxy, ProxyMismatch, UnknownModel."""
     if plan.method in DRAWING_METHODS:
         return None
     model = build(proxy, samples, seed=initial_seeds(plan.seed)[0])
     answers = proxy.model is not None and samples.kind == "dialogue"
-    return Untrained(model, base_performance(model, samples, proxy, device=device) if answers else None)
+    return BaseModel(model, base_performance(model, samples, proxy, device=device) if answers else None)
 
 
 def base_performance(
@@ -49,4 +49,4 @@ def base_performance(
     Raises NothingToLearn.
     """
     rows = np.arange(len(samples))
-    return Trainee(model, proxy, device=device).performance(table_of(samples, proxy, device=device), rows)
+    return Trainer(model, proxy, device=device).performance(batches_of(samples, proxy, device=device), rows)

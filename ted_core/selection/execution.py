@@ -7,31 +7,31 @@ from typing import Protocol, runtime_checkable
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
-from ted_core.selection.rounds import Round, Watcher, nobody_watches
-from ted_core.storage.checkpoint import State
+from ted_core.selection.rounds import ProgressCallback, Round, ignore_progress
+from ted_core.storage.checkpoint import StateDict
 
 
 @runtime_checkable
-class Keeper(Protocol):
+class Checkpointer(Protocol):
     """Keeps where a run stands, should it be interrupted."""
 
-    found: State | None
+    found: StateDict | None
     """Where an interrupted run on the same samples, plan and proxy stood; None to begin at the beginning."""
 
-    def offer(self, state: Callable[[], State]) -> None:
+    def offer(self, state: Callable[[], StateDict]) -> None:
         """Keep this state in place of the last, unless that one is young enough."""
 
 
-class KeepsNothing:
+class NoCheckpoints:
     """The keeper for those who would rather begin again."""
 
-    found: State | None = None
+    found: StateDict | None = None
 
-    def offer(self, state: Callable[[], State]) -> None:
+    def offer(self, state: Callable[[], StateDict]) -> None:
         """Keep nothing."""
 
 
-NOTHING_IS_KEPT = KeepsNothing()
+NO_CHECKPOINTS = NoCheckpoints()
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Execution:
     """Where to calculate, and whom to tell."""
 
     device: str = "cpu"
-    watch: Watcher = nobody_watches
-    keeper: Keeper = NOTHING_IS_KEPT
+    watch: ProgressCallback = ignore_progress
+    keeper: Checkpointer = NO_CHECKPOINTS
 
 
 Method = Callable[[Samples, PruningPlan, Training, Execution], Iterator[Round]]

@@ -18,21 +18,21 @@ from jaxtyping import Bool, Float, Float32
 from ted_core.datasets import Samples
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
-from ted_core.selection.progress import Meter
+from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.rounds import Candidate, Choice
-from ted_core.selection.sampling import Drawing
-from ted_core.selection.scores import InLogits
-from ted_core.selection.workload import FIRST, GRID, shortened, slice_share
-from ted_core.storage.checkpoint import State, of_array, of_number
+from ted_core.selection.sampling import PoissonSampler
+from ted_core.selection.scores import LogitScore
+from ted_core.selection.workload import FIRST, GRID, shorten_training, slice_share
+from ted_core.storage.checkpoint import StateDict, of_array, of_number
 from ted_core.training.batches import Batches
-from ted_core.training.trainer import Trainee
+from ted_core.training.trainer import Trainer
 
 SLICE, INITIALIZATION, ORDER = range(300, 303)
 """What randomness is for; apart from every other use."""
 
 
 @dataclass(frozen=True)
-class Ran:
+class Trial:
     """What became of one candidate."""
 
     q: float | None
@@ -45,38 +45,38 @@ class Ran:
     measured: int = 0
     """Row-visits of measuring."""
 
-    def state(self) -> State:
+    def state(self) -> StateDict:
         """As tensors; no exponent is not a number."""
         q = nan if self.q is None else self.q
         numbers = {"q": q, "accuracy": self.accuracy, "trained": self.trained, "measured": self.measured}
         return {"influence": of_array(self.influence)} | {name: of_number(value) for name, value in numbers.items()}
 
     @classmethod
-    def of(cls, state: State) -> "Ran":
+    def of(cls, state: StateDict) -> "Trial":
         """From its state."""
         q, trained, measured = (state[name].item() for name in ("q", "trained", "measured"))
         influence = state["influence"].numpy()
         return cls(None if isnan(q) else q, state["accuracy"].item(), influence, int(trained), int(measured))
 
 
-class Race:
+class ExponentSearch:
     """Candidates on the same samples, each judged by a fresh proxy. All start from the same weights."""
 
     def __init__(
         self,
         samples: Samples,
-        measured: InLogits,
-        drawing: Drawing,
+        measured: LogitScore,
+        drawing: PoissonSampler,
         *,
         proxy: Training,
         table: Batches,
-        meter: Meter,
-        ran: list[Ran],
+        meter: ProgressCounter,
+        ran: list[Trial],
         keep: Callable[[], None],
     ) -> None:
         """``ran``: candidates that need not be tried again; every other one is added, and ``keep`` called then."""
         self.samples, self.measured, self.drawing = samples, measured, drawing
-        self.proxy, self.table, self.meter = shortened(proxy, drawing.plan), table, meter
+        self.proxy, self.table, self.meter = shorten_training(proxy, drawing.plan), table, meter
         self.ran, self.keep = ran, keep
         seed = drawing.plan.seed
         self.share = slice_share(len(samples))
@@ -84,7 +84,7 @@ class Race:
         self.withheld = lots <= max(self.share, lots.min())
         self.initial = int(np.random.SeedSequence((seed, INITIALIZATION)).generate_state(1)[0])
 
-    def run(self, q: float | None) -> Ran:
+    def run(self, q: float | None) -> Trial:
         """What a proxy that is trained on this candidate's rows makes of the others."""
         known = next((one for one in self.ran if one.q == q), None)
         if known is None:
@@ -92,7 +92,7 @@ class Race:
             self.keep()
         return known
 
-    def _tried(self, q: float | None) -> Ran:
+    def _tried(self, q: float | None) -> Trial:
         trained, measured = self.meter.trained, self.meter.measured
         count = self.drawing.plan.rows_kept(len(self.samples))
         drawn = self.drawing.drawn(self.measured.score(q), self.measured.performance, count)
@@ -102,30 +102,30 @@ class Race:
         weight /= weight.sum()
         accuracy = float(weight @ right)
         taken = self.meter.trained - trained, self.meter.measured - measured
-        return Ran(q, accuracy, weight * (right - accuracy), *taken)
+        return Trial(q, accuracy, weight * (right - accuracy), *taken)
 
-    def _fitted(self, rows: Bool[np.ndarray, " samples"]) -> Trainee:
+    def _fitted(self, rows: Bool[np.ndarray, " samples"]) -> Trainer:
         model = build(self.proxy, self.samples, seed=self.initial)
-        trainee = Trainee(model, self.proxy, device=str(self.table.device))
+        trainee = Trainer(model, self.proxy, device=str(self.table.device))
         seed, count = (self.drawing.plan.seed, ORDER), self.meter.trained_on
         for number in range(self.proxy.epochs):
             trainee.train_epoch(self.table, np.flatnonzero(rows), number=number, seed=seed, count_rows=count)
         return trainee
 
-    def _right(self, trainee: Trainee, rows: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
+    def _right(self, trainee: Trainer, rows: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
         right = np.zeros(len(rows), np.float32)
         right[rows] = trainee.right(self.table, np.flatnonzero(rows))
         self.meter.measured_on(int(rows.sum()))
         return right
 
 
-def choose(race: Race) -> Choice:
+def choose(race: ExponentSearch) -> Choice:
     """The exponent whose proxy generalizes best, or random rows where they are ahead by more than a standard error.
 
     These are what remains when the score is of no use. That is seldom so, and a slip of the measurement must not
     decide it.
     """
-    climbed, random = climb(race.run, grid=GRID, first=FIRST), race.run(None)
+    climbed, random = hill_climb(race.run, grid=GRID, first=FIRST), race.run(None)
     best = max(climbed, key=lambda one: one.accuracy)
     chosen = random if random.accuracy - best.accuracy > _standard_error(random, best) else best
     return Choice(
@@ -137,7 +137,7 @@ def choose(race: Race) -> Choice:
     )
 
 
-def climb(run: Callable[[float], Ran], *, grid: tuple[float, ...], first: tuple[float, float]) -> list[Ran]:
+def hill_climb(run: Callable[[float], Trial], *, grid: tuple[float, ...], first: tuple[float, float]) -> list[Trial]:
     """The runs of a walk along the grid: from the better one of two neighbours on, until the next is no better."""
     ran = [run(q) for q in first]
     step = 1 if ran[1].accuracy >= ran[0].accuracy else -1
@@ -151,16 +151,16 @@ def climb(run: Callable[[float], Ran], *, grid: tuple[float, ...], first: tuple[
     return ran
 
 
-def _standard_error(one: Ran, other: Ran) -> float:
+def _standard_error(one: Trial, other: Trial) -> float:
     """Of the difference between two accuracies that were estimated on the same samples."""
     return float(np.sqrt(((one.influence - other.influence) ** 2).sum()))
 
 
-def _candidate(one: Ran, chosen: Ran) -> Candidate:
+def _candidate(one: Trial, chosen: Trial) -> Candidate:
     return Candidate(one.q, one.accuracy, chosen.accuracy - one.accuracy, _standard_error(one, chosen))
 
 
-def _reason(chosen: Ran, random: Ran) -> str:
+def _reason(chosen: Trial, random: Trial) -> str:
     if chosen is random:
         return (
             "measured: random rows, spread evenly over classes and performance, generalized best to rows not trained on"

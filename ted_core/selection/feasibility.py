@@ -22,7 +22,7 @@ WATCHING_METHODS = {"forgetting", "ccs", "dual"}
 ONE_CLASS_METHODS = {"el2n", "grand", "forgetting", "ccs", "dual"}
 
 
-def check(
+def check_feasibility(
     plan: PruningPlan,
     proxy: ProxySpec,
     *,

@@ -7,15 +7,15 @@ from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
 from ted_core.selection.execution import Execution
-from ted_core.selection.exponent_search import Race, Ran, choose
-from ted_core.selection.progress import Meter
+from ted_core.selection.exponent_search import ExponentSearch, Trial, choose
+from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.rounds import Choice, Round
-from ted_core.selection.sampling import Drawing
-from ted_core.selection.schedule import epochs_of_round, loop_epochs, survivors
-from ted_core.selection.scores import MEASUREMENTS
+from ted_core.selection.sampling import PoissonSampler
+from ted_core.selection.schedule import epochs_of_round, loop_epochs, retained_counts
+from ted_core.selection.scores import SCORES
 from ted_core.selection.twins import Twins
-from ted_core.selection.workload import in_the_loop
-from ted_core.storage.checkpoint import State, joined, of_array, of_number, part
+from ted_core.selection.workload import loop_rows_trained
+from ted_core.storage.checkpoint import StateDict, merge_state_dicts, of_array, of_number, sub_state_dict
 
 PROVISIONAL_Q = 1.0
 """The exponent of the loop as long as q is still to be chosen."""
@@ -30,16 +30,16 @@ class Loop:
         self.choice: Choice | None = None
         self.rounds = plan.rounds or loop_epochs(proxy.epochs)
         self.epochs = max(self.rounds, loop_epochs(proxy.epochs))
-        self.counts = survivors(len(samples), plan.rows_kept(len(samples)), rounds=self.rounds)
-        work = in_the_loop(len(samples), plan, proxy)
-        self.meter, self.keeper = Meter(execution.watch, rounds=self.rounds, work=work), execution.keeper
+        self.counts = retained_counts(len(samples), plan.rows_kept(len(samples)), rounds=self.rounds)
+        work = loop_rows_trained(len(samples), plan, proxy)
+        self.meter, self.keeper = ProgressCounter(execution.watch, rounds=self.rounds, work=work), execution.keeper
         longer = proxy.model_copy(update={"epochs": self.epochs})
         self.twins = Twins(samples, longer, seed=plan.seed, device=execution.device)
-        self.measured, self.drawing = MEASUREMENTS[plan.score](len(samples)), Drawing(samples.groups, plan)
+        self.measured, self.drawing = SCORES[plan.score](len(samples)), PoissonSampler(samples.groups, plan)
         self.retained, self.last_round = np.ones(len(samples), bool), np.zeros(len(samples), np.uint16)
         self.learned, self.loss = 0, float("nan")
         """The last round that was trained and measured, and the twins' mean loss in its last epoch."""
-        self.ran: list[Ran] = []
+        self.ran: list[Trial] = []
         """The candidates for the exponent that were tried."""
         if self.keeper.found:
             self._take_up(self.keeper.found)
@@ -62,7 +62,7 @@ class Loop:
 
     def choose(self) -> None:
         """Replace the provisional exponent by the one that generalizes best."""
-        race = Race(
+        race = ExponentSearch(
             self.samples,
             self.measured,
             self.drawing,
@@ -104,7 +104,7 @@ class Loop:
         """Offer the state between learning and retaining to whoever keeps it."""
         self.keeper.offer(self._state)
 
-    def _state(self) -> State:
+    def _state(self) -> StateDict:
         """All that decides how the run goes on. Twins that have nothing left to learn are left out."""
         own = {
             "learned": of_number(self.learned),
@@ -115,19 +115,25 @@ class Loop:
         }
         twins = self.twins.state() if self.learned < self.rounds else {}
         tried = {f"{number:02d}": ran.state() for number, ran in enumerate(self.ran)}
-        return joined(
-            loop=own, twins=twins, measured=self.measured.state(), meter=self.meter.state(), ran=joined(**tried)
+        return merge_state_dicts(
+            loop=own,
+            twins=twins,
+            measured=self.measured.state(),
+            meter=self.meter.state(),
+            ran=merge_state_dicts(**tried),
         )
 
-    def _take_up(self, state: State) -> None:
+    def _take_up(self, state: StateDict) -> None:
         """Go on where this state was kept."""
-        own = part(state, "loop")
+        own = sub_state_dict(state, "loop")
         self.learned, self.loss = int(own["learned"]), float(own["loss"])
         self.retained, self.last_round = own["retained"].numpy(), own["last_round"].numpy()
         torch.set_rng_state(own["random"])
         if self.learned < self.rounds:
-            self.twins.take_up(part(state, "twins"))
-        self.measured.take_up(part(state, "measured"))
-        self.meter.take_up(part(state, "meter"), number=self.learned)
-        tried = part(state, "ran")
-        self.ran = [Ran.of(part(tried, number)) for number in sorted({name.split("/")[0] for name in tried})]
+            self.twins.take_up(sub_state_dict(state, "twins"))
+        self.measured.take_up(sub_state_dict(state, "measured"))
+        self.meter.take_up(sub_state_dict(state, "meter"), number=self.learned)
+        tried = sub_state_dict(state, "ran")
+        self.ran = [
+            Trial.of(sub_state_dict(tried, number)) for number in sorted({name.split("/")[0] for name in tried})
+        ]

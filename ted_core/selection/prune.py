@@ -15,12 +15,12 @@ from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, Training
 from ted_core.selection import baselines
-from ted_core.selection.execution import NOTHING_IS_KEPT, Execution, Keeper, Method
-from ted_core.selection.feasibility import check
+from ted_core.selection.execution import NO_CHECKPOINTS, Checkpointer, Execution, Method
+from ted_core.selection.feasibility import check_feasibility
 from ted_core.selection.loop import Loop
-from ted_core.selection.rounds import Round, Watcher, nobody_watches
+from ted_core.selection.rounds import ProgressCallback, Round, ignore_progress
 from ted_core.selection.schedule import is_measured
-from ted_core.training.features import prepared
+from ted_core.training.features import prepare_samples
 
 
 def prune(
@@ -29,8 +29,8 @@ def prune(
     *,
     proxy: ProxySpec,
     device: str = "cpu",
-    watch: Watcher = nobody_watches,
-    keeper: Keeper = NOTHING_IS_KEPT,
+    watch: ProgressCallback = ignore_progress,
+    keeper: Checkpointer = NO_CHECKPOINTS,
 ) -> Iterator[Round]:
     """Rounds, the last of which is the selection; ``watch`` hears of every batch in between.
 
@@ -38,7 +38,7 @@ def prune(
 
     Raises TedErrors that name the request's field, before anything is trained, and TrainingDiverged.
     """
-    training = check(
+    training = check_feasibility(
         plan,
         proxy,
         kind=samples.kind,
@@ -46,7 +46,7 @@ def prune(
         classes=len(samples.classes),
         one_class=not samples.multi_label and samples.task is None,
     )
-    samples = prepared(samples, training, device=device)
+    samples = prepare_samples(samples, training, device=device)
     return METHODS[plan.method](samples, plan, training, Execution(device, watch, keeper))
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float32, UInt16
 
 
 @dataclass(frozen=True)
-class Step:
+class ProgressUpdate:
     """How much of the work is done, told while a round runs."""
 
     round: int
@@ -81,8 +81,8 @@ class Round:
         return float(pruned.mean()) if len(pruned) and not np.isnan(pruned).any() else None
 
 
-Watcher = Callable[[Step], None]
+ProgressCallback = Callable[[ProgressUpdate], None]
 
 
-def nobody_watches(_: Step) -> None:
+def ignore_progress(_: ProgressUpdate) -> None:
     """The watcher for those who only want the rounds."""

@@ -12,16 +12,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from ted_core.plan import PruningPlan
-from ted_core.selection.schedule import strongest
+from ted_core.selection.schedule import select_highest
 
 GOLDEN = (5**0.5 - 1) / 2
-SMALLEST_LOT = 1e-12
-LOTS = 200
+SMALLEST_NUMBER = 1e-12
+SAMPLING_STREAM = 200
 """What this randomness is for; part of its seed, so that no other use shares the stream."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PoissonSample:
     """One draw."""
 
     retained: Bool[np.ndarray, " samples"]
@@ -32,7 +32,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PoissonSampler:
     """Draws from the same samples by the same lots."""
 
     labels: Int64[np.ndarray, " samples"]
@@ -40,15 +40,15 @@ class Drawing:
 
     def drawn(
         self, score: Float[np.ndarray, " samples"], performance: Float[np.ndarray, " samples"], count: int
-    ) -> Drawn:
+    ) -> PoissonSample:
         """``count`` samples in proportion to their positive score, evenly over classes and over performance."""
-        priority = score / even_lots(self.labels, performance, seed=self.plan.seed)
-        retained = strongest(priority, count, labels=self.labels, class_floor=self.plan.class_floor)
+        priority = score / low_discrepancy_numbers(self.labels, performance, seed=self.plan.seed)
+        retained = select_highest(priority, count, labels=self.labels, class_floor=self.plan.class_floor)
         groups = self.labels if self.plan.class_floor else np.zeros_like(self.labels)
-        return Drawn(retained, priority, chances(score, priority, retained, groups=groups))
+        return PoissonSample(retained, priority, inclusion_probabilities(score, priority, retained, groups=groups))
 
 
-def even_lots(
+def low_discrepancy_numbers(
     labels: Int64[np.ndarray, " samples"], performance: Float[np.ndarray, " samples"], *, seed: int
 ) -> Float[np.ndarray, " samples"]:
     """A number in (0, 1) for each sample, evenly spread within every class and every stretch of performance.
@@ -57,14 +57,14 @@ def even_lots(
     which is spread almost as evenly as can be (Weyl 1916). With equal scores, what is retained is therefore a random
     sample that is stratified by class and by performance.
     """
-    chance = np.random.default_rng((seed, LOTS))
+    chance = np.random.default_rng((seed, SAMPLING_STREAM))
     order = np.lexsort((chance.random(len(labels)), performance, labels))
     lots = np.empty(len(labels))
     lots[order] = (np.arange(len(labels)) * GOLDEN + chance.random()) % 1
-    return np.maximum(lots, SMALLEST_LOT)
+    return np.maximum(lots, SMALLEST_NUMBER)
 
 
-def chances(
+def inclusion_probabilities(
     score: Float[np.ndarray, " samples"],
     priority: Float[np.ndarray, " samples"],
     retained: Bool[np.ndarray, " samples"],

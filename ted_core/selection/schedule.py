@@ -28,7 +28,7 @@ def is_measured(number: int, *, rounds: int) -> bool:
     return (rounds - number) % MEASURED_EVERY == 0
 
 
-def survivors(samples: int, kept: int, *, rounds: int) -> list[int]:
+def retained_counts(samples: int, kept: int, *, rounds: int) -> list[int]:
     """The number of samples retained after each round: linear from all to ``kept``, reached one round before the end.
 
     ``rounds`` is at least 2. The last round trains on the target number and selects it once more.
@@ -38,7 +38,7 @@ def survivors(samples: int, kept: int, *, rounds: int) -> list[int]:
     return [samples - round(share * (samples - kept)) for share in shares]
 
 
-def strongest(
+def select_highest(
     score: Float[np.ndarray, " samples"], count: int, *, labels: Int64[np.ndarray, " samples"], class_floor: float
 ) -> Bool[np.ndarray, " samples"]:
     """The ``count`` highest scores, after every class has got the floor's share of its own size (rounded down).

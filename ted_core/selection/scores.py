@@ -12,8 +12,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
-from ted_core.plan import Score
-from ted_core.storage.checkpoint import State, of_array, of_number
+from ted_core.plan import ScoreName
+from ted_core.storage.checkpoint import StateDict, of_array, of_number
 
 RESOLUTION = 1e-4
 """Performances nearer to 0 or to 1 than this are not told apart, so that every sample has some chance to stay."""
@@ -21,11 +21,11 @@ RESOLUTION = 1e-4
 
 def distance(performance: Float[np.ndarray, " samples"], q: float) -> Float[np.ndarray, " samples"]:
     """s = a^q (1 - a) of each sample's mean out-of-sample performance a in [0, 1]; largest where a = q/(q + 1)."""
-    a = clipped(performance)
+    a = clip_performance(performance)
     return np.asarray(a**q * (1 - a))
 
 
-def clipped(performance: Float[np.ndarray, " samples"]) -> Float[np.ndarray, " samples"]:
+def clip_performance(performance: Float[np.ndarray, " samples"]) -> Float[np.ndarray, " samples"]:
     """The performances, kept apart from 0 and 1."""
     return np.asarray(np.clip(performance, RESOLUTION, 1 - RESOLUTION))
 
@@ -46,7 +46,7 @@ class Measures(Protocol):
         """See ``ted_core.selection.twins``."""
 
 
-class InLogits:
+class LogitScore:
     """The distance with its gradient taken in the logits: a forward pass is all it needs."""
 
     def __init__(self, samples: int) -> None:
@@ -71,16 +71,16 @@ class InLogits:
     def _score(self, q: float) -> Float[np.ndarray, " samples"]:
         return distance(self.performance, q)
 
-    def state(self) -> State:
+    def state(self) -> StateDict:
         """The means, and over how many measurements."""
         return {"times": of_number(self.times), "performance": of_array(self.performance)}
 
-    def take_up(self, state: State) -> None:
+    def take_up(self, state: StateDict) -> None:
         """Go on from these means."""
         self.times, self.performance = int(state["times"]), state["performance"].numpy()
 
 
-class InParameters(InLogits):
+class ParameterScore(LogitScore):
     """The distance with its gradient taken in the parameters, in the metric of their fluctuations: a^q ‖∇loss‖."""
 
     def __init__(self, samples: int) -> None:
@@ -93,16 +93,18 @@ class InParameters(InLogits):
         self.gradient += (twins.out_of_sample_gradient_norm(retained) - self.gradient) / self.times
 
     def _score(self, q: float) -> Float[np.ndarray, " samples"]:
-        return np.asarray(np.maximum(clipped(self.performance) ** q * self.gradient, np.finfo(np.float32).tiny))
+        return np.asarray(
+            np.maximum(clip_performance(self.performance) ** q * self.gradient, np.finfo(np.float32).tiny)
+        )
 
-    def state(self) -> State:
+    def state(self) -> StateDict:
         """The means, that of the gradients among them."""
         return {**super().state(), "gradient": of_array(self.gradient)}
 
-    def take_up(self, state: State) -> None:
+    def take_up(self, state: StateDict) -> None:
         """Go on from these means."""
         super().take_up(state)
         self.gradient = state["gradient"].numpy()
 
 
-MEASUREMENTS: Mapping[Score, Callable[[int], InLogits]] = {"logit": InLogits, "parameter": InParameters}
+SCORES: Mapping[ScoreName, Callable[[int], LogitScore]] = {"logit": LogitScore, "parameter": ParameterScore}

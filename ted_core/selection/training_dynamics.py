@@ -23,11 +23,11 @@ from ted_core.errors import TooFewRounds, TrainingDiverged
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
 from ted_core.selection.feasibility import FEWEST_WATCHED_EPOCHS
-from ted_core.selection.progress import Meter
-from ted_core.selection.rounds import Watcher, nobody_watches
+from ted_core.selection.progress import ProgressCounter
+from ted_core.selection.rounds import ProgressCallback, ignore_progress
 from ted_core.selection.twins import INITIALIZATION, ORDER
-from ted_core.training.batches import Batches, measured
-from ted_core.training.trainer import CountRows, Trainee, table_of
+from ted_core.training.batches import Batches, measure_rows
+from ted_core.training.trainer import CountRows, Trainer, batches_of
 
 DUAL_SHARE, DUAL_WINDOW_SHARE = 0.15, 1 / 3
 """DUAL watches 30 of 200 epochs through a window of 10 (Cho et al. 2025, arXiv 2502.06905)."""
@@ -39,7 +39,7 @@ Measure = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Effort:
+class TrainingCost:
     """What a method's training took; the names are those of ``Round``."""
 
     train_loss: float | None
@@ -76,7 +76,7 @@ class Observation:
     """(1 - mean) x standard deviation of the probability in a window, mean over the windows of DUAL's epochs."""
     dual_probability: Float32[np.ndarray, " samples"]
     """Of the true label, mean over DUAL's epochs."""
-    effort: Effort
+    effort: TrainingCost
 
 
 def dual_epochs(epochs: int) -> int:
@@ -121,7 +121,7 @@ class Collector:
             self.dual += (1 - seen.mean(0)) * seen.std(0, ddof=1)
             self.windows += 1
 
-    def observation(self, effort: Effort) -> Observation:
+    def observation(self, effort: TrainingCost) -> Observation:
         """The means so far."""
         return Observation(
             epochs=self.epochs,
@@ -141,7 +141,7 @@ class Run:
     def __init__(self, samples: Samples, proxy: Training, *, table: Batches, seed: int, number: int = 0) -> None:
         initial = np.random.SeedSequence((seed, INITIALIZATION)).generate_state(number + 1)[number]
         model = build(proxy, samples, seed=int(initial))
-        self.trainee = Trainee(model, proxy, device=str(table.device))
+        self.trainee = Trainer(model, proxy, device=str(table.device))
         self.table, self.rows = table, np.arange(len(samples))
         self.seed = (seed, ORDER, number)
 
@@ -152,7 +152,7 @@ class Run:
     def measured(self, measure: Measure) -> Float32[np.ndarray, "samples ..."]:
         """What the measure says of every sample under the model as it is. Raises TrainingDiverged."""
         self.trainee.model.eval()
-        values = measured(self.table, self.rows, partial(measure, self.trainee.model))
+        values = measure_rows(self.table, self.rows, partial(measure, self.trainee.model))
         if not np.isfinite(values).all():
             raise TrainingDiverged("A sample's measure is infinite or not a number", field="proxy.learning_rate")
         return values
@@ -165,7 +165,7 @@ def observe(
     seed: int,
     device: str = "cpu",
     epochs: int | None = None,
-    watch: Watcher = nobody_watches,
+    watch: ProgressCallback = ignore_progress,
 ) -> Observation:
     """What one training run on all samples shows, over its first ``epochs`` or all; the schedule is that of all.
 
@@ -174,14 +174,14 @@ def observe(
     observed = epochs or proxy.epochs
     if observed < FEWEST_WATCHED_EPOCHS:
         raise TooFewRounds(f"{observed} epochs show too little of training", field="proxy.epochs")
-    run = Run(samples, proxy, table=table_of(samples, proxy, device=device), seed=seed)
+    run = Run(samples, proxy, table=batches_of(samples, proxy, device=device), seed=seed)
     collector = Collector(len(samples), epochs=proxy.epochs)
-    meter = Meter(watch, rounds=1, work=observed * len(samples))
+    meter = ProgressCounter(watch, rounds=1, work=observed * len(samples))
     for number in range(observed):
         loss = run.train_epoch(number, count_rows=meter.trained_on)
         collector.add(_epoch(run.measured(predictions)))
         meter.measured_on(len(samples))
-    return collector.observation(Effort(loss, meter.trained, meter.measured))
+    return collector.observation(TrainingCost(loss, meter.trained, meter.measured))
 
 
 def _epoch(values: Float32[np.ndarray, "samples 3"]) -> Epoch:

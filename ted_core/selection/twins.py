@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float32
 from ted_core.datasets import Samples
 from ted_core.proxies import Training
 from ted_core.proxies.build import build
-from ted_core.storage.checkpoint import State, joined, part
-from ted_core.training.trainer import CountRows, Trainee, table_of
+from ted_core.storage.checkpoint import StateDict, merge_state_dicts, sub_state_dict
+from ted_core.training.trainer import CountRows, Trainer, batches_of
 
 TWINS = 2
 SPLIT, INITIALIZATION, ORDER = range(3)
@@ -24,11 +24,11 @@ class Twins:
     """Twin A never trains on the samples of fold A, nor twin B on those of fold B."""
 
     def __init__(self, samples: Samples, proxy: Training, *, seed: int, device: str) -> None:
-        self.seed, self.table = seed, table_of(samples, proxy, device=device)
+        self.seed, self.table = seed, batches_of(samples, proxy, device=device)
         self.folds = _folds(len(samples), seed)
         # Different initial weights: twins that agree then agree because of the data, not because of their start.
         models = [build(proxy, samples, seed=seed) for seed in initial_seeds(seed)]
-        self.trainees = [Trainee(model, proxy, device=device) for model in models]
+        self.trainees = [Trainer(model, proxy, device=device) for model in models]
 
     def train_epoch(self, retained: Bool[np.ndarray, " samples"], *, number: int, count_rows: CountRows) -> float:
         """The twins' mean loss over epoch ``number``, each on the retained samples outside its own fold."""
@@ -56,16 +56,16 @@ class Twins:
             )
         )
 
-    def state(self) -> State:
+    def state(self) -> StateDict:
         """Both twins' states."""
-        return joined(**{str(twin): trainee.state() for twin, trainee in enumerate(self.trainees)})
+        return merge_state_dicts(**{str(twin): trainee.state() for twin, trainee in enumerate(self.trainees)})
 
-    def take_up(self, state: State) -> None:
+    def take_up(self, state: StateDict) -> None:
         """Go on from these states."""
         for twin, trainee in enumerate(self.trainees):
-            trainee.take_up(part(state, str(twin)))
+            trainee.take_up(sub_state_dict(state, str(twin)))
 
-    def _out_of_sample(self, measure: Callable[[Trainee, np.ndarray], np.ndarray]) -> Float32[np.ndarray, " samples"]:
+    def _out_of_sample(self, measure: Callable[[Trainer, np.ndarray], np.ndarray]) -> Float32[np.ndarray, " samples"]:
         measured = np.zeros(len(self.folds[0]), np.float32)
         for trainee, fold in zip(self.trainees, self.folds, strict=True):
             measured[fold] = measure(trainee, fold)

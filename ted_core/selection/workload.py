@@ -2,7 +2,7 @@
 
 from ted_core.plan import PruningPlan
 from ted_core.proxies.spec import Training
-from ted_core.selection.schedule import loop_epochs, row_visits, survivors
+from ted_core.selection.schedule import loop_epochs, retained_counts, row_visits
 
 GRID = (0.125, 0.25, 0.5, 1.0, 3.0, 9.0)
 """The exponents that can be chosen. Towards large ones results differ less, so the steps are longer."""
@@ -20,22 +20,22 @@ UNTRAINED = {"random": 0, "stratified": 0}
 
 def most_rows_trained(rows: int, plan: PruningPlan, proxy: Training) -> int | None:
     """Row-visits of training that the plan takes at most; None for a rival that trains, whose work is its own."""
-    return in_the_loop(rows, plan, proxy) if plan.method == "ted" else UNTRAINED.get(plan.method)
+    return loop_rows_trained(rows, plan, proxy) if plan.method == "ted" else UNTRAINED.get(plan.method)
 
 
-def in_the_loop(rows: int, plan: PruningPlan, proxy: Training) -> int:
+def loop_rows_trained(rows: int, plan: PruningPlan, proxy: Training) -> int:
     """What the twins and the choice of q take at most."""
     rounds = plan.rounds or loop_epochs(proxy.epochs)
-    counts = survivors(rows, plan.rows_kept(rows), rounds=rounds)
+    counts = retained_counts(rows, plan.rows_kept(rows), rounds=rounds)
     looping = row_visits(rows, counts, epochs=max(rounds, loop_epochs(proxy.epochs)))
-    return looping + (most_rows(rows, plan, proxy) if plan.q == "auto" else 0)
+    return looping + (search_rows_trained(rows, plan, proxy) if plan.q == "auto" else 0)
 
 
-def most_rows(samples: int, plan: PruningPlan, proxy: Training) -> int:
+def search_rows_trained(samples: int, plan: PruningPlan, proxy: Training) -> int:
     """Row-visits of training that choosing takes at most, but for chance in what the slice holds."""
     longest = max(GRID.index(FIRST[0]), len(GRID) - 1 - GRID.index(FIRST[1]))
     rows = round((1 - slice_share(samples)) * plan.rows_kept(samples))
-    return (len(FIRST) + longest + 1) * shortened(proxy, plan).epochs * rows
+    return (len(FIRST) + longest + 1) * shorten_training(proxy, plan).epochs * rows
 
 
 def slice_share(samples: int) -> float:
@@ -43,7 +43,7 @@ def slice_share(samples: int) -> float:
     return min(max(SLICE_ROWS / samples, SMALLEST_SLICE), LARGEST_SLICE)
 
 
-def shortened(proxy: Training, plan: PruningPlan) -> Training:
+def shorten_training(proxy: Training, plan: PruningPlan) -> Training:
     """How a candidate's proxy is trained: the fewer rows it is given, the longer.
 
     As long as the proxy itself where that takes no more than a tenth of a full run; about a third as long where most

@@ -14,7 +14,7 @@ from torch import Tensor, from_numpy, tensor
 from ted_core.errors import CheckpointUnusable, StorageFull
 
 FACTS = "ted"
-State = Mapping[str, Tensor]
+StateDict = Mapping[str, Tensor]
 """Everything that decides how a run goes on, by name; parts of parts as in a path."""
 
 
@@ -22,11 +22,11 @@ State = Mapping[str, Tensor]
 class Checkpoint:
     """A state, and what the file says beside it."""
 
-    state: State
+    state: StateDict
     facts: Mapping[str, Any]
 
 
-def write(path: Path, state: State, **facts: Any) -> None:
+def write(path: Path, state: StateDict, **facts: Any) -> None:
     """The state as safetensors; the facts, which JSON can hold, in its header. Raises StorageFull."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     try:
@@ -45,12 +45,12 @@ def read(path: Path, *, device: str = "cpu") -> Checkpoint:
         raise CheckpointUnusable(f"{path.name} cannot be read ({error})") from error
 
 
-def joined(**parts: State) -> State:
+def merge_state_dicts(**parts: StateDict) -> StateDict:
     """The parts' states as one, each name behind that of its part."""
     return {f"{part}/{name}": value for part, state in parts.items() for name, value in state.items()}
 
 
-def part(state: State, name: str) -> State:
+def sub_state_dict(state: StateDict, name: str) -> StateDict:
     """The state of one of the parts that were joined; empty where there is none."""
     start = f"{name}/"
     return {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}

@@ -17,26 +17,28 @@ from ted_core.storage.digests import sha256_of
 UNFINISHED = ".partial"
 MOMENT, HOUR = 60, 3600
 """Seconds in which the writer of a new file has surely locked it, and in which whole folders are written."""
-Made = TypeVar("Made")
+Cached = TypeVar("Cached")
 
 
-def kept(folder: Path, key: str, ending: str, *, write: Callable[[Path], None], read: Callable[[Path], Made]) -> Made:
+def load_or_create(
+    folder: Path, key: str, ending: str, *, write: Callable[[Path], None], read: Callable[[Path], Cached]
+) -> Cached:
     """What the folder holds for this key; written there first where it holds nothing or something damaged.
 
     What ``read`` returns may lie in the file: it stays good when the file is removed. Two who write at the same time
     both succeed.
     """
-    if path := whole(folder, key, ending):
+    if path := find_intact(folder, key, ending):
         with suppress(FileNotFoundError):  # somebody has just made room
             return read(path)
-    with draft(folder) as unfinished:
+    with unfinished_file(folder) as unfinished:
         write(unfinished)
         made = read(unfinished)
-        keep(unfinished, key, ending)
+        publish(unfinished, key, ending)
     return made
 
 
-def whole(folder: Path, key: str, ending: str) -> Path | None:
+def find_intact(folder: Path, key: str, ending: str) -> Path | None:
     """The file of this key whose content is what its name says, which counts as used; damaged ones are removed."""
     for path in folder.glob(f"{key}.*{ending}"):
         with suppress(OSError):
@@ -48,7 +50,7 @@ def whole(folder: Path, key: str, ending: str) -> Path | None:
 
 
 @contextmanager
-def draft(folder: Path) -> Iterator[Path]:
+def unfinished_file(folder: Path) -> Iterator[Path]:
     """A new file in the folder, locked while it is written and gone at the end, unless it is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=folder, suffix=UNFINISHED)
@@ -60,7 +62,7 @@ def draft(folder: Path) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def keep(unfinished: Path, key: str, ending: str) -> Path:
+def publish(unfinished: Path, key: str, ending: str) -> Path:
     """The draft, flushed and renamed: a file is whole or absent. Its name is key, digest of its content, ending."""
     with unfinished.open("rb") as file:
         os.fsync(file.fileno())

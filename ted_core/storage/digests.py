@@ -33,7 +33,7 @@ class ContentDigest:
         return [[name, *column.digests()] for name, column in self._columns]
 
 
-def combined(tables: Mapping[str, ContentDigest]) -> str:
+def combined_digest(tables: Mapping[str, ContentDigest]) -> str:
     """One hexadecimal digest for several named tables, in the order given."""
     facts = [[name, digest.digests()] for name, digest in tables.items()]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

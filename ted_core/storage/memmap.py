@@ -8,7 +8,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike
 
 
-def mapped(path: Path, shape: tuple[int, ...], kind: DTypeLike) -> np.memmap:
+def create_memmap(path: Path, shape: tuple[int, ...], kind: DTypeLike) -> np.memmap:
     """Zeros in this file, which is in NumPy's format afterwards. Raises OSError where the disk has no room for them."""
     array = open_memmap(path, "w+", np.dtype(kind), shape)
     if hasattr(os, "posix_fallocate"):  # not on macOS; what is written to a map and finds no room ends the process
@@ -17,6 +17,6 @@ def mapped(path: Path, shape: tuple[int, ...], kind: DTypeLike) -> np.memmap:
     return array
 
 
-def read(path: Path) -> np.memmap:
+def read_memmap(path: Path) -> np.memmap:
     """The file's first array, which cannot be changed. A private map that can would have to fit into memory."""
     return open_memmap(path, "r")

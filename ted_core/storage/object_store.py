@@ -117,7 +117,7 @@ def _gcs() -> fs.FileSystem:
 FILESYSTEMS: Mapping[str, Callable[[], fs.FileSystem]] = {"s3": _s3, "gs": _gcs}
 
 
-def trouble(error: BaseException, *, field: str | None = None) -> TedError | None:
+def store_error(error: BaseException, *, field: str | None = None) -> TedError | None:
     """What the store's answer, or its silence, means; None where the store is not to blame."""
     fact = str(error)
     if not isinstance(error, OSError) or not any(mark in fact for mark in OF_A_STORE):

@@ -11,7 +11,7 @@ SHIFT_SHARE = 1 / 8
 """Largest shift as a share of the image's side; 4 pixels of 32, as is usual for CIFAR."""
 
 
-def augmented(
+def augment_images(
     images: Float[Tensor, "batch channels height width"], chance: np.random.Generator
 ) -> Float[Tensor, "batch channels height width"]:
     """The images, each shifted by up to an eighth of its side; colour images also mirrored every other time.

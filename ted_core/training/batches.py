@@ -11,8 +11,8 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from ted_core.datasets import Samples
-from ted_core.training.augmentation import augmented
-from ted_core.training.device_arrays import held
+from ted_core.training.augmentation import augment_images
+from ted_core.training.device_arrays import device_array
 from ted_core.training.objectives import Task, task_of
 
 MEASURING_BATCH, MEASURING_BYTES = 2048, 64 << 20
@@ -58,7 +58,7 @@ def _column(values: np.ndarray, shape: tuple[int, ...]) -> Tensor:
 
 Batch = tuple[Any, Any]
 """(inputs, targets): what the model takes, and what its output is compared with."""
-Rows = Int64[np.ndarray, " rows"]
+RowIndices = Int64[np.ndarray, " rows"]
 
 
 @runtime_checkable
@@ -68,35 +68,39 @@ class Batches(Protocol):
     device: torch.device
     task: Task
 
-    def shuffled(self, rows: Rows, batch_size: int, *, seed: tuple[int, ...], augment: bool) -> Iterator[list[Batch]]:
+    def shuffled(
+        self, rows: RowIndices, batch_size: int, *, seed: tuple[int, ...], augment: bool
+    ) -> Iterator[list[Batch]]:
         """The steps of an epoch over the rows, in an order that the seed alone decides.
 
         A step is one batch, or several smaller ones whose gradients are added up where one would take too much memory.
         """
 
-    def in_order(self, rows: Rows) -> Iterator[Batch]:
+    def in_order(self, rows: RowIndices) -> Iterator[Batch]:
         """The rows as they come, in batches for measuring."""
 
-    def cheapest_order(self, rows: Rows) -> Int64[np.ndarray, " rows"]:
+    def cheapest_order(self, rows: RowIndices) -> Int64[np.ndarray, " rows"]:
         """Places in ``rows``, in the order in which measuring them takes the least time."""
 
     def like(self, samples: Samples) -> "Batches":
         """Other samples, prepared as these were: for testing a model that was trained on these."""
 
 
-class Table:
+class ArrayBatches:
     """Images or vectors, on the device or gathered for it."""
 
     def __init__(self, samples: Samples, *, scaling: Scaling, device: str = "cpu", parts: int = 1) -> None:
         """``parts``: into how many a batch is cut."""
         assert isinstance(samples.inputs, np.ndarray), "texts have a table of their own"  # noqa: S101
         self.device, self.task, self.cut_into = torch.device(device), task_of(samples), parts
-        self.inputs = held(samples.inputs, self.device)
-        self.measured_at_a_time = max(1, measuring_rows(samples.input_shape) // parts)
+        self.inputs = device_array(samples.inputs, self.device)
+        self.measured_at_a_time = max(1, measuring_batch_size(samples.input_shape) // parts)
         self.labels: Tensor = torch.from_numpy(samples.labels).to(self.device)
         self.scaling = Scaling(scaling.mean.to(self.device), scaling.std.to(self.device))
 
-    def shuffled(self, rows: Rows, batch_size: int, *, seed: tuple[int, ...], augment: bool) -> Iterator[list[Batch]]:
+    def shuffled(
+        self, rows: RowIndices, batch_size: int, *, seed: tuple[int, ...], augment: bool
+    ) -> Iterator[list[Batch]]:
         """One batch a step, or the parts that it is cut into; augmented where asked.
 
         A last batch of a single row is left out, and no part has only one: batch normalization cannot use it.
@@ -106,30 +110,30 @@ class Table:
             if len(part) > 1:
                 inputs = self.scaling.apply(gathered)
                 parts = max(1, min(self.cut_into, len(part) // 2))
-                seen = (augmented(inputs, chance) if augment else inputs).tensor_split(parts)
+                seen = (augment_images(inputs, chance) if augment else inputs).tensor_split(parts)
                 yield list(zip(seen, self.labels[part].tensor_split(parts), strict=True))
 
-    def in_order(self, rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
+    def in_order(self, rows: RowIndices) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of the rows as they come, in large batches."""
         for gathered, part in self.inputs.parts(rows, self.measured_at_a_time):
             yield self.scaling.apply(gathered), self.labels[part]
 
-    def cheapest_order(self, rows: Rows) -> Int64[np.ndarray, " rows"]:
+    def cheapest_order(self, rows: RowIndices) -> Int64[np.ndarray, " rows"]:
         """As they come: all are equally large."""
         return np.arange(len(rows))
 
-    def like(self, samples: Samples) -> "Table":
+    def like(self, samples: Samples) -> "ArrayBatches":
         """Other samples, scaled as these are."""
-        return Table(samples, scaling=self.scaling, device=str(self.device), parts=self.cut_into)
+        return ArrayBatches(samples, scaling=self.scaling, device=str(self.device), parts=self.cut_into)
 
 
-def measuring_rows(shape: tuple[int, ...]) -> int:
+def measuring_batch_size(shape: tuple[int, ...]) -> int:
     """How many inputs of this shape are measured at a time."""
     return min(MEASURING_BATCH, max(1, MEASURING_BYTES // max(4 * prod(shape), 1)))
 
 
-def measured(
-    table: Batches, rows: Rows, measure: Callable[[Any, Any], Float[Tensor, "batch ..."]]
+def measure_rows(
+    table: Batches, rows: RowIndices, measure: Callable[[Any, Any], Float[Tensor, "batch ..."]]
 ) -> Float32[np.ndarray, "rows ..."]:
     """What ``measure`` makes of (inputs, targets), for each row; no rows give no numbers."""
     order, done = table.cheapest_order(rows), 0

@@ -13,47 +13,47 @@ DEVICE_SHARE = 2
 MOVED_BYTES = 64 << 20
 """What is copied to an accelerator at a time."""
 
-Rows = Int64[np.ndarray, " rows"]
-Inputs = Shaped[np.ndarray, "samples ..."]
+RowIndices = Int64[np.ndarray, " rows"]
+InputArray = Shaped[np.ndarray, "samples ..."]
 
 
 @runtime_checkable
-class Held(Protocol):
+class DeviceArray(Protocol):
     """Inputs that are asked for batch by batch."""
 
-    def parts(self, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def parts(self, rows: RowIndices, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The inputs of so many rows at a time, and which rows these are, both on the device."""
 
 
-def held(inputs: Inputs, device: torch.device) -> Held:
+def device_array(inputs: InputArray, device: torch.device) -> DeviceArray:
     """All of them on the device where it has room: a CPU for what is in memory, not for what is mapped from a file."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return Resident(inputs, device) if inputs.nbytes * DEVICE_SHARE <= free else Gathered(inputs, device)
-    return Gathered(inputs, device) if isinstance(inputs, np.memmap) else Resident(inputs, device)
+        return ResidentArray(inputs, device) if inputs.nbytes * DEVICE_SHARE <= free else GatheredArray(inputs, device)
+    return GatheredArray(inputs, device) if isinstance(inputs, np.memmap) else ResidentArray(inputs, device)
 
 
-class Resident:
+class ResidentArray:
     """All of them are on the device."""
 
-    def __init__(self, inputs: Inputs, device: torch.device) -> None:
+    def __init__(self, inputs: InputArray, device: torch.device) -> None:
         self.device = device
         self.inputs = torch.from_numpy(inputs) if device.type == "cpu" else _moved(inputs, device)
 
-    def parts(self, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """As in ``Held``."""
+    def parts(self, rows: RowIndices, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """As in ``DeviceArray``."""
         for part in torch.split(torch.from_numpy(rows).to(self.device), size):
             yield self.inputs[part], part
 
 
-class Gathered:
+class GatheredArray:
     """They stay where they are; each batch is gathered there and moved."""
 
-    def __init__(self, inputs: Inputs, device: torch.device) -> None:
+    def __init__(self, inputs: InputArray, device: torch.device) -> None:
         self.inputs, self.device = inputs, device
 
-    def parts(self, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """As in ``Held``."""
+    def parts(self, rows: RowIndices, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """As in ``DeviceArray``."""
         for part in torch.split(torch.from_numpy(rows), size):
             batch = torch.from_numpy(self.inputs[part.numpy()])
             if self.device.type == "cuda":
@@ -61,7 +61,7 @@ class Gathered:
             yield batch.to(self.device, non_blocking=True), part.to(self.device)
 
 
-def _moved(inputs: Inputs, device: torch.device) -> Tensor:
+def _moved(inputs: InputArray, device: torch.device) -> Tensor:
     """A copy on the device, without another one in memory."""
     moved = torch.empty(inputs.shape, dtype=torch.from_numpy(inputs[:0].copy()).dtype, device=device)
     step = max(1, MOVED_BYTES * len(inputs) // max(inputs.nbytes, 1))

@@ -8,7 +8,7 @@ from ted_core.proxies import ProxySpec, family_of
 from ted_core.proxies.model_files import folder_of
 
 
-def prepared(samples: Samples, proxy: ProxySpec, *, device: str = "cpu") -> Samples:
+def prepare_samples(samples: Samples, proxy: ProxySpec, *, device: str = "cpu") -> Samples:
     """The same samples with their inputs as this proxy trains on them; done once, however many models are trained.
 
     What is prepared already comes back as it is. Raises UnknownModel.

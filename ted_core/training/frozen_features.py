@@ -10,18 +10,18 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from ted_core.datasets import Samples
-from ted_core.datasets.samples import Kind
+from ted_core.datasets.samples import InputKind
 from ted_core.proxies.pretrained.encoder import multiplies_bfloat16, pooled_encoder
 from ted_core.proxies.pretrained.input_digest import digest_of
 from ted_core.proxies.pretrained.loading import model_files
 from ted_core.proxies.pretrained.tokenization import token_key
 from ted_core.proxies.pretrained.vision import image_features
 from ted_core.storage import memmap
-from ted_core.storage.content_cache import files_digest, kept, key_of
-from ted_core.training.token_batches import TokenTable
+from ted_core.storage.content_cache import files_digest, key_of, load_or_create
+from ted_core.training.token_batches import TokenBatches
 
 Features = Float32[np.ndarray, "samples features"]
-Parts = Iterator[tuple[np.ndarray, Tensor]]
+FeatureChunks = Iterator[tuple[np.ndarray, Tensor]]
 """Numbers of some samples, and their vectors."""
 
 
@@ -33,11 +33,13 @@ def features(samples: Samples, folder: Path, *, device: str = "cpu") -> Features
     make = MAKES[samples.kind]
 
     def write(path: Path) -> None:
-        _fill(lambda *shape: memmap.mapped(path, shape, np.float32), make(samples, folder, device), len(samples))
+        _fill(lambda *shape: memmap.create_memmap(path, shape, np.float32), make(samples, folder, device), len(samples))
 
     if samples.cache is None:
         return _fill(lambda *shape: np.zeros(shape, np.float32), make(samples, folder, device), len(samples))
-    return kept(samples.cache, _key(samples, folder, device), ".features.npy", write=write, read=memmap.read)
+    return load_or_create(
+        samples.cache, _key(samples, folder, device), ".features.npy", write=write, read=memmap.read_memmap
+    )
 
 
 def _key(samples: Samples, folder: Path, device: str) -> str:
@@ -49,7 +51,7 @@ def _key(samples: Samples, folder: Path, device: str) -> str:
     return key_of(inputs=of, model=files_digest(model_files(folder)), made_by=made_by)
 
 
-def _fill(allocate: Callable[[int, int], np.ndarray], parts: Parts, samples: int) -> Features:
+def _fill(allocate: Callable[[int, int], np.ndarray], parts: FeatureChunks, samples: int) -> Features:
     """The vectors of all samples, in an array that is asked for once their width is known."""
     found: np.ndarray | None = None
     for numbers, vectors in parts:
@@ -59,9 +61,9 @@ def _fill(allocate: Callable[[int, int], np.ndarray], parts: Parts, samples: int
     return found
 
 
-def _of_texts(samples: Samples, folder: Path, device: str) -> Parts:
+def _of_texts(samples: Samples, folder: Path, device: str) -> FeatureChunks:
     model = pooled_encoder(folder).to(device).eval()
-    table, done = TokenTable(samples, folder, device=device), 0
+    table, done = TokenBatches(samples, folder, device=device), 0
     order = table.cheapest_order(np.arange(len(samples)))
     for batch, _ in table.in_order(order):
         with torch.inference_mode():
@@ -70,9 +72,9 @@ def _of_texts(samples: Samples, folder: Path, device: str) -> Parts:
         done += len(vectors)
 
 
-def _of_images(samples: Samples, folder: Path, device: str) -> Parts:
+def _of_images(samples: Samples, folder: Path, device: str) -> FeatureChunks:
     assert isinstance(samples.inputs, np.ndarray)  # noqa: S101
     return image_features(samples.inputs, folder, device=device)
 
 
-MAKES: Mapping[Kind, Callable[[Samples, Path, str], Parts]] = {"text": _of_texts, "image": _of_images}
+MAKES: Mapping[InputKind, Callable[[Samples, Path, str], FeatureChunks]] = {"text": _of_texts, "image": _of_images}

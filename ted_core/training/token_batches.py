@@ -11,9 +11,9 @@ from torch import Tensor
 from ted_core.datasets import Samples
 from ted_core.proxies import Training
 from ted_core.proxies.model_files import folder_of
-from ted_core.proxies.pretrained.tokenization import tokenized
-from ted_core.proxies.pretrained.tokens import TokenBatch, padded
-from ted_core.training.batches import Batch, Rows
+from ted_core.proxies.pretrained.tokenization import tokenize
+from ted_core.proxies.pretrained.tokens import TokenBatch, pad_batch
+from ted_core.training.batches import Batch, RowIndices
 from ted_core.training.objectives import Answers, task_of
 
 TOKEN_BUDGET = {"text": 16_384, "dialogue": 4_096}
@@ -25,26 +25,28 @@ POOL = 50
 """Batches whose rows are sorted by length. More would save a little padding, and tie rows of one length together."""
 
 
-class TokenTable:
+class TokenBatches:
     """Texts or dialogues as tokens. The tokens stay where they are; batches of them go to the device."""
 
     def __init__(self, samples: Samples, model: Path, *, device: str = "cpu", parts: int = 1) -> None:
         """``parts``: into how many what the device is given at once is cut."""
         self.device, self.task, self.model, self.cut_into = torch.device(device), task_of(samples), model, parts
-        self.tokens = tokenized(samples, model)
+        self.tokens = tokenize(samples, model)
         self.budget = (CPU_BUDGET if self.device.type == "cpu" else TOKEN_BUDGET[samples.kind]) // parts
         self.labels = torch.from_numpy(samples.labels).to(self.device)
 
     @classmethod
-    def of(cls, samples: Samples, proxy: Training, *, device: str = "cpu") -> "TokenTable":
+    def of(cls, samples: Samples, proxy: Training, *, device: str = "cpu") -> "TokenBatches":
         """The samples in the vocabulary of the proxy's pretrained model. Raises UnknownModel."""
         return cls(samples, folder_of(proxy), device=device, parts=proxy.parts)
 
-    def like(self, samples: Samples) -> "TokenTable":
+    def like(self, samples: Samples) -> "TokenBatches":
         """Other samples in the same vocabulary."""
-        return TokenTable(samples, self.model, device=str(self.device), parts=self.cut_into)
+        return TokenBatches(samples, self.model, device=str(self.device), parts=self.cut_into)
 
-    def shuffled(self, rows: Rows, batch_size: int, *, seed: tuple[int, ...], augment: bool) -> Iterator[list[Batch]]:
+    def shuffled(
+        self, rows: RowIndices, batch_size: int, *, seed: tuple[int, ...], augment: bool
+    ) -> Iterator[list[Batch]]:
         """Batches of rows of like length, cut where they hold more tokens than the budget. Nothing is augmented.
 
         The rows are shuffled, each pool of them is sorted by length and cut into batches, and these are shuffled.
@@ -56,20 +58,20 @@ class TokenTable:
         for number in chance.permutation(len(batches)):
             yield list(self.in_order(batches[number]))
 
-    def in_order(self, rows: Rows) -> Iterator[Batch]:
+    def in_order(self, rows: RowIndices) -> Iterator[Batch]:
         """The rows as they come, in batches that hold no more tokens than the budget, or a single row."""
-        for part in within(rows, self.tokens.lengths[rows], self.budget):
-            batch = padded(self.tokens, part, device=self.device)
+        for part in split_by_tokens(rows, self.tokens.lengths[rows], self.budget):
+            batch = pad_batch(self.tokens, part, device=self.device)
             yield batch, self._targets(batch, part)
 
-    def cheapest_order(self, rows: Rows) -> Int64[np.ndarray, " rows"]:
+    def cheapest_order(self, rows: RowIndices) -> Int64[np.ndarray, " rows"]:
         """The longest first: least padding, and what does not fit the memory shows at once."""
         return np.argsort(-self.tokens.lengths[rows], kind="stable")
 
-    def _by_length(self, rows: Rows) -> Rows:
+    def _by_length(self, rows: RowIndices) -> RowIndices:
         return rows[np.argsort(self.tokens.lengths[rows], kind="stable")]
 
-    def _targets(self, batch: TokenBatch, rows: Rows) -> Tensor | Answers:
+    def _targets(self, batch: TokenBatch, rows: RowIndices) -> Tensor | Answers:
         if batch.predicts is None:
             return self.labels[torch.from_numpy(rows).to(self.device)]
         return answers_of(batch)
@@ -82,7 +84,7 @@ def answers_of(batch: TokenBatch) -> Answers:
     return Answers(batch.ids[sample, position + 1], sample, len(batch.ids))
 
 
-def within(rows: Rows, lengths: Int64[np.ndarray, " rows"], budget: int) -> Iterator[Rows]:
+def split_by_tokens(rows: RowIndices, lengths: Int64[np.ndarray, " rows"], budget: int) -> Iterator[RowIndices]:
     """The rows as they come, cut so that no part takes more than the budget once padded, but for single rows."""
     start, longest = 0, 0
     for place, length in enumerate(lengths.tolist()):

@@ -14,9 +14,9 @@ from ted_core.datasets import Samples
 from ted_core.errors import TrainingDiverged
 from ted_core.proxies import Training, family_of
 from ted_core.proxies.build import build
-from ted_core.storage.checkpoint import State, joined, part
-from ted_core.training.batches import Batch, Batches, Scaling, Table, measured
-from ted_core.training.features import prepared
+from ted_core.storage.checkpoint import StateDict, merge_state_dicts, sub_state_dict
+from ted_core.training.batches import ArrayBatches, Batch, Batches, Scaling, measure_rows
+from ted_core.training.features import prepare_samples
 from ted_core.training.gradients import MOST_CURVATURE_ROWS, Curvature, gradient_norms, preconditioned_norms
 from ted_core.training.objectives import Task, performance
 
@@ -36,7 +36,7 @@ def learning_rate_share(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP_SHARE) / (1 - WARM_UP_SHARE)))
 
 
-class Trainee:
+class Trainer:
     """A model, its optimizer and its learning-rate schedule.
 
     The schedule follows the share of training that is done, not a count of steps: the number of rows may shrink.
@@ -86,13 +86,13 @@ class Trainee:
     def performance(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
         """Each row's performance under the model as it is."""
         self.model.eval()
-        return measured(table, rows, lambda x, y: performance(table.task.loss(self.model(x), y)))
+        return measure_rows(table, rows, lambda x, y: performance(table.task.loss(self.model(x), y)))
 
     @torch.inference_mode()
     def right(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
         """The share of each row's predictions that are right: 1 where its only label is the likeliest."""
         self.model.eval()
-        return measured(table, rows, lambda x, y: table.task.right(self.model(x), y))
+        return measure_rows(table, rows, lambda x, y: table.task.right(self.model(x), y))
 
     def gradient_norm(
         self, table: Batches, rows: Int64[np.ndarray, " rows"], *, curvature_rows: Int64[np.ndarray, " some"]
@@ -106,19 +106,19 @@ class Trainee:
         norms = gradient_norms
         if len(drawn):
             norms = partial(preconditioned_norms, curvature=Curvature.of(self.model, table.in_order(drawn)))
-        return measured(table, rows, partial(norms, self.model))
+        return measure_rows(table, rows, partial(norms, self.model))
 
-    def state(self) -> State:
+    def state(self) -> StateDict:
         """Weights and buffers, and what the optimizer remembers of each weight."""
         remembered = self.optimizer.state_dict()["state"]
         tensors = {f"{index}/{name}": value for index, of in remembered.items() for name, value in of.items()}
-        return joined(model=self.model.state_dict(), optimizer=tensors)
+        return merge_state_dicts(model=self.model.state_dict(), optimizer=tensors)
 
-    def take_up(self, state: State) -> None:
+    def take_up(self, state: StateDict) -> None:
         """Go on from these."""
-        self.model.load_state_dict(part(state, "model"))
+        self.model.load_state_dict(sub_state_dict(state, "model"))
         remembered: dict[int, dict[str, Tensor]] = {}
-        for name, value in part(state, "optimizer").items():
+        for name, value in sub_state_dict(state, "optimizer").items():
             index, key = name.split("/")
             remembered.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
@@ -132,34 +132,34 @@ def _finite(loss: float) -> float:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedModel:
     """A trained model and the table that it was trained on."""
 
-    trainee: Trainee
+    trainee: Trainer
     table: Batches
 
     def accuracy(self, samples: Samples) -> float:
         """The share of these samples' predictions that are right."""
-        ready = prepared(samples, self.trainee.proxy, device=str(self.table.device))
+        ready = prepare_samples(samples, self.trainee.proxy, device=str(self.table.device))
         return float(self.trainee.right(self.table.like(ready), np.arange(len(samples))).mean())
 
 
 def fit(
     samples: Samples, rows: Int64[np.ndarray, " rows"], *, proxy: Training, seed: int, device: str = "cpu"
-) -> Fitted:
+) -> FittedModel:
     """A fresh model, trained from scratch on these samples for all the proxy's epochs."""
-    samples = prepared(samples, proxy, device=device)
-    table = table_of(samples, proxy, device=device)
-    trainee = Trainee(build(proxy, samples, seed=seed), proxy, device=device)
+    samples = prepare_samples(samples, proxy, device=device)
+    table = batches_of(samples, proxy, device=device)
+    trainee = Trainer(build(proxy, samples, seed=seed), proxy, device=device)
     for number in range(proxy.epochs):
         trainee.train_epoch(table, rows, number=number, seed=(seed,))
-    return Fitted(trainee, table)
+    return FittedModel(trainee, table)
 
 
-def table_of(samples: Samples, proxy: Training, *, device: str = "cpu") -> Batches:
+def batches_of(samples: Samples, proxy: Training, *, device: str = "cpu") -> Batches:
     """The samples on the device, scaled by their own statistics; texts as tokens of the proxy's own vocabulary."""
     if samples.kind in ("text", "dialogue"):
-        from ted_core.training.token_batches import TokenTable  # noqa: PLC0415 - transformers are an extra
+        from ted_core.training.token_batches import TokenBatches  # noqa: PLC0415 - transformers are an extra
 
-        return TokenTable.of(samples, proxy, device=device)
-    return Table(samples, scaling=Scaling.of(samples), device=device, parts=proxy.parts)
+        return TokenBatches.of(samples, proxy, device=device)
+    return ArrayBatches(samples, scaling=Scaling.of(samples), device=device, parts=proxy.parts)

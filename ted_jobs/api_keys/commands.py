@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ted_core.errors import TedError
 from ted_jobs.api_keys.secret import key_secret
-from ted_jobs.api_keys.store import Key, KeyStore, NewKey, Scope
-from ted_jobs.db.engine import connect
+from ted_jobs.api_keys.store import ApiKey, ApiKeyStore, NewApiKey, Scope
+from ted_jobs.db.engine import make_engine
 from ted_jobs.settings import Settings
 
 app = typer.Typer(
@@ -27,13 +27,13 @@ out, err = Console(), Console(stderr=True)
 
 TENANT = r"[A-Za-z0-9_.-]{1,64}"
 HEADINGS = ("id", "tenant", "name", "scope", "limits", "last used", "valid")
-OTHERWISE = "0: any number; as the settings say unless given."
+DEFAULT_LIMIT_HELP = "0: any number; as the settings say unless given."
 LONGEST_NAME = 100
 
 
-def _keys() -> KeyStore:
+def _key_store() -> ApiKeyStore:
     settings = Settings()
-    return KeyStore(connect(settings.database), secret=key_secret(settings))
+    return ApiKeyStore(make_engine(settings.database), secret=key_secret(settings))
 
 
 def _tenant(name: str) -> str:
@@ -49,9 +49,11 @@ def create(  # noqa: PLR0917 - typer makes every parameter an option
     scope: Annotated[Scope, typer.Option(help="read; submit, which implies read; or admin, which implies both.")] = (
         Scope.SUBMIT
     ),
-    most_queued: Annotated[int | None, typer.Option(min=0, help=f"Jobs that may wait. {OTHERWISE}")] = None,
-    most_running: Annotated[int | None, typer.Option(min=0, help=f"Jobs that may run at once. {OTHERWISE}")] = None,
-    requests_per_minute: Annotated[int | None, typer.Option(min=0, help=OTHERWISE)] = None,
+    most_queued: Annotated[int | None, typer.Option(min=0, help=f"Jobs that may wait. {DEFAULT_LIMIT_HELP}")] = None,
+    most_running: Annotated[
+        int | None, typer.Option(min=0, help=f"Jobs that may run at once. {DEFAULT_LIMIT_HELP}")
+    ] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(min=0, help=DEFAULT_LIMIT_HELP)] = None,
     expires_days: Annotated[float | None, typer.Option(min=0, help="For ever unless set.")] = None,
 ) -> None:
     """Make a key and print it, once: only a hash of it is stored."""
@@ -62,8 +64,8 @@ def create(  # noqa: PLR0917 - typer makes every parameter an option
         "most_running": most_running,
         "requests_per_minute": requests_per_minute,
     }
-    wish = NewKey(tenant=tenant, name=name, scopes=[scope], **limits, expires_days=expires_days)
-    key, text = _keys().create(wish)
+    wish = NewApiKey(tenant=tenant, name=name, scopes=[scope], **limits, expires_days=expires_days)
+    key, text = _key_store().create(wish)
     err.print(f"{key.id} for tenant {key.tenant}; keep what follows, it is shown only now", highlight=False)
     typer.echo(text)
 
@@ -74,12 +76,12 @@ def list_keys() -> None:
     table = Table(box=None)
     for heading in HEADINGS:
         table.add_column(heading, no_wrap=heading == "id", overflow="fold")
-    for key in _keys().all():
+    for key in _key_store().all():
         table.add_row(*_cells(key))
     out.print(table)
 
 
-def _cells(key: Key) -> list[str]:
+def _cells(key: ApiKey) -> list[str]:
     return [
         key.id,
         escape(key.tenant),
@@ -91,13 +93,13 @@ def _cells(key: Key) -> list[str]:
     ]
 
 
-def _limits(key: Key) -> str:
+def _limits(key: ApiKey) -> str:
     """Those that are the key's own."""
     own = {"queued": key.most_queued, "running": key.most_running, "a minute": key.requests_per_minute}
     return ", ".join(f"{number or 'any'} {of_what}" for of_what, number in own.items() if number is not None)
 
 
-def _validity(key: Key) -> str:
+def _validity(key: ApiKey) -> str:
     if key.revoked_at:
         return f"revoked {_day(key.revoked_at)}"
     return f"until {_day(key.expires_at)}" if key.expires_at else "for ever"
@@ -110,7 +112,7 @@ def _day(moment: datetime) -> str:
 @app.command()
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…, as in the list.")]) -> None:
     """Make a key worthless, within two seconds and for ever."""
-    key = _keys().revoke(key_id)
+    key = _key_store().revoke(key_id)
     err.print(f"{key.id} ({key.name or key.tenant}) opens nothing any more", highlight=False, markup=False)
 
 

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Engine, Row, bindparam, case, func, insert, or_, select, update
 
 from ted_jobs.api_keys import text as key_text
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import keys
 from ted_jobs.errors import KeyNotFound
 
 DAY = 86400.0
-USE_NOTED_SECONDS = 60.0
+LAST_USED_PRECISION_SECONDS = 60.0
 """How exact ``last_used_at`` is. More would be a write for every request."""
 
 
@@ -37,7 +37,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True)
-class NewKey:
+class NewApiKey:
     """What a key is to be. A limit of 0 is none; None is what the settings say."""
 
     tenant: str = "default"
@@ -50,7 +50,7 @@ class NewKey:
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """One row of the keys table, but for the digest. Times are UTC, by the database's clock."""
 
     id: str
@@ -66,7 +66,7 @@ class Key:
     revoked_at: datetime | None
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> "Key":
+    def from_row(cls, row: Row[Any]) -> "ApiKey":
         """The key that a full row of the keys table describes."""
         columns = {name: getattr(row, name) for name in cls.__dataclass_fields__}
         # A newer version may know more scopes; what they are good for, this one does not do.
@@ -78,29 +78,31 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Holder:
+class ValidKey:
     """A key that is valid now, and whether its use should be noted."""
 
-    key: Key
+    key: ApiKey
     unnoted: bool
 
 
-UNNOTED = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < now(-USE_NOTED_SECONDS))
+USE_UNRECORDED = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < now(-LAST_USED_PRECISION_SECONDS))
 VALID = keys.c.revoked_at.is_(None) & or_(keys.c.expires_at.is_(None), keys.c.expires_at > now())
 # A search of the index for a keyed hash: how long it takes tells of the hash, which without the secret tells nothing of
 # the key. So no comparison of texts is left whose time could be measured.
-ONE_KEY = select(keys, case((UNNOTED, 1), else_=0).label("unnoted")).where(keys.c.digest == bindparam("digest"), VALID)
+VALID_KEY_BY_DIGEST = select(keys, case((USE_UNRECORDED, 1), else_=0).label("unnoted")).where(
+    keys.c.digest == bindparam("digest"), VALID
+)
 
 
-class KeyStore:
+class ApiKeyStore:
     """All that is known of keys."""
 
     def __init__(self, engine: Engine, *, secret: bytes) -> None:
         self.engine, self._secret = engine, secret
 
-    def create(self, wish: NewKey) -> tuple[Key, str]:
+    def create(self, wish: NewApiKey) -> tuple[ApiKey, str]:
         """The new key and its text, which cannot be had a second time."""
-        text = key_text.new_text()
+        text = key_text.new_key_text()
         row = {
             "id": f"key_{secrets.token_hex(8)}",
             "tenant": wish.tenant,
@@ -113,37 +115,37 @@ class KeyStore:
             "created_at": now(),
             "expires_at": None if wish.expires_days is None else now(wish.expires_days * DAY),
         }
-        with writing(self.engine) as connection:
-            return Key.from_row(connection.execute(insert(keys).values(**row).returning(keys)).one()), text
+        with write_transaction(self.engine) as connection:
+            return ApiKey.from_row(connection.execute(insert(keys).values(**row).returning(keys)).one()), text
 
     def digest(self, text: str) -> str:
         """What is stored of a key's text."""
-        return key_text.digest(text, self._secret)
+        return key_text.key_digest(text, self._secret)
 
-    def holder(self, digest: str) -> Holder | None:
+    def holder(self, digest: str) -> ValidKey | None:
         """The key with this digest, unless there is none, it is revoked, or it has expired."""
-        with reading(self.engine) as connection:
-            row = connection.execute(ONE_KEY, {"digest": digest}).one_or_none()
-        return Holder(Key.from_row(row), bool(row.unnoted)) if row else None
+        with read_transaction(self.engine) as connection:
+            row = connection.execute(VALID_KEY_BY_DIGEST, {"digest": digest}).one_or_none()
+        return ValidKey(ApiKey.from_row(row), bool(row.unnoted)) if row else None
 
     def note_use(self, key_id: str) -> None:
         """Remember that the key was used just now, where that was not noted a moment ago."""
-        with writing(self.engine) as connection:
-            connection.execute(update(keys).where(keys.c.id == key_id, UNNOTED).values(last_used_at=now()))
+        with write_transaction(self.engine) as connection:
+            connection.execute(update(keys).where(keys.c.id == key_id, USE_UNRECORDED).values(last_used_at=now()))
 
-    def all(self) -> list[Key]:
+    def all(self) -> list[ApiKey]:
         """Every key there has been, the oldest first."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return [
-                Key.from_row(row) for row in connection.execute(select(keys).order_by(keys.c.created_at, keys.c.id))
+                ApiKey.from_row(row) for row in connection.execute(select(keys).order_by(keys.c.created_at, keys.c.id))
             ]
 
-    def revoke(self, key_id: str) -> Key:
+    def revoke(self, key_id: str) -> ApiKey:
         """The key, revoked now or before. Raises KeyNotFound."""
         revoked = func.coalesce(keys.c.revoked_at, now(), type_=keys.c.revoked_at.type)
         statement = update(keys).where(keys.c.id == key_id).values(revoked_at=revoked).returning(keys)
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             row = connection.execute(statement).one_or_none()
         if row is None:
             raise KeyNotFound(key_id)
-        return Key.from_row(row)
+        return ApiKey.from_row(row)

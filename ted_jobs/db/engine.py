@@ -22,7 +22,7 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
 )
 
-PATIENCE = {
+POSTGRESQL_TIMEOUTS = {
     "connect_timeout": 10,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -33,9 +33,9 @@ PATIENCE = {
 for until tomorrow."""
 
 # What clients send is no business of the log, where a failed statement ends up.
-POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "hide_parameters": True}
+POOL_OPTIONS: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "hide_parameters": True}
 
-READ_ONLY = "25006"
+READ_ONLY_SQLSTATE = "25006"
 """What PostgreSQL calls it when a server that is about to be, or no longer is, the first refuses to write."""
 
 
@@ -76,20 +76,20 @@ def _postgresql_now(element: now, compiler: Any, **options: Any) -> str:
     return f"(clock_timestamp() + make_interval(secs => {seconds}))"
 
 
-def connect(url: str) -> Engine:
+def make_engine(url: str) -> Engine:
     """An engine whose transactions are begun by :func:`reading` and :func:`writing`; SQLite's folder is made."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(url, Path(parsed.database or ""))
+        return _sqlite_engine(url, Path(parsed.database or ""))
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_pre_ping=True, connect_args=PATIENCE, **POOL)
+    return create_engine(parsed, pool_pre_ping=True, connect_args=POSTGRESQL_TIMEOUTS, **POOL_OPTIONS)
 
 
-def _sqlite(url: str, path: Path) -> Engine:
+def _sqlite_engine(url: str, path: Path) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Who waits for SQLite's own lock sleeps for up to 100 ms before it looks again; threads of one process know better.
-    engine = create_engine(url, execution_options={"turn": Lock()}, **POOL)
+    engine = create_engine(url, execution_options={"turn": Lock()}, **POOL_OPTIONS)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -109,22 +109,22 @@ def _begin_sqlite(connection: Connection) -> None:
         connection.connection.execute("BEGIN")
 
 
-def reading(engine: Engine) -> AbstractContextManager[Connection]:
+def read_transaction(engine: Engine) -> AbstractContextManager[Connection]:
     """A transaction that only reads."""
     return engine.begin()
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def write_transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction that commits as a whole when the block ends, or not at all."""
-    with _turn(engine), engine.connect() as plain:
+    with _write_turn_lock(engine), engine.connect() as plain:
         connection = plain.execution_options(writes=True)
         with connection.begin():
             yield connection
 
 
 @contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
+def _write_turn_lock(engine: Engine) -> Iterator[None]:
     """This thread's turn to write, where only one can; without it after a while, when the database will refuse."""
     turn: Lock | None = engine.get_execution_options().get("turn")
     held = turn is not None and turn.acquire(timeout=BUSY_SECONDS)
@@ -135,9 +135,9 @@ def _turn(engine: Engine) -> Iterator[None]:
             turn.release()
 
 
-def is_away(error: BaseException) -> bool:
+def is_database_unavailable(error: BaseException) -> bool:
     """Whether the database and not what was asked of it is to blame: the same may go well in a while."""
     if not isinstance(error, DBAPIError):
         return False
     lost = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-    return lost or getattr(error.orig, "sqlstate", None) == READ_ONLY
+    return lost or getattr(error.orig, "sqlstate", None) == READ_ONLY_SQLSTATE

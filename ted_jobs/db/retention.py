@@ -2,42 +2,42 @@
 
 from sqlalchemy import Engine, delete, select
 
-from ted_jobs.db.engine import now, writing
+from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import checkpoints, deliveries, idempotency, jobs
-from ted_jobs.jobs.status import TERMINAL
+from ted_jobs.jobs.status import TERMINAL_STATUSES
 
 BATCH = 500
 DAY = 86400.0
-KEYS_KEPT_DAYS = 7
+IDEMPOTENCY_KEYS_KEPT_DAYS = 7
 """A client that repeats a submission later than this submits a second job."""
 DELIVERIES_KEPT_DAYS = 30
 
 
-def forget_jobs(engine: Engine, *, days: float) -> int:
+def delete_old_jobs(engine: Engine, *, days: float) -> int:
     """Delete a batch of the jobs that ended longer ago, with all that belongs to them; returns how many."""
-    old = jobs.c.status.in_(TERMINAL) & (jobs.c.finished_at < now(-days * DAY))
+    old = jobs.c.status.in_(TERMINAL_STATUSES) & (jobs.c.finished_at < now(-days * DAY))
     batch = select(jobs.c.id).where(old).order_by(jobs.c.finished_at).limit(BATCH)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         return connection.execute(delete(jobs).where(jobs.c.id.in_(batch.scalar_subquery()))).rowcount
 
 
-def forget_checkpoints(engine: Engine) -> int:
+def delete_leftover_checkpoints(engine: Engine) -> int:
     """Delete the checkpoints of jobs that have ended, which a worker that died has left; returns how many."""
-    ended = select(jobs.c.id).where(jobs.c.status.in_(TERMINAL))
-    with writing(engine) as connection:
+    ended = select(jobs.c.id).where(jobs.c.status.in_(TERMINAL_STATUSES))
+    with write_transaction(engine) as connection:
         return connection.execute(delete(checkpoints).where(checkpoints.c.job_id.in_(ended))).rowcount
 
 
-def forget_keys(engine: Engine) -> int:
+def delete_old_idempotency_keys(engine: Engine) -> int:
     """Delete the idempotency keys that no client will repeat any more; returns how many."""
-    with writing(engine) as connection:
-        old = idempotency.c.created_at < now(-KEYS_KEPT_DAYS * DAY)
+    with write_transaction(engine) as connection:
+        old = idempotency.c.created_at < now(-IDEMPOTENCY_KEYS_KEPT_DAYS * DAY)
         return connection.execute(delete(idempotency).where(old)).rowcount
 
 
-def forget_deliveries(engine: Engine) -> int:
+def delete_old_deliveries(engine: Engine) -> int:
     """Delete a batch of the messages to webhooks that ended long ago; returns how many."""
     old = deliveries.c.finished_at < now(-DELIVERIES_KEPT_DAYS * DAY)
     batch = select(deliveries.c.id).where(old).limit(BATCH)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         return connection.execute(delete(deliveries).where(deliveries.c.id.in_(batch.scalar_subquery()))).rowcount

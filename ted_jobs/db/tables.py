@@ -13,7 +13,7 @@ metadata = MetaData(
 )
 
 # SQLite gives only INTEGER PRIMARY KEY a counter.
-counter = BigInteger().with_variant(Integer, "sqlite")
+autoincrement_id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _of_job(*, primary_key: bool = False) -> Column[str]:
@@ -81,7 +81,7 @@ idempotency = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", counter, primary_key=True, autoincrement=True),
+    Column("id", autoincrement_id, primary_key=True, autoincrement=True),
     _of_job(),
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_outbox_job_id", "job_id"),
@@ -101,7 +101,7 @@ artifacts = Table(
 checkpoints = Table(
     "checkpoints",
     metadata,
-    Column("id", counter, primary_key=True, autoincrement=True),
+    Column("id", autoincrement_id, primary_key=True, autoincrement=True),
     _of_job(),
     Column("key", String(512), nullable=False),
     Column("bytes", BigInteger, nullable=False),
@@ -123,7 +123,7 @@ installation = Table("installation", metadata, Column("id", String(32), primary_
 tallies = Table(
     "tallies",
     metadata,
-    Column("id", counter, primary_key=True, autoincrement=True),
+    Column("id", autoincrement_id, primary_key=True, autoincrement=True),
     Column("counter", String(40), nullable=False),
     Column("kind", String(40), nullable=False),
     Column("amount", Float, nullable=False),

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import Engine, delete, insert, select, update
 
 from ted_core.errors import StoreRefused, StoreUnavailable
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import checkpoints, jobs
 from ted_jobs.errors import LeaseLost
 from ted_jobs.files.local import ArtifactStore
@@ -15,12 +15,12 @@ from ted_jobs.jobs.models import Artifact
 
 log = structlog.get_logger()
 
-KEPT = 2
+MOST_KEPT_PER_JOB = 2
 """The last one, and the one before in case the last is damaged."""
 FOLDER, KIND = "checkpoints", "checkpoint"
 
 
-class Checkpoints:
+class CheckpointStore:
     """Where attempts at a job leave checkpoints, and the next attempt finds them."""
 
     def __init__(self, engine: Engine, store: ArtifactStore) -> None:
@@ -33,7 +33,7 @@ class Checkpoints:
         """
         key = f"{claim.job.id}/{FOLDER}/{claim.token}-{source.name}"
         file = self.store.keep(source, key=key, kind=KIND)
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             held = update(jobs).where(*claim.holds()).values(lease_token=claim.token).returning(jobs.c.id)
             if connection.execute(held).one_or_none() is None:
                 raise LeaseLost(claim.job.id)
@@ -42,7 +42,7 @@ class Checkpoints:
             facts = {"key": file.key, "bytes": file.bytes, "sha256": file.sha256}
             connection.execute(insert(checkpoints).values(job_id=claim.job.id, created_at=now(), **facts))
             known = select(checkpoints.c.id).where(checkpoints.c.job_id == claim.job.id)
-            stale = list(connection.scalars(known.order_by(checkpoints.c.id.desc()).offset(KEPT)))
+            stale = list(connection.scalars(known.order_by(checkpoints.c.id.desc()).offset(MOST_KEPT_PER_JOB)))
             removed = delete(checkpoints).where(checkpoints.c.id.in_(stale)).returning(checkpoints.c.key)
             keys = list(connection.scalars(removed)) if stale else []
         for old in keys:
@@ -51,7 +51,7 @@ class Checkpoints:
     def of(self, job_id: str) -> list[Artifact]:
         """The checkpoints that count, the newest first."""
         query = select(checkpoints).where(checkpoints.c.job_id == job_id).order_by(checkpoints.c.id.desc())
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return [Artifact(KIND, row.key, row.bytes, row.sha256) for row in connection.execute(query)]
 
     def whole(self, job_id: str, *, folder: Path) -> list[Path]:
@@ -75,6 +75,6 @@ class Checkpoints:
 
     def forget(self, job_id: str) -> None:
         """Remove all of a job that has ended."""
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
         self.store.remove(f"{job_id}/{FOLDER}")

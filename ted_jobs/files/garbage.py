@@ -13,22 +13,22 @@ from itertools import islice
 import structlog
 from sqlalchemy import Engine, select
 
-from ted_jobs.db.engine import reading
+from ted_jobs.db.engine import read_transaction
 from ted_jobs.db.tables import artifacts, jobs
-from ted_jobs.files.installation import others, own_mark
-from ted_jobs.files.listing import Place
-from ted_jobs.jobs.status import HELD, JobStatus
+from ted_jobs.files.installation import other_markers, own_marker
+from ted_jobs.files.listing import JobFolders
+from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 
 log = structlog.get_logger()
 
 BATCH = 200
-CLEARING_SECONDS = 1.0
+REMOVAL_SECONDS = 1.0
 """A store takes its time over every listing, and whoever sweeps has leases to look after."""
 JOB_FOLDER = re.compile(r"job_[0-9a-f]{28}")
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobFileState:
     """What the database says about a job that has a folder."""
 
     status: JobStatus
@@ -41,84 +41,90 @@ class Standing:
         token = key.split("/")[1]
         if not token.isdecimal():
             return False
-        return int(token) > self.token or (int(token) == self.token and self.status in HELD)
+        return int(token) > self.token or (int(token) == self.token and self.status in LEASED_STATUSES)
 
 
-Rule = Callable[[Standing, str], bool]
+KeepRule = Callable[[JobFileState, str], bool]
 """Whether a job wants the file with this key, ``<job>/<token>/<file>``."""
 
 
-def in_work(standing: Standing, key: str) -> bool:
+def keep_in_work_folder(standing: JobFileState, key: str) -> bool:
     """The rule of a work folder: nothing counts there but the present attempt."""
     return standing.holds(key)
 
 
-def in_store(standing: Standing, key: str) -> bool:
+def keep_in_artifact_store(standing: JobFileState, key: str) -> bool:
     """The rule of the artifact store: what is published stays and, until its end, what a job may go on with."""
     if standing.status.is_terminal:
         return key in standing.published
     return standing.holds(key) or not key.split("/")[1].isdecimal()
 
 
-def job_folders(place: Place) -> Iterator[list[str]]:
+def job_folder_batches(place: JobFolders) -> Iterator[list[str]]:
     """The names of the job folders in there, in batches. Other folders are none of our business."""
-    yield from _batches(place.folders())
+    yield from _folder_batches(place.folders())
 
 
-def _batches(names: Sequence[str]) -> Iterator[list[str]]:
+def _folder_batches(names: Sequence[str]) -> Iterator[list[str]]:
     folders = iter([name for name in names if JOB_FOLDER.fullmatch(name)])
     while batch := list(islice(folders, BATCH)):
         yield batch
 
 
-def clear(engine: Engine, place: Place, names: Sequence[str], *, wanted: Rule, kept_seconds: float) -> int:
+def remove_orphans(
+    engine: Engine, place: JobFolders, names: Sequence[str], *, wanted: KeepRule, kept_seconds: float
+) -> int:
     """Remove from these job folders what nobody wants and is older; returns how many files and folders."""
-    return sum(clearing(engine, place, names, wanted=wanted, kept_seconds=kept_seconds))
+    return sum(orphan_removals(engine, place, names, wanted=wanted, kept_seconds=kept_seconds))
 
 
-def clearing(engine: Engine, place: Place, names: Sequence[str], *, wanted: Rule, kept_seconds: float) -> Iterator[int]:
-    """See ``clear``: how many files and folders of one job folder after another."""
-    known, before = _standings(engine, names), time.time() - kept_seconds
+def orphan_removals(
+    engine: Engine, place: JobFolders, names: Sequence[str], *, wanted: KeepRule, kept_seconds: float
+) -> Iterator[int]:
+    """See ``remove_orphans``: how many files and folders of one job folder after another."""
+    known, before = _file_states(engine, names), time.time() - kept_seconds
     for name in names:
-        yield _clear(place, name, known.get(name), wanted=wanted, before=before)
+        yield _remove_orphans_of_job(place, name, known.get(name), wanted=wanted, before=before)
 
 
-def _standings(engine: Engine, names: Sequence[str]) -> Mapping[str, Standing]:
-    with reading(engine) as connection:
+def _file_states(engine: Engine, names: Sequence[str]) -> Mapping[str, JobFileState]:
+    with read_transaction(engine) as connection:
         rows = connection.execute(
             select(jobs.c.id, jobs.c.status, jobs.c.lease_token).where(jobs.c.id.in_(names))
         ).all()
         keys = connection.scalars(select(artifacts.c.key).where(artifacts.c.job_id.in_(names)))
         published = frozenset(keys)
-    return {job_id: Standing(JobStatus(status), token, published) for job_id, status, token in rows}
+    return {job_id: JobFileState(JobStatus(status), token, published) for job_id, status, token in rows}
 
 
-def _clear(place: Place, name: str, standing: Standing | None, *, wanted: Rule, before: float) -> int:
+def _remove_orphans_of_job(
+    place: JobFolders, name: str, standing: JobFileState | None, *, wanted: KeepRule, before: float
+) -> int:
     """Remove the orphans of one job, and the folders that this leaves empty."""
     aged = place.aged(name, before=before)  # all of them first: removing a file renews its folder
     return sum(place.remove(key) for key in reversed(aged) if _is_orphan(key, standing, wanted))
 
 
-def unwanted(engine: Engine, place: Place, names: Sequence[str], *, wanted: Rule) -> list[str]:
-    """The keys of what ``clear`` would remove from these job folders, however young."""
-    known, before = _standings(engine, names), time.time()
+def orphan_keys(engine: Engine, place: JobFolders, names: Sequence[str], *, wanted: KeepRule) -> list[str]:
+    """The keys of what ``remove_orphans`` would remove from these job folders, however young."""
+    known, before = _file_states(engine, names), time.time()
     found = [key for name in names for key in place.aged(name, before=before)]
     return [key for key in found if _is_orphan(key, known.get(key.split("/")[0]), wanted)]
 
 
-def _is_orphan(key: str, standing: Standing | None, wanted: Rule) -> bool:
+def _is_orphan(key: str, standing: JobFileState | None, wanted: KeepRule) -> bool:
     if standing is None:
         return True
     return not wanted(standing, key) if "/" in key else standing.status.is_terminal
 
 
-class Rounds:
+class OrphanSweep:
     """Looks through the job folders of the artifact store, a batch at a time, round and round.
 
     Nothing is removed where another installation has left its mark: whose the files are, their names do not tell.
     """
 
-    def __init__(self, place: Place, *, kept_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, place: JobFolders, *, kept_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.place, self.kept_seconds, self.clock = place, kept_seconds, clock
         self._batches: Iterator[list[str]] = iter(())
         self._left: list[str] = []
@@ -127,8 +133,10 @@ class Rounds:
     def __call__(self, engine: Engine) -> int:
         """Go on for about a second, unless it is too soon; returns how many files and folders were removed."""
         names, self._left = self._left or self._next(engine), []  # of a store that fails, the rest waits a round
-        removed, until = 0, self.clock() + CLEARING_SECONDS
-        clearer = clearing(engine, self.place, names, wanted=in_store, kept_seconds=self.kept_seconds)
+        removed, until = 0, self.clock() + REMOVAL_SECONDS
+        clearer = orphan_removals(
+            engine, self.place, names, wanted=keep_in_artifact_store, kept_seconds=self.kept_seconds
+        )
         for looked_at, count in enumerate(clearer, start=1):
             removed += count
             if self.clock() > until:
@@ -144,16 +152,16 @@ class Rounds:
         batch = next(self._batches, None)
         if batch is None:
             names = self.place.folders()
-            self._batches = _batches(names) if self._alone(engine, names) else iter(())
+            self._batches = _folder_batches(names) if self._alone(engine, names) else iter(())
             batch = next(self._batches, [])
         return batch
 
     def _alone(self, engine: Engine, names: Sequence[str]) -> bool:
         """Whether no other installation publishes here; our own mark tells the others that we do."""
-        own = own_mark(engine)
+        own = own_marker(engine)
         if names and own not in names:
             self.place.mark(own)
-        found = others(names, own=own)
+        found = other_markers(names, own=own)
         if found and not self._told:
             log.error("orphans stay: another installation publishes there", marks=found)
         self._told = bool(found)

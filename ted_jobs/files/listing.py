@@ -7,11 +7,11 @@ from typing import Protocol
 
 from pyarrow import fs
 
-from ted_core.datasets.sources.base import Root
+from ted_core.datasets.sources.base import DatasetRoot
 from ted_core.storage.object_store import ObjectUri
 
 
-class Place(Protocol):
+class JobFolders(Protocol):
     """Job folders and what lies in them. A key is a path below the place, ``<job>/<token>/<file>``."""
 
     pause_seconds: float
@@ -30,7 +30,7 @@ class Place(Protocol):
         """Whether the file, or the empty folder, is gone through us. A folder that is not empty stays."""
 
 
-class Folder:
+class LocalJobFolders:
     """Job folders on a disk."""
 
     pause_seconds = 10.0
@@ -39,11 +39,11 @@ class Folder:
         self.root = root
 
     def folders(self) -> list[str]:
-        """See ``Place``."""
+        """See ``JobFolders``."""
         return [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
 
     def aged(self, name: str, *, before: float) -> list[str]:
-        """See ``Place``."""
+        """See ``JobFolders``."""
         found = []
         for where, _, files in os.walk(self.root / name):
             for path in (Path(where), *(Path(where, file) for file in files)):
@@ -52,11 +52,11 @@ class Folder:
         return [path.relative_to(self.root).as_posix() for path in found]
 
     def mark(self, name: str) -> None:
-        """See ``Place``."""
+        """See ``JobFolders``."""
         (self.root / name).touch()
 
     def remove(self, key: str) -> bool:
-        """See ``Place``."""
+        """See ``JobFolders``."""
         path = self.root / key
         with suppress(OSError):  # somebody else was faster, or the folder is not empty
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -64,7 +64,7 @@ class Folder:
         return False
 
 
-class Objects:
+class ObjectJobFolders:
     """Job folders in an object store, where a folder is no more than its objects' common beginning, or a marker."""
 
     pause_seconds = 600.0  # stores charge for every listing
@@ -73,23 +73,23 @@ class Objects:
         self.scheme, self.path, self.filesystem = root.scheme, root.path, root.filesystem
 
     def folders(self) -> list[str]:
-        """See ``Place``."""
+        """See ``JobFolders``."""
         # Of Google's store, pyarrow lists no folder that is only the beginning of what lies in it.
         found = self._in(self.path, recursive=self.scheme == "gs")
         return list(dict.fromkeys(info.path.removeprefix(f"{self.path}/").partition("/")[0] for info in found))
 
     def aged(self, name: str, *, before: float) -> list[str]:
-        """See ``Place``. Folders have no age."""
+        """See ``JobFolders``. Folders have no age."""
         infos = self._in(f"{self.path}/{name}", recursive=True)
         old = [info.path for info in infos if not info.is_file or info.mtime.timestamp() <= before]
         return [name, *(path.removeprefix(f"{self.path}/") for path in sorted(old))]
 
     def mark(self, name: str) -> None:
-        """See ``Place``."""
+        """See ``JobFolders``."""
         self.filesystem.open_output_stream(f"{self.path}/{name}").close()
 
     def remove(self, key: str) -> bool:
-        """See ``Place``."""
+        """See ``JobFolders``."""
         path = f"{self.path}/{key}"
         info = self.filesystem.get_file_info(path)
         if info.is_file:
@@ -107,6 +107,6 @@ class Objects:
         return found
 
 
-def place_of(root: Root) -> Place:
+def job_folders_at(root: DatasetRoot) -> JobFolders:
     """The place that the settings name."""
-    return Objects(root) if isinstance(root, ObjectUri) else Folder(root)
+    return ObjectJobFolders(root) if isinstance(root, ObjectUri) else LocalJobFolders(root)

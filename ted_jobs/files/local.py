@@ -31,7 +31,7 @@ class ArtifactStore:
         destination = self.root / key
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
-            _place(source, destination)
+            _copy_durably(source, destination)
         except OSError as error:
             raise StorageFull(f"{destination.name}: {error.strerror}") from error
         return Artifact(kind=kind, key=key, bytes=destination.stat().st_size, sha256=sha256_of(destination))
@@ -64,7 +64,7 @@ class ArtifactStore:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _place(source: Path, destination: Path) -> None:
+def _copy_durably(source: Path, destination: Path) -> None:
     """Copy under a temporary name, flush, rename, flush the folder: after a crash it is whole or absent.
 
     What did not fit does not stay, or it would leave no room for what follows.
@@ -72,15 +72,15 @@ def _place(source: Path, destination: Path) -> None:
     partial = destination.with_name(destination.name + ".partial")
     try:
         shutil.copyfile(source, partial)
-        _flush(partial)
+        _fsync(partial)
         partial.replace(destination)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
-    _flush(destination.parent)
+    _fsync(destination.parent)
 
 
-def _flush(path: Path) -> None:
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -8,15 +8,15 @@ from pyarrow import fs
 
 from ted_core.errors import StorageFull, StoreRefused, StoreUnavailable, TedError
 from ted_core.storage.digests import sha256_of
-from ted_core.storage.object_store import ObjectUri, trouble
+from ted_core.storage.object_store import ObjectUri, store_error
 from ted_jobs.errors import ArtifactsRefused
 from ted_jobs.files.local import CHUNK_BYTES, ArtifactStore
-from ted_jobs.files.presigned import presigned
+from ted_jobs.files.presigned import presigned_url
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.settings import Settings
 
 
-class Bucket(ArtifactStore):
+class ObjectArtifactStore(ArtifactStore):
     """Artifacts as objects below a URI such as ``s3://bucket/folder``. An object appears whole, or not at all."""
 
     def __init__(self, root: ObjectUri, *, link_seconds: int = 0) -> None:
@@ -30,7 +30,7 @@ class Bucket(ArtifactStore):
                 shutil.copyfileobj(file, stream, CHUNK_BYTES)
             stored = self._filesystem.get_file_info(self._path(key)).size
         except OSError as error:
-            raise _trouble(error) or StorageFull(f"{key}: {error}") from error
+            raise _as_ted_error(error) or StorageFull(f"{key}: {error}") from error
         if stored != artifact.bytes:
             raise StoreUnavailable(f"{key} has {stored} bytes in the store, not {artifact.bytes}")
         return artifact
@@ -40,7 +40,7 @@ class Bucket(ArtifactStore):
         try:
             return cast(BinaryIO, self._filesystem.open_input_file(self._path(artifact.key)))
         except OSError as error:
-            if known := _trouble(error):
+            if known := _as_ted_error(error):
                 raise known from error
             raise
 
@@ -49,7 +49,7 @@ class Bucket(ArtifactStore):
         if self.uri.scheme != "s3" or not self.link_seconds:
             return None
         uri = ObjectUri(self.uri.scheme, self._path(artifact.key))
-        return presigned(uri, seconds=self.link_seconds, filename=filename)
+        return presigned_url(uri, seconds=self.link_seconds, filename=filename)
 
     def remove(self, key: str) -> None:
         """See ``ArtifactStore``. Raises ArtifactsRefused, StoreUnavailable."""
@@ -63,7 +63,7 @@ class Bucket(ArtifactStore):
         except FileNotFoundError:  # somebody else was faster; or Google's, where a folder is gone with what was in it
             return
         except OSError as error:
-            raise _trouble(error) or StoreUnavailable(f"{key}: {error}") from error
+            raise _as_ted_error(error) or StoreUnavailable(f"{key}: {error}") from error
 
     @property
     def _filesystem(self) -> fs.FileSystem:
@@ -73,17 +73,17 @@ class Bucket(ArtifactStore):
         return f"{self.uri.path}/{key}"
 
 
-def _trouble(error: OSError) -> TedError | None:
-    """See ``ted_core.storage.object_store.trouble``. That this store refuses is the operator's business, never the client's."""
-    known = trouble(error)
+def _as_ted_error(error: OSError) -> TedError | None:
+    """See ``ted_core.storage.object_store.store_error``. That this store refuses is the operator's business, never the client's."""
+    known = store_error(error)
     return ArtifactsRefused(known.fact) if isinstance(known, StoreRefused) else known
 
 
-def store_of(settings: Settings) -> ArtifactStore:
+def artifact_store(settings: Settings) -> ArtifactStore:
     """The artifact store that the settings name."""
     root = settings.artifacts
     return (
-        Bucket(root, link_seconds=settings.artifact_link_seconds)
+        ObjectArtifactStore(root, link_seconds=settings.artifact_link_seconds)
         if isinstance(root, ObjectUri)
         else ArtifactStore(root)
     )

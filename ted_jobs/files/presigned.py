@@ -13,7 +13,7 @@ class LinksNeedBotocore(TedError):
     """TED_ARTIFACT_LINK_SECONDS asks for links to S3, which botocore signs; install ted-coreset[s3], or unset it."""
 
 
-def check(settings: Settings) -> None:
+def check_presigning(settings: Settings) -> None:
     """Nothing, where the links that the settings ask for can be made. Raises LinksNeedBotocore."""
     root = settings.artifacts
     wanted = settings.artifact_link_seconds and isinstance(root, ObjectUri) and root.scheme == "s3"
@@ -22,7 +22,7 @@ def check(settings: Settings) -> None:
 
 
 @cache
-def _client() -> Any:
+def _s3_client() -> Any:
     """As the environment describes the store; nothing is sent. Raises ImportError without the extra ``s3``."""
     from botocore.config import Config  # noqa: PLC0415 - an extra
     from botocore.session import get_session  # noqa: PLC0415
@@ -30,12 +30,12 @@ def _client() -> Any:
     return get_session().create_client("s3", config=Config(signature_version="s3v4"))
 
 
-def presigned(uri: ObjectUri, *, seconds: int, filename: str) -> str:
+def presigned_url(uri: ObjectUri, *, seconds: int, filename: str) -> str:
     """A URL that answers a GET of this object in S3, for so many seconds, and names the file as it is to be saved."""
     asked = {
         "Bucket": uri.parts[0],
         "Key": "/".join(uri.parts[1:]),
         "ResponseContentDisposition": f'attachment; filename="{filename}"',
     }
-    url: str = _client().generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
+    url: str = _s3_client().generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
     return url

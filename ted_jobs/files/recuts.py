@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ted_core.errors import StoreUnavailable
 from ted_core.results.recut import recut
-from ted_jobs.db.engine import now, writing
+from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import artifacts
 from ted_jobs.errors import ArtifactNotReady
 from ted_jobs.files.local import ArtifactStore
@@ -21,7 +21,7 @@ MOST_KEPT = 16
 """Re-cut manifests that one job may have; the oldest makes room for the next."""
 
 
-class Recuts:
+class RecutStore:
     """The re-cut manifests of all jobs. One is made at a time, since that takes memory for every row."""
 
     def __init__(self, store: JobStore, files: ArtifactStore) -> None:
@@ -56,19 +56,19 @@ class Recuts:
     def _remember(self, job_id: str, made: Artifact) -> None:
         """Note the file. Another process may have made and noted the same one; the bytes are equal."""
         try:
-            with writing(self.store.engine) as connection:
+            with write_transaction(self.store.engine) as connection:
                 connection.execute(insert(artifacts).values(job_id=job_id, created_at=now(), **vars(made)))
         except IntegrityError:
             return
-        for key in _forget_oldest(self.store.engine, job_id):
+        for key in _delete_oldest(self.store.engine, job_id):
             self.files.remove(key)
 
 
-def _forget_oldest(engine: Engine, job_id: str) -> list[str]:
+def _delete_oldest(engine: Engine, job_id: str) -> list[str]:
     """The keys of re-cuts that are one too many, their rows deleted."""
     of_job = artifacts.c.job_id == job_id, artifacts.c.kind.startswith("manifest@")
     surplus = select(artifacts.c.kind).where(*of_job).order_by(artifacts.c.created_at.desc()).offset(MOST_KEPT)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         kinds = list(connection.scalars(surplus))
         gone = delete(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind.in_(kinds))
         return list(connection.scalars(gone.returning(artifacts.c.key))) if kinds else []

@@ -7,56 +7,58 @@ from itertools import islice
 
 from sqlalchemy import Connection, Engine, and_, or_, select
 
-from ted_jobs.db.engine import reading
+from ted_jobs.db.engine import read_transaction
 from ted_jobs.db.tables import events, jobs
-from ted_jobs.jobs.models import Event, Json
+from ted_jobs.jobs.models import Event, JsonObject
 from ted_jobs.jobs.status import JobStatus
 
 BATCH = 100
 """Jobs per query; each takes three parameters of it."""
 
-Heard = Mapping[str, int | None]
+LastSeen = Mapping[str, int | None]
 """Up to which event each watched job is known; None: its events are not wanted."""
 
 
 @dataclass(frozen=True)
-class News:
+class JobChanges:
     """How a watched job stands, and what has happened since."""
 
     status: JobStatus
     version: int
     last_event: int
-    progress: Json | None
+    progress: JsonObject | None
     events: Sequence[Event]
     """The newest of those that have not been heard, without gaps."""
 
 
-def news(engine: Engine, heard: Heard, *, most: int) -> dict[str, News]:
+def job_changes(engine: Engine, heard: LastSeen, *, most: int) -> dict[str, JobChanges]:
     """What is new about each of these jobs, at most so many events each; a job that is gone is missing."""
     ids = iter(heard)
-    found: dict[str, News] = {}
+    found: dict[str, JobChanges] = {}
     while batch := list(islice(ids, BATCH)):
-        with reading(engine) as connection:
-            found.update(_news(connection, {job_id: heard[job_id] for job_id in batch}, most=most))
+        with read_transaction(engine) as connection:
+            found.update(_batch_changes(connection, {job_id: heard[job_id] for job_id in batch}, most=most))
     return found
 
 
-def _news(connection: Connection, heard: Heard, *, most: int) -> Iterator[tuple[str, News]]:
+def _batch_changes(connection: Connection, heard: LastSeen, *, most: int) -> Iterator[tuple[str, JobChanges]]:
     columns = (jobs.c.id, jobs.c.status, jobs.c.version, jobs.c.last_event, jobs.c.progress)
     rows = connection.execute(select(*columns).where(jobs.c.id.in_(heard))).all()
-    unheard = _unheard(connection, {row.id: _wanted(row.last_event, heard[row.id], most=most) for row in rows})
+    unheard = _new_events(
+        connection, {row.id: _sequences_to_read(row.last_event, heard[row.id], most=most) for row in rows}
+    )
     return (
-        (row.id, News(JobStatus(row.status), row.version, row.last_event, row.progress, unheard[row.id]))
+        (row.id, JobChanges(JobStatus(row.status), row.version, row.last_event, row.progress, unheard[row.id]))
         for row in rows
     )
 
 
-def _wanted(last: int, heard: int | None, *, most: int) -> range:
+def _sequences_to_read(last: int, heard: int | None, *, most: int) -> range:
     """The sequences of the events to read."""
     return range(0) if heard is None else range(max(heard, last - most) + 1, last + 1)
 
 
-def _unheard(connection: Connection, wanted: Mapping[str, range]) -> Mapping[str, list[Event]]:
+def _new_events(connection: Connection, wanted: Mapping[str, range]) -> Mapping[str, list[Event]]:
     found: defaultdict[str, list[Event]] = defaultdict(list)
     spans = [
         and_(events.c.job_id == job_id, events.c.sequence.between(span.start, span.stop - 1))

@@ -4,16 +4,16 @@ import structlog
 from sqlalchemy import Engine, delete, select
 
 from ted_core.errors import StoreRefused, StoreUnavailable
-from ted_jobs.db.engine import writing
+from ted_jobs.db.engine import write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.errors import JobNotEnded, JobNotFound
 from ted_jobs.files.local import ArtifactStore
-from ted_jobs.jobs.status import TERMINAL
+from ted_jobs.jobs.status import TERMINAL_STATUSES
 
 log = structlog.get_logger()
 
 
-def remove(engine: Engine, artifacts: ArtifactStore, job_id: str, *, tenant: str) -> None:
+def delete_ended_job(engine: Engine, artifacts: ArtifactStore, job_id: str, *, tenant: str) -> None:
     """Delete a job that has ended, with everything that is its own. Raises JobNotFound, JobNotEnded.
 
     Its Idempotency-Key goes too: who repeats the submission submits a new job. Files that will not go now are orphans
@@ -28,8 +28,8 @@ def remove(engine: Engine, artifacts: ArtifactStore, job_id: str, *, tenant: str
 
 def _remove_rows(engine: Engine, job_id: str, *, tenant: str) -> None:
     theirs = (jobs.c.id == job_id) & (jobs.c.tenant == tenant)
-    ended = delete(jobs).where(theirs, jobs.c.status.in_(TERMINAL)).returning(jobs.c.id)
-    with writing(engine) as connection:
+    ended = delete(jobs).where(theirs, jobs.c.status.in_(TERMINAL_STATUSES)).returning(jobs.c.id)
+    with write_transaction(engine) as connection:
         if connection.execute(ended).one_or_none():
             return
         status = connection.scalar(select(jobs.c.status).where(theirs))

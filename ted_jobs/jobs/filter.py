@@ -13,13 +13,13 @@ from ted_jobs.errors import UnknownCursor
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus
 
-CURSOR = re.compile(r"(job_[0-9a-f]{28})(?:\.([0-9]{1,17}))?")
+CURSOR_PATTERN = re.compile(r"(job_[0-9a-f]{28})(?:\.([0-9]{1,17}))?")
 """A job's id and, unless the database shall look it up, when it was created: microseconds since 1970."""
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Filter:
+class JobCriteria:
     """Which jobs are wanted: those of which everything here is true."""
 
     statuses: Sequence[JobStatus] = ()
@@ -38,13 +38,13 @@ class Filter:
         if self.created_before:
             yield jobs.c.created_at < self.created_before
         for key, value in self.metadata.items():
-            yield _label(key) == value
+            yield _metadata_value(key) == value
 
 
-EVERY_JOB = Filter()
+ALL_JOBS = JobCriteria()
 
 
-def _label(key: str) -> ColumnElement[str]:
+def _metadata_value(key: str) -> ColumnElement[str]:
     """The job's label with this key.
 
     PostgreSQL stores a NUL in JSON but refuses to read a document that holds one, and the whole query with it; such a
@@ -54,7 +54,7 @@ def _label(key: str) -> ColumnElement[str]:
     return case((readable, jobs.c.spec["metadata"][key].as_string()), else_=None)
 
 
-def cursor(job: Job | Row[Any]) -> str:
+def page_cursor(job: Job | Row[Any]) -> str:
     """Where the page that ends with this job goes on, also when the job has been deleted meanwhile."""
     return f"{job.id}.{(job.created_at - EPOCH) // MICROSECOND}"
 
@@ -65,7 +65,7 @@ def older_than(connection: Connection, after: str, *, tenant: str) -> ColumnElem
     Places are told by when a job was created, which never changes: pages neither repeat nor skip a job, whatever is
     submitted or deleted between them.
     """
-    parsed = CURSOR.fullmatch(after)
+    parsed = CURSOR_PATTERN.fullmatch(after)
     if parsed is None:
         raise UnknownCursor(after, field="after")
     job_id, instant = parsed.groups()

@@ -8,18 +8,18 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, Engine, case, insert, literal, select, update
 
 from ted_core.errors import OutOfMemory
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import artifacts, events, jobs
 from ted_jobs.errors import JobUnreadable, LeaseLost
-from ted_jobs.jobs.models import Artifact, Job, JobError, Json
-from ted_jobs.jobs.quotas import lock_key, may_run
-from ted_jobs.jobs.status import HELD, JobStatus
+from ted_jobs.jobs.models import Artifact, Job, JobError, JsonObject
+from ted_jobs.jobs.quotas import lock_key_of_job, within_running_quota
+from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 from ted_jobs.jobs.transitions import append_events, end_attempt, move, requeue
 
 log = structlog.get_logger()
 
 
-class Order(Enum):
+class HeartbeatResponse(Enum):
     """What the store tells a worker that reports."""
 
     CONTINUE = "go on"
@@ -36,7 +36,7 @@ class Claim:
 
     def holds(self) -> tuple[ColumnElement[bool], ...]:
         """The conditions under which this claim may still write."""
-        return (jobs.c.id == self.job.id, jobs.c.lease_token == self.token, jobs.c.status.in_(HELD))
+        return (jobs.c.id == self.job.id, jobs.c.lease_token == self.token, jobs.c.status.in_(LEASED_STATUSES))
 
 
 class Leases:
@@ -60,9 +60,9 @@ class Leases:
             "status_reason": None,
         }
         try:
-            with writing(self.engine) as connection:
-                lock_key(connection, job_id, default=self.most_running)
-                allowed = may_run(self.most_running)
+            with write_transaction(self.engine) as connection:
+                lock_key_of_job(connection, job_id, default=self.most_running)
+                allowed = within_running_quota(self.most_running)
                 job = move(connection, job_id, JobStatus.RUNNING, allowed, facts={"worker": worker}, **changes)
                 return Claim(job, job.lease_token) if job and job.spec else None  # unread, the move is undone
         except JobUnreadable as error:
@@ -71,11 +71,11 @@ class Leases:
 
     def claim_next(self, *, worker: str) -> Claim | None:
         """The right to run the job that has been queued longest of those that may run, or None where none is."""
-        waiting = (jobs.c.status == JobStatus.QUEUED) & may_run(self.most_running)
+        waiting = (jobs.c.status == JobStatus.QUEUED) & within_running_quota(self.most_running)
         oldest = select(jobs.c.id).where(waiting).order_by(jobs.c.queued_at, jobs.c.id)
         passed: list[str] = []
         while True:
-            with reading(self.engine) as connection:
+            with read_transaction(self.engine) as connection:
                 job_id = connection.scalar(oldest.where(jobs.c.id.not_in(passed)).limit(1))
             if job_id is None:
                 return None
@@ -84,8 +84,8 @@ class Leases:
             passed.append(job_id)  # another worker was faster, or has to be of another version
 
     def heartbeat(
-        self, claim: Claim, *, progress: Json | None = None, happened: Sequence[tuple[str, Json]] = ()
-    ) -> Order:
+        self, claim: Claim, *, progress: JsonObject | None = None, happened: Sequence[tuple[str, JsonObject]] = ()
+    ) -> HeartbeatResponse:
         """Renew the lease and store what is new; returns what to do next. Raises LeaseLost where the claim is void.
 
         ``happened``: types and data of events.
@@ -97,20 +97,20 @@ class Leases:
             .values(lease_expires_at=now(self.lease_seconds), last_event=jobs.c.last_event + len(happened), **news)
             .returning(jobs.c.status, jobs.c.last_event, case((jobs.c.deadline_at < now(), 1), else_=literal(0)))
         )
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             row = connection.execute(statement).one_or_none()
             if row is None:
                 raise LeaseLost(claim.job.id)
             status, last_event, late = row
             append_events(connection, claim.job.id, *happened, last=last_event)
         if status == JobStatus.CANCELLING:
-            return Order.CANCEL
-        return Order.EXPIRE if late else Order.CONTINUE
+            return HeartbeatResponse.CANCEL
+        return HeartbeatResponse.EXPIRE if late else HeartbeatResponse.CONTINUE
 
     def times_out_of_memory(self, claim: Claim) -> int:
         """How many attempts at the job have ended because memory ran out."""
         query = select(events.c.data).where(events.c.job_id == claim.job.id, events.c.type == f"job.{JobStatus.QUEUED}")
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             errors = [data.get("error") or {} for data in connection.scalars(query)]
         return sum(error.get("code") == OutOfMemory.code() for error in errors)
 
@@ -119,20 +119,20 @@ class Leases:
 
         Raises LeaseLost where the claim is void or a client has cancelled.
         """
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             renewed = now(self.lease_seconds)
             held = move(connection, claim.job.id, JobStatus.FINALIZING, *claim.holds(), lease_expires_at=renewed)
-            _held(claim, held or _done_before(connection, claim, JobStatus.FINALIZING))
+            _require_held(claim, held or _already_moved(connection, claim, JobStatus.FINALIZING))
 
-    def finish(self, claim: Claim, *, published: Sequence[Artifact], result: Json) -> Job:
+    def finish(self, claim: Claim, *, published: Sequence[Artifact], result: JsonObject) -> Job:
         """The succeeded job; files, status and event become visible at one instant. Raises LeaseLost.
 
         Asked again because the answer to a commit was lost, it finds that done.
         """
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             job = move(connection, claim.job.id, JobStatus.SUCCEEDED, *claim.holds(), result=result, error=None)
             if job is None:
-                return _held(claim, _done_before(connection, claim, JobStatus.SUCCEEDED))
+                return _require_held(claim, _already_moved(connection, claim, JobStatus.SUCCEEDED))
             for file in published:
                 connection.execute(insert(artifacts).values(job_id=job.id, created_at=now(), **vars(file)))
             return job
@@ -142,9 +142,9 @@ class Leases:
 
         A job that was being cancelled ends as cancelled, whatever made its runner stop.
         """
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             stopped = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds())
-            return stopped or _held(claim, end_attempt(connection, claim.job, error, *claim.holds()))
+            return stopped or _require_held(claim, end_attempt(connection, claim.job, error, *claim.holds()))
 
     def hand_back(self, claim: Claim) -> Job:
         """The job, queued again because its worker shuts down; the attempt does not count.
@@ -153,33 +153,33 @@ class Leases:
         """
         reason = "its worker was shut down; it goes on with the next one"
         uncounted = {"attempt": jobs.c.attempt - 1}
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             stopped = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds())
-            return stopped or _held(
+            return stopped or _require_held(
                 claim, requeue(connection, claim.job.id, *claim.holds(), reason=reason, facts={}, **uncounted)
             )
 
     def cancelled(self, claim: Claim) -> Job:
         """The job, stopped as its client asked. Raises LeaseLost."""
-        with writing(self.engine) as connection:
-            return _held(claim, move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds()))
+        with write_transaction(self.engine) as connection:
+            return _require_held(claim, move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds()))
 
     def expired(self, claim: Claim) -> Job:
         """The job, past its deadline. Raises LeaseLost."""
         reason = "the deadline passed while the job ran"
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             job = move(connection, claim.job.id, JobStatus.EXPIRED, *claim.holds(), status_reason=reason)
-            return _held(claim, job)
+            return _require_held(claim, job)
 
 
-def _done_before(connection: Connection, claim: Claim, to: JobStatus) -> Job | None:
+def _already_moved(connection: Connection, claim: Claim, to: JobStatus) -> Job | None:
     """The job where it is in this status, to which only this claim can have moved it."""
     same = (jobs.c.id == claim.job.id, jobs.c.lease_token == claim.token, jobs.c.status == to)
     row = connection.execute(select(jobs).where(*same)).one_or_none()
     return Job.from_row(row) if row else None
 
 
-def _held(claim: Claim, job: Job | None) -> Job:
+def _require_held(claim: Claim, job: Job | None) -> Job:
     """The job that a write brought back; none means that the claim was void, and the transaction is undone."""
     if job is None:
         raise LeaseLost(claim.job.id)

@@ -12,7 +12,7 @@ from ted_jobs.errors import JobUnreadable
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.status import JobStatus
 
-Json = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class JobError:
     retryable: bool = False
     field: str | None = None
 
-    def as_json(self) -> Json:
+    def as_json(self) -> JsonObject:
         return {"code": self.code, "message": self.message, "retryable": self.retryable, "field": self.field}
 
 
@@ -36,16 +36,16 @@ class Job:
     tenant: str
     status: JobStatus
     status_reason: str | None
-    document: Json
+    document: JsonObject
     """``spec`` as it is stored."""
     dataset_guard: str
     rows_in: int
     attempt: int
     max_attempts: int
     lease_token: int
-    progress: Json | None
-    result: Json | None
-    error: Json | None
+    progress: JsonObject | None
+    result: JsonObject | None
+    error: JsonObject | None
     version: int
     created_at: datetime
     queued_at: datetime
@@ -89,7 +89,7 @@ class Event:
     job_id: str
     sequence: int
     type: str
-    data: Json
+    data: JsonObject
     created_at: datetime
 
 

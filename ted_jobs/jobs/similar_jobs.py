@@ -5,19 +5,19 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from ted_jobs.db.engine import reading
+from ted_jobs.db.engine import read_transaction
 from ted_jobs.db.tables import jobs
-from ted_jobs.jobs.models import Json
+from ted_jobs.jobs.models import JsonObject
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.status import JobStatus
 
-MOST = 50
-ALIKE = (("plan", "method"), ("proxy", "name"), ("proxy", "model"), ("dataset", "task"))
+MOST_SIMILAR_JOBS = 50
+SAME_FIELDS = (("plan", "method"), ("proxy", "name"), ("proxy", "model"), ("dataset", "task"))
 """What of a specification must be the same. Sizes, epochs and ratios are reckoned with."""
 
 
 @dataclass(frozen=True)
-class Precedent:
+class SimilarJob:
     """What one job has taken."""
 
     rows_in: int
@@ -31,25 +31,25 @@ class Precedent:
     same_dataset: bool
 
 
-def precedents(engine: Engine, spec: JobSpec, *, guard: str, tenant: str) -> list[Precedent]:
+def similar_jobs(engine: Engine, spec: JobSpec, *, guard: str, tenant: str) -> list[SimilarJob]:
     """The newest jobs of the tenant that are like this one; of the same dataset only, where there are any."""
     wanted = spec.model_dump(mode="json")
     query = select(jobs.c.spec, jobs.c.result, jobs.c.dataset_guard).where(
         jobs.c.tenant == tenant, jobs.c.status == JobStatus.SUCCEEDED
     )
-    with reading(engine) as connection:
-        rows = connection.execute(query.order_by(jobs.c.created_at.desc()).limit(MOST)).all()
-    found = [_precedent(row, guard) for row in rows if _is_like(row.spec, wanted)]
+    with read_transaction(engine) as connection:
+        rows = connection.execute(query.order_by(jobs.c.created_at.desc()).limit(MOST_SIMILAR_JOBS)).all()
+    found = [_similar_job(row, guard) for row in rows if _is_similar(row.spec, wanted)]
     return [one for one in found if one.same_dataset] or found
 
 
-def _is_like(spec: Json, wanted: Json) -> bool:
-    return all(spec[part].get(field) == wanted[part].get(field) for part, field in ALIKE)
+def _is_similar(spec: JsonObject, wanted: JsonObject) -> bool:
+    return all(spec[part].get(field) == wanted[part].get(field) for part, field in SAME_FIELDS)
 
 
-def _precedent(row: Any, guard: str) -> Precedent:
-    result: Json = row.result
-    return Precedent(
+def _similar_job(row: Any, guard: str) -> SimilarJob:
+    result: JsonObject = row.result
+    return SimilarJob(
         rows_in=result["rows_in"],
         full_run_rows=result["cost"]["full_run_rows"],
         of_one_full_run=result["cost"]["of_one_full_run"],

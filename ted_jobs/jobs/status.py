@@ -26,11 +26,11 @@ class JobStatus(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether a job stays in this status for ever."""
-        return not MOVES[self]
+        return not LEGAL_MOVES[self]
 
 
 _ = JobStatus
-MOVES: dict[JobStatus, frozenset[JobStatus]] = {
+LEGAL_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
     _.QUEUED: frozenset({_.RUNNING, _.CANCELLED, _.EXPIRED, _.FAILED}),
     _.RUNNING: frozenset({_.QUEUED, _.FINALIZING, _.CANCELLING, _.FAILED, _.EXPIRED}),
     _.FINALIZING: frozenset({_.QUEUED, _.SUCCEEDED, _.FAILED}),
@@ -42,12 +42,12 @@ MOVES: dict[JobStatus, frozenset[JobStatus]] = {
 }
 """From each status, those a job may move to. ``running → queued`` is a lost lease or a failed attempt to repeat."""
 
-HELD = frozenset({_.RUNNING, _.FINALIZING, _.CANCELLING})
+LEASED_STATUSES = frozenset({_.RUNNING, _.FINALIZING, _.CANCELLING})
 """The statuses in which a worker holds a lease."""
 
-TERMINAL = frozenset(status for status, onward in MOVES.items() if not onward)
+TERMINAL_STATUSES = frozenset(status for status, onward in LEGAL_MOVES.items() if not onward)
 
 
-def sources(target: JobStatus) -> frozenset[JobStatus]:
+def predecessors(target: JobStatus) -> frozenset[JobStatus]:
     """The statuses from which a job may move to ``target``."""
-    return frozenset(status for status, onward in MOVES.items() if target in onward)
+    return frozenset(status for status, onward in LEGAL_MOVES.items() if target in onward)

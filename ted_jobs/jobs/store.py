@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ted_core.datasets import DatasetSummary
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import artifacts, events, idempotency, jobs
 from ted_jobs.errors import (
     ArtifactNotReady,
@@ -20,20 +20,20 @@ from ted_jobs.errors import (
     JobUnreadable,
     NotCancellable,
 )
-from ted_jobs.jobs.filter import EVERY_JOB, Filter, cursor, older_than
-from ted_jobs.jobs.models import Artifact, Event, Job, Json
-from ted_jobs.jobs.quotas import check_queued, most_queued
+from ted_jobs.jobs.filter import ALL_JOBS, JobCriteria, older_than, page_cursor
+from ted_jobs.jobs.models import Artifact, Event, Job, JsonObject
+from ted_jobs.jobs.quotas import check_queued_quota, queued_quota
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.status import JobStatus
-from ted_jobs.jobs.transitions import append_events, move, ring_soon
-from ted_jobs.metrics.counters import SUBMITTED, tally
+from ted_jobs.jobs.transitions import append_events, enqueue_wake_up, move
+from ted_jobs.metrics.counters import SUBMITTED, increment_counter
 
 log = structlog.get_logger()
 
 # What every poll and every submission asks. Built once, since building takes SQLAlchemy as long as running.
-ONE_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
+JOB_BY_ID = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
 NEW_JOB = insert(jobs).values(created_at=now(), queued_at=now()).returning(jobs)
-NEW_KEY = insert(idempotency).values(created_at=now())
+NEW_IDEMPOTENCY_KEY = insert(idempotency).values(created_at=now())
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ class JobStore:
         client's key ``key_id`` has no room for another job.
         """
         try:
-            with writing(self.engine) as connection:
-                limit = most_queued(connection, key_id, default=self.most_queued)  # first, since it may wait
+            with write_transaction(self.engine) as connection:
+                limit = queued_quota(connection, key_id, default=self.most_queued)  # first, since it may wait
                 if known := self._replay(connection, tenant, idempotency_key):
                     return known
-                check_queued(connection, key_id, limit=limit)
+                check_queued_quota(connection, key_id, limit=limit)
                 new = self._new_row(spec, summary, tenant) | {"key_id": key_id, "retry_of": retry_of}
                 return self._store(connection, new, idempotency_key, seconds=spec.deadline_seconds)
         except IntegrityError:  # two requests with one key at the same instant: the other one won
@@ -89,7 +89,7 @@ class JobStore:
 
     def replay(self, idempotency_key: IdempotencyKey | None, *, tenant: str) -> Submission | None:
         """What an earlier request with this key has stored, or None. Raises IdempotencyConflict."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return self._replay(connection, tenant, idempotency_key)
 
     def _replay(self, connection: Connection, tenant: str, key: IdempotencyKey | None) -> Submission | None:
@@ -108,12 +108,12 @@ class JobStore:
     ) -> Submission:
         """``seconds``: how long the job may take."""
         row = connection.execute(NEW_JOB.values(deadline_at=now(seconds)) if seconds else NEW_JOB, new).one()
-        append_events(connection, row.id, ("job.queued", _cause(row.retry_of)), last=1)
-        ring_soon(connection, row.id)
-        tally(connection, SUBMITTED)
+        append_events(connection, row.id, ("job.queued", _queued_event_data(row.retry_of)), last=1)
+        enqueue_wake_up(connection, row.id)
+        increment_counter(connection, SUBMITTED)
         if repeat:
             known_by = {"tenant": row.tenant, "key": repeat.key, "request_digest": repeat.request_digest}
-            connection.execute(NEW_KEY, {"job_id": row.id, **known_by})
+            connection.execute(NEW_IDEMPOTENCY_KEY, {"job_id": row.id, **known_by})
         return Submission(Job.from_row(row), replayed=False)
 
     def _new_row(self, spec: JobSpec, summary: DatasetSummary, tenant: str) -> dict[str, object]:
@@ -134,16 +134,16 @@ class JobStore:
 
     def job(self, job_id: str, *, tenant: str) -> Job:
         """The job. Raises JobNotFound, also for another tenant's."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return self._job(connection, job_id, tenant)
 
     def _job(self, connection: Connection, job_id: str, tenant: str) -> Job:
-        row = connection.execute(ONE_JOB, {"job_id": job_id, "tenant": tenant}).one_or_none()
+        row = connection.execute(JOB_BY_ID, {"job_id": job_id, "tenant": tenant}).one_or_none()
         if row is None:
             raise JobNotFound(job_id)
         return Job.from_row(row)
 
-    def jobs(self, *, tenant: str, limit: int, after: str | None = None, wanted: Filter = EVERY_JOB) -> list[Job]:
+    def jobs(self, *, tenant: str, limit: int, after: str | None = None, wanted: JobCriteria = ALL_JOBS) -> list[Job]:
         """Newest first: at most ``limit`` jobs that follow ``after``, a cursor or a job's id. Raises UnknownCursor.
 
         Those that only another version can read are left out.
@@ -151,21 +151,21 @@ class JobStore:
         found: list[Job] = []
         while True:
             page = self._page(tenant=tenant, limit=limit, after=after, wanted=wanted)
-            found += filter(None, map(_readable, page))
+            found += filter(None, map(_job_if_readable, page))
             if len(page) < limit or len(found) >= limit:
                 return found[:limit]
-            after = cursor(page[-1])
+            after = page_cursor(page[-1])
 
-    def _page(self, *, tenant: str, limit: int, after: str | None, wanted: Filter) -> Sequence[Row[Any]]:
+    def _page(self, *, tenant: str, limit: int, after: str | None, wanted: JobCriteria) -> Sequence[Row[Any]]:
         query = select(jobs).where(jobs.c.tenant == tenant, *wanted.conditions())
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             query = query.where(older_than(connection, after, tenant=tenant)) if after else query
             newest_first = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
             return connection.execute(newest_first.limit(limit)).all()
 
     def cancel(self, job_id: str, *, tenant: str) -> Job:
         """The job, cancelled or about to be. Raises JobNotFound, NotCancellable. Asking twice is no error."""
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             job = (
                 move(
                     connection, job_id, JobStatus.CANCELLED, jobs.c.tenant == tenant, jobs.c.status == JobStatus.QUEUED
@@ -180,14 +180,14 @@ class JobStore:
     def events(self, job_id: str, *, tenant: str, after: int, limit: int) -> list[Event]:
         """At most ``limit`` events that follow sequence number ``after``. Raises JobNotFound."""
         query = select(events).where(events.c.job_id == job_id, events.c.sequence > after)
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             self._job(connection, job_id, tenant)
             return [_event(row) for row in connection.execute(query.order_by(events.c.sequence).limit(limit))]
 
     def artifact(self, job_id: str, kind: str, *, tenant: str) -> Artifact:
         """A published file of the job. Raises JobNotFound, ArtifactNotReady."""
         query = select(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind == kind)
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             job = self._job(connection, job_id, tenant)
             row = connection.execute(query).one_or_none()
         if row is None:
@@ -196,7 +196,7 @@ class JobStore:
 
     def ping(self) -> None:
         """Nothing, once the database has answered that it has the tables."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             connection.execute(select(jobs.c.id).limit(1))
 
 
@@ -205,11 +205,11 @@ def new_job_id() -> str:
     return f"job_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
 
 
-def _cause(retry_of: str | None) -> Json:
+def _queued_event_data(retry_of: str | None) -> JsonObject:
     return {"retry_of": retry_of} if retry_of else {}
 
 
-def _readable(row: Row[Any]) -> Job | None:
+def _job_if_readable(row: Row[Any]) -> Job | None:
     try:
         job = Job.from_row(row)
         return job if job.spec else None

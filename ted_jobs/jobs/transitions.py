@@ -6,13 +6,13 @@ from sqlalchemy import ColumnElement, Connection, insert, update
 
 from ted_jobs.db.engine import now
 from ted_jobs.db.tables import events, jobs, outbox
-from ted_jobs.jobs.models import Job, JobError, Json
-from ted_jobs.jobs.status import JobStatus, sources
-from ted_jobs.metrics.counters import MOVES, tally
-from ted_jobs.webhooks.deliveries import TOPICS, announce
+from ted_jobs.jobs.models import Job, JobError, JsonObject
+from ted_jobs.jobs.status import JobStatus, predecessors
+from ted_jobs.metrics.counters import JOB_MOVES, increment_counter
+from ted_jobs.webhooks.deliveries import WEBHOOK_EVENT_TYPES, enqueue_deliveries
 
 NEW_EVENT = insert(events).values(created_at=now())
-NEW_HINT = insert(outbox).values(created_at=now())
+NEW_WAKE_UP = insert(outbox).values(created_at=now())
 
 
 def move(
@@ -20,7 +20,7 @@ def move(
     job_id: str,
     to: JobStatus,
     *conditions: ColumnElement[bool],
-    facts: Json | None = None,
+    facts: JsonObject | None = None,
     **changes: Any,
 ) -> Job | None:
     """The job after its move, or None where it is not in a status that may move there or a condition fails.
@@ -29,23 +29,25 @@ def move(
     """
     row = connection.execute(
         update(jobs)
-        .where(jobs.c.id == job_id, jobs.c.status.in_(sources(to)), *conditions)
-        .values(status=to, version=jobs.c.version + 1, last_event=jobs.c.last_event + 1, **_milestones(to), **changes)
+        .where(jobs.c.id == job_id, jobs.c.status.in_(predecessors(to)), *conditions)
+        .values(
+            status=to, version=jobs.c.version + 1, last_event=jobs.c.last_event + 1, **_status_timestamps(to), **changes
+        )
         .returning(jobs)
     ).one_or_none()
     if row is None:
         return None
     append_events(connection, job_id, (f"job.{to}", facts or {}), last=row.last_event)
-    tally(connection, MOVES, to)
+    increment_counter(connection, JOB_MOVES, to)
     return Job.from_row(row)
 
 
-def _milestones(to: JobStatus) -> dict[str, Any]:
+def _status_timestamps(to: JobStatus) -> dict[str, Any]:
     """The times that reaching a status sets."""
     return {"finished_at": now(), "lease_expires_at": None} if to.is_terminal else {}
 
 
-def append_events(connection: Connection, job_id: str, *happened: tuple[str, Json], last: int) -> None:
+def append_events(connection: Connection, job_id: str, *happened: tuple[str, JsonObject], last: int) -> None:
     """Write events, given as types and data, and what webhooks are to hear of them.
 
     The last gets the sequence ``last``, to which the caller has just raised the row's counter.
@@ -55,13 +57,13 @@ def append_events(connection: Connection, job_id: str, *happened: tuple[str, Jso
         rows = [{"job_id": job_id, "sequence": number, "type": kind, "data": data} for number, (kind, data) in numbered]
         connection.execute(NEW_EVENT, rows)
     for number, (kind, _) in numbered:
-        if kind in TOPICS:
-            announce(connection, job_id, sequence=number, topic=kind)
+        if kind in WEBHOOK_EVENT_TYPES:
+            enqueue_deliveries(connection, job_id, sequence=number, topic=kind)
 
 
-def ring_soon(connection: Connection, job_id: str) -> None:
+def enqueue_wake_up(connection: Connection, job_id: str) -> None:
     """Leave a hint in the outbox; the sweeper publishes it after this transaction commits."""
-    connection.execute(NEW_HINT, {"job_id": job_id})
+    connection.execute(NEW_WAKE_UP, {"job_id": job_id})
 
 
 def end_attempt(connection: Connection, job: Job, error: JobError, *conditions: ColumnElement[bool]) -> Job | None:
@@ -74,7 +76,12 @@ def end_attempt(connection: Connection, job: Job, error: JobError, *conditions: 
 
 
 def requeue(
-    connection: Connection, job_id: str, *conditions: ColumnElement[bool], reason: str, facts: Json, **changes: Any
+    connection: Connection,
+    job_id: str,
+    *conditions: ColumnElement[bool],
+    reason: str,
+    facts: JsonObject,
+    **changes: Any,
 ) -> Job | None:
     """The job back in the queue, its lease void and a hint on its way."""
     fresh = {"status_reason": reason, "queued_at": now(), "progress": None, "lease_expires_at": None}
@@ -82,5 +89,5 @@ def requeue(
         connection, job_id, JobStatus.QUEUED, *conditions, facts=facts, hints=0, ring_at=None, **fresh, **changes
     )
     if job:
-        ring_soon(connection, job_id)
+        enqueue_wake_up(connection, job_id)
     return job

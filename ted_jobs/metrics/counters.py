@@ -9,38 +9,38 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
-from ted_jobs.db.engine import writing
+from ted_jobs.db.engine import write_transaction
 from ted_jobs.db.tables import tallies
 
-Key = tuple[str, str]
+CounterKey = tuple[str, str]
 """What is counted, and which kind of it."""
 
 SUBMITTED = "submitted"
-MOVES = "moves"
+JOB_MOVES = "moves"
 LEASE_EXPIRIES = "lease expiries"
 FENCED = "fenced attempts"
 PHASE_SECONDS, PHASES = "phase seconds", "phases"
 
 
-def tally(connection: Connection, counter: str, kind: str = "", *, amount: float = 1) -> None:
+def increment_counter(connection: Connection, counter: str, kind: str = "", *, amount: float = 1) -> None:
     """Count in the transaction of what is counted."""
     connection.execute(insert(tallies), {"counter": counter, "kind": kind, "amount": amount})
 
 
-def totals(connection: Connection) -> Mapping[Key, float]:
+def counter_totals(connection: Connection) -> Mapping[CounterKey, float]:
     """Every count so far; what was never counted is missing."""
     summed = select(tallies.c.counter, tallies.c.kind, func.sum(tallies.c.amount))
     rows = connection.execute(summed.group_by(tallies.c.counter, tallies.c.kind))
     return {(counter, kind): amount for counter, kind, amount in rows}
 
 
-def add_up(engine: Engine) -> int:
+def compact_counters(engine: Engine) -> int:
     """Leave one row of each count; returns how many rows that saves."""
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         rows = connection.execute(delete(tallies).returning(tallies.c.counter, tallies.c.kind, tallies.c.amount)).all()
-        sums: Counter[Key] = Counter()
+        sums: Counter[CounterKey] = Counter()
         for counter, kind, amount in rows:
             sums[counter, kind] += amount
         for (counter, kind), amount in sums.items():
-            tally(connection, counter, kind, amount=amount)
+            increment_counter(connection, counter, kind, amount=amount)
     return len(rows) - len(sums)

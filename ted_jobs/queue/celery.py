@@ -6,13 +6,13 @@ from kombu.exceptions import OperationalError
 
 from ted_jobs.settings import Settings
 
-PRUNE = "ted.prune"
-QUEUE = "ted"
+PRUNE_TASK = "ted.prune"
+QUEUE_NAME = "ted"
 
 # A lost hint is rung again from the database, so nothing here may hold on to one: acks come early, nothing is
 # prefetched, no result is kept, and a broker that does not answer is given up on quickly.
-CONFIGURATION = {
-    "task_default_queue": QUEUE,
+CELERY_CONFIGURATION = {
+    "task_default_queue": QUEUE_NAME,
     "task_serializer": "json",
     "accept_content": ["json"],
     "task_ignore_result": True,
@@ -40,25 +40,25 @@ CONFIGURATION = {
 def celery_app(settings: Settings) -> Celery:
     """The app on the broker that the settings name."""
     app = Celery("ted", broker=settings.broker, backend=None)
-    app.conf.update(CONFIGURATION)
+    app.conf.update(CELERY_CONFIGURATION)
     return app
 
 
-def ring(app: Celery, job_id: str) -> None:
+def notify(app: Celery, job_id: str) -> None:
     """Send a hint that this job may be queued. The hint is a doorbell; the job's row is the letter."""
-    app.send_task(PRUNE, args=[job_id], queue=QUEUE, ignore_result=True)
+    app.send_task(PRUNE_TASK, args=[job_id], queue=QUEUE_NAME, ignore_result=True)
 
 
-def hints_lying(app: Celery) -> int:
+def queued_wake_ups(app: Celery) -> int:
     """How many hints the broker holds that no worker has taken. Raises OperationalError."""
     with app.connection_for_read() as connection:
         try:
-            return int(connection.default_channel.client.llen(QUEUE))
+            return int(connection.default_channel.client.llen(QUEUE_NAME))
         except (*connection.connection_errors, *connection.channel_errors) as error:
             raise OperationalError(str(error)) from error
 
 
-def broker_answers(settings: Settings) -> bool:
+def is_broker_reachable(settings: Settings) -> bool:
     """Whether the broker accepts a connection within about a second."""
     patience = {"socket_timeout": 1, "socket_connect_timeout": 1}
     with Connection(settings.broker, connect_timeout=1, transport_options=patience) as connection:  # type: ignore[no-untyped-call]

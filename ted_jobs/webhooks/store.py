@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, Table, case, delete, func, insert, or_, select, update
 
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import deliveries, webhooks
 from ted_jobs.errors import DeliveryNotFound, TooManyWebhooks, UnknownCursor, WebhookDisabled, WebhookNotFound
-from ted_jobs.webhooks.deliveries import PING, DeliveryStatus, Topic, disable, new_delivery
+from ted_jobs.webhooks.deliveries import PING, DeliveryStatus, WebhookEventType, disable_webhook, new_delivery_row
 
-MOST = 20
+MOST_WEBHOOKS = 20
 """Webhooks of one tenant. Each event of a job looks at all of them."""
-FORMER_SECONDS = 86400.0
+FORMER_SECRET_SECONDS = 86400.0
 """How long the secret before the last rotation signs along."""
 SECRET_BYTES = 32
 
@@ -63,34 +63,40 @@ class Delivery:
         return cls(**columns | {"status": DeliveryStatus(row.status)})
 
 
-class Webhooks:
+class WebhookStore:
     """One tenant's webhooks. Every call is one transaction; another tenant's are not found."""
 
     def __init__(self, engine: Engine, *, tenant: str) -> None:
         self.engine, self.tenant = engine, tenant
         self._mine = webhooks.c.tenant == tenant
 
-    def register(self, url: str, events: Sequence[Topic]) -> Webhook:
+    def register(self, url: str, events: Sequence[WebhookEventType]) -> Webhook:
         """The new webhook, with its secret. Raises TooManyWebhooks."""
-        row = {"id": _new_id(), "tenant": self.tenant, "url": url, "events": list(events), "secret": new_secret()}
-        with writing(self.engine) as connection:
-            if (connection.scalar(select(func.count()).where(self._mine)) or 0) >= MOST:
-                raise TooManyWebhooks(f"There are {MOST}")
+        row = {
+            "id": _new_webhook_id(),
+            "tenant": self.tenant,
+            "url": url,
+            "events": list(events),
+            "secret": new_webhook_secret(),
+        }
+        with write_transaction(self.engine) as connection:
+            if (connection.scalar(select(func.count()).where(self._mine)) or 0) >= MOST_WEBHOOKS:
+                raise TooManyWebhooks(f"There are {MOST_WEBHOOKS}")
             made = insert(webhooks).values(**row, created_at=now()).returning(webhooks)
             return Webhook.from_row(connection.execute(made).one())
 
     def webhook(self, webhook_id: str) -> Webhook:
         """The webhook. Raises WebhookNotFound."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             return self._webhook(connection, webhook_id)
 
     def _webhook(self, connection: Connection, webhook_id: str) -> Webhook:
         found = select(webhooks).where(webhooks.c.id == webhook_id, self._mine)
-        return _found(connection.execute(found).one_or_none(), webhook_id)
+        return _require_webhook(connection.execute(found).one_or_none(), webhook_id)
 
     def webhooks(self, *, limit: int, after: str | None = None) -> list[Webhook]:
         """Newest first: at most ``limit`` webhooks older than ``after``. Raises UnknownCursor."""
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             query = _page(connection, select(webhooks).where(self._mine), webhooks, after=after, limit=limit)
             return [Webhook.from_row(row) for row in connection.execute(query)]
 
@@ -99,41 +105,41 @@ class Webhooks:
         webhook_id: str,
         *,
         url: str | None = None,
-        events: Sequence[Topic] | None = None,
+        events: Sequence[WebhookEventType] | None = None,
         enabled: bool | None = None,
     ) -> Webhook:
         """The webhook after these changes. Raises WebhookNotFound. One that is disabled hears of what follows only."""
         changes: dict[str, Any] = {"url": url, "events": events and list(events)}
         changes = {name: value for name, value in changes.items() if value is not None}
         changes |= {"disabled_reason": None} if enabled else {}
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             webhook = self._webhook(connection, webhook_id)
             if enabled is False and webhook.disabled_reason is None:
-                disable(connection, webhook_id, reason="disabled by its owner")
+                disable_webhook(connection, webhook_id, reason="disabled by its owner")
             return self._change(connection, webhook_id, **changes) if changes else self._webhook(connection, webhook_id)
 
     def _change(self, connection: Connection, webhook_id: str, **changes: Any) -> Webhook:
         changed = update(webhooks).where(webhooks.c.id == webhook_id, self._mine).values(**changes).returning(webhooks)
-        return _found(connection.execute(changed).one_or_none(), webhook_id)
+        return _require_webhook(connection.execute(changed).one_or_none(), webhook_id)
 
     def rotate(self, webhook_id: str) -> Webhook:
         """The webhook with a new secret; the one before signs along for a day. Raises WebhookNotFound."""
-        former = {"former_secret": webhooks.c.secret, "former_secret_until": now(FORMER_SECONDS)}
-        with writing(self.engine) as connection:
-            return self._change(connection, webhook_id, secret=new_secret(), **former)
+        former = {"former_secret": webhooks.c.secret, "former_secret_until": now(FORMER_SECRET_SECONDS)}
+        with write_transaction(self.engine) as connection:
+            return self._change(connection, webhook_id, secret=new_webhook_secret(), **former)
 
     def delete(self, webhook_id: str) -> None:
         """Forget the webhook and its deliveries. Raises WebhookNotFound."""
         gone = delete(webhooks).where(webhooks.c.id == webhook_id, self._mine).returning(webhooks)
-        with writing(self.engine) as connection:
-            _found(connection.execute(gone).one_or_none(), webhook_id)
+        with write_transaction(self.engine) as connection:
+            _require_webhook(connection.execute(gone).one_or_none(), webhook_id)
 
     def deliveries(
         self, webhook_id: str, *, limit: int, after: str | None = None, statuses: Sequence[DeliveryStatus] = ()
     ) -> list[Delivery]:
         """Newest first: at most ``limit`` deliveries older than ``after``. Raises WebhookNotFound, UnknownCursor."""
         query = select(deliveries).where(deliveries.c.webhook_id == webhook_id)
-        with reading(self.engine) as connection:
+        with read_transaction(self.engine) as connection:
             self._webhook(connection, webhook_id)
             query = _page(connection, query, deliveries, after=after, limit=limit)
             query = query.where(deliveries.c.status.in_(statuses)) if statuses else query
@@ -141,10 +147,10 @@ class Webhooks:
 
     def ping(self, webhook_id: str) -> Delivery:
         """A message that only says that it has come. Raises WebhookNotFound, WebhookDisabled."""
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             self._enabled(connection, webhook_id)
             at = connection.execute(select(now())).scalar_one()
-            row = new_delivery(webhook_id, PING, {"webhook_id": webhook_id}, at=at)
+            row = new_delivery_row(webhook_id, PING, {"webhook_id": webhook_id}, at=at)
             return Delivery.from_row(connection.execute(insert(deliveries).values(row).returning(deliveries)).one())
 
     def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
@@ -156,7 +162,7 @@ class Webhooks:
         attempt = case((waits, deliveries.c.attempt), else_=0)
         again = {"status": DeliveryStatus.PENDING, "due_at": now(), "finished_at": None, "attempt": attempt}
         which = (deliveries.c.id == delivery_id) & (deliveries.c.webhook_id == webhook_id)
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             self._enabled(connection, webhook_id)
             row = connection.execute(update(deliveries).where(which).values(again).returning(deliveries)).one_or_none()
             if row is None:
@@ -165,21 +171,21 @@ class Webhooks:
 
     def _enabled(self, connection: Connection, webhook_id: str) -> None:
         locked = select(webhooks).where(webhooks.c.id == webhook_id, self._mine).with_for_update(read=True)
-        webhook = _found(connection.execute(locked).one_or_none(), webhook_id)
+        webhook = _require_webhook(connection.execute(locked).one_or_none(), webhook_id)
         if webhook.disabled_reason is not None:
             raise WebhookDisabled(webhook.disabled_reason)
 
 
-def new_secret() -> str:
+def new_webhook_secret() -> str:
     """A fresh secret, as Standard Webhooks spells them."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
 
 
-def _new_id() -> str:
+def _new_webhook_id() -> str:
     return f"wh_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
 
 
-def _found(row: Row[Any] | None, webhook_id: str) -> Webhook:
+def _require_webhook(row: Row[Any] | None, webhook_id: str) -> Webhook:
     if row is None:
         raise WebhookNotFound(webhook_id)
     return Webhook.from_row(row)

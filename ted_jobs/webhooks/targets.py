@@ -16,25 +16,25 @@ from ted_jobs.errors import TargetRefused
 
 Reach = Literal["public", "loopback"]
 """How far webhooks may lead; loopback: to public addresses and to this machine's own."""
-Resolve = Callable[[str, int], Sequence[str]]
+Resolver = Callable[[str, int], Sequence[str]]
 """Host and port → addresses. Raises OSError or UnicodeError where there are none."""
 
-URL = re.compile(
+URL_PATTERN = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(/[a-z0-9._~!$&'()*+,;=:@%/-]*)?(\?[a-z0-9._~!$&'()*+,;=:@%/?-]*)?)",
     re.IGNORECASE | re.ASCII,
 )
-LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 """What some resolvers take for an IPv4 address, or its last part."""
 LONGEST_NAME, HIGHEST_PORT = 253, 65535
-PORTS = {"https": 443, "http": 80}
+DEFAULT_PORTS = {"https": 443, "http": 80}
 UNICAST, SIX_TO_FOUR = IPv6Network("2000::/3"), IPv6Network("2002::/16")
 """The only global part of IPv6; IPv4-mapped and NAT64 addresses lie outside it. 6to4 leads back to IPv4."""
 
 
 @dataclass(frozen=True)
-class Target:
+class WebhookTarget:
     """A webhook's URL, taken apart."""
 
     scheme: str
@@ -45,13 +45,13 @@ class Target:
     """With the query."""
 
     @classmethod
-    def parse(cls, url: str) -> "Target":
+    def parse(cls, url: str) -> "WebhookTarget":
         """The target of a URL. Raises TargetRefused."""
-        parts = URL.fullmatch(url)
+        parts = URL_PATTERN.fullmatch(url)
         if parts is None:
             raise TargetRefused("This is no http or https URL in plain ASCII without user and fragment", field="url")
         scheme, host = parts["scheme"].lower(), parts["host"].lower()
-        port = int(parts["port"] or PORTS[scheme])
+        port = int(parts["port"] or DEFAULT_PORTS[scheme])
         if not (_is_address(host.strip("[]")) or _is_name(host)) or not 0 < port <= HIGHEST_PORT:
             raise TargetRefused("Its host is neither a full name nor an address as usually written", field="url")
         return cls(scheme, host.strip("[]"), port, f"/{parts['path'].removeprefix('/')}")
@@ -60,7 +60,7 @@ class Target:
     def authority(self) -> str:
         """Host and port, as in a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.path}"
@@ -76,15 +76,17 @@ def _is_address(host: str) -> bool:
 
 def _is_name(host: str) -> bool:
     labels = host.split(".")
-    return all(map(LABEL.fullmatch, labels)) and len(host) <= LONGEST_NAME and not NUMBER.fullmatch(labels[-1])
+    return (
+        all(map(HOST_LABEL.fullmatch, labels)) and len(host) <= LONGEST_NAME and not NUMERIC_LABEL.fullmatch(labels[-1])
+    )
 
 
-def resolved(host: str, port: int) -> list[str]:
+def resolve_host(host: str, port: int) -> list[str]:
     """The addresses of a host by the system's resolver."""
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def addresses(target: Target, *, reach: Reach, resolve: Resolve = resolved) -> list[str]:
+def allowed_addresses(target: WebhookTarget, *, reach: Reach, resolve: Resolver = resolve_host) -> list[str]:
     """Where a connection may go, in order of preference. Raises TargetRefused, also where only one may not be reached.
 
     A name that is not known and one that leads inside are refused alike: nobody learns here which names there are.
@@ -108,11 +110,16 @@ def _is_loopback(address: str) -> bool:
 def is_public(text: str) -> bool:
     """Whether an address is one that anybody on the Internet could reach too."""
     address = ip_address(text)
-    return KINDS[type(address)](address) and address.is_global and not address.is_multicast and not address.is_reserved
+    return (
+        PUBLIC_ADDRESS_CHECKS[type(address)](address)
+        and address.is_global
+        and not address.is_multicast
+        and not address.is_reserved
+    )
 
 
 def _is_unicast(address: IPv6Address) -> bool:
     return address in UNICAST and address not in SIX_TO_FOUR and address.teredo is None
 
 
-KINDS: dict[type, Callable[..., bool]] = {IPv4Address: lambda _: True, IPv6Address: _is_unicast}
+PUBLIC_ADDRESS_CHECKS: dict[type, Callable[..., bool]] = {IPv4Address: lambda _: True, IPv6Address: _is_unicast}

@@ -99,7 +99,7 @@ def valkey(tmp_path: Path) -> Iterator[str]:
     """The URL of the server that the compose file names, here on a Unix socket."""
     home = tmp_path / "broker"
     home.mkdir()
-    with subprocess.Popen(broker.command(home), stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(broker.server_command(home), stdout=subprocess.DEVNULL) as process:
         try:
             until(broker.socket_path(home).exists, seconds=10)
             yield f"redis+socket://{broker.socket_path(home)}"

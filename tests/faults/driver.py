@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ted_client import Client, TedApiError
 from ted_client.errors import ServiceUnreachable
-from ted_client.retry import AT_ONCE
+from ted_client.retry import NO_RETRY
 
 PATIENCE_SECONDS = 90
 RETRY_SECONDS = 0.1
@@ -40,7 +40,7 @@ class Driver:
     """Submits jobs from several threads; an answer that does not come is asked for again, under the same key."""
 
     def __init__(self, url: str, *, body: Body, log: Path, threads: int = 4) -> None:
-        self.client, self.body = Client(url, patience=AT_ONCE), body
+        self.client, self.body = Client(url, patience=NO_RETRY), body
         self._file, self._lock = log.open("a"), Lock()
         self._threads, self._pending = ThreadPoolExecutor(threads), list[Future[Promise]]()
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 from sqlalchemy import Engine, select
 
-from ted_jobs.db.engine import reading, writing
+from ted_jobs.db.engine import read_transaction, write_transaction
 from ted_jobs.db.tables import checkpoints
-from ted_jobs.queue.celery import celery_app, ring
+from ted_jobs.queue.celery import celery_app, notify
 from tests.faults.cluster import Cluster
 from tests.faults.driver import Driver, Promise
 from tests.faults.service import HEARTBEAT, LEASE, Service
@@ -177,7 +177,7 @@ def database_crashed(scene: Scene) -> None:
 
 def write_lock_held(scene: Scene) -> None:
     """Somebody holds SQLite's write lock for longer than a lease, while a job runs and others are submitted."""
-    with standing(scene, "after a round"), writing(scene.engine):
+    with standing(scene, "after a round"), write_transaction(scene.engine):
         scene.driver.begin(SEEDS[1:])
         time.sleep(2 * LEASE)
     scene.service.struck()
@@ -230,11 +230,11 @@ def hints_tenfold(scene: Scene) -> None:
     jobs = scene.driver.submit(SEEDS)
     for _ in range(10):
         for job in jobs:
-            ring(app, job.job_id)
+            notify(app, job.job_id)
     until(scene.settled)
     scene.service.struck()
     for job in jobs:
-        ring(app, job.job_id)
+        notify(app, job.job_id)
 
 
 def answers_lost(scene: Scene) -> None:
@@ -329,6 +329,6 @@ def checkpoint_damaged(damage: Callable[[Path], None]) -> Fault:
 def _kept(scene: Scene, job: Promise) -> list[Path]:
     """The job's checkpoints, the newest last."""
     known = select(checkpoints.c.key).where(checkpoints.c.job_id == job.job_id)
-    with reading(scene.engine) as connection:
+    with read_transaction(scene.engine) as connection:
         keys = connection.scalars(known.order_by(checkpoints.c.id))
         return [scene.service.settings.artifacts / key for key in keys]

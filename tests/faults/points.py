@@ -34,10 +34,10 @@ POINTS = {
         Point("after the submission commits", "after", "ted_jobs.jobs.store:JobStore.submit"),
     ),
     "worker.sweeper": (
-        Point("hint sent, not yet recorded", "after", "ted_jobs.queue.celery:ring"),
+        Point("hint sent, not yet recorded", "after", "ted_jobs.queue.celery:notify"),
         Point("while it reaps", "before", "ted_jobs.jobs.maintenance:end_attempt"),
-        Point(CLAIMED, "before", "worker.pinned_http:post"),
-        Point(SENT, "after", "worker.pinned_http:post"),
+        Point(CLAIMED, "before", "worker.pinned_http:post_pinned"),
+        Point(SENT, "after", "worker.pinned_http:post_pinned"),
     ),
     "worker": (
         Point("after claim", "before", "worker.supervisor:Supervisor.run"),
@@ -46,7 +46,7 @@ POINTS = {
         Point("after commit", "after", "ted_jobs.jobs.leases:Leases.finish"),
     ),
     "worker.runner": (
-        Point("mid-round", "before", "worker.eta:Pace.speed"),
+        Point("mid-round", "before", "worker.eta:EtaEstimator.speed"),
         Point("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
     ),
 }

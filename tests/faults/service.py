@@ -83,7 +83,7 @@ class Service:
 
     def _command(self, name: str) -> list[str]:
         if name == "broker":
-            return broker.command(self.home)
+            return broker.server_command(self.home)
         return [sys.executable, "-m", "tests.faults.saboteur", MODULES[name]]
 
     def mend(self) -> None:

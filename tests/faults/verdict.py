@@ -8,9 +8,9 @@ from pathlib import Path
 from sqlalchemy import Engine, func, select
 
 from ted_core.storage.digests import sha256_of
-from ted_jobs.db.engine import reading
+from ted_jobs.db.engine import read_transaction
 from ted_jobs.db.tables import artifacts, events, idempotency, jobs
-from ted_jobs.jobs.status import HELD, MOVES, JobStatus
+from ted_jobs.jobs.status import LEASED_STATUSES, LEGAL_MOVES, JobStatus
 from tests.faults.driver import Promise
 from tests.faults.ears import Ear
 
@@ -39,10 +39,10 @@ class Story:
         status, moves = None, [type_ for _, type_, _ in self.told]
         for type_ in moves:
             if type_ in list(JobStatus):
-                legal = JobStatus(type_) in MOVES[status] if status else type_ == JobStatus.QUEUED
+                legal = JobStatus(type_) in LEGAL_MOVES[status] if status else type_ == JobStatus.QUEUED
                 status = JobStatus(type_)
             else:
-                legal = status in HELD
+                legal = status in LEASED_STATUSES
             if not legal:
                 return True
         return status != self.row.status or [n for n, _, _ in self.told] != list(range(1, len(self.told) + 1))
@@ -135,13 +135,13 @@ def _reason(row) -> str:
 
 def _keys(engine: Engine) -> dict[str, str]:
     """Idempotency key → job id."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return {row.key: row.job_id for row in connection.execute(select(idempotency))}
 
 
 def stories(engine: Engine) -> dict[str, Story]:
     """Every job of the database by its id."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         found = {row.id: Story(row, [], []) for row in connection.execute(select(jobs))}
         for event in connection.execute(select(events).order_by(events.c.job_id, events.c.sequence)):
             found[event.job_id].told.append(
@@ -154,5 +154,5 @@ def stories(engine: Engine) -> dict[str, Story]:
 
 def unfinished(engine: Engine) -> int:
     """How many jobs have not ended."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return connection.scalar(select(func.count()).select_from(jobs).where(jobs.c.status.not_in(ENDED))) or 0

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ted_client.client import connection_in
-from ted_core.results.manifest import read
+from ted_client.client import read_connection
+from ted_core.results.manifest import read_manifest
 from tests.servers import object_stores
 from tests.servers.stacks import ted_up
 from tests.service.datasets import TABLES
@@ -36,10 +36,10 @@ def test_a_manifest_reaches_the_client(scheme: str, link_seconds: int, tmp_path:
         )
         done = service.client.wait(job.id).require_success()
         path = service.client.download(job.id, tmp_path / "manifest.parquet")
-        shown = {"Authorization": f"Bearer {connection_in(service.home)['key']}"}
+        shown = {"Authorization": f"Bearer {read_connection(service.home)['key']}"}
         answer = httpx.get(f"{service.client.url}/v1/jobs/{job.id}/manifest", headers=shown)
 
-        assert len(read(path).row_indices) == done.result["rows_kept"]
+        assert len(read_manifest(path).row_indices) == done.result["rows_kept"]
         assert service.client.report(job.id)["rows_kept"] == done.result["rows_kept"]
         assert answer.status_code == (307 if link_seconds else 200)
         assert ("Signature" in answer.headers.get("Location", "")) == bool(link_seconds)

@@ -15,7 +15,7 @@ import pytest
 
 from ted_cli.demo_data import write_digits
 from ted_client import Client, TedApiError
-from ted_client.client import connection_in
+from ted_client.client import read_connection
 from ted_client.errors import JobNotSucceeded
 from ted_core.results.manifest import verify
 from tests.servers.stacks import Up, command, ted_up, until
@@ -164,7 +164,7 @@ def test_the_service_asks_for_the_key_that_lies_in_its_home_folder_for_its_owner
     assert refused.value.status == 401
     for name in ("connection.json", "up.key", "key.secret"):
         assert stat.S_IMODE((up.home / name).stat().st_mode) == 0o600, name
-    assert connection_in(up.home)["key"] == (up.home / "up.key").read_text()
+    assert read_connection(up.home)["key"] == (up.home / "up.key").read_text()
     assert subprocess.check_output(command("--home", str(up.home), "keys", "list"), text=True).count("key_") == 1
 
 
@@ -197,7 +197,7 @@ def test_the_command_line_goes_the_same_way(up: Up, digits: Path, tmp_path: Path
 def test_ctrl_c_ends_everything_and_the_job_goes_on_at_the_next_start(tmp_path: Path, digits: Path) -> None:
     home = tmp_path / "home"
     with ted_up(home, roots=digits.parent) as up:
-        job_id, key = up.client.submit(request(digits, epochs=150)).id, connection_in(home)["key"]
+        job_id, key = up.client.submit(request(digits, epochs=150)).id, read_connection(home)["key"]
         until(lambda: is_pruning(up.client, job_id))
         everything = up.processes()
 
@@ -210,7 +210,7 @@ def test_ctrl_c_ends_everything_and_the_job_goes_on_at_the_next_start(tmp_path: 
     with ted_up(home, roots=digits.parent) as up:
         job = up.client.wait(job_id).require_success()
         assert job.facts["attempt"] == 1
-        assert connection_in(home)["key"] == key
+        assert read_connection(home)["key"] == key
 
 
 def test_nothing_outlives_a_service_that_is_killed(tmp_path: Path, digits: Path) -> None:

@@ -18,7 +18,7 @@ from service.http.problems import STATUS
 from ted_core import errors as core
 from ted_core.errors import TedError
 from ted_jobs import errors as jobs
-from ted_jobs.api_keys.text import LOOKS_LIKE_A_KEY
+from ted_jobs.api_keys.text import KEY_PATTERN
 from ted_jobs.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -136,7 +136,7 @@ def test_no_process_logs_a_key_a_secret_or_a_label_at_any_level(folder: Path) ->
     assert {"api.log", "sweeper.log", "worker.log"} <= set(logs)
     assert all("job_" in logs[name] for name in ("api.log", "worker.log"))
     for name, log in logs.items():
-        assert re.findall(rf"{LOOKS_LIKE_A_KEY.pattern}|whsec_\w+|owls", log) == [], name
+        assert re.findall(rf"{KEY_PATTERN.pattern}|whsec_\w+|owls", log) == [], name
 
 
 def test_the_walk_comes_past_every_endpoint() -> None:

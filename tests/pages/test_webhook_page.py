@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_jobs.webhooks import deliveries as due
-from ted_jobs.webhooks.store import Webhook, Webhooks
+from ted_jobs.webhooks.store import Webhook, WebhookStore
 from tests.servers.object_stores import free_port, listens
 from tests.servers.stacks import until
-from worker.webhook_sender import attempt
+from worker.webhook_sender import attempt_delivery
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "webhooks.md"
 
@@ -27,7 +27,7 @@ def program() -> str:
 
 @pytest.fixture
 def webhook(engine: Engine) -> Webhook:
-    return Webhooks(engine, tenant="default").register(f"http://127.0.0.1:{free_port()}/", ["job.succeeded"])
+    return WebhookStore(engine, tenant="default").register(f"http://127.0.0.1:{free_port()}/", ["job.succeeded"])
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ def running(program: str, webhook: Webhook) -> Iterator[subprocess.Popen[str]]:
 def test_it_takes_in_what_is_signed_and_nothing_else(
     engine: Engine, webhook: Webhook, running: subprocess.Popen[str]
 ) -> None:
-    mine = Webhooks(engine, tenant="default")
+    mine = WebhookStore(engine, tenant="default")
     forger = mine.register(webhook.url, ["job.succeeded"])
     genuine, forged = mine.ping(webhook.id), mine.ping(forger.id)
 
     for _ in range(2):
-        attempt(engine, due.claim_next(engine), reach="loopback")
+        attempt_delivery(engine, due.claim_next(engine), reach="loopback")
 
     assert running.stdout
     assert running.stdout.readline().split() == [genuine.id, "ping", "None"]

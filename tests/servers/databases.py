@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from ted_jobs.db.engine import connect
+from ted_jobs.db.engine import make_engine
 from ted_jobs.db.migrations import upgrade
 
 POSTGRES = os.environ.get("TED_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
@@ -44,7 +44,7 @@ DATABASES = {"sqlite": sqlite_url, "postgresql": postgresql_url}
 @contextmanager
 def migrated(url: str) -> Iterator[Engine]:
     """The database at this URL, its tables made."""
-    engine = connect(url)
+    engine = make_engine(url)
     upgrade(engine)
     yield engine
     engine.dispose()

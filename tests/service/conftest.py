@@ -15,8 +15,8 @@ from starlette.types import Receive, Send
 
 from service.app import create_app
 from ted_jobs.api_keys.secret import key_secret
-from ted_jobs.api_keys.store import KeyStore
-from ted_jobs.db.engine import reading
+from ted_jobs.api_keys.store import ApiKeyStore
+from ted_jobs.db.engine import read_transaction
 from ted_jobs.db.tables import events, idempotency, jobs, outbox
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import JobStore
@@ -72,9 +72,9 @@ def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def keys(settings: Settings, engine: Engine) -> KeyStore:
+def keys(settings: Settings, engine: Engine) -> ApiKeyStore:
     """The keys of the service that ``guarded`` reaches."""
-    return KeyStore(engine, secret=key_secret(settings))
+    return ApiKeyStore(engine, secret=key_secret(settings))
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def rows(engine: Engine) -> Callable[[], dict[str, int]]:
     """How many rows the tables hold that a submission writes to."""
 
     def count() -> dict[str, int]:
-        with reading(engine) as connection:
+        with read_transaction(engine) as connection:
             tables = (jobs, events, outbox, idempotency)
             return {table.name: connection.scalar(select(func.count()).select_from(table)) for table in tables}
 

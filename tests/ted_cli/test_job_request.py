@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ted_cli.job_request import Wish
+from ted_cli.job_request import JobOptions
 
-NOTHING = Wish(dataset={"uri": None}, proxy={"name": None}, plan={"keep_ratio": None})
+NOTHING = JobOptions(dataset={"uri": None}, proxy={"name": None}, plan={"keep_ratio": None})
 
 
 def test_what_is_not_said_is_not_sent() -> None:
@@ -19,7 +19,7 @@ def test_a_document_goes_through_as_it_is() -> None:
 
 def test_options_override_the_document_and_leave_it_alone() -> None:
     document = {"plan": {"keep_ratio": 0.5, "seed": 3}}
-    wish = Wish(dataset={}, proxy={}, plan={"keep_ratio": 0.7})
+    wish = JobOptions(dataset={}, proxy={}, plan={"keep_ratio": 0.7})
 
     assert wish.over(document)["plan"] == {"keep_ratio": 0.7, "seed": 3}
     assert document == {"plan": {"keep_ratio": 0.5, "seed": 3}}
@@ -27,7 +27,7 @@ def test_options_override_the_document_and_leave_it_alone() -> None:
 
 def test_a_relative_path_is_made_absolute_and_a_uri_is_not_touched() -> None:
     def uri(given: str) -> str:
-        return str(Wish(dataset={"uri": given}, proxy={}, plan={}).over({})["dataset"]["uri"])
+        return str(JobOptions(dataset={"uri": given}, proxy={}, plan={}).over({})["dataset"]["uri"])
 
     assert uri("train.parquet") == str(Path.cwd() / "train.parquet")
     assert uri("../train.parquet") == str(Path.cwd().parent / "train.parquet")

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from ted_client import Client, TedApiError
-from ted_client.retry import Patience
+from ted_client.retry import RetryPolicy
 from ted_jobs.api_keys.secret import key_secret
-from ted_jobs.api_keys.store import KeyStore, Scope
-from ted_jobs.api_keys.text import is_whole
-from ted_jobs.db.engine import connect
+from ted_jobs.api_keys.store import ApiKeyStore, Scope
+from ted_jobs.api_keys.text import is_well_formed_key
+from ted_jobs.db.engine import make_engine
 from ted_jobs.settings import Settings
 from tests.ted_cli.test_main import ted
 
-BRIEF = Patience(seconds=1)
+BRIEF = RetryPolicy(seconds=1)
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def test_a_key_goes_to_standard_output_alone_and_is_never_shown_again(home: str)
     listed = ted("--home", home, "keys", "list")
 
     text = made.stdout.removesuffix("\n")
-    assert is_whole(text)
+    assert is_well_formed_key(text)
     settings = Settings(home=Path(home), database_url="")
-    keys = KeyStore(connect(settings.database), secret=key_secret(settings))
+    keys = ApiKeyStore(make_engine(settings.database), secret=key_secret(settings))
     holder = keys.holder(keys.digest(text))
     assert holder and (holder.key.tenant, holder.key.scopes) == ("vision", {Scope.READ})
     assert holder.key.id in made.stderr and text not in made.stderr

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from ted_client import AsyncClient, Client, TedApiError
-from ted_client.errors import Detached
-from ted_client.flow import Conversation, Open
+from ted_client.errors import DetachedJob
+from ted_client.flow import FlowRunner, SendRequest
 from ted_client.job import AsyncJob, Job
-from ted_client.retry import AT_ONCE
-from ted_core.results.manifest import read
+from ted_client.retry import NO_RETRY
+from ted_core.results.manifest import read_manifest
 from ted_core.results.provenance import Provenance
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
@@ -158,9 +158,9 @@ def test_a_job_knows_its_client(client: Any, body: Callable[..., Any], capsys: p
 
 
 def test_a_job_made_by_hand_says_how_to_get_a_real_one() -> None:
-    with pytest.raises(Detached, match="ask a client"):
+    with pytest.raises(DetachedJob, match="ask a client"):
         Job({"id": "job_1"}).refresh()
-    with pytest.raises(Detached, match="ask a client"):
+    with pytest.raises(DetachedJob, match="ask a client"):
         asyncio.run(AsyncJob({"id": "job_1"}).refresh())
 
 
@@ -186,7 +186,7 @@ def test_files_are_downloaded_at_any_ratio(
     every = client.download(job.id, tmp_path / "got" / "decisions.parquet", kind="decisions")
 
     assert own.read_bytes() == files["manifest"].read_bytes()
-    assert len(read(less).row_indices) == round(0.25 * (ROWS - 2))
+    assert len(read_manifest(less).row_indices) == round(0.25 * (ROWS - 2))
     assert every.read_bytes() == decisions.read_bytes()
     assert sorted(path.name for path in own.parent.iterdir()) == ["decisions.parquet", "less.parquet", own.name]
     with pytest.raises(TedApiError) as refused:
@@ -253,12 +253,12 @@ def test_every_operation_of_the_api_is_covered() -> None:
 
 def sent_by_everything() -> set[tuple[str, str]]:
     """The first request of every method of a client."""
-    client = Client("http://ted", patience=AT_ONCE)
+    client = Client("http://ted", patience=NO_RETRY)
     asked: set[tuple[str, str]] = set()
 
     def note(call: Any) -> Any:
-        step = Conversation(call).step
-        assert isinstance(step, Open)
+        step = FlowRunner(call).step
+        assert isinstance(step, SendRequest)
         asked.add((step.request.method, step.request.url))
         raise InterruptedError
 

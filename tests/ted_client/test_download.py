@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ted_client import Patience, TedApiError
+from ted_client import RetryPolicy, TedApiError
 from ted_client.errors import DownloadBroken, NotSaved, ServiceUnreachable
 from tests.ted_client.scripted import Make, says, serving
 
-BRIEF = Patience(0.5, jitter=lambda: 0.01)
+BRIEF = RetryPolicy(0.5, jitter=lambda: 0.01)
 BODY = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(BODY).hexdigest()
 

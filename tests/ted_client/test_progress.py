@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from ted_client.job import Job
-from ted_client.progress import described, job_table, outcome, watching
+from ted_client.progress import job_table, outcome_line, progress_display, progress_line
 
 FACTS = {
     "id": "job_1",
@@ -33,26 +33,26 @@ def job(**facts: object) -> Job:
 
 
 def test_a_running_job_is_described_by_round_speed_and_what_is_left() -> None:
-    assert described(job(progress=PROGRESS)) == "pruning, round 3/12, 5,120 samples/s, about 10 s left"
+    assert progress_line(job(progress=PROGRESS)) == "pruning, round 3/12, 5,120 samples/s, about 10 s left"
 
 
 def test_what_is_not_known_yet_is_left_out() -> None:
     starting = PROGRESS | {"phase": "loading", "rounds": 0, "samples_per_second": None, "eta_seconds": None}
 
-    assert described(job(progress=starting)) == "loading"
-    assert described(job(status="queued")) == "queued"
+    assert progress_line(job(progress=starting)) == "loading"
+    assert progress_line(job(status="queued")) == "queued"
 
 
 def test_a_failed_job_tells_why() -> None:
     failed = job(status="failed", error={"message": "The training process was killed"})
 
-    assert outcome(failed) == "job_1 is failed: The training process was killed"
+    assert outcome_line(failed) == "job_1 is failed: The training process was killed"
 
 
 def test_away_from_a_terminal_every_change_is_one_line() -> None:
     screen = Console(file=io.StringIO(), width=120)
 
-    with watching(screen) as show:
+    with progress_display(screen) as show:
         for seen in (job(status="queued"), job(status="queued"), job(progress=PROGRESS), job(status="succeeded")):
             show(seen)
 

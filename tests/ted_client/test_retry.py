@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from ted_client import ClientError, Patience, ServiceUnreachable, TedApiError
+from ted_client import ClientError, RetryPolicy, ServiceUnreachable, TedApiError
 from ted_client.errors import retry_after
-from ted_client.flow import Call, Conversation, Head, Open, Pause, Read, Request
-from ted_client.retry import Service
+from ted_client.flow import Flow, FlowRunner, ReadChunk, Request, ResponseHead, SendRequest, Sleep
+from ted_client.retry import ServiceConnection
 from tests.ted_client.scripted import Answer, Make, Script, breaks, problem, says, serving
 
-AT_ONCE = Patience(jitter=lambda: 0.0)
+AT_ONCE = RetryPolicy(jitter=lambda: 0.0)
 JOB = {"id": "job_1", "status": "queued"}
 BUSY = problem(503, "database_unavailable")
 
@@ -30,21 +30,21 @@ class Clock:
         return self.now
 
 
-def pauses(call: Call[Any], replies: Iterator[httpx.TransportError | tuple[int, bytes]], clock: Clock) -> list[float]:
+def pauses(call: Flow[Any], replies: Iterator[httpx.TransportError | tuple[int, bytes]], clock: Clock) -> list[float]:
     """The pauses of a call that meets these replies, until it ends or the replies do."""
-    talk, found, content = Conversation(call), [], iter(())
+    talk, found, content = FlowRunner(call), [], iter(())
     while talk.step:
         match talk.step:
-            case Open(_):
+            case SendRequest(_):
                 reply = next(replies)
                 if isinstance(reply, httpx.TransportError):
                     talk.fail(reply)
                     continue
                 content = iter([reply[1]])
-                talk.reply(Head(reply[0], httpx.Headers(), "http://ted/v1/jobs"))
-            case Read():
+                talk.reply(ResponseHead(reply[0], httpx.Headers(), "http://ted/v1/jobs"))
+            case ReadChunk():
                 talk.reply(next(content, b""))
-            case Pause(seconds):
+            case Sleep(seconds):
                 found.append(seconds)
                 clock.now += seconds
                 talk.reply(None)
@@ -56,8 +56,8 @@ def refused() -> Iterator[httpx.TransportError]:
         yield httpx.ConnectError("refused")
 
 
-def asking(clock: Clock, *, jitter: float = 1.0, seconds: float = 60.0) -> Service:
-    return Service("http://ted", Patience(seconds, jitter=lambda: jitter, clock=clock))
+def asking(clock: Clock, *, jitter: float = 1.0, seconds: float = 60.0) -> ServiceConnection:
+    return ServiceConnection("http://ted", RetryPolicy(seconds, jitter=lambda: jitter, clock=clock))
 
 
 def test_pauses_double_to_a_bound_and_end_within_the_patience() -> None:
@@ -85,7 +85,7 @@ def test_the_jitter_takes_any_part_of_a_pause() -> None:
 
 def test_without_patience_a_service_is_asked_once(connect: Make) -> None:
     with serving(BUSY) as script, pytest.raises(TedApiError):
-        connect(script.url, patience=Patience(seconds=0)).job("job_1")
+        connect(script.url, patience=RetryPolicy(seconds=0)).job("job_1")
 
     assert len(script.asked) == 1
 

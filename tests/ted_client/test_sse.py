@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ted_client import ClientError, Patience, ServiceUnreachable, TedApiError, sse
-from ted_client.sse import EventStream
+from ted_client import ClientError, RetryPolicy, ServiceUnreachable, TedApiError, sse
+from ted_client.sse import SseDecoder
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
@@ -16,7 +16,7 @@ from tests.service.processes import ApiProcess, api_process
 from tests.ted_client.scripted import Answer, Make, breaks, problem, says, serving
 from tests.ted_jobs.conftest import SPEC, SUMMARY
 
-AT_ONCE = Patience(jitter=lambda: 0.0)
+AT_ONCE = RetryPolicy(jitter=lambda: 0.0)
 JOB = "job_1"
 
 
@@ -120,7 +120,7 @@ def test_a_page_instead_of_a_stream_is_told(connect: Make) -> None:
 
 def test_a_service_that_does_not_come_back_is_given_up_on(connect: Make) -> None:
     with serving(streams(event(1), breaking=True), breaks) as script, pytest.raises(ServiceUnreachable):
-        for _ in connect(script.url, patience=Patience(0.3, jitter=lambda: 0.1)).follow(JOB):
+        for _ in connect(script.url, patience=RetryPolicy(0.3, jitter=lambda: 0.1)).follow(JOB):
             pass
 
     assert len(script.asked) > 1
@@ -136,7 +136,7 @@ def test_a_listener_may_leave(connect: Make) -> None:
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_events_are_put_together_from_any_pieces(size: int) -> None:
     text = b"retry: 2000\n\n:\n\n" + event(1) + b"event: progress\ndata: {}\n\n" + event(2).replace(b"\n", b"\r\n")
-    stream = EventStream()
+    stream = SseDecoder()
 
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
 

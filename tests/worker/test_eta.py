@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.eta import Pace, Speed
+from worker.eta import EtaEstimate, EtaEstimator
 
 
 class Clock:
@@ -17,7 +17,7 @@ class Clock:
 
 def test_it_speaks_at_once_and_then_four_times_a_second_at_most() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = EtaEstimator(clock)
 
     spoken = 0
     for step in range(100):
@@ -29,15 +29,15 @@ def test_it_speaks_at_once_and_then_four_times_a_second_at_most() -> None:
 
 def test_the_first_step_tells_no_speed_however_long_it_took() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = EtaEstimator(clock)
     clock.seconds += 60
 
-    assert pace.speed(128, 0.1) == Speed(None, None)
+    assert pace.speed(128, 0.1) == EtaEstimate(None, None)
 
 
 def test_it_counts_from_the_first_step_and_looks_ahead() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = EtaEstimator(clock)
     pace.speed(100, 0.1)
 
     clock.seconds += 10

@@ -58,13 +58,13 @@ def run(
 def last_words(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What each runner left in its log."""
     told: list[str] = []
-    stop = child.Child.stop
+    stop = child.RunnerProcess.stop
 
-    def overheard(self: child.Child, *, grace_seconds: float) -> None:
+    def overheard(self: child.RunnerProcess, *, grace_seconds: float) -> None:
         stop(self, grace_seconds=grace_seconds)
         told.append(self.last_words())
 
-    monkeypatch.setattr(child.Child, "stop", overheard)
+    monkeypatch.setattr(child.RunnerProcess, "stop", overheard)
     return told
 
 

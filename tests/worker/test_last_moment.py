@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from ted_core.errors import StorageFull
 from ted_jobs.errors import ArtifactsRefused
-from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.maintenance import reap_expired_leases
@@ -66,7 +66,7 @@ def test_the_lease_outlives_a_store_that_is_slow_to_give_a_checkpoint(
     artifacts, fetch = ArtifactStore(settings.artifacts), ArtifactStore.fetch
     short, claim = Leases(engine, lease_seconds=1), claimed()
     (tmp_path / "state").write_bytes(b"of another run")
-    Checkpoints(engine, artifacts).add(claim, tmp_path / "state")
+    CheckpointStore(engine, artifacts).add(claim, tmp_path / "state")
     short.heartbeat(claim)
 
     def slowly(self: ArtifactStore, artifact: Artifact, to: Path) -> bool:

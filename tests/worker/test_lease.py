@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
 from ted_jobs.errors import LeaseLost
-from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
@@ -71,7 +71,7 @@ def test_a_database_that_is_away_at_every_step_costs_no_attempt(
 def test_a_failure_is_told_once_the_database_is_back(
     claimed: Claimed, supervised: Supervised, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.child.COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
+    monkeypatch.setattr("worker.child.RUNNER_COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
     monkeypatch.setattr(leases, "fail", Away(leases.fail, CUT, times=2, done=False))
 
     job = supervised(claimed()).run()
@@ -104,7 +104,7 @@ def test_a_defect_is_not_waited_for(claimed: Claimed, leases: Leases) -> None:
 
 def test_a_checkpoint_that_is_added_twice_counts_once(claimed: Claimed, supervised: Supervised, tmp_path: Path) -> None:
     claim = claimed()
-    checkpoints: Checkpoints = supervised(claim).checkpoints
+    checkpoints: CheckpointStore = supervised(claim).checkpoints
     for name in ("1.safetensors", "2.safetensors", "2.safetensors"):
         path = tmp_path / name
         path.write_text(name)

@@ -11,16 +11,16 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from ted_cli.local import broker
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import jobs, outbox
 from ted_jobs.jobs.leases import Claim
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.queue.celery import QUEUE, celery_app
+from ted_jobs.queue.celery import QUEUE_NAME, celery_app
 from ted_jobs.settings import Settings
 from tests.servers.stacks import until
 from worker import sweeper
-from worker.app import clear_work
-from worker.maintenance_tasks import chores, every
+from worker.app import clear_work_folder
+from worker.maintenance_tasks import every, maintenance_tasks
 
 Process = subprocess.Popen[bytes]
 
@@ -31,7 +31,7 @@ def start(settings: Settings) -> Iterator[Callable[[], Process]]:
     started: list[Process] = []
 
     def run() -> Process:
-        started.append(subprocess.Popen(broker.command(settings.home), stdout=subprocess.DEVNULL))
+        started.append(subprocess.Popen(broker.server_command(settings.home), stdout=subprocess.DEVNULL))
         until(lambda: celery_app(settings).connection_for_write().ensure_connection(max_retries=1), seconds=10)
         return started[-1]
 
@@ -44,11 +44,11 @@ def start(settings: Settings) -> Iterator[Callable[[], Process]]:
 def hints_in(settings: Settings) -> int:
     """How many hints lie in the broker."""
     with celery_app(settings).connection_for_read() as connection:
-        return int(connection.default_channel.client.llen(QUEUE))
+        return int(connection.default_channel.client.llen(QUEUE_NAME))
 
 
 def waiting(engine: Engine) -> int:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return connection.scalar(select(func.count()).select_from(outbox)) or 0
 
 
@@ -60,7 +60,7 @@ def submitted(claimed: Callable[..., Claim], jobs_wanted: int) -> None:
 
 def sweep_seconds(engine: Engine, settings: Settings) -> float:
     """How long one sweep takes."""
-    todo, began = chores(settings), time.monotonic()
+    todo, began = maintenance_tasks(settings), time.monotonic()
     sweeper.sweep(engine, todo=todo, holder="leader")
     return time.monotonic() - began
 
@@ -83,7 +83,7 @@ def test_a_broker_that_hangs_holds_a_sweep_up_once_not_once_a_hint_and_other_cho
 ) -> None:
     submitted(claimed, 20)
     silent = claimed().job.id
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).where(jobs.c.id == silent).values(lease_expires_at=now(-1)))
     process = start()
 
@@ -110,11 +110,13 @@ def test_jobs_are_kept_for_ever_unless_the_operator_says_how_long(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], store: JobStore
 ) -> None:
     def sweep(days: float | None) -> int:
-        sweeper.sweep(engine, todo=chores(settings.model_copy(update={"retention_days": days})), holder="leader")
+        sweeper.sweep(
+            engine, todo=maintenance_tasks(settings.model_copy(update={"retention_days": days})), holder="leader"
+        )
         return len(store.jobs(tenant="default", limit=10))
 
     store.cancel(claimed().job.id, tenant="default")
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(status="cancelled", finished_at=now(-10 * 86400)))
 
     assert [sweep(None), sweep(11), sweep(9)] == [1, 1, 0]
@@ -126,7 +128,7 @@ def test_a_sweep_removes_what_a_crashed_attempt_staged_long_ago(
     claim = claimed()
     void = two_days_old(write(settings.artifacts / claim.job.id / str(claim.token - 1) / "manifest.parquet"))
     held = two_days_old(write(settings.artifacts / claim.job.id / str(claim.token) / "manifest.parquet"))
-    todo = chores(settings)["remove orphans"]
+    todo = maintenance_tasks(settings)["remove orphans"]
 
     assert todo(engine) == 1
 
@@ -140,7 +142,7 @@ def test_a_worker_that_starts_clears_its_work_folder_of_all_but_attempts_that_ru
     left = write(settings.work / claim.job.id / str(claim.token - 1) / "runner.log")
     another_workers = write(settings.work / claim.job.id / str(claim.token) / "runner.log")
 
-    clear_work(settings)
+    clear_work_folder(settings)
 
     assert (left.parent.exists(), another_workers.exists()) == (False, True)
 
@@ -148,7 +150,7 @@ def test_a_worker_that_starts_clears_its_work_folder_of_all_but_attempts_that_ru
 def test_a_worker_starts_where_the_database_is_away(settings: Settings) -> None:
     left = write(settings.work / f"job_{0:028x}" / "1" / "runner.log")
 
-    clear_work(settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/nowhere"}))
+    clear_work_folder(settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/nowhere"}))
 
     assert left.exists()
 

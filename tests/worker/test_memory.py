@@ -13,7 +13,7 @@ from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
-from worker.child import oom_kills
+from worker.child import oom_kill_count
 from worker.supervisor import Supervisor
 
 ATTEMPTS = 5
@@ -56,5 +56,5 @@ def test_smaller_batches_end_what_large_ones_could_not(
 def test_the_kernels_count_of_killed_processes_is_read(tmp_path: Path) -> None:
     (tmp_path / "vmstat").write_text("pgfault 17\noom_kill 3\n")
 
-    assert oom_kills(tmp_path / "vmstat") == 3
-    assert oom_kills(tmp_path / "nowhere") == 0
+    assert oom_kill_count(tmp_path / "vmstat") == 3
+    assert oom_kill_count(tmp_path / "nowhere") == 0

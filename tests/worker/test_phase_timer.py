@@ -2,12 +2,12 @@
 
 import pytest
 
-from worker.phase_timer import Stopwatch
+from worker.phase_timer import PhaseTimer
 
 
 def test_each_phase_takes_as_long_as_its_block_ran() -> None:
     moments = iter([10.0, 10.5, 20.0, 23.0])
-    stopwatch = Stopwatch(lambda: next(moments))
+    stopwatch = PhaseTimer(lambda: next(moments))
 
     with stopwatch.timing("loading"):
         pass
@@ -19,7 +19,7 @@ def test_each_phase_takes_as_long_as_its_block_ran() -> None:
 
 
 def test_a_phase_that_broke_off_is_not_counted() -> None:
-    stopwatch = Stopwatch()
+    stopwatch = PhaseTimer()
 
     with pytest.raises(ZeroDivisionError), stopwatch.timing("loading"):
         _ = 1 / 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pyarrow.parquet as pq
 import pytest
 
-from ted_core.results.manifest import read
+from ted_core.results.manifest import read_manifest
 from ted_core.results.report import Report
 from ted_jobs.errors import ArtifactNotReady
 from ted_jobs.jobs.leases import Claim
@@ -28,7 +28,7 @@ def test_the_report_agrees_with_manifest_decisions_and_events(
     assert job is not None
     files = {kind: store.artifact(job.id, kind, tenant="default") for kind in ("manifest", "decisions", "report")}
     report = Report.model_validate_json((settings.artifacts / files["report"].key).read_bytes())
-    manifest = read(settings.artifacts / files["manifest"].key)
+    manifest = read_manifest(settings.artifacts / files["manifest"].key)
     reasons = pq.read_table(settings.artifacts / files["decisions"].key)["reason"].to_pylist()
     rounds = [one.data for one in store.events(job.id, tenant="default", after=0, limit=100) if one.type == "job.round"]
     assert (report.job_id, report.rows_kept) == (job.id, len(manifest.row_indices))

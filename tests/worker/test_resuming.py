@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from ted_core.proxies import ProxySpec
 from ted_core.proxies.model_files import model_digest
-from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.models import Job
@@ -19,7 +19,7 @@ from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.servers.stacks import until
 from tests.worker.test_supervisor import Background, runners
-from worker.checkpoints import run_of
+from worker.checkpoints import run_key
 from worker.supervisor import Supervisor
 
 Claimed = Callable[..., Claim]
@@ -35,8 +35,8 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def checkpoints(engine: Engine, settings: Settings) -> Checkpoints:
-    return Checkpoints(engine, ArtifactStore(settings.artifacts))
+def checkpoints(engine: Engine, settings: Settings) -> CheckpointStore:
+    return CheckpointStore(engine, ArtifactStore(settings.artifacts))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def supervised(leases: Leases, settings: Settings) -> Callable[[Claim], Supervis
 
 @pytest.fixture
 def interrupted(
-    claimed: Claimed, supervised: Callable[[Claim], Supervisor], checkpoints: Checkpoints, leases: Leases
+    claimed: Claimed, supervised: Callable[[Claim], Supervisor], checkpoints: CheckpointStore, leases: Leases
 ) -> Iterator[Claim]:
     """A second claim on a job whose first runner was killed after it had left two checkpoints."""
     first = claimed(**JOB)
@@ -109,7 +109,7 @@ def test_the_report_speaks_of_all_rounds(
 
 
 def test_a_job_that_has_ended_keeps_no_checkpoint(
-    interrupted: Claim, supervised: Callable[[Claim], Supervisor], checkpoints: Checkpoints, settings: Settings
+    interrupted: Claim, supervised: Callable[[Claim], Supervisor], checkpoints: CheckpointStore, settings: Settings
 ) -> None:
     assert list((settings.artifacts / interrupted.job.id / "checkpoints").iterdir())
 
@@ -130,7 +130,7 @@ def test_where_the_last_checkpoint_is_damaged_the_one_before_serves(
     damage: Callable[[Path], object],
     interrupted: Claim,
     supervised: Callable[[Claim], Supervisor],
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
     settings: Settings,
     golden: str,
     store: JobStore,
@@ -143,7 +143,7 @@ def test_where_the_last_checkpoint_is_damaged_the_one_before_serves(
 
 
 def test_where_all_are_damaged_the_run_begins_again(
-    interrupted: Claim, checkpoints: Checkpoints, settings: Settings, tmp_path: Path
+    interrupted: Claim, checkpoints: CheckpointStore, settings: Settings, tmp_path: Path
 ) -> None:
     for file in checkpoints.of(interrupted.job.id):
         flip_a_byte(settings.artifacts / file.key)
@@ -155,7 +155,7 @@ def test_another_jobs_checkpoint_is_not_gone_on_with(
     interrupted: Claim,
     claimed: Claimed,
     supervised: Callable[[Claim], Supervisor],
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
     settings: Settings,
     store: JobStore,
 ) -> None:
@@ -180,7 +180,7 @@ def test_more_threads_make_another_run_of_it_where_they_add_up(
     assignment = supervisor._assignment()
     others = assignment.model_copy(update={"threads": assignment.threads + 1})
 
-    runs = {run_of(each, fingerprint="same", model=None, device=device) for each in (assignment, others)}
+    runs = {run_key(each, fingerprint="same", model=None, device=device) for each in (assignment, others)}
 
     assert (len(runs) == 1) is alike
 
@@ -196,7 +196,7 @@ def test_another_model_under_the_same_name_makes_another_run(
     runs = []
     for weights in (b"these", b"those", b"these"):
         (model / "model.safetensors").write_bytes(weights)
-        runs.append(run_of(assignment, fingerprint="same", model=model_digest(proxy), device="cpu"))
+        runs.append(run_key(assignment, fingerprint="same", model=model_digest(proxy), device="cpu"))
 
     assert runs[0] == runs[2] != runs[1]
     assert model_digest(ProxySpec(name="mlp")) is None

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine
 
-from ted_core.results.manifest import read, verify
+from ted_core.results.manifest import read_manifest, verify
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.maintenance import reap_expired_leases
@@ -77,7 +77,7 @@ def test_a_finished_job_has_a_manifest_that_fits_its_dataset(
     assert job is not None
     assert (job.status, job.error) == (JobStatus.SUCCEEDED, None)
     artifact = store.artifact(job.id, "manifest", tenant="default")
-    manifest = verify(read(settings.artifacts / artifact.key), digits)
+    manifest = verify(read_manifest(settings.artifacts / artifact.key), digits)
     assert len(manifest.row_indices) == round(0.6 * 1797) == (job.result or {})["rows_kept"]
     assert not list(settings.work.glob("*/*"))
 
@@ -202,7 +202,7 @@ def test_a_worker_that_shuts_down_hands_its_job_back_uncounted(
 def test_a_runner_that_crashes_leaves_its_trace_in_the_reason(
     claimed: Claimed, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.child.COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
+    monkeypatch.setattr("worker.child.RUNNER_COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
 
     job = supervised(claimed()).run()
 
@@ -215,7 +215,7 @@ def test_a_runner_that_is_slow_to_go_away_does_not_cost_its_job_the_lease(
     claimed: Claimed, supervised: Supervised, leases: Leases, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lingering = "import os, time; os.close(1); time.sleep(4); os._exit(3)"
-    monkeypatch.setattr("worker.child.COMMAND", (sys.executable, "-c", lingering))
+    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", lingering))
     leases.lease_seconds = 1.5
     work = Background(supervised(claimed()))
 

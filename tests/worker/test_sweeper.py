@@ -27,19 +27,19 @@ def test_only_the_leader_sweeps(engine: Engine) -> None:
 def test_a_leader_that_ends_makes_room_at_once(engine: Engine, settings: Settings) -> None:
     stop = threading.Event()
     stop.set()
-    assert maintenance.lead(engine, sweeper.ROLE, holder="waiting", seconds=0)
+    assert maintenance.acquire_leadership(engine, sweeper.ROLE, holder="waiting", seconds=0)
 
-    sweeper.run(settings, stop=stop)
+    sweeper.run_sweeper(settings, stop=stop)
 
-    assert maintenance.lead(engine, sweeper.ROLE, holder="next", seconds=5)
+    assert maintenance.acquire_leadership(engine, sweeper.ROLE, holder="next", seconds=5)
 
 
 def test_another_cannot_resign_in_the_leaders_name(engine: Engine) -> None:
-    maintenance.lead(engine, sweeper.ROLE, holder="leader", seconds=60)
+    maintenance.acquire_leadership(engine, sweeper.ROLE, holder="leader", seconds=60)
 
-    maintenance.resign(engine, sweeper.ROLE, holder="somebody else")
+    maintenance.release_leadership(engine, sweeper.ROLE, holder="somebody else")
 
-    assert not maintenance.lead(engine, sweeper.ROLE, holder="somebody else", seconds=60)
+    assert not maintenance.acquire_leadership(engine, sweeper.ROLE, holder="somebody else", seconds=60)
 
 
 @pytest.mark.parametrize("error", [BrokerError("no broker"), ValueError("a row that cannot be read")])
@@ -63,6 +63,6 @@ def test_a_job_whose_worker_fell_silent_is_queued_again(
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET lease_expires_at = '2000-01-01 00:00:00.000000'")
 
-    sweeper.sweep(engine, todo=sweeper.chores(settings), holder="leader")
+    sweeper.sweep(engine, todo=sweeper.maintenance_tasks(settings), holder="leader")
 
     assert claim.job.id in rung

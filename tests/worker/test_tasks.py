@@ -8,19 +8,19 @@ from sqlalchemy import Engine, update
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from ted_jobs.db.engine import reading, writing
+from ted_jobs.db.engine import read_transaction, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.metrics import counters
 from ted_jobs.settings import Settings
 from tests.servers.stacks import until
-from worker.tasks import answer, pause
+from worker.tasks import pause_after_failures, run_jobs
 
 
 def totals(engine: Engine) -> dict[tuple[str, str], float]:
-    with reading(engine) as connection:
-        return dict(counters.totals(connection))
+    with read_transaction(engine) as connection:
+        return dict(counters.counter_totals(connection))
 
 
 def queued(claimed: Callable[..., Claim], leases: Leases, **job: object) -> str:
@@ -29,7 +29,7 @@ def queued(claimed: Callable[..., Claim], leases: Leases, **job: object) -> str:
 
 
 def run(job_id: str, engine: Engine, settings: Settings) -> None:
-    answer(job_id, engine=engine, settings=settings, shutting_down=lambda: False)
+    run_jobs(job_id, engine=engine, settings=settings, shutting_down=lambda: False)
 
 
 def test_what_a_job_spent_on_each_phase_is_counted_once_it_has_succeeded(
@@ -54,7 +54,7 @@ def test_an_attempt_that_is_fenced_off_is_counted(
     worker.start()
     until(lambda: store.job(job_id, tenant="default").progress)
 
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(lease_token=jobs.c.lease_token + 1))
     worker.join(30)
 
@@ -88,7 +88,7 @@ def test_a_worker_that_shuts_down_takes_no_other_job(
     first, second = (queued(claimed, leases, method="random") for _ in range(2))
     asked = iter([False])
 
-    answer(first, engine=engine, settings=settings, shutting_down=lambda: next(asked, True))
+    run_jobs(first, engine=engine, settings=settings, shutting_down=lambda: next(asked, True))
 
     assert {store.job(one, tenant="default").status for one in (first, second)} == {"queued"}
 
@@ -104,7 +104,7 @@ def test_a_worker_that_keeps_failing_pauses_longer_each_time(
     (settings.home / "no folder").write_text("")
     broken = settings.model_copy(update={"artifact_root": settings.home / "no folder"})
     pauses: list[int] = []
-    monkeypatch.setattr("worker.tasks.pause", lambda failures, _: pauses.append(failures))
+    monkeypatch.setattr("worker.tasks.pause_after_failures", lambda failures, _: pauses.append(failures))
 
     run(job_id := queued(claimed, leases, method="random"), engine, broken)
 
@@ -119,10 +119,10 @@ def test_a_pause_grows_and_ends_where_the_worker_shuts_down(monkeypatch: pytest.
 
     for failures in (0, 1, 3, 50):
         now[0] = 0
-        pause(failures, lambda: False)
+        pause_after_failures(failures, lambda: False)
         slept.append(round(now[0]))
     assert slept == [0, 1, 4, 60]
 
     now[0] = 0
-    pause(9, lambda: True)
+    pause_after_failures(9, lambda: True)
     assert now[0] == 0

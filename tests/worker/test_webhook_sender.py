@@ -16,11 +16,11 @@ import trustme
 from sqlalchemy import Engine, select, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import deliveries
 from ted_jobs.webhooks import deliveries as due
-from ted_jobs.webhooks.deliveries import Message
-from ted_jobs.webhooks.store import Delivery, Webhooks, new_secret
+from ted_jobs.webhooks.deliveries import ClaimedDelivery
+from ted_jobs.webhooks.store import Delivery, WebhookStore, new_webhook_secret
 from tests.servers.stacks import until
 from tests.servers.webhook_receivers import (
     Answer,
@@ -37,14 +37,14 @@ from tests.servers.webhook_receivers import (
 )
 from worker import pinned_http
 from worker import webhook_sender as sending
-from worker.webhook_sender import Courier, attempt, delivering, headers, pause_after
+from worker.webhook_sender import WebhookSender, attempt_delivery, retry_delay, sender_thread, signed_headers
 
 METADATA = "http://169.254.169.254/latest/meta-data/"
 
 
 @pytest.fixture
-def mine(engine: Engine) -> Webhooks:
-    return Webhooks(engine, tenant="default")
+def mine(engine: Engine) -> WebhookStore:
+    return WebhookStore(engine, tenant="default")
 
 
 @pytest.fixture
@@ -53,22 +53,22 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "ATTEMPT_SECONDS", 1.0)
 
 
-def tried(engine: Engine, mine: Webhooks, url: str, *, times: int = 1, **options) -> Delivery:
+def tried(engine: Engine, mine: WebhookStore, url: str, *, times: int = 1, **options) -> Delivery:
     """What became of a message to this URL after so many attempts."""
     webhook = mine.register(url, ["job.succeeded"])
     mine.ping(webhook.id)
     for _ in range(times):
         message = due.claim_next(engine)
         assert message
-        attempt(engine, message, **{"reach": "loopback"} | options)
-        with writing(engine) as connection:
+        attempt_delivery(engine, message, **{"reach": "loopback"} | options)
+        with write_transaction(engine) as connection:
             connection.execute(update(deliveries).where(deliveries.c.status == "pending").values(due_at=now(-1)))
     (delivery,) = mine.deliveries(webhook.id, limit=2)
     return delivery
 
 
 def seconds_until_due(engine: Engine) -> float:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         due_at, present = connection.execute(select(deliveries.c.due_at, now())).one()
         return (due_at - present).total_seconds()
 
@@ -76,13 +76,13 @@ def seconds_until_due(engine: Engine) -> float:
 # --- signatures -------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_arrives_signed_and_as_it_was_stored(engine: Engine, mine: Webhooks) -> None:
+def test_a_message_arrives_signed_and_as_it_was_stored(engine: Engine, mine: WebhookStore) -> None:
     webhook = mine.register("https://hooks.example.com/", ["job.succeeded"])
     with receiving() as receiver:
         mine.change(webhook.id, url=receiver.url)
         ping = mine.ping(webhook.id)
 
-        attempt(engine, due.claim_next(engine), reach="loopback")
+        attempt_delivery(engine, due.claim_next(engine), reach="loopback")
 
     (request,) = receiver.received
     assert request.id == ping.id
@@ -93,25 +93,27 @@ def test_a_message_arrives_signed_and_as_it_was_stored(engine: Engine, mine: Web
     assert (delivery.status, delivery.status_code, delivery.error) == ("delivered", 204, None)
 
 
-def test_after_a_rotation_old_and_new_secret_both_verify(engine: Engine, mine: Webhooks) -> None:
+def test_after_a_rotation_old_and_new_secret_both_verify(engine: Engine, mine: WebhookStore) -> None:
     with receiving() as receiver:
         webhook = mine.register(receiver.url, ["job.succeeded"])
         rotated = mine.rotate(webhook.id)
         mine.ping(webhook.id)
 
-        attempt(engine, due.claim_next(engine), reach="loopback")
+        attempt_delivery(engine, due.claim_next(engine), reach="loopback")
 
     (request,) = receiver.received
     assert len(request.headers["webhook-signature"].split(" ")) == 2
     assert request.verified(webhook.secret) == request.verified(rotated.secret)
     with pytest.raises(WebhookVerificationError):
-        request.verified(new_secret())
+        request.verified(new_webhook_secret())
 
 
 def test_a_message_that_was_altered_or_is_old_is_refused() -> None:
-    secret, body = new_secret(), '{"type":"ping"}'
-    message = Message("msg_1", "wh_1", "https://x.example/", body, attempt=1, at=datetime.now(UTC), secrets=(secret,))
-    sent = headers(message)
+    secret, body = new_webhook_secret(), '{"type":"ping"}'
+    message = ClaimedDelivery(
+        "msg_1", "wh_1", "https://x.example/", body, attempt=1, at=datetime.now(UTC), secrets=(secret,)
+    )
+    sent = signed_headers(message)
     stale = str(int((datetime.now(UTC) - timedelta(minutes=6)).timestamp()))
     replayed = Webhook(secret).sign("msg_1", datetime.fromtimestamp(int(stale), UTC), body)
 
@@ -129,7 +131,9 @@ def test_a_message_that_was_altered_or_is_old_is_refused() -> None:
 # --- receivers that behave badly --------------------------------------------------------------------------------------
 
 
-def test_a_receiver_that_fails_and_then_does_not_gets_the_same_message_again(engine: Engine, mine: Webhooks) -> None:
+def test_a_receiver_that_fails_and_then_does_not_gets_the_same_message_again(
+    engine: Engine, mine: WebhookStore
+) -> None:
     with receiving(in_turn(status(500), reset, status(200))) as receiver:
         delivery = tried(engine, mine, receiver.url, times=3)
 
@@ -155,7 +159,7 @@ def test_a_receiver_that_fails_and_then_does_not_gets_the_same_message_again(eng
     ],
 )
 def test_whatever_is_not_a_success_is_told_in_a_word_and_repeated(
-    engine: Engine, mine: Webhooks, answer: Answer, code: int | None, error: str
+    engine: Engine, mine: WebhookStore, answer: Answer, code: int | None, error: str
 ) -> None:
     began = time.monotonic()
     with receiving(answer) as receiver:
@@ -167,14 +171,14 @@ def test_whatever_is_not_a_success_is_told_in_a_word_and_repeated(
 
 
 @pytest.mark.usefixtures("hurried")
-def test_the_body_of_an_answer_is_left_alone_however_large(engine: Engine, mine: Webhooks) -> None:
+def test_the_body_of_an_answer_is_left_alone_however_large(engine: Engine, mine: WebhookStore) -> None:
     with receiving(endless) as receiver:
         delivery = tried(engine, mine, receiver.url)
 
     assert (delivery.status, delivery.error) == ("delivered", None)
 
 
-def test_nobody_listens(engine: Engine, mine: Webhooks) -> None:
+def test_nobody_listens(engine: Engine, mine: WebhookStore) -> None:
     with receiving() as receiver:
         pass
 
@@ -183,7 +187,7 @@ def test_nobody_listens(engine: Engine, mine: Webhooks) -> None:
     assert (delivery.status, delivery.error) == ("pending", "connection_failed")
 
 
-def test_410_disables_the_webhook(engine: Engine, mine: Webhooks) -> None:
+def test_410_disables_the_webhook(engine: Engine, mine: WebhookStore) -> None:
     with receiving(status(410)) as receiver:
         delivery = tried(engine, mine, receiver.url)
 
@@ -197,13 +201,13 @@ def test_410_disables_the_webhook(engine: Engine, mine: Webhooks) -> None:
 def test_pauses_are_those_of_standard_webhooks_and_at_most_a_fifth_longer() -> None:
     attempts = range(1, 10)
 
-    assert [pause_after(number, chance=lambda: 0) for number in attempts] == [
+    assert [retry_delay(number, chance=lambda: 0) for number in attempts] == [
         *(5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
     ]
-    assert all(pause_after(number) <= 1.2 * pause_after(number, chance=lambda: 0) for number in attempts)
+    assert all(retry_delay(number) <= 1.2 * retry_delay(number, chance=lambda: 0) for number in attempts)
 
 
-def test_after_the_tenth_attempt_a_message_is_given_up(engine: Engine, mine: Webhooks) -> None:
+def test_after_the_tenth_attempt_a_message_is_given_up(engine: Engine, mine: WebhookStore) -> None:
     with receiving(status(500)) as receiver:
         delivery = tried(engine, mine, receiver.url, times=10)
 
@@ -229,13 +233,13 @@ def in_an_hour() -> str:
     ],
 )
 def test_retry_after_is_heeded_within_bounds(
-    engine: Engine, mine: Webhooks, code: int, retry_after: str | None, seconds: float
+    engine: Engine, mine: WebhookStore, code: int, retry_after: str | None, seconds: float
 ) -> None:
     with receiving(status(code, Retry_After=retry_after or in_an_hour())) as receiver:
         webhook = mine.register(receiver.url, ["job.succeeded"])
         mine.ping(webhook.id)
 
-        attempt(engine, due.claim_next(engine), reach="loopback")
+        attempt_delivery(engine, due.claim_next(engine), reach="loopback")
 
     assert seconds_until_due(engine) == pytest.approx(seconds, abs=0.2 * 5 + 60 * (seconds > 5))
 
@@ -243,7 +247,7 @@ def test_retry_after_is_heeded_within_bounds(
 # --- nobody but the address that was checked --------------------------------------------------------------------------
 
 
-def test_a_name_is_resolved_once_and_what_it_says_later_does_not_matter(engine: Engine, mine: Webhooks) -> None:
+def test_a_name_is_resolved_once_and_what_it_says_later_does_not_matter(engine: Engine, mine: WebhookStore) -> None:
     asked: list[str] = []
 
     def rebinding(host: str, _: int) -> list[str]:
@@ -261,7 +265,7 @@ def test_a_name_is_resolved_once_and_what_it_says_later_does_not_matter(engine: 
 
 @pytest.mark.parametrize("found", [["10.0.0.1"], ["169.254.169.254"], ["127.0.0.1"], ["::ffff:127.0.0.1"], []])
 def test_a_name_that_leads_inside_by_now_is_not_connected_to(
-    engine: Engine, mine: Webhooks, monkeypatch: pytest.MonkeyPatch, found: list[str]
+    engine: Engine, mine: WebhookStore, monkeypatch: pytest.MonkeyPatch, found: list[str]
 ) -> None:
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("it has connected"))
 
@@ -271,7 +275,7 @@ def test_a_name_that_leads_inside_by_now_is_not_connected_to(
 
 
 def test_a_proxy_in_the_environment_is_not_used(
-    engine: Engine, mine: Webhooks, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, mine: WebhookStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with receiving() as proxy, receiving() as receiver:
         for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
@@ -288,7 +292,7 @@ def authority(monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
     authority = trustme.CA()
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    monkeypatch.setattr(pinned_http, "_certificates", lambda: trusting)
+    monkeypatch.setattr(pinned_http, "_ssl_context", lambda: trusting)
     return authority
 
 
@@ -301,7 +305,7 @@ def presenting(certificate: trustme.LeafCert, names: list[str | None]) -> ssl.SS
 
 
 def test_the_certificate_must_be_that_of_the_name_and_not_of_the_address(
-    engine: Engine, mine: Webhooks, authority: trustme.CA
+    engine: Engine, mine: WebhookStore, authority: trustme.CA
 ) -> None:
     names: list[str | None] = []
     right = presenting(authority.issue_cert("hooks.example.com"), names)
@@ -319,7 +323,7 @@ def test_the_certificate_must_be_that_of_the_name_and_not_of_the_address(
     assert names == ["hooks.example.com"]
 
 
-def test_where_the_first_address_takes_no_connection_the_next_is_tried(engine: Engine, mine: Webhooks) -> None:
+def test_where_the_first_address_takes_no_connection_the_next_is_tried(engine: Engine, mine: WebhookStore) -> None:
     with receiving() as receiver:
         url = receiver.url.replace("127.0.0.1", "both.example")
         delivery = tried(engine, mine, url, resolve=lambda *_: ["::1", "127.0.0.1"])
@@ -336,8 +340,8 @@ def slow() -> Iterator[Receiver]:
         yield receiver
 
 
-def test_a_slow_receiver_leaves_room_for_the_others(engine: Engine, mine: Webhooks, slow: Receiver) -> None:
-    with receiving() as quick, delivering(engine, reach="loopback", pause=0.05):
+def test_a_slow_receiver_leaves_room_for_the_others(engine: Engine, mine: WebhookStore, slow: Receiver) -> None:
+    with receiving() as quick, sender_thread(engine, reach="loopback", pause=0.05):
         crowded = mine.register(slow.url, ["job.succeeded"])
         for _ in range(30):
             mine.ping(crowded.id)
@@ -346,33 +350,33 @@ def test_a_slow_receiver_leaves_room_for_the_others(engine: Engine, mine: Webhoo
         mine.ping(mine.register(quick.url, ["job.succeeded"]).id)
         until(lambda: quick.received, seconds=1.5)
 
-        assert len(slow.received) <= sending.AT_ONCE_EACH
+        assert len(slow.received) <= sending.MOST_IN_FLIGHT_PER_WEBHOOK
     assert [one.status for one in mine.deliveries(crowded.id, limit=100)].count("delivered") <= 2 * 3
 
 
-def test_no_more_are_on_their_way_than_there_is_room_for(engine: Engine, mine: Webhooks) -> None:
+def test_no_more_are_on_their_way_than_there_is_room_for(engine: Engine, mine: WebhookStore) -> None:
     for number in range(10):
         webhook = mine.register(f"https://{number}.example/", ["job.succeeded"])
         for _ in range(5):
             mine.ping(webhook.id)
     release = threading.Event()
 
-    with ThreadPoolExecutor(sending.AT_ONCE) as threads:
-        courier = Courier(engine, lambda _: release.wait(20) and None, threads)
+    with ThreadPoolExecutor(sending.MOST_IN_FLIGHT) as threads:
+        courier = WebhookSender(engine, lambda _: release.wait(20) and None, threads)
         begun, more = courier.dispatch(), courier.dispatch()
         release.set()
 
-    assert (begun, more) == (sending.AT_ONCE, 0)
+    assert (begun, more) == (sending.MOST_IN_FLIGHT, 0)
 
 
-def test_a_message_whose_sender_breaks_off_keeps_no_room(engine: Engine, mine: Webhooks) -> None:
+def test_a_message_whose_sender_breaks_off_keeps_no_room(engine: Engine, mine: WebhookStore) -> None:
     mine.ping(mine.register("https://x.example/", ["job.succeeded"]).id)
 
-    def break_off(_: Message) -> None:
+    def break_off(_: ClaimedDelivery) -> None:
         raise ValueError
 
     with ThreadPoolExecutor(1) as threads:
-        courier = Courier(engine, break_off, threads)
+        courier = WebhookSender(engine, break_off, threads)
         assert courier.dispatch() == 1
 
     assert courier._has_room()
@@ -380,7 +384,7 @@ def test_a_message_whose_sender_breaks_off_keeps_no_room(engine: Engine, mine: W
 
 
 def test_nothing_that_is_secret_is_logged(
-    engine: Engine, mine: Webhooks, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    engine: Engine, mine: WebhookStore, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
     with receiving(in_turn(status(500), nonsense, status(200))) as receiver, structlog.testing.capture_logs() as logs:
@@ -388,8 +392,8 @@ def test_nothing_that_is_secret_is_logged(
         rotated = mine.rotate(webhook.id)
         mine.ping(webhook.id)
         for _ in range(3):
-            attempt(engine, due.claim_next(engine), reach="loopback")
-            with writing(engine) as connection:
+            attempt_delivery(engine, due.claim_next(engine), reach="loopback")
+            with write_transaction(engine) as connection:
                 connection.execute(update(deliveries).values(due_at=now(-1)))
 
     told = f"{logs} {caplog.text} {capsys.readouterr()}"

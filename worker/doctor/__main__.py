@@ -7,15 +7,15 @@ from pydantic import ValidationError
 
 from ted_jobs.settings import Settings
 from worker.doctor import broker, database, device, folders
-from worker.doctor.finding import Finding, ok, problem
+from worker.doctor.finding import Finding, ok_finding, problem_finding
 
 Check = Callable[[Settings], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
-    folders.written,
-    folders.read,
-    database.database,
-    broker.broker,
-    device.device,
+    folders.check_written_folders,
+    folders.check_read_folders,
+    database.check_database,
+    broker.check_broker,
+    device.check_device,
 )
 
 
@@ -24,14 +24,14 @@ def examine() -> Iterator[Finding]:
     try:
         settings = Settings()
     except ValidationError as error:
-        yield from _unreadable(error)
+        yield from _settings_problems(error)
         return
-    yield ok("settings", f"home {settings.home}")
+    yield ok_finding("settings", f"home {settings.home}")
     for check in CHECKS:
-        yield from _attempted(check, settings)
+        yield from _run_check(check, settings)
 
 
-def _attempted(check: Check, settings: Settings) -> Iterator[Finding]:
+def _run_check(check: Check, settings: Settings) -> Iterator[Finding]:
     """The check's findings. Where it breaks off, that is one: a setting may name what this machine does not have.
 
     What the error says may hold a password.
@@ -41,14 +41,14 @@ def _attempted(check: Check, settings: Settings) -> Iterator[Finding]:
     except Exception as error:
         subject = check.__module__.rpartition(".")[2]
         fact = f"could not be examined ({type(error).__name__})"
-        yield problem(subject, fact, "Compare its settings with ted_jobs/settings.py, which lists them all.")
+        yield problem_finding(subject, fact, "Compare its settings with ted_jobs/settings.py, which lists them all.")
 
 
-def _unreadable(error: ValidationError) -> Iterator[Finding]:
+def _settings_problems(error: ValidationError) -> Iterator[Finding]:
     """What each variable holds stays out of it: some are secrets."""
     for fault in error.errors():
         name = "TED_" + "_".join(map(str, fault["loc"])).upper()
-        yield problem(
+        yield problem_finding(
             "settings", f"{name}: {fault['msg']}", "Correct the variable; ted_jobs/settings.py lists them all."
         )
 

@@ -9,63 +9,67 @@ from sqlalchemy import Engine, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from ted_jobs.db.engine import connect, now, reading
+from ted_jobs.db.engine import make_engine, now, read_transaction
 from ted_jobs.db.migrations import head, revision
 from ted_jobs.settings import Settings
-from worker.doctor.finding import Finding, ok, problem, warning
-from worker.doctor.jobs import jobs
-from worker.doctor.leftovers import leftovers
+from worker.doctor.finding import Finding, ok_finding, problem_finding, warning_finding
+from worker.doctor.jobs import check_jobs
+from worker.doctor.leftovers import check_leftovers
 
-PATIENCE_SECONDS = 5
+CONNECT_TIMEOUT_SECONDS = 5
 SKEW_SECONDS = 5.0
 MIGRATE = "Run `ted migrate`."
 
 
-def database(settings: Settings) -> Iterator[Finding]:
+def check_database(settings: Settings) -> Iterator[Finding]:
     """How the database is, and how the jobs in it are. Nothing is made where none exists."""
     try:
         url = make_url(settings.database)
     except ArgumentError:
-        yield problem("database", "TED_DATABASE_URL is no URL", "Write it as postgresql://user@host/name, or unset it.")
+        yield problem_finding(
+            "database", "TED_DATABASE_URL is no URL", "Write it as postgresql://user@host/name, or unset it."
+        )
         return
     named = url.render_as_string(hide_password=True)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        yield problem("database", f"{named} does not exist", f"{MIGRATE} `ted up` does so by itself.")
+        yield problem_finding("database", f"{named} does not exist", f"{MIGRATE} `ted up` does so by itself.")
         return
     try:
         with _engine(settings) as engine:
-            yield from _examined(engine, named, settings)
+            yield from _check_reachable_database(engine, named, settings)
     except DBAPIError as error:
-        yield problem("database", f"{named}: {error.orig}", "Start it, or correct TED_DATABASE_URL.")
+        yield problem_finding("database", f"{named}: {error.orig}", "Start it, or correct TED_DATABASE_URL.")
 
 
 @contextmanager
 def _engine(settings: Settings) -> Iterator[Engine]:
     url = make_url(settings.database)
-    patient = {} if url.get_backend_name() == "sqlite" else {"connect_timeout": str(PATIENCE_SECONDS)}
-    engine = connect(url.update_query_dict(patient).render_as_string(hide_password=False))
+    patient = {} if url.get_backend_name() == "sqlite" else {"connect_timeout": str(CONNECT_TIMEOUT_SECONDS)}
+    engine = make_engine(url.update_query_dict(patient).render_as_string(hide_password=False))
     yield engine
     engine.dispose()
 
 
-def _examined(engine: Engine, named: str, settings: Settings) -> Iterator[Finding]:
+def _check_reachable_database(engine: Engine, named: str, settings: Settings) -> Iterator[Finding]:
     present, newest = revision(engine), head()
     if present != newest:
         older = present is None or present < newest
         remedy = MIGRATE if older else "Upgrade TED on this machine: another has upgraded the database."
-        yield problem("database", f"{named} is at revision {present}, this code at {newest}", remedy)
+        yield problem_finding("database", f"{named} is at revision {present}, this code at {newest}", remedy)
         return
-    yield ok("database", f"{named}, at revision {present}")
-    yield _clock(engine)
-    yield from jobs(engine)
-    yield from leftovers(engine, settings)
+    yield ok_finding("database", f"{named}, at revision {present}")
+    yield _check_clock(engine)
+    yield from check_jobs(engine)
+    yield from check_leftovers(engine, settings)
 
 
-def _clock(engine: Engine) -> Finding:
-    with reading(engine) as connection:
+def _check_clock(engine: Engine) -> Finding:
+    with read_transaction(engine) as connection:
         theirs = connection.scalar(select(now()))
     skew = abs((datetime.now(UTC) - theirs).total_seconds()) if theirs else 0.0
     fact = f"{skew:.1f} s from the database's"
     if skew < SKEW_SECONDS:
-        return ok("clock", fact)
-    return warning("clock", fact, "Run NTP on both machines: leases are safe, but logs and times of files disagree.")
+        return ok_finding("clock", fact)
+    return warning_finding(
+        "clock", fact, "Run NTP on both machines: leases are safe, but logs and times of files disagree."
+    )

@@ -19,16 +19,16 @@ class Finding:
         return asdict(self)
 
 
-def ok(subject: str, fact: str) -> Finding:
+def ok_finding(subject: str, fact: str) -> Finding:
     """As it should be."""
     return Finding(subject, "ok", fact)
 
 
-def warning(subject: str, fact: str, remedy: str) -> Finding:
+def warning_finding(subject: str, fact: str, remedy: str) -> Finding:
     """Jobs run, but not as well as they might, or not for long."""
     return Finding(subject, "warning", fact, remedy)
 
 
-def problem(subject: str, fact: str, remedy: str) -> Finding:
+def problem_finding(subject: str, fact: str, remedy: str) -> Finding:
     """Jobs wait or fail until this is mended."""
     return Finding(subject, "problem", fact, remedy)

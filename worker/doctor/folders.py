@@ -10,71 +10,79 @@ from ted_core.datasets.sources.uri import locate
 from ted_core.errors import TedError
 from ted_core.storage.object_store import ObjectUri
 from ted_jobs.settings import Settings
-from worker.doctor.finding import Finding, ok, problem, warning
+from worker.doctor.finding import Finding, ok_finding, problem_finding, warning_finding
 
-SCARCE, SCANT = 256 << 20, 4 << 30
+PROBLEM_FREE_BYTES, WARNING_FREE_BYTES = 256 << 20, 4 << 30
 """Free bytes below which jobs are about to fail, and below which it is time to make room."""
 GIB = 1 << 30
 
 
-def written(settings: Settings) -> Iterator[Finding]:
+def check_written_folders(settings: Settings) -> Iterator[Finding]:
     """Whether the folders that TED writes to can be written to, and how much room is left."""
     for name, folder in {"home": settings.home, "work": settings.work, "cache": settings.cache}.items():
-        yield _writable(f"{name} folder", folder)
+        yield _check_writable(f"{name} folder", folder)
     artifacts = settings.artifacts
-    yield _writable("artifacts folder", artifacts) if isinstance(artifacts, Path) else _listed(artifacts)
+    yield _check_writable("artifacts folder", artifacts) if isinstance(artifacts, Path) else _check_bucket(artifacts)
 
 
-def _writable(subject: str, folder: Path) -> Finding:
+def _check_writable(subject: str, folder: Path) -> Finding:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
     except OSError as error:
-        return problem(
+        return problem_finding(
             subject, f"{folder}: {error.strerror}", f"Let this user write to {there}, or name another folder."
         )
     fact = f"{folder}: {free / GIB:.1f} GiB free"
-    if free < SCARCE:
-        return problem(
+    if free < PROBLEM_FREE_BYTES:
+        return problem_finding(
             subject, fact, "Make room: jobs fail where the disk is full. TED_RETENTION_DAYS limits old jobs."
         )
-    if free < SCANT:
-        return warning(subject, fact, "Make room soon; TED_RETENTION_DAYS and TED_CACHE_BYTES limit what TED keeps.")
-    return ok(subject, fact)
+    if free < WARNING_FREE_BYTES:
+        return warning_finding(
+            subject, fact, "Make room soon; TED_RETENTION_DAYS and TED_CACHE_BYTES limit what TED keeps."
+        )
+    return ok_finding(subject, fact)
 
 
-def _listed(uri: ObjectUri) -> Finding:
+def _check_bucket(uri: ObjectUri) -> Finding:
     try:
         uri.filesystem.get_file_info(uri.path)
     except OSError as error:
-        return problem(
+        return problem_finding(
             "artifacts bucket", f"{uri}: {error}", "Give this process credentials that may list, read and write."
         )
-    return ok("artifacts bucket", f"{uri} answers")
+    return ok_finding("artifacts bucket", f"{uri} answers")
 
 
-def read(settings: Settings) -> Iterator[Finding]:
+def check_read_folders(settings: Settings) -> Iterator[Finding]:
     """Whether datasets and models can be read."""
     if not settings.dataset_roots:
-        yield warning("dataset roots", "none: every dataset is refused", "Name folders in TED_DATASET_ROOTS.")
+        yield warning_finding("dataset roots", "none: every dataset is refused", "Name folders in TED_DATASET_ROOTS.")
     for root in settings.dataset_roots:
-        yield _readable("dataset root", str(root)) if isinstance(root, Path) else _reachable(settings, str(root))
+        yield (
+            _check_readable("dataset root", str(root))
+            if isinstance(root, Path)
+            else _check_object_root(settings, str(root))
+        )
     for root in settings.model_roots:
-        yield _readable("model root", str(root))
+        yield _check_readable("model root", str(root))
 
 
-def _readable(subject: str, path: str) -> Finding:
+def _check_readable(subject: str, path: str) -> Finding:
     try:
         os.scandir(path).close()
     except OSError as error:
-        return problem(subject, f"{path}: {error.strerror}", "Mount it, let this user read it, or name another folder.")
-    return ok(subject, path)
+        return problem_finding(
+            subject, f"{path}: {error.strerror}", "Mount it, let this user read it, or name another folder."
+        )
+    return ok_finding(subject, path)
 
 
-def _reachable(settings: Settings, uri: str) -> Finding:
+def _check_object_root(settings: Settings, uri: str) -> Finding:
     try:
         locate(uri, roots=settings.dataset_roots)
     except TedError as error:
-        return problem("dataset root", f"{uri}: {error.fact}", error.remedy())
-    return ok("dataset root", uri)
+        return problem_finding("dataset root", f"{uri}: {error.fact}", error.remedy())
+    return ok_finding("dataset root", uri)

@@ -6,35 +6,39 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from ted_jobs.files.garbage import in_work, job_folders, unwanted
-from ted_jobs.files.installation import others, own_mark
-from ted_jobs.files.listing import Folder, place_of
+from ted_jobs.files.garbage import job_folder_batches, keep_in_work_folder, orphan_keys
+from ted_jobs.files.installation import other_markers, own_marker
+from ted_jobs.files.listing import LocalJobFolders, job_folders_at
 from ted_jobs.settings import Settings
-from worker.doctor.finding import Finding, warning
+from worker.doctor.finding import Finding, warning_finding
 
 MIB = 1 << 20
 
 
-def leftovers(engine: Engine, settings: Settings) -> Iterator[Finding]:
+def check_leftovers(engine: Engine, settings: Settings) -> Iterator[Finding]:
     """What killed workers have left on this machine, and who else publishes where this installation does."""
-    work = Folder(settings.work)
-    found = [key for names in job_folders(work) for key in unwanted(engine, work, names, wanted=in_work)]
+    work = LocalJobFolders(settings.work)
+    found = [
+        key
+        for names in job_folder_batches(work)
+        for key in orphan_keys(engine, work, names, wanted=keep_in_work_folder)
+    ]
     if found:
-        yield _work(settings.work, found)
+        yield _work_folder_finding(settings.work, found)
     with suppress(OSError):  # whether the root can be read is another check's business
-        if marks := others(place_of(settings.artifacts).folders(), own=own_mark(engine)):
-            yield _shared(str(settings.artifacts), marks)
+        if marks := other_markers(job_folders_at(settings.artifacts).folders(), own=own_marker(engine)):
+            yield _shared_root_finding(str(settings.artifacts), marks)
 
 
-def _work(folder: Path, keys: Sequence[str]) -> Finding:
+def _work_folder_finding(folder: Path, keys: Sequence[str]) -> Finding:
     jobs = sorted({key.split("/")[0] for key in keys})
     size = sum(path.stat().st_size for key in keys if (path := folder / key).is_file())
     fact = f"{folder}: {size / MIB:.1f} MiB of attempts that were killed lie there ({', '.join(jobs)})"
-    return warning("work folder", fact, "They go when a worker starts on this machine; nobody needs them.")
+    return warning_finding("work folder", fact, "They go when a worker starts on this machine; nobody needs them.")
 
 
-def _shared(root: str, marks: Sequence[str]) -> Finding:
+def _shared_root_finding(root: str, marks: Sequence[str]) -> Finding:
     fact = f"another installation publishes at {root} as well ({', '.join(marks)}): orphans are not removed there"
-    return warning(
+    return warning_finding(
         "artifacts", fact, "Give each a TED_ARTIFACT_ROOT of its own, or remove the mark of one that is gone."
     )

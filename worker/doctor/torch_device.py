@@ -7,18 +7,18 @@ from typing import Any
 import torch
 
 from ted_core.errors import TedError
-from worker.device import describe, resolve
+from worker.device import describe_device, resolve_device
 
 
-def found(name: str) -> dict[str, Any]:
+def device_facts(name: str) -> dict[str, Any]:
     """What the device is, and its memory in bytes where it has memory of its own. Raises DeviceMissing."""
-    device = resolve(name)
+    device = resolve_device(name)
     free, total = torch.cuda.mem_get_info(device) if device.startswith("cuda") else (0, 0)
-    return {"device": device, "name": describe(device), "free_bytes": free, "bytes": total}
+    return {"device": device, "name": describe_device(device), "free_bytes": free, "bytes": total}
 
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(json.dumps(found(sys.argv[1])))
+        sys.stdout.write(json.dumps(device_facts(sys.argv[1])))
     except TedError as error:
         sys.exit(str(error))

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from ted_core.datasets.formats.base import Limits
 from ted_core.storage import memmap
-from ted_core.storage.content_cache import draft, keep, key_of, trim, whole
+from ted_core.storage.content_cache import find_intact, key_of, publish, trim, unfinished_file
 
 LAYOUT = 1
 """Of the files and of what they hold; part of their names, so that files of another layout are left alone."""
@@ -23,7 +23,7 @@ Allocate = Callable[[tuple[int, ...], DTypeLike, str], np.ndarray]
 """(shape, type, what errors call it) → an array of zeros. Raises DatasetTooLarge."""
 
 
-class Decoded(NamedTuple):
+class DecodedInputs(NamedTuple):
     """The inputs of those rows that could be decoded, and which those are."""
 
     inputs: np.ndarray
@@ -31,7 +31,7 @@ class Decoded(NamedTuple):
     usable: Bool[np.ndarray, " rows"]
 
 
-class Space:
+class ArrayCache:
     """Room for one array of inputs, and the memory of what an earlier job put there.
 
     A file that is not kept has no name once the space is left; it is gone when it is unmapped.
@@ -44,17 +44,17 @@ class Space:
         self._file: Path | None = None
         self._open = ExitStack()
 
-    def __enter__(self) -> "Space":
+    def __enter__(self) -> "ArrayCache":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def found(self) -> Decoded | None:
+    def found(self) -> DecodedInputs | None:
         """What an earlier job with the same facts left of the same dataset, or None."""
         if not (self.limits.cache and self.limits.identity):
             return None
-        path = whole(self.limits.cache, self._key, ENDING)
+        path = find_intact(self.limits.cache, self._key, ENDING)
         with suppress(FileNotFoundError):  # somebody has just made room
             return _read(path) if path else None
         return None
@@ -70,10 +70,10 @@ class Space:
         assert self.limits.cache, "only what has a folder is mapped"  # noqa: S101
         if self.limits.cache_bytes is not None:
             trim(self.limits.cache, at_most=self.limits.cache_bytes - size)
-        self._file = self._open.enter_context(draft(self.limits.cache))
-        return memmap.mapped(self._file, shape, kind)
+        self._file = self._open.enter_context(unfinished_file(self.limits.cache))
+        return memmap.create_memmap(self._file, shape, kind)
 
-    def settled(self, made: Decoded) -> Decoded:
+    def settled(self, made: DecodedInputs) -> DecodedInputs:
         """The same, kept for later jobs where it is a file and the dataset's identity is known."""
         if self._file is None or not self.limits.identity:
             return made
@@ -82,14 +82,14 @@ class Space:
         with self._file.open("ab") as file:
             np.save(file, made.usable)
         found = _read(self._file)
-        keep(self._file, self._key, ENDING)
+        publish(self._file, self._key, ENDING)
         return found
 
 
-def _read(path: Path) -> Decoded:
+def _read(path: Path) -> DecodedInputs:
     """Two arrays one after the other: room for all rows, of which the usable ones are filled, and which these are."""
-    inputs = memmap.read(path)
+    inputs = memmap.read_memmap(path)
     with path.open("rb") as file:
         file.seek(inputs.offset + inputs.nbytes)
         usable = np.load(file, allow_pickle=False)
-    return Decoded(inputs[: np.count_nonzero(usable)], usable)
+    return DecodedInputs(inputs[: np.count_nonzero(usable)], usable)

@@ -8,18 +8,18 @@ import numpy as np
 import pyarrow as pa
 
 from ted_core.datasets.columns import conversations as dialogues
-from ted_core.datasets.columns.array_cache import Allocate, Decoded, Space
+from ted_core.datasets.columns.array_cache import Allocate, ArrayCache, DecodedInputs
 from ted_core.datasets.columns.images import Decoder
-from ted_core.datasets.columns.labels import labels, named
+from ted_core.datasets.columns.labels import labels, named_classes
 from ted_core.datasets.columns.roles import Roles, named_inputs
-from ted_core.datasets.columns.spooled_table import Spool, spooled
-from ted_core.datasets.columns.tabular import gathered, vectors
+from ted_core.datasets.columns.spooled_table import SpooledTable, spool_table
+from ted_core.datasets.columns.tabular import gather_table, vectors
 from ted_core.datasets.columns.types import encoded_images, is_category, refuse_nulls, sample_keys
 from ted_core.datasets.formats.base import Limits
-from ted_core.datasets.row_locations import Places
+from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Dialogues, Inputs, Samples, Texts
-from ted_core.datasets.sources.shards import listed
-from ted_core.datasets.spec import DatasetSpec, Task
+from ted_core.datasets.sources.shards import abbreviated_list
+from ted_core.datasets.spec import DatasetSpec, TaskName
 from ted_core.errors import UnusableInputs
 
 IMAGES_AT_A_TIME, ENCODED_BYTES = 4096, 16 << 20
@@ -27,7 +27,7 @@ IMAGES_AT_A_TIME, ENCODED_BYTES = 4096, 16 << 20
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowSource:
     """A dataset's rows on their way to becoming samples."""
 
     read: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
@@ -35,7 +35,7 @@ class Rows:
     schema: pa.Schema
     roles: Roles
     spec: DatasetSpec
-    places: Places
+    places: RowLocations
     limits: Limits
 
     @property
@@ -47,14 +47,14 @@ class Rows:
         """All columns that have a role."""
         return self.read(self.roles.names)
 
-    def space(self) -> Space:
+    def space(self) -> ArrayCache:
         """Room for the inputs, where an earlier job may have left them: of the same rows, with the same settings."""
         settings = self.spec.model_dump(mode="json", include={"format", "task", "image_size", "missing"})
         chosen = {"inputs": self.roles.inputs, "named": self.spec.input is not None}
-        return Space(self.limits, **settings, **chosen, max_undecodable=self.limits.max_undecodable)
+        return ArrayCache(self.limits, **settings, **chosen, max_undecodable=self.limits.max_undecodable)
 
 
-class Assembled(NamedTuple):
+class AssembledInputs(NamedTuple):
     """The inputs, and what else was read."""
 
     inputs: Inputs
@@ -64,7 +64,7 @@ class Assembled(NamedTuple):
     """The rows that the inputs belong to."""
 
 
-def samples(rows: Rows) -> Samples:
+def assemble_samples(rows: RowSource) -> Samples:
     """The rows, decoded. Raises TedErrors that name field and rows."""
     inputs, table, usable = INPUTS[rows.spec.base_task](rows)
     found = labels(table, rows.roles.targets, places=rows.places, limits=rows.limits)
@@ -72,36 +72,38 @@ def samples(rows: Rows) -> Samples:
     pa.default_memory_pool().release_unused()  # it would keep for later batches what training needs now
     codes = found.codes if len(usable) == rows.places.total else found.codes[usable]
     total, cache = rows.places.total, rows.limits.cache
-    classes = named(found.classes, rows.schema, rows.roles.targets)
+    classes = named_classes(found.classes, rows.schema, rows.roles.targets)
     return Samples(inputs, codes, classes, usable, rows=total, sample_key=keys, cache=cache)
 
 
-def _every(rows: Rows) -> np.ndarray:
+def _every(rows: RowSource) -> np.ndarray:
     return np.arange(rows.places.total, dtype=np.uint64)
 
 
 # --- one array: images and tables -------------------------------------------------------------------------------------
 
 
-def _array_of(make: Callable[[Rows, Allocate], tuple[Decoded, pa.Table]]) -> Callable[[Rows], Assembled]:
+def _array_of(
+    make: Callable[[RowSource, Allocate], tuple[DecodedInputs, pa.Table]],
+) -> Callable[[RowSource], AssembledInputs]:
     """What ``make`` decodes into an array, or an earlier job has."""
 
-    def assembled(rows: Rows) -> Assembled:
+    def assembled(rows: RowSource) -> AssembledInputs:
         with rows.space() as space:
             found = space.found()
             if found is None:
                 made, table = make(rows, space.array)
                 found = space.settled(made)
             else:
-                table = spooled(rows.read(rows.others), rows.limits)
-        return Assembled(found.inputs, table, np.flatnonzero(found.usable).astype(np.uint64))
+                table = spool_table(rows.read(rows.others), rows.limits)
+        return AssembledInputs(found.inputs, table, np.flatnonzero(found.usable).astype(np.uint64))
 
     return assembled
 
 
-def _images(rows: Rows, allocate: Allocate) -> tuple[Decoded, pa.Table]:
+def _images(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Table]:
     """Images decoded as they are read, so that their encoded form is never held as a whole."""
-    limits, others, name = rows.limits, Spool(rows.limits), rows.roles.inputs[0]
+    limits, others, name = rows.limits, SpooledTable(rows.limits), rows.roles.inputs[0]
     decoder = Decoder(
         rows.places.total,
         threads=limits.threads,
@@ -110,13 +112,13 @@ def _images(rows: Rows, allocate: Allocate) -> tuple[Decoded, pa.Table]:
         name=lambda row: _named(row, rows, others),
     )
     for batch in rows.batches():
-        others.add(_apart(batch.select(rows.others)))
+        others.add(_detached_copy(batch.select(rows.others)))
         for part in _some_images(batch[name]):
             decoder.add(encoded_images(part))
-    return Decoded(decoder.images(max_undecodable=limits.max_undecodable), decoder.decoded), others.table()
+    return DecodedInputs(decoder.images(max_undecodable=limits.max_undecodable), decoder.decoded), others.table()
 
 
-def _apart(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _detached_copy(batch: pa.RecordBatch) -> pa.RecordBatch:
     """A copy: columns may be parts of one buffer, which all of the batch's images lie in too."""
     return batch.take(pa.array(np.arange(batch.num_rows)))
 
@@ -127,48 +129,48 @@ def _some_images(column: pa.Array) -> Iterator[pa.Array]:
     return (column.slice(start, step) for start in range(0, len(column), step))
 
 
-def _named(row: int, rows: Rows, others: Spool) -> str:
+def _named(row: int, rows: RowSource, others: SpooledTable) -> str:
     """The row's place and, where the dataset has ids of its own, its id."""
     where, key = rows.places.name(row), rows.roles.key
     return f"{where} ({others.table()[key][row]})" if key else where
 
 
-def _tables(rows: Rows, allocate: Allocate) -> tuple[Decoded, pa.Table]:
+def _tables(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Table]:
     """Columns that the request names, or else numbers and what proves to be categories."""
     inputs = rows.roles.inputs
     doubtful = [name for name in inputs if rows.spec.input is None and is_category(rows.schema.field(name).type)]
-    table = gathered(rows.batches(), doubtful=doubtful, limits=rows.limits)
+    table = gather_table(rows.batches(), doubtful=doubtful, limits=rows.limits)
     features = table.select([name for name in inputs if name in table.column_names])
     if not features.num_columns:
-        fact = f"{listed(doubtful)} hold too many different strings to be categories; name those that are"
+        fact = f"{abbreviated_list(doubtful)} hold too many different strings to be categories; name those that are"
         raise UnusableInputs(fact, field="dataset.input")
     values = vectors(features, missing=rows.spec.missing, places=rows.places, allocate=allocate)
-    return Decoded(values, np.ones(len(values), bool)), table.select(rows.others)
+    return DecodedInputs(values, np.ones(len(values), bool)), table.select(rows.others)
 
 
 # --- texts and conversations ------------------------------------------------------------------------------------------
 
 
-def _texts(rows: Rows) -> Assembled:
-    table = spooled(rows.batches(), rows.limits)
+def _texts(rows: RowSource) -> AssembledInputs:
+    table = spool_table(rows.batches(), rows.limits)
     for name in rows.roles.inputs:
         refuse_nulls(table[name], name=name, field="dataset.input", places=rows.places)
     parts = tuple(table[name].cast(pa.string()) for name in rows.roles.inputs)
-    return Assembled(Texts(parts), table, _every(rows))
+    return AssembledInputs(Texts(parts), table, _every(rows))
 
 
-def _dialogues(rows: Rows) -> Assembled:
+def _dialogues(rows: RowSource) -> AssembledInputs:
     layout = dialogues.layout(rows.schema, named_inputs(rows.spec))
-    turns, others = Spool(rows.limits), Spool(rows.limits)
+    turns, others = SpooledTable(rows.limits), SpooledTable(rows.limits)
     for batch in rows.batches():
         turns.add(pa.record_batch([layout.turns(*(batch[name] for name in layout.columns))], ["turns"]))
         others.add(batch.select(rows.others))
     conversations = turns.table()["turns"]
-    dialogues.check(conversations, name=" and ".join(layout.columns), places=rows.places)
-    return Assembled(Dialogues(conversations), others.table(), _every(rows))
+    dialogues.check_turns(conversations, name=" and ".join(layout.columns), places=rows.places)
+    return AssembledInputs(Dialogues(conversations), others.table(), _every(rows))
 
 
-INPUTS: Mapping[Task, Callable[[Rows], Assembled]] = {
+INPUTS: Mapping[TaskName, Callable[[RowSource], AssembledInputs]] = {
     "image-classification": _array_of(_images),
     "tabular-classification": _array_of(_tables),
     "text-classification": _texts,

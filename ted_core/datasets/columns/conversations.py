@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ted_core.datasets.columns.types import is_list, is_text, refuse_nulls
-from ted_core.datasets.row_locations import Places
-from ted_core.datasets.sources.shards import listed
+from ted_core.datasets.row_locations import RowLocations
+from ted_core.datasets.sources.shards import abbreviated_list
 from ted_core.errors import MissingValues, NothingToLearn, UnusableInputs
 
 FIELD = "dataset.input"
@@ -48,7 +48,7 @@ def layout(schema: pa.Schema, named: Sequence[str]) -> Layout:
     if found is not None:
         return found
     kinds = [f"{name!r} of type {schema.field(name).type}" for name in named]
-    what = " and ".join(kinds) or f"none of {listed(schema.names)}"
+    what = " and ".join(kinds) or f"none of {abbreviated_list(schema.names)}"
     raise UnusableInputs(f"Conversations are {LAYOUTS}; here is {what}", field=FIELD)
 
 
@@ -126,7 +126,7 @@ def _is_blank(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 # --- what can be learned ----------------------------------------------------------------------------------------------
 
 
-def check(turns: pa.ChunkedArray, *, name: str, places: Places) -> None:
+def check_turns(turns: pa.ChunkedArray, *, name: str, places: RowLocations) -> None:
     """Raise MissingValues, UnusableInputs or NothingToLearn, naming rows, unless every row can be learned from."""
     refuse_nulls(turns, name=name, field=FIELD, places=places)
     owners = np.repeat(np.arange(len(turns)), pc.list_value_length(turns).to_numpy())
@@ -144,7 +144,7 @@ def check(turns: pa.ChunkedArray, *, name: str, places: Places) -> None:
         raise MissingValues(f"A turn of {name!r} is null in {places.first(rows)}", field=FIELD)
 
 
-def _check_roles(roles: pa.ChunkedArray, owners: np.ndarray, places: Places) -> None:
+def _check_roles(roles: pa.ChunkedArray, owners: np.ndarray, places: RowLocations) -> None:
     unknown = pc.invert(pc.is_in(roles, value_set=pa.array(sorted(set(ROLES.values()))))).to_numpy()
     if unknown.any():
         first = roles[int(unknown.argmax())].as_py()

@@ -89,7 +89,7 @@ class Decoder:
                 self.decoded[self._seen + number] = True
 
     def _opened(self, data: bytes | None) -> Image.Image | None:
-        return opened(data, at_least=self.image_size)
+        return decode_image(data, at_least=self.image_size)
 
     def _pixels(self, image: Image.Image) -> UInt8[np.ndarray, "channels height width"]:
         image = image if image.mode == self._mode else image.convert(self._mode)
@@ -115,7 +115,7 @@ class Decoder:
         return self._array[: self._placed]
 
 
-def opened(data: bytes | None, *, at_least: int | None = None) -> Image.Image | None:
+def decode_image(data: bytes | None, *, at_least: int | None = None) -> Image.Image | None:
     """The decoded image, upright, or None where the bytes are not one that can be used.
 
     A JPEG may be decoded at a half, a quarter or an eighth of its size, never to fewer pixels than ``at_least`` in

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic_core import from_json
 
-from ted_core.datasets.columns.types import is_list, plain, refuse_nulls
+from ted_core.datasets.columns.types import is_list, refuse_nulls, without_dictionaries
 from ted_core.datasets.formats.base import Limits
-from ted_core.datasets.row_locations import Places
+from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Labels
 from ted_core.errors import SingleClass, UnusableLabels
 
@@ -21,7 +21,7 @@ METADATA_KEY = b"huggingface"
 """Where Hugging Face datasets keep the names of classes in a schema, beside columns of codes."""
 
 
-def labels(table: pa.Table, targets: Sequence[str], *, places: Places, limits: Limits) -> Labels:
+def labels(table: pa.Table, targets: Sequence[str], *, places: RowLocations, limits: Limits) -> Labels:
     """What the target columns say of every row; zeros and no classes where there is no target.
 
     Raises MissingValues, UnusableLabels, SingleClass, DatasetTooLarge.
@@ -36,10 +36,10 @@ def labels(table: pa.Table, targets: Sequence[str], *, places: Places, limits: L
     return one_class(column, name=targets[0], places=places)
 
 
-def one_class(column: pa.ChunkedArray, *, name: str, places: Places) -> Labels:
+def one_class(column: pa.ChunkedArray, *, name: str, places: RowLocations) -> Labels:
     """Every row's class. Raises MissingValues, SingleClass."""
     refuse_nulls(column, name=name, field=FIELD, places=places)
-    codes, classes = _coded(plain(column), name=name)
+    codes, classes = _coded(without_dictionaries(column), name=name)
     return Labels(codes, classes)
 
 
@@ -63,11 +63,11 @@ def _in_order(classes: pa.Array) -> pa.Array:
     return by_name.take(pc.sort_indices(by_name.cast(pa.int64())))
 
 
-def _listed(column: pa.ChunkedArray, *, name: str, places: Places, limits: Limits) -> Labels:
+def _listed(column: pa.ChunkedArray, *, name: str, places: RowLocations, limits: Limits) -> Labels:
     """The classes that each row lists; a row may list none."""
     refuse_nulls(column, name=name, field=FIELD, places=places)
     owners = np.repeat(np.arange(len(column)), pc.list_value_length(column).to_numpy())
-    values = plain(pc.list_flatten(column))
+    values = without_dictionaries(pc.list_flatten(column))
     if values.null_count:
         rows = np.unique(owners[values.is_null().to_numpy()])
         raise UnusableLabels(f"Column {name!r} lists a null in {places.first(rows)}", field=FIELD)
@@ -78,7 +78,7 @@ def _listed(column: pa.ChunkedArray, *, name: str, places: Places, limits: Limit
     return Labels(flags, classes)
 
 
-def _flags(table: pa.Table, *, places: Places, limits: Limits) -> Labels:
+def _flags(table: pa.Table, *, places: RowLocations, limits: Limits) -> Labels:
     """One column per class, 1 where a row has it."""
     limits.refuse_beyond(4 * table.num_rows * table.num_columns, f"{table.num_columns:,} target columns")
     flags = np.empty((table.num_rows, table.num_columns), np.float32)
@@ -87,7 +87,7 @@ def _flags(table: pa.Table, *, places: Places, limits: Limits) -> Labels:
     return Labels(flags, tuple(table.column_names))
 
 
-def _zeros_and_ones(column: pa.ChunkedArray, *, name: str, places: Places) -> np.ndarray:
+def _zeros_and_ones(column: pa.ChunkedArray, *, name: str, places: RowLocations) -> np.ndarray:
     refuse_nulls(column, name=name, field=FIELD, places=places)
     flags: np.ndarray = column.cast(pa.float32(), safe=False).to_numpy()
     others = np.flatnonzero((flags != 0) & (flags != 1))
@@ -96,7 +96,7 @@ def _zeros_and_ones(column: pa.ChunkedArray, *, name: str, places: Places) -> np
     return flags
 
 
-def named(classes: Sequence[str], schema: pa.Schema, targets: Sequence[str]) -> tuple[str, ...]:
+def named_classes(classes: Sequence[str], schema: pa.Schema, targets: Sequence[str]) -> tuple[str, ...]:
     """The classes by their names, where the target is a column of codes whose names are stated; else as they are."""
     names = _names(schema, targets[0]) if len(targets) == 1 else {}
     return tuple(names.get(code, code) for code in classes)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ted_core.datasets.columns import conversations, types
-from ted_core.datasets.sources.shards import listed
-from ted_core.datasets.spec import DatasetSpec, Task
+from ted_core.datasets.sources.shards import abbreviated_list
+from ted_core.datasets.spec import DatasetSpec, TaskName
 from ted_core.errors import DatasetUnreadable, SettingUnsuited, UnknownColumn, UnusableInputs, UnusableLabels
 
 DEFAULT_TARGET, DEFAULT_IMAGE = "label", "image"
@@ -65,7 +65,7 @@ def _refuse_unsuited(spec: DatasetSpec) -> None:
 def _known(schema: pa.Schema, names: Sequence[str], *, field: str) -> tuple[str, ...]:
     for name in names:
         if name not in schema.names:
-            raise UnknownColumn(f"{name!r} is not among {listed(schema.names)}", field=field)
+            raise UnknownColumn(f"{name!r} is not among {abbreviated_list(schema.names)}", field=field)
         if schema.names.count(name) > 1:
             raise DatasetUnreadable(f"{name!r} is the name of several columns", field=field)
     return tuple(dict.fromkeys(names))
@@ -126,7 +126,7 @@ def _turns(schema: pa.Schema, spec: DatasetSpec) -> Sequence[str]:
     return conversations.layout(schema, _known(schema, named_inputs(spec), field="dataset.input")).columns
 
 
-INPUTS: Mapping[Task, Callable[[pa.Schema, DatasetSpec], Sequence[str]]] = {
+INPUTS: Mapping[TaskName, Callable[[pa.Schema, DatasetSpec], Sequence[str]]] = {
     "image-classification": _images,
     "tabular-classification": _features,
     "text-classification": _texts,
@@ -167,7 +167,7 @@ def _already_checked(_: pa.Schema, __: Sequence[str]) -> None:
     """A layout of conversations is found by its types."""
 
 
-CHECKS: Mapping[Task, Callable[[pa.Schema, Sequence[str]], None]] = {
+CHECKS: Mapping[TaskName, Callable[[pa.Schema, Sequence[str]], None]] = {
     "image-classification": _check_images,
     "tabular-classification": _check_features,
     "text-classification": _check_texts,

@@ -12,7 +12,7 @@ from pyarrow import ipc
 from ted_core.datasets.formats.base import Limits
 
 
-class Spool:
+class SpooledTable:
     """A table that grows by batches. Columns may go on the way: it has those of the last batch."""
 
     def __init__(self, limits: Limits) -> None:
@@ -74,9 +74,9 @@ class _File:
         return ipc.open_stream(pa.py_buffer(content)).read_all()
 
 
-def spooled(batches: Iterable[pa.RecordBatch], limits: Limits) -> pa.Table:
+def spool_table(batches: Iterable[pa.RecordBatch], limits: Limits) -> pa.Table:
     """The batches, at least one, as a table. Raises DatasetTooLarge."""
-    spool = Spool(limits)
+    spool = SpooledTable(limits)
     for batch in batches:
         spool.add(batch)
     return spool.table()

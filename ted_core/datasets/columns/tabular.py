@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from jaxtyping import Float32
 
 from ted_core.datasets.columns.array_cache import Allocate
-from ted_core.datasets.columns.spooled_table import Spool
-from ted_core.datasets.columns.types import is_category, is_vector, plain, refuse_nulls
+from ted_core.datasets.columns.spooled_table import SpooledTable
+from ted_core.datasets.columns.types import is_category, is_vector, refuse_nulls, without_dictionaries
 from ted_core.datasets.formats.base import Limits
-from ted_core.datasets.row_locations import SHOWN, Places
+from ted_core.datasets.row_locations import SHOWN, RowLocations
 from ted_core.datasets.samples import Vectors
 from ted_core.datasets.spec import Missing
 from ted_core.errors import MissingValues, UnusableInputs
@@ -46,7 +46,7 @@ class Encoder(NamedTuple):
     """Of some of the column's rows."""
 
 
-def vectors(table: pa.Table, *, missing: Missing, places: Places, allocate: Allocate) -> Vectors:
+def vectors(table: pa.Table, *, missing: Missing, places: RowLocations, allocate: Allocate) -> Vectors:
     """The columns side by side, in their order.
 
     Raises MissingValues, UnusableInputs, DatasetTooLarge.
@@ -58,11 +58,11 @@ def vectors(table: pa.Table, *, missing: Missing, places: Places, allocate: Allo
     return values
 
 
-def _fill(values: Vectors, table: pa.Table, encoders: Sequence[Encoder], *, places: Places) -> None:
+def _fill(values: Vectors, table: pa.Table, encoders: Sequence[Encoder], *, places: RowLocations) -> None:
     ends = accumulate((encoder.width for encoder in encoders), initial=0)
     spans = {name: slice(*bounds) for name, bounds in zip(table.column_names, pairwise(ends), strict=True)}
     check, done = FiniteCheck(spans, places), 0
-    for batch in table.to_batches(max_chunksize=rows_of(values.shape[1])):
+    for batch in table.to_batches(max_chunksize=block_rows(values.shape[1])):
         block = values[done : done + len(batch)]
         for column, encoder, span in zip(batch.columns, encoders, spans.values(), strict=True):
             block[:, span] = encoder.encode(column)
@@ -71,12 +71,12 @@ def _fill(values: Vectors, table: pa.Table, encoders: Sequence[Encoder], *, plac
     check.conclude()
 
 
-def rows_of(width: int) -> int:
+def block_rows(width: int) -> int:
     """How many rows of so many float32 are filled in at a time."""
     return max(1, BLOCK_BYTES // (4 * max(width, 1)))
 
 
-def _encoder(column: pa.ChunkedArray, *, name: str, missing: Missing, places: Places) -> Encoder:
+def _encoder(column: pa.ChunkedArray, *, name: str, missing: Missing, places: RowLocations) -> Encoder:
     if is_category(column.type):
         return CATEGORIES[missing](column, name=name, places=places)
     if is_vector(column.type):
@@ -93,7 +93,7 @@ def _parts(column: pa.ChunkedArray) -> Iterator[pa.Array]:
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
-def _complete_numbers(column: pa.ChunkedArray, *, name: str, places: Places) -> Encoder:
+def _complete_numbers(column: pa.ChunkedArray, *, name: str, places: RowLocations) -> Encoder:
     refuse_nulls(column, name=name, field=FIELD, places=places)
     return NUMBER
 
@@ -123,7 +123,7 @@ def _median(column: pa.ChunkedArray) -> float:
     return float(np.median(found[:count], overwrite_input=True)) if count else 0.0
 
 
-def _lists(column: pa.ChunkedArray, *, name: str, places: Places) -> Encoder:
+def _lists(column: pa.ChunkedArray, *, name: str, places: RowLocations) -> Encoder:
     """Lists of one length, one per row; a list with holes has no policy but refusal."""
     refuse_nulls(column, name=name, field=FIELD, places=places)
     widths = list(dict.fromkeys(width for part in _parts(column) for width in _widths(part)))
@@ -152,7 +152,7 @@ NUMBERS: Mapping[Missing, Callable[..., Encoder]] = {"refuse": _complete_numbers
 class FiniteCheck:
     """Looks at encoded rows, block after block, for NaN, infinities and numbers beyond float32."""
 
-    def __init__(self, spans: Mapping[str, slice], places: Places) -> None:
+    def __init__(self, spans: Mapping[str, slice], places: RowLocations) -> None:
         """``spans``: the features of each column."""
         self.spans, self.places = spans, places
         self._seen = 0
@@ -176,7 +176,7 @@ class FiniteCheck:
 # --- categories -------------------------------------------------------------------------------------------------------
 
 
-def _complete_categories(column: pa.ChunkedArray, *, name: str, places: Places) -> Encoder:
+def _complete_categories(column: pa.ChunkedArray, *, name: str, places: RowLocations) -> Encoder:
     refuse_nulls(column, name=name, field=FIELD, places=places)
     return _one_hot(_ranked(column))
 
@@ -184,11 +184,11 @@ def _complete_categories(column: pa.ChunkedArray, *, name: str, places: Places) 
 def _imputed_categories(column: pa.ChunkedArray, **_: object) -> Encoder:
     """The categories, missing ones as the last."""
     present = _one_hot(_ranked(column))
-    if not any(plain(part).null_count for part in _parts(column)):
+    if not any(without_dictionaries(part).null_count for part in _parts(column)):
         return present
 
     def encode(part: pa.Array) -> Block:
-        absent = plain(part).is_null().to_numpy(zero_copy_only=False)
+        absent = without_dictionaries(part).is_null().to_numpy(zero_copy_only=False)
         return np.column_stack([present.encode(part), absent]).astype(np.float32)
 
     return Encoder(present.width + 1, encode)
@@ -200,7 +200,7 @@ def _one_hot(ranked: pa.Array) -> Encoder:
     width = min(len(ranked), MOST_CATEGORIES + 1)
 
     def encode(part: pa.Array) -> Block:
-        values = plain(part)
+        values = without_dictionaries(part)
         codes = pc.index_in(values, value_set=frequent).fill_null(len(frequent)).to_numpy(zero_copy_only=False)
         flags = np.zeros((len(values), len(frequent) + 1), np.float32)
         flags[np.arange(len(values)), codes] = values.is_valid().to_numpy(zero_copy_only=False)
@@ -211,7 +211,7 @@ def _one_hot(ranked: pa.Array) -> Encoder:
 
 def _ranked(column: pa.ChunkedArray) -> pa.Array:
     """The different values, the most frequent first, equally frequent ones by value."""
-    counts = [plain(part).drop_null().value_counts() for part in _parts(column)]
+    counts = [without_dictionaries(part).drop_null().value_counts() for part in _parts(column)]
     found = {name: pa.chunked_array([part.field(name) for part in counts]) for name in ("values", "counts")}
     totals = pa.table(found).group_by("values").aggregate([("counts", "sum")])
     order = [("counts_sum", "descending"), ("values", "ascending")]
@@ -224,12 +224,12 @@ CATEGORIES: Mapping[Missing, Callable[..., Encoder]] = {"refuse": _complete_cate
 # --- which categories are worth having -------------------------------------------------------------------------------
 
 
-def gathered(batches: Iterable[pa.RecordBatch], *, doubtful: Collection[str], limits: Limits) -> pa.Table:
+def gather_table(batches: Iterable[pa.RecordBatch], *, doubtful: Collection[str], limits: Limits) -> pa.Table:
     """The batches as a table, without those doubtful columns that hold free text rather than categories.
 
     A category occurs twice on average, and there are at most 64 of them; a column that shows more is dropped at once.
     """
-    spool, seen = Spool(limits), dict[str, pa.Array | None].fromkeys(doubtful)
+    spool, seen = SpooledTable(limits), dict[str, pa.Array | None].fromkeys(doubtful)
     for batch in batches:
         found = {name: _union(values, batch[name]) for name, values in seen.items()}
         seen = {name: values for name, values in found.items() if len(values) <= MOST_CATEGORIES}
@@ -242,5 +242,5 @@ def gathered(batches: Iterable[pa.RecordBatch], *, doubtful: Collection[str], li
 
 def _union(seen: pa.Array | None, column: pa.Array) -> pa.Array:
     """The different values in both."""
-    values = pc.unique(plain(column.drop_null()))
+    values = pc.unique(without_dictionaries(column.drop_null()))
     return values if seen is None else pc.unique(pa.concat_arrays([seen, values]))

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ted_core.datasets.row_locations import Places
+from ted_core.datasets.row_locations import RowLocations
 from ted_core.errors import MissingValues
 
 KEY_NAMES = ("sample_key", "__key__", "uid", "id")
@@ -64,13 +64,13 @@ def encoded_images(column: pa.Array) -> list[bytes | None]:
     return encoded
 
 
-def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def without_dictionaries(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """The column without dictionaries, and without string views, which Arrow cannot sort."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     return column.cast(pa.string() if pa.types.is_string_view(kind) else kind)
 
 
-def refuse_nulls(column: pa.ChunkedArray, *, name: str, field: str, places: Places, per_row: int = 1) -> None:
+def refuse_nulls(column: pa.ChunkedArray, *, name: str, field: str, places: RowLocations, per_row: int = 1) -> None:
     """Raise MissingValues where the column, or what was ``per_row`` elements of a list, is null."""
     if column.null_count:
         rows = np.unique(np.flatnonzero(column.is_null().to_numpy()) // per_row)

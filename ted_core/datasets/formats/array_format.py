@@ -6,13 +6,13 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
-from ted_core.datasets.columns.array_cache import Allocate, Decoded, Space
+from ted_core.datasets.columns.array_cache import Allocate, ArrayCache, DecodedInputs
 from ted_core.datasets.columns.labels import one_class
 from ted_core.datasets.columns.tabular import FiniteCheck
 from ted_core.datasets.formats.base import Limits
-from ted_core.datasets.row_locations import Places
+from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
-from ted_core.datasets.sources.base import unreadable
+from ted_core.datasets.sources.base import unreadable_error
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, SettingUnsuited, UnusableInputs, UnusableLabels
 
@@ -57,7 +57,7 @@ class Readable(Protocol):
         """The next bytes; fewer only at the end."""
 
 
-class Values(NamedTuple):
+class ArrayStream(NamedTuple):
     """An array on its way."""
 
     shape: tuple[int, ...]
@@ -70,7 +70,7 @@ class Values(NamedTuple):
         return np.concatenate([np.empty((0, *self.shape[1:]), self.dtype), *self.blocks])
 
 
-def values_in(
+def array_stream(
     file: Readable,
     shape: tuple[int, ...],
     dtype: np.dtype,
@@ -78,7 +78,7 @@ def values_in(
     name: str,
     room: int,
     broken: tuple[type[Exception], ...],
-) -> Values:
+) -> ArrayStream:
     """The array whose values, row by row, are all that is left in the file, which has room for so many bytes of them.
 
     Raises DatasetUnreadable, which names the file; its blocks do so too where there are fewer or more values, and for
@@ -93,7 +93,7 @@ def values_in(
         try:
             found = file.read(count)
         except broken as error:
-            raise unreadable(f"{name} is damaged", error) from error
+            raise unreadable_error(f"{name} is damaged", error) from error
         if len(found) != expected:
             raise other_size
         return found
@@ -105,15 +105,15 @@ def values_in(
             yield np.frombuffer(read(count * row, expected=count * row), dtype).reshape(count, *shape[1:])
         read(1, expected=0)  # compressed files check their sums at their end
 
-    return Values(shape, dtype, blocks())
+    return ArrayStream(shape, dtype, blocks())
 
 
-def samples(inputs: Values, labels: np.ndarray, *, spec: DatasetSpec, limits: Limits) -> Samples:
+def array_samples(inputs: ArrayStream, labels: np.ndarray, *, spec: DatasetSpec, limits: Limits) -> Samples:
     """The arrays as samples: uint8 images channels first, anything else as float32 vectors."""
-    found = one_class(pa.chunked_array([_column(labels)]), name="labels", places=Places())
+    found = one_class(pa.chunked_array([_column(labels)]), name="labels", places=RowLocations())
     place = _images if inputs.dtype == np.uint8 and len(inputs.shape) > 2 else _vectors  # noqa: PLR2004
-    with Space(limits, format=spec.format, input=spec.input) as space:
-        made = space.found() or space.settled(Decoded(place(inputs, space.array), np.ones(len(labels), bool)))
+    with ArrayCache(limits, format=spec.format, input=spec.input) as space:
+        made = space.found() or space.settled(DecodedInputs(place(inputs, space.array), np.ones(len(labels), bool)))
     rows = np.arange(len(labels), dtype=np.uint64)
     return Samples(made.inputs, found.codes, found.classes, rows, rows=len(rows), cache=limits.cache)
 
@@ -123,7 +123,7 @@ def _column(labels: np.ndarray) -> pa.Array:
     return pa.array(labels.astype(labels.dtype.newbyteorder("=")))
 
 
-def _images(inputs: Values, allocate: Allocate) -> np.ndarray:
+def _images(inputs: ArrayStream, allocate: Allocate) -> np.ndarray:
     """Images of shape (n, height, width) or (n, height, width, channels) as (n, channels, height, width)."""
     rows, height, width, channels = (*inputs.shape, 1)[:4]
     if channels not in CHANNELS:
@@ -135,9 +135,9 @@ def _images(inputs: Values, allocate: Allocate) -> np.ndarray:
     return images
 
 
-def _vectors(inputs: Values, allocate: Allocate) -> np.ndarray:
+def _vectors(inputs: ArrayStream, allocate: Allocate) -> np.ndarray:
     vectors, done = allocate(inputs.shape, np.float32, f"{inputs.shape[0]:,} rows"), 0
-    check = FiniteCheck({"inputs": slice(None)}, Places())
+    check = FiniteCheck({"inputs": slice(None)}, RowLocations())
     for block in inputs.blocks:
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which is refused in words
             vectors[done : done + len(block)] = block

@@ -9,15 +9,15 @@ from pyarrow import ipc
 
 from ted_core.datasets.formats.arrow_ipc import MAGIC, rows_in
 from ted_core.datasets.formats.row_format import RowReader, format_of
-from ted_core.datasets.formats.text_scan import remembered
-from ted_core.datasets.sources.base import Source, unreadable
-from ted_core.datasets.sources.shards import files_with, reading, refuse_other_schema
+from ted_core.datasets.formats.text_scan import cached_per_source
+from ted_core.datasets.sources.base import Source, unreadable_error
+from ted_core.datasets.sources.shards import files_with, refuse_other_schema, translate_read_errors
 from ted_core.datasets.spec import DatasetSpec
 
 Reader: TypeAlias = ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader
 
 
-def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def schema_summary(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """The schema, and the rows that each batch's header tells."""
     schemas = [_schema(source) for source in sources]
     for source, schema in zip(sources, schemas, strict=True):
@@ -26,24 +26,27 @@ def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple
 
 
 def _schema(source: Source) -> pa.Schema:
-    with reading(source, otherwise="is not an Arrow file", field="dataset.format"), _opened(source) as reader:
+    with (
+        translate_read_errors(source, otherwise="is not an Arrow file", field="dataset.format"),
+        _opened(source) as reader,
+    ):
         return reader.schema
 
 
-@remembered
+@cached_per_source
 def _count(source: Source) -> int:
-    with reading(source), source.buffered() as file:
+    with translate_read_errors(source), source.buffered() as file:
         try:
             return rows_in(file)
         except ValueError as error:
-            raise unreadable(f"{source.name} is damaged", error) from error
+            raise unreadable_error(f"{source.name} is damaged", error) from error
 
 
 def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The named columns, in the batches that they were written in."""
     for source in sources:
         schema = _schema(source)
-        with reading(source):
+        with translate_read_errors(source):
             for batch in _batches(source, fields=[schema.get_field_index(name) for name in names]):
                 yield batch.select(list(names))
 
@@ -64,5 +67,5 @@ def _opened(source: Source, *, fields: list[int] | None = None) -> Iterator[Read
         yield ipc.open_file(file, options=options) if is_file else ipc.open_stream(file, options=options)
 
 
-READER = RowReader(files_with(".arrow", ".feather", ".ipc"), outline, batches)
+READER = RowReader(files_with(".arrow", ".feather", ".ipc"), schema_summary, batches)
 ARROW = format_of(READER)

@@ -1,7 +1,7 @@
 """How many rows an Arrow IPC file or stream holds, from the headers of its messages alone: no column is read.
 
 A message is a length, a header of that length (a FlatBuffers table), and a body whose length the header tells. See
-"Encapsulated message format" in Arrow's columnar format, version 1.5, and ``Message.fbs`` there.
+"Encapsulated message format" in Arrow's columnar format, version 1.5, and ``MessageHeader.fbs`` there.
 """
 
 import struct
@@ -20,7 +20,7 @@ HEADER_TYPE, HEADER, BODY_LENGTH = range(1, 4)
 LENGTH = 0
 
 
-class Message(NamedTuple):
+class MessageHeader(NamedTuple):
     """What a header says."""
 
     rows: int
@@ -35,12 +35,12 @@ def rows_in(file: BufferedIOBase) -> int:
     return sum(message.rows for message in _messages(file))
 
 
-def _messages(file: BufferedIOBase) -> Iterator[Message]:
+def _messages(file: BufferedIOBase) -> Iterator[MessageHeader]:
     while length := _length(file):
         header = file.read(length)
         if len(header) < length:
             raise ValueError("a message is cut short")
-        message = _message(header)
+        message = _message_header(header)
         yield message
         file.seek(message.body, 1)
 
@@ -54,9 +54,9 @@ def _length(file: BufferedIOBase) -> int:
     return length
 
 
-def _message(header: bytes) -> Message:
+def _message_header(header: bytes) -> MessageHeader:
     try:
-        table = Table(header, _offset(header, 0))
+        table = FlatBuffersTable(header, _offset(header, 0))
         body = table.number(BODY_LENGTH, "<q")
         is_batch = table.number(HEADER_TYPE, "<B") == RECORD_BATCH
         rows = table.table(HEADER).number(LENGTH, "<q") if is_batch else 0
@@ -64,10 +64,10 @@ def _message(header: bytes) -> Message:
         raise ValueError("a message has no readable header") from error
     if rows < 0 or body < 0:
         raise ValueError(f"a message has {rows} rows in {body} bytes")
-    return Message(rows, body)
+    return MessageHeader(rows, body)
 
 
-class Table(NamedTuple):
+class FlatBuffersTable(NamedTuple):
     """A FlatBuffers table in some bytes."""
 
     data: bytes
@@ -78,9 +78,9 @@ class Table(NamedTuple):
         place = self._place(field)
         return int(unpack_from(kind, self.data, place)[0]) if place else 0
 
-    def table(self, field: int) -> "Table":
+    def table(self, field: int) -> "FlatBuffersTable":
         """The table that this field refers to."""
-        return Table(self.data, _offset(self.data, self._place(field)))
+        return FlatBuffersTable(self.data, _offset(self.data, self._place(field)))
 
     def _place(self, field: int) -> int:
         """Where the field lies; 0 for nowhere."""

@@ -42,12 +42,12 @@ class Limits:
             raise DatasetTooLarge(f"{what} take {size:,} bytes", field="dataset.uri")
 
 
-Files = Callable[[Source, DatasetSpec], Sequence[Source]]
+FindFiles = Callable[[Source, DatasetSpec], Sequence[Source]]
 """The dataset's files in row order, from what the request names; or a folder taken as one file, with those inside."""
 
 
 @dataclass(frozen=True)
-class Outline:
+class SchemaSummary:
     """What can be known of a dataset without reading its rows."""
 
     columns: tuple[str, ...]
@@ -61,7 +61,7 @@ class Outline:
 class Format:
     """One way of storing a dataset."""
 
-    files: Files
-    outline: Callable[[Sequence[Source], DatasetSpec], Outline]
+    files: FindFiles
+    outline: Callable[[Sequence[Source], DatasetSpec], SchemaSummary]
     """Checks what headers and footers tell; raises TedErrors that name the request's field."""
     load: Callable[[Sequence[Source], DatasetSpec, Limits], Samples]

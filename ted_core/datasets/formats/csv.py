@@ -15,9 +15,9 @@ from pyarrow import csv
 
 from ted_core.datasets.columns.types import KEY_NAMES
 from ted_core.datasets.formats.row_format import RowReader, format_of
-from ted_core.datasets.formats.text_scan import Scan, other_type, remembered, suffixes, text_of
+from ted_core.datasets.formats.text_scan import Scan, cached_per_source, suffixes, text_of, type_differs_error
 from ted_core.datasets.sources.base import Source
-from ted_core.datasets.sources.shards import files_with, reading
+from ted_core.datasets.sources.shards import files_with, translate_read_errors
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, SchemasDiffer
 
@@ -28,7 +28,7 @@ TYPES = (pa.int64(), pa.float64(), pa.bool_(), pa.string())
 MISSING = pa.array(["", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "?"])
 
 
-def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def schema_summary(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """The header's columns, with types that hold all their values, and the rows of each file.
 
     This reads and parses every file once, as long as loading takes, and remembers the result until the file changes.
@@ -50,10 +50,10 @@ def _refuse_other_header(source: Source, expected: pa.Schema, found: pa.Schema) 
 def _refuse_wider_types(source: Source, expected: pa.Schema, found: pa.Schema) -> None:
     for column, known in zip(found, expected, strict=True):
         if _either(known.type, column.type) != known.type:
-            raise other_type(source, column, known=known.type)
+            raise type_differs_error(source, column, known=known.type)
 
 
-@remembered
+@cached_per_source
 def _scan(source: Source) -> Scan:
     names = _header(source)
     types, rows = [pa.null()] * len(names), 0
@@ -69,7 +69,7 @@ def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.Reco
     schema = pa.schema([_scan(sources[0]).schema.field(name) for name in names])
     for source in sources:
         for batch in _strings(source, names, chosen=names):
-            with reading(source):
+            with translate_read_errors(source):
                 columns = [_typed(column, kind) for column, kind in zip(batch.columns, schema.types, strict=True)]
             yield pa.record_batch(columns, schema=schema)
 
@@ -123,7 +123,7 @@ def _numeric(column: pa.Array) -> pa.Array:
 
 
 def _header(source: Source) -> list[str]:
-    with reading(source, otherwise="has no header", field="dataset.format"):
+    with translate_read_errors(source, otherwise="has no header", field="dataset.format"):
         names: list[str] = _opened(source, pa.BufferReader(_first_row(source)), csv.ConvertOptions()).schema.names
         return names
 
@@ -160,9 +160,9 @@ def _opened(source: Source, text: pa.NativeFile, options: csv.ConvertOptions) ->
 
 @contextmanager
 def _parsing(source: Source) -> Iterator[None]:
-    """As ``reading``, and what Arrow calls a straddling object is a row that does not end."""
+    """As ``translate_read_errors``, and what Arrow calls a straddling object is a row that does not end."""
     try:
-        with reading(source):
+        with translate_read_errors(source):
             yield
     except DatasetUnreadable as error:
         if "straddling" not in error.fact:
@@ -171,4 +171,4 @@ def _parsing(source: Source) -> Iterator[None]:
         raise DatasetUnreadable(fact, field="dataset.uri") from error
 
 
-CSV = format_of(RowReader(files_with(*suffixes(".csv", ".tsv")), outline, batches))
+CSV = format_of(RowReader(files_with(*suffixes(".csv", ".tsv")), schema_summary, batches))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ted_core.datasets.formats.arrow import READER
 from ted_core.datasets.formats.row_format import format_of
-from ted_core.datasets.sources.base import Source, unreadable
+from ted_core.datasets.sources.base import Source, unreadable_error
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable
 
@@ -23,7 +23,7 @@ class DataFile(BaseModel):
     filename: str
 
 
-class State(BaseModel):
+class StateFile(BaseModel):
     """What ``state.json`` says of the rows."""
 
     data_files: list[DataFile] = Field(alias="_data_files", min_length=1)
@@ -31,23 +31,23 @@ class State(BaseModel):
     """A selection of the rows, which earlier releases kept beside them."""
 
 
-class Splits(BaseModel):
+class SplitsFile(BaseModel):
     """What ``dataset_dict.json`` says of the datasets in a folder."""
 
     splits: list[str]
 
 
-Content = TypeVar("Content", State, Splits)
+Content = TypeVar("Content", StateFile, SplitsFile)
 
 
 def files(folder: Source, _: DatasetSpec) -> Sequence[Source]:
     """The files that ``state.json`` lists. Raises DatasetUnreadable for a folder of several datasets."""
     if (splits := folder.child(SPLITS)).is_file:
-        names = " and ".join(f"{folder.name}/{name}" for name in _read(splits, Splits).splits)
+        names = " and ".join(f"{folder.name}/{name}" for name in _read(splits, SplitsFile).splits)
         raise DatasetUnreadable(f"{folder} is a DatasetDict; name one of {names}", field="dataset.uri")
     if not (listing := folder.child(STATE)).is_file:
         raise DatasetUnreadable(f"{folder} holds no {STATE}, as save_to_disk writes it", field="dataset.format")
-    state = _read(listing, State)
+    state = _read(listing, StateFile)
     if state.indices_files:
         raise DatasetUnreadable(
             f"{folder} keeps a selection apart; save it after flatten_indices()", field="dataset.uri"
@@ -62,7 +62,7 @@ def _read(source: Source, content: type[Content]) -> Content:
         with source.open() as file:
             return content.model_validate_json(bytes(file.read()))
     except OSError as error:
-        raise unreadable(f"{source} cannot be read", error) from error
+        raise unreadable_error(f"{source} cannot be read", error) from error
     except ValidationError as error:  # without what stands in the file
         reason = f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}"
         raise DatasetUnreadable(f"{source} does not say what it should ({reason})", field="dataset.uri") from error

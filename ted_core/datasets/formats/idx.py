@@ -13,10 +13,10 @@ from io import BufferedReader
 
 import numpy as np
 
-from ted_core.datasets.formats.array_format import Values, check_shapes, check_types, samples, values_in
-from ted_core.datasets.formats.base import Format, Limits, Outline
+from ted_core.datasets.formats.array_format import ArrayStream, array_samples, array_stream, check_shapes, check_types
+from ted_core.datasets.formats.base import Format, Limits, SchemaSummary
 from ted_core.datasets.samples import Samples
-from ted_core.datasets.sources.base import Source, unreadable
+from ted_core.datasets.sources.base import Source, unreadable_error
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
 
@@ -58,12 +58,12 @@ def _chosen(folder: Source, name: str | None, *, mark: str, field: str) -> Sourc
     return candidates[0]
 
 
-def outline(sources: Sequence[Source], spec: DatasetSpec) -> Outline:
+def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> SchemaSummary:
     """Shapes from the headers; no values are read."""
     images, labels = (_shape(source) for source in sources)
     check_shapes(images, labels)
     check_types(np.dtype(np.uint8), np.dtype(np.uint8), ndim=len(images), spec=spec)
-    return Outline(tuple(source.name for source in sources), (labels[0],))
+    return SchemaSummary(tuple(source.name for source in sources), (labels[0],))
 
 
 def _shape(source: Source) -> tuple[int, ...]:
@@ -71,7 +71,7 @@ def _shape(source: Source) -> tuple[int, ...]:
         with _opened(source) as file:
             return _header(file)
     except BROKEN as error:
-        raise unreadable(f"{source.name} is not an IDX file", error, field="dataset.format") from error
+        raise unreadable_error(f"{source.name} is not an IDX file", error, field="dataset.format") from error
 
 
 @contextmanager
@@ -87,14 +87,14 @@ def _header(file: Stream) -> tuple[int, ...]:
     return struct.unpack(f">{axes}I", file.read(4 * axes))
 
 
-def _values(source: Source, file: Stream) -> Values:
+def _values(source: Source, file: Stream) -> ArrayStream:
     """The file's values, which follow its header."""
     try:
         shape = _header(file)
     except BROKEN as error:
-        raise unreadable(f"{source.name} is damaged", error) from error
+        raise unreadable_error(f"{source.name} is damaged", error) from error
     room = source.size * (MOST_DEFLATED if isinstance(file, gzip.GzipFile) else 1)
-    return values_in(file, shape, np.dtype(np.uint8), name=source.name, room=room, broken=BROKEN)
+    return array_stream(file, shape, np.dtype(np.uint8), name=source.name, room=room, broken=BROKEN)
 
 
 def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:
@@ -102,7 +102,7 @@ def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Sample
     images, labels = sources
     with _opened(images) as pixels, _opened(labels) as classes:
         found = _values(labels, classes).together()
-        return samples(_values(images, pixels), found, spec=spec, limits=limits)
+        return array_samples(_values(images, pixels), found, spec=spec, limits=limits)
 
 
-IDX = Format(files, outline, load)
+IDX = Format(files, schema_summary, load)

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from ted_core.datasets.file_batches import LARGEST_FILE, batched
+from ted_core.datasets.file_batches import LARGEST_FILE, batched_by_size
 from ted_core.datasets.formats.row_format import RowReader, format_of
-from ted_core.datasets.sources.base import Source, side_by_side, unreadable
+from ted_core.datasets.sources.base import Source, map_concurrently, unreadable_error
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable
 
@@ -24,7 +24,7 @@ def files(folder: Source, _: DatasetSpec) -> Sequence[Source]:
     return [replace(folder, inside=tuple(folder.tree(*SUFFIXES)))]
 
 
-def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def schema_summary(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """The columns, and how many images there are; none is read. Raises DatasetUnreadable where classes are not told."""
     folder, images = sources[0], sources[0].members
     beside = next((image.name for image in images if "/" not in image.name), None)
@@ -42,7 +42,7 @@ def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple
 def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Of each image, in the order of their paths: its bytes, its class folder's name, its path inside the folder."""
     schema = pa.schema([SCHEMA.field(name) for name in names])
-    for images in batched(sources[0].members, size=_size):
+    for images in batched_by_size(sources[0].members, size=_size):
         yield pa.record_batch([COLUMNS[name](images) for name in names], schema=schema)
 
 
@@ -54,7 +54,7 @@ def _size(image: Source) -> int:
 
 
 def _contents(images: Sequence[Source]) -> list[bytes]:
-    return list(side_by_side(_content, images))
+    return list(map_concurrently(_content, images))
 
 
 def _content(image: Source) -> bytes:
@@ -62,7 +62,7 @@ def _content(image: Source) -> bytes:
         with image.open() as file:
             return bytes(file.read())
     except OSError as error:
-        raise unreadable(f"{image.name} cannot be read", error) from error
+        raise unreadable_error(f"{image.name} cannot be read", error) from error
 
 
 def _labels(images: Sequence[Source]) -> list[str]:
@@ -79,4 +79,4 @@ COLUMNS: Mapping[str, Callable[[Sequence[Source]], Sequence[bytes | str]]] = {
     "sample_key": _keys,
 }
 
-IMAGE_FOLDER = format_of(RowReader(files, outline, batches))
+IMAGE_FOLDER = format_of(RowReader(files, schema_summary, batches))

@@ -11,9 +11,9 @@ import pyarrow as pa
 from pydantic_core import from_json
 
 from ted_core.datasets.formats.row_format import RowReader, format_of
-from ted_core.datasets.formats.text_scan import Scan, other_type, remembered, suffixes, text_of
+from ted_core.datasets.formats.text_scan import Scan, cached_per_source, suffixes, text_of, type_differs_error
 from ted_core.datasets.sources.base import Source
-from ted_core.datasets.sources.shards import files_with, reading
+from ted_core.datasets.sources.shards import files_with, translate_read_errors
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, MixedTypes
 
@@ -26,14 +26,14 @@ INCONSISTENT = (pa.ArrowException, OverflowError, TypeError, ValueError)
 """What values that no single type can hold make Arrow raise."""
 
 
-class Line(NamedTuple):
+class JsonLine(NamedTuple):
     """An object, and the number of its line, counted from 1 as editors do."""
 
     number: int
     record: dict[str, Any]
 
 
-def outline(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def schema_summary(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """The columns that any line has, with types that hold all their values, and the rows of each file.
 
     This reads and parses every file once, about a million short texts in three seconds, and remembers the result until
@@ -50,7 +50,7 @@ def _refuse_other_types(source: Source, first: pa.Schema, found: pa.Schema) -> N
     for column in found:
         known = first.field(column.name).type if column.name in first.names else None
         if known is None or not _holds(known, column.type):
-            raise other_type(source, column, known=known)
+            raise type_differs_error(source, column, known=known)
 
 
 def _holds(known: pa.DataType, found: pa.DataType) -> bool:
@@ -60,7 +60,7 @@ def _holds(known: pa.DataType, found: pa.DataType) -> bool:
         return False
 
 
-@remembered
+@cached_per_source
 def _scan(source: Source) -> Scan:
     schema, rows = pa.schema([]), 0
     keys: set[tuple[str, ...]] = set()
@@ -71,7 +71,7 @@ def _scan(source: Source) -> Scan:
     return Scan(schema, rows)
 
 
-def _extended(schema: pa.Schema, lines: Sequence[Line], source: Source) -> pa.Schema:
+def _extended(schema: pa.Schema, lines: Sequence[JsonLine], source: Source) -> pa.Schema:
     try:
         return _merged(schema, _schema([line.record for line in lines]))
     except INCONSISTENT as error:
@@ -83,7 +83,7 @@ def _extended(schema: pa.Schema, lines: Sequence[Line], source: Source) -> pa.Sc
         raise MixedTypes(fact, field="dataset.uri") from error
 
 
-def _refuse_keys_as_data(lines: Sequence[Line], source: Source, *, seen: set[tuple[str, ...]]) -> None:
+def _refuse_keys_as_data(lines: Sequence[JsonLine], source: Source, *, seen: set[tuple[str, ...]]) -> None:
     """Raise DatasetUnreadable for objects keyed by ids: each key, with those seen, would be a field of every row's."""
     for line in lines:
         for name, value in line.record.items():
@@ -123,7 +123,7 @@ def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.Reco
             yield pa.RecordBatch.from_struct_array(_typed(lines, wanted, source))
 
 
-def _typed(lines: Sequence[Line], kind: pa.StructType, source: Source) -> pa.StructArray:
+def _typed(lines: Sequence[JsonLine], kind: pa.StructType, source: Source) -> pa.StructArray:
     """The lines' values in the types that all lines share.
 
     Raises MixedTypes, which names the line, for a whole number beyond 2^53 where others have fractions.
@@ -141,13 +141,13 @@ def _typed(lines: Sequence[Line], kind: pa.StructType, source: Source) -> pa.Str
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
-def _blocks(source: Source) -> Iterator[list[Line]]:
+def _blocks(source: Source) -> Iterator[list[JsonLine]]:
     """Some lines at a time; empty ones are passed over."""
     number = 1
     for block in _whole_lines(source):
         lines = block.split(b"\n")
         if found := [
-            Line(at, _record(line, at, source)) for at, line in enumerate(lines, start=number) if line.strip()
+            JsonLine(at, _record(line, at, source)) for at, line in enumerate(lines, start=number) if line.strip()
         ]:
             yield found
         number += len(lines)
@@ -168,7 +168,7 @@ def _record(line: bytes, number: int, source: Source) -> dict[str, Any]:
 def _whole_lines(source: Source) -> Iterator[bytes]:
     """The file in blocks that end before a line break. Raises DatasetUnreadable for a line that does not end."""
     rest = b""
-    with reading(source), text_of(source) as file:
+    with translate_read_errors(source), text_of(source) as file:
         begin = file.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK)
         while data := begin + file.read(BLOCK_BYTES):
             begin = b""
@@ -185,4 +185,4 @@ def _whole_lines(source: Source) -> Iterator[bytes]:
         yield rest
 
 
-JSONL = format_of(RowReader(files_with(*suffixes(".jsonl", ".ndjson")), outline, batches))
+JSONL = format_of(RowReader(files_with(*suffixes(".jsonl", ".ndjson")), schema_summary, batches))

@@ -10,11 +10,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from ted_core.datasets.formats.array_format import Readable, Values, check_shapes, check_types, samples, values_in
-from ted_core.datasets.formats.base import Format, Limits, Outline
+from ted_core.datasets.formats.array_format import (
+    ArrayStream,
+    Readable,
+    array_samples,
+    array_stream,
+    check_shapes,
+    check_types,
+)
+from ted_core.datasets.formats.base import Format, Limits, SchemaSummary
 from ted_core.datasets.samples import Samples
-from ted_core.datasets.sources.base import Source, unreadable
-from ted_core.datasets.sources.shards import listed
+from ted_core.datasets.sources.base import Source, unreadable_error
+from ted_core.datasets.sources.shards import abbreviated_list
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
 
@@ -35,7 +42,7 @@ class Header(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sips:
+class HeaderReader:
     """A file that is read a little at a time."""
 
     file: Readable
@@ -54,13 +61,13 @@ def files(named: Source, _: DatasetSpec) -> Sequence[Source]:
     return [named]
 
 
-def outline(sources: Sequence[Source], spec: DatasetSpec) -> Outline:
+def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> SchemaSummary:
     """Arrays and rows from the headers inside the archive; no values are read."""
     headers = _headers(sources[0])
     inputs, labels = (headers[name] for name in _names(list(headers), spec))
     check_shapes(inputs.shape, labels.shape)
     check_types(inputs.dtype, labels.dtype, ndim=len(inputs.shape), spec=spec)
-    return Outline(tuple(headers), (labels.shape[0],))
+    return SchemaSummary(tuple(headers), (labels.shape[0],))
 
 
 def _headers(source: Source) -> dict[str, Header]:
@@ -69,7 +76,7 @@ def _headers(source: Source) -> dict[str, Header]:
             members = [name for name in archive.namelist() if name.endswith(".npy")]
             return {name.removesuffix(".npy"): _header(archive, name) for name in members}
     except BROKEN as error:
-        raise unreadable(f"{source.name} is not an .npz archive", error, field="dataset.format") from error
+        raise unreadable_error(f"{source.name} is not an .npz archive", error, field="dataset.format") from error
 
 
 def _header(archive: zipfile.ZipFile, name: str) -> Header:
@@ -81,7 +88,7 @@ def _read_header(file: Readable) -> Header:
     """What stands before the values, which are next in the file then."""
     version = npy.read_magic(file)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, by_column, dtype = read(Sips(file))
+    shape, by_column, dtype = read(HeaderReader(file))
     if min(shape, default=0) < 0 or not dtype.itemsize:
         raise ValueError("a header tells of values that cannot be")
     return Header(shape, dtype, by_column and len(shape) > 1)
@@ -95,7 +102,7 @@ def _names(arrays: Sequence[str], spec: DatasetSpec) -> tuple[str, str]:
     chosen = {"dataset.input": spec.input or DEFAULT_INPUT, "dataset.target": spec.target or DEFAULT_TARGET}
     for field, name in chosen.items():
         if name not in arrays:
-            raise UnknownColumn(f"{name!r} is not among {listed(arrays)}", field=field)
+            raise UnknownColumn(f"{name!r} is not among {abbreviated_list(arrays)}", field=field)
     return chosen["dataset.input"], chosen["dataset.target"]
 
 
@@ -105,20 +112,20 @@ def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Sample
     inputs, labels = _names(list(_headers(source)), spec)
     with source.buffered() as file, zipfile.ZipFile(file) as archive:
         found = _values(archive, labels, name=source.name).together()
-        return samples(_values(archive, inputs, name=source.name), found, spec=spec, limits=limits)
+        return array_samples(_values(archive, inputs, name=source.name), found, spec=spec, limits=limits)
 
 
-def _values(archive: zipfile.ZipFile, array: str, *, name: str) -> Values:
+def _values(archive: zipfile.ZipFile, array: str, *, name: str) -> ArrayStream:
     """The array's values. In Fortran's order, whose rows do not follow each other, they are read as a whole."""
     member = archive.getinfo(f"{array}.npy")
     try:
         file = archive.open(member)
         header = _read_header(file)
     except BROKEN as error:
-        raise unreadable(f"{name} is damaged", error) from error
+        raise unreadable_error(f"{name} is damaged", error) from error
     shape = header.shape[::-1] if header.by_column else header.shape
-    values = values_in(file, shape, header.dtype, name=name, room=member.file_size, broken=BROKEN)
-    return Values(header.shape, header.dtype, [values.together().T]) if header.by_column else values
+    values = array_stream(file, shape, header.dtype, name=name, room=member.file_size, broken=BROKEN)
+    return ArrayStream(header.shape, header.dtype, [values.together().T]) if header.by_column else values
 
 
-NPZ = Format(files, outline, load)
+NPZ = Format(files, schema_summary, load)

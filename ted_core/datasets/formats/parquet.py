@@ -9,8 +9,8 @@ from ted_core.datasets.columns.roles import Roles, roles
 from ted_core.datasets.columns.types import is_category, is_label_list
 from ted_core.datasets.formats.parquet_footer import LONGEST_TRUSTED, Footer, FooterReader, chunks
 from ted_core.datasets.formats.row_format import RowReader, format_of
-from ted_core.datasets.sources.base import Source, side_by_side
-from ted_core.datasets.sources.shards import files_with, reading, refuse_other_schema
+from ted_core.datasets.sources.base import Source, map_concurrently
+from ted_core.datasets.sources.shards import files_with, refuse_other_schema, translate_read_errors
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, MissingValues
 
@@ -23,7 +23,7 @@ MAGIC, TAIL_BYTES = (b"PAR1", b"PARE"), 8
 """What follows a footer's length at the end of a file, and how long both are together."""
 
 
-def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """Columns and rows from the footers; no data page is read. Raises MissingValues for nulls that they show."""
     with FooterReader() as reader:
         first = _footer(sources[0], reader)
@@ -36,11 +36,14 @@ def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tu
             _refuse_known_nulls(source, footer, used, targets=chosen.targets)
             return footer.rows
 
-        return first.schema, (rows(sources[0], first), *side_by_side(rows, sources[1:]))
+        return first.schema, (rows(sources[0], first), *map_concurrently(rows, sources[1:]))
 
 
 def _footer(source: Source, reader: FooterReader) -> Footer:
-    with reading(source, otherwise="is not a Parquet file", field="dataset.format"), source.open() as file:
+    with (
+        translate_read_errors(source, otherwise="is not a Parquet file", field="dataset.format"),
+        source.open() as file,
+    ):
         content, length = _end(file)
         _refuse_long(source, length)
         footer = reader.read(_whole(file, content, length), length=length)
@@ -75,7 +78,7 @@ def _refuse_long(source: Source, length: int) -> None:
 def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The named columns, at most 65,536 rows and about 16 MiB at a time."""
     for source in sources:
-        with reading(source), source.open() as opened, _streamed(opened, source) as file:
+        with translate_read_errors(source), source.open() as opened, _streamed(opened, source) as file:
             for batch in file.iter_batches(_batch_rows(file.metadata, names), columns=list(names)):
                 yield batch.select(list(names))
 
@@ -130,4 +133,4 @@ def _column_and_leaf(path: str, top_level: Collection[str]) -> tuple[str, str]:
     return name, leaf
 
 
-PARQUET = format_of(RowReader(files_with(".parquet"), outline, batches))
+PARQUET = format_of(RowReader(files_with(".parquet"), schema_summary, batches))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from ted_core.datasets.columns.assemble import Rows, samples
+from ted_core.datasets.columns.assemble import RowSource, assemble_samples
 from ted_core.datasets.columns.roles import roles
-from ted_core.datasets.formats.base import Files, Format, Limits, Outline
-from ted_core.datasets.row_locations import Places
+from ted_core.datasets.formats.base import FindFiles, Format, Limits, SchemaSummary
+from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.spec import DatasetSpec
@@ -19,7 +19,7 @@ from ted_core.errors import DatasetChanged, DatasetUnreadable
 class RowReader:
     """One way of storing rows that have named columns."""
 
-    files: Files
+    files: FindFiles
     outline: Callable[[Sequence[Source], DatasetSpec], tuple[pa.Schema, tuple[int, ...]]]
     """The schema that all files share and the rows of each, as cheaply as the format allows."""
     batches: Callable[[Sequence[Source], Sequence[str]], Iterator[pa.RecordBatch]]
@@ -29,25 +29,27 @@ class RowReader:
 def format_of(reader: RowReader) -> Format:
     """The format as every other is used: columns are checked against the task, rows become samples."""
 
-    def outline(sources: Sequence[Source], spec: DatasetSpec) -> Outline:
-        schema, rows = _outline(reader, sources, spec)
+    def outline(sources: Sequence[Source], spec: DatasetSpec) -> SchemaSummary:
+        schema, rows = _schema_summary(reader, sources, spec)
         several = bool(sum(rows)) and roles(schema, spec).several_classes(schema)  # text formats' types are their rows'
-        return Outline(tuple(schema.names), rows, several)
+        return SchemaSummary(tuple(schema.names), rows, several)
 
     def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:
-        schema, rows = _outline(reader, sources, spec)
-        places = Places(tuple(source.name for source in sources), rows)
+        schema, rows = _schema_summary(reader, sources, spec)
+        places = RowLocations(tuple(source.name for source in sources), rows)
         chosen = roles(schema, spec)
 
         def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
             return _checked(reader.batches(sources, names), places)
 
-        return samples(Rows(read, schema, chosen, spec, places, limits))
+        return assemble_samples(RowSource(read, schema, chosen, spec, places, limits))
 
     return Format(reader.files, outline, load)
 
 
-def _outline(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def _schema_summary(
+    reader: RowReader, sources: Sequence[Source], spec: DatasetSpec
+) -> tuple[pa.Schema, tuple[int, ...]]:
     try:
         schema, rows = reader.outline(sources, spec)
         schema.names  # noqa: B018 - decodes them
@@ -56,7 +58,7 @@ def _outline(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec) ->
     return schema, rows
 
 
-def _checked(batches: Iterator[pa.RecordBatch], places: Places) -> Iterator[pa.RecordBatch]:
+def _checked(batches: Iterator[pa.RecordBatch], places: RowLocations) -> Iterator[pa.RecordBatch]:
     """The batches, once Arrow has proved that no offset leads astray and that text is UTF-8."""
     done = 0
     for batch in batches:

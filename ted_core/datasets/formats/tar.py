@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ted_core.datasets.file_batches import LARGEST_FILE
-from ted_core.datasets.sources.base import Source, unreadable
+from ted_core.datasets.sources.base import Source, unreadable_error
 
 END = bytes(tarfile.BLOCKSIZE)
 """The block of zeros that ends an archive."""
@@ -20,7 +20,7 @@ BROKEN = (tarfile.TarError, zlib.error, struct.error, EOFError, OSError, ValueEr
 """What damage makes the libraries raise."""
 
 
-class File(NamedTuple):
+class ArchiveFile(NamedTuple):
     """A file in an archive."""
 
     name: str
@@ -28,7 +28,7 @@ class File(NamedTuple):
     """Empty where it was not asked for."""
 
 
-def files(source: Source, *, wanted: Callable[[str], bool]) -> Iterator[File]:
+def archive_files(source: Source, *, wanted: Callable[[str], bool]) -> Iterator[ArchiveFile]:
     """The archive's regular files in order, with the content of those whose name is wanted.
 
     In constant memory. Raises DatasetUnreadable for an archive that is damaged, goes on after its end, or holds a file
@@ -42,10 +42,10 @@ def files(source: Source, *, wanted: Callable[[str], bool]) -> Iterator[File]:
                 reached = ascii(header.name)
                 _check(header)
                 if header.isreg():
-                    yield File(header.name, _content(archive, header) if wanted(header.name) else b"")
+                    yield ArchiveFile(header.name, _content(archive, header) if wanted(header.name) else b"")
             stream.check_end()
     except BROKEN as error:
-        raise unreadable(f"{source.name} cannot be read after {reached}", error) from error
+        raise unreadable_error(f"{source.name} cannot be read after {reached}", error) from error
 
 
 def _check(header: tarfile.TarInfo) -> None:

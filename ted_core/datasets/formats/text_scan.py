@@ -8,7 +8,7 @@ import pyarrow as pa
 from ted_core.datasets.sources.base import Source
 from ted_core.errors import SchemasDiffer
 
-remembered = lru_cache(1024)
+cached_per_source = lru_cache(1024)
 """The same function of a source, which reads the file again only where its size or time has changed."""
 COMPRESSED = ("", ".gz", ".bz2", ".zst")
 """What may follow the suffix of a text format."""
@@ -21,7 +21,7 @@ class Scan(NamedTuple):
     rows: int
 
 
-def other_type(source: Source, found: pa.Field, *, known: pa.DataType | None) -> SchemasDiffer:
+def type_differs_error(source: Source, found: pa.Field, *, known: pa.DataType | None) -> SchemasDiffer:
     """The error that a file's column is of a type that the first file's does not hold."""
     expected = known or "absent"
     fact = f"Column {found.name!r} of {source.name} is {found.type}, in the first file {expected}"

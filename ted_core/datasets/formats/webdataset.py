@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from ted_core.datasets.file_batches import batched
+from ted_core.datasets.file_batches import batched_by_size
 from ted_core.datasets.formats import tar
 from ted_core.datasets.formats.row_format import RowReader, format_of
-from ted_core.datasets.formats.text_scan import remembered
+from ted_core.datasets.formats.text_scan import cached_per_source
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.shards import files_with
 from ted_core.datasets.spec import DatasetSpec
@@ -37,7 +37,7 @@ HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """What JSON can escape and UTF-8 cannot hold."""
 
 
-def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """The columns, and how many samples each archive holds, told by the headers inside it.
 
     A compressed archive is decompressed for that. Raises DatasetUnreadable, and MissingValues for a sample without a
@@ -47,7 +47,7 @@ def outline(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tu
     return _schema(names), tuple(_count(source, names) for source in sources)
 
 
-@remembered
+@cached_per_source
 def _count(source: Source, names: tuple[str, ...]) -> int:
     count = 0
     for sample in _samples(source, wanted=()):
@@ -62,7 +62,7 @@ def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.Reco
     """The columns of some samples at a time. Raises DatasetUnreadable, MissingValues, UnusableLabels."""
     wanted = [suffix for name in names for suffix in SUFFIXES.get(name, ())]
     rows = (_row(sample, names) for source in sources for sample in _samples(source, wanted=wanted))
-    for batch in batched(rows, size=lambda row: sum(map(len, row))):
+    for batch in batched_by_size(rows, size=lambda row: sum(map(len, row))):
         arrays = [pa.array(values, TYPES[name]) for name, values in zip(names, zip(*batch, strict=True), strict=True)]
         yield pa.record_batch(arrays, schema=_schema(names))
 
@@ -74,7 +74,7 @@ def _schema(names: Sequence[str]) -> pa.Schema:
 # --- samples ----------------------------------------------------------------------------------------------------------
 
 
-class Part(NamedTuple):
+class SampleFile(NamedTuple):
     """A file of a sample."""
 
     key: str
@@ -105,10 +105,10 @@ def _samples(source: Source, *, wanted: Collection[str]) -> Iterator[Sample]:
         yield Sample(source.name, key, contents)
 
 
-def _parts(source: Source, *, wanted: Collection[str]) -> Iterator[Part]:
-    for file in tar.files(source, wanted=lambda name: _suffix(name) in wanted):
+def _parts(source: Source, *, wanted: Collection[str]) -> Iterator[SampleFile]:
+    for file in tar.archive_files(source, wanted=lambda name: _suffix(name) in wanted):
         if named := NAME.fullmatch(file.name):
-            yield Part(named[1], _suffix(file.name), file.content)
+            yield SampleFile(named[1], _suffix(file.name), file.content)
 
 
 def _suffix(name: str) -> str:
@@ -183,4 +183,4 @@ COLUMNS: Mapping[str, Callable[[Sample], bytes | str]] = {
     "sample_key": _key,
 }
 
-WEBDATASET = format_of(RowReader(files_with(".tar", ".tar.gz"), outline, batches))
+WEBDATASET = format_of(RowReader(files_with(".tar", ".tar.gz"), schema_summary, batches))

@@ -14,15 +14,15 @@ import pyarrow as pa
 from pyarrow.fs import FileSystem, FileType
 
 from ted_core.errors import DatasetNotAllowed, DatasetUnreadable, TedError
-from ted_core.storage.object_store import ObjectUri, trouble
+from ted_core.storage.object_store import ObjectUri, store_error
 
 FIELD = "dataset.uri"
-Root = Path | ObjectUri
+DatasetRoot = Path | ObjectUri
 """A folder that datasets may lie in."""
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 """How compressed files begin."""
 AT_A_TIME = 256
-Result = TypeVar("Result")
+WorkResult = TypeVar("WorkResult")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Source(ABC):
     # --- what lies around it ------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def within(self, roots: Sequence[Root]) -> "Source":
+    def within(self, roots: Sequence[DatasetRoot]) -> "Source":
         """The same, once it and what is inside proved to lie under a root. Raises DatasetNotAllowed."""
 
     @abstractmethod
@@ -137,17 +137,17 @@ class Source(ABC):
         return next((name for magic, name in COMPRESSIONS.items() if begin.startswith(magic)), None)
 
 
-def refused(source: Source | str) -> DatasetNotAllowed:
+def not_allowed_error(source: Source | str) -> DatasetNotAllowed:
     """The error that it lies outside the roots, which says the same whether or not it exists."""
     return DatasetNotAllowed(f"{source} lies outside the allowed folders", field=FIELD)
 
 
-def unreadable(fact: str, error: BaseException, *, field: str = FIELD) -> TedError:
+def unreadable_error(fact: str, error: BaseException, *, field: str = FIELD) -> TedError:
     """The store's own trouble where that is what went wrong, else DatasetUnreadable with the fact."""
-    return trouble(error, field=FIELD) or DatasetUnreadable(f"{fact} ({error})", field=field)
+    return store_error(error, field=FIELD) or DatasetUnreadable(f"{fact} ({error})", field=field)
 
 
-def side_by_side(work: Callable[[Source], Result], sources: Sequence[Source]) -> Iterator[Result]:
+def map_concurrently(work: Callable[[Source], WorkResult], sources: Sequence[Source]) -> Iterator[WorkResult]:
     """What the work makes of each source in turn; some are worked on at the same time."""
     if len(sources) <= 1:  # threads would take longer to start than a file to open
         yield from map(work, sources)

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pyarrow as pa
 from pyarrow.fs import FileSystem, FileType, LocalFileSystem
 
-from ted_core.datasets.sources.base import FIELD, Root, Source, refused
+from ted_core.datasets.sources.base import FIELD, DatasetRoot, Source, not_allowed_error
 from ted_core.errors import DatasetNotAllowed, DatasetUnreadable
 
 DISK = LocalFileSystem()
@@ -20,14 +20,14 @@ FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
 KINDS = {stat.S_IFREG: FileType.File, stat.S_IFDIR: FileType.Directory}
 
 
-def inside(path: Path, *, roots: Sequence[Root]) -> Path:
+def resolve_under_roots(path: Path, *, roots: Sequence[DatasetRoot]) -> Path:
     """The path with symbolic links resolved, once it proved to lie under a root. Raises DatasetNotAllowed."""
     try:
         resolved = path.resolve()
     except (RuntimeError, ValueError) as error:  # links in a loop, characters that no file system knows
         raise DatasetNotAllowed(f"{str(path)!r} cannot be followed ({error})", field=FIELD) from error
     if not any(resolved.is_relative_to(root.resolve()) for root in roots if isinstance(root, Path)):
-        raise refused(str(path))
+        raise not_allowed_error(str(path))
     return resolved
 
 
@@ -51,13 +51,13 @@ class DiskSource(Source):
         kind = KINDS.get(stat.S_IFMT(found.st_mode), FileType.Unknown)
         return cls(path, name, kind, found.st_size, found.st_mtime_ns, is_link=is_link)
 
-    def within(self, roots: Sequence[Root]) -> "DiskSource":
+    def within(self, roots: Sequence[DatasetRoot]) -> "DiskSource":
         """As in ``Source``; ``path`` no longer leads over links, ``name`` is what it was.
 
         Raises DatasetUnreadable too, for a name that is not UTF-8.
         """
         _refuse_bytes(self.path)
-        proved = self.at(inside(Path(self.path), roots=roots), name=self.name)
+        proved = self.at(resolve_under_roots(Path(self.path), roots=roots), name=self.name)
         _refuse_bytes(proved.path)
         if self.inside is None:
             return proved

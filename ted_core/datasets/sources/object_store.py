@@ -8,7 +8,7 @@ from typing import ClassVar
 import pyarrow as pa
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType
 
-from ted_core.datasets.sources.base import FIELD, Root, Source, refused, unreadable
+from ted_core.datasets.sources.base import FIELD, DatasetRoot, Source, not_allowed_error, unreadable_error
 from ted_core.errors import DatasetNotAllowed
 from ted_core.storage.object_store import ObjectUri, filesystem
 
@@ -25,7 +25,7 @@ class StoredSource(Source):
     @classmethod
     def at(cls, uri: ObjectUri) -> "StoredSource":
         """What lies there. Raises StoreRefused, StoreUnavailable."""
-        with answered(str(uri)):
+        with translate_store_errors(str(uri)):
             return cls._of(uri.filesystem.get_file_info(uri.path), uri.parts[-1], scheme=uri.scheme)
 
     @classmethod
@@ -45,10 +45,10 @@ class StoredSource(Source):
         except ValueError as error:
             raise DatasetNotAllowed(f"{str(self)!r} cannot be followed ({error})", field=FIELD) from error
 
-    def within(self, roots: Sequence[Root]) -> "StoredSource":
+    def within(self, roots: Sequence[DatasetRoot]) -> "StoredSource":
         """As in ``Source``. What is inside was listed under the folder's own key."""
-        if not allowed(self.uri, roots):
-            raise refused(self)
+        if not is_under_root(self.uri, roots):
+            raise not_allowed_error(self)
         return self
 
     def parent(self) -> "StoredSource":
@@ -69,7 +69,7 @@ class StoredSource(Source):
 
     def _below(self, *, recursive: bool) -> Iterator["StoredSource"]:
         """What can be named; passed over are hidden parts and empty ones, such as the folder's own placeholder."""
-        with answered(str(self)):
+        with translate_store_errors(str(self)):
             entries = self.filesystem.get_file_info(FileSelector(self.path, recursive=recursive))
         for entry in entries:
             name = entry.path.removeprefix(self.path).removeprefix("/")
@@ -81,15 +81,15 @@ class StoredSource(Source):
         return filesystem(self.scheme)
 
 
-def allowed(uri: ObjectUri, roots: Sequence[Root]) -> bool:
+def is_under_root(uri: ObjectUri, roots: Sequence[DatasetRoot]) -> bool:
     """Whether the URI lies under a root."""
     return any(uri.is_relative_to(root) for root in roots if isinstance(root, ObjectUri))
 
 
 @contextmanager
-def answered(name: str) -> Iterator[None]:
+def translate_store_errors(name: str) -> Iterator[None]:
     """What the store says instead of an answer becomes a TedError."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise unreadable(f"{name} cannot be looked at", error) from error
+        raise unreadable_error(f"{name} cannot be looked at", error) from error

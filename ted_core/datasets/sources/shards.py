@@ -7,15 +7,15 @@ from itertools import islice
 
 import pyarrow as pa
 
-from ted_core.datasets.formats.base import Files
-from ted_core.datasets.sources.base import Source, unreadable
+from ted_core.datasets.formats.base import FindFiles
+from ted_core.datasets.sources.base import Source, unreadable_error
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetNotFound, DatasetUnreadable, SchemasDiffer
 
 LISTED, LONGEST_NAME = 30, 100
 
 
-def files_with(*suffixes: str) -> Files:
+def files_with(*suffixes: str) -> FindFiles:
     """How a format finds its files: the file named, a folder's files with these suffixes, or a pattern's matches.
 
     Files come in the order of their names. Hidden ones, such as editors and archivers leave behind, are passed over.
@@ -46,7 +46,7 @@ def _matching(pattern: Source) -> list[Source]:
     return found
 
 
-def listed(names: Iterable[str]) -> str:
+def abbreviated_list(names: Iterable[str]) -> str:
     """The first of these names, as an error tells them: cut where they are long, and unable to command a terminal."""
     return ", ".join(_told(name) for name in islice(names, LISTED))
 
@@ -60,7 +60,7 @@ def refuse_other_schema(source: Source, expected: pa.Schema, found: pa.Schema) -
     if found.remove_metadata().equals(expected.remove_metadata()):
         return
     different = sorted({_described(field) for field in expected} ^ {_described(field) for field in found})
-    what = listed(different) or "the order of its columns"
+    what = abbreviated_list(different) or "the order of its columns"
     raise SchemasDiffer(f"{source.name} differs from the first file in {what}", field="dataset.uri")
 
 
@@ -69,9 +69,11 @@ def _described(field: pa.Field) -> str:
 
 
 @contextmanager
-def reading(source: Source, *, otherwise: str = "is damaged", field: str = "dataset.uri") -> Iterator[None]:
+def translate_read_errors(
+    source: Source, *, otherwise: str = "is damaged", field: str = "dataset.uri"
+) -> Iterator[None]:
     """Whatever Arrow cannot read inside becomes DatasetUnreadable, which names the file, or the store's own trouble."""
     try:
         yield
     except (pa.ArrowException, OSError, EOFError) as error:
-        raise unreadable(f"{source.name} {otherwise}", error, field=field) from error
+        raise unreadable_error(f"{source.name} {otherwise}", error, field=field) from error

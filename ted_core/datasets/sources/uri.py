@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ted_core.datasets.sources.base import FIELD, Root, Source, refused
-from ted_core.datasets.sources.local import DiskSource, inside
-from ted_core.datasets.sources.object_store import StoredSource, allowed
+from ted_core.datasets.sources.base import FIELD, DatasetRoot, Source, not_allowed_error
+from ted_core.datasets.sources.local import DiskSource, resolve_under_roots
+from ted_core.datasets.sources.object_store import StoredSource, is_under_root
 from ted_core.errors import DatasetNotAllowed, DatasetNotFound
 from ted_core.storage.object_store import ObjectUri, is_object_uri
 
@@ -18,7 +18,7 @@ BETWEEN_ROOTS = re.compile(rf"{os.pathsep}(?!//)")
 """What separates folders in PATH, but for the colon of a URI."""
 
 
-def locate(uri: str, *, roots: Sequence[Root]) -> Source:
+def locate(uri: str, *, roots: Sequence[DatasetRoot]) -> Source:
     """The existing file or folder that ``uri`` names, symbolic links resolved; or a pattern in a folder that exists.
 
     An absolute path, or a ``file://``, ``s3://`` or ``gs://`` URI, whose last part may hold ``*`` for any characters.
@@ -33,20 +33,20 @@ def locate(uri: str, *, roots: Sequence[Root]) -> Source:
     return source
 
 
-def _in_store(uri: str, roots: Sequence[Root]) -> StoredSource:
+def _in_store(uri: str, roots: Sequence[DatasetRoot]) -> StoredSource:
     """What the store says, asked only about what it may be asked about."""
     try:
         named = ObjectUri.parse(uri)
     except ValueError as error:
         raise DatasetNotAllowed(f"{uri!r} names no object ({error})", field=FIELD) from error
-    if not allowed(named, roots):
-        raise refused(str(named))
+    if not is_under_root(named, roots):
+        raise not_allowed_error(str(named))
     return StoredSource.at(named)
 
 
-def _on_disk(uri: str, roots: Sequence[Root]) -> DiskSource:
+def _on_disk(uri: str, roots: Sequence[DatasetRoot]) -> DiskSource:
     path = _path(uri)
-    return DiskSource.at(inside(path, roots=roots), name=path.name)
+    return DiskSource.at(resolve_under_roots(path, roots=roots), name=path.name)
 
 
 def _path(uri: str) -> Path:
@@ -62,19 +62,19 @@ def _path(uri: str) -> Path:
     return Path(spelled)
 
 
-def roots_in(written: str) -> tuple[Root, ...]:
+def parse_roots(written: str) -> tuple[DatasetRoot, ...]:
     """The roots that a variable such as TED_DATASET_ROOTS holds, separated as in PATH.
 
     Raises ValueError for a URI that names no bucket.
     """
-    return tuple(root(part) for part in BETWEEN_ROOTS.split(written) if part)
+    return tuple(parse_root(part) for part in BETWEEN_ROOTS.split(written) if part)
 
 
-def root(written: str) -> Root:
+def parse_root(written: str) -> DatasetRoot:
     """A folder's path, made absolute, or the URI of a bucket or of a folder in one. Raises ValueError."""
     return ObjectUri.parse(written) if "://" in written else Path(written).expanduser().absolute()
 
 
-def everywhere(uri: str) -> Root:
+def root_containing(uri: str) -> DatasetRoot:
     """The root of whatever the URI or absolute path names: its bucket, or this machine. Raises ValueError."""
     return ObjectUri.parse(uri).bucket if is_object_uri(uri) else Path(Path(uri).anchor)

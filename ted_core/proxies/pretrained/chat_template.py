@@ -16,7 +16,7 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from ted_core.errors import NothingToLearn
-from ted_core.proxies.pretrained.special_tokens import Disguise, Turn
+from ted_core.proxies.pretrained.special_tokens import SpecialTokenEscape, Turn
 
 PLAIN_TEMPLATE = (
     "{{ bos_token }}"
@@ -35,7 +35,7 @@ DATE = "26 Jul 2024"
 """Templates in the manner of Llama 3 write today's date where none is given; equal conversations are to give equal
 tokens on any day."""
 
-Span = tuple[int, int]
+CharacterSpan = tuple[int, int]
 """An answer's place in the text: its first character, and the one after its last."""
 Render = Callable[..., str]
 
@@ -44,7 +44,7 @@ class _Rewritten(Exception):
     """The template changes what it has written as more turns follow."""
 
 
-def encoded(
+def encode_dialogue(
     turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase, longest: int, *, row: int
 ) -> tuple[list[int], list[bool]]:
     """A conversation's token ids, at most ``longest``, and for each whether it belongs to an answer.
@@ -54,8 +54,8 @@ def encoded(
     loses the front of its prompt, down to a quarter of the length, and then its end. Raises NothingToLearn, with the
     row, where there is no answer.
     """
-    disguise = Disguise.of(turns, tokenizer)
-    text, spans = written(disguise.on(turns), tokenizer)
+    disguise = SpecialTokenEscape.of(turns, tokenizer)
+    text, spans = render_dialogue(disguise.on(turns), tokenizer)
     tokens = list(disguise.tokens(text, tokenizer))
     answers = _inside([start for _, start in tokens], spans)
     if not any(answers):
@@ -65,7 +65,7 @@ def encoded(
     return [one for one, _ in tokens[kept]], answers[kept]
 
 
-def written(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> tuple[str, list[Span]]:
+def render_dialogue(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> tuple[str, list[CharacterSpan]]:
     """The conversation as one text, and where in it the answers are."""
     render = partial(_rendered, tokenizer)
     if tokenizer.chat_template:
@@ -78,7 +78,7 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], **optio
     return str(tokenizer.apply_chat_template(list(turns), tokenize=False, date_string=DATE, **options))
 
 
-def _written(turns: Sequence[Turn], render: Render) -> tuple[str, list[Span]]:
+def _written(turns: Sequence[Turn], render: Render) -> tuple[str, list[CharacterSpan]]:
     growing = list(_growing(turns, render))
     if not all(longer.startswith(shorter) for shorter, longer in pairwise(growing)):
         raise _Rewritten
@@ -96,7 +96,7 @@ def _growing(turns: Sequence[Turn], render: Render) -> Iterator[str]:
     yield render(turns) if turns else ""
 
 
-def _inside(starts: Sequence[int], spans: Sequence[Span]) -> list[bool]:
+def _inside(starts: Sequence[int], spans: Sequence[CharacterSpan]) -> list[bool]:
     """For each token whether it starts within a span. The first token never does: nothing foretells it."""
     bounds = [*chain.from_iterable((start, max(start, end)) for start, end in spans)]
     inside = np.searchsorted(bounds, starts, side="right") % 2 == 1

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
-from ted_core.proxies.pretrained.loading import model_of, takes
+from ted_core.proxies.pretrained.loading import model_of, require_input
 from ted_core.proxies.pretrained.tokens import TokenBatch
 
 
@@ -55,7 +55,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 def pooled_encoder(folder: Path) -> MeanPooled:
     """The pretrained model as it is. Raises UnknownModel, ProxyMismatch."""
-    body = takes(model_of(folder, AutoModel), "input_ids")
+    body = require_input(model_of(folder, AutoModel), "input_ids")
     if getattr(body, "pooler", None) is not None:
         body.register_module("pooler", None)  # of no use to a mean
     return MeanPooled(body)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ted_core.datasets.samples import Inputs, Texts
-from ted_core.storage.digests import ContentDigest, combined
+from ted_core.storage.digests import ContentDigest, combined_digest
 
 CHUNK = 8192
 """Rows that are hashed at a time."""
@@ -23,7 +23,7 @@ def digest_of(inputs: Inputs) -> str:
         roles, contents = pc.list_flatten(inputs.turns).flatten()
         lengths = pc.list_value_length(inputs.turns).cast(pa.int64())
         tables = {"dialogues": {"turns": lengths}, "turns": {"role": roles, "content": contents}}
-    return combined({name: _content(pa.table(columns)) for name, columns in tables.items()})
+    return combined_digest({name: _content(pa.table(columns)) for name, columns in tables.items()})
 
 
 def _of_array(array: np.ndarray) -> str:

@@ -48,7 +48,7 @@ def config_of(path: Path) -> PreTrainedConfig:
     return config
 
 
-def longest(config: PreTrainedConfig) -> int | None:
+def max_tokens(config: PreTrainedConfig) -> int | None:
     """The tokens that the model can take at most; None where it sets no limit."""
     return getattr(config, "max_position_embeddings", None)
 
@@ -72,7 +72,7 @@ def model_of(path: Path, auto_class: Any, **options: Any) -> PreTrainedModel:
     return model.eval()  # type: ignore[no-any-return]
 
 
-def takes(model: PreTrainedModel, wanted: str) -> PreTrainedModel:
+def require_input(model: PreTrainedModel, wanted: str) -> PreTrainedModel:
     """The same model, whose main input is the wanted one: input_ids or pixel_values. Raises ProxyMismatch."""
     if model.main_input_name != wanted or model.config.is_encoder_decoder:
         fact = f"A model of type {model.config.model_type} does not encode {wanted} alone"

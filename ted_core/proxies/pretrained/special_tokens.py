@@ -22,14 +22,14 @@ Token = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Disguise:
+class SpecialTokenEscape:
     """What hides the special tokens that a conversation spells: characters that it does not use."""
 
     characters: Mapping[str, str]
     """Token → the character that is repeated in its place; longer tokens first, as one may hold another."""
 
     @classmethod
-    def of(cls, turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> "Disguise":
+    def of(cls, turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> "SpecialTokenEscape":
         """The disguise that this conversation needs; seldom any."""
         contents = "\n".join(turn["content"] for turn in turns)
         spelt = sorted(set(_special(tokenizer).findall(contents)), key=len, reverse=True)

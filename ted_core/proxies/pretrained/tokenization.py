@@ -13,11 +13,11 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 from ted_core.datasets import Samples
 from ted_core.datasets.samples import Dialogues, Texts
 from ted_core.errors import UnknownModel
-from ted_core.proxies.pretrained.chat_template import encoded
+from ted_core.proxies.pretrained.chat_template import encode_dialogue
 from ted_core.proxies.pretrained.input_digest import digest_of
-from ted_core.proxies.pretrained.loading import FIELD, config_of, longest, settings_files, tokenizer_of
+from ted_core.proxies.pretrained.loading import FIELD, config_of, max_tokens, settings_files, tokenizer_of
 from ted_core.proxies.pretrained.tokens import Tokens, offsets_of
-from ted_core.storage.content_cache import files_digest, kept, key_of
+from ted_core.storage.content_cache import files_digest, key_of, load_or_create
 
 LONGEST_TEXT = 256
 """Tokens, about 200 English words. What a text is about shows early, and attention's cost grows with the square."""
@@ -33,7 +33,7 @@ PAD = b"pad"
 Ragged = Sequence[Sequence[int]]
 
 
-def tokenized(samples: Samples, model: Path) -> Tokens:
+def tokenize(samples: Samples, model: Path) -> Tokens:
     """The tokens of texts or dialogues, in the vocabulary of the model in this folder or GGUF file.
 
     Pairs of texts become one sequence. What is longer than the model takes is cut. Raises UnknownModel.
@@ -43,7 +43,9 @@ def tokenized(samples: Samples, model: Path) -> Tokens:
     if samples.cache is None:
         return _made(samples, model)
     key = token_key(inputs, model)
-    return kept(samples.cache, key, ".tokens.arrow", write=lambda path: _write(_made(samples, model), path), read=_read)
+    return load_or_create(
+        samples.cache, key, ".tokens.arrow", write=lambda path: _write(_made(samples, model), path), read=_read
+    )
 
 
 def token_key(inputs: Texts | Dialogues, model: Path) -> str:
@@ -89,12 +91,12 @@ def _of_dialogues(samples: Samples, tokenizer: PreTrainedTokenizerFast, config: 
     for start in range(0, len(samples), CHUNK):
         turns = samples.inputs.turns.slice(start, CHUNK).to_pylist()
         rows = samples.row_index[start : start + CHUNK].tolist()
-        found = [encoded(one, tokenizer, room, row=row) for one, row in zip(turns, rows, strict=True)]
+        found = [encode_dialogue(one, tokenizer, room, row=row) for one, row in zip(turns, rows, strict=True)]
         yield _tokens([ids for ids, _ in found], tokenizer, answers=[answers for _, answers in found])
 
 
 def _room(wanted: int, tokenizer: PreTrainedTokenizerFast, config: PreTrainedConfig) -> int:
-    return min(wanted, tokenizer.model_max_length, longest(config) or wanted)
+    return min(wanted, tokenizer.model_max_length, max_tokens(config) or wanted)
 
 
 def _tokens(

@@ -64,7 +64,7 @@ class TokenBatch(NamedTuple):
     """The positions whose next token is one of an answer: a language model is judged by what it says there."""
 
 
-def padded(tokens: Tokens, rows: Int64[np.ndarray, " rows"], *, device: torch.device) -> TokenBatch:
+def pad_batch(tokens: Tokens, rows: Int64[np.ndarray, " rows"], *, device: torch.device) -> TokenBatch:
     """These samples, at least one, as they come."""
     lengths = tokens.lengths[rows]
     positions = np.arange(lengths.max())
@@ -81,10 +81,10 @@ def padded(tokens: Tokens, rows: Int64[np.ndarray, " rows"], *, device: torch.de
         ids=side_by_side(tokens.ids, tokens.pad, np.int64),
         mask=torch.from_numpy(mask).to(device),
         types=None if tokens.types is None else side_by_side(tokens.types, 0, np.int64),
-        predicts=None if answers is None else one_earlier(answers),
+        predicts=None if answers is None else shift_left(answers),
     )
 
 
-def one_earlier(answers: Bool[Tensor, "samples length"]) -> Bool[Tensor, "samples length"]:
+def shift_left(answers: Bool[Tensor, "samples length"]) -> Bool[Tensor, "samples length"]:
     """For each position whether the next one is marked; after the last comes nothing."""
     return torch.cat([answers[:, 1:], torch.zeros_like(answers[:, :1])], dim=1)

@@ -14,7 +14,7 @@ from transformers import AutoModel
 from ted_core.datasets.samples import Images
 from ted_core.errors import UnknownModel
 from ted_core.proxies.pretrained.encoder import half_precision
-from ted_core.proxies.pretrained.loading import FIELD, model_of, takes
+from ted_core.proxies.pretrained.loading import FIELD, model_of, require_input
 
 BATCH = 64
 """Images that the model sees at once, each enlarged to what it was trained on."""
@@ -58,7 +58,7 @@ def image_features(
     images: Images, folder: Path, *, device: str = "cpu"
 ) -> Iterator[tuple[Int64[np.ndarray, " some"], Float[Tensor, "some features"]]]:
     """What the model pools of some images after the others, and their numbers. Raises UnknownModel, ProxyMismatch."""
-    model: nn.Module = takes(model_of(folder, AutoModel), "pixel_values")
+    model: nn.Module = require_input(model_of(folder, AutoModel), "pixel_values")
     model.to(device)
     preprocessing = Preprocessing(folder, device=device)
     for numbers in np.array_split(np.arange(len(images)), range(BATCH, len(images), BATCH)):

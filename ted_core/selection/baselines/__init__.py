@@ -6,12 +6,12 @@ from ted_core.selection.baselines.ccs import by_coverage
 from ted_core.selection.baselines.dual import by_difficulty_and_uncertainty
 from ted_core.selection.baselines.early import by_error_norm, by_gradient_norm
 from ted_core.selection.baselines.forgetting import by_forgetting
-from ted_core.selection.baselines.random import at_random, in_every_class
+from ted_core.selection.baselines.random import at_random, stratified_random
 from ted_core.selection.execution import Method
 
 METHODS: Mapping[str, Method] = {
     "random": at_random,
-    "stratified": in_every_class,
+    "stratified": stratified_random,
     "el2n": by_error_norm,
     "grand": by_gradient_norm,
     "forgetting": by_forgetting,

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
-from ted_core.selection.baselines.common import Quota, final, members, top_rows
+from ted_core.selection.baselines.common import Quota, final_round, sample_per_group, top_rows
 from ted_core.selection.execution import Execution
-from ted_core.selection.random import lots, places
+from ted_core.selection.random import tie_broken_ranks, uniform_numbers
 from ted_core.selection.rounds import Round
 from ted_core.selection.training_dynamics import Observation, observe
 
@@ -42,7 +42,7 @@ def hardest_share(keep_ratio: float) -> float:
 def hardest(aum: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.ndarray, " samples"]:
     """The samples that are cut: beta n of the lowest scores, to the nearest, but so many that enough are left."""
     cut = min(round(hardest_share(quota.keep_ratio) * len(aum)), len(aum) - quota.count)
-    return np.asarray(places(aum, seed=quota.seed) < cut)
+    return np.asarray(tie_broken_ranks(aum, seed=quota.seed) < cut)
 
 
 def ccs_rows(aum: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.ndarray, " samples"]:
@@ -58,8 +58,10 @@ def ccs_priority(aum: Float[np.ndarray, " samples"], quota: Quota) -> Float64[np
     left = ~hardest(aum, quota)
     stratum = strata(aum[left])
     drawn = np.zeros(len(aum), bool)
-    drawn[left] = members(stratum, budgets(np.bincount(stratum, minlength=STRATA), quota.count), seed=quota.seed)
-    return np.asarray(left.astype(float) + drawn + lots(len(aum), seed=quota.seed))
+    drawn[left] = sample_per_group(
+        stratum, budgets(np.bincount(stratum, minlength=STRATA), quota.count), seed=quota.seed
+    )
+    return np.asarray(left.astype(float) + drawn + uniform_numbers(len(aum), seed=quota.seed))
 
 
 def strata(score: Float[np.ndarray, " samples"]) -> Int64[np.ndarray, " samples"]:
@@ -81,4 +83,4 @@ def by_coverage(samples: Samples, plan: PruningPlan, proxy: Training, execution:
     """CCS: rows from easy to hard alike, but for the hardest."""
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, watch=execution.watch)
     score, quota = aum_score(observation), Quota.of(samples, plan)
-    yield final(ccs_priority(score, quota), quota, score=score, effort=observation.effort)
+    yield final_round(ccs_priority(score, quota), quota, score=score, effort=observation.effort)

@@ -7,12 +7,12 @@ from jaxtyping import Bool, Float, Float32, Int64
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.selection.random import DRAWS, lots, places
+from ted_core.selection.random import DRAWS, tie_broken_ranks, uniform_numbers
 from ted_core.selection.rounds import Round
-from ted_core.selection.schedule import strongest
-from ted_core.selection.training_dynamics import Effort
+from ted_core.selection.schedule import select_highest
+from ted_core.selection.training_dynamics import TrainingCost
 
-NO_EFFORT = Effort(train_loss=None, samples_trained=0, samples_measured=0)
+NO_TRAINING_COST = TrainingCost(train_loss=None, samples_trained=0, samples_measured=0)
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Quota:
 
 def top_rows(priority: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.ndarray, " samples"]:
     """The samples of highest priority, once every class has its floor."""
-    return strongest(priority, quota.count, labels=quota.labels, class_floor=quota.class_floor)
+    return select_highest(priority, quota.count, labels=quota.labels, class_floor=quota.class_floor)
 
 
 def highest_rows(score: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.ndarray, " samples"]:
     """The samples of highest score, once every class has its floor; where scores tie, lots decide."""
-    return top_rows(places(score, seed=quota.seed), quota)
+    return top_rows(tie_broken_ranks(score, seed=quota.seed), quota)
 
 
-def members(
+def sample_per_group(
     group: Int64[np.ndarray, " samples"], budgets: Int64[np.ndarray, " groups"], *, seed: int
 ) -> Bool[np.ndarray, " samples"]:
     """Of each group as many random members as its budget says, or all where it has fewer."""
-    order = np.lexsort((lots(len(group), seed=seed, use=DRAWS), group))
+    order = np.lexsort((uniform_numbers(len(group), seed=seed, use=DRAWS), group))
     first = np.searchsorted(group[order], np.arange(len(budgets)))
     turn = np.arange(len(group)) - first[group[order]]
     drawn = np.zeros(len(group), bool)
@@ -57,12 +57,12 @@ def members(
     return drawn
 
 
-def final(
+def final_round(
     priority: Float[np.ndarray, " samples"],
     quota: Quota,
     *,
     score: Float32[np.ndarray, " samples"] | None = None,
-    effort: Effort = NO_EFFORT,
+    effort: TrainingCost = NO_TRAINING_COST,
 ) -> Round:
     """The only round of a method that scores once, or draws without a score. Internal generalization it has none."""
     retained = top_rows(priority, quota)

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
-from ted_core.selection.baselines.common import Quota, final, top_rows
+from ted_core.selection.baselines.common import Quota, final_round, top_rows
 from ted_core.selection.execution import Execution
 from ted_core.selection.random import DRAWS
 from ted_core.selection.rounds import Round
@@ -76,4 +76,4 @@ def by_difficulty_and_uncertainty(
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, epochs=epochs, watch=execution.watch)
     score, quota = dual_score(observation), Quota.of(samples, plan)
     priority = dual_priority(score, observation.dual_probability, quota)
-    yield final(priority, quota, score=score, effort=observation.effort)
+    yield final_round(priority, quota, score=score, effort=observation.effort)

@@ -21,14 +21,14 @@ from torch.nn.functional import one_hot
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
-from ted_core.selection.baselines.common import Quota, final
+from ted_core.selection.baselines.common import Quota, final_round
 from ted_core.selection.execution import Execution
-from ted_core.selection.progress import Meter
-from ted_core.selection.random import places
-from ted_core.selection.rounds import Round, Watcher, nobody_watches
-from ted_core.selection.training_dynamics import Effort, Measure, Run
+from ted_core.selection.progress import ProgressCounter
+from ted_core.selection.random import tie_broken_ranks
+from ted_core.selection.rounds import ProgressCallback, Round, ignore_progress
+from ted_core.selection.training_dynamics import Measure, Run, TrainingCost
 from ted_core.training.gradients import gradient_norms
-from ted_core.training.trainer import table_of
+from ted_core.training.trainer import batches_of
 
 MODELS = 10
 SHARE = 0.1
@@ -39,7 +39,7 @@ class EarlyScores:
     """For each measure its mean over the models, one number per sample."""
 
     scores: tuple[Float32[np.ndarray, " samples"], ...]
-    effort: Effort
+    effort: TrainingCost
 
 
 def early_epochs(epochs: int) -> int:
@@ -54,12 +54,12 @@ def early_scores(
     *,
     seed: int,
     device: str = "cpu",
-    watch: Watcher = nobody_watches,
+    watch: ProgressCallback = ignore_progress,
 ) -> EarlyScores:
     """Every measure's mean over ten young models, which all measures share. Raises TrainingDiverged."""
-    table = table_of(samples, proxy, device=device)
+    table = batches_of(samples, proxy, device=device)
     epochs = early_epochs(proxy.epochs)
-    meter = Meter(watch, rounds=1, work=MODELS * epochs * len(samples))
+    meter = ProgressCounter(watch, rounds=1, work=MODELS * epochs * len(samples))
     totals, losses = np.zeros((len(measures), len(samples))), []
     for number in range(MODELS):
         run = Run(samples, proxy, table=table, seed=seed, number=number)
@@ -67,7 +67,7 @@ def early_scores(
         totals += [run.measured(measure) for measure in measures]
         meter.measured_on(len(measures) * len(samples))
     scores = tuple((totals / MODELS).astype(np.float32))
-    return EarlyScores(scores, Effort(float(np.mean(losses)), meter.trained, meter.measured))
+    return EarlyScores(scores, TrainingCost(float(np.mean(losses)), meter.trained, meter.measured))
 
 
 @torch.inference_mode()
@@ -90,4 +90,6 @@ def by_gradient_norm(samples: Samples, plan: PruningPlan, proxy: Training, execu
 def _highest(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution, measure: Measure) -> Round:
     found = early_scores(samples, proxy, [measure], seed=plan.seed, device=execution.device, watch=execution.watch)
     (score,) = found.scores
-    return final(places(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=found.effort)
+    return final_round(
+        tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=found.effort
+    )

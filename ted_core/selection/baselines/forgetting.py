@@ -8,9 +8,9 @@ from jaxtyping import Float32
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import Training
-from ted_core.selection.baselines.common import Quota, final
+from ted_core.selection.baselines.common import Quota, final_round
 from ted_core.selection.execution import Execution
-from ted_core.selection.random import places
+from ted_core.selection.random import tie_broken_ranks
 from ted_core.selection.rounds import Round
 from ted_core.selection.training_dynamics import Observation, observe
 
@@ -31,4 +31,6 @@ def by_forgetting(samples: Samples, plan: PruningPlan, proxy: Training, executio
     """
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, watch=execution.watch)
     score = forgetting_score(observation)
-    yield final(places(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=observation.effort)
+    yield final_round(
+        tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=observation.effort
+    )

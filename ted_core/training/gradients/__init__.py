@@ -6,7 +6,7 @@ norm in the metric of the parameters' fluctuations. No gradient of a sample is w
 
 from ted_core.training.gradients.curvature import MOST_CURVATURE_ROWS, Curvature
 from ted_core.training.gradients.errors import CurvatureMismatch, DirectionMismatch, LayerNotSupported
-from ted_core.training.gradients.forward_mode import directional
+from ted_core.training.gradients.forward_mode import directional_derivatives
 from ted_core.training.gradients.norms import gradient_norms, preconditioned_norms
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "CurvatureMismatch",
     "DirectionMismatch",
     "LayerNotSupported",
-    "directional",
+    "directional_derivatives",
     "gradient_norms",
     "preconditioned_norms",
 ]

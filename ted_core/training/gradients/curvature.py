@@ -14,8 +14,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ted_core.training.gradients.errors import CurvatureMismatch
-from ted_core.training.gradients.microbatches import Gradients, in_passes
-from ted_core.training.gradients.preconditioners import Dense, Diagonal, Root, Roots, euclidean
+from ted_core.training.gradients.microbatches import Gradients, map_microbatches
+from ted_core.training.gradients.preconditioners import (
+    DensePreconditioner,
+    DiagonalPreconditioner,
+    Preconditioner,
+    Preconditioners,
+    euclidean,
+)
 
 DAMPING = 0.1
 """Relative to a layer's mean curvature, as in Grosse et al. 2023, arXiv 2308.03296."""
@@ -31,7 +37,7 @@ Factors = dict[str, tuple[Tensor, ...]]
 class Curvature:
     """Each layer's Fisher matrix as A ⊗ G, damped and inverted."""
 
-    roots: Mapping[str, Roots]
+    roots: Mapping[str, Preconditioners]
     """By layer."""
     shapes: Mapping[str, torch.Size]
     """Of the parameters that the model trained."""
@@ -53,10 +59,12 @@ class Curvature:
         """
         totals, rows = Factors(), 0
         for inputs, labels in batches:
-            for moments in in_passes(model, inputs, labels, metric=euclidean, measure=_moments):
+            for moments in map_microbatches(model, inputs, labels, metric=euclidean, measure=_moments):
                 _add(totals, moments)
             rows += len(labels)
-        roots = {layer: _roots([total / rows for total in sums], damping=damping) for layer, sums in totals.items()}
+        roots = {
+            layer: _preconditioners([total / rows for total in sums], damping=damping) for layer, sums in totals.items()
+        }
         return cls(roots, _trained_shapes(model))
 
     def check(self, model: nn.Module) -> None:
@@ -68,7 +76,7 @@ class Curvature:
         if other:
             raise CurvatureMismatch(f"It differs in {', '.join(other)}")
 
-    def metric(self, layer: str) -> Roots:
+    def metric(self, layer: str) -> Preconditioners:
         """The roots of a layer's inverted factors."""
         if layer not in self.roots:
             raise CurvatureMismatch(f"Layer {layer!r} had no part in the loss of the rows it was estimated from")
@@ -88,31 +96,33 @@ def _trained_shapes(model: nn.Module) -> dict[str, torch.Size]:
     return {name: parameter.shape for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def _roots(factors: list[Tensor], *, damping: float) -> Roots:
+def _preconditioners(factors: list[Tensor], *, damping: float) -> Preconditioners:
     """Factored Tikhonov damping: A + pi sqrt(l) I and G + sqrt(l) / pi I, where pi^2 is the ratio of their means.
 
     With l relative to the product of the means, as here, each factor is damped by the same share of its own mean.
     """
-    return tuple(_root(factor, share=damping ** (1 / len(factors))) for factor in factors)
+    return tuple(_preconditioner(factor, share=damping ** (1 / len(factors))) for factor in factors)
 
 
-def _root(factor: Tensor, *, share: float) -> Root:
+def _preconditioner(factor: Tensor, *, share: float) -> Preconditioner:
     # Small numbers squared are smaller still, and not every device has float64.
     return INVERTED[factor.ndim](factor.cpu().double(), share, factor)
 
 
-def _diagonal(factor: Float[Tensor, "blocks width"], share: float, like: Tensor) -> Diagonal:
-    return Diagonal((factor + share * _mean(factor)).rsqrt().to(like))
+def _diagonal(factor: Float[Tensor, "blocks width"], share: float, like: Tensor) -> DiagonalPreconditioner:
+    return DiagonalPreconditioner((factor + share * _mean(factor)).rsqrt().to(like))
 
 
-def _dense(factor: Float[Tensor, "blocks width width"], share: float, like: Tensor) -> Dense:
+def _dense(factor: Float[Tensor, "blocks width width"], share: float, like: Tensor) -> DensePreconditioner:
     """The inverse of the damped factor's Cholesky factor, transposed."""
     unit = torch.eye(factor.shape[1], dtype=factor.dtype)
     damped = factor + share * _mean(factor.diagonal(dim1=1, dim2=2))[..., None] * unit
-    return Dense(torch.linalg.solve_triangular(torch.linalg.cholesky(damped), unit, upper=False).mT.to(like))
+    return DensePreconditioner(
+        torch.linalg.solve_triangular(torch.linalg.cholesky(damped), unit, upper=False).mT.to(like)
+    )
 
 
-INVERTED: Mapping[int, Callable[[Tensor, float, Tensor], Root]] = {2: _diagonal, 3: _dense}
+INVERTED: Mapping[int, Callable[[Tensor, float, Tensor], Preconditioner]] = {2: _diagonal, 3: _dense}
 """By the number of a factor's axes."""
 
 

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.func import functional_call, jvp
 
 from ted_core.training.gradients.errors import DirectionMismatch, LayerNotSupported
-from ted_core.training.gradients.plan import survey
+from ted_core.training.gradients.plan import plan_gradients
 from ted_core.training.gradients.preconditioners import euclidean
-from ted_core.training.gradients.tracing import measuring
+from ted_core.training.gradients.tracing import evaluation_mode
 from ted_core.training.objectives import per_sample_loss
 
 
-def directional(
+def directional_derivatives(
     model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], direction: Mapping[str, Tensor]
 ) -> Float[Tensor, " samples"]:
     """Each sample's cross-entropy gradient times the direction, exactly; parameters that it does not name stand still.
@@ -32,10 +32,12 @@ def directional(
     tangents = {name: direction.get(name, torch.zeros_like(value)).to(value) for name, value in values.items()}
     if not len(inputs):
         return torch.zeros(0, device=labels.device)
-    with measuring(model), _padding_still(model):
-        rows = survey(model, inputs, euclidean).rows
+    with evaluation_mode(model), _padding_still(model):
+        rows = plan_gradients(model, inputs, euclidean).rows
         passes = zip(torch.split(inputs, rows), torch.split(labels, rows), strict=True)
-        return torch.cat([_slopes(model, some, theirs, values=values, tangents=tangents) for some, theirs in passes])
+        return torch.cat(
+            [_directional_derivatives(model, some, theirs, values=values, tangents=tangents) for some, theirs in passes]
+        )
 
 
 def _check(direction: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
@@ -66,7 +68,7 @@ def _stop_at(
     return torch.where(tokens.eq(padding).unsqueeze(-1), output.detach(), output)
 
 
-def _slopes(
+def _directional_derivatives(
     model: nn.Module,
     inputs: Tensor,
     labels: Int64[Tensor, " samples"],

@@ -10,28 +10,35 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ted_core.training.gradients.per_sample import Direct, Form, Lookup, Outer
-from ted_core.training.gradients.tracing import Call
+from ted_core.training.gradients.per_sample import (
+    EmbeddingGradient,
+    LayerGradient,
+    MaterializedGradient,
+    OuterProductGradient,
+)
+from ted_core.training.gradients.tracing import LayerCall
 
-Kind: TypeAlias = Callable[[Any, Tensor, Tensor], Form]
+GradSampler: TypeAlias = Callable[[Any, Tensor, Tensor], LayerGradient]
 BatchNorm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 
-def linear(layer: nn.Linear, inputs: Float[Tensor, "samples ..."], slopes: Float[Tensor, "samples ..."]) -> Outer:
+def linear(
+    layer: nn.Linear, inputs: Float[Tensor, "samples ..."], slopes: Float[Tensor, "samples ..."]
+) -> OuterProductGradient:
     """The gradients of a linear layer; all axes but the first and last are tokens."""
     tokens = inputs.reshape(1, len(inputs), -1, layer.in_features)
-    return Outer(_trained(layer, tokens), slopes.reshape(1, len(slopes), -1, layer.out_features))
+    return OuterProductGradient(_trained(layer, tokens), slopes.reshape(1, len(slopes), -1, layer.out_features))
 
 
 def convolution(
     layer: nn.Conv2d,
     inputs: Float[Tensor, "samples channels height width"],
     slopes: Float[Tensor, "samples filters rows columns"],
-) -> Outer:
+) -> OuterProductGradient:
     """The gradients of a convolution: a linear layer on patches, one token for every pixel of the output."""
     padded = functional.pad(inputs, _margins(layer), mode=PADDING.get(layer.padding_mode, layer.padding_mode))
     patches = functional.unfold(padded, layer.kernel_size, dilation=layer.dilation, stride=layer.stride)
-    return Outer(_trained(layer, _by_group(layer, patches)), _by_group(layer, slopes.flatten(2)))
+    return OuterProductGradient(_trained(layer, _by_group(layer, patches)), _by_group(layer, slopes.flatten(2)))
 
 
 PADDING = {"zeros": "constant"}
@@ -62,26 +69,28 @@ def _trained(layer: nn.Linear | nn.Conv2d, inputs: Float[Tensor, "blocks samples
     return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
 
 
-def embedding(layer: nn.Embedding, inputs: Tensor, slopes: Float[Tensor, "samples ... outputs"]) -> Lookup:
+def embedding(layer: nn.Embedding, inputs: Tensor, slopes: Float[Tensor, "samples ... outputs"]) -> EmbeddingGradient:
     """The gradients of an embedding; all axes but the first are tokens."""
     tokens, padding = inputs.reshape(len(inputs), -1).long(), -1 if layer.padding_idx is None else layer.padding_idx
     vectors = slopes.reshape(*tokens.shape, layer.embedding_dim)
-    return Lookup(tokens, vectors.masked_fill((tokens == padding)[..., None], 0), layer.num_embeddings, padding)
+    return EmbeddingGradient(
+        tokens, vectors.masked_fill((tokens == padding)[..., None], 0), layer.num_embeddings, padding
+    )
 
 
-def batch_norm(layer: BatchNorm, inputs: Tensor, slopes: Tensor) -> Direct:
+def batch_norm(layer: BatchNorm, inputs: Tensor, slopes: Tensor) -> MaterializedGradient:
     """The gradients of a batch normalization in evaluation mode: by its running statistics, sample by sample."""
     normalized = functional.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
     return _elementwise(layer, _channels_last(normalized), _channels_last(slopes))
 
 
-def group_norm(layer: nn.GroupNorm, inputs: Tensor, slopes: Tensor) -> Direct:
+def group_norm(layer: nn.GroupNorm, inputs: Tensor, slopes: Tensor) -> MaterializedGradient:
     """The gradients of a group normalization."""
     normalized = functional.group_norm(inputs, layer.num_groups, eps=layer.eps)
     return _elementwise(layer, _channels_last(normalized), _channels_last(slopes))
 
 
-def layer_norm(layer: nn.LayerNorm, inputs: Tensor, slopes: Tensor) -> Direct:
+def layer_norm(layer: nn.LayerNorm, inputs: Tensor, slopes: Tensor) -> MaterializedGradient:
     """The gradients of a layer normalization."""
     shape = (len(inputs), -1, layer.weight.numel())
     normalized = functional.layer_norm(inputs, layer.normalized_shape, eps=layer.eps)
@@ -96,16 +105,16 @@ def _elementwise(
     layer: BatchNorm | nn.GroupNorm | nn.LayerNorm,
     normalized: Float[Tensor, "samples tokens channels"],
     slopes: Float[Tensor, "samples tokens channels"],
-) -> Direct:
+) -> MaterializedGradient:
     """The gradients of a scale and a shift of normalized inputs."""
     parts = [(normalized * slopes).sum(1)] if layer.weight.requires_grad else []
     # The types say that there is a bias; with bias=False there is none.
     if layer.bias is not None and layer.bias.requires_grad:
         parts.append(slopes.sum(1))
-    return Direct(torch.cat(parts, 1))
+    return MaterializedGradient(torch.cat(parts, 1))
 
 
-KINDS: Mapping[type[nn.Module], Kind] = {
+GRAD_SAMPLERS: Mapping[type[nn.Module], GradSampler] = {
     nn.Linear: linear,
     nn.Conv2d: convolution,
     nn.Embedding: embedding,
@@ -118,13 +127,16 @@ KINDS: Mapping[type[nn.Module], Kind] = {
 """Types whose gradients have a closed form; a subclass may compute something else and does not count."""
 
 
-def by_layer(slopes: Iterable[tuple[Call, Tensor]]) -> Iterator[tuple[str, Form]]:
+def by_layer(slopes: Iterable[tuple[LayerCall, Tensor]]) -> Iterator[tuple[str, LayerGradient]]:
     """The gradients of one layer after another by name, summed over its calls."""
-    uses: dict[str, list[tuple[Call, Tensor]]] = {}
+    uses: dict[str, list[tuple[LayerCall, Tensor]]] = {}
     for call, slope in slopes:
         uses.setdefault(call.layer, []).append((call, slope))
     for layer, calls in uses.items():
         yield (
             layer,
-            reduce(operator.add, (KINDS[type(call.module)](call.module, call.inputs, slope) for call, slope in calls)),
+            reduce(
+                operator.add,
+                (GRAD_SAMPLERS[type(call.module)](call.module, call.inputs, slope) for call, slope in calls),
+            ),
         )

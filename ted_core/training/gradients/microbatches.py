@@ -10,18 +10,18 @@ from torch.func import functional_call, grad, vmap
 
 from ted_core.training.gradients.errors import LayerNotSupported
 from ted_core.training.gradients.layers import by_layer
-from ted_core.training.gradients.per_sample import Direct, Form
-from ted_core.training.gradients.plan import Survey, survey
+from ted_core.training.gradients.per_sample import LayerGradient, MaterializedGradient
+from ted_core.training.gradients.plan import GradientPlan, plan_gradients
 from ted_core.training.gradients.preconditioners import Metric
-from ted_core.training.gradients.tracing import measuring, recorded
+from ted_core.training.gradients.tracing import evaluation_mode, record_calls
 from ted_core.training.objectives import per_sample_loss
 
 T = TypeVar("T")
-Gradients: TypeAlias = Iterator[tuple[str, Form]]
+Gradients: TypeAlias = Iterator[tuple[str, LayerGradient]]
 """Every layer's name and its gradients for each row; a parameter without a closed form counts as a layer."""
 
 
-def in_passes(
+def map_microbatches(
     model: nn.Module,
     inputs: Tensor,
     labels: Int64[Tensor, " samples"],
@@ -35,13 +35,15 @@ def in_passes(
     """
     if not len(inputs):
         return []
-    with measuring(model):
-        surveyed = survey(model, inputs, metric)
+    with evaluation_mode(model):
+        surveyed = plan_gradients(model, inputs, metric)
         passes = zip(torch.split(inputs, surveyed.rows), torch.split(labels, surveyed.rows), strict=True)
         return [measure(len(theirs), _gradients(model, some, theirs, surveyed=surveyed)) for some, theirs in passes]
 
 
-def _gradients(model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, surveyed: Survey) -> Gradients:
+def _gradients(
+    model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, surveyed: GradientPlan
+) -> Gradients:
     if surveyed.layers:
         yield from _in_closed_form(model, inputs, labels, layers=surveyed.layers)
     if surveyed.others:
@@ -51,7 +53,7 @@ def _gradients(model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples
 def _in_closed_form(
     model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, layers: Mapping[str, nn.Module]
 ) -> Gradients:
-    with recorded(layers) as calls:
+    with record_calls(layers) as calls:
         loss = per_sample_loss(model(inputs), labels).sum()
     # Asked for the slopes of outputs alone, autograd spares itself the gradients of the weights.
     slopes = torch.autograd.grad(loss, [call.edge for call in calls], allow_unused=True)
@@ -74,4 +76,4 @@ def _written_out(
         raise
     except RuntimeError as error:
         raise LayerNotSupported(f"{', '.join(parameters)}: {error}") from error
-    return ((name, Direct(gradient.flatten(1))) for name, gradient in gradients.items())
+    return ((name, MaterializedGradient(gradient.flatten(1))) for name, gradient in gradients.items())

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ted_core.training.gradients.curvature import Curvature
-from ted_core.training.gradients.microbatches import Gradients, in_passes
+from ted_core.training.gradients.microbatches import Gradients, map_microbatches
 from ted_core.training.gradients.preconditioners import Metric, euclidean
 
 
@@ -35,7 +35,7 @@ def preconditioned_norms(
 def _norms(
     model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, metric: Metric
 ) -> Float[Tensor, " samples"]:
-    measured = in_passes(model, inputs, labels, metric=metric, measure=partial(_norms_of, metric, labels.device))
+    measured = map_microbatches(model, inputs, labels, metric=metric, measure=partial(_norms_of, metric, labels.device))
     return torch.cat(measured) if measured else torch.zeros(0, device=labels.device)
 
 

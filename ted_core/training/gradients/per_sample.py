@@ -13,24 +13,26 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ted_core.training.gradients.preconditioners import Root, Roots
+from ted_core.training.gradients.preconditioners import Preconditioner, Preconditioners
 
 MOST_WIDTH = 4096
 """Curvature factors wider than this are diagonal."""
 
 
 @dataclass(frozen=True)
-class Outer:
+class OuterProductGradient:
     """Sums over tokens of slope ⊗ input, in independent blocks: a convolution's groups, one for a linear layer."""
 
     inputs: Float[Tensor, "blocks samples tokens inputs"]
     slopes: Float[Tensor, "blocks samples tokens outputs"]
 
-    def __add__(self, other: "Outer") -> "Outer":
+    def __add__(self, other: "OuterProductGradient") -> "OuterProductGradient":
         """The gradients of a layer that is used twice."""
-        return Outer(torch.cat([self.inputs, other.inputs], 2), torch.cat([self.slopes, other.slopes], 2))
+        return OuterProductGradient(
+            torch.cat([self.inputs, other.inputs], 2), torch.cat([self.slopes, other.slopes], 2)
+        )
 
-    def squared_norms(self, roots: Roots) -> Float[Tensor, " samples"]:
+    def squared_norms(self, roots: Preconditioners) -> Float[Tensor, " samples"]:
         """Each sample's squared norm, by the cheaper of the two routes."""
         return (self._ghost if self._ghost_is_cheaper(roots) else self._written_out)(*roots)
 
@@ -41,7 +43,7 @@ class Outer:
         """
         return second_moment(self.inputs.flatten(1, 2)) / self.inputs.shape[2], second_moment(self.slopes.flatten(1, 2))
 
-    def floats_per_sample(self, roots: Roots) -> int:
+    def floats_per_sample(self, roots: Preconditioners) -> int:
         """How many numbers a norm needs for a sample, at most: the factors and their roots, then either route's."""
         blocks, _, tokens, inputs, outputs = self._sizes()
         route = 2 * tokens**2 if self._ghost_is_cheaper(roots) else 3 * inputs * outputs
@@ -50,26 +52,26 @@ class Outer:
     def _sizes(self) -> tuple[int, ...]:
         return *self.inputs.shape, self.slopes.shape[-1]
 
-    def _ghost_is_cheaper(self, roots: Roots) -> bool:
+    def _ghost_is_cheaper(self, roots: Preconditioners) -> bool:
         """In multiplications for one sample."""
         _, _, tokens, inputs, outputs = self._sizes()
         by_input, by_output = (root.multiplications for root in roots)
         ghost = tokens**2 * (inputs + outputs) + tokens * (by_input + by_output)
         return ghost <= tokens * inputs * outputs + outputs * by_input + inputs * by_output
 
-    def _ghost(self, by_input: Root, by_output: Root) -> Float[Tensor, " samples"]:
+    def _ghost(self, by_input: Preconditioner, by_output: Preconditioner) -> Float[Tensor, " samples"]:
         inputs, slopes = by_input.of(self.inputs), by_output.of(self.slopes)
         if inputs.shape[2] == 1:  # the products of tokens with themselves alone
             return (inputs.square().sum((2, 3)) * slopes.square().sum((2, 3))).sum(0)
         return ((inputs @ inputs.mT) * (slopes @ slopes.mT)).sum((0, 2, 3))
 
-    def _written_out(self, by_input: Root, by_output: Root) -> Float[Tensor, " samples"]:
+    def _written_out(self, by_input: Preconditioner, by_output: Preconditioner) -> Float[Tensor, " samples"]:
         gradients = by_input.of(self.slopes.mT @ self.inputs)
         return by_output.of(gradients.mT).square().sum((0, 2, 3))
 
 
 @dataclass(frozen=True)
-class Lookup:
+class EmbeddingGradient:
     """The gradients of an embedding: for each token the sum of the slopes where it stands, and nothing elsewhere."""
 
     tokens: Int64[Tensor, "samples tokens"]
@@ -78,12 +80,12 @@ class Lookup:
     padding: int
     """The token whose vector is not trained and whose slopes are 0; -1 for none."""
 
-    def __add__(self, other: "Lookup") -> "Lookup":
+    def __add__(self, other: "EmbeddingGradient") -> "EmbeddingGradient":
         """The gradients of an embedding that is used twice."""
         tokens, slopes = torch.cat([self.tokens, other.tokens], 1), torch.cat([self.slopes, other.slopes], 1)
-        return Lookup(tokens, slopes, self.vocabulary, self.padding)
+        return EmbeddingGradient(tokens, slopes, self.vocabulary, self.padding)
 
-    def squared_norms(self, roots: Roots) -> Float[Tensor, " samples"]:
+    def squared_norms(self, roots: Preconditioners) -> Float[Tensor, " samples"]:
         """Each sample's squared norm."""
         by_token, by_output = roots
         samples = torch.arange(len(self.tokens), device=self.tokens.device)[:, None]
@@ -101,22 +103,22 @@ class Lookup:
         sums = self.slopes.new_zeros(self.vocabulary).index_add_(0, self.tokens.flatten(), shares.flatten())
         return sums[None], second_moment(self.slopes.flatten(0, 1)[None])
 
-    def floats_per_sample(self, _: Roots) -> int:
+    def floats_per_sample(self, _: Preconditioners) -> int:
         """How many numbers a norm needs for a sample, at most: two for every slope, and bookkeeping."""
         return 2 * self.slopes[0].numel() + 4 * self.tokens.shape[1]
 
 
 @dataclass(frozen=True)
-class Direct:
+class MaterializedGradient:
     """The gradients themselves."""
 
     gradients: Float[Tensor, "samples parameters"]
 
-    def __add__(self, other: "Direct") -> "Direct":
+    def __add__(self, other: "MaterializedGradient") -> "MaterializedGradient":
         """The gradients of a layer that is used twice."""
-        return Direct(self.gradients + other.gradients)
+        return MaterializedGradient(self.gradients + other.gradients)
 
-    def squared_norms(self, roots: Roots) -> Float[Tensor, " samples"]:
+    def squared_norms(self, roots: Preconditioners) -> Float[Tensor, " samples"]:
         """Each sample's squared norm."""
         return roots[0].of(self.gradients[None])[0].square().sum(1)
 
@@ -124,12 +126,12 @@ class Direct:
         """The sum over samples of gradient ⊗ gradient: the Fisher matrix itself."""
         return (second_moment(self.gradients[None]),)
 
-    def floats_per_sample(self, _: Roots) -> int:
+    def floats_per_sample(self, _: Preconditioners) -> int:
         """How many numbers a norm needs for a sample, at most."""
         return 2 * self.gradients.shape[1]
 
 
-Form: TypeAlias = Outer | Lookup | Direct
+LayerGradient: TypeAlias = OuterProductGradient | EmbeddingGradient | MaterializedGradient
 
 
 def second_moment(

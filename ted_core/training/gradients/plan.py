@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ted_core.training.gradients.layers import KINDS, by_layer
+from ted_core.training.gradients.layers import GRAD_SAMPLERS, by_layer
 from ted_core.training.gradients.preconditioners import Metric
-from ted_core.training.gradients.tracing import Call, Trace, trace
+from ted_core.training.gradients.tracing import LayerCall, Trace, trace
 
-PASS_BYTES = 512 * 2**20
+MICROBATCH_BYTES = 512 * 2**20
 """What one pass may hold: the activations, the slopes of every layer, and what the largest layer makes of them."""
 
 
 @dataclass(frozen=True)
-class Survey:
+class GradientPlan:
     """How the per-sample gradients of one model are had."""
 
     layers: Mapping[str, nn.Module]
@@ -25,14 +25,16 @@ class Survey:
     """How many rows to take at a time."""
 
 
-def survey(model: nn.Module, inputs: Tensor, metric: Metric) -> Survey:
+def plan_gradients(model: nn.Module, inputs: Tensor, metric: Metric) -> GradientPlan:
     """What a pass over the first row shows, and another over the same row twice.
 
     Two passes tell what grows with the number of rows. A layer has a closed form if the first axis of its inputs and
     outputs does, and if its calls are the only uses of its parameters: a weight that two layers share, or that is read
     without calling its layer, has none, nor has what a position embedding makes of positions that all rows share.
     """
-    known = {name: module for name, module in model.named_modules() if type(module) in KINDS and _trained(module)}
+    known = {
+        name: module for name, module in model.named_modules() if type(module) in GRAD_SAMPLERS and _trained(module)
+    }
     one, two = (trace(model, inputs[[0] * rows], known) for rows in (1, 2))
     layers = {name: module for name, module in known.items() if _is_closed(name, module, one, two)}
     covered = {id(parameter) for module in layers.values() for parameter in _trained(module)}
@@ -43,7 +45,7 @@ def survey(model: nn.Module, inputs: Tensor, metric: Metric) -> Survey:
     }
     calls = [call for call in two.calls if call.layer in layers]
     per_row = two.saved_bytes - one.saved_bytes + _bytes_beyond_saved(calls, metric) + _bytes_written_out(others)
-    return Survey(layers, others, max(1, PASS_BYTES // max(1, per_row)))
+    return GradientPlan(layers, others, max(1, MICROBATCH_BYTES // max(1, per_row)))
 
 
 def _trained(module: nn.Module) -> list[nn.Parameter]:
@@ -59,12 +61,12 @@ def _is_closed(name: str, module: nn.Module, one: Trace, two: Trace) -> bool:
     return bool(calls) and grows and all(two.uses[id(parameter)] == reached for parameter in _trained(module))
 
 
-def _rows(call: Call) -> set[int]:
+def _rows(call: LayerCall) -> set[int]:
     """The first axis of the inputs and of the output."""
     return {*call.inputs.shape[:1], *call.blank.shape[:1]}
 
 
-def _bytes_beyond_saved(calls: list[Call], metric: Metric) -> int:
+def _bytes_beyond_saved(calls: list[LayerCall], metric: Metric) -> int:
     """For a row: the slopes of every layer, and what the largest layer makes of its own."""
     slopes = sum(call.blank[0].nbytes for call in calls)
     forms = by_layer((call, call.blank) for call in calls)

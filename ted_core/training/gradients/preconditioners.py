@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Identity:
+class IdentityPreconditioner:
     """The root of no curvature at all."""
 
     multiplications: int = 0
@@ -24,7 +24,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Diagonal:
+class DiagonalPreconditioner:
     """One scale for every coordinate."""
 
     scale: Float[Tensor, "blocks width"]
@@ -41,7 +41,7 @@ class Diagonal:
 
 
 @dataclass(frozen=True)
-class Dense:
+class DensePreconditioner:
     """A full matrix, applied to row vectors from the right."""
 
     matrix: Float[Tensor, "blocks width width"]
@@ -56,13 +56,13 @@ class Dense:
         return (vectors.flatten(1, -2) @ self.matrix).view_as(vectors)
 
 
-Root: TypeAlias = Identity | Diagonal | Dense
-Roots: TypeAlias = tuple[Root, ...]
+Preconditioner: TypeAlias = IdentityPreconditioner | DiagonalPreconditioner | DensePreconditioner
+Preconditioners: TypeAlias = tuple[Preconditioner, ...]
 """One for each factor of a layer's curvature, in the order of its moments."""
-Metric: TypeAlias = Callable[[str], Roots]
+Metric: TypeAlias = Callable[[str], Preconditioners]
 """A layer's name → its roots."""
 
 
-def euclidean(_: str) -> Roots:
+def euclidean(_: str) -> Preconditioners:
     """The metric in which a gradient's norm is the ordinary one."""
-    return Identity(), Identity()
+    return IdentityPreconditioner(), IdentityPreconditioner()

@@ -16,7 +16,7 @@ from ted_core.training.gradients.errors import LayerNotSupported
 
 
 @dataclass(frozen=True)
-class Call:
+class LayerCall:
     """One use of one layer."""
 
     layer: str
@@ -29,7 +29,7 @@ class Call:
 
 
 @contextmanager
-def measuring(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Within, the model is in evaluation mode and computes attention in a way that every derivative exists of.
 
     Raises LayerNotSupported where a sample's logits would depend on the other samples.
@@ -56,9 +56,9 @@ def _refuse_mixing(model: nn.Module) -> None:
 
 
 @contextmanager
-def recorded(layers: Mapping[str, nn.Module]) -> Iterator[list[Call]]:
+def record_calls(layers: Mapping[str, nn.Module]) -> Iterator[list[LayerCall]]:
     """The calls of these layers that happen within, in order."""
-    calls: list[Call] = []
+    calls: list[LayerCall] = []
     hooks = [
         # First among a layer's hooks: another may replace the output.
         module.register_forward_hook(partial(_record, calls, name), with_kwargs=True, prepend=True)
@@ -72,11 +72,11 @@ def recorded(layers: Mapping[str, nn.Module]) -> Iterator[list[Call]]:
 
 
 def _record(  # noqa: PLR0917 - what a forward hook is called with
-    calls: list[Call], name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor
+    calls: list[LayerCall], name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor
 ) -> Tensor:
     (given,) = (*inputs, *named.values())
     blank = output.new_zeros(()).expand(output.shape)
-    calls.append(Call(name, module, given.detach(), blank, get_gradient_edge(output)))
+    calls.append(LayerCall(name, module, given.detach(), blank, get_gradient_edge(output)))
     # Overwriting a view in place replaces its edge by another; overwriting a copy of it does not.
     return output.clone() if output._is_view() else output
 
@@ -85,7 +85,7 @@ def _record(  # noqa: PLR0917 - what a forward hook is called with
 class Trace:
     """A forward pass."""
 
-    calls: list[Call]
+    calls: list[LayerCall]
     reached: frozenset[Any]
     """The nodes of the graph behind the logits."""
     uses: Mapping[int, int]
@@ -103,7 +103,7 @@ def trace(model: nn.Module, inputs: Tensor, layers: Mapping[str, nn.Module]) -> 
         storages[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with recorded(layers) as calls, saved_tensors_hooks(count, lambda tensor: tensor):
+    with record_calls(layers) as calls, saved_tensors_hooks(count, lambda tensor: tensor):
         logits = model(inputs)
     reached, uses = _behind(logits)
     return Trace(calls, reached, uses, sum(storages.values()))

@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, func, select
 
-from ted_jobs.db.engine import reading, writing
+from ted_jobs.db.engine import read_transaction, write_transaction
 
 FOLDER = str(Path(__file__).parent)
 LOCK = int.from_bytes(b"ted-jobs")
@@ -17,7 +17,7 @@ LOCK = int.from_bytes(b"ted-jobs")
 
 def revision(engine: Engine) -> str | None:
     """The database's place in the history; None before its first migration."""
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -32,7 +32,7 @@ def upgrade(engine: Engine) -> None:
     """Make or bring up to date every table, in one transaction. A second process that does so waits for the first."""
     config = Config()
     config.set_main_option("script_location", FOLDER)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
             connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
         config.attributes["connection"] = connection

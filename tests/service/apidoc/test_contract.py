@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from service.app import create_app, key_secret
 from service.http import authentication, prefer_wait
-from ted_jobs.api_keys.store import KeyStore, NewKey, Scope
-from ted_jobs.db.engine import connect
+from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey, Scope
+from ted_jobs.db.engine import make_engine
 from ted_jobs.db.migrations import upgrade
 from ted_jobs.settings import Settings
 from tests.service import datasets
@@ -73,10 +73,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     data.mkdir()
     datasets.write(data)
     settings = Settings(home=home, dataset_roots=(data,), auth="keys", log_level="CRITICAL")
-    engine = connect(settings.database)
+    engine = make_engine(settings.database)
     upgrade(engine)
-    key = NewKey(scopes=(Scope.ADMIN,), requests_per_minute=0, most_queued=10**6)
-    _, text = KeyStore(engine, secret=key_secret(settings)).create(key)
+    key = NewApiKey(scopes=(Scope.ADMIN,), requests_per_minute=0, most_queued=10**6)
+    _, text = ApiKeyStore(engine, secret=key_secret(settings)).create(key)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             authentication, "REFUSALS_PER_MINUTE", 10**9

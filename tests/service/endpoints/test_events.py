@@ -13,10 +13,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.http import event_stream
-from service.http.event_stream import EventStreams, Topic
+from service.http.event_stream import EventStreams, JobChannel
 from ted_jobs.files.local import ArtifactStore
-from ted_jobs.jobs.changes import News
-from ted_jobs.jobs.deletion import remove
+from ted_jobs.jobs.changes import JobChanges
+from ted_jobs.jobs.deletion import delete_ended_job
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.models import Event
 from ted_jobs.jobs.status import JobStatus
@@ -213,17 +213,17 @@ def test_streams_do_not_hold_up_the_end_of_the_service(api: ApiProcess, claim: C
 # --- in this process --------------------------------------------------------------------------------------------------
 
 
-def told(first: int, last: int, status: JobStatus = JobStatus.RUNNING) -> News:
+def told(first: int, last: int, status: JobStatus = JobStatus.RUNNING) -> JobChanges:
     events = [Event("job", number, "job.round", {}, NOON) for number in range(first, last + 1)]
-    return News(status, last, last, None, events)
+    return JobChanges(status, last, last, None, events)
 
 
 def test_what_a_topic_remembers_is_bounded_and_whoever_is_behind_is_sent_to_the_database() -> None:
     async def story() -> None:
-        topic = Topic()
+        topic = JobChannel()
         assert topic.since(0) is None
 
-        topic.hear(News(JobStatus.RUNNING, 1, 1, None, []))
+        topic.hear(JobChanges(JobStatus.RUNNING, 1, 1, None, []))
         for number in range(2, 10_001):
             topic.hear(told(number, number))
 
@@ -283,7 +283,7 @@ def test_a_silent_stream_is_kept_alive_and_ends_with_its_job_s_deletion(
         )
         heard = [await anext(listening), await anext(listening)]
         finish(leases, claim)
-        remove(store.engine, ArtifactStore(tmp_path), claim.job.id, tenant="default")
+        delete_ended_job(store.engine, ArtifactStore(tmp_path), claim.job.id, tenant="default")
         heard += [chunk async for chunk in listening]
         await streams.closed()
         return heard

@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 
 from service.app import create_app
 from service.broker import BrokerProbe
-from ted_cli.local.broker import command, socket_path
-from ted_jobs.db.engine import writing
+from ted_cli.local.broker import server_command, socket_path
+from ted_jobs.db.engine import write_transaction
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.service.conftest import Json, submit_by_hand
@@ -35,7 +35,7 @@ def silent_broker() -> Iterator[str]:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[str]:
     """The URL of a Valkey server of this test's own."""
-    process = subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(server_command(tmp_path), stdout=subprocess.DEVNULL)
     socket_file, deadline = socket_path(tmp_path), time.monotonic() + 10
     while not socket_file.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -168,7 +168,7 @@ def test_a_defect_is_logged_and_answered_without_details(client: TestClient, mon
 def test_what_clients_send_is_not_logged_when_a_statement_fails(
     client: TestClient, submission: Callable[..., Json], engine: Engine
 ) -> None:
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.exec_driver_sql("DROP TABLE outbox")
         connection.exec_driver_sql("ALTER TABLE jobs RENAME TO elsewhere")
 

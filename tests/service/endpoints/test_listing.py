@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 
-from ted_jobs.db.engine import writing
+from ted_jobs.db.engine import write_transaction
 from ted_jobs.db.tables import jobs
 from tests.service.conftest import Json, on_both_databases
 
@@ -78,7 +78,7 @@ def test_jobs_are_found_by_when_they_were_submitted(
     client: TestClient, labelled: Callable[..., str], engine: Engine
 ) -> None:
     ids = [labelled() for _ in range(3)]
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         for hours, job_id in enumerate(ids):
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(created_at=NOON + timedelta(hours=hours)))
 

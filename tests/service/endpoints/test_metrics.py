@@ -9,7 +9,7 @@ from sqlalchemy import Engine, update
 from service.app import create_app
 from ted_core.datasets import DatasetSummary
 from ted_jobs.db import retention
-from ted_jobs.db.engine import now, writing
+from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import jobs, outbox
 from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Leases
@@ -55,7 +55,7 @@ def test_jobs_are_counted_by_status_and_what_waits_by_its_age(
 ) -> None:
     submitted(store)
     assert leases.claim(submitted(store), worker="w")
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(queued_at=now(-90)))
         connection.execute(update(outbox).values(created_at=now(-30)))
 
@@ -83,7 +83,7 @@ def test_a_lost_lease_is_seen_before_and_after_it_is_reaped(
     settings: Settings, store: JobStore, leases: Leases, engine: Engine
 ) -> None:
     assert leases.claim(submitted(store), worker="w")
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(lease_expires_at=now(-1)))
     before = numbers(settings)
 
@@ -98,10 +98,10 @@ def test_a_lost_lease_is_seen_before_and_after_it_is_reaped(
 @on_both_databases
 def test_counts_survive_a_restart_and_the_jobs_they_count(settings: Settings, store: JobStore, engine: Engine) -> None:
     store.cancel(submitted(store), tenant="default")
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(finished_at=now(-86400)))
-    retention.forget_jobs(engine, days=0.5)
-    counters.add_up(engine)
+    retention.delete_old_jobs(engine, days=0.5)
+    counters.compact_counters(engine)
 
     found = numbers(settings)
 
@@ -110,10 +110,10 @@ def test_counts_survive_a_restart_and_the_jobs_they_count(settings: Settings, st
 
 
 def test_phases_have_a_mean(settings: Settings, engine: Engine) -> None:
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         for seconds in (1.5, 2.5):
-            counters.tally(connection, counters.PHASE_SECONDS, "pruning", amount=seconds)
-            counters.tally(connection, counters.PHASES, "pruning")
+            counters.increment_counter(connection, counters.PHASE_SECONDS, "pruning", amount=seconds)
+            counters.increment_counter(connection, counters.PHASES, "pruning")
 
     found = numbers(settings)
 
@@ -123,7 +123,7 @@ def test_phases_have_a_mean(settings: Settings, engine: Engine) -> None:
 def test_a_sweeper_at_work_shows(settings: Settings, engine: Engine) -> None:
     assert numbers(settings)["ted_sweeper_leads"] == 0
 
-    maintenance.lead(engine, "sweeper", holder="secret-machine:1", seconds=60)
+    maintenance.acquire_leadership(engine, "sweeper", holder="secret-machine:1", seconds=60)
 
     assert numbers(settings)["ted_sweeper_leads"] == 1
 
@@ -133,7 +133,7 @@ def test_no_metric_names_a_job_a_client_a_file_or_a_machine(
 ) -> None:
     job_id = submitted(store)
     assert leases.claim(job_id, worker="secret-machine:2")
-    maintenance.lead(engine, "sweeper", holder="secret-machine:1", seconds=60)
+    maintenance.acquire_leadership(engine, "sweeper", holder="secret-machine:1", seconds=60)
 
     told = answered(settings).text
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from ted_core.results.manifest import read
+from ted_core.results.manifest import read_manifest
 from ted_core.results.provenance import Provenance
 from ted_jobs.files import recuts
 from ted_jobs.files.local import ArtifactStore
@@ -58,7 +58,7 @@ def test_another_ratio_comes_with_its_own_digest_and_name(
     answer = client.get(manifest, params={"keep_ratio": 0.25})
 
     assert answer.status_code == 200
-    derived = read(saved(answer.content, tmp_path))
+    derived = read_manifest(saved(answer.content, tmp_path))
     assert (derived.metadata.plan["keep_ratio"], derived.metadata.parent_keep_ratio) == (0.25, 0.6)
     assert len(derived.row_indices) == round(0.25 * (ROWS - 2))
     assert answer.headers["ETag"] != client.head(manifest).headers["ETag"]

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from ted_jobs import registry
-from ted_jobs.registry import Registry
+from ted_jobs.registry import RegistrationStore
 from tests.service.conftest import Json, on_both_databases
 
 
@@ -172,7 +172,7 @@ def test_an_installed_proxy_keeps_its_name(client: TestClient, must_refuse: Call
 
 def test_there_is_an_end_to_names(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "MOST_NAMES", 2)
-    names = Registry(engine)
+    names = RegistrationStore(engine)
     for name in ("a", "b"):
         names.add("dataset", name, document={}, facts={}, tenant="one")
 

@@ -36,7 +36,7 @@ def succeeded(
         leases.begin_finalizing(claim)
         store, published = ArtifactStore(settings.artifacts), []
         if report:
-            file = report_builder.write(tmp_path, report)
+            file = report_builder.write_report(tmp_path, report)
             published = [store.put(file, job_id=claim.job.id, token=claim.token, kind="report")]
         leases.finish(claim, published=published, result={})
         return str(job["links"]["report"])

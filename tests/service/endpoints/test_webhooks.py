@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from service.apidoc.webhook_messages import JobMessage, PingMessage
 from service.app import create_app
-from ted_jobs.logs import configure
+from ted_jobs.logs import configure_logging
 from ted_jobs.settings import Settings
 from ted_jobs.webhooks import deliveries as due
 from ted_jobs.webhooks import store as registry
@@ -148,7 +148,7 @@ def test_a_disabled_webhook_is_sent_nothing(client: TestClient, registered: Json
 
 
 def test_a_tenant_has_so_many_webhooks(client: TestClient, registered: Json, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "MOST", 1)
+    monkeypatch.setattr(registry, "MOST_WEBHOOKS", 1)
 
     says = refused(client.post("/v1/webhooks", json={"url": URL}), code="too_many_webhooks", status=409)
 
@@ -278,7 +278,7 @@ def test_metrics_count_what_was_told(client: TestClient, registered: Json, engin
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
     """Everything that is logged, down to the last detail."""
-    configure("DEBUG")
+    configure_logging("DEBUG")
     told = io.StringIO()
     handler = logging.StreamHandler(told)
     logging.getLogger().addHandler(handler)

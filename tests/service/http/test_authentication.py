@@ -18,15 +18,15 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 
 from service import endpoints
-from service.__main__ import check_open
+from service.__main__ import check_keyless_access
 from service.http import authentication
 from service.http.errors import OpenBeyondLoopback
-from ted_jobs.api_keys.store import KeyStore, NewKey, Scope
-from ted_jobs.api_keys.text import is_whole, new_text
-from ted_jobs.db.engine import now, writing
+from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey, Scope
+from ted_jobs.api_keys.text import is_well_formed_key, new_key_text
+from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.db.tables import keys as table
-from ted_jobs.logs import SECRETS
+from ted_jobs.logs import SECRET_PATTERN
 from ted_jobs.settings import Settings
 from tests.servers.stacks import until
 from tests.service.conftest import Json, bearer, documented_operations, on_both_databases
@@ -52,7 +52,7 @@ CHANGING = [(method, path) for method, path in ROUTES if method not in LOOKING]
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are looked up for every request, and nobody is slowed down."""
-    monkeypatch.setattr(authentication, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(authentication, "KEY_CACHE_SECONDS", 0)
     monkeypatch.setattr(authentication, "REFUSALS_PER_MINUTE", 10_000)
 
 
@@ -66,8 +66,8 @@ def test_nothing_below_v1_is_answered_without_a_key(guarded: TestClient) -> None
     assert {answer.headers["WWW-Authenticate"] for answer in answers.values()} == {'Bearer realm="ted"'}
 
 
-def test_a_key_to_look_changes_nothing(guarded: TestClient, keys: KeyStore) -> None:
-    _, text = keys.create(NewKey(scopes=[Scope.READ]))
+def test_a_key_to_look_changes_nothing(guarded: TestClient, keys: ApiKeyStore) -> None:
+    _, text = keys.create(NewApiKey(scopes=[Scope.READ]))
 
     answers = {route: guarded.request(*route, headers=bearer(text)) for route in CHANGING}
 
@@ -90,9 +90,9 @@ def test_there_is_something_to_change_and_to_look_at() -> None:
 
 @on_both_databases
 def test_each_scope_is_good_for_what_it_implies(
-    guarded: TestClient, keys: KeyStore, submission: Callable[..., Json]
+    guarded: TestClient, keys: ApiKeyStore, submission: Callable[..., Json]
 ) -> None:
-    texts = {scope: keys.create(NewKey(scopes=[scope]))[1] for scope in Scope}
+    texts = {scope: keys.create(NewApiKey(scopes=[scope]))[1] for scope in Scope}
 
     looked = [guarded.get("/v1/jobs", headers=bearer(text)).status_code for text in texts.values()]
     submitted = [
@@ -129,7 +129,7 @@ ATTEMPTS: dict[str, Callable[[str], list[tuple[bytes, bytes]]]] = {
     "truncated": lambda text: [(b"authorization", b"Bearer " + text[:-1].encode())],
     "longer": lambda text: [(b"authorization", b"Bearer " + text.encode() + b"a")],
     "wrong checksum": lambda text: [(b"authorization", b"Bearer " + typo(text).encode())],
-    "unknown": lambda _: [(b"authorization", b"Bearer " + new_text().encode())],
+    "unknown": lambda _: [(b"authorization", b"Bearer " + new_key_text().encode())],
     "other case": lambda text: [(b"authorization", b"Bearer " + text.swapcase().encode())],
     "spaces before": lambda text: [(b"authorization", b"Bearer   " + text.encode())],
     "spaces within": lambda text: [(b"authorization", b"Bearer " + text[:20].encode() + b" " + text[20:].encode())],
@@ -143,13 +143,13 @@ ATTEMPTS: dict[str, Callable[[str], list[tuple[bytes, bytes]]]] = {
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_every_guess_gets_the_same_answer(guarded: TestClient, keys: KeyStore, attempt: str) -> None:
-    _, text = keys.create(NewKey())
+def test_every_guess_gets_the_same_answer(guarded: TestClient, keys: ApiKeyStore, attempt: str) -> None:
+    _, text = keys.create(NewApiKey())
     assert guarded.get("/v1/jobs", headers=bearer(text)).status_code == 200
 
     answer = guarded.get("/v1/jobs", headers=ATTEMPTS[attempt](text))
 
-    assert heard(answer) == heard(guarded.get("/v1/jobs", headers=bearer(new_text())))
+    assert heard(answer) == heard(guarded.get("/v1/jobs", headers=bearer(new_key_text())))
     assert answer.status_code == 401
 
 
@@ -162,25 +162,25 @@ def heard(answer: object) -> tuple[int, Json, str]:
 @on_both_databases
 @pytest.mark.parametrize("lost", ["revoked", "expired"])
 def test_a_key_that_is_valid_no_more_is_refused_at_the_next_request_like_one_that_never_was(
-    guarded: TestClient, keys: KeyStore, engine: Engine, lost: str
+    guarded: TestClient, keys: ApiKeyStore, engine: Engine, lost: str
 ) -> None:
-    key, text = keys.create(NewKey(expires_days=1))
+    key, text = keys.create(NewApiKey(expires_days=1))
     assert guarded.get("/v1/jobs", headers=bearer(text)).status_code == 200
 
     if lost == "revoked":
         keys.revoke(key.id)
     else:
-        with writing(engine) as connection:
+        with write_transaction(engine) as connection:
             connection.execute(update(table).values(expires_at=now(-1)))
 
     assert heard(guarded.get("/v1/jobs", headers=bearer(text))) == heard(guarded.get("/v1/jobs"))
 
 
 def test_a_revoked_key_is_remembered_for_two_seconds_at_most(
-    guarded: TestClient, keys: KeyStore, monkeypatch: pytest.MonkeyPatch
+    guarded: TestClient, keys: ApiKeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authentication, "FRESH_SECONDS", 0.5)
-    key, text = keys.create(NewKey())
+    monkeypatch.setattr(authentication, "KEY_CACHE_SECONDS", 0.5)
+    key, text = keys.create(NewApiKey())
     assert guarded.get("/v1/jobs", headers=bearer(text)).status_code == 200
 
     keys.revoke(key.id)
@@ -188,14 +188,14 @@ def test_a_revoked_key_is_remembered_for_two_seconds_at_most(
     until(lambda: guarded.get("/v1/jobs", headers=bearer(text)).status_code == 401, seconds=3)
 
 
-def test_the_scheme_may_be_written_in_any_case(guarded: TestClient, keys: KeyStore) -> None:
-    _, text = keys.create(NewKey())
+def test_the_scheme_may_be_written_in_any_case(guarded: TestClient, keys: ApiKeyStore) -> None:
+    _, text = keys.create(NewApiKey())
 
     assert guarded.get("/v1/jobs", headers={"Authorization": f"bEARER {text}"}).status_code == 200
 
 
-def test_a_used_key_says_when(guarded: TestClient, keys: KeyStore) -> None:
-    _, text = keys.create(NewKey())
+def test_a_used_key_says_when(guarded: TestClient, keys: ApiKeyStore) -> None:
+    _, text = keys.create(NewApiKey())
     assert keys.all()[0].last_used_at is None
 
     guarded.get("/v1/jobs", headers=bearer(text))
@@ -213,10 +213,10 @@ def test_the_service_is_open_to_all_on_loopback_only(host: str, refused: bool) -
 
     if refused:
         with pytest.raises(OpenBeyondLoopback, match=host):
-            check_open(settings, None)
+            check_keyless_access(settings, None)
     else:
-        check_open(settings, None)
-    check_open(settings.model_copy(update={"auth": "keys"}), None)
+        check_keyless_access(settings, None)
+    check_keyless_access(settings.model_copy(update={"auth": "keys"}), None)
 
 
 @pytest.mark.parametrize(("address", "refused"), [("127.0.0.1", False), ("0.0.0.0", True)])  # noqa: S104
@@ -226,9 +226,9 @@ def test_of_an_inherited_socket_its_own_address_counts(address: str, refused: bo
 
         if refused:
             with pytest.raises(OpenBeyondLoopback):
-                check_open(Settings(auth="open"), [listening])
+                check_keyless_access(Settings(auth="open"), [listening])
         else:
-            check_open(Settings(auth="open", host="0.0.0.0"), [listening])  # noqa: S104
+            check_keyless_access(Settings(auth="open", host="0.0.0.0"), [listening])  # noqa: S104
 
 
 def test_a_process_that_would_let_everybody_in_does_not_start(tmp_path: Path) -> None:
@@ -249,10 +249,10 @@ CANARY = "whsec_CanaryCanaryCanaryCanaryCanary0123456789"
 
 
 def test_the_log_names_key_and_tenant_and_holds_no_secret_at_any_level(
-    settings: Settings, keys: KeyStore, engine: Engine, tmp_path: Path, submission: Callable[..., Json]
+    settings: Settings, keys: ApiKeyStore, engine: Engine, tmp_path: Path, submission: Callable[..., Json]
 ) -> None:
-    key, text = keys.create(NewKey(tenant="vision"))
-    lost = new_text()
+    key, text = keys.create(NewApiKey(tenant="vision"))
+    lost = new_key_text()
     with socket.create_server(("127.0.0.1", 0)) as listener, (tmp_path / "api.log").open("wb") as log:
         environment = {
             "TED_HOME": str(settings.home),
@@ -271,7 +271,7 @@ def test_the_log_names_key_and_tenant_and_holds_no_secret_at_any_level(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         job_id = everything_a_client_may_get_wrong(url, text, lost, submission)
-        with writing(engine) as connection:
+        with write_transaction(engine) as connection:
             connection.execute(update(jobs).values(progress={"phase": 3}))
         failed = request(url, f"/v1/jobs/{job_id}?key={text}", text, headers={"X-Secret": CANARY})
     finally:
@@ -313,5 +313,5 @@ def everything_a_client_may_get_wrong(url: str, text: str, lost: str, submission
 
 
 def test_the_canary_and_a_fresh_key_look_like_what_they_are() -> None:
-    assert is_whole(new_text())
-    assert SECRETS.sub("", f"a{new_text()}b{CANARY}") == "ab"
+    assert is_well_formed_key(new_key_text())
+    assert SECRET_PATTERN.sub("", f"a{new_key_text()}b{CANARY}") == "ab"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from service.http import authentication
-from service.http.rate_limit import Buckets
-from ted_jobs.api_keys.store import KeyStore, NewKey
-from ted_jobs.api_keys.text import new_text
+from service.http.rate_limit import RateLimiter
+from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey
+from ted_jobs.api_keys.text import new_key_text
 from tests.service.conftest import Json, bearer, on_both_databases
 
 
@@ -29,7 +29,7 @@ class Clock:
 
 def test_a_minute_s_requests_may_come_at_once_and_then_one_after_another() -> None:
     clock = Clock()
-    buckets = Buckets(clock=clock)
+    buckets = RateLimiter(clock=clock)
 
     at_once = [buckets.take("a", per_minute=6).granted for _ in range(8)]
     wait = buckets.take("a", per_minute=6).wait_seconds
@@ -45,7 +45,7 @@ def test_a_minute_s_requests_may_come_at_once_and_then_one_after_another() -> No
 @given(gaps=some.lists(some.floats(0, 30), max_size=60), per_minute=some.integers(1, 120))
 def test_nobody_gets_more_than_what_has_flowed_in(gaps: list[float], per_minute: int) -> None:
     clock = Clock()
-    buckets, granted = Buckets(clock=clock), 0
+    buckets, granted = RateLimiter(clock=clock), 0
 
     for gap in gaps:
         clock.seconds += gap
@@ -59,7 +59,7 @@ def test_nobody_gets_more_than_what_has_flowed_in(gaps: list[float], per_minute:
 @given(per_minute=some.integers(1, 1000))
 def test_who_waits_as_long_as_it_was_told_is_let_in(per_minute: int) -> None:
     clock = Clock()
-    buckets = Buckets(clock=clock)
+    buckets = RateLimiter(clock=clock)
     while (draw := buckets.take("a", per_minute=per_minute)).granted:
         pass
 
@@ -69,7 +69,7 @@ def test_who_waits_as_long_as_it_was_told_is_let_in(per_minute: int) -> None:
 
 
 def test_a_million_addresses_take_no_more_memory_than_the_most_that_are_kept() -> None:
-    buckets = Buckets(most=10)
+    buckets = RateLimiter(most=10)
 
     for number in range(1000):
         buckets.take(str(number), per_minute=1)
@@ -83,10 +83,10 @@ def test_a_million_addresses_take_no_more_memory_than_the_most_that_are_kept() -
 
 
 def test_a_key_that_asks_too_often_is_told_when_to_come_back_and_others_are_not(
-    guarded: TestClient, keys: KeyStore
+    guarded: TestClient, keys: ApiKeyStore
 ) -> None:
-    _, hasty = keys.create(NewKey(requests_per_minute=3))
-    _, other = keys.create(NewKey())
+    _, hasty = keys.create(NewApiKey(requests_per_minute=3))
+    _, other = keys.create(NewApiKey())
 
     answers = [guarded.get("/v1/jobs", headers=bearer(hasty)) for _ in range(4)]
 
@@ -98,8 +98,8 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back_and_others_are_not(
     assert guarded.get("/v1/jobs", headers=bearer(other)).headers["RateLimit-Policy"] == '"key";q=600;w=60'
 
 
-def test_a_key_may_be_without_a_limit(guarded: TestClient, keys: KeyStore) -> None:
-    _, text = keys.create(NewKey(requests_per_minute=0))
+def test_a_key_may_be_without_a_limit(guarded: TestClient, keys: ApiKeyStore) -> None:
+    _, text = keys.create(NewApiKey(requests_per_minute=0))
 
     answers = [guarded.get("/v1/proxies", headers=bearer(text)) for _ in range(5)]
 
@@ -108,14 +108,14 @@ def test_a_key_may_be_without_a_limit(guarded: TestClient, keys: KeyStore) -> No
 
 
 def test_who_guesses_keys_has_to_wait_and_locks_out_nobody_who_has_one(
-    guarded: TestClient, keys: KeyStore, monkeypatch: pytest.MonkeyPatch
+    guarded: TestClient, keys: ApiKeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authentication, "REFUSALS_PER_MINUTE", 5)
-    monkeypatch.setattr(authentication, "FRESH_SECONDS", 0)
-    (_, known), (_, new) = keys.create(NewKey()), keys.create(NewKey())
+    monkeypatch.setattr(authentication, "KEY_CACHE_SECONDS", 0)
+    (_, known), (_, new) = keys.create(NewApiKey()), keys.create(NewApiKey())
     assert guarded.get("/v1/jobs", headers=bearer(known)).status_code == 200
 
-    guesses = [guarded.get("/v1/jobs", headers=bearer(new_text())).status_code for _ in range(5)]
+    guesses = [guarded.get("/v1/jobs", headers=bearer(new_key_text())).status_code for _ in range(5)]
     after = guarded.get("/v1/jobs", headers=bearer(new))
 
     assert guesses == [401] * 5
@@ -139,7 +139,7 @@ def test_one_user_s_network_counts_as_one_address(host: str, address: str) -> No
 
     request = Request({"type": "http", "client": (host, 1), "headers": []})
 
-    assert authentication._address(request) == address
+    assert authentication._client_address(request) == address
 
 
 # --- jobs that wait ---------------------------------------------------------------------------------------------------
@@ -147,9 +147,9 @@ def test_one_user_s_network_counts_as_one_address(host: str, address: str) -> No
 
 @on_both_databases
 def test_twenty_submissions_at_once_cannot_pass_the_limit(
-    guarded: TestClient, keys: KeyStore, submission: Callable[..., Json], rows: Callable[[], Json]
+    guarded: TestClient, keys: ApiKeyStore, submission: Callable[..., Json], rows: Callable[[], Json]
 ) -> None:
-    _, text = keys.create(NewKey(most_queued=3))
+    _, text = keys.create(NewApiKey(most_queued=3))
 
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: guarded.post("/v1/jobs", json=submission(), headers=bearer(text)), range(20)))
@@ -162,9 +162,9 @@ def test_twenty_submissions_at_once_cannot_pass_the_limit(
 
 @on_both_databases
 def test_a_full_queue_refuses_no_repetition_and_opens_when_a_job_is_cancelled(
-    guarded: TestClient, keys: KeyStore, submission: Callable[..., Json]
+    guarded: TestClient, keys: ApiKeyStore, submission: Callable[..., Json]
 ) -> None:
-    _, text = keys.create(NewKey(most_queued=1))
+    _, text = keys.create(NewApiKey(most_queued=1))
     repeat = bearer(text) | {"Idempotency-Key": "once"}
     first = guarded.post("/v1/jobs", json=submission(), headers=repeat)
 

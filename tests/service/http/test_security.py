@@ -19,7 +19,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ted_jobs.api_keys.secret import key_secret
-from ted_jobs.api_keys.store import KeyStore, NewKey
+from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey
 from ted_jobs.settings import Settings
 from tests.servers.databases import migrated
 from tests.service.conftest import Json, bearer
@@ -57,8 +57,8 @@ def wire(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Wire]
     home = tmp_path_factory.mktemp("home")
     settings = Settings(home=home, dataset_roots=(data,), auth="keys")
     with migrated(settings.database) as engine, api_process(settings, log=home / "api.log") as api:
-        limitless = NewKey(tenant="vision", requests_per_minute=0)
-        _, text = KeyStore(engine, secret=key_secret(settings)).create(limitless)
+        limitless = NewApiKey(tenant="vision", requests_per_minute=0)
+        _, text = ApiKeyStore(engine, secret=key_secret(settings)).create(limitless)
         yield Wire(api.url, text)
 
 

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ted_core.results import report_builder
-from ted_jobs.api_keys.store import KeyStore, NewKey
+from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
@@ -97,23 +97,23 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def stranger(keys: KeyStore) -> Mapping[str, str]:
+def stranger(keys: ApiKeyStore) -> Mapping[str, str]:
     """Another tenant's key."""
-    return bearer(keys.create(NewKey(tenant="stranger"))[1])
+    return bearer(keys.create(NewApiKey(tenant="stranger"))[1])
 
 
 @pytest.fixture(params=["succeeded", "queued"])
 def estate(
     request: pytest.FixtureRequest,
     guarded: TestClient,
-    keys: KeyStore,
+    keys: ApiKeyStore,
     leases: Leases,
     settings: Settings,
     tmp_path: Path,
     submission: Callable[..., Json],
 ) -> Estate:
     """One of everything, and a job that has succeeded or waits."""
-    headers = bearer(keys.create(NewKey(tenant="owner"))[1])
+    headers = bearer(keys.create(NewApiKey(tenant="owner"))[1])
     job = submission(metadata={"team": CANARY})
 
     def made(path: str, operation: str | None = None, **more: str) -> Json:
@@ -142,7 +142,7 @@ def succeed(job_id: str, leases: Leases, store: ArtifactStore, folder: Path) -> 
     claim = leases.claim(job_id, worker="w")
     assert claim
     leases.begin_finalizing(claim)
-    files = {"report": report_builder.write(folder, a_report())}
+    files = {"report": report_builder.write_report(folder, a_report())}
     for kind in ("manifest", "decisions"):
         files[kind] = folder / kind
         files[kind].write_bytes(CANARY.encode())

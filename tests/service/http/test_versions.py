@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 
-from ted_jobs.db.engine import writing
+from ted_jobs.db.engine import write_transaction
 from ted_jobs.db.tables import jobs
 from tests.service.conftest import Json, on_both_databases
 
@@ -15,7 +15,7 @@ def test_a_job_that_only_another_version_can_read_is_a_problem_and_does_not_hide
     client: TestClient, submission: Callable[..., Json], engine: Engine
 ) -> None:
     ours, foreign, also_ours = (client.post("/v1/jobs", json=submission()).json()["id"] for _ in range(3))
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).where(jobs.c.id == foreign).values(spec={"from": "the future"}))
 
     answer, listed = client.get(f"/v1/jobs/{foreign}"), client.get("/v1/jobs", params={"limit": 2}).json()

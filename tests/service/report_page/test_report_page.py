@@ -154,9 +154,9 @@ def test_few_classes_are_all_shown_and_of_many_those_that_kept_least_and_most() 
 
     table = parts.classes(a_report(classes=many))
 
-    assert (parts.classes(a_report(classes=few)).omitted, table.omitted) == (0, 300 - 2 * parts.ENDS)
+    assert (parts.classes(a_report(classes=few)).omitted, table.omitted) == (0, 300 - 2 * parts.ROWS_AT_EACH_END)
     least, most = ([row.facts.after for row in group] for group in table.groups)
-    assert (least, most) == (list(range(parts.ENDS)), list(range(300 - parts.ENDS, 300)))
+    assert (least, most) == (list(range(parts.ROWS_AT_EACH_END)), list(range(300 - parts.ROWS_AT_EACH_END, 300)))
     assert (table.count, table.emptied) == (300, 1)
     assert "Of 1 class nothing was retained." in Page(render(a_report(classes=many))).text
 
@@ -168,7 +168,7 @@ def test_the_bar_of_a_class_shows_before_and_after_and_where_an_equal_share_woul
 
 
 def test_the_shares_of_the_reasons_lie_side_by_side_and_fill_the_strip() -> None:
-    found = parts.shares(a_report())
+    found = parts.reason_shares(a_report())
 
     assert [(one.reason, one.start) for one in found] == [
         (KEPT, 0.0),
@@ -212,7 +212,7 @@ def test_a_bar_stands_on_the_axis_and_its_reasons_on_each_other_retained_rows_fi
 
 
 def test_a_reason_that_this_version_does_not_know_is_drawn_last_and_in_grey() -> None:
-    found = parts.shares(a_report(reasons={"not yet thought of": 40, KEPT: 60}))
+    found = parts.reason_shares(a_report(reasons={"not yet thought of": 40, KEPT: 60}))
 
     assert [(one.reason, one.colour) for one in found] == [(KEPT, "kept"), ("not yet thought of", "other")]
 

@@ -28,7 +28,7 @@ from tests.service.conftest import Json
 from tests.service.datasets import IMAGES, LABELS, png
 from tests.ted_core.datasets.forged import deep_paths, zigzag
 from worker.messages import Assignment
-from worker.runner import run
+from worker.runner import run_assignment
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\r\n<script>alert(1)</script>\u202e"
 """A name that clears a terminal, renames it, ends a header, runs in a browser and turns text round."""
@@ -54,7 +54,7 @@ def test_a_runner_refuses_a_link_that_was_turned_outwards_after_its_job_was_take
 
     assert taken.status_code == 202
     with pytest.raises(DatasetNotAllowed, match="outside the allowed folders"):
-        run(assignment(body, settings, folder=tmp_path), lambda _: None)
+        run_assignment(assignment(body, settings, folder=tmp_path), lambda _: None)
     link.unlink()
 
 

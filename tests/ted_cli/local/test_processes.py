@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ted_cli.local import broker
-from ted_cli.local.processes import environment
-from ted_cli.local.up import _parts
+from ted_cli.local.processes import process_environment
+from ted_cli.local.up import _process_specs
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,9 @@ def test_the_broker_is_the_embedded_one_unless_another_is_named(
     if said is not None:
         monkeypatch.setenv("TED_BROKER_URL", said)
 
-    told = environment(tmp_path)
+    told = process_environment(tmp_path)
     with socket.socket() as listener:
-        names = [part.name for part in _parts(tmp_path, told, listener)]
+        names = [part.name for part in _process_specs(tmp_path, told, listener)]
 
     assert ("broker" in names) is embedded
     assert told["TED_BROKER_URL"] == (f"redis+socket://{broker.socket_path(tmp_path)}" if embedded else said)

@@ -5,13 +5,13 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ted_core.datasets.file_batches import BATCH_BYTES, BATCH_FILES, batched
+from ted_core.datasets.file_batches import BATCH_BYTES, BATCH_FILES, batched_by_size
 
 MIB = 1 << 20
 
 
 def sizes(items: list[int]) -> list[list[int]]:
-    return list(batched(items, size=lambda item: item))
+    return list(batched_by_size(items, size=lambda item: item))
 
 
 def test_a_batch_ends_when_it_holds_enough_files_or_bytes() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ted_core.datasets import DatasetSpec, inspect, summary_cache
-from ted_core.datasets.formats.base import Outline
+from ted_core.datasets.formats.base import SchemaSummary
 from ted_core.datasets.loading import FORMATS
 from ted_core.datasets.sources.local import DiskSource
 from ted_core.errors import DatasetUnreadable
@@ -20,19 +20,19 @@ HOUR_NS = 3600 * 10**9
 class Counted:
     """A ``make`` that counts how often it was asked."""
 
-    def __init__(self, outline: Outline) -> None:
+    def __init__(self, outline: SchemaSummary) -> None:
         self.outline, self.times = outline, 0
 
-    def __call__(self) -> Outline:
+    def __call__(self) -> SchemaSummary:
         self.times += 1
         return self.outline
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_known() -> Iterator[None]:
-    summary_cache._known.clear()
+    summary_cache._summaries.clear()
     yield
-    summary_cache._known.clear()
+    summary_cache._summaries.clear()
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def file(tmp_path: Path) -> DiskSource:
 
 @pytest.fixture
 def make() -> Counted:
-    return Counted(Outline(("x", "label"), (3,)))
+    return Counted(SchemaSummary(("x", "label"), (3,)))
 
 
 def aged(path: Path, content: str) -> DiskSource:
@@ -58,7 +58,7 @@ def spec(**choices: str) -> DatasetSpec:
 
 
 def test_an_unchanged_dataset_is_outlined_once(file: DiskSource, make: Counted) -> None:
-    assert [summary_cache.remembered(spec(), [file], make) for _ in range(3)] == [make.outline] * 3
+    assert [summary_cache.cached_summary(spec(), [file], make) for _ in range(3)] == [make.outline] * 3
     assert make.times == 1
 
 
@@ -71,15 +71,15 @@ def test_an_unchanged_dataset_is_outlined_once(file: DiskSource, make: Counted) 
     ],
 )
 def test_a_changed_file_is_looked_at_again(file: DiskSource, make: Counted, other: dict[str, object]) -> None:
-    summary_cache.remembered(spec(), [file], make)
-    summary_cache.remembered(spec(), [replace(file, **other)], make)  # type: ignore[arg-type]
+    summary_cache.cached_summary(spec(), [file], make)
+    summary_cache.cached_summary(spec(), [replace(file, **other)], make)  # type: ignore[arg-type]
 
     assert make.times == 2
 
 
 def test_another_question_about_the_same_files_has_its_own_answer(file: DiskSource, make: Counted) -> None:
-    summary_cache.remembered(spec(), [file], make)
-    summary_cache.remembered(spec(target="other"), [file], make)
+    summary_cache.cached_summary(spec(), [file], make)
+    summary_cache.cached_summary(spec(target="other"), [file], make)
 
     assert make.times == 2
 
@@ -90,31 +90,31 @@ def test_files_that_may_have_changed_unseen_are_looked_at_every_time(
 ) -> None:
     lately = replace(file, modified=time.time_ns() if modified is None else modified)
 
-    summary_cache.remembered(spec(), [file, lately], make)
-    summary_cache.remembered(spec(), [file, lately], make)
+    summary_cache.cached_summary(spec(), [file, lately], make)
+    summary_cache.cached_summary(spec(), [file, lately], make)
 
     assert make.times == 2
 
 
 def test_a_refusal_is_not_remembered(file: DiskSource, make: Counted) -> None:
-    def refuse() -> Outline:
+    def refuse() -> SchemaSummary:
         raise DatasetUnreadable("it is damaged", field="dataset.uri")
 
     with pytest.raises(DatasetUnreadable):
-        summary_cache.remembered(spec(), [file], refuse)
+        summary_cache.cached_summary(spec(), [file], refuse)
 
-    assert summary_cache.remembered(spec(), [file], make) == make.outline
+    assert summary_cache.cached_summary(spec(), [file], make) == make.outline
 
 
 def test_what_is_remembered_has_a_limit(file: DiskSource) -> None:
-    long = Counted(Outline(("x" * summary_cache.MOST_BYTES,), (3,)))
-    summary_cache.remembered(spec(), [file], long)
-    summary_cache.remembered(spec(), [file], long)
+    long = Counted(SchemaSummary(("x" * summary_cache.MOST_BYTES,), (3,)))
+    summary_cache.cached_summary(spec(), [file], long)
+    summary_cache.cached_summary(spec(), [file], long)
     assert long.times == 2
 
     for number in range(9):
-        summary_cache.remembered(spec(target=str(number)), [file], Counted(Outline(("x" * (1 << 20),), (3,))))
-    assert summary_cache._known.currsize <= summary_cache.MOST_BYTES
+        summary_cache.cached_summary(spec(target=str(number)), [file], Counted(SchemaSummary(("x" * (1 << 20),), (3,))))
+    assert summary_cache._summaries.currsize <= summary_cache.MOST_BYTES
 
 
 def test_a_text_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_a_text_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     asked = spec(uri=str(tmp_path / "rows.jsonl"), format="jsonl")
     first = inspect(asked, roots=[tmp_path])
 
-    def never(*_: object) -> Outline:
+    def never(*_: object) -> SchemaSummary:
         raise AssertionError("it is known already")
 
     monkeypatch.setitem(FORMATS, "jsonl", replace(FORMATS["jsonl"], outline=never))

@@ -7,7 +7,7 @@ from torch import nn
 from ted_core.datasets import Samples
 from ted_core.errors import ProxyMismatch, UnknownProxy
 from ted_core.proxies import FAMILIES, ProxySpec
-from ted_core.proxies.build import build, parameters, weights_digest
+from ted_core.proxies.build import build, parameter_count, weights_digest
 from ted_core.proxies.networks import HIDDEN
 from tests.ted_core import examples
 
@@ -91,14 +91,14 @@ def test_a_proxy_for_images_refuses_vectors(name: str) -> None:
 def test_the_parameters_are_counted() -> None:
     expected = (5 + 1) * HIDDEN + (HIDDEN + 1) * CLASSES
 
-    assert parameters(build(ProxySpec(name="mlp"), VECTORS, seed=0)) == expected
+    assert parameter_count(build(ProxySpec(name="mlp"), VECTORS, seed=0)) == expected
 
 
 def test_resnet18_has_the_size_it_is_known_for() -> None:
     """11,173,962 parameters on CIFAR-10: the size of the CIFAR form with ten classes."""
     samples = examples.random_images(10, channels=3, side=32, classes=10)
 
-    assert parameters(build(ProxySpec(name="resnet18"), samples, seed=0)) == 11_173_962
+    assert parameter_count(build(ProxySpec(name="resnet18"), samples, seed=0)) == 11_173_962
 
 
 def test_the_digest_sees_weights_and_buffers() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ted_core.errors import UnknownModel
 from ted_core.proxies import ProxySpec
-from ted_core.proxies.model_files import folder_of, located
+from ted_core.proxies.model_files import folder_of, locate_model
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def models(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["my-bert", "small.gguf"])
 def test_a_name_is_looked_up_in_the_model_folders(models: Path, name: str) -> None:
-    found = located(ProxySpec(name="encoder", model=name), roots=[models])
+    found = locate_model(ProxySpec(name="encoder", model=name), roots=[models])
 
     assert found.model == str(models / name)
     assert folder_of(found) == models / name
@@ -28,7 +28,7 @@ def test_a_name_is_looked_up_in_the_model_folders(models: Path, name: str) -> No
 def test_an_absolute_path_inside_a_model_folder_is_taken(models: Path) -> None:
     proxy = ProxySpec(name="encoder", model=str(models / "my-bert"))
 
-    assert located(proxy, roots=[models]) == proxy
+    assert locate_model(proxy, roots=[models]) == proxy
 
 
 @pytest.mark.parametrize("name", ["other", "../secret", "/etc", "my-bert/../../secret"])
@@ -37,7 +37,7 @@ def test_what_lies_elsewhere_is_refused(models: Path, name: str) -> None:
     (models.parent / "secret" / "config.json").write_text("{}")
 
     with pytest.raises(UnknownModel, match="TED_MODEL_ROOTS") as refused:
-        located(ProxySpec(name="encoder", model=name), roots=[models])
+        locate_model(ProxySpec(name="encoder", model=name), roots=[models])
 
     assert refused.value.field == "proxy.model"
 
@@ -48,18 +48,18 @@ def test_a_link_that_leads_out_is_refused(models: Path, tmp_path: Path) -> None:
     (models / "link").symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(UnknownModel):
-        located(ProxySpec(name="encoder", model="link"), roots=[models])
+        locate_model(ProxySpec(name="encoder", model="link"), roots=[models])
 
 
 def test_without_model_folders_only_packaged_models_have_names() -> None:
     with pytest.raises(UnknownModel, match="minilm, smollm2-135m"):
-        located(ProxySpec(name="encoder", model="my-bert"), roots=[])
+        locate_model(ProxySpec(name="encoder", model="my-bert"), roots=[])
 
 
 def test_a_proxy_that_starts_from_nothing_needs_no_model() -> None:
-    assert located(ProxySpec(name="cnn"), roots=[]).model is None
+    assert locate_model(ProxySpec(name="cnn"), roots=[]).model is None
 
 
 def test_a_name_that_no_file_system_knows_is_refused_like_any_other(models: Path) -> None:
     with pytest.raises(UnknownModel):
-        located(ProxySpec(name="encoder", model="a" * 300), roots=[models])
+        locate_model(ProxySpec(name="encoder", model="a" * 300), roots=[models])

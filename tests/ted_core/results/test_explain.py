@@ -11,7 +11,7 @@ from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
 from ted_core.results.decisions import Decisions, Reason
-from ted_core.results.explain import decisions
+from ted_core.results.explain import decide
 from ted_core.selection.baselines import METHODS
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
@@ -63,7 +63,7 @@ def reasons(found: Decisions) -> list[Reason]:
 def test_the_best_kept_row_ranks_first_and_every_kept_row_before_every_pruned_one() -> None:
     final = last_round([0.1, 0.4, 0.3, 0.2], retained=[0, 2])
 
-    found = decisions(final, table(4), PLAN)
+    found = decide(final, table(4), PLAN)
 
     assert found.rank.tolist() == [1, 2, 0, 3]
     assert found.kept.tolist() == [True, False, True, False]
@@ -72,7 +72,7 @@ def test_the_best_kept_row_ranks_first_and_every_kept_row_before_every_pruned_on
 def test_ranks_are_a_permutation_and_ties_go_to_the_earlier_row() -> None:
     final = last_round([0.5, 0.5, 0.5, 0.5, 0.9], retained=[1, 3])
 
-    found = decisions(final, table(5), PLAN)
+    found = decide(final, table(5), PLAN)
 
     assert sorted(found.rank.tolist()) == list(range(5))
     assert found.rank.tolist() == [3, 0, 4, 1, 2]
@@ -83,7 +83,7 @@ def test_cutting_at_the_target_by_rank_is_the_selection() -> None:
     plan = PruningPlan(keep_ratio=0.3, class_floor=0.2)
     *_, final = prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=3))
 
-    found = decisions(final, samples, plan)
+    found = decide(final, samples, plan)
 
     np.testing.assert_array_equal(found.rank < 30, found.kept)
     np.testing.assert_array_equal(found.kept, final.retained)
@@ -92,7 +92,7 @@ def test_cutting_at_the_target_by_rank_is_the_selection() -> None:
 def test_undecodable_rows_are_pruned_rank_last_and_have_no_measure() -> None:
     final = last_round([0.1, 0.3, 0.2], retained=[1])
 
-    found = decisions(final, table(5, undecodable=(0, 3)), PLAN)
+    found = decide(final, table(5, undecodable=(0, 3)), PLAN)
 
     assert found.kept.tolist() == [False, False, True, False, False]
     assert found.rank.tolist() == [3, 2, 0, 4, 1]
@@ -106,7 +106,7 @@ def test_undecodable_rows_are_pruned_rank_last_and_have_no_measure() -> None:
 def test_measures_keys_and_classes_are_those_of_the_rows() -> None:
     final, samples = last_round([0.25, 0.5], retained=[1], performance=[0.75, 0.125]), table(3, undecodable=(1,))
 
-    found = decisions(final, samples, PLAN)
+    found = decide(final, samples, PLAN)
 
     assert found.score[[0, 2]].tolist() == [0.25, 0.5]
     assert found.internal_generalization[[0, 2]].tolist() == [0.75, 0.125]
@@ -118,7 +118,7 @@ def test_pruned_rows_are_redundant_above_the_turning_point_and_hard_below(q: flo
     performance = [0.5, turning_point + 0.01, turning_point - 0.01]
     final = last_round([0.9, 0.1, 0.2], retained=[0], performance=performance, q=q)
 
-    found = decisions(final, table(3), PruningPlan(keep_ratio=0.5, q=q))
+    found = decide(final, table(3), PruningPlan(keep_ratio=0.5, q=q))
 
     assert reasons(found) == [Reason.KEPT, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED]
 
@@ -126,18 +126,18 @@ def test_pruned_rows_are_redundant_above_the_turning_point_and_hard_below(q: flo
 def test_what_the_pretrained_model_makes_of_a_row_goes_with_it() -> None:
     final, samples = last_round([0.25, 0.5], retained=[1]), table(3, undecodable=(1,))
 
-    found = decisions(final, samples, PLAN, base=np.array([0.5, 0.75], np.float32))
+    found = decide(final, samples, PLAN, base=np.array([0.5, 0.75], np.float32))
 
     assert found.base_performance is not None
     np.testing.assert_array_equal(found.base_performance, np.array([0.5, np.nan, 0.75], np.float32))
-    assert decisions(final, samples, PLAN).base_performance is None
+    assert decide(final, samples, PLAN).base_performance is None
 
 
 def test_every_class_of_a_row_is_known_and_its_label_is_the_rarest() -> None:
     samples = table(5, undecodable=(1,), labels=[0] * 4)
     flags = np.array([[1, 1], [1, 0], [0, 0], [1, 0]], np.float32)
 
-    found = decisions(last_round([0.1] * 4, retained=[0, 1]), replace(samples, labels=flags), PLAN)
+    found = decide(last_round([0.1] * 4, retained=[0, 1]), replace(samples, labels=flags), PLAN)
 
     assert found.label.tolist() == [1, -1, 0, -1, 0]
     row, label = found.memberships
@@ -145,7 +145,7 @@ def test_every_class_of_a_row_is_known_and_its_label_is_the_rarest() -> None:
 
 
 def test_where_rows_have_one_class_the_label_says_it_all() -> None:
-    row, label = decisions(last_round([0.1, 0.2], retained=[0]), table(3, undecodable=(1,)), PLAN).memberships
+    row, label = decide(last_round([0.1, 0.2], retained=[0]), table(3, undecodable=(1,)), PLAN).memberships
 
     assert list(zip(row.tolist(), label.tolist(), strict=True)) == [(0, 0), (2, 1)]
 
@@ -153,7 +153,7 @@ def test_where_rows_have_one_class_the_label_says_it_all() -> None:
 def test_a_row_that_only_the_class_floor_saved_says_so() -> None:
     final = last_round([0.9, 0.8, 0.7, 0.1], retained=[0, 1, 3])
 
-    found = decisions(final, table(4), PruningPlan(keep_ratio=0.75, q=1, class_floor=0.5))
+    found = decide(final, table(4), PruningPlan(keep_ratio=0.75, q=1, class_floor=0.5))
 
     assert reasons(found) == [Reason.KEPT, Reason.KEPT, Reason.RANDOM, Reason.CLASS_FLOOR]
 
@@ -162,7 +162,7 @@ def test_without_a_floor_no_row_is_kept_for_it_even_where_scores_became_equal() 
     """Two scores that differ in float64 may be one in the float32 that a round carries."""
     final = last_round([0.9, 0.1, 0.1], retained=[0, 2])
 
-    found = decisions(final, table(3), PLAN)
+    found = decide(final, table(3), PLAN)
 
     assert reasons(found) == [Reason.KEPT, Reason.RANDOM, Reason.KEPT]
 
@@ -171,7 +171,7 @@ def test_a_random_selection_claims_no_merit() -> None:
     samples, plan = table(40), PruningPlan(keep_ratio=0.5, method="random")
     (final,) = prune(samples, plan, proxy=ProxySpec(name="mlp"))
 
-    found = decisions(final, samples, plan)
+    found = decide(final, samples, plan)
 
     assert set(reasons(found)) == {Reason.KEPT, Reason.RANDOM}
     np.testing.assert_array_equal(found.reason == Reason.KEPT, found.kept)
@@ -182,7 +182,7 @@ def test_a_random_selection_claims_no_merit() -> None:
 def test_what_was_drawn_and_what_was_not_is_all_that_a_draw_can_say(method: str) -> None:
     final = last_round([0.9, 0.1, 0.2, 0.3], retained=[0, 1], q=None, priority=[3, 4, 2, 1])
 
-    found = decisions(final, table(4), rival(method))
+    found = decide(final, table(4), rival(method))
 
     assert reasons(found) == [Reason.KEPT, Reason.KEPT, Reason.RANDOM, Reason.RANDOM]
 
@@ -190,7 +190,7 @@ def test_what_was_drawn_and_what_was_not_is_all_that_a_draw_can_say(method: str)
 def test_random_rows_that_ted_chose_over_its_own_are_drawn_rows() -> None:
     final = last_round([0.9, 0.1, 0.2, 0.3], retained=[0, 1], q=None, priority=[3, 4, 2, 1])
 
-    found = decisions(final, table(4), PruningPlan(keep_ratio=0.5))
+    found = decide(final, table(4), PruningPlan(keep_ratio=0.5))
 
     assert set(reasons(found)) == {Reason.KEPT, Reason.RANDOM}
 
@@ -199,7 +199,7 @@ def test_random_rows_that_ted_chose_over_its_own_are_drawn_rows() -> None:
 def test_a_rival_that_keeps_the_highest_scores_says_that_the_others_scored_lower(method: str) -> None:
     final = last_round([0.9, 0.1, 0.8, 0.7], retained=[0, 1, 2], q=None)
 
-    found = decisions(final, table(4), rival(method, keep_ratio=0.75, class_floor=0.5))
+    found = decide(final, table(4), rival(method, keep_ratio=0.75, class_floor=0.5))
 
     assert reasons(found) == [Reason.KEPT, Reason.CLASS_FLOOR, Reason.KEPT, Reason.SCORED_LOWER]
 
@@ -208,7 +208,7 @@ def test_ccs_tells_the_hardest_rows_that_it_cut_from_those_it_did_not_draw() -> 
     """Of ten rows with one kept, the three lowest are cut."""
     final = last_round([0.1 * row for row in range(10)], retained=[5], q=None, priority=[0, 0, 0, 1, 1, 2, 1, 1, 1, 1])
 
-    found = decisions(final, table(10), rival("ccs", keep_ratio=0.1))
+    found = decide(final, table(10), rival("ccs", keep_ratio=0.1))
 
     cut, not_drawn = [Reason.SCORED_LOWER], [Reason.RANDOM]
     assert reasons(found) == [*cut * 3, *not_drawn * 2, Reason.KEPT, *not_drawn * 4]
@@ -217,7 +217,7 @@ def test_ccs_tells_the_hardest_rows_that_it_cut_from_those_it_did_not_draw() -> 
 def test_a_row_is_kept_on_merit_by_its_priority_not_its_score() -> None:
     final = last_round([0.9, 0.8, 0.1], retained=[1, 2], q=None, priority=[0.5, 0.1, 0.7])
 
-    found = decisions(final, table(3), rival("ccs", keep_ratio=0.6))
+    found = decide(final, table(3), rival("ccs", keep_ratio=0.6))
 
     assert reasons(found) == [Reason.RANDOM, Reason.CLASS_FLOOR, Reason.KEPT]
 
@@ -225,7 +225,7 @@ def test_a_row_is_kept_on_merit_by_its_priority_not_its_score() -> None:
 def test_priority_ranks_where_there_is_one() -> None:
     final = last_round([0.1, 0.4, 0.3, 0.2], retained=[0, 2], q=None, priority=[0.4, 0.1, 0.3, 0.2])
 
-    found = decisions(final, table(4), rival("dual"))
+    found = decide(final, table(4), rival("dual"))
 
     assert found.rank.tolist() == [0, 3, 1, 2]
 
@@ -235,7 +235,7 @@ def test_cutting_a_rivals_ranks_at_the_target_is_its_selection(method: str) -> N
     samples, plan = table(40), rival(method, class_floor=0.3)
     (final,) = prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=3))
 
-    found = decisions(final, samples, plan)
+    found = decide(final, samples, plan)
 
     np.testing.assert_array_equal(found.rank < 20, found.kept)
     assert sorted(found.rank.tolist()) == list(range(40))
@@ -249,7 +249,7 @@ def test_a_smaller_part_of_a_draw_is_left_to_chance(method: str) -> None:
     for seed in range(200):
         plan = rival(method, seed=seed)
         (final,) = prune(samples, plan, proxy=ProxySpec(name="mlp"))
-        first += decisions(final, samples, plan).rank < 10
+        first += decide(final, samples, plan).rank < 10
 
     assert first == pytest.approx(np.full(40, 50), abs=25)
 

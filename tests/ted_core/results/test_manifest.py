@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from ted_core.datasets import DatasetSpec, identify
 from ted_core.errors import ManifestMismatch
 from ted_core.results.decisions import Decisions, Reason
-from ted_core.results.manifest import DECISIONS_SCHEMA, MANIFEST_SCHEMA, METADATA_KEY, read, verify
-from ted_core.results.manifest_writer import WrittenManifest, write
-from ted_core.results.provenance import Cost, DatasetFacts, Provenance, ProxyFacts, QChoice, ShardFacts
-from ted_core.storage.digests import ContentDigest, combined, indices_digest
+from ted_core.results.manifest import DECISIONS_SCHEMA, MANIFEST_SCHEMA, METADATA_KEY, read_manifest, verify
+from ted_core.results.manifest_writer import WrittenManifest, write_manifest
+from ted_core.results.provenance import CostFacts, DatasetFacts, Provenance, ProxyFacts, QChoice, ShardFacts
+from ted_core.storage.digests import ContentDigest, combined_digest, indices_digest
 
 SHARD_ROWS = (3, 5)
 ROWS = sum(SHARD_ROWS)
@@ -66,7 +66,7 @@ def provenance(dataset: Path) -> Provenance:
         proxy=ProxyFacts(name="mlp", settings={}),
         seed=0,
         determinism="bit-exact",
-        cost=Cost(rows_trained=10, rows_measured=20, full_run_rows=20, seconds=1.5),
+        cost=CostFacts(rows_trained=10, rows_measured=20, full_run_rows=20, seconds=1.5),
         device="cpu",
         versions={"torch": "2"},
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -75,7 +75,7 @@ def provenance(dataset: Path) -> Provenance:
 
 @pytest.fixture
 def written(tmp_path: Path, dataset: Path) -> WrittenManifest:
-    return write(tmp_path / "out", decided(), provenance=provenance(dataset))
+    return write_manifest(tmp_path / "out", decided(), provenance=provenance(dataset))
 
 
 def rewritten(path: Path, table: pa.Table, metadata: bytes | None = None) -> Path:
@@ -86,7 +86,7 @@ def rewritten(path: Path, table: pa.Table, metadata: bytes | None = None) -> Pat
 
 
 def test_the_retained_rows_come_back_in_order_with_their_shard(written: WrittenManifest) -> None:
-    manifest = read(written.manifest)
+    manifest = read_manifest(written.manifest)
 
     assert manifest.row_indices.dtype == np.uint64
     assert manifest.row_indices.tolist() == list(KEPT)
@@ -111,7 +111,9 @@ def test_what_the_pretrained_model_knew_stands_beside_what_the_twins_know_or_is_
     tmp_path: Path, dataset: Path, written: WrittenManifest
 ) -> None:
     base = np.linspace(0, 0.5, ROWS, dtype=np.float32)
-    found = write(tmp_path / "other", replace(decided(), base_performance=base), provenance=provenance(dataset))
+    found = write_manifest(
+        tmp_path / "other", replace(decided(), base_performance=base), provenance=provenance(dataset)
+    )
 
     assert pq.read_table(written.decisions)["base_performance"].null_count == ROWS
     assert pq.read_table(found.decisions)["base_performance"].to_pylist() == base.tolist()
@@ -122,7 +124,7 @@ def test_both_files_carry_the_same_facts(written: WrittenManifest) -> None:
     facts = [pq.read_schema(path).metadata[METADATA_KEY] for path in (written.manifest, written.decisions)]
 
     assert facts[0] == facts[1]
-    metadata = read(written.manifest).metadata
+    metadata = read_manifest(written.manifest).metadata
     assert (metadata.polarity, metadata.index_base, metadata.rows_kept) == ("retained", 0, len(KEPT))
     assert metadata.indices_sha256 == indices_digest(np.array(KEPT))
 
@@ -145,9 +147,9 @@ def test_equal_decisions_have_equal_content_and_different_ones_do_not(tmp_path: 
     moved = decided().score.copy()
     moved[0] = 0.5
 
-    first = write(tmp_path / "1", decided(), provenance=provenance(dataset)).metadata
-    again = write(tmp_path / "2", decided(), provenance=later).metadata
-    other = write(tmp_path / "3", replace(decided(), score=moved), provenance=later).metadata
+    first = write_manifest(tmp_path / "1", decided(), provenance=provenance(dataset)).metadata
+    again = write_manifest(tmp_path / "2", decided(), provenance=later).metadata
+    other = write_manifest(tmp_path / "3", replace(decided(), score=moved), provenance=later).metadata
 
     assert first.content_sha256 == again.content_sha256
     assert first.content_sha256 != other.content_sha256
@@ -169,7 +171,7 @@ def test_the_content_digest_does_not_see_batches_or_encodings(texts: list[str | 
             encoded = batch.set_column(0, "text", batch["text"].dictionary_encode())
             parts.update(encoded)
 
-    assert combined({"t": whole}) == combined({"t": parts})
+    assert combined_digest({"t": whole}) == combined_digest({"t": parts})
 
 
 def test_the_content_digest_tells_apart_texts_that_join_alike() -> None:
@@ -179,7 +181,7 @@ def test_the_content_digest_tells_apart_texts_that_join_alike() -> None:
     for texts in (["ab", "c"], ["a", "bc"], ["abc", ""], ["abc", None]):
         digest = ContentDigest(schema)
         digest.update(pa.record_batch([pa.array(texts, pa.string())], schema=schema))
-        digests.add(combined({"t": digest}))
+        digests.add(combined_digest({"t": digest}))
 
     assert len(digests) == 4
 
@@ -226,7 +228,7 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, dataset: Path, wr
 
     for path in (text, dataset / "part-0.parquet", written.decisions, tmp_path / "missing.parquet"):
         with pytest.raises(ManifestMismatch):
-            read(path)
+            read_manifest(path)
 
 
 def test_a_manifest_cut_short_is_refused(written: WrittenManifest) -> None:
@@ -234,24 +236,24 @@ def test_a_manifest_cut_short_is_refused(written: WrittenManifest) -> None:
     written.manifest.write_bytes(whole[: len(whole) // 2])
 
     with pytest.raises(ManifestMismatch):
-        read(written.manifest)
+        read_manifest(written.manifest)
 
 
 def test_rows_that_were_added_later_are_refused(written: WrittenManifest) -> None:
-    table = read(written.manifest).table()
+    table = read_manifest(written.manifest).table()
     altered = pa.concat_tables([table, table.slice(0, 1)])
 
     with pytest.raises(ManifestMismatch, match="announces"):
-        read(rewritten(written.manifest, altered))
+        read_manifest(rewritten(written.manifest, altered))
 
 
 def test_a_manifest_of_pruned_rows_or_of_a_later_schema_is_refused(written: WrittenManifest) -> None:
     facts = pq.read_schema(written.manifest).metadata[METADATA_KEY]
-    table = read(written.manifest).table()
+    table = read_manifest(written.manifest).table()
 
     for altered in (
         facts.replace(b'"retained"', b'"pruned"'),
         facts.replace(b'"schema_version":1', b'"schema_version":2'),
     ):
         with pytest.raises(ManifestMismatch, match="metadata"):
-            read(rewritten(written.manifest, table, altered))
+            read_manifest(rewritten(written.manifest, table, altered))

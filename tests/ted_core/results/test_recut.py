@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from ted_core.errors import RecutUnsuited, TooFewRowsKept
 from ted_core.results import manifest_writer, recut
 from ted_core.results.decisions import Decisions, Reason
-from ted_core.results.manifest import read, verify
+from ted_core.results.manifest import read_manifest, verify
 from ted_core.results.provenance import Provenance
-from ted_core.selection.schedule import strongest
+from ted_core.selection.schedule import select_highest
 from tests.ted_core.results.test_manifest import provenance as provenance_of
 
 ROWS, CLASSES, BROKEN = 240, 4, (5, 77)
@@ -51,7 +51,7 @@ class Ranking:
     def kept(self, ratio: float) -> np.ndarray:
         count = max(1, round(ratio * int(self.usable.sum())))
         kept = np.zeros(ROWS, bool)
-        kept[self.usable] = strongest(
+        kept[self.usable] = select_highest(
             self.priority[self.usable], count, labels=self.label[self.usable].astype(int), class_floor=self.class_floor
         )
         return kept
@@ -77,7 +77,7 @@ class Ranking:
     def written(self, folder: Path, provenance: Provenance, *, ratio: float, method: str = "ted") -> Path:
         plan = {"keep_ratio": ratio, "method": method, "class_floor": self.class_floor}
         facts = provenance.model_copy(update={"plan": plan})
-        return manifest_writer.write(folder, self.decisions(ratio), provenance=facts).decisions
+        return manifest_writer.write_manifest(folder, self.decisions(ratio), provenance=facts).decisions
 
 
 @settings(max_examples=40, deadline=None)
@@ -100,7 +100,7 @@ def test_a_cut_at_another_ratio_keeps_what_that_ratio_would_have_kept(
 
     recut.recut(decided, keep_ratio=second, to=folder / "other.parquet")
 
-    rows = read(folder / "other.parquet").row_indices
+    rows = read_manifest(folder / "other.parquet").row_indices
     assert rows.tolist() == np.flatnonzero(ranking.kept(second)).tolist()
 
 
@@ -111,7 +111,7 @@ def test_at_its_own_ratio_the_rows_and_their_columns_are_those_of_the_manifest(
 
     recut.recut(decided, keep_ratio=0.5, to=tmp_path / "same.parquet")
 
-    assert read(tmp_path / "same.parquet").table().equals(read(tmp_path / "manifest.parquet").table())
+    assert read_manifest(tmp_path / "same.parquet").table().equals(read_manifest(tmp_path / "manifest.parquet").table())
 
 
 def test_a_cut_says_what_it_was_derived_from_and_belongs_to_the_same_dataset(
@@ -121,7 +121,10 @@ def test_a_cut_says_what_it_was_derived_from_and_belongs_to_the_same_dataset(
 
     said = recut.recut(decided, keep_ratio=0.25, to=tmp_path / "less.parquet")
 
-    original, derived = read(tmp_path / "manifest.parquet").metadata, verify(tmp_path / "less.parquet", dataset)
+    original, derived = (
+        read_manifest(tmp_path / "manifest.parquet").metadata,
+        verify(tmp_path / "less.parquet", dataset),
+    )
     assert derived.metadata == said
     assert (said.plan["keep_ratio"], said.parent_keep_ratio, said.parent) == (0.25, 0.6, original.content_sha256)
     assert said.rows_kept == len(derived.row_indices) == round(0.25 * (ROWS - len(BROKEN)))
@@ -173,11 +176,11 @@ def test_a_ratio_that_a_job_could_not_have_is_refused(
 def test_rows_without_classes_are_cut_as_well(tmp_path: Path, provenance: Provenance) -> None:
     bare = replace(Ranking(7).decisions(0.6), label=np.full(ROWS, -1, np.int32), classes=())
     facts = provenance.model_copy(update={"plan": {"keep_ratio": 0.6, "method": "random"}})
-    decided = manifest_writer.write(tmp_path, bare, provenance=facts).decisions
+    decided = manifest_writer.write_manifest(tmp_path, bare, provenance=facts).decisions
 
     recut.recut(decided, keep_ratio=0.3, to=tmp_path / "cut.parquet")
 
-    assert read(tmp_path / "cut.parquet").row_indices.tolist() == np.flatnonzero(Ranking(7).kept(0.3)).tolist()
+    assert read_manifest(tmp_path / "cut.parquet").row_indices.tolist() == np.flatnonzero(Ranking(7).kept(0.3)).tolist()
 
 
 def test_decisions_of_another_version_are_refused(tmp_path: Path, provenance: Provenance) -> None:

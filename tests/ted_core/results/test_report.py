@@ -16,10 +16,10 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
 from ted_core.results import report_builder
 from ted_core.results.decisions import Decisions, Members, Reason
-from ted_core.results.explain import decisions
-from ted_core.results.provenance import Cost, DatasetFacts, ManifestMetadata, ProxyFacts, QChoice
+from ted_core.results.explain import decide
+from ted_core.results.provenance import CostFacts, DatasetFacts, ManifestMetadata, ProxyFacts, QChoice
 from ted_core.results.report import PhaseSeconds, Report, ReportGain, ReportRound
-from ted_core.results.report_builder import BINS, EXAMPLES, RoundLog, compiled
+from ted_core.results.report_builder import BINS, EXAMPLES, RoundLog, build_report
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
 from tests.ted_core import examples
@@ -74,7 +74,7 @@ def metadata(found: Decisions) -> ManifestMetadata:
         proxy=ProxyFacts(name="mlp", settings={}),
         seed=0,
         determinism="bit-exact",
-        cost=Cost(rows_trained=30, rows_measured=9, rows_trained_choosing=10, full_run_rows=60, seconds=3),
+        cost=CostFacts(rows_trained=30, rows_measured=9, rows_trained_choosing=10, full_run_rows=60, seconds=3),
         device="cpu",
         versions={},
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -86,7 +86,7 @@ def metadata(found: Decisions) -> ManifestMetadata:
 
 
 def report_on(found: Decisions, log: RoundLog | None = None) -> Report:
-    return compiled(found, log or RoundLog(), metadata=metadata(found), seconds=SECONDS)
+    return build_report(found, log or RoundLog(), metadata=metadata(found), seconds=SECONDS)
 
 
 def ended(retained: list[bool], *, number: int = 1, performance: float = 0.5, **facts: Any) -> Round:
@@ -146,7 +146,7 @@ def test_a_report_is_strict_json_and_comes_back_the_same(
 ) -> None:
     report = report_on(decided(**drawn))
 
-    path = report_builder.write(tmp_path_factory.mktemp("report"), report)
+    path = report_builder.write_report(tmp_path_factory.mktemp("report"), report)
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
@@ -331,8 +331,8 @@ def test_a_real_run_has_a_report(method: str, tmp_path: Path) -> None:
     for done in prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=4)):
         log.note(done)
 
-    found = decisions(done, samples, plan)
-    report = Report.model_validate_json(report_builder.write(tmp_path, report_on(found, log)).read_bytes())
+    found = decide(done, samples, plan)
+    report = Report.model_validate_json(report_builder.write_report(tmp_path, report_on(found, log)).read_bytes())
 
     assert [one.round for one in report.rounds] == list(range(1, done.number + 1))
     assert sum(one.after for one in report.classes) == report.rows_kept == 30

@@ -13,20 +13,20 @@ from torch import Tensor, nn
 
 from ted_core.datasets import Samples
 from ted_core.errors import TedError, TooFewRounds, TooFewRowsKept, TrainingDiverged
-from ted_core.plan import Method, PruningPlan
+from ted_core.plan import MethodName, PruningPlan
 from ted_core.proxies import ProxySpec, Training
 from ted_core.proxies.build import weights_digest
 from ted_core.selection.baselines import METHODS
 from ted_core.selection.baselines.ccs import aum_score, budgets, ccs_priority, ccs_rows, hardest, hardest_share, strata
-from ted_core.selection.baselines.common import Quota, highest_rows, members
+from ted_core.selection.baselines.common import Quota, highest_rows, sample_per_group
 from ted_core.selection.baselines.dual import beta_shape, dual_rows, dual_score, log_weights
 from ted_core.selection.baselines.early import MODELS, early_epochs, early_scores, error_norms
 from ted_core.selection.baselines.forgetting import forgetting_score
-from ted_core.selection.baselines.random import shares, stratified_rows
+from ted_core.selection.baselines.random import proportional_shares, stratified_rows
 from ted_core.selection.prune import prune
-from ted_core.selection.random import DRAWS, TIES, lots
-from ted_core.selection.rounds import Round, Step
-from ted_core.selection.training_dynamics import Effort, Observation, observe
+from ted_core.selection.random import DRAWS, TIES, uniform_numbers
+from ted_core.selection.rounds import ProgressUpdate, Round
+from ted_core.selection.training_dynamics import Observation, TrainingCost, observe
 from ted_core.training.gradients import gradient_norms
 from tests.reference import baselines
 from tests.ted_core import examples
@@ -67,14 +67,14 @@ def observation(**fields: Any) -> Observation:
     nothing = np.zeros(4, np.float32)
     usually = dict.fromkeys(("probability", "margin", "dual", "dual_probability"), nothing)
     counted = {"forgotten": np.zeros(4, np.uint16), "learned": np.ones(4, bool)}
-    return Observation(**{"epochs": 9, "effort": Effort(0.1, 1, 1), **usually, **counted, **fields})
+    return Observation(**{"epochs": 9, "effort": TrainingCost(0.1, 1, 1), **usually, **counted, **fields})
 
 
 # --- every rival ----------------------------------------------------------------------------------------------------
 
 
 def test_every_method_that_a_plan_may_name_but_ted_is_a_rival() -> None:
-    assert set(get_args(Method)) == {"ted", *METHODS}
+    assert set(get_args(MethodName)) == {"ted", *METHODS}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -120,7 +120,7 @@ def test_a_rare_class_keeps_its_floor_and_the_count_stays_exact(method: str) -> 
 
 @pytest.mark.parametrize("method", SCORED)
 def test_whoever_watches_hears_of_the_training_until_it_is_done(method: str) -> None:
-    steps: list[Step] = []
+    steps: list[ProgressUpdate] = []
 
     found = selected(method, epochs=3, watch=steps.append)
 
@@ -235,14 +235,14 @@ def test_where_all_scores_tie_every_sample_has_the_same_chance() -> None:
 
 
 def test_lots_for_one_use_say_nothing_about_those_for_another() -> None:
-    ties, draws = (lots(1000, seed=3, use=use) for use in (TIES, DRAWS))
+    ties, draws = (uniform_numbers(1000, seed=3, use=use) for use in (TIES, DRAWS))
 
     assert abs(np.corrcoef(ties, draws)[0, 1]) < 0.1
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), st.lists(st.integers(0, 8), min_size=6, max_size=6))
 def test_a_group_gives_what_its_budget_says_or_all_it_has(group: list[int], budget: list[int]) -> None:
-    drawn = members(np.array(group), np.array(budget), seed=0)
+    drawn = sample_per_group(np.array(group), np.array(budget), seed=0)
 
     for index in range(6):
         assert drawn[np.array(group) == index].sum() == min(budget[index], group.count(index))
@@ -255,7 +255,7 @@ def test_a_group_gives_what_its_budget_says_or_all_it_has(group: list[int], budg
 def test_shares_are_those_of_the_largest_remainders(sizes: list[int], data: st.DataObject) -> None:
     count = data.draw(st.integers(0, sum(sizes)))
 
-    found = shares(np.array(sizes), count)
+    found = proportional_shares(np.array(sizes), count)
 
     assert found.tolist() == baselines.largest_remainder(sizes, count)
     assert found.sum() == count
@@ -282,7 +282,7 @@ def test_every_row_of_a_class_has_the_same_chance_to_be_drawn() -> None:
 
 def test_a_floor_above_a_rounded_share_is_kept_at_the_others_expense() -> None:
     labels = [0] * 20 + [1, 2]
-    assert shares(np.array([20, 1, 1]), 15).tolist() == [13, 1, 1]
+    assert proportional_shares(np.array([20, 1, 1]), 15).tolist() == [13, 1, 1]
 
     kept = stratified_rows(quota(15, 22, labels=labels, floor=0.7))
 

@@ -8,13 +8,13 @@ import pytest
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
-from ted_core.selection.exponent_search import Race, Ran, choose, climb
-from ted_core.selection.progress import Meter
+from ted_core.selection.exponent_search import ExponentSearch, Trial, choose, hill_climb
+from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.prune import prune
-from ted_core.selection.sampling import Drawing
-from ted_core.selection.scores import InLogits
-from ted_core.selection.workload import FIRST, GRID, most_rows, shortened
-from ted_core.training.batches import Scaling, Table
+from ted_core.selection.sampling import PoissonSampler
+from ted_core.selection.scores import LogitScore
+from ted_core.selection.workload import FIRST, GRID, search_rows_trained, shorten_training
+from ted_core.training.batches import ArrayBatches, Scaling
 from tests.ted_core import examples
 
 PROXY = ProxySpec(name="mlp", epochs=6)
@@ -22,22 +22,24 @@ SAMPLES = examples.random_vectors(2000, classes=4)
 PERFORMANCE = np.random.default_rng(5).random(len(SAMPLES))
 
 
-def race(kind: type[Race] = Race, samples: Samples = SAMPLES, *, seed: int = 0, **plan: float) -> Race:
-    measured = InLogits(len(samples))
+def race(
+    kind: type[ExponentSearch] = ExponentSearch, samples: Samples = SAMPLES, *, seed: int = 0, **plan: float
+) -> ExponentSearch:
+    measured = LogitScore(len(samples))
     measured.performance = PERFORMANCE[: len(samples)]
     return kind(
         samples,
         measured,
-        Drawing(samples.labels, PruningPlan.model_validate({"keep_ratio": 0.4, "seed": seed} | plan)),
+        PoissonSampler(samples.labels, PruningPlan.model_validate({"keep_ratio": 0.4, "seed": seed} | plan)),
         proxy=PROXY.resolved(),
-        table=Table(samples, scaling=Scaling.of(samples)),
-        meter=Meter(lambda _: None, rounds=1, work=1),
+        table=ArrayBatches(samples, scaling=Scaling.of(samples)),
+        meter=ProgressCounter(lambda _: None, rounds=1, work=1),
         ran=[],
         keep=lambda: None,
     )
 
 
-class KnownRace(Race):
+class KnownRace(ExponentSearch):
     """A race in which it is known of every sample whether a proxy will be right about it: where a is above a half."""
 
     def _fitted(self, rows: np.ndarray) -> object:  # type: ignore[override]
@@ -48,11 +50,11 @@ class KnownRace(Race):
         return (PERFORMANCE[: len(rows)] > 0.5) & rows
 
 
-def ran(q: float | None, accuracy: float) -> Ran:
-    return Ran(q, accuracy, np.zeros(3))
+def ran(q: float | None, accuracy: float) -> Trial:
+    return Trial(q, accuracy, np.zeros(3))
 
 
-def scripted(accuracies: dict[float, float]) -> Callable[[float], Ran]:
+def scripted(accuracies: dict[float, float]) -> Callable[[float], Trial]:
     return lambda q: ran(q, accuracies[q])
 
 
@@ -117,11 +119,11 @@ def test_large_data_withhold_a_tenth() -> None:
     large = examples.random_vectors(60_000, features=1)
     one = KnownRace(
         large,
-        InLogits(60_000),
-        Drawing(large.labels, PruningPlan(keep_ratio=0.5)),
+        LogitScore(60_000),
+        PoissonSampler(large.labels, PruningPlan(keep_ratio=0.5)),
         proxy=PROXY.resolved(),
-        table=Table(large, scaling=Scaling.of(large)),
-        meter=Meter(lambda _: None, rounds=1, work=1),
+        table=ArrayBatches(large, scaling=Scaling.of(large)),
+        meter=ProgressCounter(lambda _: None, rounds=1, work=1),
         ran=[],
         keep=lambda: None,
     )
@@ -139,7 +141,7 @@ def test_large_data_withhold_a_tenth() -> None:
     ],
 )
 def test_the_climb_goes_on_while_it_goes_up(accuracies: dict[float, float], walked: list[float]) -> None:
-    found = climb(scripted(accuracies), grid=GRID, first=FIRST)
+    found = hill_climb(scripted(accuracies), grid=GRID, first=FIRST)
 
     assert [one.q for one in found] == walked
 
@@ -171,7 +173,7 @@ def test_random_rows_are_chosen_where_no_exponent_beats_them() -> None:
 @pytest.mark.parametrize(("ahead", "chosen"), [(0.01, 1.0), (0.05, None)])
 def test_random_rows_must_be_ahead_by_more_than_a_standard_error(ahead: float, chosen: float | None) -> None:
     one, error = race(), 0.03
-    doubtful = Ran(None, 0.8 + ahead, np.array([error, 0.0, 0.0]))
+    doubtful = Trial(None, 0.8 + ahead, np.array([error, 0.0, 0.0]))
     one.run = lambda q: doubtful if q is None else ran(q, 0.8 if q == 1.0 else 0.7)  # type: ignore[method-assign]
 
     choice = choose(one)
@@ -188,13 +190,15 @@ def test_choosing_takes_no_more_rows_than_it_announces(keep_ratio: float) -> Non
     choice = choose(one)
 
     plan = one.drawing.plan
-    assert 0 < choice.samples_trained <= 1.05 * most_rows(len(SAMPLES), plan, PROXY.resolved())
+    assert 0 < choice.samples_trained <= 1.05 * search_rows_trained(len(SAMPLES), plan, PROXY.resolved())
     assert choice.samples_trained == one.meter.trained
     assert choice.samples_measured == one.meter.measured > 0
 
 
 def test_the_fewer_rows_are_kept_the_longer_a_candidate_trains() -> None:
-    epochs = [shortened(PROXY.resolved(), PruningPlan(keep_ratio=keep_ratio)).epochs for keep_ratio in (0.1, 0.3, 0.9)]
+    epochs = [
+        shorten_training(PROXY.resolved(), PruningPlan(keep_ratio=keep_ratio)).epochs for keep_ratio in (0.1, 0.3, 0.9)
+    ]
 
     assert epochs == sorted(epochs, reverse=True)
     assert 2 <= epochs[-1] < epochs[1] < epochs[0] == PROXY.resolved().epochs
@@ -222,8 +226,8 @@ def test_the_choice_is_the_same_on_every_run(noisy_digits: Samples) -> None:
 
 
 def test_rows_drawn_at_random_carry_no_exponent_and_equal_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ted_core.selection.exponent_search.climb", lambda run, **_: [run(1.0)])
-    monkeypatch.setattr(Race, "run", lambda _, q: ran(q, 1.0 if q is None else 0.5))
+    monkeypatch.setattr("ted_core.selection.exponent_search.hill_climb", lambda run, **_: [run(1.0)])
+    monkeypatch.setattr(ExponentSearch, "run", lambda _, q: ran(q, 1.0 if q is None else 0.5))
 
     *_, final = prune(SAMPLES, PruningPlan(keep_ratio=0.5), proxy=ProxySpec(name="mlp", epochs=3))
 

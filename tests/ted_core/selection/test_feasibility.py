@@ -16,7 +16,7 @@ from ted_core.errors import (
 from ted_core.plan import PruningPlan
 from ted_core.proxies import FAMILIES, ProxySpec, Training
 from ted_core.proxies.spec import InputKind
-from ted_core.selection.feasibility import check
+from ted_core.selection.feasibility import check_feasibility
 
 
 def checked(
@@ -30,7 +30,7 @@ def checked(
 ) -> Training:
     specification = ProxySpec.model_validate({"name": "cnn"} | (proxy or {}))
     asked = PruningPlan(**{"keep_ratio": 0.5} | (plan or {}))
-    return check(asked, specification, kind=kind, rows=rows, classes=classes, one_class=one_class)
+    return check_feasibility(asked, specification, kind=kind, rows=rows, classes=classes, one_class=one_class)
 
 
 def refusal(error: type[TedError], **request: Any) -> TedError:

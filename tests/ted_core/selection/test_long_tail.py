@@ -14,11 +14,11 @@ from ted_core.errors import TooFewRowsKept
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
 from ted_core.results.decisions import Reason
-from ted_core.results.explain import decisions
+from ted_core.results.explain import decide
 from ted_core.selection.prune import METHODS, prune
 from ted_core.selection.rounds import Round
-from ted_core.selection.sampling import Drawing
-from ted_core.selection.schedule import strongest
+from ted_core.selection.sampling import PoissonSampler
+from ted_core.selection.schedule import select_highest
 from tests.ted_core import examples
 
 CLASSES = 8
@@ -106,7 +106,7 @@ def test_without_a_floor_the_hardest_rows_are_those_of_few_classes_and_the_floor
     before, after = (np.bincount(samples.labels[one.retained], minlength=CLASSES) for one in (bare, floored))
     assert (before < floors(SIZES, 0.05)).any()
     assert (after >= floors(SIZES, 0.05)).all()
-    reasons = decisions(floored, samples, PruningPlan(keep_ratio=0.1, method="el2n", class_floor=0.05)).reason
+    reasons = decide(floored, samples, PruningPlan(keep_ratio=0.1, method="el2n", class_floor=0.05)).reason
     assert (reasons == Reason.CLASS_FLOOR).any()
 
 
@@ -133,7 +133,7 @@ def test_floors_no_higher_than_the_keep_ratio_can_always_be_kept(
     count = max(1, round(min(percent + extra, 100) / 100 * len(labels)))
     score = np.random.default_rng(seed).random(len(labels))
 
-    retained = strongest(score, count, labels=labels, class_floor=floor)
+    retained = select_highest(score, count, labels=labels, class_floor=floor)
 
     assert retained.sum() == count
     assert (np.bincount(labels[retained], minlength=len(sizes)) >= floors(np.array(sizes), floor)).all()
@@ -148,7 +148,7 @@ def test_rows_that_are_drawn_without_a_score_are_every_classs_share(keep_ratio: 
     samples = long_tail()
     plan, alike = PruningPlan(keep_ratio=keep_ratio), np.ones(len(samples))
 
-    drawn = Drawing(samples.groups, plan).drawn(alike, np.zeros(len(samples)), plan.rows_kept(len(samples)))
+    drawn = PoissonSampler(samples.groups, plan).drawn(alike, np.zeros(len(samples)), plan.rows_kept(len(samples)))
 
     kept = np.bincount(samples.labels[drawn.retained], minlength=CLASSES)
     assert np.abs(kept - keep_ratio * SIZES).max() <= 2

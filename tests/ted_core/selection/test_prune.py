@@ -13,8 +13,8 @@ from ted_core.errors import TedError, TooFewRounds, TooFewRowsKept, TrainingDive
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
 from ted_core.selection.prune import prune
-from ted_core.selection.rounds import Round, Step
-from ted_core.selection.schedule import survivors
+from ted_core.selection.rounds import ProgressUpdate, Round
+from ted_core.selection.schedule import retained_counts
 from tests.reference import ted
 from tests.ted_core import examples
 
@@ -70,7 +70,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> ScriptedTwins:
 @pytest.mark.parametrize("class_floor", [0.0, 0.3])
 def test_the_bookkeeping_is_that_of_the_plain_loop(scripted: ScriptedTwins, q: float, class_floor: float) -> None:
     script = np.random.default_rng(3).random((ROUNDS // 2, len(SAMPLES))).astype(np.float32).astype(float)
-    counts, labels = survivors(len(SAMPLES), 48, rounds=ROUNDS), SAMPLES.labels.tolist()
+    counts, labels = retained_counts(len(SAMPLES), 48, rounds=ROUNDS), SAMPLES.labels.tolist()
 
     found = rounds(q=q, class_floor=class_floor)
 
@@ -117,7 +117,7 @@ def test_the_retained_counts_follow_the_schedule(keep_ratio: float) -> None:
     found = rounds(keep_ratio=keep_ratio)
 
     kept = round(keep_ratio * len(SAMPLES))
-    assert [one.retained.sum() for one in found] == survivors(len(SAMPLES), kept, rounds=ROUNDS)
+    assert [one.retained.sum() for one in found] == retained_counts(len(SAMPLES), kept, rounds=ROUNDS)
 
 
 def test_rows_that_were_pruned_may_come_back() -> None:
@@ -206,7 +206,7 @@ def test_the_pruned_rows_mean_internal_generalization_is_told() -> None:
 
 
 def test_whoever_watches_hears_of_every_batch() -> None:
-    steps: list[Step] = []
+    steps: list[ProgressUpdate] = []
 
     found = rounds(watch=steps.append)
 

@@ -15,7 +15,7 @@ from ted_core.proxies import ProxySpec
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
 from ted_core.storage import checkpoint
-from ted_core.storage.checkpoint import State
+from ted_core.storage.checkpoint import StateDict
 from tests.ted_core import examples
 
 SAMPLES = examples.random_vectors(120, classes=3)
@@ -25,10 +25,10 @@ IMAGES = examples.random_images(48)
 class Drawer:
     """Keeps every state that is offered, through a file as a worker would."""
 
-    def __init__(self, folder: Path, found: State | None = None) -> None:
+    def __init__(self, folder: Path, found: StateDict | None = None) -> None:
         self.folder, self.found, self.paths = folder, found, list[Path]()
 
-    def offer(self, state: Callable[[], State]) -> None:
+    def offer(self, state: Callable[[], StateDict]) -> None:
         self.paths.append(self.folder / f"{len(self.paths)}.safetensors")
         checkpoint.write(self.paths[-1], state())
 
@@ -83,7 +83,7 @@ def test_twins_that_have_nothing_left_to_learn_are_not_kept(tmp_path: Path) -> N
     kept = Drawer(tmp_path)
     list(run(SAMPLES, kept, q="auto"))
 
-    holds_twins = [bool(checkpoint.part(checkpoint.read(path).state, "twins")) for path in kept.paths]
+    holds_twins = [bool(checkpoint.sub_state_dict(checkpoint.read(path).state, "twins")) for path in kept.paths]
 
     assert holds_twins == sorted(holds_twins, reverse=True)
     assert holds_twins[0]

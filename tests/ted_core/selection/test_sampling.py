@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ted_core.plan import PruningPlan
-from ted_core.selection.sampling import Drawing, chances, even_lots
+from ted_core.selection.sampling import PoissonSampler, inclusion_probabilities, low_discrepancy_numbers
 from tests.reference import ted
 
 SAMPLES = 1000
@@ -14,15 +14,15 @@ LABELS = np.arange(SAMPLES) % 4
 PERFORMANCE = np.random.default_rng(1).random(SAMPLES)
 
 
-def drawing(*, seed: int = 0, class_floor: float = 0.0, labels: np.ndarray = LABELS) -> Drawing:
-    return Drawing(labels, PruningPlan(keep_ratio=0.5, seed=seed, class_floor=class_floor))
+def drawing(*, seed: int = 0, class_floor: float = 0.0, labels: np.ndarray = LABELS) -> PoissonSampler:
+    return PoissonSampler(labels, PruningPlan(keep_ratio=0.5, seed=seed, class_floor=class_floor))
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=60), st.integers(0, 5))
 def test_the_lots_are_those_of_the_plain_rule(samples: list[tuple[int, float]], seed: int) -> None:
     labels, performance = np.array([label for label, _ in samples]), np.array([a for _, a in samples])
 
-    lots = even_lots(labels, performance, seed=seed)
+    lots = low_discrepancy_numbers(labels, performance, seed=seed)
 
     assert lots.tolist() == pytest.approx(ted.even_lots(labels.tolist(), performance.tolist(), seed=seed))
 
@@ -69,7 +69,7 @@ def test_over_many_seeds_every_sample_is_drawn_as_often_as_its_chance_says(count
 def test_chances_are_proportional_to_the_score_until_they_are_certain() -> None:
     score, priority = np.array([1.0, 2.0, 4.0, 400.0]), np.array([2.0, 8.0, 5.0, 500.0])
 
-    found = chances(score, priority, priority >= 8, groups=np.zeros(4, int))
+    found = inclusion_probabilities(score, priority, priority >= 8, groups=np.zeros(4, int))
 
     assert found.tolist() == [0.125, 0.25, 0.5, 1.0]
 
@@ -77,7 +77,7 @@ def test_chances_are_proportional_to_the_score_until_they_are_certain() -> None:
 def test_under_a_floor_every_class_has_a_threshold_of_its_own() -> None:
     score, priority = np.array([1.0, 2.0, 1.0, 2.0]), np.array([2.0, 8.0, 4.0, 16.0])
 
-    found = chances(score, priority, np.array([True, True, False, True]), groups=np.array([0, 0, 1, 1]))
+    found = inclusion_probabilities(score, priority, np.array([True, True, False, True]), groups=np.array([0, 0, 1, 1]))
 
     assert found.tolist() == [0.5, 1.0, 0.0625, 0.125]
 

@@ -11,9 +11,9 @@ from ted_core.selection.schedule import (
     epochs_of_round,
     is_measured,
     loop_epochs,
+    retained_counts,
     row_visits,
-    strongest,
-    survivors,
+    select_highest,
     warm_up,
 )
 from tests.reference import ted
@@ -25,7 +25,7 @@ SHARE = st.floats(0, 1)
 
 def chosen(labelled: list[tuple[float, int]], count: int, class_floor: float) -> list[bool]:
     score, labels = np.array([s for s, _ in labelled]), np.array([label for _, label in labelled])
-    return strongest(score, count, labels=labels, class_floor=class_floor).tolist()
+    return select_highest(score, count, labels=labels, class_floor=class_floor).tolist()
 
 
 @given(ROUNDS)
@@ -37,7 +37,7 @@ def test_pruning_begins_after_two_rounds_or_a_sixth_of_all(rounds: int) -> None:
 def test_survivors_lie_within_half_a_row_of_the_straight_line(samples: int, share: float, rounds: int) -> None:
     kept = max(1, round(share * samples))
 
-    counts = survivors(samples, kept, rounds=rounds)
+    counts = retained_counts(samples, kept, rounds=rounds)
 
     line = ted.survivors(samples, kept, rounds=rounds)
     assert len(counts) == rounds
@@ -50,7 +50,7 @@ def test_the_target_is_reached_one_round_before_the_end_and_never_undercut(
 ) -> None:
     kept = max(1, round(share * samples))
 
-    counts = survivors(samples, kept, rounds=rounds)
+    counts = retained_counts(samples, kept, rounds=rounds)
 
     assert counts[-2:] == [kept, kept]
     assert counts == sorted(counts, reverse=True)
@@ -62,7 +62,7 @@ def test_the_target_is_reached_one_round_before_the_end_and_never_undercut(
     [(3, [100, 40, 40]), (4, [100, 70, 40, 40]), (8, [100, 90, 80, 70, 60, 50, 40, 40])],
 )
 def test_a_hundred_rows_fall_to_forty(rounds: int, expected: list[int]) -> None:
-    assert survivors(100, 40, rounds=rounds) == expected
+    assert retained_counts(100, 40, rounds=rounds) == expected
 
 
 @given(LABELLED_SCORES, st.data(), SHARE)
@@ -122,7 +122,7 @@ def test_every_other_round_is_measured_the_last_among_them_and_one_before_prunin
 
 @given(st.integers(1, 1000), st.floats(0.01, 1), st.integers(3, 30), st.integers(0, 30))
 def test_the_row_visits_are_those_of_a_loop_that_counts(samples: int, share: float, rounds: int, further: int) -> None:
-    counts, epochs = survivors(samples, max(1, round(share * samples)), rounds=rounds), rounds + further
+    counts, epochs = retained_counts(samples, max(1, round(share * samples)), rounds=rounds), rounds + further
 
     retained, visited = samples, 0
     for number, count in enumerate(counts, start=1):

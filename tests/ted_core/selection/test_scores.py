@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ted_core.selection.scores import InLogits, InParameters
+from ted_core.selection.scores import LogitScore, ParameterScore
 from tests.reference import ted
 
 RETAINED = np.ones(3, bool)
@@ -26,7 +26,7 @@ FIRST, SECOND = ToldTwins([0.0, 0.5, 1.0], [1, 2, 3]), ToldTwins([0.5, 0.5, 0.5]
 
 
 def test_performance_is_the_mean_of_all_measurements() -> None:
-    measured = InLogits(3)
+    measured = LogitScore(3)
 
     for twins in (FIRST, SECOND):
         measured.update(twins, RETAINED)
@@ -36,7 +36,7 @@ def test_performance_is_the_mean_of_all_measurements() -> None:
 
 @pytest.mark.parametrize("q", [0.0, 0.5, 2.0])
 def test_in_logits_the_score_is_the_distance(q: float) -> None:
-    measured = InLogits(3)
+    measured = LogitScore(3)
 
     measured.update(FIRST, RETAINED)
 
@@ -45,7 +45,7 @@ def test_in_logits_the_score_is_the_distance(q: float) -> None:
 
 @pytest.mark.parametrize("q", [0.0, 0.5, 2.0])
 def test_in_parameters_the_score_is_performance_times_the_mean_gradient(q: float) -> None:
-    measured = InParameters(3)
+    measured = ParameterScore(3)
 
     for twins in (FIRST, SECOND):
         measured.update(twins, RETAINED)
@@ -53,8 +53,8 @@ def test_in_parameters_the_score_is_performance_times_the_mean_gradient(q: float
     assert measured.score(q).tolist() == pytest.approx([0.25**q * 2, 0.5**q * 3, 0.75**q * 6])
 
 
-@pytest.mark.parametrize("kind", [InLogits, InParameters])
-def test_without_an_exponent_all_samples_are_worth_the_same(kind: type[InLogits]) -> None:
+@pytest.mark.parametrize("kind", [LogitScore, ParameterScore])
+def test_without_an_exponent_all_samples_are_worth_the_same(kind: type[LogitScore]) -> None:
     measured = kind(3)
 
     measured.update(FIRST, RETAINED)
@@ -63,7 +63,7 @@ def test_without_an_exponent_all_samples_are_worth_the_same(kind: type[InLogits]
 
 
 def test_every_score_gives_some_chance_to_stay() -> None:
-    measured = InParameters(3)
+    measured = ParameterScore(3)
 
     measured.update(ToldTwins([0.0, 1.0, 0.5], [0, 0, 0]), RETAINED)
 

@@ -13,26 +13,26 @@ from ted_core.datasets import Samples
 from ted_core.errors import TooFewRounds, TrainingDiverged
 from ted_core.proxies import ProxySpec, Training
 from ted_core.proxies.build import build
-from ted_core.selection.rounds import Step
+from ted_core.selection.rounds import ProgressUpdate
 from ted_core.selection.training_dynamics import (
     Collector,
-    Effort,
     Epoch,
     Observation,
     Run,
+    TrainingCost,
     dual_epochs,
     dual_window,
     observe,
     predictions,
 )
 from ted_core.selection.twins import ORDER, initial_seeds
-from ted_core.training.batches import Scaling, Table
-from ted_core.training.trainer import Trainee
+from ted_core.training.batches import ArrayBatches, Scaling
+from ted_core.training.trainer import Trainer
 from tests.reference import baselines, ted
 from tests.ted_core import examples
 
 SAMPLES = examples.random_vectors(150, classes=3)
-EFFORT = Effort(train_loss=0.5, samples_trained=7, samples_measured=9)
+EFFORT = TrainingCost(train_loss=0.5, samples_trained=7, samples_measured=9)
 
 
 def training(**choices: object) -> Training:
@@ -120,8 +120,8 @@ def test_predictions_are_those_of_the_plain_softmax(logits: list[list[float]], d
 
 def test_what_is_recorded_is_what_the_model_says_after_each_epoch_in_eval_mode() -> None:
     images, proxy = examples.random_images(40, classes=3), training(name="cnn", epochs=3, batch_size=16)
-    table = Table(images, scaling=Scaling.of(images))
-    plain = Trainee(build(ProxySpec(name="cnn"), images, seed=initial_seeds(5)[0]), proxy, device="cpu")
+    table = ArrayBatches(images, scaling=Scaling.of(images))
+    plain = Trainer(build(ProxySpec(name="cnn"), images, seed=initial_seeds(5)[0]), proxy, device="cpu")
     said = []
     for number in range(3):
         plain.train_epoch(table, np.arange(40), number=number, seed=(5, ORDER, 0))
@@ -158,7 +158,7 @@ def test_equal_seeds_show_the_same_bit_for_bit_and_others_do_not() -> None:
 
 
 def test_runs_of_one_seed_differ_in_weights_and_in_order() -> None:
-    table = Table(SAMPLES, scaling=Scaling.of(SAMPLES))
+    table = ArrayBatches(SAMPLES, scaling=Scaling.of(SAMPLES))
 
     runs = [Run(SAMPLES, training(), table=table, seed=3, number=number) for number in range(3)]
 
@@ -167,7 +167,7 @@ def test_runs_of_one_seed_differ_in_weights_and_in_order() -> None:
 
 
 def test_every_row_visit_is_counted_and_told_as_it_happens() -> None:
-    steps: list[Step] = []
+    steps: list[ProgressUpdate] = []
 
     found = observe(SAMPLES, training(epochs=4, batch_size=32), seed=0, watch=steps.append)
 
@@ -178,7 +178,7 @@ def test_every_row_visit_is_counted_and_told_as_it_happens() -> None:
 
 
 def test_the_loss_is_that_of_the_last_epoch() -> None:
-    table, proxy = Table(SAMPLES, scaling=Scaling.of(SAMPLES)), training(epochs=3)
+    table, proxy = ArrayBatches(SAMPLES, scaling=Scaling.of(SAMPLES)), training(epochs=3)
     run = Run(SAMPLES, proxy, table=table, seed=2)
     losses = [run.train_epoch(number, count_rows=lambda _: None) for number in range(3)]
 
@@ -196,7 +196,7 @@ def test_too_few_epochs_are_refused_in_words(choice: dict[str, Any]) -> None:
 
 
 def test_what_is_no_number_at_the_end_is_divergence() -> None:
-    run = Run(SAMPLES, training(), table=Table(SAMPLES, scaling=Scaling.of(SAMPLES)), seed=0)
+    run = Run(SAMPLES, training(), table=ArrayBatches(SAMPLES, scaling=Scaling.of(SAMPLES)), seed=0)
 
     with pytest.raises(TrainingDiverged, match=r"lower proxy\.learning_rate"):
         run.measured(lambda _, inputs, __: inputs[:, 0] / 0)

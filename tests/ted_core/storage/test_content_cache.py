@@ -4,8 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from ted_core.storage.content_cache import draft, trim
-from ted_core.storage.content_cache import kept as cached
+from ted_core.storage.content_cache import load_or_create as cached
+from ted_core.storage.content_cache import trim, unfinished_file
 
 
 def kept(folder: Path, *, ages: dict[str, int]) -> None:
@@ -53,7 +53,7 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_what_somebody_is_writing_stays(tmp_path: Path) -> None:
-    with draft(tmp_path) as unfinished:
+    with unfinished_file(tmp_path) as unfinished:
         os.utime(unfinished, (1, 1))
 
         trim(tmp_path, at_most=-1)

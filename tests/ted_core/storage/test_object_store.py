@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 
-from ted_core.datasets.sources.uri import roots_in
+from ted_core.datasets.sources.uri import parse_roots
 from ted_core.errors import StoreRefused, StoreUnavailable
-from ted_core.storage.object_store import ObjectUri, trouble
+from ted_core.storage.object_store import ObjectUri, store_error
 from ted_jobs.settings import Settings
 from tests.servers.object_stores import reached
 
@@ -63,32 +63,32 @@ def test_a_scheme_has_a_file_system_of_its_own_kind() -> None:
     ],
 )
 def test_googles_answers_mean_the_same_as_amazons(code: str, error: type[Exception]) -> None:
-    assert type(trouble(OSError(GOOGLE % code))) is error
+    assert type(store_error(OSError(GOOGLE % code))) is error
 
 
 def test_without_credentials_google_refuses_rather_than_fails() -> None:
     said = "UNAVAILABLE: Could not create a OAuth2 access token to authenticate the request"
 
-    assert isinstance(trouble(OSError(GOOGLE % said)), StoreRefused)
+    assert isinstance(store_error(OSError(GOOGLE % said)), StoreRefused)
 
 
 def test_what_is_wrong_with_a_file_is_no_trouble_of_the_store() -> None:
-    assert trouble(OSError("Not a gzipped file")) is None
-    assert trouble(ValueError("AWS Error")) is None
+    assert store_error(OSError("Not a gzipped file")) is None
+    assert store_error(ValueError("AWS Error")) is None
 
 
 # --- roots ------------------------------------------------------------------------------------------------------------
 
 
 def test_folders_and_buckets_are_separated_as_in_path() -> None:
-    assert roots_in("/data:s3://bucket/a:/more data:gs://bucket:s3://b-2/") == (
+    assert parse_roots("/data:s3://bucket/a:/more data:gs://bucket:s3://b-2/") == (
         Path("/data"),
         ObjectUri("s3", "bucket/a"),
         Path("/more data"),
         ObjectUri("gs", "bucket"),
         ObjectUri("s3", "b-2"),
     )
-    assert roots_in("") == roots_in(":") == ()
+    assert parse_roots("") == parse_roots(":") == ()
 
 
 def test_the_settings_hold_roots_of_both_kinds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ted_core.training.augmentation import augmented
+from ted_core.training.augmentation import augment_images
 
 SIDE, MOST = 8, 1
 
@@ -32,14 +32,14 @@ def every_shift(image: Tensor) -> list[bytes]:
 
 
 def augmented_bytes(images: Tensor, seed: int = 0) -> set[bytes]:
-    return {image.numpy().tobytes() for image in augmented(images, np.random.default_rng(seed))}
+    return {image.numpy().tobytes() for image in augment_images(images, np.random.default_rng(seed))}
 
 
 @pytest.mark.parametrize("shape", [(5, 1, 28, 28), (5, 3, 32, 32), (1, 3, 9, 17), (2, 1, 1, 1)])
 def test_the_shape_and_type_stay(shape: tuple[int, ...]) -> None:
     images = torch.rand(shape)
 
-    result = augmented(images, np.random.default_rng(0))
+    result = augment_images(images, np.random.default_rng(0))
 
     assert (result.shape, result.dtype) == (images.shape, images.dtype)
 
@@ -48,7 +48,7 @@ def test_the_shape_and_type_stay(shape: tuple[int, ...]) -> None:
 def test_equal_seeds_give_equal_images_and_others_give_others(channels: int) -> None:
     images = asymmetric(64, channels)
 
-    first, again, other = (augmented(images, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (augment_images(images, np.random.default_rng(seed)) for seed in (1, 1, 2))
 
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -57,7 +57,7 @@ def test_equal_seeds_give_equal_images_and_others_give_others(channels: int) -> 
 def test_the_given_images_are_left_alone() -> None:
     images = asymmetric(64, 3)
 
-    augmented(images, np.random.default_rng(0))
+    augment_images(images, np.random.default_rng(0))
 
     assert torch.equal(images, asymmetric(64, 3))
 
@@ -77,7 +77,7 @@ def test_colour_images_are_shifted_every_way_and_mirrored_too() -> None:
 def test_about_every_other_colour_image_is_mirrored() -> None:
     images = asymmetric(1000, 3)
 
-    result = augmented(images, np.random.default_rng(0))
+    result = augment_images(images, np.random.default_rng(0))
 
     mirrored = result[:, 0, 4, 3] > result[:, 0, 4, 4]
     assert 0.45 < float(mirrored.float().mean()) < 0.55
@@ -87,7 +87,7 @@ def test_the_shift_is_an_eighth_of_the_side() -> None:
     images = torch.zeros(2000, 1, 32, 32)
     images[:, 0, 16, 16] = 1
 
-    spots = augmented(images, np.random.default_rng(0)).nonzero()[:, 2:]
+    spots = augment_images(images, np.random.default_rng(0)).nonzero()[:, 2:]
 
     assert spots.amin(0).tolist() == [12, 12]
     assert spots.amax(0).tolist() == [20, 20]

@@ -10,23 +10,23 @@ from hypothesis import strategies as st
 
 from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec
-from ted_core.training.batches import CHUNK, Scaling, Table
+from ted_core.training.batches import CHUNK, ArrayBatches, Scaling
 from ted_core.training.trainer import fit
 from tests.ted_core import examples
 
 
-def table(samples: Samples) -> Table:
-    return Table(samples, scaling=Scaling.of(samples))
+def table(samples: Samples) -> ArrayBatches:
+    return ArrayBatches(samples, scaling=Scaling.of(samples))
 
 
-def counted(rows: int) -> Table:
+def counted(rows: int) -> ArrayBatches:
     """A table in which a row's only feature and its label are its number; nothing is scaled."""
     numbers = np.arange(rows, dtype=np.float32)[:, None]
     scaling = Scaling(torch.zeros(1), torch.ones(1))
-    return Table(examples.samples(numbers, np.arange(rows)), scaling=scaling)
+    return ArrayBatches(examples.samples(numbers, np.arange(rows)), scaling=scaling)
 
 
-def visited(table: Table, rows: np.ndarray, batch_size: int, *, seed: tuple[int, ...] = (0,)) -> list[list[int]]:
+def visited(table: ArrayBatches, rows: np.ndarray, batch_size: int, *, seed: tuple[int, ...] = (0,)) -> list[list[int]]:
     batches = table.shuffled(rows, batch_size, seed=seed, augment=False)
     return [labels.tolist() for [(_, labels)] in batches]
 

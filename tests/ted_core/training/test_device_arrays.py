@@ -12,8 +12,8 @@ from ted_core.proxies import ProxySpec
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
 from ted_core.storage import memmap
-from ted_core.training.batches import MEASURING_BATCH, MEASURING_BYTES, Scaling, Table, measuring_rows
-from ted_core.training.device_arrays import Gathered, Resident, held
+from ted_core.training.batches import MEASURING_BATCH, MEASURING_BYTES, ArrayBatches, Scaling, measuring_batch_size
+from ted_core.training.device_arrays import GatheredArray, ResidentArray, device_array
 from tests.ted_core import examples
 
 CPU = torch.device("cpu")
@@ -23,14 +23,14 @@ IMAGES = examples.random_images(120, channels=3, classes=3)
 
 def in_a_file(samples: Samples, folder: Path) -> Samples:
     """The same samples, whose inputs are a read-only map."""
-    array = memmap.mapped(folder / "inputs.npy", samples.inputs.shape, samples.inputs.dtype)
+    array = memmap.create_memmap(folder / "inputs.npy", samples.inputs.shape, samples.inputs.dtype)
     array[:] = samples.inputs
     array.flush()
-    return examples.samples(memmap.read(folder / "inputs.npy"), samples.labels)
+    return examples.samples(memmap.read_memmap(folder / "inputs.npy"), samples.labels)
 
 
 def seen(samples: Samples, *, augment: bool) -> list[torch.Tensor]:
-    table, rows = Table(samples, scaling=Scaling.of(samples)), np.arange(len(samples))
+    table, rows = ArrayBatches(samples, scaling=Scaling.of(samples)), np.arange(len(samples))
     steps = [step for batches in table.shuffled(rows, 32, seed=(1,), augment=augment) for step in batches]
     return [tensor for batch in (*steps, *table.in_order(rows)) for tensor in batch]
 
@@ -41,10 +41,10 @@ def last_round(samples: Samples, *, proxy: str, **plan: object) -> Round:
 
 
 def test_what_lies_in_a_file_is_gathered_and_what_is_in_memory_stays_there(tmp_path: Path) -> None:
-    mapped, resident = held(in_a_file(VECTORS, tmp_path).inputs, CPU), held(VECTORS.inputs, CPU)
+    mapped, resident = device_array(in_a_file(VECTORS, tmp_path).inputs, CPU), device_array(VECTORS.inputs, CPU)
 
-    assert isinstance(mapped, Gathered)
-    assert isinstance(resident, Resident)
+    assert isinstance(mapped, GatheredArray)
+    assert isinstance(resident, ResidentArray)
     assert resident.inputs.data_ptr() == VECTORS.inputs.ctypes.data
 
 
@@ -80,15 +80,15 @@ def test_the_same_rows_are_retained_bit_for_bit(
 
 
 def test_no_rows_make_no_batch_but_an_empty_one(tmp_path: Path) -> None:
-    table = Table(samples := in_a_file(VECTORS, tmp_path), scaling=Scaling.of(samples))
+    table = ArrayBatches(samples := in_a_file(VECTORS, tmp_path), scaling=Scaling.of(samples))
 
     assert [len(labels) for _, labels in table.in_order(np.zeros(0, np.int64))] == [0]
 
 
 def test_large_inputs_are_measured_in_smaller_batches() -> None:
-    assert measuring_rows((3, 32, 32)) == MEASURING_BATCH
-    assert measuring_rows((3, 224, 224)) == MEASURING_BYTES // (4 * 3 * 224 * 224)
-    assert measuring_rows((3, 4096, 4096)) == 1
+    assert measuring_batch_size((3, 32, 32)) == MEASURING_BATCH
+    assert measuring_batch_size((3, 224, 224)) == MEASURING_BYTES // (4 * 3 * 224 * 224)
+    assert measuring_batch_size((3, 4096, 4096)) == 1
 
 
 @pytest.mark.gpu
@@ -98,9 +98,9 @@ def test_an_accelerator_holds_what_it_has_room_for(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free, free))
     inputs = in_a_file(IMAGES, tmp_path).inputs
 
-    found = held(inputs, torch.device("cuda"))
+    found = device_array(inputs, torch.device("cuda"))
 
-    assert isinstance(found, Resident if free else Gathered)
+    assert isinstance(found, ResidentArray if free else GatheredArray)
     for batch, rows in found.parts(np.arange(len(inputs))[::-1].copy(), 7):
         assert batch.is_cuda
         assert rows.is_cuda

@@ -13,7 +13,7 @@ from transformers import AutoModel
 from ted_core.datasets import Samples
 from ted_core.errors import ProxyMismatch, UnknownModel
 from ted_core.proxies import ProxySpec
-from ted_core.training.features import prepared
+from ted_core.training.features import prepare_samples
 from ted_core.training.frozen_features import features
 from tests.ted_core import examples
 from tests.ted_core.proxies.pretrained import reviews
@@ -51,12 +51,12 @@ def test_a_texts_vector_is_the_mean_of_its_tokens(encoder_folder: Path) -> None:
 def test_the_proxy_trains_on_vectors_in_the_texts_place(encoder_folder: Path) -> None:
     samples, proxy = reviews.reviews(8), ProxySpec(name="frozen-encoder", model=str(encoder_folder))
 
-    ready = prepared(samples, proxy)
+    ready = prepare_samples(samples, proxy)
 
     assert ready.kind == "vector"
     assert ready.input_shape == (WIDTH,)
     assert ready.labels is samples.labels
-    assert prepared(ready, proxy) is ready
+    assert prepare_samples(ready, proxy) is ready
 
 
 def test_vectors_are_kept_and_found_again(encoder_folder: Path, tmp_path: Path) -> None:

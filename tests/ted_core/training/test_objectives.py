@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ted_core.datasets import Samples
-from ted_core.datasets.samples import rarest
+from ted_core.datasets.samples import rarest_class
 from ted_core.training.objectives import MANY_LABELS, NEXT_TOKENS, ONE_CLASS, Answers, performance, task_of
 from tests.ted_core import examples
 
@@ -53,4 +53,4 @@ def test_the_labels_tell_the_task() -> None:
 def test_a_sample_is_balanced_by_the_rarest_of_its_classes() -> None:
     labels = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 1], [0, 0, 0]], np.float32)
 
-    assert rarest(labels).tolist() == [1, 0, 2, 3]
+    assert rarest_class(labels).tolist() == [1, 0, 2, 3]

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from ted_core.proxies import ProxySpec
 from ted_core.proxies.pretrained.encoder import encoder
-from ted_core.proxies.pretrained.tokens import TokenBatch, Tokens, one_earlier, padded
-from ted_core.training.batches import Batches, measured
+from ted_core.proxies.pretrained.tokens import TokenBatch, Tokens, pad_batch, shift_left
+from ted_core.training.batches import Batches, measure_rows
 from ted_core.training.objectives import Answers
-from ted_core.training.token_batches import POOL, TokenTable, within
-from ted_core.training.trainer import Trainee, table_of
+from ted_core.training.token_batches import POOL, TokenBatches, split_by_tokens
+from ted_core.training.trainer import Trainer, batches_of
 from tests.ted_core.proxies.pretrained import reviews
 from tests.ted_core.proxies.pretrained.language_models import tiny_language_model
 from tests.ted_core.proxies.pretrained.test_tokenization import ANSWER, QUESTION, dialogues
@@ -24,20 +24,20 @@ CPU = torch.device("cpu")
 RAGGED = Tokens(np.arange(1, 7, dtype=np.int32), np.array([0, 1, 4, 6]), pad=99)
 
 
-def table(folder: Path, rows: int = 60, *, budget: int | None = None) -> TokenTable:
+def table(folder: Path, rows: int = 60, *, budget: int | None = None) -> TokenBatches:
     """Texts whose label is their number."""
-    made = TokenTable(reviews.samples(reviews.random_texts(rows), labels=np.arange(rows)), folder)
+    made = TokenBatches(reviews.samples(reviews.random_texts(rows), labels=np.arange(rows)), folder)
     made.budget = budget or made.budget
     return made
 
 
-def steps(table: TokenTable, rows: np.ndarray, batch_size: int, *, seed: int = 0) -> list[list[list[int]]]:
+def steps(table: TokenBatches, rows: np.ndarray, batch_size: int, *, seed: int = 0) -> list[list[list[int]]]:
     """The labels of each batch of each step."""
     shuffled = table.shuffled(rows, batch_size, seed=(seed,), augment=False)
     return [[labels.tolist() for _, labels in step] for step in shuffled]
 
 
-def visited(table: TokenTable, rows: np.ndarray, batch_size: int, *, seed: int = 0) -> list[list[int]]:
+def visited(table: TokenBatches, rows: np.ndarray, batch_size: int, *, seed: int = 0) -> list[list[int]]:
     return [list(itertools.chain(*step)) for step in steps(table, rows, batch_size, seed=seed)]
 
 
@@ -45,7 +45,7 @@ def visited(table: TokenTable, rows: np.ndarray, batch_size: int, *, seed: int =
 
 
 def test_samples_are_padded_on_the_right_to_the_longest() -> None:
-    batch = padded(RAGGED, np.array([2, 0, 1]), device=CPU)
+    batch = pad_batch(RAGGED, np.array([2, 0, 1]), device=CPU)
 
     assert batch.ids.tolist() == [[5, 6, 99], [1, 99, 99], [2, 3, 4]]
     assert batch.mask.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
@@ -55,7 +55,7 @@ def test_samples_are_padded_on_the_right_to_the_longest() -> None:
 def test_types_are_padded_like_the_ids_they_belong_to() -> None:
     tokens = Tokens(RAGGED.ids, RAGGED.offsets, types=np.array([0, 0, 1, 1, 0, 1], np.uint8))
 
-    batch = padded(tokens, np.array([0, 1]), device=CPU)
+    batch = pad_batch(tokens, np.array([0, 1]), device=CPU)
 
     assert batch.types is not None
     assert batch.types.tolist() == [[0, 0, 0], [0, 1, 1]]
@@ -64,14 +64,14 @@ def test_types_are_padded_like_the_ids_they_belong_to() -> None:
 def test_a_model_predicts_where_the_next_token_is_an_answers() -> None:
     answers = torch.tensor([[False, True, True, False], [True, False, False, True]])
 
-    assert one_earlier(answers).tolist() == [[True, True, False, False], [False, False, True, False]]
+    assert shift_left(answers).tolist() == [[True, True, False, False], [False, False, True, False]]
 
 
 def test_joined_parts_hold_all_samples_in_order() -> None:
     again = Tokens.joined([RAGGED, RAGGED])
 
     assert again.lengths.tolist() == [1, 3, 2, 1, 3, 2]
-    assert padded(again, np.array([4]), device=CPU).ids.tolist() == [[2, 3, 4]]
+    assert pad_batch(again, np.array([4]), device=CPU).ids.tolist() == [[2, 3, 4]]
     assert again.pad == RAGGED.pad
 
 
@@ -79,7 +79,7 @@ def test_joined_parts_hold_all_samples_in_order() -> None:
 def test_parts_keep_to_the_budget_or_hold_a_single_row(lengths: list[int], budget: int) -> None:
     rows = np.arange(len(lengths)) + 100
 
-    found = [part.tolist() for part in within(rows, np.array(lengths, np.int64), budget)]
+    found = [part.tolist() for part in split_by_tokens(rows, np.array(lengths, np.int64), budget)]
 
     costs = [len(part) * max(lengths[row - 100] for row in part) for part in found]
     assert list(itertools.chain(*found)) == rows.tolist()
@@ -88,7 +88,7 @@ def test_parts_keep_to_the_budget_or_hold_a_single_row(lengths: list[int], budge
 
 @given(st.lists(st.integers(1, 50), min_size=2, max_size=40), st.integers(1, 100))
 def test_no_two_neighbours_would_have_fit_together_in_front(lengths: list[int], budget: int) -> None:
-    found = [part.tolist() for part in within(np.arange(len(lengths)), np.array(lengths, np.int64), budget)]
+    found = [part.tolist() for part in split_by_tokens(np.arange(len(lengths)), np.array(lengths, np.int64), budget)]
 
     for part, following in itertools.pairwise(found):
         together = [lengths[row] for row in [*part, following[0]]]
@@ -101,9 +101,9 @@ def test_no_two_neighbours_would_have_fit_together_in_front(lengths: list[int], 
 def test_a_token_table_is_what_texts_are_trained_from(encoder_folder: Path) -> None:
     proxy = ProxySpec(name="encoder", model=str(encoder_folder)).resolved()
 
-    made = table_of(reviews.samples(["a film"]), proxy)
+    made = batches_of(reviews.samples(["a film"]), proxy)
 
-    assert isinstance(made, TokenTable)
+    assert isinstance(made, TokenBatches)
     assert isinstance(made, Batches)
 
 
@@ -168,7 +168,7 @@ def test_a_cut_step_learns_what_the_whole_one_does(encoder_folder: Path) -> None
     learned = []
     for budget in (40, 10_000):
         torch.manual_seed(0)
-        trainee = Trainee(encoder(encoder_folder, 60), proxy, device="cpu")
+        trainee = Trainer(encoder(encoder_folder, 60), proxy, device="cpu")
         loss = trainee.train_epoch(table(encoder_folder, budget=budget), np.arange(60), number=1, seed=(0,))
         learned.append([torch.tensor(loss), *trainee.model.state_dict().values()])
 
@@ -183,14 +183,14 @@ def test_texts_stay_with_their_labels(encoder_folder: Path) -> None:
         *itertools.chain(*texts.shuffled(np.arange(60), 7, seed=(0,), augment=True)),
         *texts.in_order(np.arange(60)),
     ):
-        alone = [padded(texts.tokens, np.array([label]), device=CPU).ids[0].tolist() for label in labels.tolist()]
+        alone = [pad_batch(texts.tokens, np.array([label]), device=CPU).ids[0].tolist() for label in labels.tolist()]
         assert [ids[mask].tolist() for ids, mask in zip(inputs.ids, inputs.mask, strict=True)] == alone
 
 
 def test_several_labels_come_as_they_are(encoder_folder: Path) -> None:
     samples = reviews.several_labels(10)
 
-    [(_, labels)] = TokenTable(samples, encoder_folder).in_order(np.array([7, 2]))
+    [(_, labels)] = TokenBatches(samples, encoder_folder).in_order(np.array([7, 2]))
 
     assert labels.tolist() == samples.labels[[7, 2]].tolist()
 
@@ -198,7 +198,7 @@ def test_several_labels_come_as_they_are(encoder_folder: Path) -> None:
 def test_answers_are_what_follows_where_a_model_predicts(tmp_path: Path) -> None:
     model = tiny_language_model(tmp_path)
     longer = {"role": "assistant", "content": "five, that is two and three"}
-    dialogue_table = TokenTable(dialogues([QUESTION, ANSWER], [QUESTION, longer, QUESTION, ANSWER]), model)
+    dialogue_table = TokenBatches(dialogues([QUESTION, ANSWER], [QUESTION, longer, QUESTION, ANSWER]), model)
 
     [(batch, answers)] = dialogue_table.in_order(np.array([1, 0]))
 
@@ -243,7 +243,7 @@ def test_what_is_measured_stands_in_its_rows_place(encoder_folder: Path) -> None
     def lengths(batch: TokenBatch, _: torch.Tensor) -> torch.Tensor:
         return batch.mask.sum(1).float()
 
-    assert measured(texts, rows, lengths).tolist() == texts.tokens.lengths[rows].tolist()
+    assert measure_rows(texts, rows, lengths).tolist() == texts.tokens.lengths[rows].tolist()
 
 
 def test_other_samples_come_in_the_same_vocabulary(encoder_folder: Path) -> None:

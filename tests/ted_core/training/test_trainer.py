@@ -12,8 +12,8 @@ from ted_core.datasets import Samples
 from ted_core.errors import TrainingDiverged
 from ted_core.proxies import ProxySpec, Training
 from ted_core.proxies.build import build, weights_digest
-from ted_core.training.batches import Scaling, Table
-from ted_core.training.trainer import WARM_UP_SHARE, Trainee, fit, learning_rate_share
+from ted_core.training.batches import ArrayBatches, Scaling
+from ted_core.training.trainer import WARM_UP_SHARE, Trainer, fit, learning_rate_share
 from tests.reference import ted
 from tests.ted_core import examples
 
@@ -22,9 +22,9 @@ def training(name: str = "mlp", **choices: object) -> Training:
     return ProxySpec.model_validate({"name": name} | choices).resolved()
 
 
-def trainee(samples: Samples, proxy: Training) -> tuple[Trainee, Table]:
-    table = Table(samples, scaling=Scaling.of(samples))
-    return Trainee(build(proxy, samples, seed=0), proxy, device="cpu"), table
+def trainee(samples: Samples, proxy: Training) -> tuple[Trainer, ArrayBatches]:
+    table = ArrayBatches(samples, scaling=Scaling.of(samples))
+    return Trainer(build(proxy, samples, seed=0), proxy, device="cpu"), table
 
 
 def weights_after_an_epoch(samples: Samples, proxy: Training, *, seed: int) -> str:

@@ -13,15 +13,15 @@ from sqlalchemy import Engine, select, update
 
 from ted_jobs.api_keys import text as key_text
 from ted_jobs.api_keys.secret import key_secret
-from ted_jobs.api_keys.store import Key, KeyStore, NewKey, Scope
-from ted_jobs.db.engine import connect, now, reading, writing
+from ted_jobs.api_keys.store import ApiKey, ApiKeyStore, NewApiKey, Scope
+from ted_jobs.db.engine import make_engine, now, read_transaction, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.db.tables import keys as table
 from ted_jobs.errors import KeyNotFound, TooManyQueued
 from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import IdempotencyKey, JobStore
-from ted_jobs.queue.outbox import publish_waiting
+from ted_jobs.queue.outbox import publish_batch
 from ted_jobs.settings import Settings
 from tests.ted_jobs.conftest import SPEC, SUMMARY
 
@@ -29,11 +29,11 @@ SECRET = b"the installation's own"
 
 
 @pytest.fixture
-def keys(engine: Engine) -> KeyStore:
-    return KeyStore(engine, secret=SECRET)
+def keys(engine: Engine) -> ApiKeyStore:
+    return ApiKeyStore(engine, secret=SECRET)
 
 
-def submitted(store: JobStore, key: Key | None, *, repeat: str | None = None) -> str:
+def submitted(store: JobStore, key: ApiKey | None, *, repeat: str | None = None) -> str:
     named = IdempotencyKey(repeat, "digest") if repeat else None
     tenant, key_id = (key.tenant, key.id) if key else ("default", None)
     return store.submit(SPEC, SUMMARY, tenant=tenant, key_id=key_id, idempotency_key=named).job.id
@@ -43,25 +43,25 @@ def submitted(store: JobStore, key: Key | None, *, repeat: str | None = None) ->
 
 
 def test_a_new_key_is_known_by_its_looks_and_holds_enough_chance() -> None:
-    texts = {key_text.new_text() for _ in range(1000)}
+    texts = {key_text.new_key_text() for _ in range(1000)}
 
     assert len(texts) == 1000
-    assert all(re.fullmatch("ted_[0-9A-Za-z]{36}", text) and key_text.is_whole(text) for text in texts)
-    assert len(key_text.ALPHABET) ** key_text.CHANCE > 2**160
+    assert all(re.fullmatch("ted_[0-9A-Za-z]{36}", text) and key_text.is_well_formed_key(text) for text in texts)
+    assert len(key_text.ALPHABET) ** key_text.RANDOM_LETTERS > 2**160
 
 
 @given(place=some.integers(4, 39), letter=some.sampled_from(string.digits + string.ascii_letters))
 def test_every_single_wrong_letter_is_noticed(place: int, letter: str) -> None:
-    text = key_text.new_text()
+    text = key_text.new_key_text()
 
     typo = text[:place] + letter + text[place + 1 :]
 
-    assert key_text.is_whole(typo) == (typo == text)
+    assert key_text.is_well_formed_key(typo) == (typo == text)
 
 
 @given(some.text(max_size=60))
 def test_no_other_text_is_taken_for_a_key(text: str) -> None:
-    assert not key_text.is_whole(text)
+    assert not key_text.is_well_formed_key(text)
 
 
 def test_the_secret_is_made_once_by_whoever_is_first_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
@@ -81,21 +81,21 @@ def test_the_secret_is_made_once_by_whoever_is_first_and_only_its_owner_can_read
 # --- what is stored ---------------------------------------------------------------------------------------------------
 
 
-def test_a_key_is_found_by_its_text_of_which_only_a_keyed_hash_is_stored(keys: KeyStore, engine: Engine) -> None:
-    key, text = keys.create(NewKey(tenant="vision", name="laptop", scopes=[Scope.READ], most_queued=3))
+def test_a_key_is_found_by_its_text_of_which_only_a_keyed_hash_is_stored(keys: ApiKeyStore, engine: Engine) -> None:
+    key, text = keys.create(NewApiKey(tenant="vision", name="laptop", scopes=[Scope.READ], most_queued=3))
 
     found = keys.holder(keys.digest(text))
 
     assert found and found.key == key
     assert (key.tenant, key.name, key.scopes, key.most_queued) == ("vision", "laptop", {Scope.READ}, 3)
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         (row,) = connection.execute(select(table)).all()
     assert text not in str(row) and text[4:-6] not in str(row)
-    assert KeyStore(engine, secret=b"another").holder(key_text.digest(text, b"another")) is None
+    assert ApiKeyStore(engine, secret=b"another").holder(key_text.key_digest(text, b"another")) is None
 
 
-def test_a_scope_implies_those_below_it(keys: KeyStore) -> None:
-    granted = {scope: keys.create(NewKey(scopes=[scope]))[0] for scope in Scope}
+def test_a_scope_implies_those_below_it(keys: ApiKeyStore) -> None:
+    granted = {scope: keys.create(NewApiKey(scopes=[scope]))[0] for scope in Scope}
 
     allowed = {scope: [other for other in Scope if key.may(other)] for scope, key in granted.items()}
 
@@ -104,9 +104,9 @@ def test_a_scope_implies_those_below_it(keys: KeyStore) -> None:
     assert allowed[Scope.ADMIN] == list(Scope)
 
 
-def test_scopes_of_a_newer_version_grant_nothing_here(keys: KeyStore, engine: Engine) -> None:
-    key, text = keys.create(NewKey(scopes=[Scope.READ]))
-    with writing(engine) as connection:
+def test_scopes_of_a_newer_version_grant_nothing_here(keys: ApiKeyStore, engine: Engine) -> None:
+    key, text = keys.create(NewApiKey(scopes=[Scope.READ]))
+    with write_transaction(engine) as connection:
         connection.execute(update(table).values(scopes=["read", "fly"]))
 
     found = keys.holder(keys.digest(text))
@@ -114,8 +114,8 @@ def test_scopes_of_a_newer_version_grant_nothing_here(keys: KeyStore, engine: En
     assert found and found.key.scopes == key.scopes
 
 
-def test_a_revoked_key_is_no_key_any_more_and_stays_listed(keys: KeyStore) -> None:
-    key, text = keys.create(NewKey())
+def test_a_revoked_key_is_no_key_any_more_and_stays_listed(keys: ApiKeyStore) -> None:
+    key, text = keys.create(NewApiKey())
 
     revoked = keys.revoke(key.id)
 
@@ -127,18 +127,18 @@ def test_a_revoked_key_is_no_key_any_more_and_stays_listed(keys: KeyStore) -> No
         keys.revoke("key_nobodys")
 
 
-def test_an_expired_key_is_no_key_any_more(keys: KeyStore, engine: Engine) -> None:
-    _, text = keys.create(NewKey(expires_days=1))
+def test_an_expired_key_is_no_key_any_more(keys: ApiKeyStore, engine: Engine) -> None:
+    _, text = keys.create(NewApiKey(expires_days=1))
     assert keys.holder(keys.digest(text))
 
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(table).values(expires_at=now(-1)))
 
     assert keys.holder(keys.digest(text)) is None
 
 
-def test_its_use_is_noted_at_most_once_a_minute(keys: KeyStore, engine: Engine) -> None:
-    key, text = keys.create(NewKey())
+def test_its_use_is_noted_at_most_once_a_minute(keys: ApiKeyStore, engine: Engine) -> None:
+    key, text = keys.create(NewApiKey())
     digest = keys.digest(text)
 
     def unnoted() -> bool:
@@ -152,7 +152,7 @@ def test_its_use_is_noted_at_most_once_a_minute(keys: KeyStore, engine: Engine) 
     assert not unnoted()
     keys.note_use(key.id)
     assert keys.all() == [noted]
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(table).values(last_used_at=now(-61)))
     assert unnoted()
 
@@ -160,9 +160,9 @@ def test_its_use_is_noted_at_most_once_a_minute(keys: KeyStore, engine: Engine) 
 # --- how many may wait ------------------------------------------------------------------------------------------------
 
 
-def test_twenty_submissions_at_once_cannot_pass_the_limit(keys: KeyStore, engine: Engine) -> None:
-    key, _ = keys.create(NewKey(most_queued=5))
-    other, _ = keys.create(NewKey())
+def test_twenty_submissions_at_once_cannot_pass_the_limit(keys: ApiKeyStore, engine: Engine) -> None:
+    key, _ = keys.create(NewApiKey(most_queued=5))
+    other, _ = keys.create(NewApiKey())
     store = JobStore(engine)
 
     def submit(_: int) -> bool:
@@ -178,9 +178,9 @@ def test_twenty_submissions_at_once_cannot_pass_the_limit(keys: KeyStore, engine
     assert submitted(store, other) and submitted(store, None)
 
 
-def test_the_settings_limit_those_keys_that_have_none_of_their_own(keys: KeyStore, engine: Engine) -> None:
+def test_the_settings_limit_those_keys_that_have_none_of_their_own(keys: ApiKeyStore, engine: Engine) -> None:
     store = JobStore(engine, most_queued=1)
-    plain, free = keys.create(NewKey())[0], keys.create(NewKey(most_queued=0))[0]
+    plain, free = keys.create(NewApiKey())[0], keys.create(NewApiKey(most_queued=0))[0]
 
     submitted(store, plain)
 
@@ -191,9 +191,9 @@ def test_the_settings_limit_those_keys_that_have_none_of_their_own(keys: KeyStor
 
 
 def test_a_repetition_is_never_refused_by_the_limit_not_even_of_a_submission_on_its_way(
-    keys: KeyStore, engine: Engine
+    keys: ApiKeyStore, engine: Engine
 ) -> None:
-    key, _ = keys.create(NewKey(most_queued=1))
+    key, _ = keys.create(NewApiKey(most_queued=1))
     store = JobStore(engine)
 
     with ThreadPoolExecutor(8) as pool:
@@ -204,8 +204,8 @@ def test_a_repetition_is_never_refused_by_the_limit_not_even_of_a_submission_on_
         submitted(store, key)
 
 
-def test_what_has_started_makes_room(keys: KeyStore, engine: Engine) -> None:
-    key, _ = keys.create(NewKey(most_queued=1))
+def test_what_has_started_makes_room(keys: ApiKeyStore, engine: Engine) -> None:
+    key, _ = keys.create(NewApiKey(most_queued=1))
     store = JobStore(engine)
     submitted(store, key)
 
@@ -218,9 +218,9 @@ def test_what_has_started_makes_room(keys: KeyStore, engine: Engine) -> None:
 
 
 def test_a_key_at_its_limit_is_passed_over_until_one_of_its_jobs_has_ended(
-    keys: KeyStore, store: JobStore, leases: Leases
+    keys: ApiKeyStore, store: JobStore, leases: Leases
 ) -> None:
-    busy, other = keys.create(NewKey(most_running=1))[0], keys.create(NewKey(tenant="other", most_running=1))[0]
+    busy, other = keys.create(NewApiKey(most_running=1))[0], keys.create(NewApiKey(tenant="other", most_running=1))[0]
     first, second = submitted(store, busy), submitted(store, busy)
     theirs = submitted(store, other)
 
@@ -237,13 +237,13 @@ def test_a_key_at_its_limit_is_passed_over_until_one_of_its_jobs_has_ended(
     assert then and then.job.id == second
 
 
-def test_many_claimers_never_run_more_than_the_limit(keys: KeyStore, store: JobStore, engine: Engine) -> None:
-    key, _ = keys.create(NewKey(most_running=2))
+def test_many_claimers_never_run_more_than_the_limit(keys: ApiKeyStore, store: JobStore, engine: Engine) -> None:
+    key, _ = keys.create(NewApiKey(most_running=2))
     ids = [submitted(store, key) for _ in range(12)]
     url = engine.url.render_as_string(hide_password=False)
 
     def claim(job_id: str) -> bool:
-        own = connect(url)
+        own = make_engine(url)
         won = Leases(own).claim(job_id, worker=job_id)
         own.dispose()
         return won is not None
@@ -255,9 +255,9 @@ def test_many_claimers_never_run_more_than_the_limit(keys: KeyStore, store: JobS
 
 
 def test_jobs_without_a_key_and_keys_without_a_limit_run_as_they_come(
-    keys: KeyStore, store: JobStore, engine: Engine
+    keys: ApiKeyStore, store: JobStore, engine: Engine
 ) -> None:
-    free, _ = keys.create(NewKey(most_running=0))
+    free, _ = keys.create(NewApiKey(most_running=0))
     ids = [submitted(store, key) for key in (free, free, None, None)]
     strict = Leases(engine, most_running=1)
 
@@ -266,18 +266,20 @@ def test_jobs_without_a_key_and_keys_without_a_limit_run_as_they_come(
     assert [claim and claim.job.id for claim in claims] == ids
 
 
-def test_no_hint_is_sent_for_a_job_that_would_be_passed_over(keys: KeyStore, store: JobStore, engine: Engine) -> None:
-    key, _ = keys.create(NewKey(most_running=1))
+def test_no_hint_is_sent_for_a_job_that_would_be_passed_over(
+    keys: ApiKeyStore, store: JobStore, engine: Engine
+) -> None:
+    key, _ = keys.create(NewApiKey(most_running=1))
     submitted(store, key)
     waiting = submitted(store, key)
     leases = Leases(engine)
     running = leases.claim_next(worker="w")
     assert running
-    publish_waiting(engine, lambda _: None)
-    with writing(engine) as connection:
+    publish_batch(engine, lambda _: None)
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(queued_at=now(-60), ring_at=now(-1)))
 
-    while_full = (maintenance.ring_the_idle(engine, hints_lying=lambda: 0), maintenance.ring_again(engine))
+    while_full = (maintenance.renotify_idle(engine, hints_lying=lambda: 0), maintenance.renotify_overdue(engine))
     leases.hand_back(running)
     claimed = leases.claim(waiting, worker="w")
 
@@ -285,7 +287,7 @@ def test_no_hint_is_sent_for_a_job_that_would_be_passed_over(keys: KeyStore, sto
     assert claimed
     leases.begin_finalizing(claimed)
     leases.finish(claimed, published=[], result={})
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(queued_at=now(-60)))
-    publish_waiting(engine, lambda _: None)
-    assert maintenance.ring_the_idle(engine, hints_lying=lambda: 0) == 1
+    publish_batch(engine, lambda _: None)
+    assert maintenance.renotify_idle(engine, hints_lying=lambda: 0) == 1

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from ted_jobs.db import engine as database
-from ted_jobs.db.engine import reading, writing
+from ted_jobs.db.engine import read_transaction, write_transaction
 from ted_jobs.db.tables import tallies
-from ted_jobs.metrics.counters import tally
+from ted_jobs.metrics.counters import increment_counter
 from tests.servers.databases import DATABASES, migrated
 
 
@@ -18,15 +18,15 @@ def test_threads_of_one_process_take_turns_instead_of_knocking_at_sqlites_lock(
 ) -> None:
     def write(engine: Engine) -> None:
         for _ in range(20):
-            with writing(engine) as connection:
-                tally(connection, "things")
+            with write_transaction(engine) as connection:
+                increment_counter(connection, "things")
 
     monkeypatch.setattr(database, "SQLITE_PRAGMAS", (*database.SQLITE_PRAGMAS, "PRAGMA busy_timeout=0"))
     with DATABASES["sqlite"](tmp_path) as url, migrated(url) as engine, ThreadPoolExecutor(8) as threads:
         for written in [threads.submit(write, engine) for _ in range(8)]:
             written.result()
 
-        with reading(engine) as connection:
+        with read_transaction(engine) as connection:
             assert connection.scalar(select(func.count()).select_from(tallies)) == 8 * 20
 
 
@@ -35,7 +35,7 @@ def test_a_turn_that_does_not_come_is_left_to_sqlite(tmp_path: Path, monkeypatch
     with DATABASES["sqlite"](tmp_path) as url, migrated(url) as engine:
         turn = engine.get_execution_options()["turn"]
         with turn:
-            with writing(engine) as connection:
-                tally(connection, "things")
+            with write_transaction(engine) as connection:
+                increment_counter(connection, "things")
 
             assert turn.locked()

@@ -10,14 +10,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, select
 
-from ted_jobs.db.engine import connect, now, reading
+from ted_jobs.db.engine import make_engine, now, read_transaction
 from ted_jobs.db.migrations import head, revision, upgrade
 from ted_jobs.db.tables import metadata
 from tests.servers.databases import DATABASES
 
 
 def test_migrated_tables_equal_the_described_ones(engine: Engine) -> None:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
 
         assert compare_metadata(context, metadata) == []
@@ -35,13 +35,13 @@ def test_processes_that_migrate_at_the_same_time_wait_for_each_other(database: s
         migrating = [subprocess.Popen(command, env=os.environ | {"TED_DATABASE_URL": url}) for _ in range(3)]
 
         assert [process.wait(60) for process in migrating] == [0, 0, 0]
-        engine = connect(url)
+        engine = make_engine(url)
         assert revision(engine) == head()
         engine.dispose()
 
 
 def test_the_databases_clock_counts_in_utc_and_in_both_directions(engine: Engine) -> None:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         before, present, after = connection.execute(select(now(-60), now(), now(60))).one()
 
     assert round((present - before).total_seconds()) == 60

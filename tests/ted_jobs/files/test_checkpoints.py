@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_jobs.errors import LeaseLost
-from ted_jobs.files.checkpoints import Checkpoints
+from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Claim, Leases
@@ -21,8 +21,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def checkpoints(engine: Engine, root: Path) -> Checkpoints:
-    return Checkpoints(engine, ArtifactStore(root))
+def checkpoints(engine: Engine, root: Path) -> CheckpointStore:
+    return CheckpointStore(engine, ArtifactStore(root))
 
 
 @pytest.fixture
@@ -36,12 +36,12 @@ def written(folder: Path, name: str) -> Path:
     return path
 
 
-def names(checkpoints: Checkpoints, claim: Claim) -> list[str]:
+def names(checkpoints: CheckpointStore, claim: Claim) -> list[str]:
     return [Path(file.key).name for file in checkpoints.of(claim.job.id)]
 
 
 def test_the_last_two_are_kept_and_older_files_removed(
-    checkpoints: Checkpoints, claim: Claim, root: Path, tmp_path: Path
+    checkpoints: CheckpointStore, claim: Claim, root: Path, tmp_path: Path
 ) -> None:
     for name in "abcd":
         checkpoints.add(claim, written(tmp_path, name))
@@ -51,7 +51,7 @@ def test_the_last_two_are_kept_and_older_files_removed(
 
 
 def test_a_worker_that_lost_its_lease_leaves_none_that_counts(
-    checkpoints: Checkpoints, claim: Claim, leases: Leases, engine: Engine, tmp_path: Path
+    checkpoints: CheckpointStore, claim: Claim, leases: Leases, engine: Engine, tmp_path: Path
 ) -> None:
     checkpoints.add(claim, written(tmp_path, "early"))
     let_lease_expire(engine)
@@ -68,7 +68,7 @@ def test_a_worker_that_lost_its_lease_leaves_none_that_counts(
 
 
 def test_only_whole_ones_are_handed_out_the_newest_first(
-    checkpoints: Checkpoints, claim: Claim, root: Path, tmp_path: Path
+    checkpoints: CheckpointStore, claim: Claim, root: Path, tmp_path: Path
 ) -> None:
     for name in "ab":
         checkpoints.add(claim, written(tmp_path, name))
@@ -84,7 +84,7 @@ def test_only_whole_ones_are_handed_out_the_newest_first(
 
 
 def test_one_that_cannot_be_read_is_passed_over(
-    checkpoints: Checkpoints, claim: Claim, root: Path, tmp_path: Path
+    checkpoints: CheckpointStore, claim: Claim, root: Path, tmp_path: Path
 ) -> None:
     for name in "ab":
         checkpoints.add(claim, written(tmp_path, name))
@@ -99,7 +99,9 @@ def test_one_that_cannot_be_read_is_passed_over(
     assert list((tmp_path / "copies").iterdir()) == rest
 
 
-def test_forgetting_removes_rows_and_files(checkpoints: Checkpoints, claim: Claim, root: Path, tmp_path: Path) -> None:
+def test_forgetting_removes_rows_and_files(
+    checkpoints: CheckpointStore, claim: Claim, root: Path, tmp_path: Path
+) -> None:
     checkpoints.add(claim, written(tmp_path, "a"))
 
     checkpoints.forget(claim.job.id)

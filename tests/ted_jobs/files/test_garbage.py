@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete, update
 
-from ted_jobs.db.engine import now, writing
+from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.files import garbage
-from ted_jobs.files.garbage import Rounds
-from ted_jobs.files.installation import others, own_mark
-from ted_jobs.files.listing import Folder
+from ted_jobs.files.garbage import OrphanSweep
+from ted_jobs.files.installation import other_markers, own_marker
+from ted_jobs.files.listing import LocalJobFolders
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Claim, Leases
@@ -44,10 +44,14 @@ def checkpoint(root: Path, claim: Claim) -> Path:
     return write(root, f"{claim.job.id}/checkpoints/3.safetensors")
 
 
-def sweep(engine: Engine, root: Path, *, wanted: garbage.Rule = garbage.in_store, kept_seconds: float = 0) -> int:
-    place = Folder(root)
-    batches = list(garbage.job_folders(place))
-    return sum(garbage.clear(engine, place, names, wanted=wanted, kept_seconds=kept_seconds) for names in batches)
+def sweep(
+    engine: Engine, root: Path, *, wanted: garbage.KeepRule = garbage.keep_in_artifact_store, kept_seconds: float = 0
+) -> int:
+    place = LocalJobFolders(root)
+    batches = list(garbage.job_folder_batches(place))
+    return sum(
+        garbage.remove_orphans(engine, place, names, wanted=wanted, kept_seconds=kept_seconds) for names in batches
+    )
 
 
 def succeeded(leases: Leases, root: Path, claim: Claim) -> Path:
@@ -124,7 +128,7 @@ def test_the_folder_of_a_job_that_was_deleted_goes_as_a_whole(
     claim = claimed(store, leases)
     succeeded(leases, root, claim)
     checkpoint(root, claim)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(delete(jobs))
 
     sweep(engine, root)
@@ -161,14 +165,14 @@ def test_where_two_installations_publish_at_one_root_neither_takes_the_other_s_f
     (tmp_path / "other").mkdir()
     claim = claimed(store, leases)
     manifest, foreign = succeeded(leases, root, claim), write(root, f"job_{1:028x}/1/manifest.parquet")
-    ours, own = Rounds(Folder(root), kept_seconds=-60), own_mark(engine)
+    ours, own = OrphanSweep(LocalJobFolders(root), kept_seconds=-60), own_marker(engine)
     with sqlite_url(tmp_path / "other") as url, migrated(url) as elsewhere:
-        theirs = Rounds(Folder(root), kept_seconds=-60)
-        (root / own_mark(elsewhere)).touch()
+        theirs = OrphanSweep(LocalJobFolders(root), kept_seconds=-60)
+        (root / own_marker(elsewhere)).touch()
 
         assert [ours(engine), theirs(elsewhere)] == [0, 0]
 
-        assert others(Folder(root).folders(), own=own) == [own_mark(elsewhere)]
+        assert other_markers(LocalJobFolders(root).folders(), own=own) == [own_marker(elsewhere)]
     assert (manifest.exists(), foreign.exists(), (root / own).exists()) == (True, True, True)
 
 
@@ -177,10 +181,10 @@ def test_an_installation_that_publishes_alone_clears_its_root_and_leaves_its_mar
 ) -> None:
     manifest, void = succeeded(leases, root, claimed(store, leases)), write(root, f"job_{1:028x}/1/manifest.parquet")
 
-    assert Rounds(Folder(root), kept_seconds=-60)(engine) == 3
+    assert OrphanSweep(LocalJobFolders(root), kept_seconds=-60)(engine) == 3
 
     assert (manifest.exists(), void.exists()) == (True, False)
-    assert (root / own_mark(engine)).exists()
+    assert (root / own_marker(engine)).exists()
 
 
 def test_a_slow_place_is_looked_through_a_second_at_a_time_and_the_next_batch_waits_its_turn(
@@ -189,7 +193,7 @@ def test_a_slow_place_is_looked_through_a_second_at_a_time_and_the_next_batch_wa
     for number in range(4):
         write(root, f"job_{number:028x}/1/manifest.parquet")
     clock = iter(range(100)).__next__  # a second for every look at it
-    rounds = Rounds(Folder(root), kept_seconds=-60, clock=lambda: float(clock()))
+    rounds = OrphanSweep(LocalJobFolders(root), kept_seconds=-60, clock=lambda: float(clock()))
 
     removed = [rounds(engine) for _ in range(5)]
 
@@ -203,10 +207,10 @@ def test_a_work_folder_keeps_nothing_but_the_present_attempts(
 ) -> None:
     silent, alive = claimed(store, leases), claimed(store, leases)
     left, kept = staged(root, silent), staged(root, alive)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).where(jobs.c.id == silent.job.id).values(lease_expires_at=now(-1)))
     maintenance.reap_expired_leases(engine)
 
-    sweep(engine, root, wanted=garbage.in_work)
+    sweep(engine, root, wanted=garbage.keep_in_work_folder)
 
     assert (left.exists(), kept.exists()) == (False, True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ted_core.storage.object_store import ObjectUri
-from ted_jobs.files.listing import Place, place_of
+from ted_jobs.files.listing import JobFolders, job_folders_at
 from tests.servers import object_stores
 
 Write = Callable[[str], None]
@@ -31,29 +31,29 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def made(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Place, Write]:
+def made(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[JobFolders, Write]:
     """A place, and how a test writes to it."""
     if kind != "folder":
         server, prefix = request.getfixturevalue("servers")[kind], str(uuid.uuid4())
         uri = ObjectUri.parse(f"{kind}://{object_stores.BUCKET}/{prefix}")
-        return place_of(uri), lambda key: server.write(b"x", to=f"{prefix}/{key}") and None
+        return job_folders_at(uri), lambda key: server.write(b"x", to=f"{prefix}/{key}") and None
 
     def write(key: str) -> None:
         (tmp_path / "root" / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "root" / key).write_text("x")
 
-    return place_of(tmp_path / "root"), write
+    return job_folders_at(tmp_path / "root"), write
 
 
 def now_and_a_bit() -> float:
     return time.time() + 60
 
 
-def test_a_place_that_does_not_exist_yet_is_empty(made: tuple[Place, Write]) -> None:
+def test_a_place_that_does_not_exist_yet_is_empty(made: tuple[JobFolders, Write]) -> None:
     assert made[0].folders() == []
 
 
-def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(made: tuple[Place, Write]) -> None:
+def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(made: tuple[JobFolders, Write]) -> None:
     place, write = made
     for key in ("job/1/manifest", "job/1/report", "job/checkpoints/3", "other/1/manifest"):
         write(key)
@@ -66,14 +66,14 @@ def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(m
     assert not any(key.startswith("other") for key in keys)
 
 
-def test_young_files_are_not_listed(made: tuple[Place, Write]) -> None:
+def test_young_files_are_not_listed(made: tuple[JobFolders, Write]) -> None:
     place, write = made
     write("job/1/manifest")
 
     assert "job/1/manifest" not in place.aged("job", before=time.time() - 60)
 
 
-def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[Place, Write]) -> None:
+def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[JobFolders, Write]) -> None:
     place, write = made
     write("job/1/manifest")
     write("job/2/manifest")
@@ -84,7 +84,7 @@ def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[Place, 
     assert place.aged("job", before=now_and_a_bit()).count("job/2/manifest") == 1
 
 
-def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[Place, Write]) -> None:
+def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[JobFolders, Write]) -> None:
     place, write = made
     for key in ("job/1/manifest", "job/2/manifest", "job/checkpoints/3"):
         write(key)
@@ -95,7 +95,7 @@ def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[Place, Write]) 
     assert place.folders() == []
 
 
-def test_a_mark_is_a_name_at_the_top(made: tuple[Place, Write]) -> None:
+def test_a_mark_is_a_name_at_the_top(made: tuple[JobFolders, Write]) -> None:
     place, write = made
     write("job/1/manifest")
 
@@ -105,5 +105,5 @@ def test_a_mark_is_a_name_at_the_top(made: tuple[Place, Write]) -> None:
     assert sorted(place.folders()) == [".mark", "job"]
 
 
-def test_removing_what_is_gone_is_no_error(made: tuple[Place, Write]) -> None:
+def test_removing_what_is_gone_is_no_error(made: tuple[JobFolders, Write]) -> None:
     assert not made[0].remove("job/1/manifest")

@@ -12,8 +12,8 @@ from ted_core.errors import StoreUnavailable
 from ted_core.storage.object_store import ObjectUri
 from ted_jobs.errors import ArtifactsRefused
 from ted_jobs.files import presigned
-from ted_jobs.files.checkpoints import Checkpoints
-from ted_jobs.files.object_store import Bucket, store_of
+from ted_jobs.files.checkpoints import CheckpointStore
+from ted_jobs.files.object_store import ObjectArtifactStore, artifact_store
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.jobs.store import JobStore
@@ -45,8 +45,8 @@ def of_s3(servers: None) -> ObjectUri:
 
 
 @pytest.fixture
-def bucket(uri: ObjectUri) -> Bucket:
-    return Bucket(uri)
+def bucket(uri: ObjectUri) -> ObjectArtifactStore:
+    return ObjectArtifactStore(uri)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_put_is_read_back(bucket: Bucket, manifest: Path) -> None:
+def test_what_is_put_is_read_back(bucket: ObjectArtifactStore, manifest: Path) -> None:
     artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
 
     with bucket.open(artifact) as file:
@@ -65,7 +65,7 @@ def test_what_is_put_is_read_back(bucket: Bucket, manifest: Path) -> None:
     assert (artifact.key, artifact.bytes) == ("job_1/2/manifest.parquet", 5000)
 
 
-def test_a_copy_is_whole_or_known_not_to_be(bucket: Bucket, manifest: Path, tmp_path: Path) -> None:
+def test_a_copy_is_whole_or_known_not_to_be(bucket: ObjectArtifactStore, manifest: Path, tmp_path: Path) -> None:
     artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
 
     assert bucket.fetch(artifact, tmp_path / "copy")
@@ -79,7 +79,7 @@ def test_a_copy_is_whole_or_known_not_to_be(bucket: Bucket, manifest: Path, tmp_
     assert not bucket.fetch(artifact, tmp_path / "copy")
 
 
-def test_a_file_that_is_gone_is_an_error(bucket: Bucket, manifest: Path) -> None:
+def test_a_file_that_is_gone_is_an_error(bucket: ObjectArtifactStore, manifest: Path) -> None:
     artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
     bucket.remove("job_1")
     bucket.remove("job_1")
@@ -89,7 +89,7 @@ def test_a_file_that_is_gone_is_an_error(bucket: Bucket, manifest: Path) -> None
 
 
 def test_links_are_good_without_credentials(of_s3: ObjectUri, manifest: Path) -> None:
-    bucket = Bucket(of_s3, link_seconds=60)
+    bucket = ObjectArtifactStore(of_s3, link_seconds=60)
     artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
 
     link = bucket.link(artifact, filename="job_1-manifest.parquet")
@@ -98,16 +98,18 @@ def test_links_are_good_without_credentials(of_s3: ObjectUri, manifest: Path) ->
     answer = httpx.get(link)
     assert answer.content == manifest.read_bytes()
     assert "X-Amz-Expires=60" in link
-    assert Bucket(of_s3).link(artifact, filename="any") is None
+    assert ObjectArtifactStore(of_s3).link(artifact, filename="any") is None
 
 
 def test_without_an_answer_the_store_is_said_to_be_away(manifest: Path) -> None:
     with object_stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
-        Bucket(ObjectUri.parse("s3://bucket/folder")).put(manifest, job_id="job_1", token=1, kind="manifest")
+        ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder")).put(
+            manifest, job_id="job_1", token=1, kind="manifest"
+        )
 
 
 def test_a_store_that_lets_nobody_in_is_the_operator_s_business_and_worth_another_attempt(manifest: Path) -> None:
-    bucket = Bucket(ObjectUri.parse("s3://bucket/folder"))
+    bucket = ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder"))
     artifact = Artifact(kind="manifest", key="job_1/1/manifest.parquet", bytes=5000, sha256="0" * 64)
     steps = [
         lambda: bucket.put(manifest, job_id="job_1", token=1, kind="manifest"),
@@ -123,23 +125,23 @@ def test_a_store_that_lets_nobody_in_is_the_operator_s_business_and_worth_anothe
 
 def test_links_without_botocore_are_missed_at_the_start(of_s3: ObjectUri, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, linking = (Settings(artifact_root=str(of_s3), artifact_link_seconds=seconds) for seconds in (0, 60))
-    presigned.check(linking)
+    presigned.check_presigning(linking)
     monkeypatch.setattr(presigned, "find_spec", lambda _: None)
 
-    presigned.check(plain)
+    presigned.check_presigning(plain)
     with pytest.raises(presigned.LinksNeedBotocore, match=r"ted-coreset\[s3\]"):
-        presigned.check(linking)
+        presigned.check_presigning(linking)
 
 
 def test_what_cannot_be_removed_now_is_no_crash(manifest: Path) -> None:
     with object_stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
-        Bucket(ObjectUri.parse("s3://bucket/folder")).remove("job_1/checkpoints")
+        ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder")).remove("job_1/checkpoints")
 
 
 def test_checkpoints_lie_there_as_well(
-    bucket: Bucket, engine: Engine, store: JobStore, leases: Leases, tmp_path: Path
+    bucket: ObjectArtifactStore, engine: Engine, store: JobStore, leases: Leases, tmp_path: Path
 ) -> None:
-    claim, checkpoints = claimed(store, leases), Checkpoints(engine, bucket)
+    claim, checkpoints = claimed(store, leases), CheckpointStore(engine, bucket)
     for name in "abc":
         (tmp_path / name).write_text(name)
         checkpoints.add(claim, tmp_path / name)
@@ -154,6 +156,6 @@ def test_the_settings_name_a_folder_or_a_bucket(tmp_path: Path) -> None:
     folder = Settings(home=tmp_path)
     stored = Settings(home=tmp_path, artifact_root="s3://bucket/folder", artifact_link_seconds=30)
 
-    assert store_of(folder).root == tmp_path / "artifacts"
-    assert isinstance(found := store_of(stored), Bucket)
+    assert artifact_store(folder).root == tmp_path / "artifacts"
+    assert isinstance(found := artifact_store(stored), ObjectArtifactStore)
     assert (str(found.uri), found.link_seconds) == ("s3://bucket/folder", 30)

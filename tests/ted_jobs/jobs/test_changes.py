@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_jobs.jobs import changes as module
-from ted_jobs.jobs.changes import news
+from ted_jobs.jobs.changes import job_changes
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
@@ -20,7 +20,7 @@ def test_each_job_tells_what_its_listeners_have_not_heard(
         running, progress={"round": 2}, happened=[("job.round", {"round": 1}), ("job.round", {"round": 2})]
     )
 
-    told = news(engine, {running.job.id: 1, quiet: 1, unknown: None, "job_gone": 3}, most=10)
+    told = job_changes(engine, {running.job.id: 1, quiet: 1, unknown: None, "job_gone": 3}, most=10)
 
     assert told.keys() == {running.job.id, quiet, unknown}
     assert [(event.sequence, event.type) for event in told[running.job.id].events] == [
@@ -39,10 +39,10 @@ def test_of_too_much_news_the_newest_is_told(store: JobStore, leases: Leases, en
     claim = claimed(store, leases)
     leases.heartbeat(claim, happened=[("job.round", {"round": number}) for number in range(20)])
 
-    told = news(engine, {claim.job.id: 1}, most=5)[claim.job.id]
+    told = job_changes(engine, {claim.job.id: 1}, most=5)[claim.job.id]
 
     assert [event.sequence for event in told.events] == list(range(18, 23))
 
 
 def test_nobody_s_news_are_none(engine: Engine) -> None:
-    assert news(engine, {}, most=5) == {}
+    assert job_changes(engine, {}, most=5) == {}

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine
 
-from ted_jobs.db.engine import connect
+from ted_jobs.db.engine import make_engine
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import JobStore
 from tests.ted_jobs.jobs.test_store import submitted
@@ -16,7 +16,7 @@ CLAIMERS, JOBS = 8, 500
 
 def claims(url: str, job_ids: Sequence[str], *, seed: int) -> list[str]:
     """The jobs that a claimer gets which tries for all, in an order of its own."""
-    engine = connect(url)
+    engine = make_engine(url)
     leases, chance = Leases(engine), random.Random(seed)  # noqa: S311 - to be repeatable, not secret
     order = chance.sample(job_ids, len(job_ids))
     won = [job_id for job_id in order if leases.claim(job_id, worker=str(seed))]

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from ted_core.errors import StoreUnavailable
-from ted_jobs.db.engine import now, writing
+from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import checkpoints
 from ted_jobs.errors import JobNotEnded, JobNotFound
 from ted_jobs.files.local import ArtifactStore
-from ted_jobs.jobs.deletion import remove
+from ted_jobs.jobs.deletion import delete_ended_job
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import IdempotencyKey, JobStore
 from tests.ted_jobs.conftest import SPEC, SUMMARY
@@ -31,7 +31,7 @@ def succeeded(store: JobStore, leases: Leases, files: ArtifactStore) -> str:
     assert claim
     source = files.root.parent / "manifest.parquet"
     source.write_text("rows")
-    with writing(leases.engine) as connection:
+    with write_transaction(leases.engine) as connection:
         facts = {"job_id": job_id, "key": "key", "bytes": 1, "sha256": "0"}
         connection.execute(insert(checkpoints).values(**facts, created_at=now()))
     leases.begin_finalizing(claim)
@@ -46,12 +46,12 @@ def test_a_deleted_job_leaves_neither_rows_nor_files(
     before = rows(engine)
     job_id = succeeded(store, leases, files)
 
-    remove(engine, files, job_id, tenant="default")
+    delete_ended_job(engine, files, job_id, tenant="default")
 
     assert rows(engine) == before
     assert list(files.root.iterdir()) == []
     with pytest.raises(JobNotFound):
-        remove(engine, files, job_id, tenant="default")
+        delete_ended_job(engine, files, job_id, tenant="default")
 
 
 def test_a_job_that_has_not_ended_stays(store: JobStore, leases: Leases, files: ArtifactStore, engine: Engine) -> None:
@@ -60,7 +60,7 @@ def test_a_job_that_has_not_ended_stays(store: JobStore, leases: Leases, files: 
 
     for job_id in (queued, running):
         with pytest.raises(JobNotEnded):
-            remove(engine, files, job_id, tenant="default")
+            delete_ended_job(engine, files, job_id, tenant="default")
         assert store.job(job_id, tenant="default")
 
 
@@ -70,7 +70,7 @@ def test_another_tenant_s_job_cannot_be_told_from_none(
     job_id = succeeded(store, leases, files)
 
     with pytest.raises(JobNotFound):
-        remove(engine, files, job_id, tenant="theirs")
+        delete_ended_job(engine, files, job_id, tenant="theirs")
 
     assert files.locate(store.artifact(job_id, "manifest", tenant="default")).read_bytes() == b"rows"
 
@@ -79,7 +79,7 @@ def test_the_key_of_a_deleted_job_stores_a_new_one(
     store: JobStore, leases: Leases, files: ArtifactStore, engine: Engine
 ) -> None:
     job_id = succeeded(store, leases, files)
-    remove(engine, files, job_id, tenant="default")
+    delete_ended_job(engine, files, job_id, tenant="default")
 
     again = store.submit(SPEC, SUMMARY, tenant="default", idempotency_key=KEY)
 
@@ -96,7 +96,7 @@ def test_files_that_will_not_go_do_not_bring_the_job_back(
 
     job_id = succeeded(store, leases, files)
 
-    remove(engine, Away(files.root), job_id, tenant="default")
+    delete_ended_job(engine, Away(files.root), job_id, tenant="default")
 
     with pytest.raises(JobNotFound):
         store.job(job_id, tenant="default")

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, select, update
 
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.errors import LeaseLost
 from ted_jobs.jobs import maintenance
-from ted_jobs.jobs.leases import Claim, Leases, Order
+from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 from ted_jobs.jobs.models import Artifact, JobError
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.status import JobStatus
@@ -24,7 +24,7 @@ BAD_DATA = JobError("missing_values", "NaN", retryable=False)
 
 
 def let_lease_expire(engine: Engine) -> None:
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(lease_expires_at=now(-1)))
 
 
@@ -71,7 +71,7 @@ def test_a_heartbeat_renews_the_lease_and_stores_progress(store: JobStore, lease
 
     order = leases.heartbeat(claim, progress={"round": 3})
 
-    assert order is Order.CONTINUE
+    assert order is HeartbeatResponse.CONTINUE
     assert store.job(claim.job.id, tenant="default").progress == {"round": 3}
     assert maintenance.reap_expired_leases(engine) == []
 
@@ -88,18 +88,18 @@ def test_a_heartbeat_brings_back_the_wish_to_cancel(store: JobStore, leases: Lea
     claim = claimed(store, leases)
     store.cancel(claim.job.id, tenant="default")
 
-    assert leases.heartbeat(claim) is Order.CANCEL
+    assert leases.heartbeat(claim) is HeartbeatResponse.CANCEL
 
 
 def test_a_heartbeat_after_the_deadline_says_so(store: JobStore, leases: Leases, engine: Engine) -> None:
     hasty = JobSpec.model_validate(SPEC.model_dump() | {"deadline_seconds": 60})
     claim = leases.claim(store.submit(hasty, SUMMARY, tenant="default").job.id, worker="w")
     assert claim
-    assert leases.heartbeat(claim) is Order.CONTINUE
-    with writing(engine) as connection:
+    assert leases.heartbeat(claim) is HeartbeatResponse.CONTINUE
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(deadline_at=now(-1)))
 
-    assert leases.heartbeat(claim) is Order.EXPIRE
+    assert leases.heartbeat(claim) is HeartbeatResponse.EXPIRE
     assert leases.expired(claim).status is JobStatus.EXPIRED
 
 
@@ -223,7 +223,7 @@ def test_a_job_overdue_in_the_queue_expires(store: JobStore, engine: Engine) -> 
     hasty = JobSpec.model_validate(SPEC.model_dump() | {"deadline_seconds": 60})
     job_id = store.submit(hasty, SUMMARY, tenant="default").job.id
     assert maintenance.expire_overdue(engine) == []
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(deadline_at=now(-1)))
 
     (job,) = maintenance.expire_overdue(engine)
@@ -235,18 +235,18 @@ def test_every_submission_rings_once_and_a_lost_hint_is_rung_again_later(store: 
     rung: list[str] = []
     job_id = submitted(store)
 
-    outbox.publish_waiting(engine, rung.append)
-    outbox.publish_waiting(engine, rung.append)
-    maintenance.ring_again(engine)
-    assert outbox.publish_waiting(engine, rung.append) == 0
-    with writing(engine) as connection:
+    outbox.publish_batch(engine, rung.append)
+    outbox.publish_batch(engine, rung.append)
+    maintenance.renotify_overdue(engine)
+    assert outbox.publish_batch(engine, rung.append) == 0
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(ring_at=now(-1)))
-    maintenance.ring_again(engine)
-    maintenance.ring_again(engine)
-    outbox.publish_waiting(engine, rung.append)
+    maintenance.renotify_overdue(engine)
+    maintenance.renotify_overdue(engine)
+    outbox.publish_batch(engine, rung.append)
 
     assert rung == [job_id, job_id]
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         assert connection.scalar(select(jobs.c.ring_at > now(45)))
 
 
@@ -257,20 +257,20 @@ def test_a_hint_survives_a_broker_that_is_away(store: JobStore, engine: Engine) 
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        outbox.publish_waiting(engine, broken)
-    outbox.publish_waiting(engine, rung.append)
+        outbox.publish_batch(engine, broken)
+    outbox.publish_batch(engine, rung.append)
 
     assert rung == [job_id]
 
 
 def test_one_sweeper_leads_until_it_falls_silent(engine: Engine) -> None:
-    assert maintenance.lead(engine, "sweeper", holder="a", seconds=60)
-    assert maintenance.lead(engine, "sweeper", holder="a", seconds=60)
-    assert not maintenance.lead(engine, "sweeper", holder="b", seconds=60)
+    assert maintenance.acquire_leadership(engine, "sweeper", holder="a", seconds=60)
+    assert maintenance.acquire_leadership(engine, "sweeper", holder="a", seconds=60)
+    assert not maintenance.acquire_leadership(engine, "sweeper", holder="b", seconds=60)
 
-    maintenance.lead(engine, "sweeper", holder="a", seconds=-1)
+    maintenance.acquire_leadership(engine, "sweeper", holder="a", seconds=-1)
 
-    assert maintenance.lead(engine, "sweeper", holder="b", seconds=60)
+    assert maintenance.acquire_leadership(engine, "sweeper", holder="b", seconds=60)
 
 
 def test_attempts_that_ran_out_of_memory_are_counted(store: JobStore, leases: Leases) -> None:

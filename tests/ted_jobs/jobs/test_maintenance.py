@@ -5,21 +5,21 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.metrics.counters import LEASE_EXPIRIES, totals
+from ted_jobs.metrics.counters import LEASE_EXPIRIES, counter_totals
 from ted_jobs.queue import outbox
 from tests.ted_jobs.jobs.test_store import claimed, submitted
 
 
 def set_back(engine: Engine, *columns: str) -> None:
     """Move these times of every job into the past."""
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(dict.fromkeys(columns, now(-1))))
 
 
@@ -63,8 +63,8 @@ def test_a_worker_that_comes_back_at_the_last_moment_keeps_its_job_and_is_not_co
 
     assert maintenance.reap_expired_leases(engine) == []
     assert store.job(claim.job.id, tenant="default").status is JobStatus.RUNNING
-    with reading(engine) as connection:
-        assert (LEASE_EXPIRIES, "") not in totals(connection)
+    with read_transaction(engine) as connection:
+        assert (LEASE_EXPIRIES, "") not in counter_totals(connection)
 
 
 def test_sweeping_twice_does_nothing_more(store: JobStore, leases: Leases, engine: Engine) -> None:
@@ -84,7 +84,7 @@ def test_jobs_whose_hints_seem_lost_are_rung_again_together_and_once(
     outbox.drain(engine, lambda _: None, seconds=60)
     set_back(engine, "ring_at")
 
-    assert [maintenance.ring_again(engine) for _ in range(3)] == [2, 1, 0]
+    assert [maintenance.renotify_overdue(engine) for _ in range(3)] == [2, 1, 0]
 
     outbox.drain(engine, rung.append, seconds=60)
     assert sorted(rung) == sorted(job_ids)
@@ -95,13 +95,13 @@ def test_jobs_that_wait_beside_a_broker_without_hints_are_rung_for_however_patie
 ) -> None:
     job_id = submitted(store)
     outbox.drain(engine, lambda _: None, seconds=60)
-    assert maintenance.ring_the_idle(engine, hints_lying=lambda: 0) == 0, "it may be on its way to a worker"
+    assert maintenance.renotify_idle(engine, hints_lying=lambda: 0) == 0, "it may be on its way to a worker"
 
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(queued_at=now(-60)))
 
-    assert maintenance.ring_the_idle(engine, hints_lying=lambda: 1) == 0
-    assert [maintenance.ring_the_idle(engine, hints_lying=lambda: 0) for _ in range(2)] == [1, 0]
+    assert maintenance.renotify_idle(engine, hints_lying=lambda: 1) == 0
+    assert [maintenance.renotify_idle(engine, hints_lying=lambda: 0) for _ in range(2)] == [1, 0]
     rung: list[str] = []
     outbox.drain(engine, rung.append, seconds=60)
     assert rung == [job_id]
@@ -111,11 +111,11 @@ def test_the_broker_is_asked_while_no_transaction_is_open(store: JobStore, engin
     submitted(store)
     outbox.drain(engine, lambda _: None, seconds=60)
     set_back(engine, "queued_at")
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(queued_at=now(-60)))
     held: list[int] = []
 
-    maintenance.ring_the_idle(engine, hints_lying=lambda: held.append(engine.pool.checkedout()) or 1)  # type: ignore[attr-defined,func-returns-value]
+    maintenance.renotify_idle(engine, hints_lying=lambda: held.append(engine.pool.checkedout()) or 1)  # type: ignore[attr-defined,func-returns-value]
 
     assert held == [0]
 
@@ -123,4 +123,4 @@ def test_the_broker_is_asked_while_no_transaction_is_open(store: JobStore, engin
 def test_nobody_asks_the_broker_while_no_job_waits(store: JobStore, leases: Leases, engine: Engine) -> None:
     claimed(store, leases)
 
-    assert maintenance.ring_the_idle(engine, hints_lying=lambda: pytest.fail("it was asked")) == 0
+    assert maintenance.renotify_idle(engine, hints_lying=lambda: pytest.fail("it was asked")) == 0

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 from sqlalchemy import Engine, delete, update
 
-from ted_jobs.db.engine import now, writing
+from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.errors import IdempotencyConflict, LeaseLost, NotCancellable
 from ted_jobs.jobs import maintenance
-from ted_jobs.jobs.leases import Claim, Leases, Order
+from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 from ted_jobs.jobs.models import Artifact, JobError
-from ted_jobs.jobs.status import HELD, JobStatus
+from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 from ted_jobs.jobs.store import IdempotencyKey, JobStore
 from ted_jobs.queue import outbox
 from tests.faults.verdict import KINDS, stories
@@ -40,7 +40,7 @@ class Model:
 
     def grants(self, claim: Claim, *statuses: JobStatus) -> bool:
         """Whether a write under this claim counts, given that it needs one of these statuses."""
-        return self.token == claim.token and self.status in (statuses or HELD)
+        return self.token == claim.token and self.status in (statuses or LEASED_STATUSES)
 
     def end_attempt(self, *, again: bool) -> None:
         """A worker has failed or fallen silent."""
@@ -68,7 +68,7 @@ class Jobs(RuleBasedStateMachine):
         self.store, self.leases = JobStore(engine, max_attempts=MAX_ATTEMPTS), Leases(engine)
         self.models: dict[str, Model] = {}
         self.keys: dict[str, str] = {}
-        with writing(engine) as connection:
+        with write_transaction(engine) as connection:
             connection.execute(delete(jobs))
 
     # --- clients ----------------------------------------------------------------------------------------------------
@@ -123,11 +123,11 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(claim=claims)
     def heartbeat(self, claim: Claim) -> None:
-        model, orders = self.models[claim.job.id], list[Order]()
+        model, orders = self.models[claim.job.id], list[HeartbeatResponse]()
         if self.counts(lambda: orders.append(self.leases.heartbeat(claim)), granted=model.grants(claim)):
             model.lapsed = False
-            late = Order.EXPIRE if model.overdue else Order.CONTINUE
-            assert orders == [Order.CANCEL if model.status is JobStatus.CANCELLING else late]
+            late = HeartbeatResponse.EXPIRE if model.overdue else HeartbeatResponse.CONTINUE
+            assert orders == [HeartbeatResponse.CANCEL if model.status is JobStatus.CANCELLING else late]
 
     @rule(claim=claims)
     def begin_finalizing(self, claim: Claim) -> None:
@@ -175,21 +175,21 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(job_id=ids)
     def fall_silent(self, job_id: str) -> None:
-        with writing(self.engine) as connection:
-            held = (jobs.c.id == job_id) & jobs.c.status.in_(HELD)
+        with write_transaction(self.engine) as connection:
+            held = (jobs.c.id == job_id) & jobs.c.status.in_(LEASED_STATUSES)
             connection.execute(update(jobs).where(held).values(lease_expires_at=now(-1)))
-        self.models[job_id].lapsed = self.models[job_id].status in HELD
+        self.models[job_id].lapsed = self.models[job_id].status in LEASED_STATUSES
 
     @rule(job_id=ids)
     def pass_the_deadline(self, job_id: str) -> None:
-        with writing(self.engine) as connection:
+        with write_transaction(self.engine) as connection:
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(deadline_at=now(-1)))
         self.models[job_id].overdue = True
 
     @rule()
     def sweep(self) -> None:
         reaped = {job.id for job in maintenance.reap_expired_leases(self.engine)}
-        silent = {id_ for id_, model in self.models.items() if model.lapsed and model.status in HELD}
+        silent = {id_ for id_, model in self.models.items() if model.lapsed and model.status in LEASED_STATUSES}
         assert reaped == silent
         for job_id in silent:
             self.models[job_id].be_reaped()
@@ -210,7 +210,7 @@ class Jobs(RuleBasedStateMachine):
     @rule()
     def publish_hints(self) -> None:
         rung: list[str] = []
-        outbox.publish_waiting(self.engine, rung.append)
+        outbox.publish_batch(self.engine, rung.append)
         assert set(rung) <= set(self.models)
 
     # --- what always holds ------------------------------------------------------------------------------------------

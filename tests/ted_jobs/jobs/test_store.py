@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from ted_jobs.errors import ArtifactNotReady, IdempotencyConflict, JobNotFound, NotCancellable, UnknownCursor
-from ted_jobs.jobs.filter import Filter
+from ted_jobs.jobs.filter import JobCriteria
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.jobs.status import JobStatus
@@ -96,7 +96,7 @@ def test_a_cursor_that_is_no_job_is_refused(store: JobStore) -> None:
 def test_jobs_can_be_listed_by_status(store: JobStore, leases: Leases) -> None:
     running, waiting = claimed(store, leases).job.id, submitted(store)
 
-    listed = store.jobs(tenant="default", limit=10, wanted=Filter(statuses=[JobStatus.RUNNING]))
+    listed = store.jobs(tenant="default", limit=10, wanted=JobCriteria(statuses=[JobStatus.RUNNING]))
 
     assert [job.id for job in listed] == [running]
     assert waiting not in [job.id for job in listed]

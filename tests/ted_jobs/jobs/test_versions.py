@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, update
 
-from ted_jobs.db.engine import now, writing
+from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.errors import JobUnreadable
 from ted_jobs.jobs import maintenance
@@ -16,13 +16,13 @@ from tests.ted_jobs.jobs.test_store import claimed, submitted
 
 def stored_by_another_version(engine: Engine, job_id: str) -> str:
     document = SPEC.model_dump(mode="json") | {"colour": "blue"}
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(spec=document))
     return job_id
 
 
 def set_back(engine: Engine, column: str) -> None:
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values({column: now(-1)}))
 
 
@@ -81,7 +81,7 @@ def test_a_status_that_only_another_version_knows_is_left_out_of_lists_and_expla
     store: JobStore, engine: Engine
 ) -> None:
     foreign, ours = submitted(store), submitted(store)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).where(jobs.c.id == foreign).values(status="resting"))
 
     assert [job.id for job in store.jobs(tenant="default", limit=10)] == [ours]

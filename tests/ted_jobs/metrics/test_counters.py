@@ -6,20 +6,20 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from ted_jobs.db import retention
-from ted_jobs.db.engine import reading, writing
+from ted_jobs.db.engine import read_transaction, write_transaction
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import JobError
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.metrics import counters
-from ted_jobs.metrics.snapshot import census
+from ted_jobs.metrics.snapshot import metrics_snapshot
 from tests.ted_jobs.db.test_retention import ended
 from tests.ted_jobs.jobs.test_store import claimed
 
 
 def totals(engine: Engine) -> dict[tuple[str, str], float]:
-    with reading(engine) as connection:
-        return dict(counters.totals(connection))
+    with read_transaction(engine) as connection:
+        return dict(counters.counter_totals(connection))
 
 
 def test_submissions_and_moves_are_counted(store: JobStore, leases: Leases, engine: Engine) -> None:
@@ -29,8 +29,8 @@ def test_submissions_and_moves_are_counted(store: JobStore, leases: Leases, engi
 
 
 def test_what_is_undone_was_not_counted(engine: Engine) -> None:
-    with pytest.raises(ZeroDivisionError), writing(engine) as connection:
-        counters.tally(connection, counters.FENCED)
+    with pytest.raises(ZeroDivisionError), write_transaction(engine) as connection:
+        counters.increment_counter(connection, counters.FENCED)
         raise ZeroDivisionError
 
     assert totals(engine) == {}
@@ -40,24 +40,24 @@ def test_counts_outlive_the_jobs(store: JobStore, engine: Engine) -> None:
     ended(store, engine, days_ago=2)
     before = totals(engine)
 
-    retention.forget_jobs(engine, days=1)
+    retention.delete_old_jobs(engine, days=1)
 
-    assert census(engine).jobs[JobStatus.CANCELLED] == 0
+    assert metrics_snapshot(engine).jobs[JobStatus.CANCELLED] == 0
     assert totals(engine) == before
 
 
 def test_adding_up_changes_no_count_while_others_count(engine: Engine) -> None:
     def count() -> None:
         for _ in range(20):
-            with writing(engine) as connection:
-                counters.tally(connection, "things", "red", amount=0.5)
+            with write_transaction(engine) as connection:
+                counters.increment_counter(connection, "things", "red", amount=0.5)
 
     counting = [threading.Thread(target=count) for _ in range(4)]
     [thread.start() for thread in counting]
     while any(thread.is_alive() for thread in counting):
-        counters.add_up(engine)
-    counters.add_up(engine)
+        counters.compact_counters(engine)
+    counters.compact_counters(engine)
 
     assert totals(engine) == {("things", "red"): 40}
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(counters.tallies)) == 1

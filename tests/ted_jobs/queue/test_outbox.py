@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.db.tables import outbox as hints
 from ted_jobs.jobs.store import JobStore
@@ -12,7 +12,7 @@ from tests.ted_jobs.jobs.test_store import submitted
 
 
 def waiting(engine: Engine) -> int:
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         return connection.scalar(select(func.count()).select_from(hints)) or 0
 
 
@@ -20,7 +20,7 @@ def test_hints_leave_in_the_order_of_their_jobs(store: JobStore, engine: Engine)
     rung: list[str] = []
     job_ids = [submitted(store) for _ in range(5)]
 
-    assert outbox.publish_waiting(engine, rung.append) == 5
+    assert outbox.publish_batch(engine, rung.append) == 5
 
     assert rung == job_ids
     assert waiting(engine) == 0
@@ -38,10 +38,10 @@ def test_the_first_error_of_the_broker_ends_publishing_and_what_left_is_not_sent
         rung.append(job_id)
 
     with pytest.raises(ConnectionError):
-        outbox.publish_waiting(engine, breaks_at_the_third)
+        outbox.publish_batch(engine, breaks_at_the_third)
 
     assert waiting(engine) == 3
-    outbox.publish_waiting(engine, rung.append)
+    outbox.publish_batch(engine, rung.append)
     assert rung == job_ids
 
 
@@ -71,11 +71,11 @@ def test_the_patience_with_a_job_that_nobody_claims_doubles_up_to_an_hour(
     store: JobStore, engine: Engine, hints_before: int, seconds: int
 ) -> None:
     submitted(store)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(hints=hints_before))
 
-    outbox.publish_waiting(engine, lambda _: None)
+    outbox.publish_batch(engine, lambda _: None)
 
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         left, present = connection.execute(select(jobs.c.ring_at, now())).one()
     assert (left - present).total_seconds() == pytest.approx(seconds, abs=5)

@@ -8,18 +8,18 @@ import pytest
 from sqlalchemy import Engine, func, insert, select, update
 
 from ted_jobs.db import retention
-from ted_jobs.db.engine import now, reading, writing
+from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import deliveries, jobs, webhooks
 from ted_jobs.errors import DeliveryNotFound, TooManyWebhooks, UnknownCursor, WebhookDisabled, WebhookNotFound
 from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import JobError
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.metrics.snapshot import census
+from ted_jobs.metrics.snapshot import metrics_snapshot
 from ted_jobs.webhooks import deliveries as due
 from ted_jobs.webhooks import store as registry
-from ted_jobs.webhooks.deliveries import Message, Outcome
-from ted_jobs.webhooks.store import Delivery, Webhook, Webhooks
+from ted_jobs.webhooks.deliveries import ClaimedDelivery, Outcome
+from ted_jobs.webhooks.store import Delivery, Webhook, WebhookStore
 from tests.ted_jobs.jobs.test_store import claimed, submitted
 
 DAY = 86400
@@ -29,27 +29,27 @@ REFUSED = Outcome(500, "refused")
 
 
 @pytest.fixture
-def mine(engine: Engine) -> Webhooks:
-    return Webhooks(engine, tenant="default")
+def mine(engine: Engine) -> WebhookStore:
+    return WebhookStore(engine, tenant="default")
 
 
 @pytest.fixture
-def webhook(mine: Webhooks) -> Webhook:
+def webhook(mine: WebhookStore) -> Webhook:
     return mine.register(URL, ENDS)
 
 
-def told(mine: Webhooks, webhook: Webhook) -> list[Delivery]:
+def told(mine: WebhookStore, webhook: Webhook) -> list[Delivery]:
     return mine.deliveries(webhook.id, limit=100)
 
 
-def claim(engine: Engine, **options) -> Message:
+def claim(engine: Engine, **options) -> ClaimedDelivery:
     message = due.claim_next(engine, **options)
     assert message
     return message
 
 
 def make_due(engine: Engine) -> None:
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(deliveries).where(deliveries.c.due_at.is_not(None)).values(due_at=now(-1)))
 
 
@@ -57,7 +57,7 @@ def make_due(engine: Engine) -> None:
 
 
 def test_an_end_of_a_job_is_told_with_the_facts_that_lead_to_the_rest(
-    store: JobStore, engine: Engine, mine: Webhooks, webhook: Webhook
+    store: JobStore, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     job = store.cancel(submitted(store), tenant="default")
 
@@ -82,7 +82,7 @@ def test_an_end_of_a_job_is_told_with_the_facts_that_lead_to_the_rest(
 
 
 def test_every_way_to_end_is_told(
-    store: JobStore, leases: Leases, engine: Engine, mine: Webhooks, webhook: Webhook
+    store: JobStore, leases: Leases, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     store.cancel(submitted(store), tenant="default")
     done = claimed(store, leases)
@@ -90,14 +90,14 @@ def test_every_way_to_end_is_told(
     leases.finish(done, published=[], result={})
     leases.fail(claimed(store, leases), JobError("code", "message"))
     submitted(store)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(jobs).where(jobs.c.status == "queued").values(deadline_at=now(-1)))
     maintenance.expire_overdue(engine)
 
     assert sorted(delivery.type for delivery in told(mine, webhook)) == sorted(ENDS)
 
 
-def test_only_what_was_asked_for_is_told(store: JobStore, leases: Leases, mine: Webhooks) -> None:
+def test_only_what_was_asked_for_is_told(store: JobStore, leases: Leases, mine: WebhookStore) -> None:
     starts, ends = mine.register(URL, ["job.queued", "job.running"]), mine.register(URL, ["job.succeeded"])
 
     claimed(store, leases)
@@ -107,7 +107,7 @@ def test_only_what_was_asked_for_is_told(store: JobStore, leases: Leases, mine: 
 
 
 def test_another_tenants_jobs_are_not_told(store: JobStore, engine: Engine, webhook: Webhook) -> None:
-    theirs = Webhooks(engine, tenant="other")
+    theirs = WebhookStore(engine, tenant="other")
     elsewhere = theirs.register(URL, ENDS)
 
     store.cancel(submitted(store), tenant="default")
@@ -116,7 +116,7 @@ def test_another_tenants_jobs_are_not_told(store: JobStore, engine: Engine, webh
 
 
 def test_event_and_delivery_are_written_together_or_not_at_all(
-    store: JobStore, engine: Engine, mine: Webhooks, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+    store: JobStore, engine: Engine, mine: WebhookStore, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = submitted(store)
 
@@ -134,12 +134,12 @@ def test_event_and_delivery_are_written_together_or_not_at_all(
 def test_a_job_without_webhooks_costs_one_look_and_writes_nothing(store: JobStore, engine: Engine) -> None:
     store.cancel(submitted(store), tenant="default")
 
-    with reading(engine) as connection:
+    with read_transaction(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(deliveries)) == 0
 
 
 def test_a_webhook_that_is_deleted_in_the_same_instant_breaks_no_job(
-    store: JobStore, engine: Engine, mine: Webhooks
+    store: JobStore, engine: Engine, mine: WebhookStore
 ) -> None:
     ids = [submitted(store) for _ in range(20)]
     passing = [mine.register(URL, ENDS) for _ in range(10)]
@@ -157,7 +157,7 @@ def test_a_webhook_that_is_deleted_in_the_same_instant_breaks_no_job(
 
 
 def test_a_claimed_message_is_nobody_elses_until_its_sender_has_been_silent_for_long(
-    engine: Engine, mine: Webhooks, webhook: Webhook
+    engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     ping = mine.ping(webhook.id)
 
@@ -174,7 +174,7 @@ def test_a_claimed_message_is_nobody_elses_until_its_sender_has_been_silent_for_
 
 
 def test_who_claims_at_once_shares_the_work_and_none_is_claimed_twice(
-    engine: Engine, mine: Webhooks, webhook: Webhook
+    engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     waiting = {mine.ping(webhook.id).id for _ in range(40)}
 
@@ -187,7 +187,7 @@ def test_who_claims_at_once_shares_the_work_and_none_is_claimed_twice(
     assert sorted(claims) == sorted(waiting)
 
 
-def test_webhooks_that_have_enough_to_do_are_passed_over(engine: Engine, mine: Webhooks, webhook: Webhook) -> None:
+def test_webhooks_that_have_enough_to_do_are_passed_over(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     mine.ping(webhook.id)
     other = mine.register(URL, ENDS)
     mine.ping(other.id)
@@ -196,7 +196,7 @@ def test_webhooks_that_have_enough_to_do_are_passed_over(engine: Engine, mine: W
     assert due.claim_next(engine, but=[webhook.id]) is None
 
 
-def test_what_was_taken_in_is_not_sent_again(engine: Engine, mine: Webhooks, webhook: Webhook) -> None:
+def test_what_was_taken_in_is_not_sent_again(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     mine.ping(webhook.id)
 
     due.succeed(engine, claim(engine), Outcome(204))
@@ -208,7 +208,9 @@ def test_what_was_taken_in_is_not_sent_again(engine: Engine, mine: Webhooks, web
     assert due.claim_next(engine) is None
 
 
-def test_a_failed_attempt_is_repeated_when_its_time_has_come(engine: Engine, mine: Webhooks, webhook: Webhook) -> None:
+def test_a_failed_attempt_is_repeated_when_its_time_has_come(
+    engine: Engine, mine: WebhookStore, webhook: Webhook
+) -> None:
     mine.ping(webhook.id)
 
     due.retry(engine, claim(engine), REFUSED, seconds=60)
@@ -222,7 +224,7 @@ def test_a_failed_attempt_is_repeated_when_its_time_has_come(engine: Engine, min
 
 @pytest.mark.parametrize("late", [due.succeed, due.give_up, lambda *a: due.retry(*a, seconds=1)])
 def test_a_sender_that_was_given_up_changes_nothing_any_more(
-    engine: Engine, mine: Webhooks, webhook: Webhook, late
+    engine: Engine, mine: WebhookStore, webhook: Webhook, late
 ) -> None:
     mine.ping(webhook.id)
     stale = claim(engine)
@@ -236,12 +238,12 @@ def test_a_sender_that_was_given_up_changes_nothing_any_more(
 
 
 def test_a_receiver_that_is_gone_is_told_nothing_any_more(
-    store: JobStore, engine: Engine, mine: Webhooks, webhook: Webhook
+    store: JobStore, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     mine.ping(webhook.id)
     mine.ping(webhook.id)
 
-    due.gone(engine, claim(engine), Outcome(410, "refused"))
+    due.disable_gone(engine, claim(engine), Outcome(410, "refused"))
     store.cancel(submitted(store), tenant="default")
 
     assert [delivery.status for delivery in told(mine, webhook)] == ["failed", "failed"]
@@ -250,17 +252,17 @@ def test_a_receiver_that_is_gone_is_told_nothing_any_more(
 
 
 def test_a_webhook_is_disabled_once_nothing_but_failures_have_been_given_up(
-    engine: Engine, mine: Webhooks, webhook: Webhook
+    engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     def given_up() -> None:
         mine.ping(webhook.id)
         due.give_up(engine, claim(engine), REFUSED)
 
-    for _ in range(due.FRUITLESS - 1):
+    for _ in range(due.FAILURES_UNTIL_DISABLED - 1):
         given_up()
     mine.ping(webhook.id)
     due.succeed(engine, claim(engine), Outcome(200))
-    for _ in range(due.FRUITLESS - 1):
+    for _ in range(due.FAILURES_UNTIL_DISABLED - 1):
         given_up()
     before = mine.webhook(webhook.id)
     given_up()
@@ -272,7 +274,9 @@ def test_a_webhook_is_disabled_once_nothing_but_failures_have_been_given_up(
 # --- what owners do ---------------------------------------------------------------------------------------------------
 
 
-def test_a_secret_is_32_random_bytes_and_is_not_in_what_is_shown_of_a_webhook(mine: Webhooks, webhook: Webhook) -> None:
+def test_a_secret_is_32_random_bytes_and_is_not_in_what_is_shown_of_a_webhook(
+    mine: WebhookStore, webhook: Webhook
+) -> None:
     prefix, _, encoded = webhook.secret.partition("_")
 
     assert prefix == "whsec"
@@ -281,12 +285,12 @@ def test_a_secret_is_32_random_bytes_and_is_not_in_what_is_shown_of_a_webhook(mi
     assert encoded not in repr(webhook)
 
 
-def test_after_a_rotation_both_secrets_sign_for_a_day(engine: Engine, mine: Webhooks, webhook: Webhook) -> None:
+def test_after_a_rotation_both_secrets_sign_for_a_day(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     mine.ping(webhook.id)
 
     rotated = mine.rotate(webhook.id)
     both = claim(engine)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(webhooks).values(former_secret_until=now(-1)))
     make_due(engine)
     later = claim(engine)
@@ -298,7 +302,7 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(engine: Engine, mine: Webh
     assert webhook.secret not in repr(both)
 
 
-def test_changes_apply_to_what_waits(engine: Engine, mine: Webhooks, webhook: Webhook) -> None:
+def test_changes_apply_to_what_waits(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     mine.ping(webhook.id)
 
     changed = mine.change(webhook.id, url="https://other.example/", events=["job.failed"])
@@ -309,7 +313,7 @@ def test_changes_apply_to_what_waits(engine: Engine, mine: Webhooks, webhook: We
 
 
 def test_a_disabled_webhook_hears_of_what_follows_once_it_is_enabled(
-    store: JobStore, engine: Engine, mine: Webhooks, webhook: Webhook
+    store: JobStore, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     waiting = mine.ping(webhook.id)
 
@@ -328,7 +332,7 @@ def test_a_disabled_webhook_hears_of_what_follows_once_it_is_enabled(
 
 
 def test_a_delivery_asked_for_again_keeps_its_id_and_payload_and_gets_all_attempts(
-    engine: Engine, mine: Webhooks, webhook: Webhook
+    engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     delivery = mine.ping(webhook.id)
     first = claim(engine)
@@ -345,20 +349,20 @@ def test_a_delivery_asked_for_again_keeps_its_id_and_payload_and_gets_all_attemp
 
 
 def test_a_tenant_has_so_many_webhooks_and_no_more(
-    engine: Engine, mine: Webhooks, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, mine: WebhookStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "MOST", 2)
+    monkeypatch.setattr(registry, "MOST_WEBHOOKS", 2)
     mine.register(URL, ENDS)
     mine.register(URL, ENDS)
 
     with pytest.raises(TooManyWebhooks):
         mine.register(URL, ENDS)
 
-    assert Webhooks(engine, tenant="other").register(URL, ENDS)
+    assert WebhookStore(engine, tenant="other").register(URL, ENDS)
 
 
-def test_another_tenants_webhooks_are_not_there(engine: Engine, mine: Webhooks, webhook: Webhook) -> None:
-    theirs = Webhooks(engine, tenant="other")
+def test_another_tenants_webhooks_are_not_there(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
+    theirs = WebhookStore(engine, tenant="other")
     delivery = mine.ping(webhook.id)
 
     assert theirs.webhooks(limit=10) == []
@@ -382,7 +386,7 @@ def test_another_tenants_webhooks_are_not_there(engine: Engine, mine: Webhooks, 
     assert mine.webhook(webhook.id) == webhook
 
 
-def test_pages_lead_through_all_newest_first(mine: Webhooks, webhook: Webhook, engine: Engine) -> None:
+def test_pages_lead_through_all_newest_first(mine: WebhookStore, webhook: Webhook, engine: Engine) -> None:
     pings = [mine.ping(webhook.id).id for _ in range(5)]
     due.succeed(engine, claim(engine), Outcome(200))
 
@@ -398,14 +402,14 @@ def test_pages_lead_through_all_newest_first(mine: Webhooks, webhook: Webhook, e
 
 
 def test_deliveries_go_with_their_webhook_and_with_their_job(
-    store: JobStore, engine: Engine, mine: Webhooks, webhook: Webhook
+    store: JobStore, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     other = mine.register(URL, ENDS)
     store.cancel(submitted(store), tenant="default")
 
     mine.delete(webhook.id)
     left = told(mine, other)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(jobs.delete())
 
     assert len(left) == 1
@@ -418,30 +422,30 @@ def test_deliveries_go_with_their_webhook_and_with_their_job(
 
 
 def test_what_was_told_long_ago_is_forgotten_and_what_waits_is_not(
-    engine: Engine, mine: Webhooks, webhook: Webhook
+    engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     old, young, waiting = (mine.ping(webhook.id).id for _ in range(3))
     for _ in range(2):
         due.succeed(engine, claim(engine), Outcome(200))
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(deliveries).values(created_at=now(-90 * DAY)))
         connection.execute(update(deliveries).where(deliveries.c.id == old).values(finished_at=now(-31 * DAY)))
 
-    assert [retention.forget_deliveries(engine) for _ in range(2)] == [1, 0]
+    assert [retention.delete_old_deliveries(engine) for _ in range(2)] == [1, 0]
     assert {delivery.id for delivery in told(mine, webhook)} == {young, waiting}
 
 
 def test_the_census_counts_deliveries_and_knows_how_long_the_oldest_has_been_due(
-    engine: Engine, mine: Webhooks, webhook: Webhook
+    engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     for _ in range(3):
         mine.ping(webhook.id)
     due.succeed(engine, claim(engine), Outcome(200))
     due.give_up(engine, claim(engine), REFUSED)
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         connection.execute(update(deliveries).where(deliveries.c.status == "pending").values(due_at=now(-90)))
 
-    counted = census(engine)
+    counted = metrics_snapshot(engine)
 
     assert counted.deliveries == {"pending": 1, "delivered": 1, "failed": 1}
     assert counted.due.count == 1
@@ -451,11 +455,11 @@ def test_the_census_counts_deliveries_and_knows_how_long_the_oldest_has_been_due
 def test_a_look_for_webhooks_uses_the_index(engine: Engine) -> None:
     if engine.dialect.name != "sqlite":
         pytest.skip("PostgreSQL reads tables as small as this one from end to end, and is right")
-    with writing(engine) as connection:
+    with write_transaction(engine) as connection:
         facts = {"url": URL, "events": [], "secret": "s", "created_at": now()}
         for number in range(100):
             connection.execute(insert(webhooks).values(id=f"wh_{number}", tenant=f"tenant {number}", **facts))
-        question = due.LISTENERS.params(job_id="x").compile(engine, compile_kwargs={"literal_binds": True})
+        question = due.SUBSCRIBED_WEBHOOKS.params(job_id="x").compile(engine, compile_kwargs={"literal_binds": True})
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}")
         steps = " ".join(row.detail for row in plan)
 

@@ -5,14 +5,14 @@ import socket
 import pytest
 
 from ted_jobs.errors import TargetRefused
-from ted_jobs.webhooks.targets import Reach, Target, addresses, is_public
+from ted_jobs.webhooks.targets import Reach, WebhookTarget, allowed_addresses, is_public
 
 PUBLIC = "93.184.215.14"
 
 
 def leads(url: str, *found: str, reach: Reach = "public") -> list[str]:
     """Where the URL may go, given what its host resolves to; an address resolves to itself."""
-    return addresses(Target.parse(url), reach=reach, resolve=lambda host, _: found or (host,))
+    return allowed_addresses(WebhookTarget.parse(url), reach=reach, resolve=lambda host, _: found or (host,))
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def leads(url: str, *found: str, reach: Reach = "public") -> list[str]:
     ],
 )
 def test_a_url_is_read_once_and_written_in_one_way(url: str, canonical: str) -> None:
-    target = Target.parse(url)
+    target = WebhookTarget.parse(url)
 
     assert str(target) == canonical
-    assert Target.parse(str(target)) == target
+    assert WebhookTarget.parse(str(target)) == target
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_url_is_read_once_and_written_in_one_way(url: str, canonical: str) -> 
 )
 def test_a_url_that_could_be_read_in_two_ways_is_refused(url: str) -> None:
     with pytest.raises(TargetRefused) as refused:
-        Target.parse(url)
+        WebhookTarget.parse(url)
 
     assert refused.value.field == "url"
 
@@ -138,7 +138,7 @@ def test_a_name_that_is_unknown_and_one_that_leads_inside_are_refused_in_the_sam
 
     def refusal(resolve) -> str:
         with pytest.raises(TargetRefused) as refused:
-            addresses(Target.parse("https://name.example/"), reach="public", resolve=resolve)
+            allowed_addresses(WebhookTarget.parse("https://name.example/"), reach="public", resolve=resolve)
         return str(refused.value)
 
     assert refusal(unknown) == refusal(lambda *_: ["10.0.0.1"]) == refusal(lambda *_: [])
@@ -146,7 +146,7 @@ def test_a_name_that_is_unknown_and_one_that_leads_inside_are_refused_in_the_sam
 
 def test_the_systems_resolver_finds_localhost_and_it_is_refused() -> None:
     with pytest.raises(TargetRefused):
-        addresses(Target.parse("https://LocalHost/"), reach="public")
+        allowed_addresses(WebhookTarget.parse("https://LocalHost/"), reach="public")
 
 
 def test_http_is_for_this_machine_only_and_only_where_the_operator_allows_it() -> None:

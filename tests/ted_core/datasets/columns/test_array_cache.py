@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ted_core.datasets import Limits
-from ted_core.datasets.columns.array_cache import Decoded, Space
+from ted_core.datasets.columns.array_cache import ArrayCache, DecodedInputs
 from ted_core.errors import DatasetTooLarge
 
 SIZE = 100 * 4 * 4
@@ -18,20 +18,20 @@ def limits(cache: Path | None, *, memory: int = 4 * SIZE - 1, disk: int | None =
     return Limits(memory_bytes=memory, cache=cache, cache_bytes=disk, identity=of)
 
 
-def filled(space: Space, *, rows: int = 100) -> Decoded:
+def filled(space: ArrayCache, *, rows: int = 100) -> DecodedInputs:
     """Numbers in the first rows of a space; the others could not be decoded."""
     array = space.array((100, 4), np.float32, "The numbers")
     array[:rows] = np.arange(4 * rows).reshape(-1, 4)
-    return Decoded(array[:rows], np.arange(100) < rows)
+    return DecodedInputs(array[:rows], np.arange(100) < rows)
 
 
-def settled(given: Limits, *, rows: int = 100, **facts: object) -> Decoded:
-    with Space(given, **facts) as space:
+def settled(given: Limits, *, rows: int = 100, **facts: object) -> DecodedInputs:
+    with ArrayCache(given, **facts) as space:
         return space.settled(filled(space, rows=rows))
 
 
-def found(given: Limits, **facts: object) -> Decoded | None:
-    with Space(given, **facts) as space:
+def found(given: Limits, **facts: object) -> DecodedInputs | None:
+    with ArrayCache(given, **facts) as space:
         return space.found()
 
 
@@ -90,7 +90,7 @@ def test_of_data_that_is_not_known_again_no_file_is_left(tmp_path: Path) -> None
 
 
 def test_what_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), Space(limits(tmp_path)) as space:
+    with pytest.raises(ZeroDivisionError), ArrayCache(limits(tmp_path)) as space:
         filled(space).inputs[0] = 1 / 0
 
     assert files(tmp_path) == []

@@ -12,8 +12,8 @@ from PIL import ExifTags, Image
 from pydantic import ValidationError
 
 from ted_core.datasets import Limits
-from ted_core.datasets.columns.array_cache import Space
-from ted_core.datasets.columns.images import Decoder, opened
+from ted_core.datasets.columns.array_cache import ArrayCache
+from ted_core.datasets.columns.images import Decoder, decode_image
 from ted_core.datasets.samples import Images
 from ted_core.errors import DatasetTooLarge, MissingValues, SettingUnsuited, UndecodableImages
 from tests.ted_core.datasets.files import IMAGES, image, loaded, parquet, refused_on_sight, spec
@@ -44,7 +44,7 @@ def oriented(pixels: np.ndarray, orientation: int, *, kind: str = "PNG") -> byte
 
 
 def decoded(encoded: Sequence[bytes | None], *, size: int | None = None, memory: int | None = None) -> Images:
-    space = Space(Limits(memory_bytes=memory))
+    space = ArrayCache(Limits(memory_bytes=memory))
     decoder = Decoder(len(encoded), threads=2, allocate=space.array, image_size=size)
     decoder.add(encoded)
     return decoder.images(max_undecodable=0)
@@ -64,7 +64,7 @@ def test_every_image_takes_the_size_that_is_asked_for(kind: str) -> None:
 
 
 def test_without_a_size_the_first_image_that_can_be_decoded_gives_it() -> None:
-    decoder = Decoder(3, threads=1, allocate=Space(Limits()).array)
+    decoder = Decoder(3, threads=1, allocate=ArrayCache(Limits()).array)
     decoder.add([b"no image"])
     decoder.add([image(1, size=(5, 7)), image(2, size=(8, 8))])
 
@@ -93,7 +93,7 @@ def test_images_are_made_smaller_by_averaging_not_by_leaving_pixels_out(kind: st
 def test_a_large_jpeg_is_decoded_at_the_smallest_scale_that_is_large_enough() -> None:
     photo = image(120, size=(1000, 600), kind="JPEG")
 
-    sizes = {size: opened(photo, at_least=size).size for size in (64, 75, 76, 200, 600, 601)}  # type: ignore[union-attr]
+    sizes = {size: decode_image(photo, at_least=size).size for size in (64, 75, 76, 200, 600, 601)}  # type: ignore[union-attr]
 
     assert sizes == {
         64: (125, 75),
@@ -177,7 +177,7 @@ def test_a_damaged_exif_block_leaves_the_picture_usable(data: st.DataObject) -> 
     block = content.index(b"Exif\0\0") + 6, content.index(b"a picture")
     content[data.draw(st.integers(*block))] ^= data.draw(st.integers(1, 255))
 
-    found = opened(bytes(content))
+    found = decode_image(bytes(content))
 
     assert found is not None
     np.testing.assert_allclose(np.asarray(found), 90, atol=2)
@@ -187,7 +187,7 @@ def test_a_damaged_exif_block_leaves_the_picture_usable(data: st.DataObject) -> 
 
 
 def test_broken_images_are_counted_and_have_no_place() -> None:
-    decoder = Decoder(6, threads=2, allocate=Space(Limits()).array, image_size=8)
+    decoder = Decoder(6, threads=2, allocate=ArrayCache(Limits()).array, image_size=8)
     for encoded in ([image(9), b"", image(7)[:50]], [image(8), b"\xff\xd8\xff\xe0", image(6)]):
         decoder.add(encoded)
 
@@ -198,7 +198,7 @@ def test_broken_images_are_counted_and_have_no_place() -> None:
 
 
 def test_too_many_broken_images_are_named_as_the_caller_names_rows() -> None:
-    decoder = Decoder(3, threads=1, allocate=Space(Limits()).array, name=lambda row: f"{row} of photos.tar")
+    decoder = Decoder(3, threads=1, allocate=ArrayCache(Limits()).array, name=lambda row: f"{row} of photos.tar")
     decoder.add([image(), b"broken", b"broken"])
 
     with pytest.raises(UndecodableImages) as refusal:
@@ -207,7 +207,7 @@ def test_too_many_broken_images_are_named_as_the_caller_names_rows() -> None:
 
 
 def test_a_missing_image_is_named_as_the_caller_names_rows() -> None:
-    decoder = Decoder(2, threads=1, allocate=Space(Limits()).array, name=lambda row: f"{row} of photos.parquet")
+    decoder = Decoder(2, threads=1, allocate=ArrayCache(Limits()).array, name=lambda row: f"{row} of photos.parquet")
 
     with pytest.raises(MissingValues) as refusal:
         decoder.add([image(), None])
@@ -222,7 +222,7 @@ def test_whatever_byte_is_damaged_an_image_is_decoded_or_not(kind: str, data: st
     content = bytearray(oriented(PIXELS, 6, kind=kind))
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
 
-    found = opened(bytes(content), at_least=2)
+    found = decode_image(bytes(content), at_least=2)
 
     assert found is None or np.asarray(found).dtype in (np.uint8, bool)
 

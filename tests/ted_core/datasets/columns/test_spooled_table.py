@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from ted_core.datasets import Limits
-from ted_core.datasets.columns.spooled_table import Spool, spooled
+from ted_core.datasets.columns.spooled_table import SpooledTable, spool_table
 from ted_core.errors import DatasetTooLarge
 
 BATCHES = [
@@ -31,7 +31,7 @@ def on_disk(folder: Path, **choices: int) -> Limits:
 def test_what_was_written_is_the_same_and_takes_no_memory(tmp_path: Path) -> None:
     before = pa.total_allocated_bytes()
 
-    table = spooled(BATCHES, on_disk(tmp_path))
+    table = spool_table(BATCHES, on_disk(tmp_path))
 
     assert pa.total_allocated_bytes() == before
     assert table.schema == WHOLE.schema
@@ -39,7 +39,7 @@ def test_what_was_written_is_the_same_and_takes_no_memory(tmp_path: Path) -> Non
 
 
 def test_no_file_has_a_name(tmp_path: Path) -> None:
-    table = spooled(BATCHES, on_disk(tmp_path / "cache"))
+    table = spool_table(BATCHES, on_disk(tmp_path / "cache"))
 
     assert list((tmp_path / "cache").iterdir()) == []
     assert table["number"].to_pylist() == WHOLE["number"].to_pylist()
@@ -47,7 +47,7 @@ def test_no_file_has_a_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("memory", [1, 200 * 4, None])
 def test_a_column_may_be_dropped_on_the_way(tmp_path: Path, memory: int | None) -> None:
-    spool = Spool(Limits(memory_bytes=memory, cache=tmp_path))
+    spool = SpooledTable(Limits(memory_bytes=memory, cache=tmp_path))
     names = [name for name in WHOLE.column_names if name != "text"]
     for batch in [*BATCHES[:2], *(batch.select(names) for batch in BATCHES[2:])]:
         spool.add(batch)
@@ -57,4 +57,4 @@ def test_a_column_may_be_dropped_on_the_way(tmp_path: Path, memory: int | None) 
 
 def test_more_than_the_disk_may_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetTooLarge, match="4 rows of 5 columns"):
-        spooled(BATCHES, on_disk(tmp_path, cache_bytes=sum(batch.nbytes for batch in BATCHES[:2]) - 1))
+        spool_table(BATCHES, on_disk(tmp_path, cache_bytes=sum(batch.nbytes for batch in BATCHES[:2]) - 1))

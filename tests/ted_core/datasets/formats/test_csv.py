@@ -42,13 +42,13 @@ def refused(error: type[TedError], path: Path, **choices: Any) -> TedError:
 def columns(*paths: Path) -> dict[str, list[Any]]:
     """What the reader makes of the files, as Python values."""
     sources = [DiskSource.at(path) for path in paths]
-    schema, _ = delimited.outline(sources, DatasetSpec(uri="/", task=TEXTS))
+    schema, _ = delimited.schema_summary(sources, DatasetSpec(uri="/", task=TEXTS))
     rows = [row for batch in delimited.batches(sources, schema.names) for row in batch.to_pylist()]
     return {name: [row[name] for row in rows] for name in schema.names}
 
 
 def types(path: Path) -> dict[str, str]:
-    schema, _ = delimited.outline([DiskSource.at(path)], DatasetSpec(uri="/", task=TEXTS))
+    schema, _ = delimited.schema_summary([DiskSource.at(path)], DatasetSpec(uri="/", task=TEXTS))
     return {field.name: str(field.type) for field in schema}
 
 

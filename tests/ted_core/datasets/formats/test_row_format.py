@@ -8,7 +8,7 @@ import pytest
 from ted_core.datasets import DatasetSpec, Limits
 from ted_core.datasets.formats.base import Format
 from ted_core.datasets.formats.row_format import RowReader, format_of
-from ted_core.datasets.row_locations import Places
+from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.local import DiskSource
 from ted_core.errors import DatasetChanged
@@ -46,9 +46,9 @@ def test_other_rows_than_were_announced_are_another_dataset(batches: int) -> Non
 
 
 def test_a_row_is_named_by_its_number_or_with_its_file_where_there_are_several() -> None:
-    assert Places(("a",), (9,)).first([0, 8]) == "2 rows, first: 0, 8"
-    assert Places(("a", "b", "c"), (2, 0, 3)).first([1, 2, 4]) == "3 rows, first: 1 of a, 0 of c, 2 of c"
+    assert RowLocations(("a",), (9,)).first([0, 8]) == "2 rows, first: 0, 8"
+    assert RowLocations(("a", "b", "c"), (2, 0, 3)).first([1, 2, 4]) == "3 rows, first: 1 of a, 0 of c, 2 of c"
 
 
 def test_only_the_first_few_rows_are_named() -> None:
-    assert Places(("a",), (9,)).first(range(9)) == "9 rows, first: 0, 1, 2, 3, 4"
+    assert RowLocations(("a",), (9,)).first(range(9)) == "9 rows, first: 0, 1, 2, 3, 4"

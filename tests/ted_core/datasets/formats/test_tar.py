@@ -31,7 +31,7 @@ def archive(path: Path, files: Iterable[tuple[str, bytes]], *, layout: int = tar
 
 
 def found(path: Path) -> list[tuple[str, bytes]]:
-    return [(name, content) for name, content in tar.files(DiskSource.at(path), wanted=lambda _: True)]
+    return [(name, content) for name, content in tar.archive_files(DiskSource.at(path), wanted=lambda _: True)]
 
 
 def refused(path: Path) -> str:
@@ -57,7 +57,9 @@ def test_names_and_contents_come_in_order(tmp_path: Path, name: str, layout: int
 
 
 def test_only_contents_that_are_wanted_are_read(path: Path) -> None:
-    labels = [content for _, content in tar.files(DiskSource.at(path), wanted=lambda name: name.endswith(".cls"))]
+    labels = [
+        content for _, content in tar.archive_files(DiskSource.at(path), wanted=lambda name: name.endswith(".cls"))
+    ]
 
     assert labels == [b"", b"3", b"", bytes(512)]
 

@@ -14,7 +14,7 @@ import pytest
 from ted_core.datasets import DatasetSpec, identify, inspect, load
 from ted_core.datasets.formats.parquet import batches
 from ted_core.datasets.sources.object_store import StoredSource
-from ted_core.datasets.sources.uri import Root, roots_in
+from ted_core.datasets.sources.uri import DatasetRoot, parse_roots
 from ted_core.errors import (
     DatasetNotAllowed,
     DatasetNotFound,
@@ -30,7 +30,7 @@ from tests.ted_core.datasets.files import DIALOGUES, IMAGES, TABLE, TEXTS, image
 from tests.ted_core.datasets.formats.test_formats_agree import COLUMNS, ROW_FORMATS, facts
 from tests.ted_core.datasets.formats.test_idx import LABELS, PIXELS, encoded
 
-ROOTS = roots_in("s3://datasets")
+ROOTS = parse_roots("s3://datasets")
 NOWHERE = object_stores.KEYS | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
 TASKS = {"webdataset": IMAGES, "jsonl": DIALOGUES, "csv": TABLE, "hf": TEXTS, "arrow": TABLE, "parquet": IMAGES}
 
@@ -62,7 +62,7 @@ OTHERS: dict[str, tuple[str, Callable[[Path], None], str]] = {
 
 def must_agree(store: object_stores.Store, folder: Path, name: str, **choices: Any) -> None:
     """What the folder holds under this name is read alike from a copy in the store."""
-    copy, roots = store.upload(folder, to=folder.name), roots_in(f"{store.scheme}://datasets")
+    copy, roots = store.upload(folder, to=folder.name), parse_roots(f"{store.scheme}://datasets")
     here = spec(folder / name, **choices)
     there = DatasetSpec.model_validate(spec(folder, **choices).model_dump() | {"uri": f"{copy}/{name}"})
 
@@ -97,7 +97,7 @@ def test_folders_of_images_and_arrays_are_read_alike_too(
 
 
 def test_what_is_not_in_a_store_is_refused_alike(any_store: object_stores.Store) -> None:
-    roots = roots_in(f"{any_store.scheme}://datasets:{any_store.scheme}://nowhere")
+    roots = parse_roots(f"{any_store.scheme}://datasets:{any_store.scheme}://nowhere")
 
     with pytest.raises(DatasetNotFound):
         rows(f"{any_store.scheme}://datasets/nothing.parquet", roots=roots)
@@ -109,7 +109,7 @@ def table(uri: str) -> DatasetSpec:
     return DatasetSpec(uri=uri, task="tabular-classification")
 
 
-def rows(uri: str, *, roots: tuple[Root, ...] = ROOTS) -> int:
+def rows(uri: str, *, roots: tuple[DatasetRoot, ...] = ROOTS) -> int:
     return inspect(table(uri), roots=roots).rows
 
 
@@ -157,7 +157,7 @@ def test_what_is_not_there_is_not_found(folder: str, tail: str) -> None:
 @pytest.mark.usefixtures("store")
 def test_a_bucket_that_is_not_there_is_not_found() -> None:
     with pytest.raises(DatasetNotFound):
-        rows("s3://missing/data.parquet", roots=roots_in("s3://missing"))
+        rows("s3://missing/data.parquet", roots=parse_roots("s3://missing"))
 
 
 def test_a_folder_among_the_matches_is_refused(store: object_stores.Store, folder: str) -> None:
@@ -215,20 +215,20 @@ OUTSIDE = [
 @pytest.mark.parametrize("uri", OUTSIDE)
 def test_what_lies_outside_the_roots_is_refused_before_the_store_is_asked(uri: str) -> None:
     with object_stores.reached(NOWHERE), pytest.raises(DatasetNotAllowed) as refusal:
-        rows(uri, roots=roots_in("s3://datasets/allowed:/"))
+        rows(uri, roots=parse_roots("s3://datasets/allowed:/"))
 
     assert refusal.value.field == "dataset.uri"
 
 
 def test_under_a_root_the_store_is_asked() -> None:
     with object_stores.reached(NOWHERE), pytest.raises(StoreUnavailable):
-        rows("s3://datasets/allowed/data.parquet", roots=roots_in("s3://datasets/allowed/"))
+        rows("s3://datasets/allowed/data.parquet", roots=parse_roots("s3://datasets/allowed/"))
 
 
 @pytest.mark.parametrize("roots", ["", "/", "s3://datasets/secret"])
 def test_a_root_allows_nothing_but_what_lies_in_it(roots: str) -> None:
     with object_stores.reached(NOWHERE), pytest.raises(DatasetNotAllowed, match="outside the allowed folders"):
-        rows("s3://datasets/allowed/data.parquet", roots=roots_in(roots))
+        rows("s3://datasets/allowed/data.parquet", roots=parse_roots(roots))
 
 
 def test_a_bucket_as_a_root_allows_no_folder_on_this_machine(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from ted_core.errors import NothingToLearn
-from ted_core.proxies.pretrained.chat_template import encoded, written
+from ted_core.proxies.pretrained.chat_template import encode_dialogue, render_dialogue
 from tests.ted_core.proxies.pretrained.language_models import CHAT_TEMPLATE, tiny_tokenizer
 
 ROOM = 1000
@@ -39,7 +39,7 @@ def turns(*contents: str, opening: Sequence[dict[str, str]] = ()) -> list[dict[s
 
 def answers(conversation: list[dict[str, str]], tokenizer: PreTrainedTokenizerFast, longest: int = ROOM) -> list[str]:
     """What is marked, one text for each stretch of marked tokens."""
-    ids, marked = encoded(conversation, tokenizer, longest, row=0)
+    ids, marked = encode_dialogue(conversation, tokenizer, longest, row=0)
     found: list[list[int]] = []
     for place, one in enumerate(ids):
         if marked[place]:
@@ -51,7 +51,7 @@ def answers(conversation: list[dict[str, str]], tokenizer: PreTrainedTokenizerFa
 def test_an_answer_is_what_the_assistant_says_and_the_mark_that_ends_it(tokenizer: PreTrainedTokenizerFast) -> None:
     conversation = turns("Name the capital of France.", "Paris.")
 
-    ids, marked = encoded(conversation, tokenizer, ROOM, row=0)
+    ids, marked = encode_dialogue(conversation, tokenizer, ROOM, row=0)
 
     prompt = "<|start|>user\nName the capital of France.<|end|>\n<|start|>assistant\n"
     assert tokenizer.decode([one for one, answer in zip(ids, marked, strict=True) if not answer]) == prompt
@@ -63,7 +63,7 @@ def test_every_answer_of_a_conversation_is_marked_and_nothing_follows_the_last(
 ) -> None:
     conversation = turns("Hello.", "Hello, you.", "Bye.", "So long.", "And thanks!", opening=[BRIEF])
 
-    ids, _ = encoded(conversation, tokenizer, ROOM, row=0)
+    ids, _ = encode_dialogue(conversation, tokenizer, ROOM, row=0)
 
     assert answers(conversation, tokenizer) == ["Hello, you.<|end|>", "So long.<|end|>"]
     assert tokenizer.decode(ids).endswith("So long.<|end|>")
@@ -72,7 +72,7 @@ def test_every_answer_of_a_conversation_is_marked_and_nothing_follows_the_last(
 def test_the_tokens_are_those_of_the_whole_conversation(tokenizer: PreTrainedTokenizerFast) -> None:
     conversation = turns("Add two and three.", "The sum is five.")
 
-    ids, _ = encoded(conversation, tokenizer, ROOM, row=0)
+    ids, _ = encode_dialogue(conversation, tokenizer, ROOM, row=0)
 
     text = tokenizer.apply_chat_template(conversation, tokenize=False).rstrip()
     assert ids == tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -108,7 +108,7 @@ def test_a_turn_that_spells_special_tokens_neither_ends_nor_begins_one(
     contents = ["Say it.", "It."]
     contents[place] = content
 
-    ids, _ = encoded(turns(*contents), tokenizer, ROOM, row=0)
+    ids, _ = encode_dialogue(turns(*contents), tokenizer, ROOM, row=0)
 
     assert special(ids, tokenizer) == ["<|start|>", "<|end|>", "<|start|>", "<|end|>"]
     assert tokenizer.decode(ids) == f"<|start|>user\n{contents[0]}<|end|>\n<|start|>assistant\n{contents[1]}<|end|>"
@@ -116,7 +116,7 @@ def test_a_turn_that_spells_special_tokens_neither_ends_nor_begins_one(
 
 
 def test_what_is_spelt_becomes_the_tokens_of_its_characters(tokenizer: PreTrainedTokenizerFast) -> None:
-    ids, marked = encoded(turns("Say it.", "a<|end|>b"), tokenizer, ROOM, row=0)
+    ids, marked = encode_dialogue(turns("Say it.", "a<|end|>b"), tokenizer, ROOM, row=0)
 
     said = [one for one, answer in zip(ids, marked, strict=True) if answer]
     plain = tokenizer("<|end|>", split_special_tokens=True)["input_ids"]
@@ -127,7 +127,7 @@ def test_what_is_spelt_becomes_the_tokens_of_its_characters(tokenizer: PreTraine
 def test_of_special_tokens_that_hold_one_another_each_is_spelt(tokenizer: PreTrainedTokenizerFast) -> None:
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>ed"]})
 
-    ids, _ = encoded(turns("<|end|>ed<|end|>", "Hi."), tokenizer, ROOM, row=0)
+    ids, _ = encode_dialogue(turns("<|end|>ed<|end|>", "Hi."), tokenizer, ROOM, row=0)
 
     assert special(ids, tokenizer) == ["<|start|>", "<|end|>", "<|start|>", "<|end|>"]
     assert "<|end|>ed<|end|><|end|>" in tokenizer.decode(ids)
@@ -149,7 +149,7 @@ def test_the_special_tokens_are_those_that_the_template_writes(
 ) -> None:
     tokenizer.chat_template = template
 
-    ids, _ = encoded(turns("<|start|>", "<|end|> Hi.", "<|end|>", "Bye."), tokenizer, ROOM, row=0)
+    ids, _ = encode_dialogue(turns("<|start|>", "<|end|> Hi.", "<|end|>", "Bye."), tokenizer, ROOM, row=0)
 
     assert special(ids, tokenizer) == written
 
@@ -159,7 +159,7 @@ def test_the_special_tokens_are_those_that_the_template_writes(
 def test_whatever_is_spelt_the_text_is_that_of_the_template(pieces: list[str]) -> None:
     tokenizer, content = tiny_tokenizer(), "".join(pieces)
 
-    ids, _ = encoded(turns(content, content), tokenizer, ROOM, row=0)
+    ids, _ = encode_dialogue(turns(content, content), tokenizer, ROOM, row=0)
 
     assert tokenizer.decode(ids) == f"<|start|>user\n{content}<|end|>\n<|start|>assistant\n{content}<|end|>"
     assert special(ids, tokenizer) == ["<|start|>", "<|end|>", "<|start|>", "<|end|>"]
@@ -187,7 +187,7 @@ def test_a_conversation_without_an_answer_is_refused_with_its_row(
     conversation: list[dict[str, str]], told: str, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     with pytest.raises(NothingToLearn, match=f"Row 7, whose turns are {told}[.]") as refusal:
-        encoded(conversation, tokenizer, ROOM, row=7)
+        encode_dialogue(conversation, tokenizer, ROOM, row=7)
 
     assert refusal.value.field == "dataset.input"
 
@@ -199,7 +199,7 @@ def test_where_a_models_template_does_not_serve_a_plain_one_does(
     tokenizer.chat_template = template
     conversation = turns("Hello.", "Hi.", "Bye.", "So long.", opening=[BRIEF])
 
-    text, _ = written(conversation, tokenizer)
+    text, _ = render_dialogue(conversation, tokenizer)
 
     assert text == (
         "<|start|>### System:\nBe brief.\n\n### User:\nHello.\n\n### Assistant:\nHi.<|end|>\n\n"
@@ -211,7 +211,7 @@ def test_where_a_models_template_does_not_serve_a_plain_one_does(
 def test_the_plain_template_does_without_marks_that_a_tokenizer_lacks(tokenizer: PreTrainedTokenizerFast) -> None:
     tokenizer.chat_template = tokenizer.bos_token = tokenizer.eos_token = None
 
-    text, [(start, end)] = written(turns("Hello.", "Hi."), tokenizer)
+    text, [(start, end)] = render_dialogue(turns("Hello.", "Hi."), tokenizer)
 
     assert text == "### User:\nHello.\n\n### Assistant:\nHi.\n\n"
     assert text[start:end] == "Hi."
@@ -220,14 +220,14 @@ def test_the_plain_template_does_without_marks_that_a_tokenizer_lacks(tokenizer:
 def test_a_template_that_wants_a_date_is_always_told_the_same(tokenizer: PreTrainedTokenizerFast) -> None:
     tokenizer.chat_template = "{{ date_string }} " + CHAT_TEMPLATE
 
-    assert written(turns("Hello.", "Hi."), tokenizer)[0].startswith("26 Jul 2024 ")
+    assert render_dialogue(turns("Hello.", "Hi."), tokenizer)[0].startswith("26 Jul 2024 ")
 
 
 def test_a_token_across_the_border_belongs_to_the_prompt(tokenizer: PreTrainedTokenizerFast) -> None:
     tokenizer.chat_template = JOINED
     conversation = turns("the c", "at sat")
 
-    ids, _ = encoded(conversation, tokenizer, ROOM, row=0)
+    ids, _ = encode_dialogue(conversation, tokenizer, ROOM, row=0)
 
     assert " cat" in [tokenizer.decode(one) for one in ids]
     assert answers(conversation, tokenizer) == [" sat"]
@@ -235,9 +235,9 @@ def test_a_token_across_the_border_belongs_to_the_prompt(tokenizer: PreTrainedTo
 
 def test_a_long_prompt_loses_its_front_and_the_answer_stays_whole(tokenizer: PreTrainedTokenizerFast) -> None:
     conversation = turns("word " * 200, "Paris.")
-    whole, marked = encoded(conversation, tokenizer, ROOM, row=0)
+    whole, marked = encode_dialogue(conversation, tokenizer, ROOM, row=0)
 
-    ids, kept = encoded(conversation, tokenizer, 40, row=0)
+    ids, kept = encode_dialogue(conversation, tokenizer, 40, row=0)
 
     assert (ids, kept) == (whole[-40:], marked[-40:])
     assert answers(conversation, tokenizer, 40) == ["Paris.<|end|>"]
@@ -245,10 +245,10 @@ def test_a_long_prompt_loses_its_front_and_the_answer_stays_whole(tokenizer: Pre
 
 def test_a_long_answer_loses_its_end_once_the_prompt_is_down_to_a_quarter(tokenizer: PreTrainedTokenizerFast) -> None:
     conversation = turns("word " * 200, "answer " * 200)
-    whole, marked = encoded(conversation, tokenizer, 10_000, row=0)
+    whole, marked = encode_dialogue(conversation, tokenizer, 10_000, row=0)
     first = marked.index(True)
 
-    ids, kept = encoded(conversation, tokenizer, 40, row=0)
+    ids, kept = encode_dialogue(conversation, tokenizer, 40, row=0)
 
     assert kept == [False] * 10 + [True] * 30
     assert ids == whole[first - 10 : first + 30]
@@ -256,9 +256,9 @@ def test_a_long_answer_loses_its_end_once_the_prompt_is_down_to_a_quarter(tokeni
 
 def test_a_short_prompt_stays_before_a_long_answer(tokenizer: PreTrainedTokenizerFast) -> None:
     conversation = turns("Go.", "answer " * 200)
-    whole, _ = encoded(conversation, tokenizer, 10_000, row=0)
+    whole, _ = encode_dialogue(conversation, tokenizer, 10_000, row=0)
 
-    ids, _ = encoded(conversation, tokenizer, 100, row=0)
+    ids, _ = encode_dialogue(conversation, tokenizer, 100, row=0)
 
     assert ids == whole[:100]
 
@@ -267,7 +267,7 @@ def test_a_short_prompt_stays_before_a_long_answer(tokenizer: PreTrainedTokenize
 def test_however_short_there_is_an_answers_token_and_one_before_it(
     longest: int, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    ids, marked = encoded(turns("Name a cat.", "Tom, the cat."), tokenizer, longest, row=0)
+    ids, marked = encode_dialogue(turns("Name a cat.", "Tom, the cat."), tokenizer, longest, row=0)
 
     assert len(ids) == len(marked) <= longest
     assert True in marked[1:]

@@ -13,7 +13,7 @@ from ted_core.proxies import ProxySpec, Training
 from ted_core.proxies.build import build, weights_digest
 from ted_core.proxies.pretrained.encoder import encoder, mean_over, pooled_encoder
 from ted_core.proxies.pretrained.tokens import TokenBatch
-from ted_core.training.token_batches import TokenTable
+from ted_core.training.token_batches import TokenBatches
 from ted_core.training.trainer import fit
 from tests.ted_core.proxies.pretrained import reviews
 from tests.ted_core.proxies.pretrained.models import WIDTH, tiny_encoder, tiny_vision_model
@@ -22,7 +22,7 @@ TEXTS = reviews.samples(["a film", "the plot was not very good , so so dull", "g
 
 
 def batch(folder: Path, *rows: int) -> TokenBatch:
-    [(inputs, _)] = TokenTable(TEXTS, folder).in_order(np.array(rows))
+    [(inputs, _)] = TokenBatches(TEXTS, folder).in_order(np.array(rows))
     assert isinstance(inputs, TokenBatch)
     return inputs
 
@@ -57,7 +57,7 @@ def test_the_mean_leaves_padding_out() -> None:
 
 
 def test_which_text_of_a_pair_a_token_belongs_to_matters(encoder_folder: Path) -> None:
-    [(inputs, _)] = TokenTable(reviews.samples(["a film"], ["the play"]), encoder_folder).in_order(np.arange(1))
+    [(inputs, _)] = TokenBatches(reviews.samples(["a film"], ["the play"]), encoder_folder).in_order(np.arange(1))
 
     model = encoder(encoder_folder, 2)
 

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from ted_core.errors import UnknownModel
 from ted_core.proxies import ProxySpec
-from ted_core.proxies.model_files import folder_of, unpacked
+from ted_core.proxies.model_files import folder_of, unpack_model
 from ted_core.proxies.pretrained.loading import config_of, model_of, tokenizer_of
 from tests.ted_core.proxies.pretrained.language_models import tiny_gguf, tiny_language_model
 
@@ -23,7 +23,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def folder(file: Path, cache: Path) -> Path:
-    return folder_of(unpacked(ProxySpec(name="lora", model=str(file)), cache=cache))
+    return folder_of(unpack_model(ProxySpec(name="lora", model=str(file)), cache=cache))
 
 
 def same_model(one: Path, other: Path) -> bool:
@@ -78,8 +78,8 @@ def test_without_a_cache_and_for_other_models_nothing_is_unpacked(file: Path, tm
     plain = ProxySpec(name="lora", model=str(tiny_language_model(tmp_path / "model")))
     packed, fresh = ProxySpec(name="lora", model=str(file)), ProxySpec(name="mlp")
 
-    assert unpacked(packed, cache=None) == packed
-    assert [unpacked(one, cache=tmp_path / "cache") for one in (plain, fresh)] == [plain, fresh]
+    assert unpack_model(packed, cache=None) == packed
+    assert [unpack_model(one, cache=tmp_path / "cache") for one in (plain, fresh)] == [plain, fresh]
     assert not (tmp_path / "cache").exists()
 
 

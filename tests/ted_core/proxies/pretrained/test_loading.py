@@ -14,7 +14,7 @@ from transformers import AutoModel, BertModel, ViTModel
 from ted_core.errors import UnknownModel
 from ted_core.proxies import ProxySpec
 from ted_core.proxies.model_files import folder_of
-from ted_core.proxies.pretrained.loading import config_of, longest, model_of, tokenizer_of
+from ted_core.proxies.pretrained.loading import config_of, max_tokens, model_of, tokenizer_of
 from tests.ted_core.proxies.pretrained.models import tiny_encoder, tiny_vision_model
 
 
@@ -43,7 +43,7 @@ def test_a_folder_gives_its_model_and_tokenizer(folder: Path) -> None:
     assert {value.dtype for value in model.parameters()} == {torch.float32}
     assert not model.training
     assert tokenizer.decode(tokenizer("a film")["input_ids"]) == "[CLS] a film [SEP]"
-    assert longest(config_of(folder)) == 64
+    assert max_tokens(config_of(folder)) == 64
 
 
 def test_weights_of_half_precision_become_whole(folder: Path) -> None:

@@ -19,11 +19,11 @@ from ted_core.datasets.samples import Dialogues
 from ted_core.errors import ProxyMismatch, UnknownModel
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, Training
-from ted_core.proxies.build import build, parameters, weights_digest
+from ted_core.proxies.build import build, parameter_count, weights_digest
 from ted_core.proxies.model_files import folder_of
 from ted_core.proxies.pretrained.lora import RANK, Adapter, adapter
 from ted_core.proxies.pretrained.tokens import TokenBatch
-from ted_core.selection.base_model import base_performance, untrained
+from ted_core.selection.base_model import base_model, base_performance
 from ted_core.selection.prune import prune
 from ted_core.selection.twins import Twins
 from tests.ted_core.proxies.pretrained.language_models import VOCABULARY, tiny_language_model, tiny_tokenizer
@@ -81,7 +81,7 @@ def added_share(folder: Path) -> float:
     first, second = adapter(folder, 0), adapter(folder, 0)
     both = storages(first) | storages(second)
     added = sum(both.values()) - sum(storages(first).values())
-    assert added == 4 * parameters(second)
+    assert added == 4 * parameter_count(second)
     return added / sum(storages(first).values())
 
 
@@ -137,7 +137,7 @@ def test_an_adapter_is_all_that_is_seen_of_the_model(folder: Path) -> None:
 
     model = adapter(folder, 0)
 
-    assert parameters(model) == 2 * sum(RANK * (one + other) for one, other in sides)
+    assert parameter_count(model) == 2 * sum(RANK * (one + other) for one, other in sides)
     assert len(model.state_dict()) == 2 * 2 * len(sides)
     assert all(weight.requires_grad for weight in model.parameters())
 
@@ -289,7 +289,7 @@ def test_the_first_twin_is_described_before_any_training_and_leaves_no_trace(fol
     plan = PruningPlan(keep_ratio=0.5, rounds=2, q=1, seed=5)
     alone = [*prune(dialogues(), plan, proxy=proxy(folder))][-1]
 
-    start = untrained(dialogues(), plan, proxy(folder))
+    start = base_model(dialogues(), plan, proxy(folder))
     beside = [*prune(dialogues(), plan, proxy=proxy(folder))][-1]
 
     assert start is not None
@@ -306,7 +306,7 @@ def test_while_the_first_twin_is_held_the_language_model_is_read_no_more(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = PruningPlan(keep_ratio=0.5, rounds=2, q=1)
-    start = untrained(dialogues(), plan, proxy(folder))
+    start = base_model(dialogues(), plan, proxy(folder))
     monkeypatch.delattr("ted_core.proxies.pretrained.lora.model_of")
 
     final = [*prune(dialogues(), plan, proxy=proxy(folder))][-1]
@@ -316,7 +316,7 @@ def test_while_the_first_twin_is_held_the_language_model_is_read_no_more(
 
 
 def test_a_method_that_trains_nothing_has_no_first_twin(folder: Path) -> None:
-    assert untrained(dialogues(), PruningPlan(keep_ratio=0.5, method="random"), proxy(folder)) is None
+    assert base_model(dialogues(), PruningPlan(keep_ratio=0.5, method="random"), proxy(folder)) is None
 
 
 @pytest.mark.parametrize("q", [1.0, "auto"])

@@ -12,7 +12,7 @@ from ted_core.datasets import Samples
 from ted_core.datasets.samples import Dialogues, Texts
 from ted_core.errors import NothingToLearn, UnknownModel
 from ted_core.proxies.pretrained.input_digest import digest_of
-from ted_core.proxies.pretrained.tokenization import CHUNK, LONGEST_TEXT, tokenized
+from ted_core.proxies.pretrained.tokenization import CHUNK, LONGEST_TEXT, tokenize
 from ted_core.proxies.pretrained.tokens import Tokens
 from tests.ted_core.proxies.pretrained import reviews
 from tests.ted_core.proxies.pretrained.language_models import tiny_language_model, tiny_tokenizer
@@ -46,7 +46,7 @@ def the_kept_file(folder: Path) -> Path:
 def test_texts_become_what_the_tokenizer_makes_of_each(encoder_folder: Path) -> None:
     texts = reviews.random_texts(50)
 
-    tokens = tokenized(reviews.samples(texts), encoder_folder)
+    tokens = tokenize(reviews.samples(texts), encoder_folder)
 
     tokenizer = word_tokenizer()
     assert rows(tokens) == [tokenizer(text)["input_ids"] for text in texts]
@@ -57,7 +57,7 @@ def test_texts_become_what_the_tokenizer_makes_of_each(encoder_folder: Path) -> 
 def test_more_texts_than_the_tokenizer_is_given_at_once_stay_in_order(encoder_folder: Path) -> None:
     texts = reviews.random_texts(CHUNK + 3, longest=2)
 
-    tokens = tokenized(reviews.samples(texts), encoder_folder)
+    tokens = tokenize(reviews.samples(texts), encoder_folder)
 
     assert len(tokens) == CHUNK + 3
     assert rows(tokens)[CHUNK:] == [word_tokenizer()(text)["input_ids"] for text in texts[CHUNK:]]
@@ -66,7 +66,7 @@ def test_more_texts_than_the_tokenizer_is_given_at_once_stay_in_order(encoder_fo
 def test_a_pair_becomes_one_sequence_that_tells_its_texts_apart(encoder_folder: Path) -> None:
     premises, hypotheses = ["the film was good", "a plot"], ["not bad", "the end ."]
 
-    tokens = tokenized(reviews.samples(premises, hypotheses), encoder_folder)
+    tokens = tokenize(reviews.samples(premises, hypotheses), encoder_folder)
 
     expected = word_tokenizer()(premises, hypotheses, return_token_type_ids=True)
     assert rows(tokens) == expected["input_ids"]
@@ -76,7 +76,7 @@ def test_a_pair_becomes_one_sequence_that_tells_its_texts_apart(encoder_folder: 
 def test_a_model_that_knows_no_types_is_given_none(tmp_path: Path) -> None:
     model = tiny_encoder(tmp_path, type_vocab_size=1)
 
-    assert tokenized(reviews.samples(["a film"], ["a play"]), model).types is None
+    assert tokenize(reviews.samples(["a film"], ["a play"]), model).types is None
 
 
 @pytest.mark.parametrize(("positions", "longest"), [(16, 16), (512, LONGEST_TEXT)])
@@ -86,7 +86,7 @@ def test_a_long_text_is_cut_to_what_the_model_takes_but_not_beyond_the_limit(
     model = tiny_encoder(tmp_path, max_position_embeddings=positions)
     long = " ".join(["film"] * 1000)
 
-    tokens = tokenized(reviews.samples([long, "a film"], [long, "a play"]), model)
+    tokens = tokenize(reviews.samples([long, "a film"], [long, "a play"]), model)
 
     assert tokens.lengths.tolist() == [longest, 7]
 
@@ -94,7 +94,7 @@ def test_a_long_text_is_cut_to_what_the_model_takes_but_not_beyond_the_limit(
 def test_a_text_without_a_token_becomes_one_of_padding(tmp_path: Path) -> None:
     model = tiny_encoder(tmp_path, special=False)
 
-    tokens = tokenized(reviews.samples(["", "film"], ["", ""]), model)
+    tokens = tokenize(reviews.samples(["", "film"], ["", ""]), model)
 
     assert rows(tokens) == [[tokens.pad], word_tokenizer(special=False)("film")["input_ids"]]
     assert rows(tokens, tokens.types) == [[0], [0]]
@@ -105,13 +105,13 @@ def test_a_tokenizer_that_writes_more_than_the_model_knows_is_refused(tmp_path: 
     tiny_tokenizer().save_pretrained(model)
 
     with pytest.raises(UnknownModel, match=r"my-bert writes token \d+, its model knows 24") as refused:
-        tokenized(reviews.samples(["a film"]), model)
+        tokenize(reviews.samples(["a film"]), model)
 
     assert refused.value.field == "proxy.model"
 
 
 def test_dialogues_become_tokens_that_know_the_answers(tmp_path: Path) -> None:
-    tokens = tokenized(
+    tokens = tokenize(
         dialogues([QUESTION, ANSWER], [QUESTION] * 1 + [ANSWER, QUESTION, ANSWER]), tiny_language_model(tmp_path)
     )
 
@@ -126,7 +126,7 @@ def test_a_dialogue_that_cannot_be_used_is_named_by_its_row_in_the_dataset(tmp_p
     samples = dialogues([QUESTION, ANSWER], [QUESTION], first_row=70)
 
     with pytest.raises(NothingToLearn, match="Row 71"):
-        tokenized(samples, tiny_language_model(tmp_path))
+        tokenize(samples, tiny_language_model(tmp_path))
 
 
 # --- kept as an Arrow file --------------------------------------------------------------------------------------------
@@ -135,11 +135,11 @@ def test_a_dialogue_that_cannot_be_used_is_named_by_its_row_in_the_dataset(tmp_p
 def test_tokens_are_kept_and_found_again(encoder_folder: Path, tmp_path: Path) -> None:
     samples = reviews.samples(reviews.random_texts(20), reviews.random_texts(20, seed=1), cache=tmp_path / "cache")
 
-    made = tokenized(samples, encoder_folder)
+    made = tokenize(samples, encoder_folder)
     written = the_kept_file(tmp_path / "cache").stat()
-    found = tokenized(samples, encoder_folder)
+    found = tokenize(samples, encoder_folder)
 
-    assert content(made) == content(found) == content(tokenized(reviews.samples(*parts(samples)), encoder_folder))
+    assert content(made) == content(found) == content(tokenize(reviews.samples(*parts(samples)), encoder_folder))
     assert the_kept_file(tmp_path / "cache").stat().st_ino == written.st_ino
     assert the_kept_file(tmp_path / "cache").name.endswith(".tokens.arrow")
 
@@ -148,7 +148,7 @@ def test_kept_tokens_stay_in_their_file(encoder_folder: Path, tmp_path: Path) ->
     samples = reviews.samples(reviews.random_texts(20), cache=tmp_path)
     before = pa.total_allocated_bytes()
 
-    tokens = tokenized(samples, encoder_folder)
+    tokens = tokenize(samples, encoder_folder)
 
     assert not tokens.ids.flags.owndata
     assert not tokens.ids.flags.writeable
@@ -159,9 +159,9 @@ def test_kept_dialogues_still_know_their_answers(tmp_path: Path) -> None:
     model = tiny_language_model(tmp_path / "model")
     samples = dialogues([QUESTION, ANSWER], cache=tmp_path / "cache")
 
-    made, found = tokenized(samples, model), tokenized(samples, model)
+    made, found = tokenize(samples, model), tokenize(samples, model)
 
-    assert content(made) == content(found) == content(tokenized(dialogues([QUESTION, ANSWER]), model))
+    assert content(made) == content(found) == content(tokenize(dialogues([QUESTION, ANSWER]), model))
     assert found.answers is not None
     assert found.answers.dtype == bool
 
@@ -177,12 +177,12 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_made_anew(encoder_folder: Path, tmp_path: Path, damage: str) -> None:
     samples = reviews.samples(reviews.random_texts(20), cache=tmp_path)
-    whole = content(tokenized(samples, encoder_folder))
+    whole = content(tokenize(samples, encoder_folder))
     path = the_kept_file(tmp_path)
     sound = path.read_bytes()
     path.write_bytes(DAMAGES[damage](sound))
 
-    assert content(tokenized(samples, encoder_folder)) == whole
+    assert content(tokenize(samples, encoder_folder)) == whole
     assert the_kept_file(tmp_path).read_bytes() == sound
 
 
@@ -190,7 +190,7 @@ def test_what_cannot_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
     samples = dialogues([QUESTION], cache=tmp_path / "cache")
 
     with pytest.raises(NothingToLearn):
-        tokenized(samples, tiny_language_model(tmp_path / "model"))
+        tokenize(samples, tiny_language_model(tmp_path / "model"))
 
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -198,12 +198,12 @@ def test_what_cannot_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_other_texts_and_another_tokenizer_have_files_of_their_own(tmp_path: Path) -> None:
     cache, model = tmp_path / "cache", tiny_encoder(tmp_path / "model")
     samples = reviews.samples(["a film", "the play"], cache=cache)
-    tokenized(samples, model)
+    tokenize(samples, model)
 
-    tokenized(reviews.samples(["a film", "the end"], cache=cache), model)
-    tokenized(reviews.samples(["a film"], ["the play"], cache=cache), model)
+    tokenize(reviews.samples(["a film", "the end"], cache=cache), model)
+    tokenize(reviews.samples(["a film"], ["the play"], cache=cache), model)
     word_tokenizer(special=False).save_pretrained(model)
-    plain = tokenized(samples, model)
+    plain = tokenize(samples, model)
 
     assert len(list(cache.iterdir())) == 4
     assert plain.lengths.tolist() == [2, 2]

@@ -139,7 +139,7 @@ def test_the_curvature_of_all_rows_is_that_of_their_batches_in_any_number_of_pas
     given = built(name)
     expected = measured_norms(given)
 
-    monkeypatch.setattr(plan, "PASS_BYTES", 1)
+    monkeypatch.setattr(plan, "MICROBATCH_BYTES", 1)
 
     np.testing.assert_allclose(measured_norms(given, parts=2), expected, rtol=1e-8)
     assert np.isfinite(expected).all()

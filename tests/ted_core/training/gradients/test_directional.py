@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ted_core.proxies.build import weights_digest
-from ted_core.training.gradients import DirectionMismatch, LayerNotSupported, directional, plan
+from ted_core.training.gradients import DirectionMismatch, LayerNotSupported, directional_derivatives, plan
 from tests.reference import gradients as reference
 from tests.ted_core.training.gradients.gradient_models import CLASSES, MODELS, VOCABULARY, Case, built
 
@@ -28,7 +28,7 @@ def test_the_slope_is_the_gradient_times_the_direction(name: str) -> None:
     given = built(name)
     direction = a_direction(given.model)
 
-    measured = directional(given.model, given.inputs, given.labels, direction)
+    measured = directional_derivatives(given.model, given.inputs, given.labels, direction)
 
     expected = reference.along(given.model, given.inputs, given.labels, direction)
     np.testing.assert_allclose(measured.numpy(), expected, rtol=1e-8, atol=1e-10)
@@ -46,7 +46,7 @@ def test_the_slope_is_what_a_small_step_gains(name: str) -> None:
     given, step = built(name), 1e-5
     direction = a_direction(given.model)
 
-    measured = directional(given.model, given.inputs, given.labels, direction)
+    measured = directional_derivatives(given.model, given.inputs, given.labels, direction)
 
     gained = (losses(given, direction, step) - losses(given, direction, -step)) / (2 * step)
     np.testing.assert_allclose(measured.numpy(), gained.numpy(), rtol=1e-6, atol=1e-6)
@@ -56,20 +56,20 @@ def test_parameters_that_the_direction_does_not_name_stand_still() -> None:
     given = built("cnn")
     name, part = next(iter(a_direction(given.model).items()))
 
-    measured = directional(given.model, given.inputs, given.labels, {name: part})
+    measured = directional_derivatives(given.model, given.inputs, given.labels, {name: part})
 
     expected = reference.along(given.model, given.inputs, given.labels, {name: part})
     np.testing.assert_allclose(measured.numpy(), expected, rtol=1e-8)
-    assert directional(given.model, given.inputs, given.labels, {}).tolist() == [0.0] * len(given.labels)
+    assert directional_derivatives(given.model, given.inputs, given.labels, {}).tolist() == [0.0] * len(given.labels)
 
 
 def test_measuring_leaves_the_model_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     given = built("cnn")
     direction, before = a_direction(given.model), weights_digest(given.model)
-    at_once = directional(given.model.train(), given.inputs, given.labels, direction)
+    at_once = directional_derivatives(given.model.train(), given.inputs, given.labels, direction)
 
-    monkeypatch.setattr(plan, "PASS_BYTES", 1)
-    one_by_one = directional(given.model, given.inputs, given.labels, direction)
+    monkeypatch.setattr(plan, "MICROBATCH_BYTES", 1)
+    one_by_one = directional_derivatives(given.model, given.inputs, given.labels, direction)
 
     assert given.model.training
     assert weights_digest(given.model) == before
@@ -79,7 +79,9 @@ def test_measuring_leaves_the_model_as_it_was(monkeypatch: pytest.MonkeyPatch) -
 def test_no_rows_have_no_slopes() -> None:
     given = built("mlp")
 
-    assert directional(given.model, given.inputs[:0], given.labels[:0], a_direction(given.model)).shape == (0,)
+    assert directional_derivatives(given.model, given.inputs[:0], given.labels[:0], a_direction(given.model)).shape == (
+        0,
+    )
 
 
 @pytest.mark.parametrize("direction", [{"2.weight": torch.zeros(1)}, {"1.bias": torch.zeros(3)}])
@@ -87,11 +89,13 @@ def test_a_direction_of_another_model_is_refused_by_name(direction: dict[str, Te
     given = built("mlp")
 
     with pytest.raises(DirectionMismatch, match=next(iter(direction))):
-        directional(given.model, given.inputs, given.labels, direction)
+        directional_derivatives(given.model, given.inputs, given.labels, direction)
 
 
 def test_a_layer_without_a_forward_derivative_is_refused() -> None:
     model = nn.Sequential(nn.EmbeddingBag(VOCABULARY, CLASSES))
 
     with pytest.raises(LayerNotSupported, match="embedding_bag"):
-        directional(model, torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), a_direction(model))
+        directional_derivatives(
+            model, torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), a_direction(model)
+        )

@@ -54,8 +54,8 @@ WRITTEN_OUT: dict[str, set[str]] = {
 def test_only_what_no_layer_holds_alone_is_differentiated_sample_by_sample(name: str) -> None:
     given = built(name)
 
-    with tracing.measuring(given.model):
-        surveyed = plan.survey(given.model, given.inputs, preconditioners.euclidean)
+    with tracing.evaluation_mode(given.model):
+        surveyed = plan.plan_gradients(given.model, given.inputs, preconditioners.euclidean)
 
     assert surveyed.others.keys() == WRITTEN_OUT.get(name, set())
 
@@ -171,7 +171,7 @@ def test_little_memory_means_more_passes_and_the_same_norms(name: str, monkeypat
     given, rows = built(name), []
     expected = gradient_norms(given.model, given.inputs, given.labels)
 
-    monkeypatch.setattr(plan, "PASS_BYTES", 1)
+    monkeypatch.setattr(plan, "MICROBATCH_BYTES", 1)
     given.model.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
     measured = gradient_norms(given.model, given.inputs, given.labels)
 
@@ -187,7 +187,7 @@ def test_a_pass_takes_as_many_rows_as_its_activations_slopes_and_factors_fit_int
     given = case(nn.Sequential(nn.Linear(100, 50), nn.Tanh(), nn.Linear(50, CLASSES)), torch.randn(20, 100))
     activations, slopes, factors = 100 + 50, 50 + CLASSES, 2 * (101 + 50) + 2
 
-    monkeypatch.setattr(plan, "PASS_BYTES", 8 * 7 * (activations + slopes + factors))
+    monkeypatch.setattr(plan, "MICROBATCH_BYTES", 8 * 7 * (activations + slopes + factors))
     given.model.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
     gradient_norms(given.model, given.inputs, given.labels)
 

@@ -8,15 +8,15 @@ from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec
 from ted_core.proxies.build import build, weights_digest
 from ted_core.training import trainer
-from ted_core.training.batches import MEASURING_BATCH, Scaling, Table
+from ted_core.training.batches import MEASURING_BATCH, ArrayBatches, Scaling
 from ted_core.training.gradients import Curvature, gradient_norms, preconditioned_norms
-from ted_core.training.trainer import Trainee
+from ted_core.training.trainer import Trainer
 from tests.ted_core import examples
 
 
-def trainee(samples: Samples, name: str = "mlp") -> tuple[Trainee, Table]:
-    table = Table(samples, scaling=Scaling.of(samples))
-    return Trainee(build(ProxySpec(name=name), samples, seed=0), ProxySpec(name=name).resolved(), device="cpu"), table
+def trainee(samples: Samples, name: str = "mlp") -> tuple[Trainer, ArrayBatches]:
+    table = ArrayBatches(samples, scaling=Scaling.of(samples))
+    return Trainer(build(ProxySpec(name=name), samples, seed=0), ProxySpec(name=name).resolved(), device="cpu"), table
 
 
 def test_each_row_has_its_own_norm_in_the_metric_of_the_other_rows() -> None:
