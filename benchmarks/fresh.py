@@ -58,6 +58,6 @@ def judged(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training,
 def predictions(fitted: FittedModel, samples: Samples) -> Int64[np.ndarray, " samples"]:
     """The class that the model finds most likely, for each sample."""
     table = fitted.table.like(samples)
-    fitted.trainee.model.eval()
-    batches = [fitted.trainee.model(x).argmax(1) for x, _ in table.in_order(np.arange(len(samples)))]
+    fitted.trainer.model.eval()
+    batches = [fitted.trainer.model(x).argmax(1) for x, _ in table.in_order(np.arange(len(samples)))]
     return torch.cat(batches).numpy()

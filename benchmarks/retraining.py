@@ -87,7 +87,7 @@ def one_by_one(ground: Ground, runs: Sequence[Run]) -> Performances:
 def _performance(ground: Ground, run: Run) -> Float32[np.ndarray, " samples"]:
     proxy = ground.proxy.resolved()
     fitted = trained(ground.train, [run.rows] * proxy.epochs, proxy=proxy, seed=run.seed)
-    return fitted.trainee.performance(fitted.table, np.arange(len(ground.train)))
+    return fitted.trainer.performance(fitted.table, np.arange(len(ground.train)))
 
 
 RETRAINED: Mapping[str, Callable[[Ground, Sequence[Run]], Performances]] = {"mlp": together}

@@ -31,7 +31,7 @@ def unpruned(ground: Ground, score: ScoreName, *, rounds: int | None = None) -> 
 def both_performances(ground: Ground) -> Scores:
     """The mean of what the twin that trained on a sample and the one that did not make of it."""
     twins, everything = ground.twins, np.arange(len(ground.train))
-    return np.asarray(np.mean([one.performance(twins.table, everything) for one in twins.trainees], axis=0), float)
+    return np.asarray(np.mean([one.performance(twins.table, everything) for one in twins.trainers], axis=0), float)
 
 
 def both_in_logits(ground: Ground) -> Scores:
@@ -44,7 +44,7 @@ def both_in_parameters(ground: Ground) -> Scores:
     twins, everything = ground.twins, np.arange(len(ground.train))
     norms = [
         one.gradient_norm(twins.table, everything, curvature_rows=np.flatnonzero(~fold))
-        for one, fold in zip(twins.trainees, twins.folds, strict=True)
+        for one, fold in zip(twins.trainers, twins.folds, strict=True)
     ]
     return np.asarray(both_performances(ground) * np.mean(norms, axis=0))
 
@@ -56,7 +56,7 @@ def loss(ground: Ground) -> Scores:
     fitted = trained(ground.train, [everything] * proxy.epochs, proxy=proxy, seed=ground.seed)
     table = fitted.table
     tiny = np.finfo(np.float32).tiny
-    return np.asarray(-np.log(np.maximum(fitted.trainee.performance(table, everything), tiny)))
+    return np.asarray(-np.log(np.maximum(fitted.trainer.performance(table, everything), tiny)))
 
 
 def in_sample(ground: Ground) -> Scores:

@@ -84,8 +84,8 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str,
         names=RegistrationStore(engine),
         broker=BrokerProbe(partial(is_broker_reachable, settings)),
         streams=streams,
-        gate=AUTHENTICATORS[settings.auth](engine, settings),
+        authenticator=AUTHENTICATORS[settings.auth](engine, settings),
     )
     yield {"parts": parts}
-    await streams.closed()
+    await streams.aclose()
     engine.dispose()

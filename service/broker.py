@@ -11,12 +11,12 @@ class BrokerProbe:
     """The newest answer to the question, asked again when it is a few seconds old, by one request at a time."""
 
     def __init__(self, ask: Callable[[], bool]) -> None:
-        self._ask, self._asking = ask, threading.Lock()
-        self._answers, self._asked_at = False, float("-inf")
+        self._probe, self._lock = ask, threading.Lock()
+        self._reachable, self._probed_at = False, float("-inf")
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the broker answers, as of a few seconds ago."""
-        with self._asking:
-            if time.monotonic() - self._asked_at > PROBE_CACHE_SECONDS:
-                self._answers, self._asked_at = self._ask(), time.monotonic()
-            return self._answers
+        with self._lock:
+            if time.monotonic() - self._probed_at > PROBE_CACHE_SECONDS:
+                self._reachable, self._probed_at = self._probe(), time.monotonic()
+            return self._reachable

@@ -40,15 +40,17 @@ def _gauges(census: MetricsSnapshot) -> MetricFamilies:
         jobs.add_metric([status], count)
     yield jobs
     yield _gauge("ted_queue_oldest_seconds", "How long the oldest queued job has waited.", census.queued.oldest_seconds)
-    yield _gauge("ted_outbox_hints", "Hints that wait to be published.", census.hints.count)
-    yield _gauge("ted_outbox_oldest_seconds", "How long the oldest hint has waited.", census.hints.oldest_seconds)
+    yield _gauge("ted_outbox_hints", "Hints that wait to be published.", census.wake_ups.count)
+    yield _gauge("ted_outbox_oldest_seconds", "How long the oldest hint has waited.", census.wake_ups.oldest_seconds)
     yield _gauge("ted_stale_leases", "Jobs whose worker is silent, not yet put back.", census.stale_leases.count)
     deliveries = GaugeMetricFamily("ted_deliveries", "Messages to webhooks that are remembered.", labels=["status"])
     for progress, count in census.deliveries.items():
         deliveries.add_metric([progress], count)
     yield deliveries
     yield _gauge(
-        "ted_delivery_oldest_seconds", "How long the oldest message that is due has waited.", census.due.oldest_seconds
+        "ted_delivery_oldest_seconds",
+        "How long the oldest message that is due has waited.",
+        census.due_deliveries.oldest_seconds,
     )
     yield _gauge("ted_sweeper_leads", "1 where a sweeper is at work.", float(census.sweeper is not None))
 

@@ -16,7 +16,7 @@ class JobOptions:
     proxy: Mapping[str, Any]
     plan: Mapping[str, Any]
 
-    def over(self, document: Mapping[str, Any]) -> dict[str, Any]:
+    def apply_to(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """The document with the wish laid over it. A relative path is made absolute: the service lives elsewhere."""
         request = dict(document)
         for part, wished in vars(self).items():

@@ -40,13 +40,13 @@ class ServiceOptions:
     home: Path
     url: str | None
     key: str | None
-    patience: RetryPolicy
+    retry_policy: RetryPolicy
 
     def client(self) -> Client:
         """A client of it. Raises ServiceUnreachable."""
         if self.url:
-            return Client(self.url, key=self.key, patience=self.patience)
-        return Client.from_home(self.home, key=self.key, patience=self.patience)
+            return Client(self.url, key=self.key, patience=self.retry_policy)
+        return Client.from_home(self.home, key=self.key, patience=self.retry_policy)
 
 
 def client(context: typer.Context) -> Client:

@@ -24,9 +24,9 @@ class AsyncClient(AsyncRegistryClient):
 
     def __init__(self, url: str, *, key: str | None = None, patience: RetryPolicy = DEFAULT_RETRY_POLICY) -> None:
         self.url = url
-        self._calls = Endpoints(ServiceConnection(url, patience))
+        self._endpoints = Endpoints(ServiceConnection(url, patience))
         self._http = httpx.AsyncClient(base_url=url)
-        self._line = AsyncTransport(self._http, key=key)
+        self._transport = AsyncTransport(self._http, key=key)
 
     @classmethod
     def from_home(
@@ -46,15 +46,17 @@ class AsyncClient(AsyncRegistryClient):
 
         Sending it twice with one key starts it once; a key is made where none is given.
         """
-        return self._job(await self._line.result(self._calls.submit(job, wait=wait, idempotency_key=idempotency_key)))
+        return self._job(
+            await self._transport.result(self._endpoints.submit(job, wait=wait, idempotency_key=idempotency_key))
+        )
 
     async def estimate(self, job: JsonObject) -> JsonObject:
         """Whether the job would be accepted, and what it would take. Nothing is stored."""
-        return await self._line.result(self._calls.estimate(job))
+        return await self._transport.result(self._endpoints.estimate(job))
 
     async def job(self, job_id: str) -> AsyncJob:
         """The job as it stands."""
-        return self._job(await self._line.result(self._calls.fetched("GET", api_path("jobs", job_id))))
+        return self._job(await self._transport.result(self._endpoints.fetch("GET", api_path("jobs", job_id))))
 
     def jobs(
         self,
@@ -67,28 +69,32 @@ class AsyncClient(AsyncRegistryClient):
     ) -> AsyncIterator[AsyncJob]:
         """Jobs, newest first; at most ``limit`` of them. A time without a zone is in this machine's."""
         wanted = JobListParams(status, metadata, created_after, created_before)
-        told = self._line.told(self._calls.paged(api_path("jobs"), limit=limit, **wanted.params()))
+        told = self._transport.emitted(self._endpoints.list_pages(api_path("jobs"), limit=limit, **wanted.params()))
         return (self._job(facts) async for facts in told)
 
     async def cancel(self, job_id: str) -> AsyncJob:
         """The job, cancelled or about to be."""
-        return self._job(await self._line.result(self._calls.fetched("POST", api_path("jobs", job_id, "cancel"))))
+        return self._job(
+            await self._transport.result(self._endpoints.fetch("POST", api_path("jobs", job_id, "cancel")))
+        )
 
     async def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> AsyncJob:
         """A new job like the one that has ended, of the dataset as it is now."""
-        return self._job(await self._line.result(self._calls.retry(job_id, wait=wait, idempotency_key=idempotency_key)))
+        return self._job(
+            await self._transport.result(self._endpoints.retry(job_id, wait=wait, idempotency_key=idempotency_key))
+        )
 
     async def delete(self, job_id: str) -> None:
         """Delete a job that has ended, with its events and its files."""
-        await self._line.result(self._calls.deleted(api_path("jobs", job_id)))
+        await self._transport.result(self._endpoints.delete(api_path("jobs", job_id)))
 
     def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
         """Everything that has happened to the job after this sequence number, oldest first."""
-        return self._line.told(self._calls.paged(api_path("jobs", job_id, "events"), after=after))
+        return self._transport.emitted(self._endpoints.list_pages(api_path("jobs", job_id, "events"), after=after))
 
     def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
         """The same, and then what happens, as it does, to the job's last event; a broken line is taken up again."""
-        return self._line.told(self._calls.follow(job_id, after=after))
+        return self._transport.emitted(self._endpoints.follow(job_id, after=after))
 
     async def wait(
         self,
@@ -103,7 +109,7 @@ class AsyncClient(AsyncRegistryClient):
         With ``progress``, a bar on the terminal (lines where there is none).
         """
         with showing.progress_display(Console(stderr=True)) if progress else nullcontext(ignore_progress) as show:
-            async for facts in self._line.told(self._calls.wait(job_id, poll_seconds=poll_seconds)):
+            async for facts in self._transport.emitted(self._endpoints.wait(job_id, poll_seconds=poll_seconds)):
                 job = self._job(facts)
                 show(job)
                 on_progress(job)
@@ -119,21 +125,23 @@ class AsyncClient(AsyncRegistryClient):
         With ``keep_ratio``, the manifest at another ratio, cut from the same decisions. A broken transfer is taken up
         where it stopped, by this call or the next. Raises TedApiError, DownloadBroken.
         """
-        return await self._line.result(self._calls.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio))
+        return await self._transport.result(
+            self._endpoints.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio)
+        )
 
     async def report(self, job_id: str) -> JsonObject:
         """What became of the job's rows and classes, how the selection came about, and what it cost."""
-        return await self._line.result(self._calls.fetched("GET", api_path("jobs", job_id, "report")))
+        return await self._transport.result(self._endpoints.fetch("GET", api_path("jobs", job_id, "report")))
 
     async def report_page(self, job_id: str, path: Path | str) -> Path:
         """The same at ``path`` as an HTML page that needs nothing else. Raises TedApiError, DownloadBroken."""
-        return await self._line.result(self._calls.report_page(job_id, Path(path)))
+        return await self._transport.result(self._endpoints.report_page(job_id, Path(path)))
 
     # --- the service --------------------------------------------------------------------------------------------------
 
     async def ready(self) -> JsonObject:
         """Whether the service can accept jobs. Raises ServiceUnreachable."""
-        return await self._line.result(self._calls.fetched("GET", "/readyz"))
+        return await self._transport.result(self._endpoints.fetch("GET", "/readyz"))
 
     def _job(self, facts: JsonObject) -> AsyncJob:
         return AsyncJob(facts, self)

@@ -29,7 +29,7 @@ class DownloadInterrupted(Exception):
 
     def __init__(self, verdict: ClientError, *, at_least: float | None) -> None:
         super().__init__(str(verdict))
-        self.verdict, self.at_least = verdict, at_least
+        self.error, self.at_least = verdict, at_least
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Download:
     params: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.partial = PartialFile.beside(self.path)
+        self.partial = PartialFile.find(self.path)
 
     def run(self) -> Flow[Path]:
         """The path, once the whole file lies there. Raises TedApiError, ServiceUnreachable, DownloadBroken,
@@ -53,80 +53,80 @@ class Download:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            yield from self._transferred_with_patience()
+            yield from self._transfer_with_retries()
         except OSError as error:
             raise NotSaved(f"{self.path} could not be written ({error.strerror}).") from error
         found = yield RunBlocking(self.partial.sha256)
-        if found != self.partial.promised:
+        if found != self.partial.expected_sha256:
             self.partial.remove()
-            raise DownloadBroken(f"{self.url} arrived with SHA-256 {found}, not {self.partial.promised}. "
+            raise DownloadBroken(f"{self.url} arrived with SHA-256 {found}, not {self.partial.expected_sha256}. "
                                  "Download it again.")  # fmt: skip
-        return self.partial.named(self.path)
+        return self.partial.move_to(self.path)
 
-    def _transferred_with_patience(self) -> Flow[None]:
-        spell = Backoff(self.service.patience)
+    def _transfer_with_retries(self) -> Flow[None]:
+        spell = Backoff(self.service.retry_policy)
         while True:
             before = self.partial.size
             try:
-                return (yield from self._transferred())
+                return (yield from self._transfer())
             except (httpx.TransportError, DownloadInterrupted) as error:
-                spell = Backoff(self.service.patience) if self.partial.size > before else spell
+                spell = Backoff(self.service.retry_policy) if self.partial.size > before else spell
                 at_least = error.at_least if isinstance(error, DownloadInterrupted) else None
                 pause = None if isinstance(error, PERMANENT_ERRORS) else spell.pause(at_least=at_least)
                 if pause is None:
-                    raise self._verdict(error, tries=spell.tries) from error
+                    raise self._final_error(error, tries=spell.tries) from error
                 yield Sleep(pause)
 
-    def _verdict(self, error: httpx.TransportError | DownloadInterrupted, *, tries: int) -> ClientError:
+    def _final_error(self, error: httpx.TransportError | DownloadInterrupted, *, tries: int) -> ClientError:
         if isinstance(error, DownloadInterrupted):
-            return error.verdict
+            return error.error
         if not self.partial.size:
             return self.service.unreachable(error)
         return ServiceUnreachable(f"{self.url} broke off, and {tries} tries brought nothing more ({error}).")
 
-    def _transferred(self) -> Flow[None]:
+    def _transfer(self) -> Flow[None]:
         """Fetch what is still missing."""
-        known = {"If-Range": f'"{self.partial.promised}"'} if self.partial.size else {}
-        headers = {"Accept": self.accept, "Accept-Encoding": "identity", **self._rest(), **known}
+        known = {"If-Range": f'"{self.partial.expected_sha256}"'} if self.partial.size else {}
+        headers = {"Accept": self.accept, "Accept-Encoding": "identity", **self._range_headers(), **known}
         head: ResponseHead = yield SendRequest(Request("GET", self.url, params=self.params, headers=headers))
         if head.status == RANGE_NOT_SATISFIABLE and self.partial.size:
-            return (yield from self._from_the_end())
+            return (yield from self._check_complete())
         if head.status >= FIRST_ERROR:
             raise self._refusal(TedApiError.of((yield from read_response(head))))
         self.partial.expect(_sha256(head))
         if head.status in REDIRECTS:
-            yield from self._fetched(urljoin(head.url, head.headers["Location"]))
+            yield from self._fetch_redirected(urljoin(head.url, head.headers["Location"]))
         else:
-            yield from self._saved(head)
+            yield from self._save(head)
 
-    def _rest(self) -> dict[str, str]:
+    def _range_headers(self) -> dict[str, str]:
         return {"Range": f"bytes={self.partial.size}-"} if self.partial.size else {}
 
-    def _from_the_end(self) -> Flow[None]:
+    def _check_complete(self) -> Flow[None]:
         """Nothing is missing, as it seems; otherwise everything is."""
-        if (yield RunBlocking(self.partial.sha256)) != self.partial.promised:
+        if (yield RunBlocking(self.partial.sha256)) != self.partial.expected_sha256:
             self.partial.remove()
-            yield from self._transferred()
+            yield from self._transfer()
 
     def _refusal(self, error: TedApiError) -> Exception:
         passes = error.status in RETRYABLE_STATUSES or (self.partial.size and error.status == INTERNAL_ERROR)
         return DownloadInterrupted(error, at_least=error.retry_after) if passes else error
 
-    def _fetched(self, link: str) -> Flow[None]:
+    def _fetch_redirected(self, link: str) -> Flow[None]:
         """The rest of the file from where the service keeps it; the key to the service is not for those there."""
-        headers = {"Accept-Encoding": "identity", **self._rest()}
+        headers = {"Accept-Encoding": "identity", **self._range_headers()}
         head: ResponseHead = yield SendRequest(Request("GET", link, headers=headers))
         if head.status in RETRYABLE_STORE_STATUSES:
             verdict = ServiceUnreachable(f"{self.url} broke off: the object store answered {head.status}.")
             raise DownloadInterrupted(verdict, at_least=retry_after(head.headers))
         if head.status == RANGE_NOT_SATISFIABLE and self.partial.size:
             return
-        yield from self._saved(head)
+        yield from self._save(head)
 
-    def _saved(self, head: ResponseHead) -> Flow[None]:
+    def _save(self, head: ResponseHead) -> Flow[None]:
         if head.status not in (OK, PARTIAL_CONTENT):
             raise DownloadBroken(f"The object store answered {head.status}. Download it again.")
-        with self.partial.opened(goes_on=head.status == PARTIAL_CONTENT) as file:
+        with self.partial.open_file(goes_on=head.status == PARTIAL_CONTENT) as file:
             while chunk := (yield ReadChunk()):
                 file.write(chunk)
 

@@ -47,19 +47,21 @@ class Endpoints:
 
     def submit(self, job: JsonObject, *, wait: int = 0, idempotency_key: str | None = None) -> Flow[JsonObject]:
         """The stored job."""
-        return self._begun(api_path("jobs"), body=job, wait=wait, idempotency_key=idempotency_key)
+        return self._submit(api_path("jobs"), body=job, wait=wait, idempotency_key=idempotency_key)
 
     def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> Flow[JsonObject]:
         """The new job."""
-        return self._begun(api_path("jobs", job_id, "retry"), body=None, wait=wait, idempotency_key=idempotency_key)
+        return self._submit(api_path("jobs", job_id, "retry"), body=None, wait=wait, idempotency_key=idempotency_key)
 
-    def _begun(self, path: str, *, body: JsonObject | None, wait: int, idempotency_key: str | None) -> Flow[JsonObject]:
+    def _submit(
+        self, path: str, *, body: JsonObject | None, wait: int, idempotency_key: str | None
+    ) -> Flow[JsonObject]:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex, **_prefer_wait(wait)}
-        return self.fetched("POST", path, headers=headers, body=body, read_seconds=READ_SECONDS + wait)
+        return self.fetch("POST", path, headers=headers, body=body, read_seconds=READ_SECONDS + wait)
 
     def estimate(self, job: JsonObject) -> Flow[JsonObject]:
         """What the job would take."""
-        return self.fetched("POST", api_path("jobs"), params={"validate_only": "true"}, body=job)
+        return self.fetch("POST", api_path("jobs"), params={"validate_only": "true"}, body=job)
 
     def wait(self, job_id: str, *, poll_seconds: float) -> Flow[JsonObject]:
         """The job once it has ended; tells how it stands at first and whenever it has changed."""
@@ -68,7 +70,7 @@ class Endpoints:
             request = Request(
                 "GET", api_path("jobs", job_id), headers=known, read_seconds=READ_SECONDS + LONG_POLL_SECONDS
             )
-            answer = yield from self.service.answered(request)
+            answer = yield from self.service.send(request)
             if answer.status != NOT_MODIFIED:
                 job = parse_json_object(answer)
                 yield Emit(job)
@@ -92,40 +94,40 @@ class Endpoints:
 
     # --- all the rest -------------------------------------------------------------------------------------------------
 
-    def fetched(self, method: str, path: str, **request: Any) -> Flow[JsonObject]:
+    def fetch(self, method: str, path: str, **request: Any) -> Flow[JsonObject]:
         """The JSON object that answers; ``request`` holds more fields of ``exchange.Request``."""
-        answer = yield from self.service.answered(Request(method, path, **request))
+        answer = yield from self.service.send(Request(method, path, **request))
         return parse_json_object(answer)
 
-    def created(self, path: str, body: JsonObject | None = None) -> Flow[JsonObject]:
+    def create(self, path: str, body: JsonObject | None = None) -> Flow[JsonObject]:
         """What was made. Sent twice it may be made twice, so a broken line is not tried again."""
-        return self.fetched("POST", path, body=body, repeatable=False)
+        return self.fetch("POST", path, body=body, repeatable=False)
 
-    def listed(self, path: str, **params: Any) -> Flow[Sequence[JsonObject]]:
+    def list_all(self, path: str, **params: Any) -> Flow[Sequence[JsonObject]]:
         """All that the path lists, where it lists all at once."""
-        page = yield from self.fetched("GET", path, params=params)
+        page = yield from self.fetch("GET", path, params=params)
         found: Sequence[JsonObject] = page["data"]
         return found
 
-    def paged(
+    def list_pages(
         self, path: str, *, limit: int | None = None, after: str | int | None = None, **params: Any
     ) -> Flow[None]:
         """Tells all that the path lists, page by page; at most ``limit`` of it."""
         left, more = limit, is_below_limit(limit)
         while more:
             query = {**params, "limit": min(left or LARGEST_PAGE, LARGEST_PAGE)}
-            page = yield from self.fetched("GET", path, params=query if after is None else {**query, "after": after})
+            page = yield from self.fetch("GET", path, params=query if after is None else {**query, "after": after})
             for one in page["data"]:
                 yield Emit(one)
             left = None if left is None else left - len(page["data"])
             after, more = page["next"], page["has_more"] and is_below_limit(left)
 
-    def deleted(self, path: str) -> Flow[None]:
+    def delete(self, path: str) -> Flow[None]:
         """Nothing, once it is gone; also where the first try had done it and its answer was lost."""
         try:
-            yield from self.service.answered(Request("DELETE", path))
+            yield from self.service.send(Request("DELETE", path))
         except TedApiError as error:
-            if not (error.doubtful and error.status == NOT_FOUND):
+            if not (error.may_have_arrived and error.status == NOT_FOUND):
                 raise
 
 

@@ -22,7 +22,7 @@ class RequestFailed(ClientError):
 
     retry_after: float | None = None
     """Seconds after which the service thinks that trying again makes sense."""
-    doubtful = False
+    may_have_arrived = False
     """Whether an earlier try may have reached the service, its answer lost."""
 
 

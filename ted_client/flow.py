@@ -28,11 +28,11 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: JsonObject | None = None
     read_seconds: float = READ_SECONDS
-    repeatable: bool = True
+    idempotent: bool = True
     """Whether sending it twice does no more than sending it once."""
 
     @property
-    def is_for_the_service(self) -> bool:
+    def targets_service(self) -> bool:
         """Whether the key may go with it."""
         return self.url.startswith("/")
 
@@ -93,7 +93,7 @@ class RunBlocking:
 class Emit:
     """Hand this to the caller now; the call goes on when the caller wants more."""
 
-    fact: JsonObject
+    item: JsonObject
 
 
 FlowStep: TypeAlias = SendRequest | ReadChunk | Sleep | RunBlocking | Emit
@@ -126,18 +126,18 @@ class FlowRunner(Generic[T]):
     result: T
 
     def __init__(self, call: Flow[T]) -> None:
-        self._call = call
-        self.step: FlowStep | None = self._after(lambda: next(call))
+        self._flow = call
+        self.step: FlowStep | None = self._advance(lambda: next(call))
 
-    def reply(self, reply: object) -> None:
+    def send(self, reply: object) -> None:
         """Go on with what came of the step."""
-        self.step = self._after(lambda: self._call.send(reply))
+        self.step = self._advance(lambda: self._flow.send(reply))
 
-    def fail(self, error: httpx.TransportError) -> None:
+    def throw(self, error: httpx.TransportError) -> None:
         """Go on though the step failed, if the call knows how to."""
-        self.step = self._after(lambda: self._call.throw(error))
+        self.step = self._advance(lambda: self._flow.throw(error))
 
-    def _after(self, going_on: Callable[[], FlowStep]) -> FlowStep | None:
+    def _advance(self, going_on: Callable[[], FlowStep]) -> FlowStep | None:
         try:
             return going_on()
         except StopIteration as end:
@@ -146,4 +146,4 @@ class FlowRunner(Generic[T]):
 
     def close(self) -> None:
         """Let the call give back what it holds, wherever it is."""
-        self._call.close()
+        self._flow.close()

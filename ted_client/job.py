@@ -73,21 +73,21 @@ class Job(JobSnapshot):
 
     def refresh(self) -> Job:
         """The job as it stands now."""
-        return self._asked().job(self.id)
+        return self._require_client().job(self.id)
 
     def wait(self, *, progress: bool = False, on_progress: Callable[[Job], None] = ignore_progress) -> Job:
         """The job once it has ended; see ``Client.wait``."""
-        return self._asked().wait(self.id, progress=progress, on_progress=on_progress)
+        return self._require_client().wait(self.id, progress=progress, on_progress=on_progress)
 
     def cancel(self) -> Job:
         """The job, cancelled or about to be."""
-        return self._asked().cancel(self.id)
+        return self._require_client().cancel(self.id)
 
     def download(self, path: Path | str, *, kind: str = "manifest", keep_ratio: float | None = None) -> Path:
         """The manifest at ``path``; see ``Client.download``."""
-        return self._asked().download(self.id, path, kind=kind, keep_ratio=keep_ratio)
+        return self._require_client().download(self.id, path, kind=kind, keep_ratio=keep_ratio)
 
-    def _asked(self) -> Client:
+    def _require_client(self) -> Client:
         if self.client is None:
             raise DetachedJob(" ".join((DetachedJob.__doc__ or "").split()))
         return self.client
@@ -101,23 +101,23 @@ class AsyncJob(JobSnapshot):
 
     async def refresh(self) -> AsyncJob:
         """The job as it stands now."""
-        return await self._asked().job(self.id)
+        return await self._require_client().job(self.id)
 
     async def wait(
         self, *, progress: bool = False, on_progress: Callable[[AsyncJob], None] = ignore_progress
     ) -> AsyncJob:
         """The job once it has ended; see ``Client.wait``."""
-        return await self._asked().wait(self.id, progress=progress, on_progress=on_progress)
+        return await self._require_client().wait(self.id, progress=progress, on_progress=on_progress)
 
     async def cancel(self) -> AsyncJob:
         """The job, cancelled or about to be."""
-        return await self._asked().cancel(self.id)
+        return await self._require_client().cancel(self.id)
 
     async def download(self, path: Path | str, *, kind: str = "manifest", keep_ratio: float | None = None) -> Path:
         """The manifest at ``path``; see ``Client.download``."""
-        return await self._asked().download(self.id, path, kind=kind, keep_ratio=keep_ratio)
+        return await self._require_client().download(self.id, path, kind=kind, keep_ratio=keep_ratio)
 
-    def _asked(self) -> AsyncClient:
+    def _require_client(self) -> AsyncClient:
         if self.client is None:
             raise DetachedJob(" ".join((DetachedJob.__doc__ or "").split()))
         return self.client

@@ -41,19 +41,19 @@ DEFAULT_RETRY_POLICY, NO_RETRY = RetryPolicy(), RetryPolicy(seconds=0)
 class Backoff:
     """One spell of bad luck: the pauses grow, until the patience has run out."""
 
-    patience: RetryPolicy
-    began: float = field(init=False)
+    policy: RetryPolicy
+    started_at: float = field(init=False)
     tries: int = 0
 
     def __post_init__(self) -> None:
-        self.began = self.patience.clock()
+        self.started_at = self.policy.clock()
 
     def pause(self, *, at_least: float | None = None) -> float | None:
         """Seconds until the next try (exponential backoff with full jitter); None where the patience ends before."""
         longest = min(FIRST_PAUSE_SECONDS * 2 ** min(self.tries, MOST_DOUBLINGS), LONGEST_PAUSE_SECONDS)
         self.tries += 1
-        seconds = max(self.patience.jitter() * longest, at_least or 0.0)
-        left = self.patience.seconds - (self.patience.clock() - self.began)
+        seconds = max(self.policy.jitter() * longest, at_least or 0.0)
+        left = self.policy.seconds - (self.policy.clock() - self.started_at)
         return seconds if seconds < left else None
 
 
@@ -62,7 +62,7 @@ class ServiceConnection:
     """Where the service is, and how patiently it is asked."""
 
     url: str
-    patience: RetryPolicy
+    retry_policy: RetryPolicy
 
     def __post_init__(self) -> None:
         try:
@@ -72,13 +72,13 @@ class ServiceConnection:
         if url.scheme not in SCHEMES or not url.host:
             raise ServiceUnreachable(f"{self.url!r} is no service's URL, which begins with http:// or https://.")
 
-    def answered(self, request: Request) -> Flow[Response]:
+    def send(self, request: Request) -> Flow[Response]:
         """The answer, once it is no problem. Raises TedApiError, and ServiceUnreachable where none comes.
 
         What can be repeated is, after a broken line as after 429, 502, 503 and 504; anything else only where the
         service has surely done nothing: there was no connection, or it says so (429, 503).
         """
-        spell, doubtful = Backoff(self.patience), False
+        spell, doubtful = Backoff(self.retry_policy), False
         while True:
             found = yield from _attempt(request)
             if isinstance(found, Response) and (found.status < FIRST_REDIRECT or found.status == NOT_MODIFIED):
@@ -86,7 +86,7 @@ class ServiceConnection:
             error, cause = self._error(found), found if isinstance(found, Exception) else None
             pause = spell.pause(at_least=error.retry_after) if _is_retryable(request, found) else None
             if pause is None:
-                error.doubtful = doubtful
+                error.may_have_arrived = doubtful
                 raise error from cause
             doubtful = doubtful or not _was_not_processed(found)
             yield Sleep(pause)
@@ -121,4 +121,4 @@ def _is_retryable(request: Request, found: Response | httpx.TransportError) -> b
         passes = found.status in RETRYABLE_STATUSES and TedApiError.of(found).code != FULL_QUEUE
     else:
         passes = not isinstance(found, PERMANENT_ERRORS)
-    return passes and (request.repeatable or _was_not_processed(found))
+    return passes and (request.idempotent or _was_not_processed(found))

@@ -42,17 +42,17 @@ class EventListener:
 
     def follow(self) -> Flow[None]:
         """Tells each stored event, up to the job's last. Raises TedApiError, ServiceUnreachable."""
-        spell = Backoff(self.service.patience)
+        spell = Backoff(self.service.retry_policy)
         while True:
             heard = self.after
             try:
                 if (yield from self._listen()):
                     return
                 yield Sleep(REOPENING_SECONDS)
-                spell = Backoff(self.service.patience)
+                spell = Backoff(self.service.retry_policy)
             except (httpx.TransportError, _RetryLater) as broken:
                 error = broken.error if isinstance(broken, _RetryLater) else self.service.unreachable(broken)
-                spell = Backoff(self.service.patience) if self.after > heard else spell
+                spell = Backoff(self.service.retry_policy) if self.after > heard else spell
                 pause = None if isinstance(broken, PERMANENT_ERRORS) else spell.pause(at_least=error.retry_after)
                 if pause is None:
                     raise error from broken
@@ -110,9 +110,9 @@ class SseDecoder:
             if name:
                 self._fields[name] = value.removeprefix(b" ")
             elif not line.strip():
-                yield from self._completed()
+                yield from self._complete_event()
 
-    def _completed(self) -> Iterator[JsonObject]:
+    def _complete_event(self) -> Iterator[JsonObject]:
         fields, self._fields = self._fields, {}
         if b"id" in fields and b"data" in fields:
             yield json.loads(fields[b"data"])

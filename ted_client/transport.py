@@ -33,30 +33,30 @@ class Transport:
     def result(self, call: Flow[T]) -> T:
         """What the call returns."""
         talk = FlowRunner(call)
-        for _ in self._told(talk):
+        for _ in self._run(talk):
             pass
         return talk.result
 
-    def told(self, call: Flow[object]) -> Iterator[JsonObject]:
+    def emitted(self, call: Flow[object]) -> Iterator[JsonObject]:
         """What the call tells, as it does."""
-        return self._told(FlowRunner(call))
+        return self._run(FlowRunner(call))
 
-    def _told(self, talk: FlowRunner[T]) -> Iterator[JsonObject]:
+    def _run(self, talk: FlowRunner[T]) -> Iterator[JsonObject]:
         hand = _StepExecutor(self._http, self._key)
         try:
             while step := talk.step:
                 if isinstance(step, Emit):
-                    yield step.fact
-                    talk.reply(None)
+                    yield step.item
+                    talk.send(None)
                     continue
                 try:
-                    reply = hand.does(step)
+                    reply = hand.execute(step)
                 except httpx.TransportError as error:
-                    talk.fail(error)
+                    talk.throw(error)
                 else:
-                    talk.reply(reply)
+                    talk.send(reply)
         finally:
-            hand.hang_up()
+            hand.close()
             talk.close()
 
 
@@ -65,14 +65,14 @@ class _StepExecutor:
 
     def __init__(self, http: httpx.Client, key: str | None) -> None:
         self._http, self._key = http, key
-        self._answer: httpx.Response | None = None
+        self._response: httpx.Response | None = None
         self._chunks: Iterator[bytes] = iter(())
 
-    def does(self, step: FlowStep) -> object:
+    def execute(self, step: FlowStep) -> object:
         """The reply to the step. Raises httpx.TransportError."""
         match step:
             case SendRequest(request):
-                return self._opened(request)
+                return self._send(request)
             case ReadChunk():
                 return next(self._chunks, b"")
             case Sleep(seconds):
@@ -82,16 +82,16 @@ class _StepExecutor:
                 return work()
         raise AssertionError(step)
 
-    def _opened(self, request: Request) -> ResponseHead:
-        self.hang_up()
+    def _send(self, request: Request) -> ResponseHead:
+        self.close()
         answer = self._http.send(build_request(self._http, request, key=self._key), stream=True)
-        self._answer, self._chunks = answer, answer.iter_bytes()
+        self._response, self._chunks = answer, answer.iter_bytes()
         return response_head(answer)
 
-    def hang_up(self) -> None:
+    def close(self) -> None:
         """Close the open answer."""
-        if self._answer:
-            self._answer.close()
+        if self._response:
+            self._response.close()
 
 
 class AsyncTransport:
@@ -103,30 +103,30 @@ class AsyncTransport:
     async def result(self, call: Flow[T]) -> T:
         """What the call returns."""
         talk = FlowRunner(call)
-        async for _ in self._told(talk):
+        async for _ in self._run(talk):
             pass
         return talk.result
 
-    def told(self, call: Flow[object]) -> AsyncIterator[JsonObject]:
+    def emitted(self, call: Flow[object]) -> AsyncIterator[JsonObject]:
         """What the call tells, as it does."""
-        return self._told(FlowRunner(call))
+        return self._run(FlowRunner(call))
 
-    async def _told(self, talk: FlowRunner[T]) -> AsyncIterator[JsonObject]:
+    async def _run(self, talk: FlowRunner[T]) -> AsyncIterator[JsonObject]:
         hand = _AsyncStepExecutor(self._http, self._key)
         try:
             while step := talk.step:
                 if isinstance(step, Emit):
-                    yield step.fact
-                    talk.reply(None)
+                    yield step.item
+                    talk.send(None)
                     continue
                 try:
-                    reply = await hand.does(step)
+                    reply = await hand.execute(step)
                 except httpx.TransportError as error:
-                    talk.fail(error)
+                    talk.throw(error)
                 else:
-                    talk.reply(reply)
+                    talk.send(reply)
         finally:
-            await hand.hang_up()
+            await hand.close()
             talk.close()
 
 
@@ -135,14 +135,14 @@ class _AsyncStepExecutor:
 
     def __init__(self, http: httpx.AsyncClient, key: str | None) -> None:
         self._http, self._key = http, key
-        self._answer: httpx.Response | None = None
+        self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes]
 
-    async def does(self, step: FlowStep) -> object:
+    async def execute(self, step: FlowStep) -> object:
         """The reply to the step. Raises httpx.TransportError."""
         match step:
             case SendRequest(request):
-                return await self._opened(request)
+                return await self._send(request)
             case ReadChunk():
                 return await anext(self._chunks, b"")
             case Sleep(seconds):
@@ -152,21 +152,21 @@ class _AsyncStepExecutor:
                 return await asyncio.to_thread(work)
         raise AssertionError(step)
 
-    async def _opened(self, request: Request) -> ResponseHead:
-        await self.hang_up()
+    async def _send(self, request: Request) -> ResponseHead:
+        await self.close()
         answer = await self._http.send(build_request(self._http, request, key=self._key), stream=True)
-        self._answer, self._chunks = answer, answer.aiter_bytes()
+        self._response, self._chunks = answer, answer.aiter_bytes()
         return response_head(answer)
 
-    async def hang_up(self) -> None:
+    async def close(self) -> None:
         """Close the open answer."""
-        if self._answer:
-            await self._answer.aclose()
+        if self._response:
+            await self._response.aclose()
 
 
 def build_request(http: httpx.Client | httpx.AsyncClient, request: Request, *, key: str | None) -> httpx.Request:
     """The request for httpx; only the service is shown the key."""
-    known = {"Authorization": f"Bearer {key}"} if key and request.is_for_the_service else {}
+    known = {"Authorization": f"Bearer {key}"} if key and request.targets_service else {}
     body: Mapping[str, object] = {} if request.body is None else {"json": request.body}
     return http.build_request(
         request.method,

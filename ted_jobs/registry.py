@@ -52,7 +52,7 @@ class RegistrationStore:
         except IntegrityError:
             raise NameTaken(repr(name), field="name") from None
 
-    def one(self, kind: RegistrationKind, name: str, *, tenant: str) -> Registration:
+    def lookup(self, kind: RegistrationKind, name: str, *, tenant: str) -> Registration:
         """What the name stands for. Raises NotRegistered, also for another tenant's."""
         with read_transaction(self.engine) as connection:
             query = select(registrations).where(*_registered_by(tenant, kind), registrations.c.name == name)
@@ -68,7 +68,7 @@ class RegistrationStore:
             rows = connection.execute(query.order_by(registrations.c.name).limit(limit))
             return [_registration(row) for row in rows]
 
-    def remove(self, kind: RegistrationKind, name: str, *, tenant: str) -> None:
+    def delete(self, kind: RegistrationKind, name: str, *, tenant: str) -> None:
         """Forget the name; jobs that used it keep what it stood for. Raises NotRegistered."""
         with write_transaction(self.engine) as connection:
             gone = delete(registrations).where(*_registered_by(tenant, kind), registrations.c.name == name)

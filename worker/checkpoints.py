@@ -63,11 +63,11 @@ class RunCheckpointer:
         self.began = self.written_at = clock()
         self.written, self.log, self.seconds_before = 0, RoundLog(), 0.0
         earlier = first_usable_checkpoint(assignment.checkpoints, run=run)
-        self.found: StateDict | None = earlier.state if earlier else None
+        self.saved_state: StateDict | None = earlier.state if earlier else None
         if earlier:
-            self._take_up(earlier)
+            self._resume(earlier)
 
-    def _take_up(self, earlier: Checkpoint) -> None:
+    def _resume(self, earlier: Checkpoint) -> None:
         own = checkpoint.sub_state_dict(earlier.state, "loop")
         rounds = [ReportRound.model_validate(facts) for facts in earlier.facts["rounds"]]
         self.log, self.seconds_before = RoundLog(rounds, retained=own["retained"].numpy()), earlier.facts["seconds"]

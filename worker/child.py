@@ -42,13 +42,13 @@ class RunnerProcess:
             )
         self._oom_kills = oom_kill_count()
         self._messages: Queue[RunnerMessage | None] = Queue(MOST_UNREAD_MESSAGES)
-        self._silent = False
+        self._output_ended = False
         _expose_to_oom_killer(self.process.pid)
         with suppress(BrokenPipeError):  # it died at once; its exit status will tell
             self._input.write(assignment.model_dump_json().encode() + b"\n")
             self._input.flush()
-        self._listener = Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self._reader = Thread(target=self._read_output, daemon=True)
+        self._reader.start()
 
     @property
     def _input(self) -> IO[bytes]:
@@ -60,13 +60,13 @@ class RunnerProcess:
         assert self.process.stdout  # noqa: S101 - asked for when the process was started
         return self.process.stdout
 
-    def _listen(self) -> None:
+    def _read_output(self) -> None:
         for line in iter(lambda: self._output.readline(LONGEST_LINE), b""):
             with suppress(ValidationError):  # a stray line is no message
                 self._messages.put(message_from_json(line))
         self._messages.put(None)
 
-    def hear(self, *, seconds: float | None) -> list[RunnerMessage]:
+    def read_messages(self, *, seconds: float | None) -> list[RunnerMessage]:
         """What was said within this time (or before it falls silent); empty where nothing was."""
         heard: list[RunnerMessage] = []
         with suppress(Empty):
@@ -74,16 +74,16 @@ class RunnerProcess:
             while message is not None:
                 heard.append(message)
                 message = self._messages.get_nowait()
-            self._silent = True
+            self._output_ended = True
         return heard
 
     @property
-    def silent(self) -> bool:
+    def output_ended(self) -> bool:
         """Whether everything it will ever say has been heard."""
-        return self._silent
+        return self._output_ended
 
     @property
-    def memory_ran_out(self) -> bool:
+    def was_out_of_memory(self) -> bool:
         """Whether the kernel has killed a process for memory since this one was started."""
         return oom_kill_count() > self._oom_kills
 
@@ -94,9 +94,9 @@ class RunnerProcess:
             self.process.wait(timeout=grace_seconds)
         self._signal(signal.SIGKILL)
         self.process.wait()
-        while not self._silent:
-            self.hear(seconds=None)
-        self._listener.join()
+        while not self._output_ended:
+            self.read_messages(seconds=None)
+        self._reader.join()
         self._output.close()
         with suppress(BrokenPipeError):  # what it never read
             self._input.close()
@@ -105,7 +105,7 @@ class RunnerProcess:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of what the runner wrote to its log."""
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))

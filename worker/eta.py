@@ -12,7 +12,7 @@ class EtaEstimate:
     """Both None at the first step, which has nothing to be measured against."""
 
     samples_per_second: float | None = None
-    seconds_left: float | None = None
+    eta_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class EtaEstimator:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self._first: _Measurement | None = None
-        self._told = float("-inf")
+        self._reported_at = float("-inf")
 
-    def speed(self, samples: int, fraction: float) -> EtaEstimate | None:
+    def estimate(self, samples: int, fraction: float) -> EtaEstimate | None:
         """The speed after so many samples and this fraction of the work; None where it was told a moment ago."""
         here = _Measurement(self.clock(), samples, fraction)
-        if here.moment - self._told < REPORT_INTERVAL_SECONDS:
+        if here.moment - self._reported_at < REPORT_INTERVAL_SECONDS:
             return None
-        self._told = here.moment
+        self._reported_at = here.moment
         self._first = self._first or here
         return _estimate_between(self._first, here)
 

@@ -25,9 +25,9 @@ class Lease:
 
     def __init__(self, claim: Claim, leases: Leases, *, heartbeat_seconds: float) -> None:
         self.claim, self.leases, self.heartbeat_seconds = claim, leases, heartbeat_seconds
-        self._until = time.monotonic() + leases.lease_seconds
+        self._expires_at = time.monotonic() + leases.lease_seconds
 
-    def do(
+    def call(
         self, step: Callable[StepParams, StepResult], *args: StepParams.args, **named: StepParams.kwargs
     ) -> StepResult:
         """What the step returns, once the database has answered. Raises LeaseLost where that takes too long.
@@ -37,18 +37,18 @@ class Lease:
         patience = Retrying(
             retry=retry_if_exception(is_database_unavailable),
             wait=wait_fixed(self.heartbeat_seconds),
-            stop=lambda _: time.monotonic() > self._until,
-            before_sleep=self._tell,
+            stop=lambda _: time.monotonic() > self._expires_at,
+            before_sleep=self._log_retry,
             retry_error_callback=self._give_up,
         )
         return patience(step, *args, **named)
 
     def renew(self, **news: Any) -> HeartbeatResponse:
         """What ``Leases.heartbeat`` answers to the news. Raises LeaseLost."""
-        return self.do(self._renew, **news)
+        return self.call(self._renew, **news)
 
     @contextmanager
-    def renewed(self) -> Iterator[None]:
+    def background_renewal(self) -> Iterator[None]:
         """While the block runs, however long a store takes, the lease is renewed; the next write tells if it held."""
         done = Event()
         renewing = Thread(target=self._renew_until, args=(done,))
@@ -67,10 +67,10 @@ class Lease:
     def _renew(self, **news: Any) -> HeartbeatResponse:
         asked = time.monotonic()
         order = self.leases.heartbeat(self.claim, **news)
-        self._until = asked + self.leases.lease_seconds
+        self._expires_at = asked + self.leases.lease_seconds
         return order
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _log_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.warning("database does not answer", job=self.claim.job.id, error=str(getattr(error, "orig", error)))
 

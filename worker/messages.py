@@ -65,7 +65,7 @@ class RoundDone(_WireMessage):
     """Mean performance on the pruned rows of models that did not see them."""
 
     @classmethod
-    def of(cls, done: Round) -> "RoundDone":
+    def from_round(cls, done: Round) -> "RoundDone":
         return cls(
             round=done.number,
             rounds=done.rounds,
@@ -110,7 +110,7 @@ class Failed(_WireMessage):
     field: str | None = None
 
     @classmethod
-    def because(cls, error: TedError) -> "Failed":
+    def from_error(cls, error: TedError) -> "Failed":
         return cls(code=error.code(), message=str(error), retryable=error.retryable, field=error.field)
 
 

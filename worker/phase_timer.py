@@ -13,7 +13,7 @@ class PhaseTimer:
         self._clock = clock
 
     @contextmanager
-    def timing(self, phase: str, *, already: float = 0) -> Iterator[None]:
+    def measure(self, phase: str, *, already: float = 0) -> Iterator[None]:
         """While the block runs, this phase does; earlier attempts have spent so many seconds on it ``already``."""
         began = self._clock()
         yield

@@ -47,7 +47,7 @@ class ProvenanceBuilder:
     assignment: Assignment
     samples: Samples
     identity: DatasetIdentity
-    untrained: BaseModel | None
+    base_model: BaseModel | None
     """The first twin as it started; None where nothing was trained."""
     final: Round
     device: str
@@ -104,15 +104,15 @@ class ProvenanceBuilder:
     def _proxy(self) -> ProxyFacts:
         proxy = self.assignment.spec.proxy.resolved()
         settings = proxy.model_dump(exclude={"name"})
-        if self.untrained is None:
+        if self.base_model is None:
             return ProxyFacts(name=proxy.name, settings=settings)
-        count, digest = parameter_count(self.untrained.model), weights_digest(self.untrained.model)
+        count, digest = parameter_count(self.base_model.model), weights_digest(self.base_model.model)
         return ProxyFacts(name=proxy.name, settings=settings, parameters=count, initial_weights_sha256=digest)
 
     def _cost(self) -> CostFacts:
         return CostFacts(
             rows_trained=self.final.samples_trained,
-            rows_measured=self.final.samples_measured + (self.untrained.rows_measured if self.untrained else 0),
+            rows_measured=self.final.samples_measured + (self.base_model.rows_measured if self.base_model else 0),
             rows_trained_choosing=self.final.choice.samples_trained if self.final.choice else 0,
             full_run_rows=len(self.samples) * self.assignment.spec.proxy.resolved().epochs,
             seconds=round(self.seconds, 3),

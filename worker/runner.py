@@ -51,17 +51,17 @@ def main() -> None:
     try:
         run_assignment(assignment, report)
     except TedError as error:
-        report(Failed.because(error))
+        report(Failed.from_error(error))
     except (MemoryError, torch.OutOfMemoryError) as error:
-        report(Failed.because(OutOfMemory(str(error))))
+        report(Failed.from_error(OutOfMemory(str(error))))
     except RuntimeError as error:
         if not any(sign in str(error) for sign in OUT_OF_MEMORY_MESSAGES):
             raise
-        report(Failed.because(OutOfMemory(str(error).splitlines()[0])))
+        report(Failed.from_error(OutOfMemory(str(error).splitlines()[0])))
     except OSError as error:
         if error.errno not in DISK_FULL_ERRNOS:
             raise
-        report(Failed.because(StorageFull(str(error))))
+        report(Failed.from_error(StorageFull(str(error))))
 
 
 def _message_sender() -> SendMessage:
@@ -84,14 +84,14 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
     report(ProgressMessage(phase="loading"))
     if assignment.cache:
         trim(assignment.cache, at_most=assignment.cache_bytes)
-    with stopwatch.timing("loading"):
+    with stopwatch.measure("loading"):
         proxy = _resolve_training(assignment)
         model = model_digest(proxy)
         samples, identity = _load_samples(assignment)
         samples = prepare_samples(samples, proxy, device=device)
     this_run = run_key(assignment, fingerprint=identity.fingerprint, model=model, device=device)
     checkpoints = RunCheckpointer(assignment, run=this_run, report=report)
-    with stopwatch.timing("pruning", already=checkpoints.seconds_before):
+    with stopwatch.measure("pruning", already=checkpoints.seconds_before):
         rounds = prune(samples, plan, proxy=proxy, device=device, watch=ProgressReporter(report), keeper=checkpoints)
         report(ProgressMessage(phase="pruning"))
         start = base_model(samples, plan, proxy, device=device)
@@ -108,7 +108,7 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
 def _write_results(origin: ProvenanceBuilder, decided: Decisions, log: RoundLog, stopwatch: PhaseTimer) -> Staged:
     """The manifest, the decisions and the report on them, in the assignment's folder."""
     folder = origin.assignment.folder
-    with stopwatch.timing("writing"):
+    with stopwatch.measure("writing"):
         written = write_manifest(folder, decided, provenance=origin.provenance())
     seconds = PhaseSeconds(**stopwatch.seconds)
     found = report_builder.build_report(decided, log, metadata=written.metadata, seconds=seconds)
@@ -144,7 +144,7 @@ def _load_samples(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
 
 def _check_unchanged(assignment: Assignment) -> None:
     """Raise DatasetChanged where the files are not those that were submitted."""
-    if inspect(assignment.spec.dataset, roots=assignment.dataset_roots).guard != assignment.dataset_guard:
+    if inspect(assignment.spec.dataset, roots=assignment.dataset_roots).change_token != assignment.dataset_guard:
         raise DatasetChanged(assignment.spec.dataset.uri, field="dataset.uri")
 
 
@@ -152,7 +152,7 @@ def _final_round(rounds: Iterator[Round], log: RoundLog, report: SendMessage) ->
     """The final round; each one is reported and noted as it ends."""
     done = None
     for done in rounds:
-        report(RoundDone.of(done))
+        report(RoundDone.from_round(done))
         log.note(done)
     assert done, "pruning yields at least one round"  # noqa: S101
     return done
@@ -162,10 +162,10 @@ class ProgressReporter:
     """Tells the steps of pruning as progress, a few times a second at most."""
 
     def __init__(self, report: SendMessage) -> None:
-        self.report, self.pace = report, EtaEstimator()
+        self.report, self.eta = report, EtaEstimator()
 
     def __call__(self, step: ProgressUpdate) -> None:
-        speed = self.pace.speed(step.samples_trained, step.fraction)
+        speed = self.eta.estimate(step.samples_trained, step.fraction)
         if speed:
             self.report(
                 ProgressMessage(
@@ -174,7 +174,7 @@ class ProgressReporter:
                     rounds=step.rounds,
                     fraction=step.fraction,
                     samples_per_second=speed.samples_per_second,
-                    eta_seconds=speed.seconds_left,
+                    eta_seconds=speed.eta_seconds,
                 )
             )
 

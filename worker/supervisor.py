@@ -30,7 +30,7 @@ log = structlog.get_logger()
 class StopReason(Enum):
     """Why a runner is no longer watched."""
 
-    BY_ITSELF = "it has ended"
+    EXITED = "it has ended"
     CANCELLED = "a client wants the job stopped"
     EXPIRED = "the deadline has passed"
     SHUT_DOWN = "this worker is shutting down"
@@ -66,7 +66,7 @@ class Supervisor:
         try:
             job = self._attempt()
             if job.status.is_terminal:
-                self._forget_checkpoints()
+                self._delete_checkpoints()
             return job
         except LeaseLost:
             log.warning("lease lost", job=self.claim.job.id, token=self.claim.token)
@@ -77,27 +77,27 @@ class Supervisor:
     def _attempt(self) -> Job:
         """The job after this attempt. Raises LeaseLost."""
         try:
-            return self._run_child()
+            return self._run_process()
         except STORE_ERRORS as error:
-            return self._fail(_job_error(Failed.because(error)))
+            return self._fail(_job_error(Failed.from_error(error)))
         except OSError as error:  # before there was a runner to meet it
-            return self._fail(_job_error(Failed.because(_start_error(error))))
+            return self._fail(_job_error(Failed.from_error(_start_error(error))))
         except LeaseLost:
             # perhaps a client was faster than the move that was refused
-            return self.lease.do(self.leases.cancelled, self.claim)
+            return self.lease.call(self.leases.mark_cancelled, self.claim)
 
     def _fail(self, error: JobError) -> Job:
-        return self.lease.do(self.leases.fail, self.claim, error)
+        return self.lease.call(self.leases.fail, self.claim, error)
 
-    def _run_child(self) -> Job:
+    def _run_process(self) -> Job:
         self.folder.mkdir(parents=True)
         log_file = self.folder / "runner.log"
         with runner_process(
             self._assignment(), log=log_file, grace_seconds=self.settings.cancel_grace_seconds
         ) as child:
             ending = self._watch(child)
-            if ending is StopReason.BY_ITSELF:
-                self._see_out(child)
+            if ending is StopReason.EXITED:
+                self._await_exit(child)
         return CONCLUSIONS[ending](self, child)
 
     def _assignment(self) -> Assignment:
@@ -116,13 +116,13 @@ class Supervisor:
             threads=self.settings.runner_threads,
             memory_bytes=self.settings.runner_memory_bytes,
             memory_ceiling=self.settings.runner_memory_ceiling,
-            batch_parts=2 ** self.lease.do(self.leases.times_out_of_memory, self.claim),
+            batch_parts=2 ** self.lease.call(self.leases.out_of_memory_count, self.claim),
             max_undecodable=self.settings.max_undecodable,
         )
 
     def _earlier_checkpoints(self) -> tuple[Path, ...]:
-        with self.lease.renewed():
-            return tuple(self.lease.do(self.checkpoints.whole, self.claim.job.id, folder=self.folder))
+        with self.lease.background_renewal():
+            return tuple(self.lease.call(self.checkpoints.fetch_intact, self.claim.job.id, folder=self.folder))
 
     # --- while it runs ----------------------------------------------------------------------------------------------
 
@@ -130,18 +130,18 @@ class Supervisor:
         """Why the watch is over. Raises LeaseLost."""
         heard: list[RunnerMessage] = []
         heartbeat_due = time.monotonic()
-        while not child.silent:
-            heard += child.hear(seconds=max(0, heartbeat_due - time.monotonic()))
-            if child.silent or time.monotonic() >= heartbeat_due:
+        while not child.output_ended:
+            heard += child.read_messages(seconds=max(0, heartbeat_due - time.monotonic()))
+            if child.output_ended or time.monotonic() >= heartbeat_due:
                 order = self._heartbeat(heard)
                 heard, heartbeat_due = [], time.monotonic() + self.settings.heartbeat_seconds
                 if order in STOP_REASONS:
                     return STOP_REASONS[order]
-            if self.shutting_down() and not child.silent:
+            if self.shutting_down() and not child.output_ended:
                 return StopReason.SHUT_DOWN
-        return StopReason.BY_ITSELF
+        return StopReason.EXITED
 
-    def _see_out(self, child: RunnerProcess) -> None:
+    def _await_exit(self, child: RunnerProcess) -> None:
         """Keep the lease until a runner that has fallen silent is gone: a busy machine takes seconds over it."""
         while child.process.poll() is None:
             self._heartbeat(())
@@ -155,15 +155,15 @@ class Supervisor:
         progress = next((data for kind, data in reversed(facts) if kind is ProgressMessage), None)
         happened = [(EVENT_TYPES[kind], data) for kind, data in facts if kind in EVENT_TYPES]
         order = self.lease.renew(progress=progress, happened=happened)
-        self._keep([message.path for message in heard if isinstance(message, Checkpointed)])
+        self._store_checkpoint([message.path for message in heard if isinstance(message, Checkpointed)])
         return order
 
-    def _keep(self, written: Sequence[Path]) -> None:
+    def _store_checkpoint(self, written: Sequence[Path]) -> None:
         """Make the newest checkpoint one that the next attempt finds. Where that fails, the job goes on without."""
         for path in written[-1:]:
             try:
-                with self.lease.renewed():
-                    self.lease.do(self.checkpoints.add, self.claim, path)
+                with self.lease.background_renewal():
+                    self.lease.call(self.checkpoints.add, self.claim, path)
             except STORE_ERRORS as error:
                 log.warning("checkpoint not kept", job=self.claim.job.id, error=str(error))
         for path in written:
@@ -177,32 +177,34 @@ class Supervisor:
             return self._publish(self._outcome)
         error = _job_error(self._outcome) if self._outcome else _exit_error(child)
         facts = {"job": self.claim.job.id, "attempt": self.claim.job.attempt, "code": error.code}
-        log.warning("attempt failed", **facts, runner_log=child.last_words())
+        log.warning("attempt failed", **facts, runner_log=child.log_tail())
         return self._fail(error)
 
-    def _forget_checkpoints(self) -> None:
+    def _delete_checkpoints(self) -> None:
         """Of a job that has ended. Where the database or the store is away, the sweeper will do it."""
         with suppress(DBAPIError, *STORE_ERRORS):
-            self.checkpoints.forget(self.claim.job.id)
+            self.checkpoints.delete_for_job(self.claim.job.id)
 
     def _publish(self, staged: Staged) -> Job:
-        self.lease.do(self.leases.begin_finalizing, self.claim)
+        self.lease.call(self.leases.begin_finalizing, self.claim)
         files = {"manifest": staged.manifest, "decisions": staged.decisions, "report": staged.report}
-        with self.lease.renewed():
+        with self.lease.background_renewal():
             published = [self._put(kind, path) for kind, path in files.items()]
         digests = {f"{file.kind}_sha256": file.sha256 for file in published}
         result = staged.result | digests
-        return self.lease.do(self.leases.finish, self.claim, published=published, result=result)
+        return self.lease.call(self.leases.finish, self.claim, published=published, result=result)
 
     def _put(self, kind: str, path: Path) -> Artifact:
-        return self.store.put(path, job_id=self.claim.job.id, token=self.claim.token, kind=kind)
+        return self.store.put_attempt_file(path, job_id=self.claim.job.id, token=self.claim.token, kind=kind)
 
 
 CONCLUSIONS: dict[StopReason, Callable[[Supervisor, RunnerProcess], Job]] = {
-    StopReason.BY_ITSELF: Supervisor.conclude,
-    StopReason.CANCELLED: lambda supervisor, _: supervisor.lease.do(supervisor.leases.cancelled, supervisor.claim),
-    StopReason.EXPIRED: lambda supervisor, _: supervisor.lease.do(supervisor.leases.expired, supervisor.claim),
-    StopReason.SHUT_DOWN: lambda supervisor, _: supervisor.lease.do(supervisor.leases.hand_back, supervisor.claim),
+    StopReason.EXITED: Supervisor.conclude,
+    StopReason.CANCELLED: lambda supervisor, _: supervisor.lease.call(
+        supervisor.leases.mark_cancelled, supervisor.claim
+    ),
+    StopReason.EXPIRED: lambda supervisor, _: supervisor.lease.call(supervisor.leases.mark_expired, supervisor.claim),
+    StopReason.SHUT_DOWN: lambda supervisor, _: supervisor.lease.call(supervisor.leases.release, supervisor.claim),
 }
 
 
@@ -222,12 +224,12 @@ def _job_error(failed: Failed) -> JobError:
 def _exit_error(child: RunnerProcess) -> JobError:
     """The error of a runner that ended without a word, from how its process ended."""
     status = child.process.returncode
-    if status == -signal.SIGKILL and child.memory_ran_out:
-        return _job_error(Failed.because(OutOfMemory("The kernel killed the runner")))
+    if status == -signal.SIGKILL and child.was_out_of_memory:
+        return _job_error(Failed.from_error(OutOfMemory("The kernel killed the runner")))
     if status < 0:
         killed = RunnerKilled(f"It got {signal.Signals(-status).name}")
-        return _job_error(Failed.because(killed))
-    trace = child.last_words().splitlines()
+        return _job_error(Failed.from_error(killed))
+    trace = child.log_tail().splitlines()
     return _job_error(
-        Failed.because(RunnerCrashed(f"It exited with status {status}: {trace[-1] if trace else 'no output'}"))
+        Failed.from_error(RunnerCrashed(f"It exited with status {status}: {trace[-1] if trace else 'no output'}"))
     )

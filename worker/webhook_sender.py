@@ -49,18 +49,18 @@ class WebhookSender:
 
     def __init__(self, engine: Engine, send: Send, threads: ThreadPoolExecutor) -> None:
         self.engine, self.send, self.threads = engine, send, threads
-        self._on_their_way, self._lock = Counter[str](), Lock()
+        self._in_flight, self._lock = Counter[str](), Lock()
 
     def dispatch(self) -> int:
         """Begin to send what is due and may be sent now; returns how many messages."""
         begun = 0
-        while self._has_room() and (message := deliveries.claim_next(self.engine, but=self._busy())):
+        while self._has_room() and (message := deliveries.claim_next(self.engine, but=self._busy_webhooks())):
             self._count(message, 1)
-            self.threads.submit(self._carry, message)
+            self.threads.submit(self._send_claimed, message)
             begun += 1
         return begun
 
-    def _carry(self, message: ClaimedDelivery) -> None:
+    def _send_claimed(self, message: ClaimedDelivery) -> None:
         try:
             self.send(message)
         except DatabaseError as error:  # the claim runs out, and the message is sent again
@@ -72,15 +72,15 @@ class WebhookSender:
 
     def _count(self, message: ClaimedDelivery, more: int) -> None:
         with self._lock:
-            self._on_their_way[message.webhook_id] += more
+            self._in_flight[message.webhook_id] += more
 
     def _has_room(self) -> bool:
         with self._lock:
-            return self._on_their_way.total() < MOST_IN_FLIGHT
+            return self._in_flight.total() < MOST_IN_FLIGHT
 
-    def _busy(self) -> list[str]:
+    def _busy_webhooks(self) -> list[str]:
         with self._lock:
-            return [webhook for webhook, count in self._on_their_way.items() if count >= MOST_IN_FLIGHT_PER_WEBHOOK]
+            return [webhook for webhook, count in self._in_flight.items() if count >= MOST_IN_FLIGHT_PER_WEBHOOK]
 
 
 @contextmanager
@@ -145,12 +145,12 @@ def _send_once(message: ClaimedDelivery, *, reach: Reach, resolve: Resolver) -> 
 
 def signed_headers(message: ClaimedDelivery) -> dict[str, str]:
     """The headers of Standard Webhooks. The id stays over all attempts; each has its own time and so its signature."""
-    signatures = (Webhook(secret).sign(message.id, message.at, message.payload) for secret in message.secrets)
+    signatures = (Webhook(secret).sign(message.id, message.attempted_at, message.payload) for secret in message.secrets)
     return {
         "content-type": "application/json",
         "user-agent": USER_AGENT,
         "webhook-id": message.id,
-        "webhook-timestamp": str(int(message.at.timestamp())),
+        "webhook-timestamp": str(int(message.attempted_at.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
 

@@ -52,7 +52,7 @@ def dual(ground: Ground, kept: float) -> Selection:
 
 
 def _observed(ground: Ground, retained: Bool[np.ndarray, " samples"], *, share: float = 1.0) -> Selection:
-    effort, seconds = ground.observation.value.effort, ground.observation.seconds
+    effort, seconds = ground.observation.value.cost, ground.observation.seconds
     trained, measured = (round(share * rows) for rows in (effort.samples_trained, effort.samples_measured))
     return Selection(retained, share * seconds, trained, measured)
 

@@ -32,7 +32,7 @@ def judged(lesson: Lesson, method: str) -> dict[str, Any]:
     fresh = partial(fit, proxy=lesson.proxy.resolved(), seed=training_seed(lesson.seed))
     fitted = timed(lambda: fresh(lesson.train, np.flatnonzero(kept.value)))
     return {
-        "loss": losses(fitted.value.trainee, lesson.test),
+        "loss": losses(fitted.value.trainer, lesson.test),
         "answer_characters_kept": lesson.answer_lengths[kept.value].sum() / lesson.answer_lengths.sum(),
         "seconds_selecting": kept.seconds,
         "seconds_training": fitted.seconds,

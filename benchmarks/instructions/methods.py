@@ -39,7 +39,7 @@ def by_gain(lesson: Lesson) -> Kept:
     unseen, before = lesson.final.internal_generalization, np.exp(-lesson.base_loss)
     gained = np.clip((unseen - before) / (1 - before), 0, 1)
     drawing = PoissonSampler(lesson.train.groups, lesson.plan)
-    return drawing.drawn(distance(gained, lesson.plan.q), gained, lesson.count).retained
+    return drawing.sample(distance(gained, lesson.plan.q), gained, lesson.count).retained
 
 
 def as_long(lesson: Lesson) -> Kept:

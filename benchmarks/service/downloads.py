@@ -79,7 +79,9 @@ def finished_job(settings: Settings, file: Path) -> str:
     leases = Leases(engine)
     claim = leases.claim(job_id, worker="benchmark")
     assert claim, "nobody else runs it"  # noqa: S101
-    published = ArtifactStore(settings.home / "artifacts").put(file, job_id=job_id, token=claim.token, kind="manifest")
+    published = ArtifactStore(settings.home / "artifacts").put_attempt_file(
+        file, job_id=job_id, token=claim.token, kind="manifest"
+    )
     leases.begin_finalizing(claim)
     leases.finish(claim, published=[published], result={})
     engine.dispose()

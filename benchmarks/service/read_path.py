@@ -171,7 +171,7 @@ def stored_job(settings: Settings) -> str:
     """The id of the one job in a fresh database."""
     engine = make_engine(settings.database)
     upgrade(engine)
-    summary = DatasetSummary(rows=1797, columns=("image", "label"), guard="none")
+    summary = DatasetSummary(rows=1797, columns=("image", "label"), change_token="none")
     job = JobStore(engine).submit(SPEC, summary, tenant="default").job
     engine.dispose()
     return job.id

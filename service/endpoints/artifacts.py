@@ -73,11 +73,11 @@ class PublishedFiles:
     tenant: str
     store: JobStore
     recuts: RecutStore
-    wanted: FileRequest
+    request: FileRequest
 
     def serve(self, kind: str) -> Response:
         """The file of this kind. Raises JobNotFound, ArtifactNotReady, RangeNotSatisfiable."""
-        return self._sent(self.store.artifact(self.job_id, kind, tenant=self.tenant), name=kind)
+        return self._respond(self.store.artifact(self.job_id, kind, tenant=self.tenant), name=kind)
 
     def recut(self, keep_ratio: float) -> Response:
         """The manifest at another ratio. Raises what ``serve`` and ``RecutStore.manifest`` raise."""
@@ -85,11 +85,11 @@ class PublishedFiles:
             artifact = self.recuts.manifest(self.job_id, keep_ratio=keep_ratio, tenant=self.tenant)
         except TooFewRowsKept as error:
             raise TooFewRowsKept(error.fact, field="keep_ratio") from None
-        return self._sent(artifact, name=f"manifest-{keep_ratio:g}")
+        return self._respond(artifact, name=f"manifest-{keep_ratio:g}")
 
-    def _sent(self, artifact: Artifact, *, name: str) -> Response:
+    def _respond(self, artifact: Artifact, *, name: str) -> Response:
         try:
-            return respond(self.files, artifact, self.wanted, filename=f"{self.job_id}-{name}.parquet")
+            return respond(self.files, artifact, self.request, filename=f"{self.job_id}-{name}.parquet")
         except FileNotFoundError:
             self.store.job(self.job_id, tenant=self.tenant)  # which says so where it was deleted in this moment
             raise
@@ -109,7 +109,7 @@ async def _published_files(
     if_range: Annotated[str | None, Header(description="Mind `Range` only where this is still the ETag.")] = None,
 ) -> PublishedFiles:
     wanted = FileRequest(visit.method, if_none_match, range, if_range)
-    return PublishedFiles(job_id, visit.tenant, visit.parts.store, visit.parts.recuts, wanted)
+    return PublishedFiles(job_id, visit.tenant, visit.app_state.store, visit.app_state.recuts, wanted)
 
 
 ArtifactFiles = Annotated[PublishedFiles, Depends(_published_files)]

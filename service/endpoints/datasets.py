@@ -44,9 +44,11 @@ def register_dataset(visit: AuthenticatedRequest, body: JsonBody) -> Response:
     A job that is submitted by name keeps what the name stood for then.
     """
     asked = parse_body(schemas.NewDataset, body)
-    found = inspect(asked, roots=visit.parts.settings.dataset_roots)
-    facts = {"rows": found.rows, "columns": list(found.columns), "guard": found.guard}
-    known = visit.parts.names.add("dataset", asked.name, document=asked.document(), facts=facts, tenant=visit.tenant)
+    found = inspect(asked, roots=visit.app_state.settings.dataset_roots)
+    facts = {"rows": found.rows, "columns": list(found.columns), "guard": found.change_token}
+    known = visit.app_state.names.add(
+        "dataset", asked.name, document=asked.document(), facts=facts, tenant=visit.tenant
+    )
     location = {"Location": f"/v1/datasets/{known.name}"}
     return json_response(schemas.Dataset.of(known, changed=False), status=201, headers=location)
 
@@ -54,7 +56,7 @@ def register_dataset(visit: AuthenticatedRequest, body: JsonBody) -> Response:
 @router.get("", operation_id="list_datasets", summary="List registered datasets", responses=problem_responses(422))
 def list_datasets(visit: AuthenticatedRequest, wanted: Annotated[DatasetPage, Query()]) -> schemas.DatasetList:
     """By name, as they were when they were registered."""
-    found = visit.parts.names.page("dataset", tenant=visit.tenant, after=wanted.after, limit=wanted.limit + 1)
+    found = visit.app_state.names.page("dataset", tenant=visit.tenant, after=wanted.after, limit=wanted.limit + 1)
     page, more = found[: wanted.limit], len(found) > wanted.limit
     data = [schemas.Dataset.of(one) for one in page]
     return schemas.DatasetList(data=data, has_more=more, next=page[-1].name if more else None)
@@ -68,13 +70,13 @@ def list_datasets(visit: AuthenticatedRequest, wanted: Annotated[DatasetPage, Qu
 )
 def read_dataset(visit: AuthenticatedRequest, name: DatasetNameParam) -> schemas.Dataset:
     """Its rows and columns, and whether it has changed since it was registered."""
-    known = visit.parts.names.one("dataset", name, tenant=visit.tenant)
+    known = visit.app_state.names.lookup("dataset", name, tenant=visit.tenant)
     described = schemas.Dataset.of(known)
     try:
-        now = inspect(described.reference, roots=visit.parts.settings.dataset_roots)
+        now = inspect(described.reference, roots=visit.app_state.settings.dataset_roots)
     except TedError:
         return described
-    return described.model_copy(update={"changed": now.guard != described.guard})
+    return described.model_copy(update={"changed": now.change_token != described.guard})
 
 
 @router.delete(
@@ -86,4 +88,4 @@ def read_dataset(visit: AuthenticatedRequest, name: DatasetNameParam) -> schemas
 )
 def forget_dataset(visit: AuthenticatedRequest, name: DatasetNameParam) -> None:
     """The name is free again. The dataset itself, and jobs that used it, stay as they are."""
-    visit.parts.names.remove("dataset", name, tenant=visit.tenant)
+    visit.app_state.names.delete("dataset", name, tenant=visit.tenant)

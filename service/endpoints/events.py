@@ -60,20 +60,20 @@ class JobEvents:
     tenant: str
     store: JobStore
     streams: EventStreams
-    wanted: EventFilter
+    query: EventFilter
     last_event_id: int | None
 
     def page(self) -> Response:
         """A page as JSON, and where the next one begins."""
-        events = self._read(self.wanted.after, limit=self.wanted.limit + 1)
-        data = [jobs.Event.of(event) for event in events[: self.wanted.limit]]
-        last = data[-1].sequence if data else self.wanted.after
-        page = jobs.EventList(data=data, has_more=len(events) > self.wanted.limit, next=last)
+        events = self._read(self.query.after, limit=self.query.limit + 1)
+        data = [jobs.Event.of(event) for event in events[: self.query.limit]]
+        last = data[-1].sequence if data else self.query.after
+        page = jobs.EventList(data=data, has_more=len(events) > self.query.limit, next=last)
         return json_response(page, headers={"Vary": "Accept"})
 
     def stream(self) -> Response:
         """All that follow, as they happen; 204 where none will, for only that keeps an EventSource from coming back."""
-        after = self.wanted.after if self.last_event_id is None else self.last_event_id
+        after = self.query.after if self.last_event_id is None else self.last_event_id
         job = self.store.job(self.job_id, tenant=self.tenant)
         if job.status.is_terminal and not self._read(after, limit=1):
             return Response(status_code=204, headers={"Vary": "Accept"})
@@ -99,7 +99,7 @@ async def _job_events(
     wanted: Annotated[EventFilter, Query()],
     last_event_id: LastEventId = None,
 ) -> JobEvents:
-    return JobEvents(job_id, visit.tenant, visit.parts.store, visit.parts.streams, wanted, last_event_id)
+    return JobEvents(job_id, visit.tenant, visit.app_state.store, visit.app_state.streams, wanted, last_event_id)
 
 
 @router.get(

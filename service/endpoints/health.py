@@ -18,7 +18,7 @@ async def health() -> Health:
 @router.get("/readyz", operation_id="readiness", summary="Can jobs be taken?", responses=problem_responses())
 def readiness(call: AppRequest) -> Readiness:
     """Yes, once the database answers. Without the broker the service is degraded: jobs are stored and start later."""
-    call.parts.store.ping()
-    if call.parts.broker.answers():
+    call.app_state.store.ping()
+    if call.app_state.broker.is_reachable():
         return Readiness(status="ok")
     return Readiness(status="degraded", reason="The broker does not answer; jobs wait until it does.")

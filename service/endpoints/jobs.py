@@ -106,10 +106,10 @@ async def retry_job(visit: AuthenticatedRequest, job_id: JobIdParam, desk: Submi
 async def _accepted_response(submission: Submission, visit: AuthenticatedRequest) -> Response:
     job, waiting = submission.job, await long_poll(visit)
     log.info("job accepted", job=job.id, replayed=submission.replayed)
-    response = _job_response(await _wait_until_ended(job, visit.parts.store, waiting))
+    response = _job_response(await _wait_until_ended(job, visit.app_state.store, waiting))
     response.status_code = 202
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    response.headers.update(waiting.applied)
+    response.headers.update(waiting.applied_headers)
     if submission.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -117,7 +117,7 @@ async def _accepted_response(submission: Submission, visit: AuthenticatedRequest
 
 async def _wait_until_ended(job: Job, store: JobStore, waiting: LongPoll) -> Job:
     try:
-        return await waiting.outlast(
+        return await waiting.wait_until(
             job, lambda: store.job(job.id, tenant=job.tenant), until=lambda it: it.status.is_terminal
         )
     except JobNotFound:  # deleted as soon as it had ended; that it was accepted stays true
@@ -146,7 +146,9 @@ def list_jobs(visit: AuthenticatedRequest, query: Annotated[JobListQuery, Query(
 
     Jobs that are submitted or deleted meanwhile move none from one page to another.
     """
-    jobs = visit.parts.store.jobs(tenant=visit.tenant, limit=query.limit + 1, after=query.after, wanted=query.wanted())
+    jobs = visit.app_state.store.jobs(
+        tenant=visit.tenant, limit=query.limit + 1, after=query.after, wanted=query.to_filter()
+    )
     page, more = jobs[: query.limit], len(jobs) > query.limit
     data = [schemas.Job.of(job) for job in page]
     return json_response(schemas.JobList(data=data, has_more=more, next=page_cursor(page[-1]) if more else None))
@@ -175,17 +177,17 @@ async def read_job(visit: AuthenticatedRequest, job_id: JobIdParam) -> Response:
     """
 
     def look() -> Job:
-        return visit.parts.store.job(job_id, tenant=visit.tenant)
+        return visit.app_state.store.job(job_id, tenant=visit.tenant)
 
     def is_new(job: Job) -> bool:
         return not etag_matches(strong_etag(str(job.version)), visit.headers.get("if-none-match"))
 
     waiting = await long_poll(visit)
-    job = await waiting.outlast(
+    job = await waiting.wait_until(
         await run_in_threadpool(look), look, until=lambda it: is_new(it) or it.status.is_terminal
     )
     response = _job_response(job) if is_new(job) else Response(status_code=304, headers=_headers(job))
-    response.headers.update(waiting.applied)
+    response.headers.update(waiting.applied_headers)
     return response
 
 
@@ -201,7 +203,7 @@ def cancel_job(visit: AuthenticatedRequest, job_id: JobIdParam) -> Response:
 
     Once it is finalizing, or has ended in another way, there is nothing left to cancel.
     """
-    return _job_response(visit.parts.store.cancel(job_id, tenant=visit.tenant))
+    return _job_response(visit.app_state.store.cancel(job_id, tenant=visit.tenant))
 
 
 @router.delete(
@@ -217,5 +219,5 @@ def delete_job(visit: AuthenticatedRequest, job_id: JobIdParam) -> Response:
 
     Its Idempotency-Key goes too: sending the submission again stores a new job.
     """
-    deletion.delete_ended_job(visit.parts.store.engine, visit.parts.artifacts, job_id, tenant=visit.tenant)
+    deletion.delete_ended_job(visit.app_state.store.engine, visit.app_state.artifacts, job_id, tenant=visit.tenant)
     return Response(status_code=204)

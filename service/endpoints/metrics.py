@@ -39,8 +39,8 @@ def _is_local(request: Request) -> bool:
 )
 def metrics(call: AppRequest, accept: Annotated[str | None, Header(include_in_schema=False)] = None) -> Response:
     """Jobs by status, what waits and for how long, and counts that outlive restarts and deleted jobs."""
-    if call.parts.settings.metrics == "loopback" and not _is_local(call):
+    if call.app_state.settings.metrics == "loopback" and not _is_local(call):
         raise MetricsNotShown
     media_type, written = RENDERERS[preferred(accept, list(RENDERERS))]
-    body = written(MetricsCollector(metrics_snapshot(call.parts.store.engine)))
+    body = written(MetricsCollector(metrics_snapshot(call.app_state.store.engine)))
     return Response(body, media_type=media_type, headers={"Vary": "Accept", "Cache-Control": "no-store"})

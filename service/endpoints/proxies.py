@@ -40,16 +40,16 @@ def register_proxy(visit: AuthenticatedRequest, body: JsonBody) -> Response:
     asked = parse_body(schemas.NewProxy, body)
     if asked.name in installed_names():
         raise NameTaken(f"{asked.name!r} is installed", field="name")
-    locate_model(asked.proxy.resolved(), roots=visit.parts.settings.model_roots)
+    locate_model(asked.proxy.resolved(), roots=visit.app_state.settings.model_roots)
     document = asked.proxy.model_dump(mode="json", exclude_unset=True)
-    known = visit.parts.names.add("proxy", asked.name, document=document, facts={}, tenant=visit.tenant)
+    known = visit.app_state.names.add("proxy", asked.name, document=document, facts={}, tenant=visit.tenant)
     return json_response(schemas.Proxy.registered(known), status=201, headers={"Location": f"/v1/proxies/{known.name}"})
 
 
 @router.get("", operation_id="list_proxies", summary="List the proxies", responses=problem_responses())
 def list_proxies(visit: AuthenticatedRequest) -> schemas.ProxyList:
     """Which proxies a job may name, what they learn from, and how they are trained by default."""
-    registered = visit.parts.names.page("proxy", tenant=visit.tenant, limit=MOST_NAMES)
+    registered = visit.app_state.names.page("proxy", tenant=visit.tenant, limit=MOST_NAMES)
     return schemas.ProxyList(
         data=[*map(schemas.Proxy.installed, installed_names()), *map(schemas.Proxy.registered, registered)]
     )
@@ -62,7 +62,7 @@ def read_proxy(visit: AuthenticatedRequest, name: ProxyNameParam) -> schemas.Pro
     """An installed proxy, or what a registered name stands for."""
     if name in installed_names():
         return schemas.Proxy.installed(name)
-    return schemas.Proxy.registered(visit.parts.names.one("proxy", name, tenant=visit.tenant))
+    return schemas.Proxy.registered(visit.app_state.names.lookup("proxy", name, tenant=visit.tenant))
 
 
 @router.delete(
@@ -74,4 +74,4 @@ def read_proxy(visit: AuthenticatedRequest, name: ProxyNameParam) -> schemas.Pro
 )
 def forget_proxy(visit: AuthenticatedRequest, name: ProxyNameParam) -> None:
     """The name is free again. Jobs that used it stay as they are; installed proxies have no name to forget."""
-    visit.parts.names.remove("proxy", name, tenant=visit.tenant)
+    visit.app_state.names.delete("proxy", name, tenant=visit.tenant)

@@ -71,7 +71,7 @@ RESPONSES[404] |= {"description": NOT_FOUND_DESCRIPTION}
 
 def _report_artifact(visit: AuthenticatedRequest, job_id: str) -> Artifact:
     """The stored report. Raises JobNotFound, ArtifactNotReady, and NoReport where waiting will not bring one."""
-    store = visit.parts.store
+    store = visit.app_state.store
     try:
         return store.artifact(job_id, KIND, tenant=visit.tenant)
     except ArtifactNotReady:
@@ -94,7 +94,7 @@ def read_report(
     With `Accept: text/html`, as browsers send it, a page that needs nothing else.
     """
     media_type, artifact = preferred(accept, list(RENDERERS)), _report_artifact(visit, job_id)
-    with visit.parts.artifacts.open(artifact) as file:
+    with visit.app_state.artifacts.open(artifact) as file:
         shown = RENDERERS[media_type](file.read(), artifact)
     headers = _headers(shown, f"{job_id}-report.{FILE_ENDINGS[media_type]}")
     if etag_matches(headers["ETag"], if_none_match):

@@ -41,7 +41,7 @@ async def _delivery_id(
 
 
 async def _tenant_webhooks(visit: AuthenticatedRequest) -> WebhookStore:
-    return WebhookStore(visit.parts.store.engine, tenant=visit.tenant)
+    return WebhookStore(visit.app_state.store.engine, tenant=visit.tenant)
 
 
 WebhookIdParam = Annotated[str, Depends(_webhook_id)]
@@ -87,7 +87,7 @@ class DeliveryFilter(BaseModel):
 def register_webhook(visit: AuthenticatedRequest, body: JsonBody, mine: TenantWebhooks) -> Response:
     """Have a URL told what happens to your jobs, from now on, signed as Standard Webhooks has it."""
     asked = parse_body(schemas.NewWebhook, body)
-    webhook = mine.register(_validated_url(asked.url, visit.parts.settings), asked.events)
+    webhook = mine.register(_validated_url(asked.url, visit.app_state.settings), asked.events)
     log.info("webhook registered", webhook=webhook.id)
     location = {"Location": f"/v1/webhooks/{webhook.id}"}
     return json_response(schemas.WebhookWithSecret.of(webhook), status=201, headers=location)
@@ -148,7 +148,7 @@ def change_webhook(
     still to be told has failed; failed messages can be redelivered.
     """
     asked = parse_body(schemas.WebhookChange, body)
-    url = None if asked.url is None else _validated_url(asked.url, visit.parts.settings)
+    url = None if asked.url is None else _validated_url(asked.url, visit.app_state.settings)
     return json_response(
         schemas.Webhook.of(mine.change(webhook_id, url=url, events=asked.events, enabled=asked.enabled))
     )

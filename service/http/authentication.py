@@ -42,20 +42,20 @@ class Principal:
 
     def may(self, scope: Scope) -> bool:
         """Whether the request may do what needs this scope."""
-        return self.key is None or self.key.may(scope)
+        return self.key is None or self.key.has_scope(scope)
 
 
 class Authenticator(Protocol):
     """Tells who asks."""
 
-    async def identity(self, request: Request, *, later: AddBackgroundTask) -> Principal:
+    async def authenticate(self, request: Request, *, later: AddBackgroundTask) -> Principal:
         """Who asks. Raises KeyNotAccepted, TooManyRequests."""
 
 
 class OpenAuthenticator:
     """Everybody is the tenant "default", without limits."""
 
-    async def identity(self, request: Request, *, later: AddBackgroundTask) -> Principal:
+    async def authenticate(self, request: Request, *, later: AddBackgroundTask) -> Principal:
         """The same for all."""
         return Principal("default")
 
@@ -67,48 +67,48 @@ class KeyAuthenticator:
         self, keys: ApiKeyStore, *, requests_per_minute: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._keys, self._requests_per_minute, self._clock = keys, requests_per_minute, clock
-        self._seen: OrderedDict[str, tuple[ApiKey, float]] = OrderedDict()
+        self._cached_keys: OrderedDict[str, tuple[ApiKey, float]] = OrderedDict()
         self._requests, self._refusals = RateLimiter(clock=clock), RateLimiter(clock=clock)
 
-    async def identity(self, request: Request, *, later: AddBackgroundTask) -> Principal:
+    async def authenticate(self, request: Request, *, later: AddBackgroundTask) -> Principal:
         """Who asks. The request's answer will say how much the key has left."""
         key = await self._key(request, later)
         limit = self._requests_per_minute if key.requests_per_minute is None else key.requests_per_minute
         if limit:
             draw = self._requests.take(key.id, per_minute=limit)
             request.state.headers = draw.headers
-            if not draw.granted:
+            if not draw.is_allowed:
                 raise TooManyRequests(draw.wait_seconds)
         return Principal(key.tenant, key)
 
     async def _key(self, request: Request, later: AddBackgroundTask) -> ApiKey:
         text, address = bearer_key(request.headers.getlist("authorization")), _client_address(request)
         digest = self._keys.digest(text) if text else ""
-        known, asked_at = self._seen.get(digest, (None, float("-inf")))
+        known, asked_at = self._cached_keys.get(digest, (None, float("-inf")))
         if known and self._clock() - asked_at < KEY_CACHE_SECONDS:
             return known
         # A key that was valid before is looked up at once, so that nobody else at its address can lock it out.
         if not known and self._refusals.is_empty(address, per_minute=REFUSALS_PER_MINUTE):
             raise TooManyRequests(self._refusals.take(address, per_minute=REFUSALS_PER_MINUTE).wait_seconds)
-        holder = await run_in_threadpool(self._keys.holder, digest) if digest else None
+        holder = await run_in_threadpool(self._keys.valid_key, digest) if digest else None
         self._remember(digest, holder)
         if holder is None:
             self._refusals.take(address, per_minute=REFUSALS_PER_MINUTE)
             raise KeyNotAccepted
-        if holder.unnoted:
+        if holder.use_unrecorded:
             later(lambda: self._note_use(holder.key))
         return holder.key
 
     def _remember(self, digest: str, holder: ValidKey | None) -> None:
-        self._seen.pop(digest, None)
+        self._cached_keys.pop(digest, None)
         if holder:
-            self._seen[digest] = (holder.key, self._clock())
-        if len(self._seen) > MOST_CACHED_KEYS:
-            self._seen.popitem(last=False)
+            self._cached_keys[digest] = (holder.key, self._clock())
+        if len(self._cached_keys) > MOST_CACHED_KEYS:
+            self._cached_keys.popitem(last=False)
 
     def _note_use(self, key: ApiKey) -> None:
         try:
-            self._keys.note_use(key.id)
+            self._keys.record_use(key.id)
         except DBAPIError as error:  # the next request tries again
             log.warning("a key's use was not noted", error=str(error.orig))
 

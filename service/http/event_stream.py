@@ -62,46 +62,46 @@ class JobChannel:
     def __init__(self) -> None:
         self.listeners = 0
         self.window: deque[Frame] = deque(maxlen=WINDOW)
-        self.heard: int | None = None  # the sequence that the window reaches to; none before the first news
+        self.last_sequence: int | None = None  # the sequence that the window reaches to; none before the first news
         self.version, self.progress = 0, b""
-        self.ended = self.gone = False
+        self.ended = self.deleted = False
         self.changed = asyncio.Event()
 
-    def hear(self, told: JobChanges | None) -> None:
+    def update(self, told: JobChanges | None) -> None:
         """Take in what is new, and wake the listeners where anything is. No news of a job: it was deleted."""
-        before = (self.version, self.heard, self.gone)
-        self.gone = told is None
+        before = (self.version, self.last_sequence, self.deleted)
+        self.deleted = told is None
         if told:
             self._extend(told)
             self.ended, self.version = told.status.is_terminal, told.version
             self.progress = _progress_frame(told)
-        if before != (self.version, self.heard, self.gone):
+        if before != (self.version, self.last_sequence, self.deleted):
             self.wake()
 
     def _extend(self, told: JobChanges) -> None:
         frames = [Frame.of(event) for event in told.events]
-        if self.heard is None:
-            self.heard = told.last_event
+        if self.last_sequence is None:
+            self.last_sequence = told.last_event
         elif frames:
-            if frames[0].sequence != self.heard + 1:  # more happened than a window holds
+            if frames[0].sequence != self.last_sequence + 1:  # more happened than a window holds
                 self.window.clear()
             self.window.extend(frames)
-            self.heard = frames[-1].sequence
+            self.last_sequence = frames[-1].sequence
 
     def wake(self) -> None:
         """Let the listeners look."""
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def since(self, sequence: int) -> Sequence[Frame] | None:
+    def frames_after(self, sequence: int) -> Sequence[Frame] | None:
         """The frames that follow, empty where there are none yet; None where only the database knows."""
-        if self.heard is None or sequence < self.heard - len(self.window):
+        if self.last_sequence is None or sequence < self.last_sequence - len(self.window):
             return None
         return [frame for frame in self.window if frame.sequence > sequence]
 
-    def is_over(self, sequence: int) -> bool:
+    def is_finished(self, sequence: int) -> bool:
         """Whether nothing will ever follow this sequence."""
-        return self.gone or (self.ended and self.heard is not None and sequence >= self.heard)
+        return self.deleted or (self.ended and self.last_sequence is not None and sequence >= self.last_sequence)
 
 
 def _progress_frame(told: JobChanges) -> bytes:
@@ -117,23 +117,23 @@ class EventStreams:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.closing = asyncio.Event()
-        self.topics: dict[str, JobChannel] = {}
+        self.channels: dict[str, JobChannel] = {}
         self._poller: asyncio.Task[None] | None = None
-        self._readers, self._asking = CapacityLimiter(READERS), CapacityLimiter(1)
+        self._read_limiter, self._poll_limiter = CapacityLimiter(READERS), CapacityLimiter(1)
 
     async def listen(self, job_id: str, *, after: int, read: ReadEvents) -> AsyncGenerator[bytes, None]:
         """What happens to the job behind this sequence, until its last event, or until the service ends."""
         yield RETRY
         # Whose job is gone hears so when it comes back; whoever the database failed comes back and misses nothing.
-        with self._watched(job_id) as topic, suppress(JobNotFound, SQLAlchemyError):
+        with self._subscribed(job_id) as topic, suppress(JobNotFound, SQLAlchemyError):
             version = 0
-            while not self.closing.is_set() and not topic.gone:
+            while not self.closing.is_set() and not topic.deleted:
                 changed = topic.changed  # before looking: what comes in between must not be slept through
                 frames = await self._frames(topic, after, read)
                 if frames:
                     after = frames[-1].sequence
                     yield b"".join(frame.content for frame in frames)
-                if topic.is_over(after) or (frames and frames[-1].is_last):
+                if topic.is_finished(after) or (frames and frames[-1].is_last):
                     return
                 if topic.version != version:
                     version = topic.version
@@ -143,15 +143,15 @@ class EventStreams:
                     yield HEARTBEAT
 
     async def _frames(self, topic: JobChannel, after: int, read: ReadEvents) -> Sequence[Frame]:
-        frames = topic.since(after)
+        frames = topic.frames_after(after)
         if frames is None:
-            events = await to_thread.run_sync(read, after, limiter=self._readers)
+            events = await to_thread.run_sync(read, after, limiter=self._read_limiter)
             return [Frame.of(event) for event in events]
         return frames
 
     @contextmanager
-    def _watched(self, job_id: str) -> Iterator[JobChannel]:
-        topic = self.topics.setdefault(job_id, JobChannel())
+    def _subscribed(self, job_id: str) -> Iterator[JobChannel]:
+        topic = self.channels.setdefault(job_id, JobChannel())
         topic.listeners += 1
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll(), context=Context())  # not in the name of one request
@@ -160,31 +160,31 @@ class EventStreams:
         finally:
             topic.listeners -= 1
             if not topic.listeners:
-                del self.topics[job_id]
+                del self.channels[job_id]
 
     async def _poll(self) -> None:
         """Ask for news as long as anybody listens."""
-        while self.topics:
-            watched = dict(self.topics)
-            heard = {job_id: topic.heard for job_id, topic in watched.items()}
+        while self.channels:
+            watched = dict(self.channels)
+            heard = {job_id: topic.last_sequence for job_id, topic in watched.items()}
             try:
                 told = await to_thread.run_sync(
-                    partial(job_changes, self.engine, heard, most=WINDOW), limiter=self._asking
+                    partial(job_changes, self.engine, heard, most=WINDOW), limiter=self._poll_limiter
                 )
             except SQLAlchemyError as error:
                 log.warning("no news of watched jobs", error=str(error))
             else:
                 for job_id, topic in watched.items():
-                    topic.hear(told.get(job_id))
+                    topic.update(told.get(job_id))
             await asyncio.sleep(POLL_SECONDS)
 
     def close(self) -> None:
         """End all streams and all waiting; clients come back, and to another process."""
         self.closing.set()
-        for topic in self.topics.values():
+        for topic in self.channels.values():
             topic.wake()
 
-    async def closed(self) -> None:
+    async def aclose(self) -> None:
         """Nothing, once the poller has ended as well."""
         self.close()
         if self._poller:

@@ -34,7 +34,7 @@ def respond(store: ArtifactStore, artifact: Artifact, wanted: FileRequest, *, fi
         return Response(status_code=304, headers=headers)
     if wanted.method == "HEAD":
         return Response(headers=headers | {"Content-Length": str(artifact.bytes)}, media_type=MEDIA_TYPE)
-    if link := store.link(artifact, filename=filename):
+    if link := store.download_url(artifact, filename=filename):
         return Response(status_code=307, headers=headers | {"Location": link, "Cache-Control": "no-store"})
     part = _requested_range(wanted, artifact.bytes, etag=headers["ETag"])
     if part is None:

@@ -32,15 +32,19 @@ class LongPoll:
     seconds: int | None
 
     @property
-    def applied(self) -> dict[str, str]:
+    def applied_headers(self) -> dict[str, str]:
         """The header that says what was made of the preference."""
         return {} if self.seconds is None else {"Preference-Applied": f"wait={self.seconds}"}
 
-    async def outlast(self, job: Job, look: Callable[[], Job], *, until: Callable[[Job], bool]) -> Job:
+    async def wait_until(self, job: Job, look: Callable[[], Job], *, until: Callable[[Job], bool]) -> Job:
         """The job once ``until`` holds of it; as it last stood where the time is up before, the client has left, the
         service ends, or the database does not answer."""
         deadline, pause = time.monotonic() + (self.seconds or 0), FIRST_PAUSE
-        while not until(job) and (left := deadline - time.monotonic()) > 0 and await self._paused(min(pause, left)):
+        while (
+            not until(job)
+            and (left := deadline - time.monotonic()) > 0
+            and await self._sleep_while_connected(min(pause, left))
+        ):
             pause = min(pause * GROWTH, LONGEST_PAUSE)
             try:
                 job = await run_in_threadpool(look)
@@ -48,7 +52,7 @@ class LongPoll:
                 break
         return job
 
-    async def _paused(self, seconds: float) -> bool:
+    async def _sleep_while_connected(self, seconds: float) -> bool:
         """Whether, after this time, there is somebody to wait for."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.streams.closing.wait(), seconds)
@@ -75,4 +79,4 @@ async def long_poll(visit: AuthenticatedRequest) -> LongPoll:
     seconds = preferred_wait(",".join(visit.headers.getlist("prefer")))
     if seconds is not None:
         await visit.body()  # what is then received tells of nothing but the client's leaving
-    return LongPoll(visit, visit.parts.streams, seconds)
+    return LongPoll(visit, visit.app_state.streams, seconds)

@@ -15,24 +15,24 @@ class RateLimitResult:
     """What came of asking: whether it was granted, how many more would be, and what the answer should say of it."""
 
     per_minute: int
-    left: float
+    remaining: float
 
     @property
-    def granted(self) -> bool:
-        return self.left >= 0
+    def is_allowed(self) -> bool:
+        return self.remaining >= 0
 
     @property
     def wait_seconds(self) -> int:
         """Whole seconds until the next request is granted; at least 1."""
-        return max(1, math.ceil((1 - max(self.left, 0)) * MINUTE / self.per_minute))
+        return max(1, math.ceil((1 - max(self.remaining, 0)) * MINUTE / self.per_minute))
 
     @property
     def headers(self) -> Mapping[str, str]:
         """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10)."""
-        full = math.ceil((self.per_minute - max(self.left, 0)) * MINUTE / self.per_minute)
+        full = math.ceil((self.per_minute - max(self.remaining, 0)) * MINUTE / self.per_minute)
         return {
             "RateLimit-Policy": f'"key";q={self.per_minute};w={MINUTE}',
-            "RateLimit": f'"key";r={max(int(self.left), 0)};t={full}',
+            "RateLimit": f'"key";r={max(int(self.remaining), 0)};t={full}',
         }
 
 
@@ -44,24 +44,24 @@ class RateLimiter:
 
     def __init__(self, *, most: int = MOST_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._clock = most, clock
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._tokens: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, *, per_minute: int) -> RateLimitResult:
         """One request of this bucket, which costs nothing where it is not granted."""
-        level = self._level(name, per_minute)
-        self._levels[name] = (level - 1 if level >= 1 else level, self._clock())
-        self._levels.move_to_end(name)
-        if len(self._levels) > self._most:
-            self._levels.popitem(last=False)
+        level = self._available_tokens(name, per_minute)
+        self._tokens[name] = (level - 1 if level >= 1 else level, self._clock())
+        self._tokens.move_to_end(name)
+        if len(self._tokens) > self._most:
+            self._tokens.popitem(last=False)
         return RateLimitResult(per_minute, level - 1)
 
     def is_empty(self, name: str, *, per_minute: int) -> bool:
         """Whether the next request would not be granted."""
-        return self._level(name, per_minute) < 1
+        return self._available_tokens(name, per_minute) < 1
 
-    def _level(self, name: str, per_minute: int) -> float:
-        level, at = self._levels.get(name, (per_minute, 0.0))
+    def _available_tokens(self, name: str, per_minute: int) -> float:
+        level, at = self._tokens.get(name, (per_minute, 0.0))
         return min(per_minute, level + (self._clock() - at) * per_minute / MINUTE)
 
     def __len__(self) -> int:
-        return len(self._levels)
+        return len(self._tokens)

@@ -39,14 +39,14 @@ class AppState:
     names: RegistrationStore
     broker: BrokerProbe
     streams: EventStreams
-    gate: Authenticator
+    authenticator: Authenticator
 
 
 class AppRequest(Request):
     """A request of anybody."""
 
     @property
-    def parts(self) -> AppState:
+    def app_state(self) -> AppState:
         """The service that is asked."""
         parts: AppState = self.scope["state"]["parts"]
         return parts
@@ -99,7 +99,7 @@ async def _authenticate(visit: AuthenticatedRequest, *, later: AddBackgroundTask
     Raises KeyNotAccepted, TooManyRequests, and ScopeMissing where the key is not good for this: to look takes one
     scope, to change anything another.
     """
-    identity = await visit.parts.gate.identity(visit, later=later)
+    identity = await visit.app_state.authenticator.authenticate(visit, later=later)
     structlog.contextvars.bind_contextvars(tenant=identity.tenant, key_id=identity.key_id)
     scope = SCOPES.get(visit.method, Scope.SUBMIT)
     if not identity.may(scope):

@@ -33,11 +33,11 @@ class RequestLog:
         answer = _LoggedSend(send, scope["state"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             began = time.perf_counter()
-            await self._answered(scope, receive, answer)
+            await self._call_app(scope, receive, answer)
             facts = {"method": scope["method"], "path": scope["path"], "status": answer.status}
             log.info("request", **facts, milliseconds=round((time.perf_counter() - began) * 1000, 1))
 
-    async def _answered(self, scope: Scope, receive: Receive, answer: "_LoggedSend") -> None:
+    async def _call_app(self, scope: Scope, receive: Receive, answer: "_LoggedSend") -> None:
         try:
             await self.app(scope, receive, answer)
         except ClientDisconnect:

@@ -33,60 +33,62 @@ class SubmissionService:
     """Where one client hands in jobs."""
 
     caller: Principal
-    parts: AppState
-    key: str | None
+    app_state: AppState
+    idempotency_key: str | None
 
     def submit(self, body: bytes) -> Submission:
         """The job that the body asks for."""
         asked = parse_submission(body)
         # The dataset may be gone when a client repeats itself; its job is not.
-        if known := self._known(asked.digest):
+        if known := self._replayed(asked.digest):
             return known
-        return self._stored(self._specified(asked), asked.digest)
+        return self._store(self._resolve(asked), asked.digest)
 
     def estimate(self, body: bytes) -> Estimate:
         """What the job that the body asks for would take; nothing is stored."""
-        spec, dataset = self._admitted(self._specified(parse_submission(body)))
-        earlier = similar_jobs(self.parts.store.engine, spec, guard=dataset.guard, tenant=self.caller.tenant)
+        spec, dataset = self._admit(self._resolve(parse_submission(body)))
+        earlier = similar_jobs(self.app_state.store.engine, spec, guard=dataset.change_token, tenant=self.caller.tenant)
         return estimate(spec, dataset, earlier)
 
-    def _specified(self, asked: SubmissionBody) -> JobSpec:
-        return resolve_job_spec(asked.value, name_lookup(self.parts.names, self.caller.tenant))
+    def _resolve(self, asked: SubmissionBody) -> JobSpec:
+        return resolve_job_spec(asked.value, name_lookup(self.app_state.names, self.caller.tenant))
 
-    def _admitted(self, asked: JobSpec) -> tuple[JobSpec, DatasetSummary]:
-        return admit(asked, roots=self.parts.settings.dataset_roots, model_roots=self.parts.settings.model_roots)
+    def _admit(self, asked: JobSpec) -> tuple[JobSpec, DatasetSummary]:
+        return admit(
+            asked, roots=self.app_state.settings.dataset_roots, model_roots=self.app_state.settings.model_roots
+        )
 
     def retry(self, job_id: str) -> Submission:
         """A new job that asks for what this one did. Raises JobNotFound, JobNotEnded."""
         digest = hashlib.sha256(f"retry {job_id}".encode()).hexdigest()
-        if known := self._known(digest):
+        if known := self._replayed(digest):
             return known
-        job = self.parts.store.job(job_id, tenant=self.caller.tenant)
+        job = self.app_state.store.job(job_id, tenant=self.caller.tenant)
         if not job.status.is_terminal:
             raise JobNotEnded(f"{job_id} is {job.status}")
-        return self._stored(job.spec, digest, retry_of=job_id)
+        return self._store(job.spec, digest, retry_of=job_id)
 
-    def _known(self, digest: str) -> Submission | None:
-        repeat = self._repeat(digest)
-        return self.parts.store.replay(repeat, tenant=self.caller.tenant) if repeat else None
+    def _replayed(self, digest: str) -> Submission | None:
+        repeat = self._idempotency_record(digest)
+        return self.app_state.store.replay(repeat, tenant=self.caller.tenant) if repeat else None
 
-    def _stored(self, asked: JobSpec, digest: str, *, retry_of: str | None = None) -> Submission:
-        spec, dataset = self._admitted(asked)
-        return self.parts.store.submit(
+    def _store(self, asked: JobSpec, digest: str, *, retry_of: str | None = None) -> Submission:
+        spec, dataset = self._admit(asked)
+        return self.app_state.store.submit(
             spec,
             dataset,
             tenant=self.caller.tenant,
             key_id=self.caller.key_id,
-            idempotency_key=self._repeat(digest),
+            idempotency_key=self._idempotency_record(digest),
             retry_of=retry_of,
         )
 
-    def _repeat(self, digest: str) -> IdempotencyKey | None:
-        return IdempotencyKey(self.key, digest) if self.key else None
+    def _idempotency_record(self, digest: str) -> IdempotencyKey | None:
+        return IdempotencyKey(self.idempotency_key, digest) if self.idempotency_key else None
 
 
 async def _submission_service(visit: AuthenticatedRequest, key: IdempotencyKeyHeader = None) -> SubmissionService:
-    return SubmissionService(visit.caller, visit.parts, key)
+    return SubmissionService(visit.caller, visit.app_state, key)
 
 
 Submissions = Annotated[SubmissionService, Depends(_submission_service)]

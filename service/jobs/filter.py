@@ -56,7 +56,7 @@ class JobListQuery(BaseModel):
         Instant | None, Field(description="Only jobs submitted earlier than this time (RFC 3339, with its zone).")
     ] = None
 
-    def wanted(self) -> JobCriteria:
+    def to_filter(self) -> JobCriteria:
         """The same for the store. Raises InvalidRequest."""
         return JobCriteria(self.status, _labels(self.model_extra or {}), self.created_after, self.created_before)
 

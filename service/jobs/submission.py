@@ -111,7 +111,7 @@ def name_lookup(names: RegistrationStore, tenant: str) -> NameLookup:
 
     def known(kind: RegistrationKind, name: str) -> JsonObject | None:
         try:
-            return names.one(kind, name, tenant=tenant).document
+            return names.lookup(kind, name, tenant=tenant).document
         except NotRegistered:
             return None
 

@@ -36,7 +36,7 @@ class Bar:
     width: float
     low: float
     high: float
-    pieces: tuple[BarSegment, ...]
+    segments: tuple[BarSegment, ...]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def histogram(found: Histogram, *, marked: float | None = None) -> HistogramChar
                 width=round(across(high) - across(low) - GAP, 2),
                 low=low,
                 high=high,
-                pieces=tuple(_segments({reason: rows[bin_] for reason, rows in found.reasons.items()}, up)),
+                segments=tuple(_segments({reason: rows[bin_] for reason, rows in found.reasons.items()}, up)),
             )
             for bin_, (low, high) in enumerate(pairwise(found.edges))
         ),

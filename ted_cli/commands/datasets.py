@@ -27,7 +27,7 @@ def add(  # noqa: PLR0917 - typer makes every parameter an option
     columns = {"input": one_or_many(input), "target": one_or_many(target)}
     wish = JobOptions(dataset={"uri": dataset, "task": task, "format": format, **columns}, proxy={}, plan={})
     with client(context) as service:
-        known = service.register_dataset(name, wish.over({})["dataset"])
+        known = service.register_dataset(name, wish.apply_to({})["dataset"])
     print_text(f"{known['name']} has {known['rows']:,} rows")
 
 

@@ -62,7 +62,7 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
         proxy={"name": proxy, "model": model, "epochs": epochs},
         plan={"keep_ratio": keep, "method": method, "q": _exponent(q), "seed": seed},
     )
-    request = wish.over(_document(job))
+    request = wish.apply_to(_document(job))
     with client(context) as service:
         if estimate:
             out.print(estimate_table(service.estimate(request)), highlight=False)

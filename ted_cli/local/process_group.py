@@ -41,12 +41,12 @@ class ProcessSpec:
 class _RunningProcess:
     """A part, its process, and when it was last started."""
 
-    part: ProcessSpec
+    spec: ProcessSpec
     log: Path
     process: subprocess.Popen[bytes]
-    started: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
     delay: float = FIRST_DELAY
-    due: float | None = None
+    restart_at: float | None = None
 
 
 class ProcessGroup:
@@ -57,7 +57,7 @@ class ProcessGroup:
         self._running: list[_RunningProcess] = []
         logs.mkdir(parents=True, exist_ok=True)
         tether = (sys.executable, "-m", "ted_cli.local.watchdog")
-        self._tether = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        self._watchdog = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             tether, stdin=subprocess.PIPE, start_new_session=True, pass_fds=(keep_fd,)
         )
 
@@ -77,10 +77,10 @@ class ProcessGroup:
                 pass_fds=part.pass_fds,
                 start_new_session=True,
             )
-        assert self._tether.stdin  # noqa: S101 - asked for when the tether was started
+        assert self._watchdog.stdin  # noqa: S101 - asked for when the tether was started
         with suppress(BrokenPipeError):
-            self._tether.stdin.write(b"%d\n" % process.pid)
-            self._tether.stdin.flush()
+            self._watchdog.stdin.write(b"%d\n" % process.pid)
+            self._watchdog.stdin.flush()
         return process
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float, stop: Event) -> None:
@@ -89,34 +89,34 @@ class ProcessGroup:
         while not (ready() or stop.wait(POLL_SECONDS)):
             for one in self._running:
                 if one.process.poll() is not None:
-                    raise ProcessFailed(f"{one.part.name} did not start:\n{last_lines(one.log)}")
+                    raise ProcessFailed(f"{one.spec.name} did not start:\n{last_lines(one.log)}")
             if time.monotonic() > deadline:
                 raise ProcessFailed(f"The service was not ready after {seconds:.0f} s; see {self.logs}")
 
-    def keep(self, stop: Event) -> None:
+    def supervise(self, stop: Event) -> None:
         """Restart what crashes until told to stop; the longer the more often it does."""
         while not stop.wait(POLL_SECONDS):
             for one in self._running:
-                self._mend(one, time.monotonic())
+                self._restart_if_ended(one, time.monotonic())
 
-    def _mend(self, one: _RunningProcess, moment: float) -> None:
+    def _restart_if_ended(self, one: _RunningProcess, moment: float) -> None:
         if one.process.poll() is None:
             return
-        if one.due is None:
-            one.delay = FIRST_DELAY if moment - one.started > SETTLED_SECONDS else one.delay
-            one.due = moment + one.delay
-            self.say(f"{one.part.name} ended with status {one.process.returncode}; it starts again in {one.delay:g} s")
-        elif moment >= one.due:
-            one.process, one.started, one.due = self._spawn(one.part, one.log), moment, None
+        if one.restart_at is None:
+            one.delay = FIRST_DELAY if moment - one.started_at > SETTLED_SECONDS else one.delay
+            one.restart_at = moment + one.delay
+            self.say(f"{one.spec.name} ended with status {one.process.returncode}; it starts again in {one.delay:g} s")
+        elif moment >= one.restart_at:
+            one.process, one.started_at, one.restart_at = self._spawn(one.spec, one.log), moment, None
             one.delay = min(2 * one.delay, LONGEST_DELAY)
 
     def stop(self) -> None:
         """End every part, the last started first; politely, then not."""
         for one in reversed(self._running):
             _terminate(one)
-        if self._tether.stdin:
-            self._tether.stdin.close()
-        self._tether.wait()
+        if self._watchdog.stdin:
+            self._watchdog.stdin.close()
+        self._watchdog.wait()
 
     def __enter__(self) -> "ProcessGroup":
         return self
@@ -128,7 +128,7 @@ class ProcessGroup:
 def _terminate(one: _RunningProcess) -> None:
     one.process.terminate()
     with suppress(subprocess.TimeoutExpired):
-        one.process.wait(one.part.grace_seconds)
+        one.process.wait(one.spec.grace_seconds)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(one.process.pid, signal.SIGKILL)
     one.process.wait()

@@ -61,7 +61,7 @@ def run_service(options: UpOptions, *, say: PrintLine) -> None:
         key = own_key(options.home, url, environment=environment, say=say)
         with _connection_file(options, url, key=key):
             say(f"TED is ready at {url} (data in {options.home}; Ctrl-C stops it)")
-            house.keep(stop)
+            house.supervise(stop)
             say("stopping")
 
 

@@ -61,7 +61,7 @@ def _shard(source: Source, *, rows: int) -> Shard:
 
 def _digest(source: Source) -> str:
     try:
-        with source.buffered() as file:
+        with source.open_buffered() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable_error(f"{source.name} cannot be read", error) from error

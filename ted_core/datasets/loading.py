@@ -52,7 +52,7 @@ class DatasetSummary:
 
     rows: int
     columns: tuple[str, ...]
-    guard: str
+    change_token: str
     """Changes when a file's name, size, time or rows do; cheaper than the fingerprint, and weaker."""
     several_classes: bool = False
     """Whether a row may have any number of classes."""
@@ -73,10 +73,10 @@ class OpenedDataset:
         """Every file of the dataset, in row order; of a folder that is taken as one file those inside it."""
         return (member for file in self.files for member in file.members)
 
-    def outline(self) -> SchemaSummary:
+    def schema_summary(self) -> SchemaSummary:
         """Columns and rows, without reading them. Raises DatasetEmpty, DatasetTooLarge and what the format raises."""
         files = list(self.members())
-        outline = cached_summary(self.spec, files, lambda: self.format.outline(self.files, self.spec))
+        outline = cached_summary(self.spec, files, lambda: self.format.schema_summary(self.files, self.spec))
         if not sum(outline.rows):
             raise DatasetEmpty(self.spec.uri, field="dataset.uri")
         if sum(outline.rows) > MOST_ROWS:
@@ -85,7 +85,7 @@ class OpenedDataset:
 
     def rows_per_file(self) -> tuple[int, ...]:
         """The dataset's rows that each file adds; a file of labels beside the inputs adds none."""
-        rows = self.outline().rows
+        rows = self.schema_summary().rows
         return rows + (0,) * (len(self.files) - len(rows))
 
 
@@ -96,7 +96,7 @@ def open_dataset(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> OpenedDa
     """
     named = locate(spec.uri, roots=roots)
     files = format_named(spec.format).files(named, spec)
-    dataset = OpenedDataset(spec, tuple(file.within(roots) for file in files))
+    dataset = OpenedDataset(spec, tuple(file.confine_to(roots) for file in files))
     other = next((member for member in dataset.members() if not member.is_file), None)
     if other:
         raise DatasetUnreadable(f"{other.name} is no regular file", field="dataset.uri")
@@ -106,7 +106,7 @@ def open_dataset(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> OpenedDa
 def inspect(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> DatasetSummary:
     """What headers and footers tell of the dataset; every problem they show is raised, naming the request's field."""
     dataset = open_dataset(spec, roots=roots)
-    outline = dataset.outline()
+    outline = dataset.schema_summary()
     stats = [(member.name, member.size, member.modified) for member in dataset.members()]
     guard = hashlib.sha256(json.dumps([stats, outline.rows]).encode()).hexdigest()
     return DatasetSummary(sum(outline.rows), outline.columns, guard, outline.several_classes)
@@ -115,6 +115,6 @@ def inspect(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> DatasetSummar
 def load(spec: DatasetSpec, *, roots: Sequence[DatasetRoot], limits: Limits | None = None) -> Samples:
     """Every usable row of the dataset, in memory. Raises TedErrors that name field, file and rows."""
     dataset = open_dataset(spec, roots=roots)
-    dataset.outline()
+    dataset.schema_summary()
     samples = dataset.format.load(dataset.files, spec, limits or Limits())
     return samples if spec.task in TASKS else replace(samples, task=spec.task)

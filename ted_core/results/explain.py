@@ -82,10 +82,10 @@ def _on_merit(final: Round) -> Bool[np.ndarray, " samples"]:
 
 def _by_generalization(final: Round, q: float) -> Int64[np.ndarray, " samples"]:
     """Pruned rows that had at least the usual chance to stay were unlucky; the others had a reason to go."""
-    assert final.chance is not None, "what has an exponent is drawn"  # noqa: S101
+    assert final.inclusion_probability is not None, "what has an exponent is drawn"  # noqa: S101
     redundant = final.internal_generalization >= turning_point(q)
     deserved = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
-    return np.where(final.chance >= final.chance.mean(), Reason.RANDOM, deserved)
+    return np.where(final.inclusion_probability >= final.inclusion_probability.mean(), Reason.RANDOM, deserved)
 
 
 def _not_drawn(final: Round, _: Samples, __: PruningPlan) -> Int64[np.ndarray, " samples"]:

@@ -15,7 +15,7 @@ from ted_core.storage.checkpoint import StateDict
 class Checkpointer(Protocol):
     """Keeps where a run stands, should it be interrupted."""
 
-    found: StateDict | None
+    saved_state: StateDict | None
     """Where an interrupted run on the same samples, plan and proxy stood; None to begin at the beginning."""
 
     def offer(self, state: Callable[[], StateDict]) -> None:
@@ -25,7 +25,7 @@ class Checkpointer(Protocol):
 class NoCheckpoints:
     """The keeper for those who would rather begin again."""
 
-    found: StateDict | None = None
+    saved_state: StateDict | None = None
 
     def offer(self, state: Callable[[], StateDict]) -> None:
         """Keep nothing."""
@@ -40,7 +40,7 @@ class Execution:
 
     device: str = "cpu"
     watch: ProgressCallback = ignore_progress
-    keeper: Checkpointer = NO_CHECKPOINTS
+    checkpointer: Checkpointer = NO_CHECKPOINTS
 
 
 Method = Callable[[Samples, PruningPlan, Training, Execution], Iterator[Round]]

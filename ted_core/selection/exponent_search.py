@@ -40,19 +40,19 @@ class Trial:
     """Estimated over all samples."""
     influence: Float[np.ndarray, " samples"]
     """What each sample adds to the estimate's error; the squares sum up to its variance."""
-    trained: int = 0
+    rows_trained: int = 0
     """Row-visits of training that it took."""
-    measured: int = 0
+    rows_measured: int = 0
     """Row-visits of measuring."""
 
-    def state(self) -> StateDict:
+    def state_dict(self) -> StateDict:
         """As tensors; no exponent is not a number."""
         q = nan if self.q is None else self.q
-        numbers = {"q": q, "accuracy": self.accuracy, "trained": self.trained, "measured": self.measured}
+        numbers = {"q": q, "accuracy": self.accuracy, "trained": self.rows_trained, "measured": self.rows_measured}
         return {"influence": of_array(self.influence)} | {name: of_number(value) for name, value in numbers.items()}
 
     @classmethod
-    def of(cls, state: StateDict) -> "Trial":
+    def from_state_dict(cls, state: StateDict) -> "Trial":
         """From its state."""
         q, trained, measured = (state[name].item() for name in ("q", "trained", "measured"))
         influence = state["influence"].numpy()
@@ -75,39 +75,39 @@ class ExponentSearch:
         keep: Callable[[], None],
     ) -> None:
         """``ran``: candidates that need not be tried again; every other one is added, and ``keep`` called then."""
-        self.samples, self.measured, self.drawing = samples, measured, drawing
-        self.proxy, self.table, self.meter = shorten_training(proxy, drawing.plan), table, meter
-        self.ran, self.keep = ran, keep
+        self.samples, self.measurement, self.sampler = samples, measured, drawing
+        self.proxy, self.table, self.progress = shorten_training(proxy, drawing.plan), table, meter
+        self.trials, self.save_checkpoint = ran, keep
         seed = drawing.plan.seed
         self.share = slice_share(len(samples))
         lots = np.random.default_rng((seed, SLICE)).random(len(samples))
-        self.withheld = lots <= max(self.share, lots.min())
+        self.held_out = lots <= max(self.share, lots.min())
         self.initial = int(np.random.SeedSequence((seed, INITIALIZATION)).generate_state(1)[0])
 
-    def run(self, q: float | None) -> Trial:
+    def run_trial(self, q: float | None) -> Trial:
         """What a proxy that is trained on this candidate's rows makes of the others."""
-        known = next((one for one in self.ran if one.q == q), None)
+        known = next((one for one in self.trials if one.q == q), None)
         if known is None:
-            self.ran.append(known := self._tried(q))
-            self.keep()
+            self.trials.append(known := self._new_trial(q))
+            self.save_checkpoint()
         return known
 
-    def _tried(self, q: float | None) -> Trial:
-        trained, measured = self.meter.trained, self.meter.measured
-        count = self.drawing.plan.rows_kept(len(self.samples))
-        drawn = self.drawing.drawn(self.measured.score(q), self.measured.performance, count)
-        unseen = ~drawn.retained | self.withheld
-        right = self._right(self._fitted(~unseen), unseen)
-        weight = unseen / (1 - (1 - self.share) * drawn.chance)
+    def _new_trial(self, q: float | None) -> Trial:
+        trained, measured = self.progress.rows_trained, self.progress.rows_measured
+        count = self.sampler.plan.rows_kept(len(self.samples))
+        drawn = self.sampler.sample(self.measurement.score(q), self.measurement.performance, count)
+        unseen = ~drawn.retained | self.held_out
+        right = self._right(self._train(~unseen), unseen)
+        weight = unseen / (1 - (1 - self.share) * drawn.inclusion_probability)
         weight /= weight.sum()
         accuracy = float(weight @ right)
-        taken = self.meter.trained - trained, self.meter.measured - measured
+        taken = self.progress.rows_trained - trained, self.progress.rows_measured - measured
         return Trial(q, accuracy, weight * (right - accuracy), *taken)
 
-    def _fitted(self, rows: Bool[np.ndarray, " samples"]) -> Trainer:
+    def _train(self, rows: Bool[np.ndarray, " samples"]) -> Trainer:
         model = build(self.proxy, self.samples, seed=self.initial)
         trainee = Trainer(model, self.proxy, device=str(self.table.device))
-        seed, count = (self.drawing.plan.seed, ORDER), self.meter.trained_on
+        seed, count = (self.sampler.plan.seed, ORDER), self.progress.count_trained
         for number in range(self.proxy.epochs):
             trainee.train_epoch(self.table, np.flatnonzero(rows), number=number, seed=seed, count_rows=count)
         return trainee
@@ -115,7 +115,7 @@ class ExponentSearch:
     def _right(self, trainee: Trainer, rows: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
         right = np.zeros(len(rows), np.float32)
         right[rows] = trainee.right(self.table, np.flatnonzero(rows))
-        self.meter.measured_on(int(rows.sum()))
+        self.progress.count_measured(int(rows.sum()))
         return right
 
 
@@ -125,15 +125,15 @@ def choose(race: ExponentSearch) -> Choice:
     These are what remains when the score is of no use. That is seldom so, and a slip of the measurement must not
     decide it.
     """
-    climbed, random = hill_climb(race.run, grid=GRID, first=FIRST), race.run(None)
+    climbed, random = hill_climb(race.run_trial, grid=GRID, first=FIRST), race.run_trial(None)
     best = max(climbed, key=lambda one: one.accuracy)
     chosen = random if random.accuracy - best.accuracy > _standard_error(random, best) else best
     return Choice(
         q=chosen.q,
         reason=_reason(chosen, random),
         candidates=tuple(_candidate(one, chosen) for one in [*climbed, random]),
-        samples_trained=sum(one.trained for one in [*climbed, random]),
-        samples_measured=sum(one.measured for one in [*climbed, random]),
+        samples_trained=sum(one.rows_trained for one in [*climbed, random]),
+        samples_measured=sum(one.rows_measured for one in [*climbed, random]),
     )
 
 

@@ -32,17 +32,20 @@ class Loop:
         self.epochs = max(self.rounds, loop_epochs(proxy.epochs))
         self.counts = retained_counts(len(samples), plan.rows_kept(len(samples)), rounds=self.rounds)
         work = loop_rows_trained(len(samples), plan, proxy)
-        self.meter, self.keeper = ProgressCounter(execution.watch, rounds=self.rounds, work=work), execution.keeper
+        self.progress, self.checkpointer = (
+            ProgressCounter(execution.watch, rounds=self.rounds, work=work),
+            execution.checkpointer,
+        )
         longer = proxy.model_copy(update={"epochs": self.epochs})
         self.twins = Twins(samples, longer, seed=plan.seed, device=execution.device)
-        self.measured, self.drawing = SCORES[plan.score](len(samples)), PoissonSampler(samples.groups, plan)
+        self.measurement, self.sampler = SCORES[plan.score](len(samples)), PoissonSampler(samples.groups, plan)
         self.retained, self.last_round = np.ones(len(samples), bool), np.zeros(len(samples), np.uint16)
         self.learned, self.loss = 0, float("nan")
         """The last round that was trained and measured, and the twins' mean loss in its last epoch."""
-        self.ran: list[Trial] = []
+        self.trials: list[Trial] = []
         """The candidates for the exponent that were tried."""
-        if self.keeper.found:
-            self._take_up(self.keeper.found)
+        if self.checkpointer.saved_state:
+            self._load_state_dict(self.checkpointer.saved_state)
 
     @property
     def rounds_left(self) -> range:
@@ -51,35 +54,35 @@ class Loop:
 
     def train(self, number: int) -> None:
         """Train each twin on the retained rows of its half, for the epochs of this round."""
-        self.meter.round = self.learned = number
+        self.progress.round = self.learned = number
         for epoch in epochs_of_round(number, rounds=self.rounds, epochs=self.epochs):
-            self.loss = self.twins.train_epoch(self.retained, number=epoch, count_rows=self.meter.trained_on)
+            self.loss = self.twins.train_epoch(self.retained, number=epoch, count_rows=self.progress.count_trained)
 
     def measure(self) -> None:
         """Measure every sample, pruned or not, by the twin that has not trained on it."""
-        self.measured.update(self.twins, self.retained)
-        self.meter.measured_on(len(self.samples))
+        self.measurement.update(self.twins, self.retained)
+        self.progress.count_measured(len(self.samples))
 
     def choose(self) -> None:
         """Replace the provisional exponent by the one that generalizes best."""
         race = ExponentSearch(
             self.samples,
-            self.measured,
-            self.drawing,
+            self.measurement,
+            self.sampler,
             proxy=self.proxy,
             table=self.twins.table,
-            meter=self.meter,
-            ran=self.ran,
-            keep=self.keep,
+            meter=self.progress,
+            ran=self.trials,
+            keep=self.save_checkpoint,
         )
         self.choice = choose(race)
         self.q = self.choice.q
-        self.meter.done()
+        self.progress.finish()
 
     def retain(self, number: int) -> Round:
         """The round, once as many samples as its number allows are drawn by their score."""
-        score = self.measured.score(self.q)
-        drawn = self.drawing.drawn(score, self.measured.performance, self.counts[number - 1])
+        score = self.measurement.score(self.q)
+        drawn = self.sampler.sample(score, self.measurement.performance, self.counts[number - 1])
         self.retained = drawn.retained
         self.last_round = np.where(drawn.retained, np.uint16(number), self.last_round)
         return Round(
@@ -88,23 +91,23 @@ class Loop:
             retained=drawn.retained,
             score=score.astype(np.float32),
             priority=drawn.priority,
-            chance=drawn.chance,
-            internal_generalization=self.measured.internal_generalization,
+            inclusion_probability=drawn.inclusion_probability,
+            internal_generalization=self.measurement.internal_generalization,
             last_round=self.last_round,
             train_loss=self.loss,
-            samples_trained=self.meter.trained,
-            samples_measured=self.meter.measured,
+            samples_trained=self.progress.rows_trained,
+            samples_measured=self.progress.rows_measured,
             q=self.q,
             choice=self.choice,
         )
 
     # --- to be gone on with ---------------------------------------------------------------------------------------
 
-    def keep(self) -> None:
+    def save_checkpoint(self) -> None:
         """Offer the state between learning and retaining to whoever keeps it."""
-        self.keeper.offer(self._state)
+        self.checkpointer.offer(self._state_dict)
 
-    def _state(self) -> StateDict:
+    def _state_dict(self) -> StateDict:
         """All that decides how the run goes on. Twins that have nothing left to learn are left out."""
         own = {
             "learned": of_number(self.learned),
@@ -113,27 +116,28 @@ class Loop:
             "last_round": of_array(self.last_round),
             "random": torch.get_rng_state(),
         }
-        twins = self.twins.state() if self.learned < self.rounds else {}
-        tried = {f"{number:02d}": ran.state() for number, ran in enumerate(self.ran)}
+        twins = self.twins.state_dict() if self.learned < self.rounds else {}
+        tried = {f"{number:02d}": ran.state_dict() for number, ran in enumerate(self.trials)}
         return merge_state_dicts(
             loop=own,
             twins=twins,
-            measured=self.measured.state(),
-            meter=self.meter.state(),
+            measured=self.measurement.state_dict(),
+            meter=self.progress.state_dict(),
             ran=merge_state_dicts(**tried),
         )
 
-    def _take_up(self, state: StateDict) -> None:
+    def _load_state_dict(self, state: StateDict) -> None:
         """Go on where this state was kept."""
         own = sub_state_dict(state, "loop")
         self.learned, self.loss = int(own["learned"]), float(own["loss"])
         self.retained, self.last_round = own["retained"].numpy(), own["last_round"].numpy()
         torch.set_rng_state(own["random"])
         if self.learned < self.rounds:
-            self.twins.take_up(sub_state_dict(state, "twins"))
-        self.measured.take_up(sub_state_dict(state, "measured"))
-        self.meter.take_up(sub_state_dict(state, "meter"), number=self.learned)
+            self.twins.load_state_dict(sub_state_dict(state, "twins"))
+        self.measurement.load_state_dict(sub_state_dict(state, "measured"))
+        self.progress.load_state_dict(sub_state_dict(state, "meter"), number=self.learned)
         tried = sub_state_dict(state, "ran")
-        self.ran = [
-            Trial.of(sub_state_dict(tried, number)) for number in sorted({name.split("/")[0] for name in tried})
+        self.trials = [
+            Trial.from_state_dict(sub_state_dict(tried, number))
+            for number in sorted({name.split("/")[0] for name in tried})
         ]

@@ -10,25 +10,25 @@ class ProgressCounter:
     def __init__(self, watch: ProgressCallback, *, rounds: int, work: float) -> None:
         self.watch, self.rounds, self.work = watch, rounds, work
         self.round = 1
-        self.trained = self.measured = 0
+        self.rows_trained = self.rows_measured = 0
 
-    def trained_on(self, rows: int) -> None:
+    def count_trained(self, rows: int) -> None:
         """Count, and tell."""
-        self.trained += rows
-        self.watch(ProgressUpdate(self.round, self.rounds, min(self.trained / self.work, 1.0), self.trained))
+        self.rows_trained += rows
+        self.watch(ProgressUpdate(self.round, self.rounds, min(self.rows_trained / self.work, 1.0), self.rows_trained))
 
-    def done(self) -> None:
+    def finish(self) -> None:
         """Tell that nothing is left to train, though more was allowed for."""
-        self.watch(ProgressUpdate(self.round, self.rounds, 1.0, self.trained))
+        self.watch(ProgressUpdate(self.round, self.rounds, 1.0, self.rows_trained))
 
-    def measured_on(self, rows: int) -> None:
+    def count_measured(self, rows: int) -> None:
         """Count."""
-        self.measured += rows
+        self.rows_measured += rows
 
-    def state(self) -> StateDict:
+    def state_dict(self) -> StateDict:
         """What was counted."""
-        return {"trained": of_number(self.trained), "measured": of_number(self.measured)}
+        return {"trained": of_number(self.rows_trained), "measured": of_number(self.rows_measured)}
 
-    def take_up(self, state: StateDict, *, number: int) -> None:
+    def load_state_dict(self, state: StateDict, *, number: int) -> None:
         """Count on from there, in round ``number``."""
-        self.round, self.trained, self.measured = number, int(state["trained"]), int(state["measured"])
+        self.round, self.rows_trained, self.rows_measured = number, int(state["trained"]), int(state["measured"])

@@ -60,7 +60,7 @@ def by_internal_generalization(
             loop.train(number)
             if is_measured(number, rounds=loop.rounds):
                 loop.measure()
-            loop.keep()
+            loop.save_checkpoint()
         if number == loop.rounds and plan.q == "auto":
             loop.choose()
         yield loop.retain(number)

@@ -69,7 +69,7 @@ class Round:
     """The exponent that ranked the samples; None where no performance did."""
     priority: Float[np.ndarray, " samples"] | None = None
     """What ranks the samples where it is not the score itself: the highest are retained."""
-    chance: Float[np.ndarray, " samples"] | None = None
+    inclusion_probability: Float[np.ndarray, " samples"] | None = None
     """Of each sample to be retained, where chance had a part in it."""
     choice: Choice | None = None
     """How the exponent was chosen, once the service itself has."""

@@ -27,7 +27,7 @@ class PoissonSample:
     retained: Bool[np.ndarray, " samples"]
     priority: Float[np.ndarray, " samples"]
     """score/lot; the highest are retained, once every class has its floor."""
-    chance: Float[np.ndarray, " samples"]
+    inclusion_probability: Float[np.ndarray, " samples"]
     """Of each sample to be retained, before the lots were drawn."""
 
 
@@ -38,7 +38,7 @@ class PoissonSampler:
     labels: Int64[np.ndarray, " samples"]
     plan: PruningPlan
 
-    def drawn(
+    def sample(
         self, score: Float[np.ndarray, " samples"], performance: Float[np.ndarray, " samples"], count: int
     ) -> PoissonSample:
         """``count`` samples in proportion to their positive score, evenly over classes and over performance."""

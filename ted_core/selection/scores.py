@@ -71,11 +71,11 @@ class LogitScore:
     def _score(self, q: float) -> Float[np.ndarray, " samples"]:
         return distance(self.performance, q)
 
-    def state(self) -> StateDict:
+    def state_dict(self) -> StateDict:
         """The means, and over how many measurements."""
         return {"times": of_number(self.times), "performance": of_array(self.performance)}
 
-    def take_up(self, state: StateDict) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Go on from these means."""
         self.times, self.performance = int(state["times"]), state["performance"].numpy()
 
@@ -97,13 +97,13 @@ class ParameterScore(LogitScore):
             np.maximum(clip_performance(self.performance) ** q * self.gradient, np.finfo(np.float32).tiny)
         )
 
-    def state(self) -> StateDict:
+    def state_dict(self) -> StateDict:
         """The means, that of the gradients among them."""
-        return {**super().state(), "gradient": of_array(self.gradient)}
+        return {**super().state_dict(), "gradient": of_array(self.gradient)}
 
-    def take_up(self, state: StateDict) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Go on from these means."""
-        super().take_up(state)
+        super().load_state_dict(state)
         self.gradient = state["gradient"].numpy()
 
 

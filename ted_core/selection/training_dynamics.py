@@ -76,7 +76,7 @@ class Observation:
     """(1 - mean) x standard deviation of the probability in a window, mean over the windows of DUAL's epochs."""
     dual_probability: Float32[np.ndarray, " samples"]
     """Of the true label, mean over DUAL's epochs."""
-    effort: TrainingCost
+    cost: TrainingCost
 
 
 def dual_epochs(epochs: int) -> int:
@@ -131,7 +131,7 @@ class Collector:
             learned=self.learned.copy(),
             dual=(self.dual / max(self.windows, 1)).astype(np.float32),
             dual_probability=(self.dual_probability / min(self.epochs, self.watched)).astype(np.float32),
-            effort=effort,
+            cost=effort,
         )
 
 
@@ -141,18 +141,18 @@ class Run:
     def __init__(self, samples: Samples, proxy: Training, *, table: Batches, seed: int, number: int = 0) -> None:
         initial = np.random.SeedSequence((seed, INITIALIZATION)).generate_state(number + 1)[number]
         model = build(proxy, samples, seed=int(initial))
-        self.trainee = Trainer(model, proxy, device=str(table.device))
+        self.trainer = Trainer(model, proxy, device=str(table.device))
         self.table, self.rows = table, np.arange(len(samples))
         self.seed = (seed, ORDER, number)
 
     def train_epoch(self, number: int, *, count_rows: CountRows) -> float:
         """The mean loss of epoch ``number``, counted from 0. Raises TrainingDiverged."""
-        return self.trainee.train_epoch(self.table, self.rows, number=number, seed=self.seed, count_rows=count_rows)
+        return self.trainer.train_epoch(self.table, self.rows, number=number, seed=self.seed, count_rows=count_rows)
 
-    def measured(self, measure: Measure) -> Float32[np.ndarray, "samples ..."]:
+    def measure(self, measure: Measure) -> Float32[np.ndarray, "samples ..."]:
         """What the measure says of every sample under the model as it is. Raises TrainingDiverged."""
-        self.trainee.model.eval()
-        values = measure_rows(self.table, self.rows, partial(measure, self.trainee.model))
+        self.trainer.model.eval()
+        values = measure_rows(self.table, self.rows, partial(measure, self.trainer.model))
         if not np.isfinite(values).all():
             raise TrainingDiverged("A sample's measure is infinite or not a number", field="proxy.learning_rate")
         return values
@@ -178,10 +178,10 @@ def observe(
     collector = Collector(len(samples), epochs=proxy.epochs)
     meter = ProgressCounter(watch, rounds=1, work=observed * len(samples))
     for number in range(observed):
-        loss = run.train_epoch(number, count_rows=meter.trained_on)
-        collector.add(_epoch(run.measured(predictions)))
-        meter.measured_on(len(samples))
-    return collector.observation(TrainingCost(loss, meter.trained, meter.measured))
+        loss = run.train_epoch(number, count_rows=meter.count_trained)
+        collector.add(_epoch(run.measure(predictions)))
+        meter.count_measured(len(samples))
+    return collector.observation(TrainingCost(loss, meter.rows_trained, meter.rows_measured))
 
 
 def _epoch(values: Float32[np.ndarray, "samples 3"]) -> Epoch:

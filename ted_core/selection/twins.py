@@ -28,7 +28,7 @@ class Twins:
         self.folds = _folds(len(samples), seed)
         # Different initial weights: twins that agree then agree because of the data, not because of their start.
         models = [build(proxy, samples, seed=seed) for seed in initial_seeds(seed)]
-        self.trainees = [Trainer(model, proxy, device=device) for model in models]
+        self.trainers = [Trainer(model, proxy, device=device) for model in models]
 
     def train_epoch(self, retained: Bool[np.ndarray, " samples"], *, number: int, count_rows: CountRows) -> float:
         """The twins' mean loss over epoch ``number``, each on the retained samples outside its own fold."""
@@ -40,7 +40,7 @@ class Twins:
                 seed=(self.seed, ORDER, twin),
                 count_rows=count_rows,
             )
-            for twin, (trainee, fold) in enumerate(zip(self.trainees, self.folds, strict=True))
+            for twin, (trainee, fold) in enumerate(zip(self.trainers, self.folds, strict=True))
         ]
         return sum(losses) / TWINS
 
@@ -56,18 +56,18 @@ class Twins:
             )
         )
 
-    def state(self) -> StateDict:
+    def state_dict(self) -> StateDict:
         """Both twins' states."""
-        return merge_state_dicts(**{str(twin): trainee.state() for twin, trainee in enumerate(self.trainees)})
+        return merge_state_dicts(**{str(twin): trainee.state_dict() for twin, trainee in enumerate(self.trainers)})
 
-    def take_up(self, state: StateDict) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Go on from these states."""
-        for twin, trainee in enumerate(self.trainees):
-            trainee.take_up(sub_state_dict(state, str(twin)))
+        for twin, trainee in enumerate(self.trainers):
+            trainee.load_state_dict(sub_state_dict(state, str(twin)))
 
     def _out_of_sample(self, measure: Callable[[Trainer, np.ndarray], np.ndarray]) -> Float32[np.ndarray, " samples"]:
         measured = np.zeros(len(self.folds[0]), np.float32)
-        for trainee, fold in zip(self.trainees, self.folds, strict=True):
+        for trainee, fold in zip(self.trainers, self.folds, strict=True):
             measured[fold] = measure(trainee, fold)
         return measured
 

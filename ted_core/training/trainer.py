@@ -108,13 +108,13 @@ class Trainer:
             norms = partial(preconditioned_norms, curvature=Curvature.of(self.model, table.in_order(drawn)))
         return measure_rows(table, rows, partial(norms, self.model))
 
-    def state(self) -> StateDict:
+    def state_dict(self) -> StateDict:
         """Weights and buffers, and what the optimizer remembers of each weight."""
         remembered = self.optimizer.state_dict()["state"]
         tensors = {f"{index}/{name}": value for index, of in remembered.items() for name, value in of.items()}
         return merge_state_dicts(model=self.model.state_dict(), optimizer=tensors)
 
-    def take_up(self, state: StateDict) -> None:
+    def load_state_dict(self, state: StateDict) -> None:
         """Go on from these."""
         self.model.load_state_dict(sub_state_dict(state, "model"))
         remembered: dict[int, dict[str, Tensor]] = {}
@@ -135,13 +135,13 @@ def _finite(loss: float) -> float:
 class FittedModel:
     """A trained model and the table that it was trained on."""
 
-    trainee: Trainer
+    trainer: Trainer
     table: Batches
 
     def accuracy(self, samples: Samples) -> float:
         """The share of these samples' predictions that are right."""
-        ready = prepare_samples(samples, self.trainee.proxy, device=str(self.table.device))
-        return float(self.trainee.right(self.table.like(ready), np.arange(len(samples))).mean())
+        ready = prepare_samples(samples, self.trainer.proxy, device=str(self.table.device))
+        return float(self.trainer.right(self.table.like(ready), np.arange(len(samples))).mean())
 
 
 def fit(

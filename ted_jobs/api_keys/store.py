@@ -72,7 +72,7 @@ class ApiKey:
         # A newer version may know more scopes; what they are good for, this one does not do.
         return cls(**columns | {"scopes": frozenset(Scope(name) for name in row.scopes if name in set(Scope))})
 
-    def may(self, scope: Scope) -> bool:
+    def has_scope(self, scope: Scope) -> bool:
         """Whether one of the key's scopes is this one or implies it."""
         return any(scope in own.implied for own in self.scopes)
 
@@ -82,7 +82,7 @@ class ValidKey:
     """A key that is valid now, and whether its use should be noted."""
 
     key: ApiKey
-    unnoted: bool
+    use_unrecorded: bool
 
 
 USE_UNRECORDED = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < now(-LAST_USED_PRECISION_SECONDS))
@@ -122,13 +122,13 @@ class ApiKeyStore:
         """What is stored of a key's text."""
         return key_text.key_digest(text, self._secret)
 
-    def holder(self, digest: str) -> ValidKey | None:
+    def valid_key(self, digest: str) -> ValidKey | None:
         """The key with this digest, unless there is none, it is revoked, or it has expired."""
         with read_transaction(self.engine) as connection:
             row = connection.execute(VALID_KEY_BY_DIGEST, {"digest": digest}).one_or_none()
         return ValidKey(ApiKey.from_row(row), bool(row.unnoted)) if row else None
 
-    def note_use(self, key_id: str) -> None:
+    def record_use(self, key_id: str) -> None:
         """Remember that the key was used just now, where that was not noted a moment ago."""
         with write_transaction(self.engine) as connection:
             connection.execute(update(keys).where(keys.c.id == key_id, USE_UNRECORDED).values(last_used_at=now()))

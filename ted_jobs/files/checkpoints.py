@@ -32,9 +32,9 @@ class CheckpointStore:
         A worker whose claim is void leaves a file that no row names. Raises LeaseLost, StorageFull.
         """
         key = f"{claim.job.id}/{FOLDER}/{claim.token}-{source.name}"
-        file = self.store.keep(source, key=key, kind=KIND)
+        file = self.store.put_file(source, key=key, kind=KIND)
         with write_transaction(self.engine) as connection:
-            held = update(jobs).where(*claim.holds()).values(lease_token=claim.token).returning(jobs.c.id)
+            held = update(jobs).where(*claim.conditions()).values(lease_token=claim.token).returning(jobs.c.id)
             if connection.execute(held).one_or_none() is None:
                 raise LeaseLost(claim.job.id)
             # Where the answer to a commit was lost and it is done again, a second row would make the file look stale.
@@ -46,24 +46,24 @@ class CheckpointStore:
             removed = delete(checkpoints).where(checkpoints.c.id.in_(stale)).returning(checkpoints.c.key)
             keys = list(connection.scalars(removed)) if stale else []
         for old in keys:
-            self.store.remove(old)
+            self.store.delete(old)
 
-    def of(self, job_id: str) -> list[Artifact]:
+    def for_job(self, job_id: str) -> list[Artifact]:
         """The checkpoints that count, the newest first."""
         query = select(checkpoints).where(checkpoints.c.job_id == job_id).order_by(checkpoints.c.id.desc())
         with read_transaction(self.engine) as connection:
             return [Artifact(KIND, row.key, row.bytes, row.sha256) for row in connection.execute(query)]
 
-    def whole(self, job_id: str, *, folder: Path) -> list[Path]:
+    def fetch_intact(self, job_id: str, *, folder: Path) -> list[Path]:
         """Copies of those that are what they were when they were added, in this folder, the newest first.
 
         One that cannot be fetched, for want of room or because the store does not give it, is passed over.
         """
-        files = enumerate(self.of(job_id))
-        copies = [self._copy(file, folder / f"{number}-{Path(file.key).name}") for number, file in files]
+        files = enumerate(self.for_job(job_id))
+        copies = [self._fetch(file, folder / f"{number}-{Path(file.key).name}") for number, file in files]
         return [path for path in copies if path]
 
-    def _copy(self, file: Artifact, path: Path) -> Path | None:
+    def _fetch(self, file: Artifact, path: Path) -> Path | None:
         try:
             if self.store.fetch(file, path):
                 return path
@@ -73,8 +73,8 @@ class CheckpointStore:
         path.unlink(missing_ok=True)
         return None
 
-    def forget(self, job_id: str) -> None:
+    def delete_for_job(self, job_id: str) -> None:
         """Remove all of a job that has ended."""
         with write_transaction(self.engine) as connection:
             connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
-        self.store.remove(f"{job_id}/{FOLDER}")
+        self.store.delete(f"{job_id}/{FOLDER}")

@@ -36,7 +36,7 @@ class JobFileState:
     published: frozenset[str]
     """Keys of artifacts, its own among them."""
 
-    def holds(self, key: str) -> bool:
+    def may_be_in_use(self, key: str) -> bool:
         """Whether this is a file of an attempt that may still write, or of one that began after we looked."""
         token = key.split("/")[1]
         if not token.isdecimal():
@@ -50,19 +50,19 @@ KeepRule = Callable[[JobFileState, str], bool]
 
 def keep_in_work_folder(standing: JobFileState, key: str) -> bool:
     """The rule of a work folder: nothing counts there but the present attempt."""
-    return standing.holds(key)
+    return standing.may_be_in_use(key)
 
 
 def keep_in_artifact_store(standing: JobFileState, key: str) -> bool:
     """The rule of the artifact store: what is published stays and, until its end, what a job may go on with."""
     if standing.status.is_terminal:
         return key in standing.published
-    return standing.holds(key) or not key.split("/")[1].isdecimal()
+    return standing.may_be_in_use(key) or not key.split("/")[1].isdecimal()
 
 
 def job_folder_batches(place: JobFolders) -> Iterator[list[str]]:
     """The names of the job folders in there, in batches. Other folders are none of our business."""
-    yield from _folder_batches(place.folders())
+    yield from _folder_batches(place.names())
 
 
 def _folder_batches(names: Sequence[str]) -> Iterator[list[str]]:
@@ -101,14 +101,14 @@ def _remove_orphans_of_job(
     place: JobFolders, name: str, standing: JobFileState | None, *, wanted: KeepRule, before: float
 ) -> int:
     """Remove the orphans of one job, and the folders that this leaves empty."""
-    aged = place.aged(name, before=before)  # all of them first: removing a file renews its folder
-    return sum(place.remove(key) for key in reversed(aged) if _is_orphan(key, standing, wanted))
+    aged = place.old_keys(name, before=before)  # all of them first: removing a file renews its folder
+    return sum(place.delete(key) for key in reversed(aged) if _is_orphan(key, standing, wanted))
 
 
 def orphan_keys(engine: Engine, place: JobFolders, names: Sequence[str], *, wanted: KeepRule) -> list[str]:
     """The keys of what ``remove_orphans`` would remove from these job folders, however young."""
     known, before = _file_states(engine, names), time.time()
-    found = [key for name in names for key in place.aged(name, before=before)]
+    found = [key for name in names for key in place.old_keys(name, before=before)]
     return [key for key in found if _is_orphan(key, known.get(key.split("/")[0]), wanted)]
 
 
@@ -125,44 +125,47 @@ class OrphanSweep:
     """
 
     def __init__(self, place: JobFolders, *, kept_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.place, self.kept_seconds, self.clock = place, kept_seconds, clock
+        self.folders, self.kept_seconds, self.clock = place, kept_seconds, clock
         self._batches: Iterator[list[str]] = iter(())
-        self._left: list[str] = []
-        self._due, self._told = float("-inf"), False
+        self._remaining: list[str] = []
+        self._due, self._warned = float("-inf"), False
 
     def __call__(self, engine: Engine) -> int:
         """Go on for about a second, unless it is too soon; returns how many files and folders were removed."""
-        names, self._left = self._left or self._next(engine), []  # of a store that fails, the rest waits a round
+        names, self._remaining = (
+            self._remaining or self._next_batch(engine),
+            [],
+        )  # of a store that fails, the rest waits a round
         removed, until = 0, self.clock() + REMOVAL_SECONDS
         clearer = orphan_removals(
-            engine, self.place, names, wanted=keep_in_artifact_store, kept_seconds=self.kept_seconds
+            engine, self.folders, names, wanted=keep_in_artifact_store, kept_seconds=self.kept_seconds
         )
         for looked_at, count in enumerate(clearer, start=1):
             removed += count
             if self.clock() > until:
-                self._left = names[looked_at:]
+                self._remaining = names[looked_at:]
                 break
         return removed
 
-    def _next(self, engine: Engine) -> list[str]:
+    def _next_batch(self, engine: Engine) -> list[str]:
         """The next batch; none before its time."""
         if self.clock() < self._due:
             return []
-        self._due = self.clock() + self.place.pause_seconds
+        self._due = self.clock() + self.folders.pause_seconds
         batch = next(self._batches, None)
         if batch is None:
-            names = self.place.folders()
-            self._batches = _folder_batches(names) if self._alone(engine, names) else iter(())
+            names = self.folders.names()
+            self._batches = _folder_batches(names) if self._is_only_installation(engine, names) else iter(())
             batch = next(self._batches, [])
         return batch
 
-    def _alone(self, engine: Engine, names: Sequence[str]) -> bool:
+    def _is_only_installation(self, engine: Engine, names: Sequence[str]) -> bool:
         """Whether no other installation publishes here; our own mark tells the others that we do."""
         own = own_marker(engine)
         if names and own not in names:
-            self.place.mark(own)
+            self.folders.write_marker(own)
         found = other_markers(names, own=own)
-        if found and not self._told:
+        if found and not self._warned:
             log.error("orphans stay: another installation publishes there", marks=found)
-        self._told = bool(found)
+        self._warned = bool(found)
         return not found

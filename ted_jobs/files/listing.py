@@ -17,16 +17,16 @@ class JobFolders(Protocol):
     pause_seconds: float
     """Between looking through one batch of folders and the next."""
 
-    def folders(self) -> list[str]:
+    def names(self) -> list[str]:
         """The names at the top, those of files among them."""
 
-    def aged(self, name: str, *, before: float) -> list[str]:
+    def old_keys(self, name: str, *, before: float) -> list[str]:
         """The keys of a folder and of all in it that were last changed before; what holds others comes first."""
 
-    def mark(self, name: str) -> None:
+    def write_marker(self, name: str) -> None:
         """Leave an empty file of this name at the top."""
 
-    def remove(self, key: str) -> bool:
+    def delete(self, key: str) -> bool:
         """Whether the file, or the empty folder, is gone through us. A folder that is not empty stays."""
 
 
@@ -38,11 +38,11 @@ class LocalJobFolders:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def folders(self) -> list[str]:
+    def names(self) -> list[str]:
         """See ``JobFolders``."""
         return [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
 
-    def aged(self, name: str, *, before: float) -> list[str]:
+    def old_keys(self, name: str, *, before: float) -> list[str]:
         """See ``JobFolders``."""
         found = []
         for where, _, files in os.walk(self.root / name):
@@ -51,11 +51,11 @@ class LocalJobFolders:
                     found += [path] if path.lstat().st_mtime <= before else []
         return [path.relative_to(self.root).as_posix() for path in found]
 
-    def mark(self, name: str) -> None:
+    def write_marker(self, name: str) -> None:
         """See ``JobFolders``."""
         (self.root / name).touch()
 
-    def remove(self, key: str) -> bool:
+    def delete(self, key: str) -> bool:
         """See ``JobFolders``."""
         path = self.root / key
         with suppress(OSError):  # somebody else was faster, or the folder is not empty
@@ -72,35 +72,35 @@ class ObjectJobFolders:
     def __init__(self, root: ObjectUri) -> None:
         self.scheme, self.path, self.filesystem = root.scheme, root.path, root.filesystem
 
-    def folders(self) -> list[str]:
+    def names(self) -> list[str]:
         """See ``JobFolders``."""
         # Of Google's store, pyarrow lists no folder that is only the beginning of what lies in it.
-        found = self._in(self.path, recursive=self.scheme == "gs")
+        found = self._list(self.path, recursive=self.scheme == "gs")
         return list(dict.fromkeys(info.path.removeprefix(f"{self.path}/").partition("/")[0] for info in found))
 
-    def aged(self, name: str, *, before: float) -> list[str]:
+    def old_keys(self, name: str, *, before: float) -> list[str]:
         """See ``JobFolders``. Folders have no age."""
-        infos = self._in(f"{self.path}/{name}", recursive=True)
+        infos = self._list(f"{self.path}/{name}", recursive=True)
         old = [info.path for info in infos if not info.is_file or info.mtime.timestamp() <= before]
         return [name, *(path.removeprefix(f"{self.path}/") for path in sorted(old))]
 
-    def mark(self, name: str) -> None:
+    def write_marker(self, name: str) -> None:
         """See ``JobFolders``."""
         self.filesystem.open_output_stream(f"{self.path}/{name}").close()
 
-    def remove(self, key: str) -> bool:
+    def delete(self, key: str) -> bool:
         """See ``JobFolders``."""
         path = f"{self.path}/{key}"
         info = self.filesystem.get_file_info(path)
         if info.is_file:
             self.filesystem.delete_file(path)
-        elif info.type is fs.FileType.NotFound or any(one.is_file for one in self._in(path, recursive=True)):
+        elif info.type is fs.FileType.NotFound or any(one.is_file for one in self._list(path, recursive=True)):
             return False
         else:
             self.filesystem.delete_dir(path)
         return True
 
-    def _in(self, path: str, *, recursive: bool) -> list[fs.FileInfo]:
+    def _list(self, path: str, *, recursive: bool) -> list[fs.FileInfo]:
         found: list[fs.FileInfo] = self.filesystem.get_file_info(
             fs.FileSelector(path, allow_not_found=True, recursive=recursive)
         )

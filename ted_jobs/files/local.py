@@ -19,14 +19,14 @@ class ArtifactStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, source: Path, *, job_id: str, token: int, kind: str) -> Artifact:
+    def put_attempt_file(self, source: Path, *, job_id: str, token: int, kind: str) -> Artifact:
         """The file, durably in the store. Another attempt's file is never overwritten: its token differs.
 
         Raises StorageFull.
         """
-        return self.keep(source, key=f"{job_id}/{token}/{source.name}", kind=kind)
+        return self.put_file(source, key=f"{job_id}/{token}/{source.name}", kind=kind)
 
-    def keep(self, source: Path, *, key: str, kind: str) -> Artifact:
+    def put_file(self, source: Path, *, key: str, kind: str) -> Artifact:
         """The file, durably in the store under this key. Raises StorageFull."""
         destination = self.root / key
         try:
@@ -40,7 +40,7 @@ class ArtifactStore:
         """The file for random access. Raises FileNotFoundError."""
         return self.locate(artifact).open("rb")
 
-    def link(self, artifact: Artifact, *, filename: str) -> str | None:
+    def download_url(self, artifact: Artifact, *, filename: str) -> str | None:
         """A URL at which anybody may fetch the file for a while; None where it has to be fetched through us."""
         return None
 
@@ -57,7 +57,7 @@ class ArtifactStore:
             return False
         return sha256_of(to) == artifact.sha256
 
-    def remove(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """Remove a file, or all files under a folder; what is not there, or will not go, is left to the sweeper."""
         path = self.root / key
         with suppress(OSError):

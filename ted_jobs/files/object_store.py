@@ -22,7 +22,7 @@ class ObjectArtifactStore(ArtifactStore):
     def __init__(self, root: ObjectUri, *, link_seconds: int = 0) -> None:
         self.uri, self.link_seconds = root, link_seconds
 
-    def keep(self, source: Path, *, key: str, kind: str) -> Artifact:
+    def put_file(self, source: Path, *, key: str, kind: str) -> Artifact:
         """See ``ArtifactStore``. The object is read back: what the database will name is what the store holds."""
         artifact = Artifact(kind=kind, key=key, bytes=source.stat().st_size, sha256=sha256_of(source))
         try:
@@ -44,14 +44,14 @@ class ObjectArtifactStore(ArtifactStore):
                 raise known from error
             raise
 
-    def link(self, artifact: Artifact, *, filename: str) -> str | None:
+    def download_url(self, artifact: Artifact, *, filename: str) -> str | None:
         """See ``ArtifactStore``: a presigned URL of S3, where links are wanted."""
         if self.uri.scheme != "s3" or not self.link_seconds:
             return None
         uri = ObjectUri(self.uri.scheme, self._path(artifact.key))
         return presigned_url(uri, seconds=self.link_seconds, filename=filename)
 
-    def remove(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         """See ``ArtifactStore``. Raises ArtifactsRefused, StoreUnavailable."""
         path = self._path(key)
         try:

@@ -25,7 +25,7 @@ class RecutStore:
     """The re-cut manifests of all jobs. One is made at a time, since that takes memory for every row."""
 
     def __init__(self, store: JobStore, files: ArtifactStore) -> None:
-        self.store, self.files, self._making = store, files, Lock()
+        self.store, self.files, self._lock = store, files, Lock()
 
     def manifest(self, job_id: str, *, keep_ratio: float, tenant: str) -> Artifact:
         """The manifest of the job's decisions cut at this ratio, which is rounded to four decimals.
@@ -37,23 +37,23 @@ class RecutStore:
             return self.store.artifact(job_id, "manifest", tenant=tenant)
         decisions = self.store.artifact(job_id, "decisions", tenant=tenant)
         kind = f"manifest@{ratio:.{DECIMALS}f}"
-        with self._making:
+        with self._lock:
             try:
                 return self.store.artifact(job_id, kind, tenant=tenant)
             except ArtifactNotReady:
-                return self._made(job_id, kind, decisions, keep_ratio=ratio)
+                return self._make(job_id, kind, decisions, keep_ratio=ratio)
 
-    def _made(self, job_id: str, kind: str, decisions: Artifact, *, keep_ratio: float) -> Artifact:
+    def _make(self, job_id: str, kind: str, decisions: Artifact, *, keep_ratio: float) -> Artifact:
         with TemporaryDirectory(prefix="ted-recut-") as folder:
             source, cut = Path(folder, "decisions.parquet"), Path(folder, "manifest.parquet")
             if not self.files.fetch(decisions, source):
                 raise StoreUnavailable(f"The decisions of {job_id} are gone or altered")
             recut(source, keep_ratio=keep_ratio, to=cut)
-            made = self.files.keep(cut, key=f"{job_id}/recut/{kind}.parquet", kind=kind)
-        self._remember(job_id, made)
+            made = self.files.put_file(cut, key=f"{job_id}/recut/{kind}.parquet", kind=kind)
+        self._record(job_id, made)
         return made
 
-    def _remember(self, job_id: str, made: Artifact) -> None:
+    def _record(self, job_id: str, made: Artifact) -> None:
         """Note the file. Another process may have made and noted the same one; the bytes are equal."""
         try:
             with write_transaction(self.store.engine) as connection:
@@ -61,7 +61,7 @@ class RecutStore:
         except IntegrityError:
             return
         for key in _delete_oldest(self.store.engine, job_id):
-            self.files.remove(key)
+            self.files.delete(key)
 
 
 def _delete_oldest(engine: Engine, job_id: str) -> list[str]:

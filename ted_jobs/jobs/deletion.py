@@ -21,7 +21,7 @@ def delete_ended_job(engine: Engine, artifacts: ArtifactStore, job_id: str, *, t
     """
     _remove_rows(engine, job_id, tenant=tenant)
     try:
-        artifacts.remove(job_id)
+        artifacts.delete(job_id)
     except (OSError, StoreRefused, StoreUnavailable) as error:
         log.warning("files of a deleted job stay for now", job=job_id, error=str(error))
 

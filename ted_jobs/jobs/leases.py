@@ -34,7 +34,7 @@ class Claim:
     job: Job
     token: int
 
-    def holds(self) -> tuple[ColumnElement[bool], ...]:
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
         """The conditions under which this claim may still write."""
         return (jobs.c.id == self.job.id, jobs.c.lease_token == self.token, jobs.c.status.in_(LEASED_STATUSES))
 
@@ -93,7 +93,7 @@ class Leases:
         news = {"version": jobs.c.version + 1, "progress": progress} if progress else {}
         statement = (
             update(jobs)
-            .where(*claim.holds())
+            .where(*claim.conditions())
             .values(lease_expires_at=now(self.lease_seconds), last_event=jobs.c.last_event + len(happened), **news)
             .returning(jobs.c.status, jobs.c.last_event, case((jobs.c.deadline_at < now(), 1), else_=literal(0)))
         )
@@ -107,7 +107,7 @@ class Leases:
             return HeartbeatResponse.CANCEL
         return HeartbeatResponse.EXPIRE if late else HeartbeatResponse.CONTINUE
 
-    def times_out_of_memory(self, claim: Claim) -> int:
+    def out_of_memory_count(self, claim: Claim) -> int:
         """How many attempts at the job have ended because memory ran out."""
         query = select(events.c.data).where(events.c.job_id == claim.job.id, events.c.type == f"job.{JobStatus.QUEUED}")
         with read_transaction(self.engine) as connection:
@@ -121,7 +121,7 @@ class Leases:
         """
         with write_transaction(self.engine) as connection:
             renewed = now(self.lease_seconds)
-            held = move(connection, claim.job.id, JobStatus.FINALIZING, *claim.holds(), lease_expires_at=renewed)
+            held = move(connection, claim.job.id, JobStatus.FINALIZING, *claim.conditions(), lease_expires_at=renewed)
             _require_held(claim, held or _already_moved(connection, claim, JobStatus.FINALIZING))
 
     def finish(self, claim: Claim, *, published: Sequence[Artifact], result: JsonObject) -> Job:
@@ -130,7 +130,7 @@ class Leases:
         Asked again because the answer to a commit was lost, it finds that done.
         """
         with write_transaction(self.engine) as connection:
-            job = move(connection, claim.job.id, JobStatus.SUCCEEDED, *claim.holds(), result=result, error=None)
+            job = move(connection, claim.job.id, JobStatus.SUCCEEDED, *claim.conditions(), result=result, error=None)
             if job is None:
                 return _require_held(claim, _already_moved(connection, claim, JobStatus.SUCCEEDED))
             for file in published:
@@ -143,10 +143,10 @@ class Leases:
         A job that was being cancelled ends as cancelled, whatever made its runner stop.
         """
         with write_transaction(self.engine) as connection:
-            stopped = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds())
-            return stopped or _require_held(claim, end_attempt(connection, claim.job, error, *claim.holds()))
+            stopped = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.conditions())
+            return stopped or _require_held(claim, end_attempt(connection, claim.job, error, *claim.conditions()))
 
-    def hand_back(self, claim: Claim) -> Job:
+    def release(self, claim: Claim) -> Job:
         """The job, queued again because its worker shuts down; the attempt does not count.
 
         Cancelled instead where its client has asked for that. Raises LeaseLost.
@@ -154,21 +154,21 @@ class Leases:
         reason = "its worker was shut down; it goes on with the next one"
         uncounted = {"attempt": jobs.c.attempt - 1}
         with write_transaction(self.engine) as connection:
-            stopped = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds())
+            stopped = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.conditions())
             return stopped or _require_held(
-                claim, requeue(connection, claim.job.id, *claim.holds(), reason=reason, facts={}, **uncounted)
+                claim, requeue(connection, claim.job.id, *claim.conditions(), reason=reason, facts={}, **uncounted)
             )
 
-    def cancelled(self, claim: Claim) -> Job:
+    def mark_cancelled(self, claim: Claim) -> Job:
         """The job, stopped as its client asked. Raises LeaseLost."""
         with write_transaction(self.engine) as connection:
-            return _require_held(claim, move(connection, claim.job.id, JobStatus.CANCELLED, *claim.holds()))
+            return _require_held(claim, move(connection, claim.job.id, JobStatus.CANCELLED, *claim.conditions()))
 
-    def expired(self, claim: Claim) -> Job:
+    def mark_expired(self, claim: Claim) -> Job:
         """The job, past its deadline. Raises LeaseLost."""
         reason = "the deadline passed while the job ran"
         with write_transaction(self.engine) as connection:
-            job = move(connection, claim.job.id, JobStatus.EXPIRED, *claim.holds(), status_reason=reason)
+            job = move(connection, claim.job.id, JobStatus.EXPIRED, *claim.conditions(), status_reason=reason)
             return _require_held(claim, job)
 
 

@@ -80,7 +80,7 @@ class JobStore:
                     return known
                 check_queued_quota(connection, key_id, limit=limit)
                 new = self._new_row(spec, summary, tenant) | {"key_id": key_id, "retry_of": retry_of}
-                return self._store(connection, new, idempotency_key, seconds=spec.deadline_seconds)
+                return self._insert(connection, new, idempotency_key, seconds=spec.deadline_seconds)
         except IntegrityError:  # two requests with one key at the same instant: the other one won
             known = self.replay(idempotency_key, tenant=tenant)
             if known is None:
@@ -103,7 +103,7 @@ class JobStore:
             raise IdempotencyConflict(field="Idempotency-Key")
         return Submission(self._job(connection, known.job_id, tenant), replayed=True)
 
-    def _store(
+    def _insert(
         self, connection: Connection, new: dict[str, object], repeat: IdempotencyKey | None, *, seconds: float | None
     ) -> Submission:
         """``seconds``: how long the job may take."""
@@ -122,7 +122,7 @@ class JobStore:
             "tenant": tenant,
             "status": JobStatus.QUEUED,
             "spec": spec.model_dump(mode="json"),
-            "dataset_guard": summary.guard,
+            "dataset_guard": summary.change_token,
             "rows_in": summary.rows,
             "attempt": 0,
             "max_attempts": self.max_attempts,

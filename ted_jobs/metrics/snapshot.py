@@ -28,12 +28,12 @@ class MetricsSnapshot:
 
     jobs: Mapping[JobStatus, int]
     queued: Backlog
-    hints: Backlog
+    wake_ups: Backlog
     """Hints that have not been published."""
     stale_leases: Backlog
     """Jobs whose worker is silent and that no sweeper has put back."""
     deliveries: Mapping[DeliveryStatus, int]
-    due: Backlog
+    due_deliveries: Backlog
     """Deliveries whose time has come."""
     sweeper: str | None
     """Who sweeps; None where nobody does."""
@@ -48,10 +48,10 @@ def metrics_snapshot(engine: Engine) -> MetricsSnapshot:
         return MetricsSnapshot(
             jobs=_jobs_by_status(connection),
             queued=_backlog(connection, queued),
-            hints=_backlog(connection, select(outbox.c.created_at)),
+            wake_ups=_backlog(connection, select(outbox.c.created_at)),
             stale_leases=_backlog(connection, stale),
             deliveries=_deliveries_by_status(connection),
-            due=_backlog(connection, select(deliveries.c.due_at).where(deliveries.c.due_at < now())),
+            due_deliveries=_backlog(connection, select(deliveries.c.due_at).where(deliveries.c.due_at < now())),
             sweeper=connection.scalar(select(leaders.c.holder).where(leaders.c.expires_at > now())),
             totals=counter_totals(connection),
         )

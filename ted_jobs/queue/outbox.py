@@ -24,7 +24,7 @@ class WakeUp:
 
     id: int
     job_id: str
-    hints: int
+    times_sent: int
     """How many the job has had before."""
 
 
@@ -70,7 +70,7 @@ def _delete_published(engine: Engine, published: Sequence[WakeUp]) -> None:
 
 
 def _times_sent(hint: WakeUp) -> int:
-    return hint.hints
+    return hint.times_sent
 
 
 def _schedule_renotify(connection: Connection, job_ids: Sequence[str], *, hints: int) -> None:

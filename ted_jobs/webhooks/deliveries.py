@@ -55,7 +55,7 @@ class ClaimedDelivery:
     url: str
     payload: str
     attempt: int
-    at: datetime
+    attempted_at: datetime
     """When this attempt began, by the database's clock: a sender's own may be wrong, and a receiver refuses a stale
     signature."""
     secrets: tuple[str, ...] = field(repr=False)
@@ -136,7 +136,9 @@ def _claim(engine: Engine, *conditions: ColumnElement[bool]) -> ClaimedDelivery 
         whom = select(webhooks.c.url, webhooks.c.secret, former.label("former")).where(webhooks.c.id == row.webhook_id)
         url, *keys = connection.execute(whom).one()
     signing = tuple(filter(None, keys))
-    return ClaimedDelivery(row.id, row.webhook_id, url, row.payload, attempt=row.attempt, at=row.at, secrets=signing)
+    return ClaimedDelivery(
+        row.id, row.webhook_id, url, row.payload, attempt=row.attempt, attempted_at=row.at, secrets=signing
+    )
 
 
 def succeed(engine: Engine, message: ClaimedDelivery, outcome: Outcome) -> None:

@@ -68,7 +68,7 @@ class WebhookStore:
 
     def __init__(self, engine: Engine, *, tenant: str) -> None:
         self.engine, self.tenant = engine, tenant
-        self._mine = webhooks.c.tenant == tenant
+        self._is_own = webhooks.c.tenant == tenant
 
     def register(self, url: str, events: Sequence[WebhookEventType]) -> Webhook:
         """The new webhook, with its secret. Raises TooManyWebhooks."""
@@ -80,7 +80,7 @@ class WebhookStore:
             "secret": new_webhook_secret(),
         }
         with write_transaction(self.engine) as connection:
-            if (connection.scalar(select(func.count()).where(self._mine)) or 0) >= MOST_WEBHOOKS:
+            if (connection.scalar(select(func.count()).where(self._is_own)) or 0) >= MOST_WEBHOOKS:
                 raise TooManyWebhooks(f"There are {MOST_WEBHOOKS}")
             made = insert(webhooks).values(**row, created_at=now()).returning(webhooks)
             return Webhook.from_row(connection.execute(made).one())
@@ -91,13 +91,13 @@ class WebhookStore:
             return self._webhook(connection, webhook_id)
 
     def _webhook(self, connection: Connection, webhook_id: str) -> Webhook:
-        found = select(webhooks).where(webhooks.c.id == webhook_id, self._mine)
+        found = select(webhooks).where(webhooks.c.id == webhook_id, self._is_own)
         return _require_webhook(connection.execute(found).one_or_none(), webhook_id)
 
     def webhooks(self, *, limit: int, after: str | None = None) -> list[Webhook]:
         """Newest first: at most ``limit`` webhooks older than ``after``. Raises UnknownCursor."""
         with read_transaction(self.engine) as connection:
-            query = _page(connection, select(webhooks).where(self._mine), webhooks, after=after, limit=limit)
+            query = _page(connection, select(webhooks).where(self._is_own), webhooks, after=after, limit=limit)
             return [Webhook.from_row(row) for row in connection.execute(query)]
 
     def change(
@@ -119,7 +119,9 @@ class WebhookStore:
             return self._change(connection, webhook_id, **changes) if changes else self._webhook(connection, webhook_id)
 
     def _change(self, connection: Connection, webhook_id: str, **changes: Any) -> Webhook:
-        changed = update(webhooks).where(webhooks.c.id == webhook_id, self._mine).values(**changes).returning(webhooks)
+        changed = (
+            update(webhooks).where(webhooks.c.id == webhook_id, self._is_own).values(**changes).returning(webhooks)
+        )
         return _require_webhook(connection.execute(changed).one_or_none(), webhook_id)
 
     def rotate(self, webhook_id: str) -> Webhook:
@@ -130,7 +132,7 @@ class WebhookStore:
 
     def delete(self, webhook_id: str) -> None:
         """Forget the webhook and its deliveries. Raises WebhookNotFound."""
-        gone = delete(webhooks).where(webhooks.c.id == webhook_id, self._mine).returning(webhooks)
+        gone = delete(webhooks).where(webhooks.c.id == webhook_id, self._is_own).returning(webhooks)
         with write_transaction(self.engine) as connection:
             _require_webhook(connection.execute(gone).one_or_none(), webhook_id)
 
@@ -148,7 +150,7 @@ class WebhookStore:
     def ping(self, webhook_id: str) -> Delivery:
         """A message that only says that it has come. Raises WebhookNotFound, WebhookDisabled."""
         with write_transaction(self.engine) as connection:
-            self._enabled(connection, webhook_id)
+            self._require_enabled(connection, webhook_id)
             at = connection.execute(select(now())).scalar_one()
             row = new_delivery_row(webhook_id, PING, {"webhook_id": webhook_id}, at=at)
             return Delivery.from_row(connection.execute(insert(deliveries).values(row).returning(deliveries)).one())
@@ -163,14 +165,14 @@ class WebhookStore:
         again = {"status": DeliveryStatus.PENDING, "due_at": now(), "finished_at": None, "attempt": attempt}
         which = (deliveries.c.id == delivery_id) & (deliveries.c.webhook_id == webhook_id)
         with write_transaction(self.engine) as connection:
-            self._enabled(connection, webhook_id)
+            self._require_enabled(connection, webhook_id)
             row = connection.execute(update(deliveries).where(which).values(again).returning(deliveries)).one_or_none()
             if row is None:
                 raise DeliveryNotFound(delivery_id)
             return Delivery.from_row(row)
 
-    def _enabled(self, connection: Connection, webhook_id: str) -> None:
-        locked = select(webhooks).where(webhooks.c.id == webhook_id, self._mine).with_for_update(read=True)
+    def _require_enabled(self, connection: Connection, webhook_id: str) -> None:
+        locked = select(webhooks).where(webhooks.c.id == webhook_id, self._is_own).with_for_update(read=True)
         webhook = _require_webhook(connection.execute(locked).one_or_none(), webhook_id)
         if webhook.disabled_reason is not None:
             raise WebhookDisabled(webhook.disabled_reason)

@@ -24,7 +24,7 @@ def test_the_same_rows_in_every_epoch_give_what_fit_gives() -> None:
     fresh = trained(TRAIN, [rows] * 3, proxy=PROXY, seed=7)
 
     expected = fit(TRAIN, rows, proxy=PROXY, seed=7)
-    assert weights_digest(fresh.trainee.model) == weights_digest(expected.trainee.model)
+    assert weights_digest(fresh.trainer.model) == weights_digest(expected.trainer.model)
 
 
 def test_the_schedule_ends_with_the_last_epoch_however_many_there_are() -> None:
@@ -33,7 +33,7 @@ def test_the_schedule_ends_with_the_last_epoch_however_many_there_are() -> None:
     fresh = trained(TRAIN, [rows] * 5, proxy=PROXY, seed=7)
 
     longer = PROXY.model_copy(update={"epochs": 5})
-    assert weights_digest(fresh.trainee.model) == weights_digest(fit(TRAIN, rows, proxy=longer, seed=7).trainee.model)
+    assert weights_digest(fresh.trainer.model) == weights_digest(fit(TRAIN, rows, proxy=longer, seed=7).trainer.model)
 
 
 def test_fresh_models_start_from_other_weights_than_any_model_that_selects() -> None:

@@ -100,7 +100,7 @@ def test_flipped_labels_are_found_and_told_by_score(folders: Folders) -> None:
 def test_both_twins_judge_each_sample_together(folders: Folders) -> None:
     ground = ground_of(Setting("digits", 0.0, 0, 3, 200), folders)
     everything = np.arange(200)
-    one, other = (trainee.performance(ground.twins.table, everything) for trainee in ground.twins.trainees)
+    one, other = (trainee.performance(ground.twins.table, everything) for trainee in ground.twins.trainers)
     mean_performance = (one + other) / 2
 
     logit, parameter = ESTIMATES["both twins, logit"](ground), ESTIMATES["both twins, parameter"](ground)

@@ -29,7 +29,7 @@ def performances_one_by_one(samples: Samples, runs: Sequence[Run], proxy: Traini
     fitted = [fit(samples, run.rows, proxy=proxy, seed=run.seed) for run in runs]
     tables = [one.table for one in fitted]
     everything = np.arange(len(samples))
-    return np.stack([one.trainee.performance(table, everything) for one, table in zip(fitted, tables, strict=True)])
+    return np.stack([one.trainer.performance(table, everything) for one, table in zip(fitted, tables, strict=True)])
 
 
 @pytest.mark.parametrize("rows", [640, 641, 700])

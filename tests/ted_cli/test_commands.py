@@ -127,7 +127,7 @@ def test_a_file_is_downloaded_to_a_name_that_tells_what_it_is(
     assert claim
     leases.begin_finalizing(claim)
     store = ArtifactStore(settings.artifacts)
-    put = store.put(tmp_path / "file", job_id=claim.job.id, token=claim.token, kind="decisions")
+    put = store.put_attempt_file(tmp_path / "file", job_id=claim.job.id, token=claim.token, kind="decisions")
     leases.finish(claim, published=[put], result={})
 
     told = ted("download", claim.job.id, "--decisions")

@@ -8,26 +8,26 @@ NOTHING = JobOptions(dataset={"uri": None}, proxy={"name": None}, plan={"keep_ra
 
 
 def test_what_is_not_said_is_not_sent() -> None:
-    assert NOTHING.over({}) == {}
+    assert NOTHING.apply_to({}) == {}
 
 
 def test_a_document_goes_through_as_it_is() -> None:
     document = {"dataset": {"uri": "file:///data/a.parquet"}, "metadata": {"team": "vision"}}
 
-    assert NOTHING.over(document) == document
+    assert NOTHING.apply_to(document) == document
 
 
 def test_options_override_the_document_and_leave_it_alone() -> None:
     document = {"plan": {"keep_ratio": 0.5, "seed": 3}}
     wish = JobOptions(dataset={}, proxy={}, plan={"keep_ratio": 0.7})
 
-    assert wish.over(document)["plan"] == {"keep_ratio": 0.7, "seed": 3}
+    assert wish.apply_to(document)["plan"] == {"keep_ratio": 0.7, "seed": 3}
     assert document == {"plan": {"keep_ratio": 0.5, "seed": 3}}
 
 
 def test_a_relative_path_is_made_absolute_and_a_uri_is_not_touched() -> None:
     def uri(given: str) -> str:
-        return str(JobOptions(dataset={"uri": given}, proxy={}, plan={}).over({})["dataset"]["uri"])
+        return str(JobOptions(dataset={"uri": given}, proxy={}, plan={}).apply_to({})["dataset"]["uri"])
 
     assert uri("train.parquet") == str(Path.cwd() / "train.parquet")
     assert uri("../train.parquet") == str(Path.cwd().parent / "train.parquet")

@@ -37,7 +37,7 @@ def test_a_key_goes_to_standard_output_alone_and_is_never_shown_again(home: str)
     assert is_well_formed_key(text)
     settings = Settings(home=Path(home), database_url="")
     keys = ApiKeyStore(make_engine(settings.database), secret=key_secret(settings))
-    holder = keys.holder(keys.digest(text))
+    holder = keys.valid_key(keys.digest(text))
     assert holder and (holder.key.tenant, holder.key.scopes) == ("vision", {Scope.READ})
     assert holder.key.id in made.stderr and text not in made.stderr
     assert text not in listed.stdout

@@ -177,7 +177,7 @@ def test_files_are_downloaded_at_any_ratio(
     decisions = Ranking(1).written(tmp_path / "out", provenance, ratio=0.6, method="ted")
     leases.begin_finalizing(claim)
     files = {"manifest": decisions.with_name("manifest.parquet"), "decisions": decisions}
-    put = ArtifactStore(settings.artifacts).put
+    put = ArtifactStore(settings.artifacts).put_attempt_file
     published = [put(file, job_id=job.id, token=claim.token, kind=kind) for kind, file in files.items()]
     leases.finish(claim, published=published, result={})
 
@@ -262,7 +262,7 @@ def sent_by_everything() -> set[tuple[str, str]]:
         asked.add((step.request.method, step.request.url))
         raise InterruptedError
 
-    client._line.result = client._line.told = note  # type: ignore[method-assign, assignment]
+    client._transport.result = client._transport.emitted = note  # type: ignore[method-assign, assignment]
     given: Mapping[str, tuple[Any, ...]] = {"register_dataset": ("n", {}), "register_proxy": ("n", {}), "submit": ({},)}
     for name in (name for name in dir(client) if not name.startswith("_")):
         method = getattr(client, name)

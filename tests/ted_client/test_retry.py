@@ -38,16 +38,16 @@ def pauses(call: Flow[Any], replies: Iterator[httpx.TransportError | tuple[int, 
             case SendRequest(_):
                 reply = next(replies)
                 if isinstance(reply, httpx.TransportError):
-                    talk.fail(reply)
+                    talk.throw(reply)
                     continue
                 content = iter([reply[1]])
-                talk.reply(ResponseHead(reply[0], httpx.Headers(), "http://ted/v1/jobs"))
+                talk.send(ResponseHead(reply[0], httpx.Headers(), "http://ted/v1/jobs"))
             case ReadChunk():
-                talk.reply(next(content, b""))
+                talk.send(next(content, b""))
             case Sleep(seconds):
                 found.append(seconds)
                 clock.now += seconds
-                talk.reply(None)
+                talk.send(None)
     return found
 
 
@@ -64,13 +64,13 @@ def test_pauses_double_to_a_bound_and_end_within_the_patience() -> None:
     clock, found = Clock(), list[float]()
 
     with pytest.raises(ServiceUnreachable, match="http://ted does not answer"):
-        found = pauses(asking(clock).answered(Request("GET", "/v1/jobs")), refused(), clock)
+        found = pauses(asking(clock).send(Request("GET", "/v1/jobs")), refused(), clock)
 
     assert found == []
     assert 50 < clock.now < 60
     clock = Clock()
     replies = iter([httpx.ConnectError("refused")] * 7 + [(200, b"{}")])
-    found = pauses(asking(clock).answered(Request("GET", "/v1/jobs")), replies, clock)
+    found = pauses(asking(clock).send(Request("GET", "/v1/jobs")), replies, clock)
     assert found == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
@@ -78,7 +78,7 @@ def test_the_jitter_takes_any_part_of_a_pause() -> None:
     clock = Clock()
     replies = iter([httpx.ReadError("reset")] * 3 + [(200, b"{}")])
 
-    found = pauses(asking(clock, jitter=0.25).answered(Request("GET", "/v1/jobs")), replies, clock)
+    found = pauses(asking(clock, jitter=0.25).send(Request("GET", "/v1/jobs")), replies, clock)
 
     assert found == [0.125, 0.25, 0.5]
 

@@ -21,7 +21,7 @@ def test_it_speaks_at_once_and_then_four_times_a_second_at_most() -> None:
 
     spoken = 0
     for step in range(100):
-        spoken += pace.speed(step, step / 100) is not None
+        spoken += pace.estimate(step, step / 100) is not None
         clock.seconds += 0.01
 
     assert spoken == 4
@@ -32,17 +32,17 @@ def test_the_first_step_tells_no_speed_however_long_it_took() -> None:
     pace = EtaEstimator(clock)
     clock.seconds += 60
 
-    assert pace.speed(128, 0.1) == EtaEstimate(None, None)
+    assert pace.estimate(128, 0.1) == EtaEstimate(None, None)
 
 
 def test_it_counts_from_the_first_step_and_looks_ahead() -> None:
     clock = Clock()
     pace = EtaEstimator(clock)
-    pace.speed(100, 0.1)
+    pace.estimate(100, 0.1)
 
     clock.seconds += 10
-    speed = pace.speed(600, 0.35)
+    speed = pace.estimate(600, 0.35)
 
     assert speed is not None
     assert speed.samples_per_second == pytest.approx(50)
-    assert speed.seconds_left == pytest.approx(26)
+    assert speed.eta_seconds == pytest.approx(26)

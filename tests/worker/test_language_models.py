@@ -62,7 +62,7 @@ def last_words(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def overheard(self: child.RunnerProcess, *, grace_seconds: float) -> None:
         stop(self, grace_seconds=grace_seconds)
-        told.append(self.last_words())
+        told.append(self.log_tail())
 
     monkeypatch.setattr(child.RunnerProcess, "stop", overheard)
     return told

@@ -131,7 +131,7 @@ def assignment(data: Path, *, task: str, memory: int) -> Assignment:
     return Assignment(
         job_id="job",
         spec=spec,
-        dataset_guard=inspect(spec.dataset, roots=[data.parent]).guard,
+        dataset_guard=inspect(spec.dataset, roots=[data.parent]).change_token,
         dataset_roots=(data.parent,),
         cache=data.parent / "cache",
         cache_bytes=16 * TIMES * memory,

@@ -94,7 +94,7 @@ def test_the_lease_outlives_a_store_that_is_slow_to_give_a_checkpoint(
 def test_a_store_that_lets_nobody_in_when_a_trained_job_is_published_costs_one_attempt(
     claimed: Claimed, supervised: Supervised, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim, keep = claimed(), ArtifactStore.keep
+    claim, keep = claimed(), ArtifactStore.put_file
 
     def refuse(*_: object, **__: object) -> Artifact:
         raise ArtifactsRefused("403")

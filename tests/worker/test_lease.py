@@ -88,7 +88,7 @@ def test_a_database_that_stays_away_is_waited_for_no_longer_than_the_lease_lasts
     lease = Lease(claim, leases, heartbeat_seconds=0.1)
 
     with pytest.raises(LeaseLost):
-        lease.do(Away(leases.fail, CUT, times=1000, done=False))
+        lease.call(Away(leases.fail, CUT, times=1000, done=False))
 
     assert 0.9 < time.monotonic() - began < 5
 
@@ -97,7 +97,7 @@ def test_a_defect_is_not_waited_for(claimed: Claimed, leases: Leases) -> None:
     lease, step = Lease(claimed(), leases, heartbeat_seconds=60), Away(leases.fail, DEFECT, times=2, done=False)
 
     with pytest.raises(ProgrammingError):
-        lease.do(step)
+        lease.call(step)
 
     assert step.times == 1
 
@@ -110,4 +110,7 @@ def test_a_checkpoint_that_is_added_twice_counts_once(claimed: Claimed, supervis
         path.write_text(name)
         checkpoints.add(claim, path)
 
-    assert [file.key.rpartition("-")[2] for file in checkpoints.of(claim.job.id)] == ["2.safetensors", "1.safetensors"]
+    assert [file.key.rpartition("-")[2] for file in checkpoints.for_job(claim.job.id)] == [
+        "2.safetensors",
+        "1.safetensors",
+    ]

@@ -9,9 +9,9 @@ def test_each_phase_takes_as_long_as_its_block_ran() -> None:
     moments = iter([10.0, 10.5, 20.0, 23.0])
     stopwatch = PhaseTimer(lambda: next(moments))
 
-    with stopwatch.timing("loading"):
+    with stopwatch.measure("loading"):
         pass
-    with stopwatch.timing("pruning"):
+    with stopwatch.measure("pruning"):
         pass
 
     assert stopwatch.seconds == {"loading": 0.5, "pruning": 3.0}
@@ -21,7 +21,7 @@ def test_each_phase_takes_as_long_as_its_block_ran() -> None:
 def test_a_phase_that_broke_off_is_not_counted() -> None:
     stopwatch = PhaseTimer()
 
-    with pytest.raises(ZeroDivisionError), stopwatch.timing("loading"):
+    with pytest.raises(ZeroDivisionError), stopwatch.measure("loading"):
         _ = 1 / 0
 
     assert stopwatch.seconds == {}

@@ -48,7 +48,7 @@ def test_an_attempt_that_loses_its_lease_leaves_no_report(
     claim = claimed(epochs=3)
     supervisor = supervised(claim)
 
-    supervisor.leases.hand_back(claim)
+    supervisor.leases.release(claim)
 
     assert supervisor.run() is None
     with pytest.raises(ArtifactNotReady):

@@ -52,7 +52,7 @@ def interrupted(
     """A second claim on a job whose first runner was killed after it had left two checkpoints."""
     first = claimed(**JOB)
     work = Background(supervised(first))
-    until(lambda: len(checkpoints.of(first.job.id)) == 2)
+    until(lambda: len(checkpoints.for_job(first.job.id)) == 2)
     for pid in runners():
         os.kill(pid, signal.SIGKILL)
     work.join(20)
@@ -115,7 +115,7 @@ def test_a_job_that_has_ended_keeps_no_checkpoint(
 
     supervised(interrupted).run()
 
-    assert not checkpoints.of(interrupted.job.id)
+    assert not checkpoints.for_job(interrupted.job.id)
     assert not (settings.artifacts / interrupted.job.id / "checkpoints").exists()
 
 
@@ -135,7 +135,7 @@ def test_where_the_last_checkpoint_is_damaged_the_one_before_serves(
     golden: str,
     store: JobStore,
 ) -> None:
-    last, _ = checkpoints.of(interrupted.job.id)
+    last, _ = checkpoints.for_job(interrupted.job.id)
     damage(settings.artifacts / last.key)
 
     assert content(supervised(interrupted).run()) == golden
@@ -145,10 +145,10 @@ def test_where_the_last_checkpoint_is_damaged_the_one_before_serves(
 def test_where_all_are_damaged_the_run_begins_again(
     interrupted: Claim, checkpoints: CheckpointStore, settings: Settings, tmp_path: Path
 ) -> None:
-    for file in checkpoints.of(interrupted.job.id):
+    for file in checkpoints.for_job(interrupted.job.id):
         flip_a_byte(settings.artifacts / file.key)
 
-    assert not checkpoints.whole(interrupted.job.id, folder=tmp_path)
+    assert not checkpoints.fetch_intact(interrupted.job.id, folder=tmp_path)
 
 
 def test_another_jobs_checkpoint_is_not_gone_on_with(
@@ -160,7 +160,7 @@ def test_another_jobs_checkpoint_is_not_gone_on_with(
     store: JobStore,
 ) -> None:
     other = claimed(**JOB | {"seed": 5})
-    for file in reversed(checkpoints.of(interrupted.job.id)):
+    for file in reversed(checkpoints.for_job(interrupted.job.id)):
         checkpoints.add(other, settings.artifacts / file.key)
 
     job = supervised(other).run()

@@ -172,7 +172,7 @@ def test_a_supervisor_that_has_lost_its_lease_ends_its_runner_and_publishes_noth
 ) -> None:
     claim, work = pruning
 
-    leases.hand_back(claim)
+    leases.release(claim)
     assert leases.claim(claim.job.id, worker="another")
     work.join(10)
 
@@ -306,7 +306,7 @@ def test_the_lease_outlives_a_slow_store(
     claimed: Claimed, engine: Engine, settings: Settings, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody else may publish while this one's upload takes longer than a lease."""
-    keep = ArtifactStore.keep
+    keep = ArtifactStore.put_file
 
     def slowly(self: ArtifactStore, source: Path, *, key: str, kind: str) -> Artifact:
         time.sleep(1.5 if kind == "manifest" else 0)

@@ -25,7 +25,7 @@ def totals(engine: Engine) -> dict[tuple[str, str], float]:
 
 def queued(claimed: Callable[..., Claim], leases: Leases, **job: object) -> str:
     """The id of a job that waits."""
-    return leases.hand_back(claimed(**job)).id
+    return leases.release(claimed(**job)).id
 
 
 def run(job_id: str, engine: Engine, settings: Settings) -> None:

@@ -111,7 +111,7 @@ def test_after_a_rotation_old_and_new_secret_both_verify(engine: Engine, mine: W
 def test_a_message_that_was_altered_or_is_old_is_refused() -> None:
     secret, body = new_webhook_secret(), '{"type":"ping"}'
     message = ClaimedDelivery(
-        "msg_1", "wh_1", "https://x.example/", body, attempt=1, at=datetime.now(UTC), secrets=(secret,)
+        "msg_1", "wh_1", "https://x.example/", body, attempt=1, attempted_at=datetime.now(UTC), secrets=(secret,)
     )
     sent = signed_headers(message)
     stale = str(int((datetime.now(UTC) - timedelta(minutes=6)).timestamp()))
@@ -380,7 +380,7 @@ def test_a_message_whose_sender_breaks_off_keeps_no_room(engine: Engine, mine: W
         assert courier.dispatch() == 1
 
     assert courier._has_room()
-    assert not courier._busy()
+    assert not courier._busy_webhooks()
 
 
 def test_nothing_that_is_secret_is_logged(

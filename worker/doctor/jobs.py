@@ -39,7 +39,7 @@ def _check_leases(found: MetricsSnapshot) -> Finding:
 
 
 def _check_wake_ups(found: MetricsSnapshot) -> Finding:
-    hints = found.hints
+    hints = found.wake_ups
     if hints.oldest_seconds > LATE_WAKE_UP_SECONDS:
         fact = f"{hints.count} wait, the oldest for {hints.oldest_seconds:.0f} s"
         return problem_finding("hints", fact, "The sweeper sends them once the broker answers: see those two.")

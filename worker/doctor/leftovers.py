@@ -26,7 +26,7 @@ def check_leftovers(engine: Engine, settings: Settings) -> Iterator[Finding]:
     if found:
         yield _work_folder_finding(settings.work, found)
     with suppress(OSError):  # whether the root can be read is another check's business
-        if marks := other_markers(job_folders_at(settings.artifacts).folders(), own=own_marker(engine)):
+        if marks := other_markers(job_folders_at(settings.artifacts).names(), own=own_marker(engine)):
             yield _shared_root_finding(str(settings.artifacts), marks)
 
 

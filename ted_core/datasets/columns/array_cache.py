@@ -50,7 +50,7 @@ class ArrayCache:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def found(self) -> DecodedInputs | None:
+    def load(self) -> DecodedInputs | None:
         """What an earlier job with the same facts left of the same dataset, or None."""
         if not (self.limits.cache and self.limits.identity):
             return None
@@ -73,7 +73,7 @@ class ArrayCache:
         self._file = self._open.enter_context(unfinished_file(self.limits.cache))
         return memmap.create_memmap(self._file, shape, kind)
 
-    def settled(self, made: DecodedInputs) -> DecodedInputs:
+    def save(self, made: DecodedInputs) -> DecodedInputs:
         """The same, kept for later jobs where it is a file and the dataset's identity is known."""
         if self._file is None or not self.limits.identity:
             return made

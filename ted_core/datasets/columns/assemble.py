@@ -35,11 +35,11 @@ class RowSource:
     schema: pa.Schema
     roles: Roles
     spec: DatasetSpec
-    places: RowLocations
+    locations: RowLocations
     limits: Limits
 
     @property
-    def others(self) -> list[str]:
+    def other_columns(self) -> list[str]:
         """The columns that are no input: targets and ids."""
         return [name for name in self.roles.names if name not in self.roles.inputs]
 
@@ -47,7 +47,7 @@ class RowSource:
         """All columns that have a role."""
         return self.read(self.roles.names)
 
-    def space(self) -> ArrayCache:
+    def array_cache(self) -> ArrayCache:
         """Room for the inputs, where an earlier job may have left them: of the same rows, with the same settings."""
         settings = self.spec.model_dump(mode="json", include={"format", "task", "image_size", "missing"})
         chosen = {"inputs": self.roles.inputs, "named": self.spec.input is not None}
@@ -67,17 +67,17 @@ class AssembledInputs(NamedTuple):
 def assemble_samples(rows: RowSource) -> Samples:
     """The rows, decoded. Raises TedErrors that name field and rows."""
     inputs, table, usable = INPUTS[rows.spec.base_task](rows)
-    found = labels(table, rows.roles.targets, places=rows.places, limits=rows.limits)
+    found = labels(table, rows.roles.targets, places=rows.locations, limits=rows.limits)
     keys = sample_keys(table[rows.roles.key] if rows.roles.key else None)
     pa.default_memory_pool().release_unused()  # it would keep for later batches what training needs now
-    codes = found.codes if len(usable) == rows.places.total else found.codes[usable]
-    total, cache = rows.places.total, rows.limits.cache
+    codes = found.codes if len(usable) == rows.locations.total else found.codes[usable]
+    total, cache = rows.locations.total, rows.limits.cache
     classes = named_classes(found.classes, rows.schema, rows.roles.targets)
     return Samples(inputs, codes, classes, usable, rows=total, sample_key=keys, cache=cache)
 
 
 def _every(rows: RowSource) -> np.ndarray:
-    return np.arange(rows.places.total, dtype=np.uint64)
+    return np.arange(rows.locations.total, dtype=np.uint64)
 
 
 # --- one array: images and tables -------------------------------------------------------------------------------------
@@ -89,13 +89,13 @@ def _array_of(
     """What ``make`` decodes into an array, or an earlier job has."""
 
     def assembled(rows: RowSource) -> AssembledInputs:
-        with rows.space() as space:
-            found = space.found()
+        with rows.array_cache() as space:
+            found = space.load()
             if found is None:
                 made, table = make(rows, space.array)
-                found = space.settled(made)
+                found = space.save(made)
             else:
-                table = spool_table(rows.read(rows.others), rows.limits)
+                table = spool_table(rows.read(rows.other_columns), rows.limits)
         return AssembledInputs(found.inputs, table, np.flatnonzero(found.usable).astype(np.uint64))
 
     return assembled
@@ -105,14 +105,14 @@ def _images(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Tabl
     """Images decoded as they are read, so that their encoded form is never held as a whole."""
     limits, others, name = rows.limits, SpooledTable(rows.limits), rows.roles.inputs[0]
     decoder = Decoder(
-        rows.places.total,
+        rows.locations.total,
         threads=limits.threads,
         allocate=allocate,
         image_size=rows.spec.image_size,
         name=lambda row: _named(row, rows, others),
     )
     for batch in rows.batches():
-        others.add(_detached_copy(batch.select(rows.others)))
+        others.add(_detached_copy(batch.select(rows.other_columns)))
         for part in _some_images(batch[name]):
             decoder.add(encoded_images(part))
     return DecodedInputs(decoder.images(max_undecodable=limits.max_undecodable), decoder.decoded), others.table()
@@ -131,7 +131,7 @@ def _some_images(column: pa.Array) -> Iterator[pa.Array]:
 
 def _named(row: int, rows: RowSource, others: SpooledTable) -> str:
     """The row's place and, where the dataset has ids of its own, its id."""
-    where, key = rows.places.name(row), rows.roles.key
+    where, key = rows.locations.name(row), rows.roles.key
     return f"{where} ({others.table()[key][row]})" if key else where
 
 
@@ -144,8 +144,8 @@ def _tables(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Tabl
     if not features.num_columns:
         fact = f"{abbreviated_list(doubtful)} hold too many different strings to be categories; name those that are"
         raise UnusableInputs(fact, field="dataset.input")
-    values = vectors(features, missing=rows.spec.missing, places=rows.places, allocate=allocate)
-    return DecodedInputs(values, np.ones(len(values), bool)), table.select(rows.others)
+    values = vectors(features, missing=rows.spec.missing, places=rows.locations, allocate=allocate)
+    return DecodedInputs(values, np.ones(len(values), bool)), table.select(rows.other_columns)
 
 
 # --- texts and conversations ------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def _tables(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Tabl
 def _texts(rows: RowSource) -> AssembledInputs:
     table = spool_table(rows.batches(), rows.limits)
     for name in rows.roles.inputs:
-        refuse_nulls(table[name], name=name, field="dataset.input", places=rows.places)
+        refuse_nulls(table[name], name=name, field="dataset.input", places=rows.locations)
     parts = tuple(table[name].cast(pa.string()) for name in rows.roles.inputs)
     return AssembledInputs(Texts(parts), table, _every(rows))
 
@@ -164,9 +164,9 @@ def _dialogues(rows: RowSource) -> AssembledInputs:
     turns, others = SpooledTable(rows.limits), SpooledTable(rows.limits)
     for batch in rows.batches():
         turns.add(pa.record_batch([layout.turns(*(batch[name] for name in layout.columns))], ["turns"]))
-        others.add(batch.select(rows.others))
+        others.add(batch.select(rows.other_columns))
     conversations = turns.table()["turns"]
-    dialogues.check_turns(conversations, name=" and ".join(layout.columns), places=rows.places)
+    dialogues.check_turns(conversations, name=" and ".join(layout.columns), places=rows.locations)
     return AssembledInputs(Dialogues(conversations), others.table(), _every(rows))
 
 

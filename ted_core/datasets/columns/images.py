@@ -72,7 +72,7 @@ class Decoder:
         self._close_gaps(len(encoded))
 
     def _allocated(self, encoded: Sequence[bytes | None]) -> Images | None:
-        first = next((image for data in encoded if (image := self._opened(data))), None)
+        first = next((image for data in encoded if (image := self._decode_image(data))), None)
         if first is None:
             return None
         self._mode = GREY if first.mode in GREY_MODES else RGB
@@ -83,12 +83,12 @@ class Decoder:
 
     def _decode_chunk(self, encoded: Sequence[bytes | None], start: int) -> None:
         for number, data in enumerate(encoded, start):
-            image = self._opened(data)
+            image = self._decode_image(data)
             if image is not None and self._array is not None:
                 self._array[self._placed + number] = self._pixels(image)
                 self.decoded[self._seen + number] = True
 
-    def _opened(self, data: bytes | None) -> Image.Image | None:
+    def _decode_image(self, data: bytes | None) -> Image.Image | None:
         return decode_image(data, at_least=self.image_size)
 
     def _pixels(self, image: Image.Image) -> UInt8[np.ndarray, "channels height width"]:

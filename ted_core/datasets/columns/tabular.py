@@ -154,7 +154,7 @@ class FiniteCheck:
 
     def __init__(self, spans: Mapping[str, slice], places: RowLocations) -> None:
         """``spans``: the features of each column."""
-        self.spans, self.places = spans, places
+        self.spans, self.locations = spans, places
         self._seen = 0
         self._rows: dict[str, list[np.ndarray]] = {}
 
@@ -170,7 +170,7 @@ class FiniteCheck:
         """Raise MissingValues for the first of the columns in which something was noted."""
         for name, rows in ((name, np.concatenate(parts)) for name, parts in self._rows.items()):
             if len(rows):
-                raise MissingValues(f"Column {name!r} is NaN or infinite in {self.places.first(rows)}", field=FIELD)
+                raise MissingValues(f"Column {name!r} is NaN or infinite in {self.locations.first(rows)}", field=FIELD)
 
 
 # --- categories -------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class ArrayStream(NamedTuple):
     blocks: Iterable[np.ndarray]
     """Its rows in turn, some at a time."""
 
-    def together(self) -> np.ndarray:
+    def read_all(self) -> np.ndarray:
         """All of them, in memory."""
         return np.concatenate([np.empty((0, *self.shape[1:]), self.dtype), *self.blocks])
 
@@ -113,7 +113,7 @@ def array_samples(inputs: ArrayStream, labels: np.ndarray, *, spec: DatasetSpec,
     found = one_class(pa.chunked_array([_column(labels)]), name="labels", places=RowLocations())
     place = _images if inputs.dtype == np.uint8 and len(inputs.shape) > 2 else _vectors  # noqa: PLR2004
     with ArrayCache(limits, format=spec.format, input=spec.input) as space:
-        made = space.found() or space.settled(DecodedInputs(place(inputs, space.array), np.ones(len(labels), bool)))
+        made = space.load() or space.save(DecodedInputs(place(inputs, space.array), np.ones(len(labels), bool)))
     rows = np.arange(len(labels), dtype=np.uint64)
     return Samples(made.inputs, found.codes, found.classes, rows, rows=len(rows), cache=limits.cache)
 

@@ -35,7 +35,7 @@ def _schema(source: Source) -> pa.Schema:
 
 @cached_per_source
 def _count(source: Source) -> int:
-    with translate_read_errors(source), source.buffered() as file:
+    with translate_read_errors(source), source.open_buffered() as file:
         try:
             return rows_in(file)
         except ValueError as error:
@@ -62,8 +62,8 @@ def _batches(source: Source, *, fields: list[int]) -> Iterator[pa.RecordBatch]:
 @contextmanager
 def _opened(source: Source, *, fields: list[int] | None = None) -> Iterator[Reader]:
     options = ipc.IpcReadOptions(included_fields=fields)
-    is_file = source.begin(len(MAGIC)) == MAGIC
-    with source.mapped() if is_file else source.mapped_stream() as file:
+    is_file = source.read_start(len(MAGIC)) == MAGIC
+    with source.open_mapped() if is_file else source.open_mapped_stream() as file:
         yield ipc.open_file(file, options=options) if is_file else ipc.open_stream(file, options=options)
 
 

@@ -62,6 +62,6 @@ class Format:
     """One way of storing a dataset."""
 
     files: FindFiles
-    outline: Callable[[Sequence[Source], DatasetSpec], SchemaSummary]
+    schema_summary: Callable[[Sequence[Source], DatasetSpec], SchemaSummary]
     """Checks what headers and footers tell; raises TedErrors that name the request's field."""
     load: Callable[[Sequence[Source], DatasetSpec, Limits], Samples]

@@ -48,7 +48,7 @@ def files(folder: Source, spec: DatasetSpec) -> Sequence[Source]:
 
 
 def _chosen(folder: Source, name: str | None, *, mark: str, field: str) -> Source:
-    found = folder.listed()
+    found = folder.children()
     candidates = [file for file in found if (mark in file.name if name is None else file.name == name)]
     if name is None and len(candidates) > 1:
         candidates = [file for file in candidates if file.name.startswith(PREFERRED)]
@@ -76,7 +76,7 @@ def _shape(source: Source) -> tuple[int, ...]:
 
 @contextmanager
 def _opened(source: Source) -> Iterator[Stream]:
-    with source.buffered() as file:
+    with source.open_buffered() as file:
         yield gzip.GzipFile(fileobj=file) if source.compression() == "gzip" else file
 
 
@@ -101,7 +101,7 @@ def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Sample
     """Labels and then images, which are put in place as they are read."""
     images, labels = sources
     with _opened(images) as pixels, _opened(labels) as classes:
-        found = _values(labels, classes).together()
+        found = _values(labels, classes).read_all()
         return array_samples(_values(images, pixels), found, spec=spec, limits=limits)
 
 

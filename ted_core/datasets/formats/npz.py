@@ -72,7 +72,7 @@ def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> SchemaSummar
 
 def _headers(source: Source) -> dict[str, Header]:
     try:
-        with source.buffered() as file, zipfile.ZipFile(file) as archive:
+        with source.open_buffered() as file, zipfile.ZipFile(file) as archive:
             members = [name for name in archive.namelist() if name.endswith(".npy")]
             return {name.removesuffix(".npy"): _header(archive, name) for name in members}
     except BROKEN as error:
@@ -110,8 +110,8 @@ def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Sample
     """Labels and then inputs, which are put in place as they are read."""
     source = sources[0]
     inputs, labels = _names(list(_headers(source)), spec)
-    with source.buffered() as file, zipfile.ZipFile(file) as archive:
-        found = _values(archive, labels, name=source.name).together()
+    with source.open_buffered() as file, zipfile.ZipFile(file) as archive:
+        found = _values(archive, labels, name=source.name).read_all()
         return array_samples(_values(archive, inputs, name=source.name), found, spec=spec, limits=limits)
 
 
@@ -125,7 +125,7 @@ def _values(archive: zipfile.ZipFile, array: str, *, name: str) -> ArrayStream:
         raise unreadable_error(f"{name} is damaged", error) from error
     shape = header.shape[::-1] if header.by_column else header.shape
     values = array_stream(file, shape, header.dtype, name=name, room=member.file_size, broken=BROKEN)
-    return ArrayStream(header.shape, header.dtype, [values.together().T]) if header.by_column else values
+    return ArrayStream(header.shape, header.dtype, [values.read_all().T]) if header.by_column else values
 
 
 NPZ = Format(files, schema_summary, load)

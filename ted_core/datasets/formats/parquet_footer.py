@@ -120,9 +120,9 @@ class FooterReader:
         if length <= LONGEST_TRUSTED:
             return Footer.read(content)
         with self._turn:
-            return self._read_apart(content)
+            return self._read_in_subprocess(content)
 
-    def _read_apart(self, content: bytes) -> Footer:
+    def _read_in_subprocess(self, content: bytes) -> Footer:
         self._process = process = self._process or _started()
         assert process.stdin and process.stdout, "both are pipes"  # noqa: S101
         with suppress(BrokenPipeError):

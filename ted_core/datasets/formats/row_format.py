@@ -20,7 +20,7 @@ class RowReader:
     """One way of storing rows that have named columns."""
 
     files: FindFiles
-    outline: Callable[[Sequence[Source], DatasetSpec], tuple[pa.Schema, tuple[int, ...]]]
+    schema_summary: Callable[[Sequence[Source], DatasetSpec], tuple[pa.Schema, tuple[int, ...]]]
     """The schema that all files share and the rows of each, as cheaply as the format allows."""
     batches: Callable[[Sequence[Source], Sequence[str]], Iterator[pa.RecordBatch]]
     """The named columns in that order, row by row, never the whole file where the format can stream."""
@@ -51,7 +51,7 @@ def _schema_summary(
     reader: RowReader, sources: Sequence[Source], spec: DatasetSpec
 ) -> tuple[pa.Schema, tuple[int, ...]]:
     try:
-        schema, rows = reader.outline(sources, spec)
+        schema, rows = reader.schema_summary(sources, spec)
         schema.names  # noqa: B018 - decodes them
     except UnicodeDecodeError as error:
         raise DatasetUnreadable(f"A column's name is not UTF-8 ({error})", field="dataset.uri") from error

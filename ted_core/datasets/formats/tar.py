@@ -62,7 +62,7 @@ def _content(archive: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
 @contextmanager
 def _opened(source: Source) -> "Iterator[_Stream]":
     zipped = source.compression() == "gzip"
-    with source.buffered() if zipped else source.open() as raw:
+    with source.open_buffered() if zipped else source.open() as raw:
         yield _Stream(gzip.GzipFile(fileobj=raw) if zipped else raw, source.read_ahead)
 
 

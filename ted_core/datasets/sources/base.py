@@ -71,7 +71,7 @@ class Source(ABC):
     # --- what lies around it ------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def within(self, roots: Sequence[DatasetRoot]) -> "Source":
+    def confine_to(self, roots: Sequence[DatasetRoot]) -> "Source":
         """The same, once it and what is inside proved to lie under a root. Raises DatasetNotAllowed."""
 
     @abstractmethod
@@ -83,7 +83,7 @@ class Source(ABC):
         """What lies under this name in the folder."""
 
     @abstractmethod
-    def listed(self) -> "Sequence[Source]":
+    def children(self) -> "Sequence[Source]":
         """Files and folders in the folder by name, but for hidden ones. Raises DatasetUnreadable."""
 
     @abstractmethod
@@ -100,40 +100,40 @@ class Source(ABC):
     def filesystem(self) -> FileSystem:
         """What ``path`` is a path in."""
 
-    def mapped(self) -> pa.NativeFile:
+    def open_mapped(self) -> pa.NativeFile:
         """The file for random access; where it lies on a disk, mapped into memory."""
         return self.open()
 
-    def mapped_stream(self) -> pa.NativeFile:
+    def open_mapped_stream(self) -> pa.NativeFile:
         """The file from its beginning; where it lies on a disk, mapped into memory."""
         return self.stream()
 
-    def held(self) -> AbstractContextManager[str]:
+    def stable_path(self) -> AbstractContextManager[str]:
         """What the file system is to call the file while it is opened."""
         return nullcontext(self.path)
 
     def open(self) -> pa.NativeFile:
         """The file for random access; every read is a request of its own."""
-        with self.held() as name:
+        with self.stable_path() as name:
             return self.filesystem.open_input_file(name)
 
-    def buffered(self) -> io.BufferedReader:
+    def open_buffered(self) -> io.BufferedReader:
         """The file for Python's readers, which like small bites."""
         return io.BufferedReader(self.open(), self.read_ahead)
 
     def stream(self, compression: str | None = None) -> pa.NativeFile:
         """The file from its beginning, decompressed as it is read."""
-        with self.held() as name:
+        with self.stable_path() as name:
             return self.filesystem.open_input_stream(name, compression, self.read_ahead)
 
-    def begin(self, size: int) -> bytes:
+    def read_start(self, size: int) -> bytes:
         """The first bytes, or fewer where the file has fewer."""
         with self.open() as file:
             return bytes(file.read(size))
 
     def compression(self) -> str | None:
         """How the file is compressed, by what it begins with; unlike a suffix, that does not depend on its name."""
-        begin = self.begin(max(map(len, COMPRESSIONS)))
+        begin = self.read_start(max(map(len, COMPRESSIONS)))
         return next((name for magic, name in COMPRESSIONS.items() if begin.startswith(magic)), None)
 
 

@@ -51,7 +51,7 @@ class DiskSource(Source):
         kind = KINDS.get(stat.S_IFMT(found.st_mode), FileType.Unknown)
         return cls(path, name, kind, found.st_size, found.st_mtime_ns, is_link=is_link)
 
-    def within(self, roots: Sequence[DatasetRoot]) -> "DiskSource":
+    def confine_to(self, roots: Sequence[DatasetRoot]) -> "DiskSource":
         """As in ``Source``; ``path`` no longer leads over links, ``name`` is what it was.
 
         Raises DatasetUnreadable too, for a name that is not UTF-8.
@@ -61,7 +61,7 @@ class DiskSource(Source):
         _refuse_bytes(proved.path)
         if self.inside is None:
             return proved
-        return replace(proved, inside=tuple(file.within(roots) if file.is_link else file for file in self.inside))
+        return replace(proved, inside=tuple(file.confine_to(roots) if file.is_link else file for file in self.inside))
 
     def parent(self) -> "DiskSource":
         return self.at(Path(self.path).parent)
@@ -69,7 +69,7 @@ class DiskSource(Source):
     def child(self, name: str) -> "DiskSource":
         return self.at(Path(self.path, name))
 
-    def listed(self) -> list["DiskSource"]:
+    def children(self) -> list["DiskSource"]:
         try:
             found = [self._entry(entry, entry.name) for entry in _visible(self.path)]
         except OSError as error:
@@ -107,15 +107,15 @@ class DiskSource(Source):
     def filesystem(self) -> FileSystem:
         return DISK
 
-    def held(self) -> AbstractContextManager[str]:
+    def stable_path(self) -> AbstractContextManager[str]:
         return _pinned(self.path)
 
-    def mapped(self) -> pa.NativeFile:
-        with self.held() as name:
+    def open_mapped(self) -> pa.NativeFile:
+        with self.stable_path() as name:
             return pa.memory_map(name)
 
-    def mapped_stream(self) -> pa.NativeFile:
-        return self.mapped()
+    def open_mapped_stream(self) -> pa.NativeFile:
+        return self.open_mapped()
 
 
 @contextmanager

@@ -45,7 +45,7 @@ class StoredSource(Source):
         except ValueError as error:
             raise DatasetNotAllowed(f"{str(self)!r} cannot be followed ({error})", field=FIELD) from error
 
-    def within(self, roots: Sequence[DatasetRoot]) -> "StoredSource":
+    def confine_to(self, roots: Sequence[DatasetRoot]) -> "StoredSource":
         """As in ``Source``. What is inside was listed under the folder's own key."""
         if not is_under_root(self.uri, roots):
             raise not_allowed_error(self)
@@ -57,7 +57,7 @@ class StoredSource(Source):
     def child(self, name: str) -> "StoredSource":
         return self.at(StoredSource(f"{self.path}/{name}", name, scheme=self.scheme).uri)
 
-    def listed(self) -> list["StoredSource"]:
+    def children(self) -> list["StoredSource"]:
         folders_first = sorted(self._below(recursive=False), key=lambda source: not source.is_folder)
         found = {source.name: source for source in folders_first}  # where both have a name, the object has it
         return [found[name] for name in sorted(found)]

@@ -30,7 +30,7 @@ def files_with(*suffixes: str) -> FindFiles:
 
 
 def _in_folder(folder: Source, suffixes: Sequence[str]) -> list[Source]:
-    found = [file for file in folder.listed() if file.name.lower().endswith(tuple(suffixes))]
+    found = [file for file in folder.children() if file.name.lower().endswith(tuple(suffixes))]
     if not found:
         names = " or ".join(f"*{suffix}" for suffix in suffixes)
         raise DatasetUnreadable(f"{folder} holds no {names} file", field="dataset.uri")
@@ -40,7 +40,7 @@ def _in_folder(folder: Source, suffixes: Sequence[str]) -> list[Source]:
 def _matching(pattern: Source) -> list[Source]:
     """The files that the pattern's last part describes; only ``*`` means something else than itself."""
     wanted = re.compile(".*".join(map(re.escape, pattern.name.split("*"))), re.DOTALL)
-    found = [file for file in pattern.parent().listed() if wanted.fullmatch(file.name)]
+    found = [file for file in pattern.parent().children() if wanted.fullmatch(file.name)]
     if not found:
         raise DatasetNotFound(f"No file matches {pattern}", field="dataset.uri")
     return found

@@ -55,8 +55,8 @@ def encode_dialogue(
     row, where there is no answer.
     """
     disguise = SpecialTokenEscape.of(turns, tokenizer)
-    text, spans = render_dialogue(disguise.on(turns), tokenizer)
-    tokens = list(disguise.tokens(text, tokenizer))
+    text, spans = render_dialogue(disguise.escape(turns), tokenizer)
+    tokens = list(disguise.tokenize(text, tokenizer))
     answers = _inside([start for _, start in tokens], spans)
     if not any(answers):
         roles = ", ".join(turn["role"] for turn in turns) or "none"

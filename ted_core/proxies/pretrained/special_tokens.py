@@ -36,7 +36,7 @@ class SpecialTokenEscape:
         unused = (chr(code) for code in PRIVATE if chr(code) not in contents)
         return cls(dict(zip(spelt, unused, strict=False)))
 
-    def on(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+    def escape(self, turns: Sequence[Turn]) -> Sequence[Turn]:
         """The turns with it; nothing moves."""
         return [turn | {"content": self._hidden(turn["content"])} for turn in turns]
 
@@ -50,7 +50,7 @@ class SpecialTokenEscape:
             text = text.replace(character * len(token), token)
         return text
 
-    def tokens(self, text: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[Token]:
+    def tokenize(self, text: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[Token]:
         """What the text, which wears it, says without it; special tokens only where the template wrote them."""
         shown, hidden = self._shown(text), set(self.characters.values())
         special = {tokenizer.convert_tokens_to_ids(token) for token in self.characters}

@@ -62,7 +62,7 @@ def token_key(inputs: Texts | Dialogues, model: Path) -> str:
 def _made(samples: Samples, model: Path) -> Tokens:
     tokenizer, config = tokenizer_of(model), config_of(model)
     make = _of_texts if isinstance(samples.inputs, Texts) else _of_dialogues
-    return _known(Tokens.joined([*make(samples, tokenizer, config)]), model, config)
+    return _known(Tokens.concatenate([*make(samples, tokenizer, config)]), model, config)
 
 
 def _known(tokens: Tokens, model: Path, config: PreTrainedConfig) -> Tokens:

@@ -29,7 +29,7 @@ class Tokens:
         return len(self.offsets) - 1
 
     @classmethod
-    def joined(cls, parts: Sequence["Tokens"]) -> "Tokens":
+    def concatenate(cls, parts: Sequence["Tokens"]) -> "Tokens":
         """All samples of the parts, at least one part, in one."""
         lengths = np.concatenate([part.lengths for part in parts])
         types = [part.types for part in parts if part.types is not None]

@@ -83,4 +83,4 @@ def by_coverage(samples: Samples, plan: PruningPlan, proxy: Training, execution:
     """CCS: rows from easy to hard alike, but for the hardest."""
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, watch=execution.watch)
     score, quota = aum_score(observation), Quota.of(samples, plan)
-    yield final_round(ccs_priority(score, quota), quota, score=score, effort=observation.effort)
+    yield final_round(ccs_priority(score, quota), quota, score=score, effort=observation.cost)

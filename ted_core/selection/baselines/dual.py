@@ -76,4 +76,4 @@ def by_difficulty_and_uncertainty(
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, epochs=epochs, watch=execution.watch)
     score, quota = dual_score(observation), Quota.of(samples, plan)
     priority = dual_priority(score, observation.dual_probability, quota)
-    yield final_round(priority, quota, score=score, effort=observation.effort)
+    yield final_round(priority, quota, score=score, effort=observation.cost)

@@ -39,7 +39,7 @@ class EarlyScores:
     """For each measure its mean over the models, one number per sample."""
 
     scores: tuple[Float32[np.ndarray, " samples"], ...]
-    effort: TrainingCost
+    cost: TrainingCost
 
 
 def early_epochs(epochs: int) -> int:
@@ -63,11 +63,11 @@ def early_scores(
     totals, losses = np.zeros((len(measures), len(samples))), []
     for number in range(MODELS):
         run = Run(samples, proxy, table=table, seed=seed, number=number)
-        losses.append([run.train_epoch(epoch, count_rows=meter.trained_on) for epoch in range(epochs)][-1])
-        totals += [run.measured(measure) for measure in measures]
-        meter.measured_on(len(measures) * len(samples))
+        losses.append([run.train_epoch(epoch, count_rows=meter.count_trained) for epoch in range(epochs)][-1])
+        totals += [run.measure(measure) for measure in measures]
+        meter.count_measured(len(measures) * len(samples))
     scores = tuple((totals / MODELS).astype(np.float32))
-    return EarlyScores(scores, TrainingCost(float(np.mean(losses)), meter.trained, meter.measured))
+    return EarlyScores(scores, TrainingCost(float(np.mean(losses)), meter.rows_trained, meter.rows_measured))
 
 
 @torch.inference_mode()
@@ -90,6 +90,4 @@ def by_gradient_norm(samples: Samples, plan: PruningPlan, proxy: Training, execu
 def _highest(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution, measure: Measure) -> Round:
     found = early_scores(samples, proxy, [measure], seed=plan.seed, device=execution.device, watch=execution.watch)
     (score,) = found.scores
-    return final_round(
-        tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=found.effort
-    )
+    return final_round(tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=found.cost)

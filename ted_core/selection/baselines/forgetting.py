@@ -32,5 +32,5 @@ def by_forgetting(samples: Samples, plan: PruningPlan, proxy: Training, executio
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, watch=execution.watch)
     score = forgetting_score(observation)
     yield final_round(
-        tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=observation.effort
+        tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=observation.cost
     )

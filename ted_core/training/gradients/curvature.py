@@ -37,7 +37,7 @@ Factors = dict[str, tuple[Tensor, ...]]
 class Curvature:
     """Each layer's Fisher matrix as A ⊗ G, damped and inverted."""
 
-    roots: Mapping[str, Preconditioners]
+    preconditioners: Mapping[str, Preconditioners]
     """By layer."""
     shapes: Mapping[str, torch.Size]
     """Of the parameters that the model trained."""
@@ -69,7 +69,7 @@ class Curvature:
 
     def check(self, model: nn.Module) -> None:
         """Raises CurvatureMismatch unless the model trains the parameters that the curvature was estimated for."""
-        if not self.roots:
+        if not self.preconditioners:
             raise CurvatureMismatch("The curvature was estimated from no rows")
         shapes = _trained_shapes(model)
         other = sorted(name for name in {*shapes, *self.shapes} if shapes.get(name) != self.shapes.get(name))
@@ -78,9 +78,9 @@ class Curvature:
 
     def metric(self, layer: str) -> Preconditioners:
         """The roots of a layer's inverted factors."""
-        if layer not in self.roots:
+        if layer not in self.preconditioners:
             raise CurvatureMismatch(f"Layer {layer!r} had no part in the loss of the rows it was estimated from")
-        return self.roots[layer]
+        return self.preconditioners[layer]
 
 
 def _moments(_: int, gradients: Gradients) -> Factors:

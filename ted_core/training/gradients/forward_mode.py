@@ -33,7 +33,7 @@ def directional_derivatives(
     if not len(inputs):
         return torch.zeros(0, device=labels.device)
     with evaluation_mode(model), _padding_still(model):
-        rows = plan_gradients(model, inputs, euclidean).rows
+        rows = plan_gradients(model, inputs, euclidean).microbatch_rows
         passes = zip(torch.split(inputs, rows), torch.split(labels, rows), strict=True)
         return torch.cat(
             [_directional_derivatives(model, some, theirs, values=values, tangents=tangents) for some, theirs in passes]

@@ -137,6 +137,6 @@ def by_layer(slopes: Iterable[tuple[LayerCall, Tensor]]) -> Iterator[tuple[str, 
             layer,
             reduce(
                 operator.add,
-                (GRAD_SAMPLERS[type(call.module)](call.module, call.inputs, slope) for call, slope in calls),
+                (GRAD_SAMPLERS[type(call.module)](call.module, call.activations, slope) for call, slope in calls),
             ),
         )

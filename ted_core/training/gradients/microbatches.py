@@ -37,7 +37,9 @@ def map_microbatches(
         return []
     with evaluation_mode(model):
         surveyed = plan_gradients(model, inputs, metric)
-        passes = zip(torch.split(inputs, surveyed.rows), torch.split(labels, surveyed.rows), strict=True)
+        passes = zip(
+            torch.split(inputs, surveyed.microbatch_rows), torch.split(labels, surveyed.microbatch_rows), strict=True
+        )
         return [measure(len(theirs), _gradients(model, some, theirs, surveyed=surveyed)) for some, theirs in passes]
 
 
@@ -46,8 +48,8 @@ def _gradients(
 ) -> Gradients:
     if surveyed.layers:
         yield from _in_closed_form(model, inputs, labels, layers=surveyed.layers)
-    if surveyed.others:
-        yield from _written_out(model, inputs, labels, parameters=surveyed.others)
+    if surveyed.other_parameters:
+        yield from _written_out(model, inputs, labels, parameters=surveyed.other_parameters)
 
 
 def _in_closed_form(
@@ -56,7 +58,7 @@ def _in_closed_form(
     with record_calls(layers) as calls:
         loss = per_sample_loss(model(inputs), labels).sum()
     # Asked for the slopes of outputs alone, autograd spares itself the gradients of the weights.
-    slopes = torch.autograd.grad(loss, [call.edge for call in calls], allow_unused=True)
+    slopes = torch.autograd.grad(loss, [call.output_edge for call in calls], allow_unused=True)
     return by_layer((call, slope) for call, slope in zip(calls, slopes, strict=True) if slope is not None)
 
 

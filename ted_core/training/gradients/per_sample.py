@@ -23,13 +23,13 @@ MOST_WIDTH = 4096
 class OuterProductGradient:
     """Sums over tokens of slope ⊗ input, in independent blocks: a convolution's groups, one for a linear layer."""
 
-    inputs: Float[Tensor, "blocks samples tokens inputs"]
-    slopes: Float[Tensor, "blocks samples tokens outputs"]
+    activations: Float[Tensor, "blocks samples tokens inputs"]
+    output_grads: Float[Tensor, "blocks samples tokens outputs"]
 
     def __add__(self, other: "OuterProductGradient") -> "OuterProductGradient":
         """The gradients of a layer that is used twice."""
         return OuterProductGradient(
-            torch.cat([self.inputs, other.inputs], 2), torch.cat([self.slopes, other.slopes], 2)
+            torch.cat([self.activations, other.activations], 2), torch.cat([self.output_grads, other.output_grads], 2)
         )
 
     def squared_norms(self, roots: Preconditioners) -> Float[Tensor, " samples"]:
@@ -41,7 +41,9 @@ class OuterProductGradient:
 
         Martens and Grosse 2015, arXiv 1503.05671; Grosse and Martens 2016, arXiv 1602.01407, for many tokens.
         """
-        return second_moment(self.inputs.flatten(1, 2)) / self.inputs.shape[2], second_moment(self.slopes.flatten(1, 2))
+        return second_moment(self.activations.flatten(1, 2)) / self.activations.shape[2], second_moment(
+            self.output_grads.flatten(1, 2)
+        )
 
     def floats_per_sample(self, roots: Preconditioners) -> int:
         """How many numbers a norm needs for a sample, at most: the factors and their roots, then either route's."""
@@ -50,7 +52,7 @@ class OuterProductGradient:
         return blocks * (2 * tokens * (inputs + outputs) + route)
 
     def _sizes(self) -> tuple[int, ...]:
-        return *self.inputs.shape, self.slopes.shape[-1]
+        return *self.activations.shape, self.output_grads.shape[-1]
 
     def _ghost_is_cheaper(self, roots: Preconditioners) -> bool:
         """In multiplications for one sample."""
@@ -60,14 +62,14 @@ class OuterProductGradient:
         return ghost <= tokens * inputs * outputs + outputs * by_input + inputs * by_output
 
     def _ghost(self, by_input: Preconditioner, by_output: Preconditioner) -> Float[Tensor, " samples"]:
-        inputs, slopes = by_input.of(self.inputs), by_output.of(self.slopes)
+        inputs, slopes = by_input.apply(self.activations), by_output.apply(self.output_grads)
         if inputs.shape[2] == 1:  # the products of tokens with themselves alone
             return (inputs.square().sum((2, 3)) * slopes.square().sum((2, 3))).sum(0)
         return ((inputs @ inputs.mT) * (slopes @ slopes.mT)).sum((0, 2, 3))
 
     def _written_out(self, by_input: Preconditioner, by_output: Preconditioner) -> Float[Tensor, " samples"]:
-        gradients = by_input.of(self.slopes.mT @ self.inputs)
-        return by_output.of(gradients.mT).square().sum((0, 2, 3))
+        gradients = by_input.apply(self.output_grads.mT @ self.activations)
+        return by_output.apply(gradients.mT).square().sum((0, 2, 3))
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,17 @@ class EmbeddingGradient:
     """The gradients of an embedding: for each token the sum of the slopes where it stands, and nothing elsewhere."""
 
     tokens: Int64[Tensor, "samples tokens"]
-    slopes: Float[Tensor, "samples tokens outputs"]
+    output_grads: Float[Tensor, "samples tokens outputs"]
     vocabulary: int
     padding: int
     """The token whose vector is not trained and whose slopes are 0; -1 for none."""
 
     def __add__(self, other: "EmbeddingGradient") -> "EmbeddingGradient":
         """The gradients of an embedding that is used twice."""
-        tokens, slopes = torch.cat([self.tokens, other.tokens], 1), torch.cat([self.slopes, other.slopes], 1)
+        tokens, slopes = (
+            torch.cat([self.tokens, other.tokens], 1),
+            torch.cat([self.output_grads, other.output_grads], 1),
+        )
         return EmbeddingGradient(tokens, slopes, self.vocabulary, self.padding)
 
     def squared_norms(self, roots: Preconditioners) -> Float[Tensor, " samples"]:
@@ -90,22 +95,22 @@ class EmbeddingGradient:
         by_token, by_output = roots
         samples = torch.arange(len(self.tokens), device=self.tokens.device)[:, None]
         places, place = torch.unique(samples * self.vocabulary + self.tokens, return_inverse=True)
-        sums = self.slopes.new_zeros(len(places), self.slopes.shape[2])
-        sums.index_add_(0, place.flatten(), self.slopes.flatten(0, 1))
-        scale = by_token.of(sums.new_ones(1, self.vocabulary))[0, places % self.vocabulary]
-        squares = by_output.of(sums[None])[0].square().sum(1) * scale.square()
+        sums = self.output_grads.new_zeros(len(places), self.output_grads.shape[2])
+        sums.index_add_(0, place.flatten(), self.output_grads.flatten(0, 1))
+        scale = by_token.apply(sums.new_ones(1, self.vocabulary))[0, places % self.vocabulary]
+        squares = by_output.apply(sums[None])[0].square().sum(1) * scale.square()
         return squares.new_zeros(len(self.tokens)).index_add_(0, places // self.vocabulary, squares)
 
     def moments(self) -> tuple[Tensor, ...]:
         """Sums over samples for the factors of K-FAC with tokens as one-hot inputs: their shares, slope ⊗ slope."""
-        trained = (self.tokens != self.padding).to(self.slopes.dtype)
+        trained = (self.tokens != self.padding).to(self.output_grads.dtype)
         shares = trained / trained.sum(1, keepdim=True).clamp(min=1)
-        sums = self.slopes.new_zeros(self.vocabulary).index_add_(0, self.tokens.flatten(), shares.flatten())
-        return sums[None], second_moment(self.slopes.flatten(0, 1)[None])
+        sums = self.output_grads.new_zeros(self.vocabulary).index_add_(0, self.tokens.flatten(), shares.flatten())
+        return sums[None], second_moment(self.output_grads.flatten(0, 1)[None])
 
     def floats_per_sample(self, _: Preconditioners) -> int:
         """How many numbers a norm needs for a sample, at most: two for every slope, and bookkeeping."""
-        return 2 * self.slopes[0].numel() + 4 * self.tokens.shape[1]
+        return 2 * self.output_grads[0].numel() + 4 * self.tokens.shape[1]
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class MaterializedGradient:
 
     def squared_norms(self, roots: Preconditioners) -> Float[Tensor, " samples"]:
         """Each sample's squared norm."""
-        return roots[0].of(self.gradients[None])[0].square().sum(1)
+        return roots[0].apply(self.gradients[None])[0].square().sum(1)
 
     def moments(self) -> tuple[Tensor, ...]:
         """The sum over samples of gradient ⊗ gradient: the Fisher matrix itself."""

@@ -19,9 +19,9 @@ class GradientPlan:
 
     layers: Mapping[str, nn.Module]
     """Those with a closed form for everything that is trained in them."""
-    others: Mapping[str, nn.Parameter]
+    other_parameters: Mapping[str, nn.Parameter]
     """Trained parameters without one; their gradients are computed sample by sample and written out."""
-    rows: int
+    microbatch_rows: int
     """How many rows to take at a time."""
 
 
@@ -57,21 +57,21 @@ def _is_closed(name: str, module: nn.Module, one: Trace, two: Trace) -> bool:
     grows = [_rows(call) for call in calls] == [{1}] * len(calls) and [_rows(call) for call in again] == [{2}] * len(
         calls
     )
-    reached = sum(call.edge.node in two.reached for call in again)
+    reached = sum(call.output_edge.node in two.reached for call in again)
     return bool(calls) and grows and all(two.uses[id(parameter)] == reached for parameter in _trained(module))
 
 
 def _rows(call: LayerCall) -> set[int]:
     """The first axis of the inputs and of the output."""
-    return {*call.inputs.shape[:1], *call.blank.shape[:1]}
+    return {*call.activations.shape[:1], *call.output_zeros.shape[:1]}
 
 
 def _bytes_beyond_saved(calls: list[LayerCall], metric: Metric) -> int:
     """For a row: the slopes of every layer, and what the largest layer makes of its own."""
-    slopes = sum(call.blank[0].nbytes for call in calls)
-    forms = by_layer((call, call.blank) for call in calls)
+    slopes = sum(call.output_zeros[0].nbytes for call in calls)
+    forms = by_layer((call, call.output_zeros) for call in calls)
     working = [form.floats_per_sample(metric(layer)) for layer, form in forms]
-    return slopes + max(working, default=0) * max((call.blank.itemsize for call in calls), default=0)
+    return slopes + max(working, default=0) * max((call.output_zeros.itemsize for call in calls), default=0)
 
 
 def _bytes_written_out(others: Mapping[str, nn.Parameter]) -> int:

@@ -18,7 +18,7 @@ class IdentityPreconditioner:
     multiplications: int = 0
     """What one vector costs."""
 
-    def of(self, vectors: Tensor) -> Tensor:
+    def apply(self, vectors: Tensor) -> Tensor:
         """The vectors as they are."""
         return vectors
 
@@ -34,7 +34,7 @@ class DiagonalPreconditioner:
         """What one vector costs."""
         return self.scale.shape[1]
 
-    def of(self, vectors: Float[Tensor, "blocks *vectors width"]) -> Float[Tensor, "blocks *vectors width"]:
+    def apply(self, vectors: Float[Tensor, "blocks *vectors width"]) -> Float[Tensor, "blocks *vectors width"]:
         """Every vector of a block times the block's scale."""
         blocks, width = self.scale.shape
         return vectors * self.scale.view(blocks, *(1,) * (vectors.ndim - 2), width)
@@ -51,7 +51,7 @@ class DensePreconditioner:
         """What one vector costs."""
         return self.matrix.shape[1] ** 2
 
-    def of(self, vectors: Float[Tensor, "blocks *vectors width"]) -> Float[Tensor, "blocks *vectors width"]:
+    def apply(self, vectors: Float[Tensor, "blocks *vectors width"]) -> Float[Tensor, "blocks *vectors width"]:
         """Every vector of a block times the block's matrix."""
         return (vectors.flatten(1, -2) @ self.matrix).view_as(vectors)
 

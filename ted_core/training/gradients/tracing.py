@@ -21,10 +21,10 @@ class LayerCall:
 
     layer: str
     module: nn.Module
-    inputs: Tensor
-    blank: Tensor
+    activations: Tensor
+    output_zeros: Tensor
     """Zeros of the output's shape and type, without its memory."""
-    edge: GradientEdge
+    output_edge: GradientEdge
     """Where the slopes of the output come by, whatever was done to the output in place afterwards."""
 
 

@@ -27,7 +27,7 @@ def succeeded(store: JobStore, leases: Leases, settings: Settings, tmp_path: Pat
     assert claim
     (tmp_path / "manifest.parquet").write_bytes(LARGE * b"x")
     files = ArtifactStore(tmp_path / "artifacts")
-    manifest = files.put(tmp_path / "manifest.parquet", job_id=job_id, token=1, kind="manifest")
+    manifest = files.put_attempt_file(tmp_path / "manifest.parquet", job_id=job_id, token=1, kind="manifest")
     leases.begin_finalizing(claim)
     leases.finish(claim, published=[manifest], result={})
     return f"/v1/jobs/{job_id}"

@@ -38,7 +38,7 @@ def manifest(
     file.write_bytes(CONTENT)
     leases.begin_finalizing(claim)
     store = ArtifactStore(settings.artifacts)
-    published = store.put(file, job_id=claim.job.id, token=claim.token, kind="manifest")
+    published = store.put_attempt_file(file, job_id=claim.job.id, token=claim.token, kind="manifest")
     leases.finish(claim, published=[published], result={})
     return f"/v1/jobs/{claim.job.id}/manifest"
 

@@ -221,19 +221,19 @@ def told(first: int, last: int, status: JobStatus = JobStatus.RUNNING) -> JobCha
 def test_what_a_topic_remembers_is_bounded_and_whoever_is_behind_is_sent_to_the_database() -> None:
     async def story() -> None:
         topic = JobChannel()
-        assert topic.since(0) is None
+        assert topic.frames_after(0) is None
 
-        topic.hear(JobChanges(JobStatus.RUNNING, 1, 1, None, []))
+        topic.update(JobChanges(JobStatus.RUNNING, 1, 1, None, []))
         for number in range(2, 10_001):
-            topic.hear(told(number, number))
+            topic.update(told(number, number))
 
         assert len(topic.window) == event_stream.WINDOW
-        assert topic.since(5_000) is None
-        assert [frame.sequence for frame in topic.since(9_998) or ()] == [9_999, 10_000]
-        assert topic.since(10_000) == []
-        topic.hear(told(10_100, 10_163))  # more than a window has been missed
-        assert topic.since(10_000) is None
-        assert [frame.sequence for frame in topic.since(10_162) or ()] == [10_163]
+        assert topic.frames_after(5_000) is None
+        assert [frame.sequence for frame in topic.frames_after(9_998) or ()] == [9_999, 10_000]
+        assert topic.frames_after(10_000) == []
+        topic.update(told(10_100, 10_163))  # more than a window has been missed
+        assert topic.frames_after(10_000) is None
+        assert [frame.sequence for frame in topic.frames_after(10_162) or ()] == [10_163]
 
     asyncio.run(story())
 
@@ -250,7 +250,7 @@ def test_a_slow_listener_takes_no_memory_and_misses_nothing(
         streams = EventStreams(store.engine)
         slow = streams.listen(claim.job.id, after=0, read=read)
         text = (await anext(slow)) + (await anext(slow))
-        topic = streams.topics[claim.job.id]
+        topic = streams.channels[claim.job.id]
         for number in range(20):
             rounds(leases, claim, range(50 * number, 50 * number + 50))
             await asyncio.sleep(0.03)
@@ -259,7 +259,7 @@ def test_a_slow_listener_takes_no_memory_and_misses_nothing(
         async for chunk in slow:
             text += chunk
         await asyncio.sleep(0.1)
-        assert streams.topics == {}  # and nobody is asked for
+        assert streams.channels == {}  # and nobody is asked for
         assert streams._poller and streams._poller.done()
         return text.decode(), streams
 
@@ -285,7 +285,7 @@ def test_a_silent_stream_is_kept_alive_and_ends_with_its_job_s_deletion(
         finish(leases, claim)
         delete_ended_job(store.engine, ArtifactStore(tmp_path), claim.job.id, tenant="default")
         heard += [chunk async for chunk in listening]
-        await streams.closed()
+        await streams.aclose()
         return heard
 
     heard = asyncio.run(story())

@@ -95,7 +95,7 @@ def test_the_broker_is_asked_once_for_many_questions() -> None:
     asked: list[bool] = []
     probe = BrokerProbe(lambda: bool(asked.append(True)) or True)
 
-    answers = [probe.answers() for _ in range(5)]
+    answers = [probe.is_reachable() for _ in range(5)]
 
     assert (answers, asked) == ([True] * 5, [True])
 

@@ -161,7 +161,7 @@ def test_a_running_job_is_cancelling_until_its_worker_has_stopped(
     claim = claimed()
 
     asked, again = client.post(at(claim) + "/cancel"), client.post(at(claim) + "/cancel")
-    leases.cancelled(claim)
+    leases.mark_cancelled(claim)
 
     assert (asked.json()["status"], again.json()["status"]) == ("cancelling", "cancelling")
     assert client.get(at(claim)).json()["status"] == "cancelled"

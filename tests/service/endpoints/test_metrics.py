@@ -27,7 +27,7 @@ SPEC = JobSpec.model_validate(
         "metadata": {"team": "secret"},
     }
 )
-SUMMARY = DatasetSummary(rows=1797, columns=("image", "label"), guard="guard")
+SUMMARY = DatasetSummary(rows=1797, columns=("image", "label"), change_token="guard")
 Numbers = dict[str, float]
 
 

@@ -36,7 +36,10 @@ def done(
         leases.begin_finalizing(claim)
         store = ArtifactStore(settings.artifacts)
         files = {"manifest": decisions.with_name("manifest.parquet"), "decisions": decisions}
-        published = [store.put(file, job_id=claim.job.id, token=claim.token, kind=kind) for kind, file in files.items()]
+        published = [
+            store.put_attempt_file(file, job_id=claim.job.id, token=claim.token, kind=kind)
+            for kind, file in files.items()
+        ]
         leases.finish(claim, published=published, result={})
         return f"/v1/jobs/{claim.job.id}/manifest"
 

@@ -37,7 +37,7 @@ def succeeded(
         store, published = ArtifactStore(settings.artifacts), []
         if report:
             file = report_builder.write_report(tmp_path, report)
-            published = [store.put(file, job_id=claim.job.id, token=claim.token, kind="report")]
+            published = [store.put_attempt_file(file, job_id=claim.job.id, token=claim.token, kind="report")]
         leases.finish(claim, published=published, result={})
         return str(job["links"]["report"])
 

@@ -31,15 +31,15 @@ def test_a_minute_s_requests_may_come_at_once_and_then_one_after_another() -> No
     clock = Clock()
     buckets = RateLimiter(clock=clock)
 
-    at_once = [buckets.take("a", per_minute=6).granted for _ in range(8)]
+    at_once = [buckets.take("a", per_minute=6).is_allowed for _ in range(8)]
     wait = buckets.take("a", per_minute=6).wait_seconds
     clock.seconds += wait
-    later = [buckets.take("a", per_minute=6).granted for _ in range(2)]
+    later = [buckets.take("a", per_minute=6).is_allowed for _ in range(2)]
 
     assert at_once == [True] * 6 + [False] * 2
     assert wait == 10
     assert later == [True, False]
-    assert buckets.take("b", per_minute=6).granted
+    assert buckets.take("b", per_minute=6).is_allowed
 
 
 @given(gaps=some.lists(some.floats(0, 30), max_size=60), per_minute=some.integers(1, 120))
@@ -50,8 +50,8 @@ def test_nobody_gets_more_than_what_has_flowed_in(gaps: list[float], per_minute:
     for gap in gaps:
         clock.seconds += gap
         draw = buckets.take("a", per_minute=per_minute)
-        granted += draw.granted
-        assert draw.granted or draw.wait_seconds >= 1
+        granted += draw.is_allowed
+        assert draw.is_allowed or draw.wait_seconds >= 1
 
     assert granted <= per_minute + clock.seconds * per_minute / 60 + 1e-6
 
@@ -60,12 +60,12 @@ def test_nobody_gets_more_than_what_has_flowed_in(gaps: list[float], per_minute:
 def test_who_waits_as_long_as_it_was_told_is_let_in(per_minute: int) -> None:
     clock = Clock()
     buckets = RateLimiter(clock=clock)
-    while (draw := buckets.take("a", per_minute=per_minute)).granted:
+    while (draw := buckets.take("a", per_minute=per_minute)).is_allowed:
         pass
 
     clock.seconds += draw.wait_seconds
 
-    assert buckets.take("a", per_minute=per_minute).granted
+    assert buckets.take("a", per_minute=per_minute).is_allowed
 
 
 def test_a_million_addresses_take_no_more_memory_than_the_most_that_are_kept() -> None:

@@ -146,7 +146,9 @@ def succeed(job_id: str, leases: Leases, store: ArtifactStore, folder: Path) -> 
     for kind in ("manifest", "decisions"):
         files[kind] = folder / kind
         files[kind].write_bytes(CANARY.encode())
-    published = [store.put(file, job_id=job_id, token=claim.token, kind=kind) for kind, file in files.items()]
+    published = [
+        store.put_attempt_file(file, job_id=job_id, token=claim.token, kind=kind) for kind, file in files.items()
+    ]
     leases.finish(claim, published=published, result=RESULT)
 
 

@@ -200,14 +200,14 @@ def test_a_bar_stands_on_the_axis_and_its_reasons_on_each_other_retained_rows_fi
     assert chart is not None
     first, second = chart.bars
     height = charts.HISTOGRAM_BOTTOM - charts.HISTOGRAM_TOP
-    assert [(one.reason, one.colour, one.height) for one in first.pieces] == [
+    assert [(one.reason, one.colour, one.height) for one in first.segments] == [
         (KEPT, "kept", height / 2),
         (WELL, "well", height / 2),
     ]
-    kept, pruned = first.pieces
+    kept, pruned = first.segments
     assert (kept.top + kept.height, pruned.top + pruned.height) == (charts.HISTOGRAM_BOTTOM, kept.top)
     assert pruned.top == charts.HISTOGRAM_TOP
-    assert [(one.rows, one.height) for one in second.pieces] == [(0, 0), (5, height / 4)]
+    assert [(one.rows, one.height) for one in second.segments] == [(0, 0), (5, height / 4)]
     assert chart.mark == first.left + first.width + charts.GAP / 2
 
 

@@ -48,7 +48,7 @@ def last_round(
         samples_measured=10,
         q=q,
         priority=None if priority is None else np.array(priority, float),
-        chance=None if q is None else np.minimum(found / found[mask].min(), 1),
+        inclusion_probability=None if q is None else np.minimum(found / found[mask].min(), 1),
     )
 
 

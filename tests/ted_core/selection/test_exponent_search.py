@@ -63,7 +63,7 @@ def scripted(accuracies: dict[float, float]) -> Callable[[float], Trial]:
 def test_the_rows_left_out_speak_for_all_rows(q: float | None, keep_ratio: float) -> None:
     races = [race(KnownRace, seed=seed, keep_ratio=keep_ratio) for seed in range(60)]
 
-    estimates = [one.run(q).accuracy for one in races]
+    estimates = [one.run_trial(q).accuracy for one in races]
 
     truth = (PERFORMANCE > 0.5).mean()
     assert np.mean(estimates) == pytest.approx(truth, abs=4 * np.std(estimates) / np.sqrt(60) + 0.005)
@@ -75,7 +75,7 @@ def test_they_do_so_under_a_class_floor(q: float) -> None:
     samples = examples.samples(SAMPLES.inputs, hard_class)
     races = [race(KnownRace, samples, seed=seed, keep_ratio=0.5, class_floor=0.4) for seed in range(60)]
 
-    estimates = [one.run(q).accuracy for one in races]
+    estimates = [one.run_trial(q).accuracy for one in races]
 
     assert np.mean(estimates) == pytest.approx((PERFORMANCE > 0.5).mean(), abs=0.015)
 
@@ -84,21 +84,21 @@ def test_they_do_so_under_a_class_floor(q: float) -> None:
 def test_something_is_withheld_even_where_next_to_all_is_kept(seed: int) -> None:
     few = race(KnownRace, examples.random_vectors(8), seed=seed, keep_ratio=0.95)
 
-    assert few.withheld.any()
-    assert np.isfinite(few.run(1.0).accuracy)
+    assert few.held_out.any()
+    assert np.isfinite(few.run_trial(1.0).accuracy)
 
 
 def test_counting_the_rows_left_out_alike_would_mislead() -> None:
     one = race(KnownRace)
 
-    one.run(4.0)
+    one.run_trial(4.0)
 
     unseen = ~one.trained_on
     assert abs((PERFORMANCE[unseen] > 0.5).mean() - (PERFORMANCE > 0.5).mean()) > 0.05
 
 
 def test_the_error_that_is_told_is_the_one_that_is_made() -> None:
-    runs = [race(KnownRace, seed=seed).run(1.0) for seed in range(100)]
+    runs = [race(KnownRace, seed=seed).run_trial(1.0) for seed in range(100)]
 
     told = np.mean([np.sqrt((one.influence**2).sum()) for one in runs])
     made = np.std([one.accuracy for one in runs])
@@ -109,10 +109,10 @@ def test_no_candidate_trains_on_the_slice() -> None:
     one = race(KnownRace)
 
     for q in (0.125, 2.0, None):
-        one.run(q)
+        one.run_trial(q)
 
-        assert not (one.trained_on & one.withheld).any()
-    assert one.withheld.mean() == pytest.approx(0.2, abs=0.03)
+        assert not (one.trained_on & one.held_out).any()
+    assert one.held_out.mean() == pytest.approx(0.2, abs=0.03)
 
 
 def test_large_data_withhold_a_tenth() -> None:
@@ -128,7 +128,7 @@ def test_large_data_withhold_a_tenth() -> None:
         keep=lambda: None,
     )
 
-    assert one.withheld.mean() == pytest.approx(0.1, abs=0.01)
+    assert one.held_out.mean() == pytest.approx(0.1, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_the_climb_goes_on_while_it_goes_up(accuracies: dict[float, float], walk
 def test_the_best_candidate_is_chosen_and_the_others_are_told() -> None:
     accuracies = {0.5: 0.8, 1.0: 0.9, 3.0: 0.85, None: 0.7}
     one = race()
-    one.run = lambda q: ran(q, accuracies[q])  # type: ignore[method-assign]
+    one.run_trial = lambda q: ran(q, accuracies[q])  # type: ignore[method-assign]
 
     choice = choose(one)
 
@@ -162,7 +162,7 @@ def test_the_best_candidate_is_chosen_and_the_others_are_told() -> None:
 def test_random_rows_are_chosen_where_no_exponent_beats_them() -> None:
     accuracies = {0.5: 0.8, 1.0: 0.7, 0.25: 0.75, None: 0.85}
     one = race()
-    one.run = lambda q: ran(q, accuracies[q])  # type: ignore[method-assign]
+    one.run_trial = lambda q: ran(q, accuracies[q])  # type: ignore[method-assign]
 
     choice = choose(one)
 
@@ -174,7 +174,7 @@ def test_random_rows_are_chosen_where_no_exponent_beats_them() -> None:
 def test_random_rows_must_be_ahead_by_more_than_a_standard_error(ahead: float, chosen: float | None) -> None:
     one, error = race(), 0.03
     doubtful = Trial(None, 0.8 + ahead, np.array([error, 0.0, 0.0]))
-    one.run = lambda q: doubtful if q is None else ran(q, 0.8 if q == 1.0 else 0.7)  # type: ignore[method-assign]
+    one.run_trial = lambda q: doubtful if q is None else ran(q, 0.8 if q == 1.0 else 0.7)  # type: ignore[method-assign]
 
     choice = choose(one)
 
@@ -189,10 +189,10 @@ def test_choosing_takes_no_more_rows_than_it_announces(keep_ratio: float) -> Non
 
     choice = choose(one)
 
-    plan = one.drawing.plan
+    plan = one.sampler.plan
     assert 0 < choice.samples_trained <= 1.05 * search_rows_trained(len(SAMPLES), plan, PROXY.resolved())
-    assert choice.samples_trained == one.meter.trained
-    assert choice.samples_measured == one.meter.measured > 0
+    assert choice.samples_trained == one.progress.rows_trained
+    assert choice.samples_measured == one.progress.rows_measured > 0
 
 
 def test_the_fewer_rows_are_kept_the_longer_a_candidate_trains() -> None:

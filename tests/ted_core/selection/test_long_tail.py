@@ -148,7 +148,7 @@ def test_rows_that_are_drawn_without_a_score_are_every_classs_share(keep_ratio: 
     samples = long_tail()
     plan, alike = PruningPlan(keep_ratio=keep_ratio), np.ones(len(samples))
 
-    drawn = PoissonSampler(samples.groups, plan).drawn(alike, np.zeros(len(samples)), plan.rows_kept(len(samples)))
+    drawn = PoissonSampler(samples.groups, plan).sample(alike, np.zeros(len(samples)), plan.rows_kept(len(samples)))
 
     kept = np.bincount(samples.labels[drawn.retained], minlength=CLASSES)
     assert np.abs(kept - keep_ratio * SIZES).max() <= 2

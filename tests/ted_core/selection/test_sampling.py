@@ -29,14 +29,14 @@ def test_the_lots_are_those_of_the_plain_rule(samples: list[tuple[int, float]], 
 
 @pytest.mark.parametrize("count", [1, 17, 100, 500, 999, 1000])
 def test_as_many_samples_are_drawn_as_were_asked_for(count: int) -> None:
-    drawn = drawing().drawn(PERFORMANCE + 0.1, PERFORMANCE, count)
+    drawn = drawing().sample(PERFORMANCE + 0.1, PERFORMANCE, count)
 
     assert drawn.retained.sum() == count
 
 
 @pytest.mark.parametrize("count", [40, 100, 400, 800])
 def test_equal_scores_give_a_sample_stratified_by_class_and_performance(count: int) -> None:
-    drawn = drawing().drawn(np.ones(SAMPLES), PERFORMANCE, count).retained
+    drawn = drawing().sample(np.ones(SAMPLES), PERFORMANCE, count).retained
 
     share = count / SAMPLES
     for label in range(4):
@@ -47,7 +47,7 @@ def test_equal_scores_give_a_sample_stratified_by_class_and_performance(count: i
 
 
 def test_a_smaller_draw_is_part_of_a_larger_one() -> None:
-    draws = [drawing().drawn(PERFORMANCE**2 + 0.01, PERFORMANCE, count).retained for count in (50, 200, 700)]
+    draws = [drawing().sample(PERFORMANCE**2 + 0.01, PERFORMANCE, count).retained for count in (50, 200, 700)]
 
     assert (draws[0] <= draws[1]).all()
     assert (draws[1] <= draws[2]).all()
@@ -57,10 +57,10 @@ def test_a_smaller_draw_is_part_of_a_larger_one() -> None:
 def test_over_many_seeds_every_sample_is_drawn_as_often_as_its_chance_says(count: int) -> None:
     score = 0.05 + PERFORMANCE**3
 
-    draws = [drawing(seed=seed).drawn(score, PERFORMANCE, count) for seed in range(300)]
+    draws = [drawing(seed=seed).sample(score, PERFORMANCE, count) for seed in range(300)]
 
     often = np.mean([drawn.retained for drawn in draws], axis=0)
-    expected = np.mean([drawn.chance for drawn in draws], axis=0)
+    expected = np.mean([drawn.inclusion_probability for drawn in draws], axis=0)
     assert np.corrcoef(often, expected)[0, 1] > 0.97
     assert np.abs(often - expected).max() < 0.15
     assert expected.sum() == pytest.approx(count, rel=0.02)
@@ -86,8 +86,8 @@ def test_every_class_gets_its_floor_before_the_draw() -> None:
     labels = (np.arange(SAMPLES) < 50).astype(np.int64)
     score = np.where(labels == 1, 1e-9, 1.0)
 
-    without = drawing(labels=labels).drawn(score, PERFORMANCE, 500).retained
-    floored = drawing(labels=labels, class_floor=0.4).drawn(score, PERFORMANCE, 500).retained
+    without = drawing(labels=labels).sample(score, PERFORMANCE, 500).retained
+    floored = drawing(labels=labels, class_floor=0.4).sample(score, PERFORMANCE, 500).retained
 
     assert without[labels == 1].sum() == 0
     assert floored[labels == 1].sum() == 20
@@ -95,6 +95,6 @@ def test_every_class_gets_its_floor_before_the_draw() -> None:
 
 
 def test_another_seed_draws_other_samples() -> None:
-    first, other = (drawing(seed=seed).drawn(np.ones(SAMPLES), PERFORMANCE, 500).retained for seed in (1, 2))
+    first, other = (drawing(seed=seed).sample(np.ones(SAMPLES), PERFORMANCE, 500).retained for seed in (1, 2))
 
     assert (first & other).sum() / 500 < 0.9

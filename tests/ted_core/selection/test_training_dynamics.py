@@ -162,7 +162,7 @@ def test_runs_of_one_seed_differ_in_weights_and_in_order() -> None:
 
     runs = [Run(SAMPLES, training(), table=table, seed=3, number=number) for number in range(3)]
 
-    first_weights = {next(run.trainee.model.parameters()).sum().item() for run in runs}
+    first_weights = {next(run.trainer.model.parameters()).sum().item() for run in runs}
     assert len(first_weights) == len({run.seed for run in runs}) == 3
 
 
@@ -171,7 +171,7 @@ def test_every_row_visit_is_counted_and_told_as_it_happens() -> None:
 
     found = observe(SAMPLES, training(epochs=4, batch_size=32), seed=0, watch=steps.append)
 
-    assert (found.effort.samples_trained, found.effort.samples_measured) == (600, 600)
+    assert (found.cost.samples_trained, found.cost.samples_measured) == (600, 600)
     assert [step.samples_trained for step in steps[:5]] == [32, 64, 96, 128, 150]
     assert [step.fraction for step in steps] == pytest.approx([step.samples_trained / 600 for step in steps])
     assert steps[-1].fraction == 1
@@ -184,7 +184,7 @@ def test_the_loss_is_that_of_the_last_epoch() -> None:
 
     found = observe(SAMPLES, proxy, seed=2)
 
-    assert found.effort.train_loss == losses[-1]
+    assert found.cost.train_loss == losses[-1]
 
 
 @pytest.mark.parametrize("choice", [{"epochs": 2}, {"epochs": 1}])
@@ -199,4 +199,4 @@ def test_what_is_no_number_at_the_end_is_divergence() -> None:
     run = Run(SAMPLES, training(), table=ArrayBatches(SAMPLES, scaling=Scaling.of(SAMPLES)), seed=0)
 
     with pytest.raises(TrainingDiverged, match=r"lower proxy\.learning_rate"):
-        run.measured(lambda _, inputs, __: inputs[:, 0] / 0)
+        run.measure(lambda _, inputs, __: inputs[:, 0] / 0)

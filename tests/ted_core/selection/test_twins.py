@@ -50,7 +50,7 @@ class Recorder:
 
 def recording(*, seed: int = 0) -> Twins:
     pair = twins(seed=seed)
-    pair.trainees = [Recorder(0), Recorder(1)]  # type: ignore[list-item]
+    pair.trainers = [Recorder(0), Recorder(1)]  # type: ignore[list-item]
     return pair
 
 
@@ -78,7 +78,7 @@ def test_no_twin_trains_on_what_it_measures_and_together_they_measure_everything
     trained(recorded)
     recorded.out_of_sample_performance()
 
-    a, b = recorded.trainees
+    a, b = recorded.trainers
     everything = list(range(50))
     assert sorted(a.trained + a.measured) == sorted(b.trained + b.measured) == everything
     assert sorted(a.measured + b.measured) == sorted(a.trained + b.trained) == everything
@@ -90,7 +90,7 @@ def test_pruned_samples_are_measured_but_not_trained_on(recorded: Twins) -> None
     trained(recorded, retained=retained)
     recorded.out_of_sample_performance()
 
-    a, b = recorded.trainees
+    a, b = recorded.trainers
     assert sorted(a.trained + b.trained) == np.flatnonzero(retained).tolist()
     assert sorted(a.measured + b.measured) == list(range(50))
 
@@ -113,7 +113,7 @@ def test_the_measured_performance_is_the_one_of_a_plain_loop() -> None:
     measured = pair.out_of_sample_performance()
 
     def by_hand(row: int) -> float:
-        twin = pair.trainees[0] if pair.folds[0][row] else pair.trainees[1]
+        twin = pair.trainers[0] if pair.folds[0][row] else pair.trainers[1]
         scaled = pair.table.scaling.apply(torch.from_numpy(SAMPLES.inputs[row : row + 1].copy()))
         return ted.softmax(twin.model.eval()(scaled)[0].tolist())[SAMPLES.labels[row]]
 
@@ -128,7 +128,7 @@ def test_labels_without_rhyme_or_reason_are_learned_by_heart_yet_never_generaliz
 
     in_sample = [
         twin.performance(pair.table, np.flatnonzero(~fold)).mean()
-        for twin, fold in zip(pair.trainees, pair.folds, strict=True)
+        for twin, fold in zip(pair.trainers, pair.folds, strict=True)
     ]
     assert min(in_sample) > 0.95
     assert pair.out_of_sample_performance().mean() < 0.6
@@ -139,11 +139,11 @@ def test_every_twin_of_every_seed_has_an_order_of_its_own() -> None:
     for pair in pairs:
         trained(pair)
 
-    assert len({twin.seeds[0] for pair in pairs for twin in pair.trainees}) == 4
+    assert len({twin.seeds[0] for pair in pairs for twin in pair.trainers}) == 4
 
 
 def test_the_twins_start_from_different_weights_that_the_seed_decides() -> None:
-    digests = [weights_digest(trainee.model) for seed in (1, 1, 2) for trainee in twins(seed=seed).trainees]
+    digests = [weights_digest(trainee.model) for seed in (1, 1, 2) for trainee in twins(seed=seed).trainers]
 
     assert digests[:2] == digests[2:4]
     assert len(set(digests)) == 4
@@ -152,7 +152,7 @@ def test_the_twins_start_from_different_weights_that_the_seed_decides() -> None:
 def test_the_initial_seeds_tell_how_to_rebuild_the_twins() -> None:
     rebuilt = [weights_digest(build(ProxySpec(name="mlp"), SAMPLES, seed=seed)) for seed in initial_seeds(7)]
 
-    assert rebuilt == [weights_digest(trainee.model) for trainee in twins(seed=7).trainees]
+    assert rebuilt == [weights_digest(trainee.model) for trainee in twins(seed=7).trainers]
 
 
 def test_equal_seeds_measure_the_same_bit_for_bit() -> None:

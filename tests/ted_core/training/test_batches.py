@@ -168,7 +168,7 @@ def test_a_batch_that_is_cut_up_teaches_the_same(parts: int) -> None:
     samples, proxy = examples.random_vectors(50, classes=3), ProxySpec(name="mlp", epochs=2, batch_size=25).resolved()
     whole, cut = (fit(samples, np.arange(50), proxy=proxy.model_copy(update={"parts": n}), seed=0) for n in (1, parts))
 
-    for one, other in zip(whole.trainee.model.parameters(), cut.trainee.model.parameters(), strict=True):
+    for one, other in zip(whole.trainer.model.parameters(), cut.trainer.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
     steps = list(cut.table.shuffled(np.arange(50), 25, seed=(0,), augment=False))
     assert [len(step) for step in steps] == 2 * [min(parts, 12)]

@@ -68,7 +68,7 @@ def test_a_model_predicts_where_the_next_token_is_an_answers() -> None:
 
 
 def test_joined_parts_hold_all_samples_in_order() -> None:
-    again = Tokens.joined([RAGGED, RAGGED])
+    again = Tokens.concatenate([RAGGED, RAGGED])
 
     assert again.lengths.tolist() == [1, 3, 2, 1, 3, 2]
     assert pad_batch(again, np.array([4]), device=CPU).ids.tolist() == [[2, 3, 4]]

@@ -95,7 +95,7 @@ def test_images_are_learned_by_the_convolutional_network(digits: Samples) -> Non
 def test_the_accuracy_is_the_share_of_right_answers(digits: Samples) -> None:
     fitted = fit(digits, np.arange(300), proxy=training(epochs=3), seed=0)
 
-    model, scaled = fitted.trainee.model.eval(), fitted.table.scaling.apply(torch.from_numpy(digits.inputs.copy()))
+    model, scaled = fitted.trainer.model.eval(), fitted.table.scaling.apply(torch.from_numpy(digits.inputs.copy()))
 
     right = sum(int(model(scaled[row : row + 1]).argmax()) == digits.labels[row] for row in range(len(digits)))
     assert fitted.accuracy(digits) == pytest.approx(right / len(digits), abs=1e-3)

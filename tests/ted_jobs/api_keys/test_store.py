@@ -84,20 +84,20 @@ def test_the_secret_is_made_once_by_whoever_is_first_and_only_its_owner_can_read
 def test_a_key_is_found_by_its_text_of_which_only_a_keyed_hash_is_stored(keys: ApiKeyStore, engine: Engine) -> None:
     key, text = keys.create(NewApiKey(tenant="vision", name="laptop", scopes=[Scope.READ], most_queued=3))
 
-    found = keys.holder(keys.digest(text))
+    found = keys.valid_key(keys.digest(text))
 
     assert found and found.key == key
     assert (key.tenant, key.name, key.scopes, key.most_queued) == ("vision", "laptop", {Scope.READ}, 3)
     with read_transaction(engine) as connection:
         (row,) = connection.execute(select(table)).all()
     assert text not in str(row) and text[4:-6] not in str(row)
-    assert ApiKeyStore(engine, secret=b"another").holder(key_text.key_digest(text, b"another")) is None
+    assert ApiKeyStore(engine, secret=b"another").valid_key(key_text.key_digest(text, b"another")) is None
 
 
 def test_a_scope_implies_those_below_it(keys: ApiKeyStore) -> None:
     granted = {scope: keys.create(NewApiKey(scopes=[scope]))[0] for scope in Scope}
 
-    allowed = {scope: [other for other in Scope if key.may(other)] for scope, key in granted.items()}
+    allowed = {scope: [other for other in Scope if key.has_scope(other)] for scope, key in granted.items()}
 
     assert allowed[Scope.READ] == [Scope.READ]
     assert allowed[Scope.SUBMIT] == [Scope.READ, Scope.SUBMIT]
@@ -109,7 +109,7 @@ def test_scopes_of_a_newer_version_grant_nothing_here(keys: ApiKeyStore, engine:
     with write_transaction(engine) as connection:
         connection.execute(update(table).values(scopes=["read", "fly"]))
 
-    found = keys.holder(keys.digest(text))
+    found = keys.valid_key(keys.digest(text))
 
     assert found and found.key.scopes == key.scopes
 
@@ -119,7 +119,7 @@ def test_a_revoked_key_is_no_key_any_more_and_stays_listed(keys: ApiKeyStore) ->
 
     revoked = keys.revoke(key.id)
 
-    assert keys.holder(keys.digest(text)) is None
+    assert keys.valid_key(keys.digest(text)) is None
     assert revoked.revoked_at is not None
     assert keys.revoke(key.id) == revoked
     assert keys.all() == [revoked]
@@ -129,12 +129,12 @@ def test_a_revoked_key_is_no_key_any_more_and_stays_listed(keys: ApiKeyStore) ->
 
 def test_an_expired_key_is_no_key_any_more(keys: ApiKeyStore, engine: Engine) -> None:
     _, text = keys.create(NewApiKey(expires_days=1))
-    assert keys.holder(keys.digest(text))
+    assert keys.valid_key(keys.digest(text))
 
     with write_transaction(engine) as connection:
         connection.execute(update(table).values(expires_at=now(-1)))
 
-    assert keys.holder(keys.digest(text)) is None
+    assert keys.valid_key(keys.digest(text)) is None
 
 
 def test_its_use_is_noted_at_most_once_a_minute(keys: ApiKeyStore, engine: Engine) -> None:
@@ -142,15 +142,15 @@ def test_its_use_is_noted_at_most_once_a_minute(keys: ApiKeyStore, engine: Engin
     digest = keys.digest(text)
 
     def unnoted() -> bool:
-        found = keys.holder(digest)
+        found = keys.valid_key(digest)
         assert found
-        return found.unnoted
+        return found.use_unrecorded
 
     assert unnoted()
-    keys.note_use(key.id)
+    keys.record_use(key.id)
     (noted,) = keys.all()
     assert not unnoted()
-    keys.note_use(key.id)
+    keys.record_use(key.id)
     assert keys.all() == [noted]
     with write_transaction(engine) as connection:
         connection.execute(update(table).values(last_used_at=now(-61)))
@@ -280,7 +280,7 @@ def test_no_hint_is_sent_for_a_job_that_would_be_passed_over(
         connection.execute(update(jobs).values(queued_at=now(-60), ring_at=now(-1)))
 
     while_full = (maintenance.renotify_idle(engine, hints_lying=lambda: 0), maintenance.renotify_overdue(engine))
-    leases.hand_back(running)
+    leases.release(running)
     claimed = leases.claim(waiting, worker="w")
 
     assert while_full == (0, 0)

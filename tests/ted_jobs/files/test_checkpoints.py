@@ -37,7 +37,7 @@ def written(folder: Path, name: str) -> Path:
 
 
 def names(checkpoints: CheckpointStore, claim: Claim) -> list[str]:
-    return [Path(file.key).name for file in checkpoints.of(claim.job.id)]
+    return [Path(file.key).name for file in checkpoints.for_job(claim.job.id)]
 
 
 def test_the_last_two_are_kept_and_older_files_removed(
@@ -75,9 +75,9 @@ def test_only_whole_ones_are_handed_out_the_newest_first(
     (tmp_path / "all").mkdir()
     (tmp_path / "rest").mkdir()
 
-    everything = checkpoints.whole(claim.job.id, folder=tmp_path / "all")
-    (root / checkpoints.of(claim.job.id)[0].key).write_text("state x")
-    rest = checkpoints.whole(claim.job.id, folder=tmp_path / "rest")
+    everything = checkpoints.fetch_intact(claim.job.id, folder=tmp_path / "all")
+    (root / checkpoints.for_job(claim.job.id)[0].key).write_text("state x")
+    rest = checkpoints.fetch_intact(claim.job.id, folder=tmp_path / "rest")
 
     assert [path.read_text() for path in everything] == ["state b", "state a"]
     assert [path.read_text() for path in rest] == ["state a"]
@@ -89,11 +89,11 @@ def test_one_that_cannot_be_read_is_passed_over(
     for name in "ab":
         checkpoints.add(claim, written(tmp_path, name))
     (tmp_path / "copies").mkdir()
-    last = root / checkpoints.of(claim.job.id)[0].key
+    last = root / checkpoints.for_job(claim.job.id)[0].key
     last.unlink()
     last.mkdir()
 
-    rest = checkpoints.whole(claim.job.id, folder=tmp_path / "copies")
+    rest = checkpoints.fetch_intact(claim.job.id, folder=tmp_path / "copies")
 
     assert [path.read_text() for path in rest] == ["state a"]
     assert list((tmp_path / "copies").iterdir()) == rest
@@ -104,8 +104,8 @@ def test_forgetting_removes_rows_and_files(
 ) -> None:
     checkpoints.add(claim, written(tmp_path, "a"))
 
-    checkpoints.forget(claim.job.id)
-    checkpoints.forget(claim.job.id)
+    checkpoints.delete_for_job(claim.job.id)
+    checkpoints.delete_for_job(claim.job.id)
 
-    assert not checkpoints.of(claim.job.id)
+    assert not checkpoints.for_job(claim.job.id)
     assert not (root / claim.job.id / "checkpoints").exists()

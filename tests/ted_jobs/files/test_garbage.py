@@ -57,7 +57,7 @@ def sweep(
 def succeeded(leases: Leases, root: Path, claim: Claim) -> Path:
     """The published manifest of a job that has succeeded."""
     source = write(root.parent, "manifest.parquet")
-    published = ArtifactStore(root).put(source, job_id=claim.job.id, token=claim.token, kind="manifest")
+    published = ArtifactStore(root).put_attempt_file(source, job_id=claim.job.id, token=claim.token, kind="manifest")
     leases.begin_finalizing(claim)
     leases.finish(claim, published=[published], result={})
     return root / published.key
@@ -172,7 +172,7 @@ def test_where_two_installations_publish_at_one_root_neither_takes_the_other_s_f
 
         assert [ours(engine), theirs(elsewhere)] == [0, 0]
 
-        assert other_markers(LocalJobFolders(root).folders(), own=own) == [own_marker(elsewhere)]
+        assert other_markers(LocalJobFolders(root).names(), own=own) == [own_marker(elsewhere)]
     assert (manifest.exists(), foreign.exists(), (root / own).exists()) == (True, True, True)
 
 

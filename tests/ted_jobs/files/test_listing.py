@@ -50,7 +50,7 @@ def now_and_a_bit() -> float:
 
 
 def test_a_place_that_does_not_exist_yet_is_empty(made: tuple[JobFolders, Write]) -> None:
-    assert made[0].folders() == []
+    assert made[0].names() == []
 
 
 def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(made: tuple[JobFolders, Write]) -> None:
@@ -58,9 +58,9 @@ def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(m
     for key in ("job/1/manifest", "job/1/report", "job/checkpoints/3", "other/1/manifest"):
         write(key)
 
-    keys = place.aged("job", before=now_and_a_bit())
+    keys = place.old_keys("job", before=now_and_a_bit())
 
-    assert sorted(place.folders()) == ["job", "other"]
+    assert sorted(place.names()) == ["job", "other"]
     assert {"job", "job/1/manifest", "job/1/report", "job/checkpoints/3"} <= set(keys)
     assert keys.index("job") < keys.index("job/1/manifest")
     assert not any(key.startswith("other") for key in keys)
@@ -70,7 +70,7 @@ def test_young_files_are_not_listed(made: tuple[JobFolders, Write]) -> None:
     place, write = made
     write("job/1/manifest")
 
-    assert "job/1/manifest" not in place.aged("job", before=time.time() - 60)
+    assert "job/1/manifest" not in place.old_keys("job", before=time.time() - 60)
 
 
 def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[JobFolders, Write]) -> None:
@@ -78,10 +78,10 @@ def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[JobFold
     write("job/1/manifest")
     write("job/2/manifest")
 
-    assert not place.remove("job")
-    assert not place.remove("job/1")
-    assert place.remove("job/1/manifest")
-    assert place.aged("job", before=now_and_a_bit()).count("job/2/manifest") == 1
+    assert not place.delete("job")
+    assert not place.delete("job/1")
+    assert place.delete("job/1/manifest")
+    assert place.old_keys("job", before=now_and_a_bit()).count("job/2/manifest") == 1
 
 
 def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[JobFolders, Write]) -> None:
@@ -89,21 +89,21 @@ def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[JobFolders, Wri
     for key in ("job/1/manifest", "job/2/manifest", "job/checkpoints/3"):
         write(key)
 
-    for key in reversed(place.aged("job", before=now_and_a_bit())):
-        place.remove(key)
+    for key in reversed(place.old_keys("job", before=now_and_a_bit())):
+        place.delete(key)
 
-    assert place.folders() == []
+    assert place.names() == []
 
 
 def test_a_mark_is_a_name_at_the_top(made: tuple[JobFolders, Write]) -> None:
     place, write = made
     write("job/1/manifest")
 
-    place.mark(".mark")
-    place.mark(".mark")
+    place.write_marker(".mark")
+    place.write_marker(".mark")
 
-    assert sorted(place.folders()) == [".mark", "job"]
+    assert sorted(place.names()) == [".mark", "job"]
 
 
 def test_removing_what_is_gone_is_no_error(made: tuple[JobFolders, Write]) -> None:
-    assert not made[0].remove("job/1/manifest")
+    assert not made[0].delete("job/1/manifest")

@@ -14,7 +14,7 @@ def test_a_published_file_is_a_whole_copy_with_its_digest(tmp_path: Path) -> Non
     source = tmp_path / "manifest.parquet"
     source.write_bytes(b"rows")
 
-    artifact = ArtifactStore(tmp_path / "store").put(source, job_id="job_1", token=2, kind="manifest")
+    artifact = ArtifactStore(tmp_path / "store").put_attempt_file(source, job_id="job_1", token=2, kind="manifest")
 
     path = ArtifactStore(tmp_path / "store").locate(artifact)
     assert path.read_bytes() == b"rows"
@@ -25,10 +25,10 @@ def test_a_published_file_is_a_whole_copy_with_its_digest(tmp_path: Path) -> Non
 def test_two_attempts_never_share_a_file(tmp_path: Path) -> None:
     source, store = tmp_path / "manifest.parquet", ArtifactStore(tmp_path / "store")
     source.write_bytes(b"first")
-    first = store.put(source, job_id="job_1", token=1, kind="manifest")
+    first = store.put_attempt_file(source, job_id="job_1", token=1, kind="manifest")
 
     source.write_bytes(b"second")
-    second = store.put(source, job_id="job_1", token=2, kind="manifest")
+    second = store.put_attempt_file(source, job_id="job_1", token=2, kind="manifest")
 
     assert store.locate(first).read_bytes() == b"first"
     assert store.locate(second).read_bytes() == b"second"
@@ -40,7 +40,7 @@ def test_a_store_that_cannot_be_written_is_reported_as_such(tmp_path: Path) -> N
     blocked.write_bytes(b"a file where a folder should be")
 
     with pytest.raises(StorageFull):
-        ArtifactStore(blocked).put(source, job_id="job_1", token=1, kind="manifest")
+        ArtifactStore(blocked).put_attempt_file(source, job_id="job_1", token=1, kind="manifest")
 
 
 def test_what_did_not_fit_leaves_its_room_to_others(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_what_did_not_fit_leaves_its_room_to_others(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, before[1]))
     try:
         with pytest.raises(StorageFull):
-            store.keep(source, key="job_1/checkpoints/1-state", kind="checkpoint")
+            store.put_file(source, key="job_1/checkpoints/1-state", kind="checkpoint")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 

@@ -57,7 +57,7 @@ def manifest(tmp_path: Path) -> Path:
 
 
 def test_what_is_put_is_read_back(bucket: ObjectArtifactStore, manifest: Path) -> None:
-    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+    artifact = bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
 
     with bucket.open(artifact) as file:
         file.seek(5)
@@ -66,23 +66,23 @@ def test_what_is_put_is_read_back(bucket: ObjectArtifactStore, manifest: Path) -
 
 
 def test_a_copy_is_whole_or_known_not_to_be(bucket: ObjectArtifactStore, manifest: Path, tmp_path: Path) -> None:
-    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+    artifact = bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
 
     assert bucket.fetch(artifact, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == manifest.read_bytes()
 
     manifest.write_bytes(b"others")
-    bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+    bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
     assert not bucket.fetch(artifact, tmp_path / "copy")
 
-    bucket.remove(artifact.key)
+    bucket.delete(artifact.key)
     assert not bucket.fetch(artifact, tmp_path / "copy")
 
 
 def test_a_file_that_is_gone_is_an_error(bucket: ObjectArtifactStore, manifest: Path) -> None:
-    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
-    bucket.remove("job_1")
-    bucket.remove("job_1")
+    artifact = bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
+    bucket.delete("job_1")
+    bucket.delete("job_1")
 
     with pytest.raises(FileNotFoundError):
         bucket.open(artifact)
@@ -90,20 +90,20 @@ def test_a_file_that_is_gone_is_an_error(bucket: ObjectArtifactStore, manifest: 
 
 def test_links_are_good_without_credentials(of_s3: ObjectUri, manifest: Path) -> None:
     bucket = ObjectArtifactStore(of_s3, link_seconds=60)
-    artifact = bucket.put(manifest, job_id="job_1", token=2, kind="manifest")
+    artifact = bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
 
-    link = bucket.link(artifact, filename="job_1-manifest.parquet")
+    link = bucket.download_url(artifact, filename="job_1-manifest.parquet")
 
     assert link
     answer = httpx.get(link)
     assert answer.content == manifest.read_bytes()
     assert "X-Amz-Expires=60" in link
-    assert ObjectArtifactStore(of_s3).link(artifact, filename="any") is None
+    assert ObjectArtifactStore(of_s3).download_url(artifact, filename="any") is None
 
 
 def test_without_an_answer_the_store_is_said_to_be_away(manifest: Path) -> None:
     with object_stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
-        ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder")).put(
+        ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder")).put_attempt_file(
             manifest, job_id="job_1", token=1, kind="manifest"
         )
 
@@ -112,9 +112,9 @@ def test_a_store_that_lets_nobody_in_is_the_operator_s_business_and_worth_anothe
     bucket = ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder"))
     artifact = Artifact(kind="manifest", key="job_1/1/manifest.parquet", bytes=5000, sha256="0" * 64)
     steps = [
-        lambda: bucket.put(manifest, job_id="job_1", token=1, kind="manifest"),
+        lambda: bucket.put_attempt_file(manifest, job_id="job_1", token=1, kind="manifest"),
         lambda: bucket.open(artifact),
-        lambda: bucket.remove(artifact.key),
+        lambda: bucket.delete(artifact.key),
     ]
 
     for step in steps:
@@ -135,7 +135,7 @@ def test_links_without_botocore_are_missed_at_the_start(of_s3: ObjectUri, monkey
 
 def test_what_cannot_be_removed_now_is_no_crash(manifest: Path) -> None:
     with object_stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
-        ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder")).remove("job_1/checkpoints")
+        ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder")).delete("job_1/checkpoints")
 
 
 def test_checkpoints_lie_there_as_well(
@@ -147,9 +147,12 @@ def test_checkpoints_lie_there_as_well(
         checkpoints.add(claim, tmp_path / name)
     (tmp_path / "copies").mkdir()
 
-    assert [path.read_text() for path in checkpoints.whole(claim.job.id, folder=tmp_path / "copies")] == ["c", "b"]
-    checkpoints.forget(claim.job.id)
-    assert not checkpoints.of(claim.job.id)
+    assert [path.read_text() for path in checkpoints.fetch_intact(claim.job.id, folder=tmp_path / "copies")] == [
+        "c",
+        "b",
+    ]
+    checkpoints.delete_for_job(claim.job.id)
+    assert not checkpoints.for_job(claim.job.id)
 
 
 def test_the_settings_name_a_folder_or_a_bucket(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def succeeded(store: JobStore, leases: Leases, files: ArtifactStore) -> str:
         facts = {"job_id": job_id, "key": "key", "bytes": 1, "sha256": "0"}
         connection.execute(insert(checkpoints).values(**facts, created_at=now()))
     leases.begin_finalizing(claim)
-    leases.finish(claim, published=[files.put(source, job_id=job_id, token=1, kind="manifest")], result={})
+    leases.finish(claim, published=[files.put_attempt_file(source, job_id=job_id, token=1, kind="manifest")], result={})
     return job_id
 
 

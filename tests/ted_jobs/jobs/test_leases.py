@@ -38,9 +38,9 @@ def every_write(leases: Leases, claim: Claim) -> list[object]:
         lambda: leases.begin_finalizing(claim),
         lambda: leases.finish(claim, published=[], result={}),
         lambda: leases.fail(claim, CRASH),
-        lambda: leases.cancelled(claim),
-        lambda: leases.expired(claim),
-        lambda: leases.hand_back(claim),
+        lambda: leases.mark_cancelled(claim),
+        lambda: leases.mark_expired(claim),
+        lambda: leases.release(claim),
     ]
 
 
@@ -100,7 +100,7 @@ def test_a_heartbeat_after_the_deadline_says_so(store: JobStore, leases: Leases,
         connection.execute(update(jobs).values(deadline_at=now(-1)))
 
     assert leases.heartbeat(claim) is HeartbeatResponse.EXPIRE
-    assert leases.expired(claim).status is JobStatus.EXPIRED
+    assert leases.mark_expired(claim).status is JobStatus.EXPIRED
 
 
 def test_an_expired_lease_puts_the_job_back_and_voids_the_old_claim(
@@ -203,7 +203,7 @@ def test_a_job_that_crashes_while_being_cancelled_ends_as_cancelled(
 def test_a_worker_that_shuts_down_hands_its_job_back_uncounted(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
 
-    job = leases.hand_back(claim)
+    job = leases.release(claim)
     again = leases.claim(job.id, worker="next")
 
     assert (job.status, job.attempt) == (JobStatus.QUEUED, 0)
@@ -275,13 +275,13 @@ def test_one_sweeper_leads_until_it_falls_silent(engine: Engine) -> None:
 
 def test_attempts_that_ran_out_of_memory_are_counted(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
-    assert leases.times_out_of_memory(claim) == 0
+    assert leases.out_of_memory_count(claim) == 0
 
     leases.fail(claim, JobError("out_of_memory", "2 GiB", retryable=True))
     again = leases.claim(claim.job.id, worker="w")
 
     assert again
-    assert leases.times_out_of_memory(again) == 1
+    assert leases.out_of_memory_count(again) == 1
 
 
 def test_the_next_job_is_the_one_that_has_waited_longest(store: JobStore, leases: Leases) -> None:

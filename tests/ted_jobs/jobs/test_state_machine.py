@@ -154,7 +154,7 @@ class Jobs(RuleBasedStateMachine):
     @rule(claim=claims)
     def hand_back(self, claim: Claim) -> None:
         model = self.models[claim.job.id]
-        if self.counts(lambda: self.leases.hand_back(claim), granted=model.grants(claim)):
+        if self.counts(lambda: self.leases.release(claim), granted=model.grants(claim)):
             stopped = model.status is JobStatus.CANCELLING
             model.attempt -= 0 if stopped else 1
             model.status = JobStatus.CANCELLED if stopped else JobStatus.QUEUED
@@ -162,13 +162,13 @@ class Jobs(RuleBasedStateMachine):
     @rule(claim=claims)
     def stop_as_asked(self, claim: Claim) -> None:
         model = self.models[claim.job.id]
-        if self.counts(lambda: self.leases.cancelled(claim), granted=model.grants(claim, JobStatus.CANCELLING)):
+        if self.counts(lambda: self.leases.mark_cancelled(claim), granted=model.grants(claim, JobStatus.CANCELLING)):
             model.status = JobStatus.CANCELLED
 
     @rule(claim=claims)
     def expire(self, claim: Claim) -> None:
         model = self.models[claim.job.id]
-        if self.counts(lambda: self.leases.expired(claim), granted=model.grants(claim, JobStatus.RUNNING)):
+        if self.counts(lambda: self.leases.mark_expired(claim), granted=model.grants(claim, JobStatus.RUNNING)):
             model.status = JobStatus.EXPIRED
 
     # --- time and the sweeper ---------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def test_a_running_job_is_cancelling_until_its_worker_has_stopped(store: JobStor
     claim = claimed(store, leases)
 
     asked = store.cancel(claim.job.id, tenant="default")
-    ended = leases.cancelled(claim)
+    ended = leases.mark_cancelled(claim)
 
     assert (asked.status, ended.status) == (JobStatus.CANCELLING, JobStatus.CANCELLED)
     assert ended.finished_at is not None

@@ -448,8 +448,8 @@ def test_the_census_counts_deliveries_and_knows_how_long_the_oldest_has_been_due
     counted = metrics_snapshot(engine)
 
     assert counted.deliveries == {"pending": 1, "delivered": 1, "failed": 1}
-    assert counted.due.count == 1
-    assert counted.due.oldest_seconds == pytest.approx(90, abs=10)
+    assert counted.due_deliveries.count == 1
+    assert counted.due_deliveries.oldest_seconds == pytest.approx(90, abs=10)
 
 
 def test_a_look_for_webhooks_uses_the_index(engine: Engine) -> None:

@@ -27,12 +27,12 @@ def filled(space: ArrayCache, *, rows: int = 100) -> DecodedInputs:
 
 def settled(given: Limits, *, rows: int = 100, **facts: object) -> DecodedInputs:
     with ArrayCache(given, **facts) as space:
-        return space.settled(filled(space, rows=rows))
+        return space.save(filled(space, rows=rows))
 
 
 def found(given: Limits, **facts: object) -> DecodedInputs | None:
     with ArrayCache(given, **facts) as space:
-        return space.found()
+        return space.load()
 
 
 def files(folder: Path) -> list[Path]:

@@ -280,7 +280,7 @@ def test_a_folder_that_was_moved_and_renamed_is_the_same(folder: Path, tmp_path:
 
 
 def test_a_renamed_class_a_moved_image_and_a_changed_byte_make_another_dataset(folder: Path) -> None:
-    fingerprints, guards = {identified(folder).fingerprint}, {inspected(folder).guard}
+    fingerprints, guards = {identified(folder).fingerprint}, {inspected(folder).change_token}
 
     for change in (
         lambda: (folder / "cat").rename(folder / "fox"),
@@ -290,7 +290,7 @@ def test_a_renamed_class_a_moved_image_and_a_changed_byte_make_another_dataset(f
     ):
         change()
         fingerprints.add(identified(folder).fingerprint)
-        guards.add(inspected(folder).guard)
+        guards.add(inspected(folder).change_token)
 
     assert len(fingerprints) == len(guards) == 5
 

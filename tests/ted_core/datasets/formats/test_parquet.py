@@ -93,11 +93,11 @@ def test_inspection_tells_rows_and_columns_without_reading_them(tmp_path: Path) 
 
 def test_the_guard_changes_with_the_files(tmp_path: Path) -> None:
     folder = shards(tmp_path / "folder", 3, 4)
-    before = inspected(folder).guard
+    before = inspected(folder).change_token
 
-    assert inspected(folder).guard == before
+    assert inspected(folder).change_token == before
     parquet(folder / "part-1.parquet", x=np.arange(5), label=np.arange(5) % 2)
-    assert inspected(folder).guard != before
+    assert inspected(folder).change_token != before
 
 
 def test_a_folder_without_parquet_files_is_refused(tmp_path: Path) -> None:

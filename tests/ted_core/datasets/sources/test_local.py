@@ -13,8 +13,8 @@ from ted_core.datasets.sources.local import DiskSource
 OPENINGS: dict[str, Callable[[DiskSource], pa.NativeFile]] = {
     "open": DiskSource.open,
     "stream": DiskSource.stream,
-    "mapped": DiskSource.mapped,
-    "mapped_stream": DiskSource.mapped_stream,
+    "mapped": DiskSource.open_mapped,
+    "mapped_stream": DiskSource.open_mapped_stream,
 }
 
 
@@ -30,7 +30,7 @@ def proved(root: Path) -> DiskSource:
     """A file that lies where it may."""
     file = root / "folder" / "rows.bin"
     file.write_bytes(b"inside")
-    return DiskSource.at(file).within([root])
+    return DiskSource.at(file).confine_to([root])
 
 
 @pytest.fixture

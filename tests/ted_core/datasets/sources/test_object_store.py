@@ -299,14 +299,14 @@ def test_a_store_that_fails_midway_does_not_pass_for_a_damaged_file() -> None:
 def test_an_object_that_was_replaced_or_joined_by_another_changes_the_guard(
     store: object_stores.Store, folder: str, tmp_path: Path
 ) -> None:
-    before = inspect(table(folder), roots=ROOTS).guard
-    assert inspect(table(folder), roots=ROOTS).guard == before
+    before = inspect(table(folder), roots=ROOTS).change_token
+    assert inspect(table(folder), roots=ROOTS).change_token == before
 
     store.upload(parquet(tmp_path / "more.parquet", x=[1.0], label=[1]), to=f"{tmp_path.name}/part-3.parquet")
-    joined = inspect(table(folder), roots=ROOTS).guard
+    joined = inspect(table(folder), roots=ROOTS).change_token
     store.upload(parquet(tmp_path / "more.parquet", x=[1.0, 2.0], label=[1, 0]), to=f"{tmp_path.name}/part-3.parquet")
 
-    assert len({before, joined, inspect(table(folder), roots=ROOTS).guard}) == 3
+    assert len({before, joined, inspect(table(folder), roots=ROOTS).change_token}) == 3
 
 
 def test_a_batch_is_read_without_the_rest_of_the_file(tmp_path: Path) -> None:

@@ -107,4 +107,4 @@ def test_the_guard_counts_the_files_that_match(folder: Path) -> None:
 
     parquet(folder / "part-3.parquet", x=[5], label=[5])
 
-    assert inspected(folder / "part-*").guard != before.guard
+    assert inspected(folder / "part-*").change_token != before.change_token

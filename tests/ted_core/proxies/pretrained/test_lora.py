@@ -297,7 +297,7 @@ def test_the_first_twin_is_described_before_any_training_and_leaves_no_trace(fol
     assert np.array_equal(start.performance, base_performance(adapter(folder, 0), dialogues(), proxy(folder)))
     assert start.rows_measured == ROWS
     assert weights_digest(start.model) == weights_digest(
-        Twins(dialogues(), proxy(folder), seed=5, device="cpu").trainees[0].model
+        Twins(dialogues(), proxy(folder), seed=5, device="cpu").trainers[0].model
     )
     assert np.array_equal(alone.internal_generalization, beside.internal_generalization)
 

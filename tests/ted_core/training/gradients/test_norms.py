@@ -57,7 +57,7 @@ def test_only_what_no_layer_holds_alone_is_differentiated_sample_by_sample(name:
     with tracing.evaluation_mode(given.model):
         surveyed = plan.plan_gradients(given.model, given.inputs, preconditioners.euclidean)
 
-    assert surveyed.others.keys() == WRITTEN_OUT.get(name, set())
+    assert surveyed.other_parameters.keys() == WRITTEN_OUT.get(name, set())
 
 
 @given(SMALL, st.lists(st.integers(1, 5), max_size=2), SMALL, SMALL, FLAG, SEEDS)
