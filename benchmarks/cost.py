@@ -19,6 +19,7 @@ from benchmarks.ground import Folders, Ground, Setting, ground_of, timed
 from benchmarks.harness import command, machine, storage
 from benchmarks.harness.markdown import table
 from ted_core.plan import PruningPlan
+from ted_core.proxies import resolve_proxy
 from ted_core.selection.prune import prune
 from ted_core.training.trainer import fit
 
@@ -44,12 +45,12 @@ TAKEN = pa.schema(
 
 def turn(ground: Ground, kept: float) -> Iterator[dict[str, Any]]:
     """One full run, then every selection."""
-    proxy, everything = ground.proxy.resolved(), np.arange(len(ground.train))
+    proxy, everything = resolve_proxy(ground.proxy), np.arange(len(ground.train))
     full = timed(lambda: fit(ground.train, everything, proxy=proxy, seed=ground.seed)).seconds
     for name, plan in SELECTIONS.items():
         asked = PruningPlan(keep_ratio=kept, seed=ground.seed, **plan)
         found = timed(lambda asked=asked: list(prune(ground.train, asked, proxy=ground.proxy))[-1])
-        visits = found.value.samples_trained / (len(ground.train) * proxy.epochs)
+        visits = found.value.samples_trained / (len(ground.train) * proxy.training.epochs)
         yield {"selection": name, "seconds": found.seconds, "seconds_full_run": full, "row_visits": visits}
 
 

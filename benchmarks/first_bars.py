@@ -28,7 +28,7 @@ from rich.table import Table
 from ted_cli.local.temporary import temporary_service
 from ted_client import Client, Job
 from ted_core.datasets import DatasetSpec, Limits, Samples, load
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.results.manifest import read_manifest
 from ted_core.training.trainer import fit
 
@@ -128,7 +128,7 @@ def on_fashion(client: Client, data: Path, folder: Path) -> tuple[dict[str, list
             jobs += [job] if method == "ted" else []
             rows[method] = read_manifest(path).row_indices.astype(np.int64)
         for name, chosen in rows.items():
-            accuracies[name].append(fit(train, chosen, proxy=MLP.resolved(), seed=seed).accuracy(test))
+            accuracies[name].append(fit(train, chosen, proxy=resolve_proxy(MLP), seed=seed).accuracy(test))
     return accuracies, jobs
 
 

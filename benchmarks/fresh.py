@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64
 
 from ted_core.datasets import Samples
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.training.trainer import FittedModel, Trainer, batches_of
 
@@ -22,10 +22,10 @@ def training_seed(seed: int) -> int:
     return int(np.random.SeedSequence((seed, FRESH)).generate_state(1)[0])
 
 
-def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training, seed: int) -> FittedModel:
+def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: ResolvedProxy, seed: int) -> FittedModel:
     """A fresh model, trained on other rows in each epoch; with the same rows in all it is what ``fit`` returns."""
     table = batches_of(samples, proxy)
-    timed = proxy.model_copy(update={"epochs": len(rows_of_epochs)})
+    timed = proxy.with_training(epochs=len(rows_of_epochs))
     trainee = Trainer(build(proxy, samples, seed=seed), timed, device="cpu")
     for number, rows in enumerate(rows_of_epochs):
         trainee.train_epoch(table, rows, number=number, seed=(seed,))
@@ -43,7 +43,9 @@ class Judged:
     """That training took."""
 
 
-def judged(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Training, seed: int, test: Samples) -> Judged:
+def judged(
+    samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: ResolvedProxy, seed: int, test: Samples
+) -> Judged:
     """Train and test."""
     began = time.perf_counter()
     fitted = trained(samples, rows_of_epochs, proxy=proxy, seed=training_seed(seed))

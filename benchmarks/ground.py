@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32
 from benchmarks import datasets
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.selection.baselines.common import Quota
 from ted_core.selection.baselines.early import EarlyScores, early_scores, error_norms
 from ted_core.selection.training_dynamics import Measure, Observation, observe
@@ -79,7 +79,7 @@ class Ground:
     @property
     def epochs(self) -> int:
         """Of one full training run."""
-        return self.proxy.resolved().epochs
+        return resolve_proxy(self.proxy).training.epochs
 
     def rows_kept(self, kept: float) -> int:
         """How many rows a cell trains on in each epoch."""
@@ -92,7 +92,7 @@ class Ground:
     @cached_property
     def observation(self) -> Timed[Observation]:
         """One ordinary training run, watched: for forgetting, CCS and DUAL at every keep ratio."""
-        return timed(lambda: observe(self.train, self.proxy.resolved(), seed=self.seed))
+        return timed(lambda: observe(self.train, resolve_proxy(self.proxy), seed=self.seed))
 
     @cached_property
     def error_norms(self) -> Timed[EarlyScores]:
@@ -107,14 +107,14 @@ class Ground:
     @cached_property
     def twins(self) -> Twins:
         """Trained on halves of all samples for as long as a full run."""
-        proxy, every = self.proxy.resolved(), np.ones(len(self.train), bool)
+        proxy, every = resolve_proxy(self.proxy), np.ones(len(self.train), bool)
         twins = Twins(self.train, proxy, seed=self.seed, device="cpu")
-        for number in range(proxy.epochs):
+        for number in range(proxy.training.epochs):
             twins.train_epoch(every, number=number, count_rows=lambda _: None)
         return twins
 
     def _early(self, measure: Measure) -> Timed[EarlyScores]:
-        return timed(lambda: early_scores(self.train, self.proxy.resolved(), [measure], seed=self.seed))
+        return timed(lambda: early_scores(self.train, resolve_proxy(self.proxy), [measure], seed=self.seed))
 
 
 @dataclass(frozen=True)

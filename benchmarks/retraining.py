@@ -12,6 +12,7 @@ from benchmarks.fresh import Rows, trained
 from benchmarks.ground import Ground
 from benchmarks.harness import storage
 from benchmarks.vectorized import Run, fit_together, in_groups
+from ted_core.proxies import resolve_proxy
 
 HALVES, WHOLES, WEIGHTS = 906, 907, 908
 """What randomness is for; part of every seed, so that no two uses share a stream."""
@@ -74,7 +75,7 @@ def included(runs: Sequence[Run], samples: int) -> Bool[np.ndarray, "models samp
 
 def together(ground: Ground, runs: Sequence[Run]) -> Performances:
     """What perceptrons make of all samples, trained in groups."""
-    proxy = ground.proxy.resolved()
+    proxy = resolve_proxy(ground.proxy)
     found = [fit_together(ground.train, group, proxy=proxy).performance() for group in in_groups(runs)]
     return np.concatenate(found)
 
@@ -85,8 +86,8 @@ def one_by_one(ground: Ground, runs: Sequence[Run]) -> Performances:
 
 
 def _performance(ground: Ground, run: Run) -> Float32[np.ndarray, " samples"]:
-    proxy = ground.proxy.resolved()
-    fitted = trained(ground.train, [run.rows] * proxy.epochs, proxy=proxy, seed=run.seed)
+    proxy = resolve_proxy(ground.proxy)
+    fitted = trained(ground.train, [run.rows] * proxy.training.epochs, proxy=proxy, seed=run.seed)
     return fitted.trainer.performance(fitted.table, np.arange(len(ground.train)))
 
 

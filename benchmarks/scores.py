@@ -8,13 +8,14 @@ from jaxtyping import Float
 from benchmarks.fresh import trained
 from benchmarks.ground import Ground
 from ted_core.plan import PruningPlan, ScoreName
+from ted_core.proxies import resolve_proxy
 from ted_core.selection.baselines.ccs import aum_score
 from ted_core.selection.baselines.dual import dual_score
 from ted_core.selection.baselines.early import EarlyScores
 from ted_core.selection.baselines.forgetting import forgetting_score
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
-from ted_core.selection.scores import distance
+from ted_core.selection.distance import distance
 
 Scores = Float[np.ndarray, " samples"]
 NEXT_TO_ALL = 0.999
@@ -52,8 +53,8 @@ def both_in_parameters(ground: Ground) -> Scores:
 def loss(ground: Ground) -> Scores:
     """Under a model that has trained on everything."""
     everything = np.arange(len(ground.train))
-    proxy = ground.proxy.resolved()
-    fitted = trained(ground.train, [everything] * proxy.epochs, proxy=proxy, seed=ground.seed)
+    proxy = resolve_proxy(ground.proxy)
+    fitted = trained(ground.train, [everything] * proxy.training.epochs, proxy=proxy, seed=ground.seed)
     table = fitted.table
     tiny = np.finfo(np.float32).tiny
     return np.asarray(-np.log(np.maximum(fitted.trainer.performance(table, everything), tiny)))

@@ -18,7 +18,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 
 from ted_core.datasets import Samples
-from ted_core.proxies import ProxySpec, Training
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import build
 from ted_core.training.batches import MEASURING_BATCH, Scaling
 from ted_core.training.objectives import per_sample_loss, performance
@@ -40,7 +40,7 @@ class Perceptrons:
     """Several models of one shape; their weights are stacked along a first axis ``models``."""
 
     def __init__(self, samples: Samples, *, seeds: Sequence[int]) -> None:
-        models = [build(ProxySpec(name="mlp"), samples, seed=seed) for seed in seeds]
+        models = [build(resolve_proxy(ProxySpec(name="mlp")), samples, seed=seed) for seed in seeds]
         stacked = [torch.stack(weights).detach() for weights in zip(*(m.parameters() for m in models), strict=True)]
         first, first_bias, second, second_bias = stacked
         self.count = len(models)
@@ -93,15 +93,17 @@ def _losses(
     return per_sample_loss(logits.flatten(0, 1), labels.flatten()).view(labels.shape)
 
 
-def fit_together(samples: Samples, runs: Sequence[Run], *, proxy: Training) -> Together:
+def fit_together(samples: Samples, runs: Sequence[Run], *, proxy: ResolvedProxy) -> Together:
     """The trained models of these runs, which have equally many rows."""
     models = Perceptrons(samples, seeds=[run.seed for run in runs])
     together = Together(samples, models)
     parameters = [*models.weights, *models.biases]
-    optimizer = torch.optim.AdamW(parameters, lr=proxy.learning_rate, weight_decay=proxy.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=proxy.training.learning_rate, weight_decay=proxy.training.weight_decay, fused=True
+    )
     for done, rows in _batches(runs, proxy):
         for group in optimizer.param_groups:
-            group["lr"] = proxy.learning_rate * learning_rate_share(done)
+            group["lr"] = proxy.training.learning_rate * learning_rate_share(done)
         loss = together.losses(rows).mean(1).sum()  # the models share no weights: each gets its own mean's gradient
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -109,14 +111,14 @@ def fit_together(samples: Samples, runs: Sequence[Run], *, proxy: Training) -> T
     return together
 
 
-def _batches(runs: Sequence[Run], proxy: Training) -> Iterator[tuple[float, Int64[Tensor, "models batch"]]]:
+def _batches(runs: Sequence[Run], proxy: ResolvedProxy) -> Iterator[tuple[float, Int64[Tensor, "models batch"]]]:
     """The share of training that is done, and the next rows of every model; orders and cuts are those of ``Table``."""
-    for number in range(proxy.epochs):
+    for number in range(proxy.training.epochs):
         orders = [np.random.default_rng((run.seed, number)).permutation(run.rows) for run in runs]
         whole, seen = torch.from_numpy(np.stack(orders)), 0
-        for part in torch.split(whole, proxy.batch_size, dim=1):
+        for part in torch.split(whole, proxy.training.batch_size, dim=1):
             if part.shape[1] > 1:
-                yield (number + seen / whole.shape[1]) / proxy.epochs, part
+                yield (number + seen / whole.shape[1]) / proxy.training.epochs, part
             seen += part.shape[1]
 
 

@@ -8,6 +8,7 @@ import structlog
 import torch
 
 from ted_core.errors import CheckpointUnusable, StorageFull
+from ted_core.proxies import ResolvedProxy
 from ted_core.results.report import ReportRound
 from ted_core.results.report_builder import RoundLog
 from ted_core.storage import checkpoint
@@ -19,7 +20,7 @@ from worker.provenance_builder import package_versions
 log = structlog.get_logger()
 
 
-def run_key(assignment: Assignment, *, fingerprint: str, model: str | None, device: str) -> str:
+def run_key(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, device: str) -> str:
     """What tells runs apart that must not go on with one another: the job, the dataset's content and that of the
     pretrained model, of which both are digests, and what runs it.
 
@@ -27,11 +28,13 @@ def run_key(assignment: Assignment, *, fingerprint: str, model: str | None, devi
     """
     kind = torch.device(device).type
     made_by = {
-        "versions": package_versions(assignment.spec),
+        "versions": package_versions(proxy),
         "device": kind,
         "threads": kind == "cpu" and assignment.threads,
     }
-    return key_of(spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, model=model, made_by=made_by)
+    return key_of(
+        spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, model=proxy.model_digest, made_by=made_by
+    )
 
 
 def first_usable_checkpoint(paths: Sequence[Path], *, run: str) -> Checkpoint | None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ted_core.datasets import DatasetIdentity, Samples
+from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import parameter_count, weights_digest
 from ted_core.results.provenance import (
     CandidateFacts,
@@ -22,7 +23,6 @@ from ted_core.results.provenance import (
 )
 from ted_core.selection.base_model import BaseModel
 from ted_core.selection.rounds import Round
-from ted_jobs.jobs.spec import JobSpec
 from worker.device import describe_device, determinism
 from worker.messages import Assignment
 
@@ -34,9 +34,9 @@ MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes."""
 
 
-def package_versions(spec: JobSpec) -> dict[str, str]:
+def package_versions(proxy: ResolvedProxy) -> dict[str, str]:
     """Of everything that has a say in the rows."""
-    used = VERSIONED_PACKAGES + (PRETRAINED_PACKAGES if spec.proxy.resolved().model else ())
+    used = VERSIONED_PACKAGES + (PRETRAINED_PACKAGES if proxy.model_path else ())
     return {"python": platform.python_version()} | {name: version(name) for name in used}
 
 
@@ -45,6 +45,7 @@ class ProvenanceBuilder:
     """The facts of one finished attempt."""
 
     assignment: Assignment
+    proxy: ResolvedProxy
     samples: Samples
     identity: DatasetIdentity
     base_model: BaseModel | None
@@ -65,7 +66,7 @@ class ProvenanceBuilder:
             determinism=determinism(self.device),
             cost=self._cost(),
             device=describe_device(self.device),
-            versions=package_versions(self.assignment.spec),
+            versions=package_versions(self.proxy),
             job_id=self.assignment.job_id,
             created_at=datetime.now(UTC),
         )
@@ -102,8 +103,8 @@ class ProvenanceBuilder:
         return QChoice(value=self.final.q, chosen_by=self.final.choice.reason, candidates=facts)
 
     def _proxy(self) -> ProxyFacts:
-        proxy = self.assignment.spec.proxy.resolved()
-        settings = proxy.model_dump(exclude={"name"})
+        proxy = self.proxy
+        settings = proxy.training.model_dump(exclude={"name"})
         if self.base_model is None:
             return ProxyFacts(name=proxy.name, settings=settings)
         count, digest = parameter_count(self.base_model.model), weights_digest(self.base_model.model)
@@ -114,7 +115,7 @@ class ProvenanceBuilder:
             rows_trained=self.final.samples_trained,
             rows_measured=self.final.samples_measured + (self.base_model.rows_measured if self.base_model else 0),
             rows_trained_choosing=self.final.choice.samples_trained if self.final.choice else 0,
-            full_run_rows=len(self.samples) * self.assignment.spec.proxy.resolved().epochs,
+            full_run_rows=len(self.samples) * self.proxy.training.epochs,
             seconds=round(self.seconds, 3),
             batch_parts=self.assignment.batch_parts,
         )

@@ -14,8 +14,7 @@ import torch
 
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load
 from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
-from ted_core.proxies import Training
-from ted_core.proxies.model_files import locate_model, model_digest, unpack_model
+from ted_core.proxies import ResolvedProxy, resolve_proxy
 from ted_core.results import report_builder
 from ted_core.results.decisions import Decisions
 from ted_core.results.explain import decide
@@ -85,21 +84,22 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
     if assignment.cache:
         trim(assignment.cache, at_most=assignment.cache_bytes)
     with stopwatch.measure("loading"):
-        proxy = _resolve_training(assignment)
-        model = model_digest(proxy)
+        proxy = _resolve_proxy(assignment)
         samples, identity = _load_samples(assignment)
         samples = prepare_samples(samples, proxy, device=device)
-    this_run = run_key(assignment, fingerprint=identity.fingerprint, model=model, device=device)
+    this_run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device)
     checkpoints = RunCheckpointer(assignment, run=this_run, report=report)
     with stopwatch.measure("pruning", already=checkpoints.seconds_before):
-        rounds = prune(samples, plan, proxy=proxy, device=device, watch=ProgressReporter(report), keeper=checkpoints)
+        rounds = prune(
+            samples, plan, proxy=proxy, device=device, watch=ProgressReporter(report), checkpointer=checkpoints
+        )
         report(ProgressMessage(phase="pruning"))
         start = base_model(samples, plan, proxy, device=device)
         final = _final_round(rounds, checkpoints.log, report)
     report(ProgressMessage(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
     _check_unchanged(assignment)
     origin = ProvenanceBuilder(
-        assignment, samples, identity, start, final=final, device=device, seconds=stopwatch.total
+        assignment, proxy, samples, identity, start, final=final, device=device, seconds=stopwatch.total
     )
     decided = decide(final, samples, plan, base=start.performance if start else None)
     report(_write_results(origin, decided, checkpoints.log, stopwatch))
@@ -120,10 +120,13 @@ def _write_results(origin: ProvenanceBuilder, decided: Decisions, log: RoundLog,
     )
 
 
-def _resolve_training(assignment: Assignment) -> Training:
-    """The proxy, its pretrained model found, its batches cut so that they fit."""
-    found = unpack_model(locate_model(assignment.spec.proxy, roots=assignment.model_roots), cache=assignment.cache)
-    return found.resolved().model_copy(update={"parts": assignment.batch_parts})
+def _resolve_proxy(assignment: Assignment) -> ResolvedProxy:
+    return resolve_proxy(
+        assignment.spec.proxy,
+        model_roots=assignment.model_roots,
+        cache=assignment.cache,
+        batch_parts=assignment.batch_parts,
+    )
 
 
 def _load_samples(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:

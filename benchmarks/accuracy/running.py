@@ -14,6 +14,7 @@ from benchmarks.accuracy.methods import METHODS
 from benchmarks.fresh import Judged, judged
 from benchmarks.ground import Folders, Ground, Selection, ground_of
 from benchmarks.harness import machine, storage, workers
+from ted_core.proxies import resolve_proxy
 
 BUDGETS: Mapping[str, Callable[[int, int, int, int], int]] = {
     "epochs": lambda epochs, _, __, ___: epochs,
@@ -47,7 +48,7 @@ def measured(cell: Cell, ground: Ground, folders: Folders) -> dict[str, Any]:
     selection, kept = method.select(ground, cell.kept), ground.rows_kept(cell.kept)
     affordable = BUDGETS[cell.budget](epochs, len(ground.train), kept, selection.rows_trained)
     rows = method.feed(ground, selection, kept, affordable) if affordable else []
-    proxy = ground.proxy.resolved()
+    proxy = resolve_proxy(ground.proxy)
     fresh = judged(ground.train, rows, proxy=proxy, seed=ground.seed, test=ground.test) if rows else None
     return (
         _asked(cell, ground)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks.datasets import digits
 from benchmarks.fresh import trained
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 
 THREADS = 1
 Say = Callable[[str], None]
@@ -59,4 +59,4 @@ def _end_with_parent() -> None:
 def _warm_up() -> None:
     """What a process does only once, loading torch's optimizers above all, is no part of the first task's time."""
     train, _ = digits(Path(), Path())
-    trained(train, [np.arange(len(train))], proxy=ProxySpec(name="mlp").resolved(), seed=0)
+    trained(train, [np.arange(len(train))], proxy=resolve_proxy(ProxySpec(name="mlp")), seed=0)

@@ -22,14 +22,14 @@ from benchmarks.harness import machine, storage
 from benchmarks.instructions.lesson import Lesson, losses, read, untrained
 from benchmarks.instructions.methods import METHODS
 from benchmarks.instructions.tables import FOLDER, FOUND, UNTRAINED
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.training.trainer import fit
 
 
 def judged(lesson: Lesson, method: str) -> dict[str, Any]:
     """Select, train, judge: the method's row."""
     kept = timed(lambda: METHODS[method](lesson))
-    fresh = partial(fit, proxy=lesson.proxy.resolved(), seed=training_seed(lesson.seed))
+    fresh = partial(fit, proxy=resolve_proxy(lesson.proxy), seed=training_seed(lesson.seed))
     fitted = timed(lambda: fresh(lesson.train, np.flatnonzero(kept.value)))
     return {
         "loss": losses(fitted.value.trainer, lesson.test),
@@ -48,7 +48,10 @@ def finish(lesson: Lesson, method: str, path: Path) -> None:
     """Leave the method's row in a file."""
     found = timed(lambda: (as_it_came if method == UNTRAINED else judged)(lesson, method))
     shared = {"method": method, "kept": lesson.keep_ratio, "seed": lesson.seed, "rows_train": len(lesson.train)}
-    shared |= {"rows_test": len(lesson.test), "epochs": lesson.proxy.resolved().epochs} | machine.versions()
+    shared |= {
+        "rows_test": len(lesson.test),
+        "epochs": resolve_proxy(lesson.proxy).training.epochs,
+    } | machine.versions()
     storage.write(path, [shared | found.value], schema=FOUND)
     Console().print(f"{path.stem}: {found.value['loss'].mean():.4f} in {found.seconds:.0f} s")
 

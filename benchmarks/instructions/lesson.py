@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32
 
 from ted_core.datasets import Dialogues, Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.build import build
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
@@ -63,7 +63,7 @@ class Lesson:
 
 def untrained(samples: Samples, proxy: ProxySpec) -> Trainer:
     """A fresh adapter, which changes nothing."""
-    training = proxy.resolved()
+    training = resolve_proxy(proxy)
     return Trainer(build(training, samples, seed=0), training, device="cpu")
 
 

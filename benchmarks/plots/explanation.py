@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from benchmarks.plots.style import ACCENT, FAINT, INK, STYLE, save
-from ted_core.selection.scores import distance, turning_point
+from ted_core.selection.distance import distance, turning_point
 
 EXPONENTS = {0.25: ("#2a6f97", 0.09), 1.0: (ACCENT, 0.2), 4.0: ("#6c8e3f", 0.45)}
 """For each exponent its colour and where, along the performance, its name stands."""

@@ -10,7 +10,7 @@ from service.http.parameters import JsonBody
 from service.http.request import AuthenticatedRequest, AuthenticatedRoute
 from service.schemas import registry as schemas
 from ted_core.plugins import installed
-from ted_core.proxies.model_files import locate_model
+from ted_core.proxies import resolve_proxy
 from ted_core.proxies.spec import FAMILIES
 from ted_jobs.errors import NameTaken
 from ted_jobs.registry import MOST_NAMES
@@ -40,7 +40,7 @@ def register_proxy(visit: AuthenticatedRequest, body: JsonBody) -> Response:
     asked = parse_body(schemas.NewProxy, body)
     if asked.name in installed_names():
         raise NameTaken(f"{asked.name!r} is installed", field="name")
-    locate_model(asked.proxy.resolved(), roots=visit.app_state.settings.model_roots)
+    resolve_proxy(asked.proxy, model_roots=visit.app_state.settings.model_roots)
     document = asked.proxy.model_dump(mode="json", exclude_unset=True)
     known = visit.app_state.names.add("proxy", asked.name, document=document, facts={}, tenant=visit.tenant)
     return json_response(schemas.Proxy.registered(known), status=201, headers={"Location": f"/v1/proxies/{known.name}"})

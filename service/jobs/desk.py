@@ -9,8 +9,7 @@ from fastapi import Depends, Header
 from service.http.authentication import Principal
 from service.http.request import AppState, AuthenticatedRequest
 from service.jobs.estimate import Estimate, estimate
-from service.jobs.submission import SubmissionBody, admit, name_lookup, parse_submission, resolve_job_spec
-from ted_core.datasets import DatasetSummary
+from service.jobs.submission import Admission, SubmissionBody, admit, name_lookup, parse_submission, resolve_job_spec
 from ted_jobs.errors import JobNotEnded
 from ted_jobs.jobs.similar_jobs import similar_jobs
 from ted_jobs.jobs.spec import JobSpec
@@ -46,14 +45,19 @@ class SubmissionService:
 
     def estimate(self, body: bytes) -> Estimate:
         """What the job that the body asks for would take; nothing is stored."""
-        spec, dataset = self._admit(self._resolve(parse_submission(body)))
-        earlier = similar_jobs(self.app_state.store.engine, spec, guard=dataset.change_token, tenant=self.caller.tenant)
-        return estimate(spec, dataset, earlier)
+        admitted = self._admit(self._resolve(parse_submission(body)))
+        earlier = similar_jobs(
+            self.app_state.store.engine,
+            admitted.spec,
+            guard=admitted.dataset.change_token,
+            tenant=self.caller.tenant,
+        )
+        return estimate(admitted, earlier)
 
     def _resolve(self, asked: SubmissionBody) -> JobSpec:
         return resolve_job_spec(asked.value, name_lookup(self.app_state.names, self.caller.tenant))
 
-    def _admit(self, asked: JobSpec) -> tuple[JobSpec, DatasetSummary]:
+    def _admit(self, asked: JobSpec) -> Admission:
         return admit(
             asked, roots=self.app_state.settings.dataset_roots, model_roots=self.app_state.settings.model_roots
         )
@@ -73,10 +77,10 @@ class SubmissionService:
         return self.app_state.store.replay(repeat, tenant=self.caller.tenant) if repeat else None
 
     def _store(self, asked: JobSpec, digest: str, *, retry_of: str | None = None) -> Submission:
-        spec, dataset = self._admit(asked)
+        admitted = self._admit(asked)
         return self.app_state.store.submit(
-            spec,
-            dataset,
+            admitted.spec,
+            admitted.dataset,
             tenant=self.caller.tenant,
             key_id=self.caller.key_id,
             idempotency_key=self._idempotency_record(digest),

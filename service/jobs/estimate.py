@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ted_core.datasets import DatasetSummary
+from service.jobs.submission import Admission
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.plan import PruningPlan
 from ted_core.proxies.spec import Training
 from ted_core.selection.workload import most_rows_trained
 from ted_jobs.jobs.similar_jobs import SimilarJob
-from ted_jobs.jobs.spec import JobSpec
 
 
 class Span(BaseModel):
@@ -66,14 +65,14 @@ class Estimate(BaseModel):
     ]
 
 
-def estimate(spec: JobSpec, dataset: DatasetSummary, earlier: Sequence[SimilarJob]) -> Estimate:
+def estimate(admitted: Admission, earlier: Sequence[SimilarJob]) -> Estimate:
     """What the job would take, by its arithmetic and by what earlier ones like it have taken."""
-    training = spec.proxy.resolved()
-    full_run = dataset.rows * training.epochs
-    most = most_rows_trained(dataset.rows, spec.plan, training)
+    spec, dataset, proxy = admitted.spec, admitted.dataset, admitted.proxy
+    full_run = dataset.rows * proxy.training.epochs
+    most = most_rows_trained(dataset.rows, spec.plan, proxy)
     return Estimate(
         dataset=spec.dataset,
-        proxy=training,
+        proxy=proxy.training,
         plan=spec.plan,
         rows_in=dataset.rows,
         rows_kept=spec.plan.rows_kept(dataset.rows),

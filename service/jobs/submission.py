@@ -14,8 +14,7 @@ from service.schemas.jobs import FieldError
 from ted_core.datasets import DatasetSummary, inspect
 from ted_core.datasets.sources.base import DatasetRoot
 from ted_core.datasets.spec import TASKS
-from ted_core.proxies.model_files import locate_model
-from ted_core.proxies.spec import FAMILIES
+from ted_core.proxies import FAMILIES, ResolvedProxy, resolve_proxy
 from ted_core.selection import feasibility
 from ted_core.selection.schedule import loop_epochs
 from ted_jobs.errors import NotRegistered, UnknownDataset
@@ -86,24 +85,31 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def admit(
-    spec: JobSpec, *, roots: Sequence[DatasetRoot], model_roots: Sequence[Path] = ()
-) -> tuple[JobSpec, DatasetSummary]:
-    """The specification with every default written out, and what its dataset's headers tell.
+@dataclass(frozen=True)
+class Admission:
+    """A job that may be stored."""
+
+    spec: JobSpec
+    proxy: ResolvedProxy
+    dataset: DatasetSummary
+
+
+def admit(spec: JobSpec, *, roots: Sequence[DatasetRoot], model_roots: Sequence[Path] = ()) -> Admission:
+    """The specification with every default written out, its proxy, and what its dataset's headers tell.
 
     Raises the TedError, with its field, of whatever already shows that the job cannot succeed.
     """
     dataset = inspect(spec.dataset, roots=roots)
-    training = feasibility.check_feasibility(
+    proxy = resolve_proxy(spec.proxy, model_roots=model_roots)
+    feasibility.check_feasibility(
         spec.plan,
-        spec.proxy,
+        proxy,
         kind=feasibility.KINDS[spec.dataset.base_task],
         rows=dataset.rows,
         one_class=spec.dataset.task in TASKS and not dataset.several_classes,
     )
-    locate_model(training, roots=model_roots)
-    plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_epochs(training.epochs)})
-    return spec.model_copy(update={"proxy": training, "plan": plan}), dataset
+    plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_epochs(proxy.training.epochs)})
+    return Admission(spec.model_copy(update={"proxy": proxy.training, "plan": plan}), proxy, dataset)
 
 
 def name_lookup(names: RegistrationStore, tenant: str) -> NameLookup:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from service.report_page.colours import colour, drawing_order
 from ted_core.results.report import Report, ReportClass, ReportGain
-from ted_core.selection.scores import turning_point
+from ted_core.selection.distance import turning_point
 
 ALL_CLASSES, ROWS_AT_EACH_END = 40, 15
 """So many classes are all shown; of more, so many that kept the least and as many that kept the most."""

@@ -134,7 +134,12 @@ class Job(_ResponseModel):
     def of(cls, job: stored.Job) -> "Job":
         """The stored job as its client sees it."""
         spec = job.spec
-        asked = {"dataset": spec.dataset, "proxy": spec.proxy.resolved(), "plan": spec.plan, "metadata": spec.metadata}
+        asked = {
+            "dataset": spec.dataset,
+            "proxy": Training.of(spec.proxy),
+            "plan": spec.plan,
+            "metadata": spec.metadata,
+        }
         return cls.model_validate({**vars(job), **asked, "links": Links.of(job.id)})
 
 

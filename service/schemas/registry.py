@@ -119,7 +119,7 @@ class Proxy(BaseModel):
 
 
 def _training_fields(proxy: ProxySpec) -> dict[str, object]:
-    return {"takes": sorted(family_of(proxy.name).takes), "defaults": proxy.resolved()}
+    return {"takes": sorted(family_of(proxy.name).takes), "defaults": Training.of(proxy)}
 
 
 class ProxyList(BaseModel):

@@ -1,4 +1,4 @@
-"""A proxy's name and a seed → its freshly initialized model."""
+"""A proxy and a seed → its freshly initialized model."""
 
 import hashlib
 from importlib import import_module
@@ -8,20 +8,19 @@ from torch import nn
 
 from ted_core.datasets import Samples
 from ted_core.errors import ProxyMismatch
-from ted_core.proxies.model_files import folder_of
-from ted_core.proxies.spec import ProxySpec, family_of
+from ted_core.proxies.resolve import ResolvedProxy
 
 
-def build(proxy: ProxySpec, samples: Samples, *, seed: int) -> nn.Module:
+def build(proxy: ResolvedProxy, samples: Samples, *, seed: int) -> nn.Module:
     """The model on the CPU, for these samples' input shape and classes; equal seeds give equal weights.
 
-    Raises UnknownProxy, ProxyMismatch, UnknownModel.
+    Raises ProxyMismatch, UnknownModel.
     """
-    family = family_of(proxy.name)
+    family = proxy.family
     if samples.kind not in family.takes:
         raise ProxyMismatch(f"{proxy.name} takes {' or '.join(sorted(family.takes))}s", field="proxy.name")
     module, function = family.builder.split(":")
-    first = folder_of(proxy) if family.model and not family.features else samples.input_shape
+    first = proxy.pretrained_model if proxy.is_fine_tuned else samples.input_shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: nn.Module = getattr(import_module(module), function)(first, len(samples.classes))

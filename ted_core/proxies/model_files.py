@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ted_core.datasets.sources.local import resolve_under_roots
 from ted_core.errors import DatasetNotAllowed, UnknownModel
-from ted_core.proxies.spec import ProxySpec, family_of
 from ted_core.storage.content_cache import files_digest
 
 PACKAGED = {
@@ -17,58 +16,54 @@ PACKAGED = {
 FIELD = "proxy.model"
 
 
-def folder_of(proxy: ProxySpec) -> Path:
-    """Where the proxy's pretrained model lies, once ``locate_model`` has named it by its path. Raises UnknownModel."""
-    if find_spec("transformers") is None:
-        raise UnknownModel("Pretrained models need the extra: pip install 'ted-coreset[text]'", field=FIELD)
-    name = proxy.model or family_of(proxy.name).model or ""
-    return Path(name) if Path(name).is_absolute() else _packaged(name)
+def locate_model(name: str, *, roots: Sequence[Path] | None) -> Path:
+    """Return the folder or GGUF file of a packaged model, or of one in a root, named by itself or by its absolute path.
 
-
-def locate_model(proxy: ProxySpec, *, roots: Sequence[Path]) -> ProxySpec:
-    """The proxy with its model named by its path. Raises UnknownModel for what is neither packaged nor in a root."""
-    name = proxy.model or family_of(proxy.name).model
-    if name is None:
-        return proxy
-    path = _in_roots(name, roots) if name not in PACKAGED else _packaged(name)
-    return proxy.model_copy(update={"model": str(path)})
-
-
-def model_digest(proxy: ProxySpec) -> str | None:
-    """The hexadecimal SHA-256 over the files of its pretrained model; None where the proxy starts from nothing.
-
-    Raises UnknownModel.
+    Without roots (None, not an empty list), any absolute path is trusted. Raises UnknownModel.
     """
-    if proxy.resolved().model is None:
-        return None
-    path = folder_of(proxy)
+    if name in PACKAGED:
+        return _packaged(name)
+    if roots is None:
+        return Path(name) if Path(name).is_absolute() else _packaged(name)
+    return _in_roots(name, roots)
+
+
+def model_digest(path: Path) -> str:
+    """Return the hexadecimal SHA-256 over the files of the model at this path. Raises UnknownModel."""
+    require_transformers()
     from ted_core.proxies.pretrained.loading import model_files  # noqa: PLC0415 - transformers are an extra
 
     return files_digest(model_files(path))
 
 
-def unpack_model(proxy: ProxySpec, *, cache: Path | None) -> ProxySpec:
-    """The proxy with its model as a folder of the cache where it lies in a GGUF file, which takes long to read.
+def unpack_model(path: Path, *, cache: Path) -> Path:
+    """Return the model as a folder of the cache if it is a GGUF file, which is slow to read; else the path as it is.
 
     Raises UnknownModel.
     """
-    if cache is None or proxy.model is None or Path(proxy.model).suffix != ".gguf":
-        return proxy
-    path = folder_of(proxy)
-    from ted_core.proxies.pretrained.gguf import unpack_gguf as folder  # noqa: PLC0415 - transformers are an extra
+    if path.suffix != ".gguf":
+        return path
+    require_transformers()
+    from ted_core.proxies.pretrained.gguf import unpack_gguf  # noqa: PLC0415 - transformers are an extra
 
-    return proxy.model_copy(update={"model": str(folder(path, cache))})
+    return unpack_gguf(path, cache)
+
+
+def require_transformers() -> None:
+    """Raise UnknownModel if the libraries that read pretrained models are not installed."""
+    if find_spec("transformers") is None:
+        raise UnknownModel("Pretrained models need the extra: pip install 'ted-coreset[text]'", field=FIELD)
 
 
 def _packaged(name: str) -> Path:
     package, pattern = PACKAGED.get(name, ("", ""))
     spec = find_spec(package) if package else None
-    folders = [Path(place) for place in spec.submodule_search_locations or []] if spec else []
-    found = sorted(file for folder in folders for file in folder.rglob(pattern))
-    if not found:
-        known = f"package {package.replace('_', '-')} is not installed" if package else f"{name!r} is no model's name"
-        raise UnknownModel(known, field=FIELD)
-    return found[0].parent if found[0].suffix == ".json" else found[0]
+    folders = [Path(folder) for folder in spec.submodule_search_locations or []] if spec else []
+    files = sorted(file for folder in folders for file in folder.rglob(pattern))
+    if not files:
+        fact = f"package {package.replace('_', '-')} is not installed" if package else f"{name!r} is no model's name"
+        raise UnknownModel(fact, field=FIELD)
+    return files[0].parent if files[0].suffix == ".json" else files[0]
 
 
 def _in_roots(name: str, roots: Sequence[Path]) -> Path:

@@ -119,19 +119,6 @@ class ProxySpec(BaseModel):
     weight_decay: Annotated[float | None, Field(ge=0, le=1)] = None
     augment: Annotated[bool | None, Field(description="Seeded shifts, and flips of colour images.")] = None
 
-    def resolved(self) -> "Training":
-        """The same with every default written out. Raises UnknownProxy."""
-        family = family_of(self.name)
-        return Training(
-            name=self.name,
-            model=self.model or family.model,
-            epochs=self.epochs or family.epochs,
-            batch_size=self.batch_size or family.batch_size,
-            learning_rate=self.learning_rate or family.learning_rate,
-            weight_decay=family.weight_decay if self.weight_decay is None else self.weight_decay,
-            augment=family.augments if self.augment is None else self.augment,
-        )
-
 
 class Training(ProxySpec):
     """A proxy specification with nothing left open."""
@@ -141,13 +128,20 @@ class Training(ProxySpec):
     learning_rate: float
     weight_decay: float
     augment: bool
-    parts: Annotated[int, Field(exclude=True)] = 1
-    """Into how many parts a batch is cut so as to fit the memory; their gradients are added up. No part of the
-    specification: it has no say in what is learned, but for rounding and for batch normalization."""
 
-    def resolved(self) -> "Training":
-        """Itself."""
-        return self
+    @classmethod
+    def of(cls, spec: ProxySpec) -> "Training":
+        """The specification with every default of its family written out. Raises UnknownProxy."""
+        family = family_of(spec.name)
+        return cls(
+            name=spec.name,
+            model=spec.model or family.model,
+            epochs=spec.epochs or family.epochs,
+            batch_size=spec.batch_size or family.batch_size,
+            learning_rate=spec.learning_rate or family.learning_rate,
+            weight_decay=family.weight_decay if spec.weight_decay is None else spec.weight_decay,
+            augment=family.augments if spec.augment is None else spec.augment,
+        )
 
 
 def family_of(name: str) -> ProxyFamily:

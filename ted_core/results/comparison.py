@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ted_core.datasets import DatasetSpec, Limits, Samples, load
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.results.manifest import verify
 from ted_core.training.trainer import fit
 
@@ -41,7 +41,7 @@ def compare(wanted: Comparison, *, threads: int = 1) -> dict[str, list[float]]:
         "ted": lambda _: np.searchsorted(train.row_index, kept),
         "random": lambda seed: _drawn(len(train), len(kept), seed=seed),
     }
-    proxy = wanted.proxy.resolved()
+    proxy = resolve_proxy(wanted.proxy)
     return {
         name: [fit(train, chosen(seed), proxy=proxy, seed=seed).accuracy(test) for seed in wanted.seeds]
         for name, chosen in rows.items()

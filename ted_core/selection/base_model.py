@@ -8,7 +8,7 @@ from torch import nn
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.selection.twins import initial_seeds
 from ted_core.training.trainer import Trainer, batches_of
@@ -32,17 +32,17 @@ class BaseModel:
         return 0 if self.performance is None else len(self.performance)
 
 
-def base_model(samples: Samples, plan: PruningPlan, proxy: Training, *, device: str = "cpu") -> BaseModel | None:
-    """The first twin of this plan; None where nothing is trained. Raises UnknownProxy, ProxyMismatch, UnknownModel."""
+def base_model(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, *, device: str = "cpu") -> BaseModel | None:
+    """The first twin of this plan; None where nothing is trained. Raises ProxyMismatch, UnknownModel."""
     if plan.method in DRAWING_METHODS:
         return None
     model = build(proxy, samples, seed=initial_seeds(plan.seed)[0])
-    answers = proxy.model is not None and samples.kind == "dialogue"
+    answers = proxy.model_path is not None and samples.kind == "dialogue"
     return BaseModel(model, base_performance(model, samples, proxy, device=device) if answers else None)
 
 
 def base_performance(
-    model: nn.Module, samples: Samples, proxy: Training, *, device: str = "cpu"
+    model: nn.Module, samples: Samples, proxy: ResolvedProxy, *, device: str = "cpu"
 ) -> Float32[np.ndarray, " samples"]:
     """Each sample's performance under a model that has not been trained; an untrained adapter changes nothing.
 

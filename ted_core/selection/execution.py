@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.selection.rounds import ProgressCallback, Round, ignore_progress
 from ted_core.storage.checkpoint import StateDict
 
@@ -43,5 +43,5 @@ class Execution:
     checkpointer: Checkpointer = NO_CHECKPOINTS
 
 
-Method = Callable[[Samples, PruningPlan, Training, Execution], Iterator[Round]]
+Method = Callable[[Samples, PruningPlan, ResolvedProxy, Execution], Iterator[Round]]
 """(samples, plan, proxy, execution) → rounds."""

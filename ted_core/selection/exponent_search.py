@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from ted_core.datasets import Samples
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.rounds import Candidate, Choice
@@ -68,7 +68,7 @@ class ExponentSearch:
         measured: LogitScore,
         drawing: PoissonSampler,
         *,
-        proxy: Training,
+        proxy: ResolvedProxy,
         table: Batches,
         meter: ProgressCounter,
         ran: list[Trial],
@@ -108,7 +108,7 @@ class ExponentSearch:
         model = build(self.proxy, self.samples, seed=self.initial)
         trainee = Trainer(model, self.proxy, device=str(self.table.device))
         seed, count = (self.sampler.plan.seed, ORDER), self.progress.count_trained
-        for number in range(self.proxy.epochs):
+        for number in range(self.proxy.training.epochs):
             trainee.train_epoch(self.table, np.flatnonzero(rows), number=number, seed=seed, count_rows=count)
         return trainee
 

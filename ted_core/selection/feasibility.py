@@ -2,7 +2,8 @@
 
 from ted_core.errors import MethodUnsuited, ProxyMismatch, SingleClass, TooFewRounds, TooFewRowsKept
 from ted_core.plan import PruningPlan
-from ted_core.proxies.spec import InputKind, ProxySpec, Training, family_of
+from ted_core.proxies.resolve import ResolvedProxy
+from ted_core.proxies.spec import InputKind
 
 FEWEST_CLASSES = 2
 FEWEST_ROWS_KEPT = 8
@@ -24,48 +25,44 @@ ONE_CLASS_METHODS = {"el2n", "grand", "forgetting", "ccs", "dual"}
 
 def check_feasibility(
     plan: PruningPlan,
-    proxy: ProxySpec,
+    proxy: ResolvedProxy,
     *,
     kind: InputKind,
     rows: int,
     classes: int = FEWEST_CLASSES,
     one_class: bool = True,
-) -> Training:
-    """The proxy with every default written out; ``one_class`` says that each sample has one, learned by cross-entropy.
+) -> None:
+    """Check that plan, proxy and dataset fit together; ``one_class``: each sample has one, learned by cross-entropy.
 
-    Raises UnknownProxy, ProxyMismatch, MethodUnsuited, SingleClass, TooFewRowsKept, TooFewRounds, each naming the
+    Raises ProxyMismatch, MethodUnsuited, SingleClass, TooFewRowsKept, TooFewRounds, each naming the
     request's field.
     """
-    training = proxy.resolved()
+    epochs = proxy.training.epochs
     _check_proxy(proxy, kind)
     _check_method(plan, proxy, one_class=one_class and kind != "dialogue")
     classes = 0 if kind == "dialogue" else classes
     if kind != "dialogue" and classes < FEWEST_CLASSES:
         raise SingleClass(f"The dataset has {classes} class", field="dataset.target")
     check_ratio(plan, rows=rows, classes=classes)
-    if plan.method in WATCHING_METHODS and training.epochs < FEWEST_WATCHED_EPOCHS:
-        raise TooFewRounds(f"Method {plan.method} watches more than {training.epochs} epochs", field="proxy.epochs")
-    if plan.rounds and plan.rounds > training.epochs:
-        raise TooFewRounds(f"{plan.rounds} rounds need as many epochs, not {training.epochs}", field="plan.rounds")
-    return training
+    if plan.method in WATCHING_METHODS and epochs < FEWEST_WATCHED_EPOCHS:
+        raise TooFewRounds(f"Method {plan.method} watches more than {epochs} epochs", field="proxy.epochs")
+    if plan.rounds and plan.rounds > epochs:
+        raise TooFewRounds(f"{plan.rounds} rounds need as many epochs, not {epochs}", field="plan.rounds")
 
 
-def _check_proxy(proxy: ProxySpec, kind: InputKind) -> None:
-    family = family_of(proxy.name)
+def _check_proxy(proxy: ResolvedProxy, kind: InputKind) -> None:
+    family = proxy.family
     if kind not in family.takes:
         raise ProxyMismatch(f"{proxy.name} takes {' or '.join(sorted(family.takes))}s, not {kind}s", field="proxy.name")
-    if family.features and kind == "image" and not proxy.model:
+    if family.features and kind == "image" and proxy.training.model == family.model:
         raise ProxyMismatch(f"{proxy.name} needs the name of a vision model for images", field="proxy.model")
-    if proxy.model and not family.model:
-        raise ProxyMismatch(f"{proxy.name} starts from no pretrained model", field="proxy.model")
 
 
-def _check_method(plan: PruningPlan, proxy: ProxySpec, *, one_class: bool) -> None:
+def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -> None:
     """Rivals are defined on one label per sample; gradients by sample are not known for pretrained layers."""
-    tuned = family_of(proxy.name).model and not family_of(proxy.name).features
-    if plan.method in ONE_CLASS_METHODS and (not one_class or (tuned and plan.method == "grand")):
+    if plan.method in ONE_CLASS_METHODS and (not one_class or (proxy.is_fine_tuned and plan.method == "grand")):
         raise MethodUnsuited(f"Method {plan.method} with {proxy.name} on this dataset", field="plan.method")
-    if plan.method == "ted" and plan.score == "parameter" and (not one_class or tuned):
+    if plan.method == "ted" and plan.score == "parameter" and (not one_class or proxy.is_fine_tuned):
         raise MethodUnsuited(f"Score parameter with {proxy.name} on this dataset", field="plan.score")
 
 

@@ -5,7 +5,7 @@ import torch
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.selection.execution import Execution
 from ted_core.selection.exponent_search import ExponentSearch, Trial, choose
 from ted_core.selection.progress import ProgressCounter
@@ -24,19 +24,19 @@ PROVISIONAL_Q = 1.0
 class Loop:
     """Twins, what they measured, and what is retained because of it."""
 
-    def __init__(self, samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> None:
+    def __init__(self, samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution) -> None:
         self.samples, self.plan, self.proxy = samples, plan, proxy
         self.q: float | None = PROVISIONAL_Q if plan.q == "auto" else plan.q
         self.choice: Choice | None = None
-        self.rounds = plan.rounds or loop_epochs(proxy.epochs)
-        self.epochs = max(self.rounds, loop_epochs(proxy.epochs))
+        self.rounds = plan.rounds or loop_epochs(proxy.training.epochs)
+        self.epochs = max(self.rounds, loop_epochs(proxy.training.epochs))
         self.counts = retained_counts(len(samples), plan.rows_kept(len(samples)), rounds=self.rounds)
         work = loop_rows_trained(len(samples), plan, proxy)
         self.progress, self.checkpointer = (
             ProgressCounter(execution.watch, rounds=self.rounds, work=work),
             execution.checkpointer,
         )
-        longer = proxy.model_copy(update={"epochs": self.epochs})
+        longer = proxy.with_training(epochs=self.epochs)
         self.twins = Twins(samples, longer, seed=plan.seed, device=execution.device)
         self.measurement, self.sampler = SCORES[plan.score](len(samples)), PoissonSampler(samples.groups, plan)
         self.retained, self.last_round = np.ones(len(samples), bool), np.zeros(len(samples), np.uint16)

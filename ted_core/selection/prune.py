@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import ProxySpec, Training
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.selection import baselines
 from ted_core.selection.execution import NO_CHECKPOINTS, Checkpointer, Execution, Method
 from ted_core.selection.feasibility import check_feasibility
@@ -27,31 +27,32 @@ def prune(
     samples: Samples,
     plan: PruningPlan,
     *,
-    proxy: ProxySpec,
+    proxy: ProxySpec | ResolvedProxy,
     device: str = "cpu",
     watch: ProgressCallback = ignore_progress,
-    keeper: Checkpointer = NO_CHECKPOINTS,
+    checkpointer: Checkpointer = NO_CHECKPOINTS,
 ) -> Iterator[Round]:
     """Rounds, the last of which is the selection; ``watch`` hears of every batch in between.
 
-    What the keeper has of an interrupted run is gone on with; the rounds before it are not yielded again.
+    An interrupted run that the checkpointer has saved is resumed; the rounds before it are not yielded again.
 
     Raises TedErrors that name the request's field, before anything is trained, and TrainingDiverged.
     """
-    training = check_feasibility(
+    resolved = proxy if isinstance(proxy, ResolvedProxy) else resolve_proxy(proxy)
+    check_feasibility(
         plan,
-        proxy,
+        resolved,
         kind=samples.kind,
         rows=len(samples),
         classes=len(samples.classes),
         one_class=not samples.multi_label and samples.task is None,
     )
-    samples = prepare_samples(samples, training, device=device)
-    return METHODS[plan.method](samples, plan, training, Execution(device, watch, keeper))
+    samples = prepare_samples(samples, resolved, device=device)
+    return METHODS[plan.method](samples, plan, resolved, Execution(device, watch, checkpointer))
 
 
 def by_internal_generalization(
-    samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution
+    samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution
 ) -> Iterator[Round]:
     """TED: retain samples in proportion to how far the mask's small fluctuations would move them."""
     loop = Loop(samples, plan, proxy, execution)

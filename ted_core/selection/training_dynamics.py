@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ted_core.datasets import Samples
 from ted_core.errors import TooFewRounds, TrainingDiverged
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.selection.feasibility import FEWEST_WATCHED_EPOCHS
 from ted_core.selection.progress import ProgressCounter
@@ -138,7 +138,7 @@ class Collector:
 class Run:
     """One model that trains on all samples. Runs of one seed differ by their number, in weights and in order."""
 
-    def __init__(self, samples: Samples, proxy: Training, *, table: Batches, seed: int, number: int = 0) -> None:
+    def __init__(self, samples: Samples, proxy: ResolvedProxy, *, table: Batches, seed: int, number: int = 0) -> None:
         initial = np.random.SeedSequence((seed, INITIALIZATION)).generate_state(number + 1)[number]
         model = build(proxy, samples, seed=int(initial))
         self.trainer = Trainer(model, proxy, device=str(table.device))
@@ -160,7 +160,7 @@ class Run:
 
 def observe(
     samples: Samples,
-    proxy: Training,
+    proxy: ResolvedProxy,
     *,
     seed: int,
     device: str = "cpu",
@@ -171,11 +171,11 @@ def observe(
 
     Raises TooFewRounds, TrainingDiverged.
     """
-    observed = epochs or proxy.epochs
+    observed = epochs or proxy.training.epochs
     if observed < FEWEST_WATCHED_EPOCHS:
         raise TooFewRounds(f"{observed} epochs show too little of training", field="proxy.epochs")
     run = Run(samples, proxy, table=batches_of(samples, proxy, device=device), seed=seed)
-    collector = Collector(len(samples), epochs=proxy.epochs)
+    collector = Collector(len(samples), epochs=proxy.training.epochs)
     meter = ProgressCounter(watch, rounds=1, work=observed * len(samples))
     for number in range(observed):
         loss = run.train_epoch(number, count_rows=meter.count_trained)

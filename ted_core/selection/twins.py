@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from ted_core.datasets import Samples
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, sub_state_dict
 from ted_core.training.trainer import CountRows, Trainer, batches_of
@@ -23,7 +23,7 @@ SPLIT, INITIALIZATION, ORDER = range(3)
 class Twins:
     """Twin A never trains on the samples of fold A, nor twin B on those of fold B."""
 
-    def __init__(self, samples: Samples, proxy: Training, *, seed: int, device: str) -> None:
+    def __init__(self, samples: Samples, proxy: ResolvedProxy, *, seed: int, device: str) -> None:
         self.seed, self.table = seed, batches_of(samples, proxy, device=device)
         self.folds = _folds(len(samples), seed)
         # Different initial weights: twins that agree then agree because of the data, not because of their start.

@@ -1,7 +1,7 @@
 """How much training a plan asks for, counted in row-visits, before anything is trained. Torch-free."""
 
 from ted_core.plan import PruningPlan
-from ted_core.proxies.spec import Training
+from ted_core.proxies.resolve import ResolvedProxy
 from ted_core.selection.schedule import loop_epochs, retained_counts, row_visits
 
 GRID = (0.125, 0.25, 0.5, 1.0, 3.0, 9.0)
@@ -18,24 +18,24 @@ UNTRAINED = {"random": 0, "stratified": 0}
 """What methods cost that train nothing."""
 
 
-def most_rows_trained(rows: int, plan: PruningPlan, proxy: Training) -> int | None:
+def most_rows_trained(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int | None:
     """Row-visits of training that the plan takes at most; None for a rival that trains, whose work is its own."""
     return loop_rows_trained(rows, plan, proxy) if plan.method == "ted" else UNTRAINED.get(plan.method)
 
 
-def loop_rows_trained(rows: int, plan: PruningPlan, proxy: Training) -> int:
+def loop_rows_trained(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
     """What the twins and the choice of q take at most."""
-    rounds = plan.rounds or loop_epochs(proxy.epochs)
+    rounds = plan.rounds or loop_epochs(proxy.training.epochs)
     counts = retained_counts(rows, plan.rows_kept(rows), rounds=rounds)
-    looping = row_visits(rows, counts, epochs=max(rounds, loop_epochs(proxy.epochs)))
+    looping = row_visits(rows, counts, epochs=max(rounds, loop_epochs(proxy.training.epochs)))
     return looping + (search_rows_trained(rows, plan, proxy) if plan.q == "auto" else 0)
 
 
-def search_rows_trained(samples: int, plan: PruningPlan, proxy: Training) -> int:
+def search_rows_trained(samples: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
     """Row-visits of training that choosing takes at most, but for chance in what the slice holds."""
     longest = max(GRID.index(FIRST[0]), len(GRID) - 1 - GRID.index(FIRST[1]))
     rows = round((1 - slice_share(samples)) * plan.rows_kept(samples))
-    return (len(FIRST) + longest + 1) * shorten_training(proxy, plan).epochs * rows
+    return (len(FIRST) + longest + 1) * shorten_training(proxy, plan).training.epochs * rows
 
 
 def slice_share(samples: int) -> float:
@@ -43,16 +43,15 @@ def slice_share(samples: int) -> float:
     return min(max(SLICE_ROWS / samples, SMALLEST_SLICE), LARGEST_SLICE)
 
 
-def shorten_training(proxy: Training, plan: PruningPlan) -> Training:
+def shorten_training(proxy: ResolvedProxy, plan: PruningPlan) -> ResolvedProxy:
     """How a candidate's proxy is trained: the fewer rows it is given, the longer.
 
     As long as the proxy itself where that takes no more than a tenth of a full run; about a third as long where most
     rows are kept.
     """
     share = max(0.5 - 0.2 * plan.keep_ratio, min(1, WHOLE_RUN / plan.keep_ratio))
-    changes = {
-        "epochs": max(FEWEST_EPOCHS, round(share * proxy.epochs)),
-        "batch_size": BATCH_FACTOR * proxy.batch_size,
-        "learning_rate": BATCH_FACTOR * proxy.learning_rate,
-    }
-    return proxy.model_copy(update=changes)
+    return proxy.with_training(
+        epochs=max(FEWEST_EPOCHS, round(share * proxy.training.epochs)),
+        batch_size=BATCH_FACTOR * proxy.training.batch_size,
+        learning_rate=BATCH_FACTOR * proxy.training.learning_rate,
+    )

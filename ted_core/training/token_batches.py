@@ -9,8 +9,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ted_core.datasets import Samples
-from ted_core.proxies import Training
-from ted_core.proxies.model_files import folder_of
+from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.pretrained.tokenization import tokenize
 from ted_core.proxies.pretrained.tokens import TokenBatch, pad_batch
 from ted_core.training.batches import Batch, RowIndices
@@ -36,9 +35,9 @@ class TokenBatches:
         self.labels = torch.from_numpy(samples.labels).to(self.device)
 
     @classmethod
-    def of(cls, samples: Samples, proxy: Training, *, device: str = "cpu") -> "TokenBatches":
+    def of(cls, samples: Samples, proxy: ResolvedProxy, *, device: str = "cpu") -> "TokenBatches":
         """The samples in the vocabulary of the proxy's pretrained model. Raises UnknownModel."""
-        return cls(samples, folder_of(proxy), device=device, parts=proxy.parts)
+        return cls(samples, proxy.pretrained_model, device=device, parts=proxy.batch_parts)
 
     def like(self, samples: Samples) -> "TokenBatches":
         """Other samples in the same vocabulary."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ted_core.datasets import Samples
 from ted_core.errors import TrainingDiverged
-from ted_core.proxies import Training, family_of
+from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, sub_state_dict
 from ted_core.training.batches import ArrayBatches, Batch, Batches, Scaling, measure_rows
@@ -42,11 +42,11 @@ class Trainer:
     The schedule follows the share of training that is done, not a count of steps: the number of rows may shrink.
     """
 
-    def __init__(self, model: nn.Module, proxy: Training, *, device: str) -> None:
+    def __init__(self, model: nn.Module, proxy: ResolvedProxy, *, device: str) -> None:
         self.model, self.proxy = model.to(device), proxy
-        options = {"lr": proxy.learning_rate, "weight_decay": proxy.weight_decay}
+        options = {"lr": proxy.training.learning_rate, "weight_decay": proxy.training.weight_decay}
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = OPTIMIZERS[family_of(proxy.name).optimizer](trained, **options)
+        self.optimizer = OPTIMIZERS[proxy.family.optimizer](trained, **options)
 
     def train_epoch(
         self,
@@ -59,10 +59,11 @@ class Trainer:
     ) -> float:
         """The mean loss of epoch ``number``, counted from 0, over the rows. Raises TrainingDiverged."""
         self.model.train()
+        training = self.proxy.training
         total, seen = torch.zeros((), device=table.device), 0
-        for step in table.shuffled(rows, self.proxy.batch_size, seed=(*seed, number), augment=self.proxy.augment):
+        for step in table.shuffled(rows, training.batch_size, seed=(*seed, number), augment=training.augment):
             size = sum(len(targets) for _, targets in step)
-            total += self._step(step, table.task, size, done=(number + seen / len(rows)) / self.proxy.epochs) * size
+            total += self._step(step, table.task, size, done=(number + seen / len(rows)) / training.epochs) * size
             seen += size
             count_rows(size)
         return _finite(float(total) / max(seen, 1))
@@ -70,7 +71,7 @@ class Trainer:
     def _step(self, step: list[Batch], task: Task, size: int, *, done: float) -> Tensor:
         """The mean loss over the step's batches."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.proxy.learning_rate * learning_rate_share(done)
+            group["lr"] = self.proxy.training.learning_rate * learning_rate_share(done)
         self.optimizer.zero_grad()
         losses = [self._backward(batch, task, share=len(batch[1]) / size) for batch in step]
         self.optimizer.step()
@@ -145,21 +146,21 @@ class FittedModel:
 
 
 def fit(
-    samples: Samples, rows: Int64[np.ndarray, " rows"], *, proxy: Training, seed: int, device: str = "cpu"
+    samples: Samples, rows: Int64[np.ndarray, " rows"], *, proxy: ResolvedProxy, seed: int, device: str = "cpu"
 ) -> FittedModel:
     """A fresh model, trained from scratch on these samples for all the proxy's epochs."""
     samples = prepare_samples(samples, proxy, device=device)
     table = batches_of(samples, proxy, device=device)
     trainee = Trainer(build(proxy, samples, seed=seed), proxy, device=device)
-    for number in range(proxy.epochs):
+    for number in range(proxy.training.epochs):
         trainee.train_epoch(table, rows, number=number, seed=(seed,))
     return FittedModel(trainee, table)
 
 
-def batches_of(samples: Samples, proxy: Training, *, device: str = "cpu") -> Batches:
+def batches_of(samples: Samples, proxy: ResolvedProxy, *, device: str = "cpu") -> Batches:
     """The samples on the device, scaled by their own statistics; texts as tokens of the proxy's own vocabulary."""
     if samples.kind in ("text", "dialogue"):
         from ted_core.training.token_batches import TokenBatches  # noqa: PLC0415 - transformers are an extra
 
         return TokenBatches.of(samples, proxy, device=device)
-    return ArrayBatches(samples, scaling=Scaling.of(samples), device=device, parts=proxy.parts)
+    return ArrayBatches(samples, scaling=Scaling.of(samples), device=device, parts=proxy.batch_parts)

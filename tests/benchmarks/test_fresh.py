@@ -7,14 +7,14 @@ import pytest
 
 from benchmarks.datasets import digits
 from benchmarks.fresh import judged, predictions, trained, training_seed
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.build import build, weights_digest
 from ted_core.selection.training_dynamics import INITIALIZATION
 from ted_core.selection.twins import initial_seeds
 from ted_core.training.trainer import fit
 
 TRAIN, TEST = digits(Path(), Path())
-PROXY = ProxySpec(name="mlp", epochs=3).resolved()
+PROXY = resolve_proxy(ProxySpec(name="mlp", epochs=3))
 YOUNG_MODELS = 10
 
 
@@ -39,13 +39,17 @@ def test_the_schedule_ends_with_the_last_epoch_however_many_there_are() -> None:
 def test_fresh_models_start_from_other_weights_than_any_model_that_selects() -> None:
     seeds = range(5)
 
-    fresh = {weights_digest(build(ProxySpec(name="mlp"), TRAIN, seed=training_seed(seed))) for seed in seeds}
+    fresh = {
+        weights_digest(build(resolve_proxy(ProxySpec(name="mlp")), TRAIN, seed=training_seed(seed))) for seed in seeds
+    }
 
     twins = {
-        weights_digest(build(ProxySpec(name="mlp"), TRAIN, seed=one)) for seed in seeds for one in initial_seeds(seed)
+        weights_digest(build(resolve_proxy(ProxySpec(name="mlp")), TRAIN, seed=one))
+        for seed in seeds
+        for one in initial_seeds(seed)
     }
     young = {
-        weights_digest(build(ProxySpec(name="mlp"), TRAIN, seed=int(one)))
+        weights_digest(build(resolve_proxy(ProxySpec(name="mlp")), TRAIN, seed=int(one)))
         for seed in seeds
         for one in np.random.SeedSequence((seed, INITIALIZATION)).generate_state(YOUNG_MODELS)
     }

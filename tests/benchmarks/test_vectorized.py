@@ -9,15 +9,15 @@ import pytest
 from benchmarks.datasets import digits
 from benchmarks.vectorized import Run, fit_together, in_groups
 from ted_core.datasets import Samples
-from ted_core.proxies import ProxySpec, Training
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.training.trainer import fit
 from tests.ted_core import examples
 
 TRAIN, TEST = digits(Path(), Path())
 
 
-def training(**choices: object) -> Training:
-    return ProxySpec.model_validate({"name": "mlp", "epochs": 4} | choices).resolved()
+def training(**choices: object) -> ResolvedProxy:
+    return resolve_proxy(ProxySpec.model_validate({"name": "mlp", "epochs": 4} | choices))
 
 
 def runs(count: int, *, rows: int) -> list[Run]:
@@ -25,7 +25,7 @@ def runs(count: int, *, rows: int) -> list[Run]:
     return [Run(np.sort(chance.permutation(len(TRAIN))[:rows]), seed) for seed in range(count)]
 
 
-def performances_one_by_one(samples: Samples, runs: Sequence[Run], proxy: Training) -> np.ndarray:
+def performances_one_by_one(samples: Samples, runs: Sequence[Run], proxy: ResolvedProxy) -> np.ndarray:
     fitted = [fit(samples, run.rows, proxy=proxy, seed=run.seed) for run in runs]
     tables = [one.table for one in fitted]
     everything = np.arange(len(samples))

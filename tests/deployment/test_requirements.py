@@ -38,6 +38,12 @@ sys.meta_path[:] = map(Blind, sys.meta_path)
 for name in names:
     import_module(name)
 """
+WITH_TRANSFORMERS = (
+    "ted_core.proxies.pretrained",
+    "ted_core.training.frozen_features",
+    "ted_core.training.token_batches",
+)
+"""What only the extra ``text`` makes importable."""
 
 
 def installed_with(wanted: Iterable[Requirement]) -> set[str]:
@@ -68,7 +74,7 @@ def test_an_installation_without_the_tests_tools_has_everything_that_is_imported
         for module, distributions in packages_distributions().items()
         if not present & set(map(canonicalize_name, distributions))
     }
-    everything = [name for name in modules(*PACKAGES) if extra or not name.startswith("ted_core.proxies.pretrained")]
+    everything = [name for name in modules(*PACKAGES) if extra or not name.startswith(WITH_TRANSFORMERS)]
     names = [*everything, "kombu.transport.redis"]  # celery looks for its transport when it first connects
 
     assert {"pytest", "hypothesis", "beartype"} <= absent

@@ -46,7 +46,7 @@ POINTS = {
         Point("after commit", "after", "ted_jobs.jobs.leases:Leases.finish"),
     ),
     "worker.runner": (
-        Point("mid-round", "before", "worker.eta:EtaEstimator.speed"),
+        Point("mid-round", "before", "worker.eta:EtaEstimator.estimate"),
         Point("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
     ),
 }

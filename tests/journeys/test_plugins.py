@@ -17,15 +17,15 @@ import sys
 from pathlib import Path
 from ted_core.datasets import DatasetSpec, load
 from ted_core.plan import PruningPlan
-from ted_core.proxies import ProxySpec
-from ted_core.proxies.build import parameters, build
+from ted_core.proxies import ProxySpec, resolve_proxy
+from ted_core.proxies.build import build, parameter_count
 from ted_core.selection.prune import prune
 
 data = Path(sys.argv[1])
 spec = DatasetSpec(uri=str(data), format="ndjson", task="smoothed-classification", input=["x", "y"])
 samples = load(spec, roots=[data])
 *_, final = prune(samples, PruningPlan(keep_ratio=0.5), proxy=ProxySpec(name="linear"))
-print(int(final.retained.sum()), samples.task, parameters(build(ProxySpec(name="linear"), samples, seed=0)))
+print(int(final.retained.sum()), samples.task, parameter_count(build(resolve_proxy(ProxySpec(name="linear")), samples, seed=0)))
 """
 REFUSED = """
 from pydantic import ValidationError

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from ted_core.proxies import ProxySpec
-from ted_core.proxies.model_files import model_digest
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
@@ -180,7 +179,10 @@ def test_more_threads_make_another_run_of_it_where_they_add_up(
     assignment = supervisor._assignment()
     others = assignment.model_copy(update={"threads": assignment.threads + 1})
 
-    runs = {run_key(each, fingerprint="same", model=None, device=device) for each in (assignment, others)}
+    runs = {
+        run_key(each, resolve_proxy(each.spec.proxy), fingerprint="same", device=device)
+        for each in (assignment, others)
+    }
 
     assert (len(runs) == 1) is alike
 
@@ -192,11 +194,11 @@ def test_another_model_under_the_same_name_makes_another_run(
     model.mkdir()
     (model / "config.json").write_text("{}")
     assignment = supervised(claimed(**JOB))._assignment()
-    proxy = ProxySpec(name="frozen-encoder", model=str(model))
+    spec = ProxySpec(name="frozen-encoder", model=str(model))
     runs = []
     for weights in (b"these", b"those", b"these"):
         (model / "model.safetensors").write_bytes(weights)
-        runs.append(run_key(assignment, fingerprint="same", model=model_digest(proxy), device="cpu"))
+        runs.append(run_key(assignment, resolve_proxy(spec), fingerprint="same", device="cpu"))
 
     assert runs[0] == runs[2] != runs[1]
-    assert model_digest(ProxySpec(name="mlp")) is None
+    assert resolve_proxy(ProxySpec(name="mlp")).model_digest is None

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.selection.baselines.common import Quota, final_round, sample_per_group, top_rows
 from ted_core.selection.execution import Execution
 from ted_core.selection.random import tie_broken_ranks, uniform_numbers
@@ -79,7 +79,7 @@ def budgets(sizes: Int64[np.ndarray, " strata"], count: int) -> Int64[np.ndarray
     return granted
 
 
-def by_coverage(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
+def by_coverage(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution) -> Iterator[Round]:
     """CCS: rows from easy to hard alike, but for the hardest."""
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, watch=execution.watch)
     score, quota = aum_score(observation), Quota.of(samples, plan)

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.selection.baselines.common import Quota, final_round, top_rows
 from ted_core.selection.execution import Execution
 from ted_core.selection.random import DRAWS
@@ -69,10 +69,10 @@ def dual_priority(
 
 
 def by_difficulty_and_uncertainty(
-    samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution
+    samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution
 ) -> Iterator[Round]:
     """DUAL: watch the first epochs only, then draw."""
-    epochs = dual_epochs(proxy.epochs)
+    epochs = dual_epochs(proxy.training.epochs)
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, epochs=epochs, watch=execution.watch)
     score, quota = dual_score(observation), Quota.of(samples, plan)
     priority = dual_priority(score, observation.dual_probability, quota)

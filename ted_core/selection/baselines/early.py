@@ -20,7 +20,7 @@ from torch.nn.functional import one_hot
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.selection.baselines.common import Quota, final_round
 from ted_core.selection.execution import Execution
 from ted_core.selection.progress import ProgressCounter
@@ -49,7 +49,7 @@ def early_epochs(epochs: int) -> int:
 
 def early_scores(
     samples: Samples,
-    proxy: Training,
+    proxy: ResolvedProxy,
     measures: Sequence[Measure],
     *,
     seed: int,
@@ -58,7 +58,7 @@ def early_scores(
 ) -> EarlyScores:
     """Every measure's mean over ten young models, which all measures share. Raises TrainingDiverged."""
     table = batches_of(samples, proxy, device=device)
-    epochs = early_epochs(proxy.epochs)
+    epochs = early_epochs(proxy.training.epochs)
     meter = ProgressCounter(watch, rounds=1, work=MODELS * epochs * len(samples))
     totals, losses = np.zeros((len(measures), len(samples))), []
     for number in range(MODELS):
@@ -77,17 +77,21 @@ def error_norms(model: nn.Module, inputs: Any, labels: Int64[Tensor, " samples"]
     return torch.linalg.vector_norm(probabilities - one_hot(labels, probabilities.shape[1]), dim=1)  # type: ignore[no-any-return]
 
 
-def by_error_norm(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
+def by_error_norm(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution) -> Iterator[Round]:
     """EL2N: keep the rows that young models err on most."""
     yield _highest(samples, plan, proxy, execution, error_norms)
 
 
-def by_gradient_norm(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
+def by_gradient_norm(
+    samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution
+) -> Iterator[Round]:
     """GraNd: keep the rows whose loss has the longest gradient over all of the young models' parameters."""
     yield _highest(samples, plan, proxy, execution, gradient_norms)
 
 
-def _highest(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution, measure: Measure) -> Round:
+def _highest(
+    samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution, measure: Measure
+) -> Round:
     found = early_scores(samples, proxy, [measure], seed=plan.seed, device=execution.device, watch=execution.watch)
     (score,) = found.scores
     return final_round(tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=found.cost)

@@ -7,7 +7,7 @@ from jaxtyping import Float32
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.selection.baselines.common import Quota, final_round
 from ted_core.selection.execution import Execution
 from ted_core.selection.random import tie_broken_ranks
@@ -24,7 +24,7 @@ def forgetting_score(observation: Observation) -> Float32[np.ndarray, " samples"
     return np.where(observation.learned, observation.forgotten.astype(np.float32), never)
 
 
-def by_forgetting(samples: Samples, plan: PruningPlan, proxy: Training, execution: Execution) -> Iterator[Round]:
+def by_forgetting(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution) -> Iterator[Round]:
     """Keep the rows that are forgotten most often.
 
     Most rows tie, at no event or at one, and the paper does not say which of them go: lots do, drawn from the seed.

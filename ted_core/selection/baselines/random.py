@@ -7,20 +7,20 @@ from jaxtyping import Bool, Float64, Int64
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import Training
+from ted_core.proxies import ResolvedProxy
 from ted_core.selection.baselines.common import Quota, final_round, sample_per_group, top_rows
 from ted_core.selection.execution import Execution
 from ted_core.selection.random import uniform_numbers
 from ted_core.selection.rounds import Round
 
 
-def at_random(samples: Samples, plan: PruningPlan, _: Training, __: Execution) -> Iterator[Round]:
+def at_random(samples: Samples, plan: PruningPlan, _: ResolvedProxy, __: Execution) -> Iterator[Round]:
     """Uniformly random rows, blind to classes but for the floor."""
     chance = np.random.default_rng(plan.seed).random(len(samples))
     yield final_round(chance, Quota.of(samples, plan))
 
 
-def stratified_random(samples: Samples, plan: PruningPlan, _: Training, __: Execution) -> Iterator[Round]:
+def stratified_random(samples: Samples, plan: PruningPlan, _: ResolvedProxy, __: Execution) -> Iterator[Round]:
     """Random rows of every class, as many as are its share."""
     quota = Quota.of(samples, plan)
     yield final_round(stratified_priority(quota), quota)

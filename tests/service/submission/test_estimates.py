@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ted_core.plan import PruningPlan
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.selection.workload import most_rows_trained
 from ted_jobs.jobs.leases import Leases
 from tests.service.conftest import Json, on_both_databases
@@ -61,7 +61,7 @@ def test_without_earlier_jobs_the_arithmetic_bounds_the_cost(
 ) -> None:
     found = asked(client, submission())
 
-    plan, proxy = PruningPlan(keep_ratio=0.6), ProxySpec(name="cnn").resolved()
+    plan, proxy = PruningPlan(keep_ratio=0.6), resolve_proxy(ProxySpec(name="cnn"))
     most = most_rows_trained(found["rows_in"], plan, proxy)
     assert most is not None
     assert found["cost_at_most"] == pytest.approx(most / (12 * found["rows_in"]))

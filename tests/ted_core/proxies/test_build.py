@@ -6,7 +6,7 @@ from torch import nn
 
 from ted_core.datasets import Samples
 from ted_core.errors import ProxyMismatch, UnknownProxy
-from ted_core.proxies import FAMILIES, ProxySpec
+from ted_core.proxies import FAMILIES, ProxySpec, resolve_proxy
 from ted_core.proxies.build import build, parameter_count, weights_digest
 from ted_core.proxies.networks import HIDDEN
 from tests.ted_core import examples
@@ -29,7 +29,7 @@ ODD = examples.random_images(6, channels=3, side=9, classes=CLASSES)
     ],
 )
 def test_every_proxy_gives_one_logit_per_class(name: str, samples: Samples) -> None:
-    model = build(ProxySpec(name=name), samples, seed=0)
+    model = build(resolve_proxy(ProxySpec(name=name)), samples, seed=0)
 
     logits = model(torch.from_numpy(samples.inputs).float())
 
@@ -39,7 +39,7 @@ def test_every_proxy_gives_one_logit_per_class(name: str, samples: Samples) -> N
 
 @pytest.mark.parametrize("name", FROM_NOTHING)
 def test_every_weight_of_every_proxy_is_reached_by_the_loss(name: str) -> None:
-    model = build(ProxySpec(name=name), COLOUR, seed=0)
+    model = build(resolve_proxy(ProxySpec(name=name)), COLOUR, seed=0)
 
     model(torch.from_numpy(COLOUR.inputs).float() / 255).logsumexp(1).sum().backward()
 
@@ -48,7 +48,9 @@ def test_every_weight_of_every_proxy_is_reached_by_the_loss(name: str) -> None:
 
 @pytest.mark.parametrize("name", FROM_NOTHING)
 def test_equal_seeds_give_equal_weights_and_others_give_others(name: str) -> None:
-    first, again, other = (weights_digest(build(ProxySpec(name=name), GREY, seed=seed)) for seed in (3, 3, 4))
+    first, again, other = (
+        weights_digest(build(resolve_proxy(ProxySpec(name=name)), GREY, seed=seed)) for seed in (3, 3, 4)
+    )
 
     assert first == again != other
 
@@ -57,7 +59,7 @@ def test_equal_seeds_give_equal_weights_and_others_give_others(name: str) -> Non
 def test_building_leaves_the_global_generator_where_it_was(name: str) -> None:
     before = torch.random.get_rng_state()
 
-    build(ProxySpec(name=name), GREY, seed=3)
+    build(resolve_proxy(ProxySpec(name=name)), GREY, seed=3)
 
     assert torch.equal(torch.random.get_rng_state(), before)
 
@@ -68,14 +70,14 @@ def test_the_global_generator_has_no_say_in_the_weights() -> None:
     with torch.random.fork_rng(devices=[]):
         for state in (1, 2):
             torch.manual_seed(state)
-            digests.add(weights_digest(build(ProxySpec(name="mlp"), VECTORS, seed=0)))
+            digests.add(weights_digest(build(resolve_proxy(ProxySpec(name="mlp")), VECTORS, seed=0)))
 
     assert len(digests) == 1
 
 
 def test_an_unknown_proxy_is_refused_with_the_names_of_those_installed() -> None:
     with pytest.raises(UnknownProxy, match="'vit' is not among mlp, cnn, resnet18") as refusal:
-        build(ProxySpec(name="vit"), GREY, seed=0)
+        build(resolve_proxy(ProxySpec(name="vit")), GREY, seed=0)
 
     assert refusal.value.field == "proxy.name"
 
@@ -83,7 +85,7 @@ def test_an_unknown_proxy_is_refused_with_the_names_of_those_installed() -> None
 @pytest.mark.parametrize("name", ["cnn", "resnet18"])
 def test_a_proxy_for_images_refuses_vectors(name: str) -> None:
     with pytest.raises(ProxyMismatch) as refusal:
-        build(ProxySpec(name=name), VECTORS, seed=0)
+        build(resolve_proxy(ProxySpec(name=name)), VECTORS, seed=0)
 
     assert refusal.value.field == "proxy.name"
 
@@ -91,18 +93,18 @@ def test_a_proxy_for_images_refuses_vectors(name: str) -> None:
 def test_the_parameters_are_counted() -> None:
     expected = (5 + 1) * HIDDEN + (HIDDEN + 1) * CLASSES
 
-    assert parameter_count(build(ProxySpec(name="mlp"), VECTORS, seed=0)) == expected
+    assert parameter_count(build(resolve_proxy(ProxySpec(name="mlp")), VECTORS, seed=0)) == expected
 
 
 def test_resnet18_has_the_size_it_is_known_for() -> None:
     """11,173,962 parameters on CIFAR-10: the size of the CIFAR form with ten classes."""
     samples = examples.random_images(10, channels=3, side=32, classes=10)
 
-    assert parameter_count(build(ProxySpec(name="resnet18"), samples, seed=0)) == 11_173_962
+    assert parameter_count(build(resolve_proxy(ProxySpec(name="resnet18")), samples, seed=0)) == 11_173_962
 
 
 def test_the_digest_sees_weights_and_buffers() -> None:
-    model = build(ProxySpec(name="cnn"), GREY, seed=0)
+    model = build(resolve_proxy(ProxySpec(name="cnn")), GREY, seed=0)
     before = weights_digest(model)
 
     model.train()(torch.rand(4, 1, 8, 8))

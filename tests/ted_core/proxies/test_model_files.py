@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from ted_core.errors import UnknownModel
-from ted_core.proxies import ProxySpec
-from ted_core.proxies.model_files import folder_of, locate_model
+from ted_core.proxies import ProxySpec, resolve_proxy
 
 
 @pytest.fixture
@@ -19,16 +18,16 @@ def models(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["my-bert", "small.gguf"])
 def test_a_name_is_looked_up_in_the_model_folders(models: Path, name: str) -> None:
-    found = locate_model(ProxySpec(name="encoder", model=name), roots=[models])
+    proxy = resolve_proxy(ProxySpec(name="encoder", model=name), model_roots=[models])
 
-    assert found.model == str(models / name)
-    assert folder_of(found) == models / name
+    assert proxy.model_path == models / name
+    assert proxy.pretrained_model == models / name
 
 
 def test_an_absolute_path_inside_a_model_folder_is_taken(models: Path) -> None:
     proxy = ProxySpec(name="encoder", model=str(models / "my-bert"))
 
-    assert locate_model(proxy, roots=[models]) == proxy
+    assert resolve_proxy(proxy, model_roots=[models]).model_path == models / "my-bert"
 
 
 @pytest.mark.parametrize("name", ["other", "../secret", "/etc", "my-bert/../../secret"])
@@ -37,7 +36,7 @@ def test_what_lies_elsewhere_is_refused(models: Path, name: str) -> None:
     (models.parent / "secret" / "config.json").write_text("{}")
 
     with pytest.raises(UnknownModel, match="TED_MODEL_ROOTS") as refused:
-        locate_model(ProxySpec(name="encoder", model=name), roots=[models])
+        resolve_proxy(ProxySpec(name="encoder", model=name), model_roots=[models])
 
     assert refused.value.field == "proxy.model"
 
@@ -48,18 +47,18 @@ def test_a_link_that_leads_out_is_refused(models: Path, tmp_path: Path) -> None:
     (models / "link").symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(UnknownModel):
-        locate_model(ProxySpec(name="encoder", model="link"), roots=[models])
+        resolve_proxy(ProxySpec(name="encoder", model="link"), model_roots=[models])
 
 
 def test_without_model_folders_only_packaged_models_have_names() -> None:
     with pytest.raises(UnknownModel, match="minilm, smollm2-135m"):
-        locate_model(ProxySpec(name="encoder", model="my-bert"), roots=[])
+        resolve_proxy(ProxySpec(name="encoder", model="my-bert"), model_roots=[])
 
 
 def test_a_proxy_that_starts_from_nothing_needs_no_model() -> None:
-    assert locate_model(ProxySpec(name="cnn"), roots=[]).model is None
+    assert resolve_proxy(ProxySpec(name="cnn"), model_roots=[]).model_path is None
 
 
 def test_a_name_that_no_file_system_knows_is_refused_like_any_other(models: Path) -> None:
     with pytest.raises(UnknownModel):
-        locate_model(ProxySpec(name="encoder", model="a" * 300), roots=[models])
+        resolve_proxy(ProxySpec(name="encoder", model="a" * 300), model_roots=[models])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ted_core.datasets import Samples
 from ted_core.errors import TedError, TooFewRounds, TooFewRowsKept, TrainingDiverged
 from ted_core.plan import MethodName, PruningPlan
-from ted_core.proxies import ProxySpec, Training
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import weights_digest
 from ted_core.selection.baselines import METHODS
 from ted_core.selection.baselines.ccs import aum_score, budgets, ccs_priority, ccs_rows, hardest, hardest_share, strata
@@ -38,8 +38,8 @@ EPOCHS = 6
 scores = st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=60)
 
 
-def training(**choices: object) -> Training:
-    return ProxySpec.model_validate({"name": "mlp", "epochs": EPOCHS} | choices).resolved()
+def training(**choices: object) -> ResolvedProxy:
+    return resolve_proxy(ProxySpec.model_validate({"name": "mlp", "epochs": EPOCHS} | choices))
 
 
 def selected(method: str, samples: Samples = SAMPLES, *, watch: Any = None, epochs: int = EPOCHS, **plan: Any) -> Round:

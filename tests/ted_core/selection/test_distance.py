@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ted_core.selection.scores import RESOLUTION, distance, turning_point
+from ted_core.selection.distance import RESOLUTION, distance, turning_point
 from tests.reference import ted
 
 PERFORMANCES = st.lists(st.floats(0, 1), min_size=1)

@@ -7,7 +7,7 @@ import pytest
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.selection.exponent_search import ExponentSearch, Trial, choose, hill_climb
 from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.prune import prune
@@ -31,7 +31,7 @@ def race(
         samples,
         measured,
         PoissonSampler(samples.labels, PruningPlan.model_validate({"keep_ratio": 0.4, "seed": seed} | plan)),
-        proxy=PROXY.resolved(),
+        proxy=resolve_proxy(PROXY),
         table=ArrayBatches(samples, scaling=Scaling.of(samples)),
         meter=ProgressCounter(lambda _: None, rounds=1, work=1),
         ran=[],
@@ -121,7 +121,7 @@ def test_large_data_withhold_a_tenth() -> None:
         large,
         LogitScore(60_000),
         PoissonSampler(large.labels, PruningPlan(keep_ratio=0.5)),
-        proxy=PROXY.resolved(),
+        proxy=resolve_proxy(PROXY),
         table=ArrayBatches(large, scaling=Scaling.of(large)),
         meter=ProgressCounter(lambda _: None, rounds=1, work=1),
         ran=[],
@@ -190,18 +190,19 @@ def test_choosing_takes_no_more_rows_than_it_announces(keep_ratio: float) -> Non
     choice = choose(one)
 
     plan = one.sampler.plan
-    assert 0 < choice.samples_trained <= 1.05 * search_rows_trained(len(SAMPLES), plan, PROXY.resolved())
+    assert 0 < choice.samples_trained <= 1.05 * search_rows_trained(len(SAMPLES), plan, resolve_proxy(PROXY))
     assert choice.samples_trained == one.progress.rows_trained
     assert choice.samples_measured == one.progress.rows_measured > 0
 
 
 def test_the_fewer_rows_are_kept_the_longer_a_candidate_trains() -> None:
     epochs = [
-        shorten_training(PROXY.resolved(), PruningPlan(keep_ratio=keep_ratio)).epochs for keep_ratio in (0.1, 0.3, 0.9)
+        shorten_training(resolve_proxy(PROXY), PruningPlan(keep_ratio=keep_ratio)).epochs
+        for keep_ratio in (0.1, 0.3, 0.9)
     ]
 
     assert epochs == sorted(epochs, reverse=True)
-    assert 2 <= epochs[-1] < epochs[1] < epochs[0] == PROXY.resolved().epochs
+    assert 2 <= epochs[-1] < epochs[1] < epochs[0] == resolve_proxy(PROXY).training.epochs
 
 
 def test_with_q_left_open_the_last_round_tells_what_was_chosen(noisy_digits: Samples) -> None:

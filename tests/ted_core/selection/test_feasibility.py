@@ -14,7 +14,7 @@ from ted_core.errors import (
     UnknownProxy,
 )
 from ted_core.plan import PruningPlan
-from ted_core.proxies import FAMILIES, ProxySpec, Training
+from ted_core.proxies import FAMILIES, ProxySpec, ResolvedProxy, Training, family_of, resolve_proxy
 from ted_core.proxies.spec import InputKind
 from ted_core.selection.feasibility import check_feasibility
 
@@ -30,7 +30,9 @@ def checked(
 ) -> Training:
     specification = ProxySpec.model_validate({"name": "cnn"} | (proxy or {}))
     asked = PruningPlan(**{"keep_ratio": 0.5} | (plan or {}))
-    return check_feasibility(asked, specification, kind=kind, rows=rows, classes=classes, one_class=one_class)
+    resolved = ResolvedProxy(family_of(specification.name), Training.of(specification))
+    check_feasibility(asked, resolved, kind=kind, rows=rows, classes=classes, one_class=one_class)
+    return resolved.training
 
 
 def refusal(error: type[TedError], **request: Any) -> TedError:
@@ -87,7 +89,10 @@ def test_texts_are_refused_by_what_cannot_read_them(name: str, kind: InputKind) 
 
 
 def test_a_pretrained_model_is_refused_for_a_proxy_that_starts_from_nothing() -> None:
-    assert refusal(ProxyMismatch, proxy={"model": "minilm"}).field == "proxy.model"
+    with pytest.raises(ProxyMismatch) as refused:
+        resolve_proxy(ProxySpec(name="cnn", model="minilm"))
+
+    assert refused.value.field == "proxy.model"
 
 
 @pytest.mark.parametrize("method", ["el2n", "grand", "forgetting", "ccs", "dual"])

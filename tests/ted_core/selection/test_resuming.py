@@ -35,7 +35,7 @@ class Drawer:
 
 def run(samples: Samples, keeper: Any, *, name: str = "mlp", epochs: int = 8, **plan: Any) -> Iterator[Round]:
     chosen = PruningPlan.model_validate({"keep_ratio": 0.4, "q": 2.0} | plan)
-    return prune(samples, chosen, proxy=ProxySpec(name=name, epochs=epochs), keeper=keeper)
+    return prune(samples, chosen, proxy=ProxySpec(name=name, epochs=epochs), checkpointer=keeper)
 
 
 def contents(one: Round) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from ted_core.datasets import Samples
 from ted_core.errors import TooFewRounds, TrainingDiverged
-from ted_core.proxies import ProxySpec, Training
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import build
 from ted_core.selection.rounds import ProgressUpdate
 from ted_core.selection.training_dynamics import (
@@ -35,8 +35,8 @@ SAMPLES = examples.random_vectors(150, classes=3)
 EFFORT = TrainingCost(train_loss=0.5, samples_trained=7, samples_measured=9)
 
 
-def training(**choices: object) -> Training:
-    return ProxySpec.model_validate({"name": "mlp", "epochs": 8} | choices).resolved()
+def training(**choices: object) -> ResolvedProxy:
+    return resolve_proxy(ProxySpec.model_validate({"name": "mlp", "epochs": 8} | choices))
 
 
 def history(epochs: int, samples: int, seed: int) -> list[Epoch]:
@@ -121,7 +121,7 @@ def test_predictions_are_those_of_the_plain_softmax(logits: list[list[float]], d
 def test_what_is_recorded_is_what_the_model_says_after_each_epoch_in_eval_mode() -> None:
     images, proxy = examples.random_images(40, classes=3), training(name="cnn", epochs=3, batch_size=16)
     table = ArrayBatches(images, scaling=Scaling.of(images))
-    plain = Trainer(build(ProxySpec(name="cnn"), images, seed=initial_seeds(5)[0]), proxy, device="cpu")
+    plain = Trainer(build(resolve_proxy(ProxySpec(name="cnn")), images, seed=initial_seeds(5)[0]), proxy, device="cpu")
     said = []
     for number in range(3):
         plain.train_epoch(table, np.arange(40), number=number, seed=(5, ORDER, 0))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ted_core.datasets import Samples
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.build import build, weights_digest
 from ted_core.selection.twins import Twins, initial_seeds
 from tests.reference import ted
@@ -20,7 +20,7 @@ SAMPLES = examples.random_vectors(50, classes=3)
 
 
 def twins(samples: Samples = SAMPLES, *, seed: int = 0, **choices: Any) -> Twins:
-    proxy = ProxySpec.model_validate({"name": "mlp", "epochs": 30, "batch_size": 8} | choices).resolved()
+    proxy = resolve_proxy(ProxySpec.model_validate({"name": "mlp", "epochs": 30, "batch_size": 8} | choices))
     return Twins(samples, proxy, seed=seed, device="cpu")
 
 
@@ -150,7 +150,9 @@ def test_the_twins_start_from_different_weights_that_the_seed_decides() -> None:
 
 
 def test_the_initial_seeds_tell_how_to_rebuild_the_twins() -> None:
-    rebuilt = [weights_digest(build(ProxySpec(name="mlp"), SAMPLES, seed=seed)) for seed in initial_seeds(7)]
+    rebuilt = [
+        weights_digest(build(resolve_proxy(ProxySpec(name="mlp")), SAMPLES, seed=seed)) for seed in initial_seeds(7)
+    ]
 
     assert rebuilt == [weights_digest(trainee.model) for trainee in twins(seed=7).trainers]
 

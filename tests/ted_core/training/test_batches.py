@@ -1,6 +1,7 @@
 """What a model sees: scaled inputs, in an order that the seed alone decides."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ted_core.datasets import Samples
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.training.batches import CHUNK, ArrayBatches, Scaling
 from ted_core.training.trainer import fit
 from tests.ted_core import examples
@@ -165,8 +166,11 @@ def test_training_does_not_change_the_table() -> None:
 
 @pytest.mark.parametrize("parts", [2, 3, 64])
 def test_a_batch_that_is_cut_up_teaches_the_same(parts: int) -> None:
-    samples, proxy = examples.random_vectors(50, classes=3), ProxySpec(name="mlp", epochs=2, batch_size=25).resolved()
-    whole, cut = (fit(samples, np.arange(50), proxy=proxy.model_copy(update={"parts": n}), seed=0) for n in (1, parts))
+    samples, proxy = (
+        examples.random_vectors(50, classes=3),
+        resolve_proxy(ProxySpec(name="mlp", epochs=2, batch_size=25)),
+    )
+    whole, cut = (fit(samples, np.arange(50), proxy=replace(proxy, batch_parts=n), seed=0) for n in (1, parts))
 
     for one, other in zip(whole.trainer.model.parameters(), cut.trainer.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)

@@ -19,6 +19,8 @@ from tests.ted_core import examples
 from tests.ted_core.proxies.pretrained import reviews
 from tests.ted_core.proxies.pretrained.models import WIDTH, tiny_encoder, tiny_vision_model, word_tokenizer
 
+pytestmark = pytest.mark.usefixtures("in_float32")
+
 
 def the_kept_features(folder: Path) -> Path:
     [path] = folder.glob("*.features.npy")

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.pretrained.encoder import encoder
 from ted_core.proxies.pretrained.tokens import TokenBatch, Tokens, pad_batch, shift_left
 from ted_core.training.batches import Batches, measure_rows
@@ -19,6 +19,8 @@ from ted_core.training.trainer import Trainer, batches_of
 from tests.ted_core.proxies.pretrained import reviews
 from tests.ted_core.proxies.pretrained.language_models import tiny_language_model
 from tests.ted_core.proxies.pretrained.test_tokenization import ANSWER, QUESTION, dialogues
+
+pytestmark = pytest.mark.usefixtures("in_float32")
 
 CPU = torch.device("cpu")
 RAGGED = Tokens(np.arange(1, 7, dtype=np.int32), np.array([0, 1, 4, 6]), pad=99)
@@ -99,7 +101,7 @@ def test_no_two_neighbours_would_have_fit_together_in_front(lengths: list[int], 
 
 
 def test_a_token_table_is_what_texts_are_trained_from(encoder_folder: Path) -> None:
-    proxy = ProxySpec(name="encoder", model=str(encoder_folder)).resolved()
+    proxy = resolve_proxy(ProxySpec(name="encoder", model=str(encoder_folder)))
 
     made = batches_of(reviews.samples(["a film"]), proxy)
 
@@ -164,7 +166,7 @@ def test_a_step_is_cut_where_it_holds_more_tokens_than_the_budget(encoder_folder
 
 
 def test_a_cut_step_learns_what_the_whole_one_does(encoder_folder: Path) -> None:
-    proxy = ProxySpec(name="encoder", model=str(encoder_folder), batch_size=20).resolved()
+    proxy = resolve_proxy(ProxySpec(name="encoder", model=str(encoder_folder), batch_size=20))
     learned = []
     for budget in (40, 10_000):
         torch.manual_seed(0)

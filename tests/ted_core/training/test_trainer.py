@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ted_core.datasets import Samples
 from ted_core.errors import TrainingDiverged
-from ted_core.proxies import ProxySpec, Training
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import build, weights_digest
 from ted_core.training.batches import ArrayBatches, Scaling
 from ted_core.training.trainer import WARM_UP_SHARE, Trainer, fit, learning_rate_share
@@ -18,16 +18,16 @@ from tests.reference import ted
 from tests.ted_core import examples
 
 
-def training(name: str = "mlp", **choices: object) -> Training:
-    return ProxySpec.model_validate({"name": name} | choices).resolved()
+def training(name: str = "mlp", **choices: object) -> ResolvedProxy:
+    return resolve_proxy(ProxySpec.model_validate({"name": name} | choices))
 
 
-def trainee(samples: Samples, proxy: Training) -> tuple[Trainer, ArrayBatches]:
+def trainee(samples: Samples, proxy: ResolvedProxy) -> tuple[Trainer, ArrayBatches]:
     table = ArrayBatches(samples, scaling=Scaling.of(samples))
     return Trainer(build(proxy, samples, seed=0), proxy, device="cpu"), table
 
 
-def weights_after_an_epoch(samples: Samples, proxy: Training, *, seed: int) -> str:
+def weights_after_an_epoch(samples: Samples, proxy: ResolvedProxy, *, seed: int) -> str:
     model, table = trainee(samples, proxy)
     model.train_epoch(table, np.arange(len(samples)), number=1, seed=(seed,))
     return weights_digest(model.model)
@@ -68,7 +68,7 @@ def test_fewer_rows_do_not_slow_the_schedule_down() -> None:
     for rows in (100, 50):
         model, table = trainee(samples, proxy)
         model.train_epoch(table, np.arange(rows), number=9, seed=(0,))
-        rates.append(model.optimizer.param_groups[0]["lr"] / proxy.learning_rate)
+        rates.append(model.optimizer.param_groups[0]["lr"] / proxy.training.learning_rate)
 
     assert rates == pytest.approx([learning_rate_share(0.975), learning_rate_share(0.95)])
 
@@ -111,7 +111,7 @@ def test_the_loss_falls_from_epoch_to_epoch(digits: Samples) -> None:
 
 def test_the_loss_is_the_mean_over_rows_not_over_batches() -> None:
     samples, proxy = examples.random_vectors(10), training(epochs=3, batch_size=8)
-    model, table = trainee(samples, proxy.model_copy(update={"learning_rate": 0.0}))
+    model, table = trainee(samples, proxy.with_training(learning_rate=0.0))
 
     loss = model.train_epoch(table, np.arange(10), number=0, seed=(0,))
 

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import AutoModel
 
 from ted_core.errors import ProxyMismatch
-from ted_core.proxies import ProxySpec, Training
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import build, weights_digest
 from ted_core.proxies.pretrained.encoder import encoder, mean_over, pooled_encoder
 from ted_core.proxies.pretrained.tokens import TokenBatch
@@ -27,8 +27,8 @@ def batch(folder: Path, *rows: int) -> TokenBatch:
     return inputs
 
 
-def proxy(folder: Path, **options: int | float) -> Training:
-    return ProxySpec.model_validate({"name": "encoder", "model": str(folder)} | options).resolved()
+def proxy(folder: Path, **options: int | float) -> ResolvedProxy:
+    return resolve_proxy(ProxySpec.model_validate({"name": "encoder", "model": str(folder)} | options))
 
 
 def test_a_text_becomes_the_mean_of_what_the_model_makes_of_its_tokens(encoder_folder: Path) -> None:

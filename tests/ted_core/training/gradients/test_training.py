@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ted_core.datasets import Samples
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.build import build, weights_digest
 from ted_core.training import trainer
 from ted_core.training.batches import MEASURING_BATCH, ArrayBatches, Scaling
@@ -16,7 +16,9 @@ from tests.ted_core import examples
 
 def trainee(samples: Samples, name: str = "mlp") -> tuple[Trainer, ArrayBatches]:
     table = ArrayBatches(samples, scaling=Scaling.of(samples))
-    return Trainer(build(ProxySpec(name=name), samples, seed=0), ProxySpec(name=name).resolved(), device="cpu"), table
+    return Trainer(
+        build(resolve_proxy(ProxySpec(name=name)), samples, seed=0), resolve_proxy(ProxySpec(name=name)), device="cpu"
+    ), table
 
 
 def test_each_row_has_its_own_norm_in_the_metric_of_the_other_rows() -> None:

@@ -1,0 +1,70 @@
+"""A proxy as requested → the proxy with every choice made, once, where the request enters. Torch-free."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from ted_core.errors import ProxyMismatch
+from ted_core.proxies import model_files
+from ted_core.proxies.spec import ProxyFamily, ProxySpec, Training, family_of
+
+
+@dataclass(frozen=True)
+class ResolvedProxy:
+    """A proxy with nothing left open: its family, how it is trained, and the files that it starts from."""
+
+    family: ProxyFamily
+    training: Training
+    model_path: Path | None = None
+    """The folder or GGUF file of its pretrained model; None if it starts from nothing."""
+    batch_parts: int = 1
+    """Into how many parts a batch is cut so as to fit the memory; their gradients are added up. It has no say in what
+    is learned, but for rounding and for batch normalization."""
+
+    @property
+    def name(self) -> str:
+        """The family's name."""
+        return self.training.name
+
+    @property
+    def is_fine_tuned(self) -> bool:
+        """Whether a pretrained model is trained itself, not a head on features that it makes once."""
+        return self.family.model is not None and self.family.features is None
+
+    @cached_property
+    def model_digest(self) -> str | None:
+        """The hexadecimal SHA-256 over the files of its pretrained model; None if it starts from nothing."""
+        return model_files.model_digest(self.model_path) if self.model_path else None
+
+    @property
+    def pretrained_model(self) -> Path:
+        """The path of its pretrained model, which can be read here. Raises UnknownModel."""
+        assert self.model_path, f"{self.name} starts from a pretrained model"  # noqa: S101
+        model_files.require_transformers()
+        return self.model_path
+
+    def with_training(self, **changes: float) -> "ResolvedProxy":
+        """The same proxy, trained in another way."""
+        return replace(self, training=self.training.model_copy(update=changes))
+
+
+def resolve_proxy(
+    spec: ProxySpec, *, model_roots: Sequence[Path] | None = None, cache: Path | None = None, batch_parts: int = 1
+) -> ResolvedProxy:
+    """Fill in the family's defaults and find the pretrained model: a packaged one, or one in a root.
+
+    Without roots, any absolute path is trusted. With a cache, a model in a GGUF file is unpacked there once.
+    Raises UnknownProxy, UnknownModel, ProxyMismatch.
+
+    >>> proxy = resolve_proxy(ProxySpec(name="mlp", epochs=4))
+    >>> proxy.training.epochs, proxy.training.batch_size, proxy.model_path
+    (4, 128, None)
+    """
+    family, training = family_of(spec.name), Training.of(spec)
+    if training.model is None:
+        return ResolvedProxy(family, training, batch_parts=batch_parts)
+    if family.model is None:
+        raise ProxyMismatch(f"{spec.name} starts from no pretrained model", field="proxy.model")
+    path = model_files.locate_model(training.model, roots=model_roots)
+    return ResolvedProxy(family, training, model_files.unpack_model(path, cache=cache) if cache else path, batch_parts)
