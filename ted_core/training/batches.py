@@ -135,17 +135,17 @@ def measuring_batch_size(shape: tuple[int, ...]) -> int:
 def measure_rows(
     table: Batches, rows: RowIndices, measure: Callable[[Any, Any], Float[Tensor, "batch ..."]]
 ) -> Float32[np.ndarray, "rows ..."]:
-    """What ``measure`` makes of (inputs, targets), for each row; no rows give no numbers."""
+    """Apply ``measure`` to the (inputs, targets) of every row; no rows give no numbers."""
     order, done = table.cheapest_order(rows), 0
-    found: Tensor | None = None
+    result: Tensor | None = None
     for inputs, targets in table.in_order(rows[order]):
         values = measure(inputs, targets)
         # One tensor for all: small ones, kept between a batch and the next, would leave the memory of both in pieces.
-        found = torch.empty(len(rows), *values.shape[1:], device=values.device) if found is None else found
-        found[done : done + len(values)] = values
+        result = torch.empty(len(rows), *values.shape[1:], device=values.device) if result is None else result
+        result[done : done + len(values)] = values
         done += len(values)
-    if found is None:
+    if result is None:
         return np.zeros(0, np.float32)
-    by_row = np.empty(found.shape, np.float32)
-    by_row[order] = found.cpu().numpy()
+    by_row = np.empty(result.shape, np.float32)
+    by_row[order] = result.cpu().numpy()
     return by_row

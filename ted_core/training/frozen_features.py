@@ -53,12 +53,12 @@ def _key(samples: Samples, folder: Path, device: str) -> str:
 
 def _fill(allocate: Callable[[int, int], np.ndarray], parts: FeatureChunks, samples: int) -> Features:
     """The vectors of all samples, in an array that is asked for once their width is known."""
-    found: np.ndarray | None = None
+    result: np.ndarray | None = None
     for numbers, vectors in parts:
-        found = allocate(samples, vectors.shape[1]) if found is None else found
-        found[numbers] = vectors.float().cpu().numpy()
-    assert found is not None, "a dataset has rows"  # noqa: S101
-    return found
+        result = allocate(samples, vectors.shape[1]) if result is None else result
+        result[numbers] = vectors.float().cpu().numpy()
+    assert result is not None, "a dataset has rows"  # noqa: S101
+    return result
 
 
 def _of_texts(samples: Samples, folder: Path, device: str) -> FeatureChunks:

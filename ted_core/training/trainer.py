@@ -30,7 +30,7 @@ CountRows = Callable[[int], None]
 
 
 def learning_rate_share(done: float) -> float:
-    """The share of the peak learning rate after this share of training: up in a line, down in half a cosine."""
+    """The share of the peak learning rate after this share of training: a linear warm-up, then half a cosine."""
     if done < WARM_UP_SHARE:
         return done / WARM_UP_SHARE
     return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP_SHARE) / (1 - WARM_UP_SHARE)))
@@ -110,20 +110,20 @@ class Trainer:
         return measure_rows(table, rows, partial(norms, self.model))
 
     def state_dict(self) -> StateDict:
-        """Weights and buffers, and what the optimizer remembers of each weight."""
-        remembered = self.optimizer.state_dict()["state"]
-        tensors = {f"{index}/{name}": value for index, of in remembered.items() for name, value in of.items()}
+        """Weights and buffers, and the optimizer's state of each weight."""
+        slots = self.optimizer.state_dict()["state"]
+        tensors = {f"{index}/{name}": value for index, slot in slots.items() for name, value in slot.items()}
         return merge_state_dicts(model=self.model.state_dict(), optimizer=tensors)
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Go on from these."""
+        """Continue from these weights and this optimizer state."""
         self.model.load_state_dict(sub_state_dict(state, "model"))
-        remembered: dict[int, dict[str, Tensor]] = {}
+        slots: dict[int, dict[str, Tensor]] = {}
         for name, value in sub_state_dict(state, "optimizer").items():
             index, key = name.split("/")
-            remembered.setdefault(int(index), {})[key] = value
+            slots.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": remembered, "param_groups": groups})
+        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
 
 
 def _finite(loss: float) -> float:

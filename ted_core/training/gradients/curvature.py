@@ -52,7 +52,7 @@ class Curvature:
     ) -> "Curvature":
         """The curvature at the model as it is, in evaluation mode, estimated from these (inputs, labels).
 
-        With a the inputs of a layer (and a 1 for the bias) and g the slopes of its outputs, A is the mean over rows
+        With a the inputs of a layer (and a 1 for the bias) and g the gradients of its outputs, A is the mean over rows
         and tokens of a ⊗ a and G the mean over rows of the sum over tokens of g ⊗ g. An embedding's A is the tokens'
         shares; a layer without a closed form, or a normalization, has one factor, the Fisher matrix itself. What is
         wider than MOST_WIDTH is diagonal. Raises LayerNotSupported.
@@ -62,10 +62,10 @@ class Curvature:
             for moments in map_microbatches(model, inputs, labels, metric=euclidean, measure=_moments):
                 _add(totals, moments)
             rows += len(labels)
-        roots = {
+        preconditioners = {
             layer: _preconditioners([total / rows for total in sums], damping=damping) for layer, sums in totals.items()
         }
-        return cls(roots, _trained_shapes(model))
+        return cls(preconditioners, _trained_shapes(model))
 
     def check(self, model: nn.Module) -> None:
         """Raises CurvatureMismatch unless the model trains the parameters that the curvature was estimated for."""
@@ -77,7 +77,7 @@ class Curvature:
             raise CurvatureMismatch(f"It differs in {', '.join(other)}")
 
     def metric(self, layer: str) -> Preconditioners:
-        """The roots of a layer's inverted factors."""
+        """The preconditioners of a layer: roots of its inverted factors."""
         if layer not in self.preconditioners:
             raise CurvatureMismatch(f"Layer {layer!r} had no part in the loss of the rows it was estimated from")
         return self.preconditioners[layer]

@@ -34,9 +34,12 @@ def directional_derivatives(
         return torch.zeros(0, device=labels.device)
     with evaluation_mode(model), _padding_still(model):
         rows = plan_gradients(model, inputs, euclidean).microbatch_rows
-        passes = zip(torch.split(inputs, rows), torch.split(labels, rows), strict=True)
+        microbatches = zip(torch.split(inputs, rows), torch.split(labels, rows), strict=True)
         return torch.cat(
-            [_directional_derivatives(model, some, theirs, values=values, tangents=tangents) for some, theirs in passes]
+            [
+                _directional_derivatives(model, some, theirs, values=values, tangents=tangents)
+                for some, theirs in microbatches
+            ]
         )
 
 
@@ -81,7 +84,7 @@ def _directional_derivatives(
 
     try:
         with torch.no_grad():
-            slopes: Tensor = jvp(losses, (values,), (tangents,))[1]
+            derivatives: Tensor = jvp(losses, (values,), (tangents,))[1]
     except NotImplementedError as error:
         raise LayerNotSupported(f"No forward derivative: {error}") from error
-    return slopes
+    return derivatives

@@ -1,4 +1,4 @@
-"""One use of a layer, its inputs and the slopes of its outputs → its per-sample gradients, one function per type."""
+"""One use of a layer, its inputs and the gradients of its outputs → its per-sample gradients, one function per type."""
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,22 +23,24 @@ BatchNorm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 
 def linear(
-    layer: nn.Linear, inputs: Float[Tensor, "samples ..."], slopes: Float[Tensor, "samples ..."]
+    layer: nn.Linear, inputs: Float[Tensor, "samples ..."], output_grads: Float[Tensor, "samples ..."]
 ) -> OuterProductGradient:
     """The gradients of a linear layer; all axes but the first and last are tokens."""
     tokens = inputs.reshape(1, len(inputs), -1, layer.in_features)
-    return OuterProductGradient(_trained(layer, tokens), slopes.reshape(1, len(slopes), -1, layer.out_features))
+    return OuterProductGradient(
+        _trained(layer, tokens), output_grads.reshape(1, len(output_grads), -1, layer.out_features)
+    )
 
 
 def convolution(
     layer: nn.Conv2d,
     inputs: Float[Tensor, "samples channels height width"],
-    slopes: Float[Tensor, "samples filters rows columns"],
+    output_grads: Float[Tensor, "samples filters rows columns"],
 ) -> OuterProductGradient:
     """The gradients of a convolution: a linear layer on patches, one token for every pixel of the output."""
     padded = functional.pad(inputs, _margins(layer), mode=PADDING.get(layer.padding_mode, layer.padding_mode))
     patches = functional.unfold(padded, layer.kernel_size, dilation=layer.dilation, stride=layer.stride)
-    return OuterProductGradient(_trained(layer, _by_group(layer, patches)), _by_group(layer, slopes.flatten(2)))
+    return OuterProductGradient(_trained(layer, _by_group(layer, patches)), _by_group(layer, output_grads.flatten(2)))
 
 
 PADDING = {"zeros": "constant"}
@@ -69,32 +71,34 @@ def _trained(layer: nn.Linear | nn.Conv2d, inputs: Float[Tensor, "blocks samples
     return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
 
 
-def embedding(layer: nn.Embedding, inputs: Tensor, slopes: Float[Tensor, "samples ... outputs"]) -> EmbeddingGradient:
+def embedding(
+    layer: nn.Embedding, inputs: Tensor, output_grads: Float[Tensor, "samples ... outputs"]
+) -> EmbeddingGradient:
     """The gradients of an embedding; all axes but the first are tokens."""
     tokens, padding = inputs.reshape(len(inputs), -1).long(), -1 if layer.padding_idx is None else layer.padding_idx
-    vectors = slopes.reshape(*tokens.shape, layer.embedding_dim)
+    vectors = output_grads.reshape(*tokens.shape, layer.embedding_dim)
     return EmbeddingGradient(
         tokens, vectors.masked_fill((tokens == padding)[..., None], 0), layer.num_embeddings, padding
     )
 
 
-def batch_norm(layer: BatchNorm, inputs: Tensor, slopes: Tensor) -> MaterializedGradient:
+def batch_norm(layer: BatchNorm, inputs: Tensor, output_grads: Tensor) -> MaterializedGradient:
     """The gradients of a batch normalization in evaluation mode: by its running statistics, sample by sample."""
     normalized = functional.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
-    return _elementwise(layer, _channels_last(normalized), _channels_last(slopes))
+    return _elementwise(layer, _channels_last(normalized), _channels_last(output_grads))
 
 
-def group_norm(layer: nn.GroupNorm, inputs: Tensor, slopes: Tensor) -> MaterializedGradient:
+def group_norm(layer: nn.GroupNorm, inputs: Tensor, output_grads: Tensor) -> MaterializedGradient:
     """The gradients of a group normalization."""
     normalized = functional.group_norm(inputs, layer.num_groups, eps=layer.eps)
-    return _elementwise(layer, _channels_last(normalized), _channels_last(slopes))
+    return _elementwise(layer, _channels_last(normalized), _channels_last(output_grads))
 
 
-def layer_norm(layer: nn.LayerNorm, inputs: Tensor, slopes: Tensor) -> MaterializedGradient:
+def layer_norm(layer: nn.LayerNorm, inputs: Tensor, output_grads: Tensor) -> MaterializedGradient:
     """The gradients of a layer normalization."""
     shape = (len(inputs), -1, layer.weight.numel())
     normalized = functional.layer_norm(inputs, layer.normalized_shape, eps=layer.eps)
-    return _elementwise(layer, normalized.reshape(shape), slopes.reshape(shape))
+    return _elementwise(layer, normalized.reshape(shape), output_grads.reshape(shape))
 
 
 def _channels_last(maps: Float[Tensor, "samples channels *pixels"]) -> Float[Tensor, "samples pixels channels"]:
@@ -104,13 +108,13 @@ def _channels_last(maps: Float[Tensor, "samples channels *pixels"]) -> Float[Ten
 def _elementwise(
     layer: BatchNorm | nn.GroupNorm | nn.LayerNorm,
     normalized: Float[Tensor, "samples tokens channels"],
-    slopes: Float[Tensor, "samples tokens channels"],
+    output_grads: Float[Tensor, "samples tokens channels"],
 ) -> MaterializedGradient:
     """The gradients of a scale and a shift of normalized inputs."""
-    parts = [(normalized * slopes).sum(1)] if layer.weight.requires_grad else []
+    parts = [(normalized * output_grads).sum(1)] if layer.weight.requires_grad else []
     # The types say that there is a bias; with bias=False there is none.
     if layer.bias is not None and layer.bias.requires_grad:
-        parts.append(slopes.sum(1))
+        parts.append(output_grads.sum(1))
     return MaterializedGradient(torch.cat(parts, 1))
 
 
@@ -127,16 +131,19 @@ GRAD_SAMPLERS: Mapping[type[nn.Module], GradSampler] = {
 """Types whose gradients have a closed form; a subclass may compute something else and does not count."""
 
 
-def by_layer(slopes: Iterable[tuple[LayerCall, Tensor]]) -> Iterator[tuple[str, LayerGradient]]:
+def by_layer(output_grads: Iterable[tuple[LayerCall, Tensor]]) -> Iterator[tuple[str, LayerGradient]]:
     """The gradients of one layer after another by name, summed over its calls."""
     uses: dict[str, list[tuple[LayerCall, Tensor]]] = {}
-    for call, slope in slopes:
-        uses.setdefault(call.layer, []).append((call, slope))
+    for call, output_grad in output_grads:
+        uses.setdefault(call.layer, []).append((call, output_grad))
     for layer, calls in uses.items():
         yield (
             layer,
             reduce(
                 operator.add,
-                (GRAD_SAMPLERS[type(call.module)](call.module, call.activations, slope) for call, slope in calls),
+                (
+                    GRAD_SAMPLERS[type(call.module)](call.module, call.activations, output_grad)
+                    for call, output_grad in calls
+                ),
             ),
         )

@@ -1,4 +1,4 @@
-"""Rows → the per-sample gradients of every layer, pass by pass: one forward and one backward of the summed loss."""
+"""Rows → the per-sample gradients of every layer, a microbatch at a time: one forward and one backward of the summed loss."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias, TypeVar
@@ -36,20 +36,18 @@ def map_microbatches(
     if not len(inputs):
         return []
     with evaluation_mode(model):
-        surveyed = plan_gradients(model, inputs, metric)
-        passes = zip(
-            torch.split(inputs, surveyed.microbatch_rows), torch.split(labels, surveyed.microbatch_rows), strict=True
+        plan = plan_gradients(model, inputs, metric)
+        microbatches = zip(
+            torch.split(inputs, plan.microbatch_rows), torch.split(labels, plan.microbatch_rows), strict=True
         )
-        return [measure(len(theirs), _gradients(model, some, theirs, surveyed=surveyed)) for some, theirs in passes]
+        return [measure(len(theirs), _gradients(model, some, theirs, plan=plan)) for some, theirs in microbatches]
 
 
-def _gradients(
-    model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, surveyed: GradientPlan
-) -> Gradients:
-    if surveyed.layers:
-        yield from _in_closed_form(model, inputs, labels, layers=surveyed.layers)
-    if surveyed.other_parameters:
-        yield from _written_out(model, inputs, labels, parameters=surveyed.other_parameters)
+def _gradients(model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, plan: GradientPlan) -> Gradients:
+    if plan.layers:
+        yield from _in_closed_form(model, inputs, labels, layers=plan.layers)
+    if plan.other_parameters:
+        yield from _written_out(model, inputs, labels, parameters=plan.other_parameters)
 
 
 def _in_closed_form(
@@ -57,9 +55,11 @@ def _in_closed_form(
 ) -> Gradients:
     with record_calls(layers) as calls:
         loss = per_sample_loss(model(inputs), labels).sum()
-    # Asked for the slopes of outputs alone, autograd spares itself the gradients of the weights.
-    slopes = torch.autograd.grad(loss, [call.output_edge for call in calls], allow_unused=True)
-    return by_layer((call, slope) for call, slope in zip(calls, slopes, strict=True) if slope is not None)
+    # Asked only for the gradients of outputs, autograd skips the gradients of the weights.
+    output_grads = torch.autograd.grad(loss, [call.output_edge for call in calls], allow_unused=True)
+    return by_layer(
+        (call, output_grad) for call, output_grad in zip(calls, output_grads, strict=True) if output_grad is not None
+    )
 
 
 def _written_out(

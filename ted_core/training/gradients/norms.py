@@ -14,7 +14,7 @@ from ted_core.training.gradients.preconditioners import Metric, euclidean
 def gradient_norms(model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"]) -> Float[Tensor, " samples"]:
     """The Euclidean norm of each sample's cross-entropy gradient by all trained parameters.
 
-    The model measures in evaluation mode. A pass over some rows holds at most PASS_BYTES, or what one row needs.
+    The model measures in evaluation mode. A microbatch holds at most MICROBATCH_BYTES, or what one row needs.
     Raises LayerNotSupported.
     """
     return _norms(model, inputs, labels, metric=euclidean)
@@ -35,13 +35,13 @@ def preconditioned_norms(
 def _norms(
     model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], *, metric: Metric
 ) -> Float[Tensor, " samples"]:
-    measured = map_microbatches(model, inputs, labels, metric=metric, measure=partial(_norms_of, metric, labels.device))
-    return torch.cat(measured) if measured else torch.zeros(0, device=labels.device)
+    norms = map_microbatches(model, inputs, labels, metric=metric, measure=partial(_norms_of, metric, labels.device))
+    return torch.cat(norms) if norms else torch.zeros(0, device=labels.device)
 
 
 def _norms_of(metric: Metric, device: torch.device, rows: int, gradients: Gradients) -> Float[Tensor, " rows"]:
     squares = torch.zeros(rows, device=device)
-    for layer, form in gradients:
-        squares = squares + form.squared_norms(metric(layer))
+    for layer, gradient in gradients:
+        squares = squares + gradient.squared_norms(metric(layer))
     # A ghost norm near 0 may be rounded to below it.
     return squares.clamp(min=0).sqrt()

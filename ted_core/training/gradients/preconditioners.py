@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class IdentityPreconditioner:
-    """The root of no curvature at all."""
+    """The preconditioner of no curvature at all."""
 
     multiplications: int = 0
     """What one vector costs."""
@@ -60,7 +60,7 @@ Preconditioner: TypeAlias = IdentityPreconditioner | DiagonalPreconditioner | De
 Preconditioners: TypeAlias = tuple[Preconditioner, ...]
 """One for each factor of a layer's curvature, in the order of its moments."""
 Metric: TypeAlias = Callable[[str], Preconditioners]
-"""A layer's name → its roots."""
+"""A layer's name → its preconditioners."""
 
 
 def euclidean(_: str) -> Preconditioners:

@@ -25,7 +25,7 @@ class LayerCall:
     output_zeros: Tensor
     """Zeros of the output's shape and type, without its memory."""
     output_edge: GradientEdge
-    """Where the slopes of the output come by, whatever was done to the output in place afterwards."""
+    """Where the gradient of the output arrives, whatever was done to the output in place afterwards."""
 
 
 @contextmanager
@@ -74,9 +74,9 @@ def record_calls(layers: Mapping[str, nn.Module]) -> Iterator[list[LayerCall]]:
 def _record(  # noqa: PLR0917 - what a forward hook is called with
     calls: list[LayerCall], name: str, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Tensor
 ) -> Tensor:
-    (given,) = (*inputs, *named.values())
-    blank = output.new_zeros(()).expand(output.shape)
-    calls.append(LayerCall(name, module, given.detach(), blank, get_gradient_edge(output)))
+    (activations,) = (*inputs, *named.values())
+    output_zeros = output.new_zeros(()).expand(output.shape)
+    calls.append(LayerCall(name, module, activations.detach(), output_zeros, get_gradient_edge(output)))
     # Overwriting a view in place replaces its edge by another; overwriting a copy of it does not.
     return output.clone() if output._is_view() else output
 
