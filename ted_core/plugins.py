@@ -25,9 +25,9 @@ class TaskFamily:
 
 @cache
 def installed(group: Group) -> dict[str, EntryPoint]:
-    """The group's entry points by name; where two packages claim a name, the first by package name has it."""
-    found = sorted(entry_points(group=group), key=lambda one: one.dist.name if one.dist else "", reverse=True)
-    return {one.name: one for one in found}
+    """The group's entry points by name; if two packages claim a name, the first by package name has it."""
+    points = sorted(entry_points(group=group), key=lambda point: point.dist.name if point.dist else "", reverse=True)
+    return {point.name: point for point in points}
 
 
 @cache
@@ -36,17 +36,17 @@ def _loaded(group: Group, name: str) -> object:
 
 
 def plugin(group: Group, name: str, kind: type[T]) -> T | None:
-    """What an installed package calls by this name; None where none does. Raises TypeError for a wrong object."""
+    """Load an installed package's object of this name; None if there is none. Raises TypeError for a wrong object."""
     if name not in installed(group):
         return None
-    found = _loaded(group, name)
-    if not isinstance(found, kind):
-        raise TypeError(f"Entry point {name} of {group} is a {type(found).__name__}, not a {kind.__name__}")
-    return found
+    value = _loaded(group, name)
+    if not isinstance(value, kind):
+        raise TypeError(f"Entry point {name} of {group} is a {type(value).__name__}, not a {kind.__name__}")
+    return value
 
 
 def name_validator(group: Group, own: Collection[str]) -> Callable[[str], str]:
-    """A check that passes our own names and those of installed packages; for fields of a request."""
+    """Make a check that passes our own names and those of installed packages; for fields of a request."""
 
     def check(name: str) -> str:
         if name not in own and name not in installed(group):
@@ -57,5 +57,5 @@ def name_validator(group: Group, own: Collection[str]) -> Callable[[str], str]:
 
 
 def name_schema(group: Group, own: Collection[str]) -> Callable[[dict[str, Any]], None]:
-    """Writes into a JSON schema the names that ``name_validator`` takes."""
+    """Make a function that writes into a JSON schema the names that ``name_validator`` takes."""
     return lambda schema: schema.update(enum=[*own, *installed(group)])

@@ -14,7 +14,7 @@ Optimizer = Literal["adamw", "sgd"]
 
 @dataclass(frozen=True)
 class ProxyFamily:
-    """One kind of proxy: what it takes, where its model is built, and the training it gets unless told otherwise."""
+    """One kind of proxy: what it takes, where its model is built, and its default training."""
 
     takes: frozenset[InputKind]
     builder: str
@@ -26,7 +26,7 @@ class ProxyFamily:
     weight_decay: float
     augments: bool = False
     model: str | None = None
-    """The pretrained model that it starts from unless told otherwise; None for a proxy that starts from nothing."""
+    """The pretrained model that it starts from by default; None for a proxy that starts from nothing."""
     features: str | None = None
     """``module:function`` that turns samples into vectors by the pretrained model, once, before anything is trained."""
 
@@ -148,6 +148,6 @@ def family_of(name: str) -> ProxyFamily:
     """The proxy family of this name, our own or an installed package's. Raises UnknownProxy, which lists them."""
     family = FAMILIES.get(name) or plugin("ted.proxies", name, ProxyFamily)
     if family is None:
-        known = ", ".join([*FAMILIES, *installed("ted.proxies")])
-        raise UnknownProxy(f"{name!r} is not among {known}", field="proxy.name")
+        names = ", ".join([*FAMILIES, *installed("ted.proxies")])
+        raise UnknownProxy(f"{name!r} is not among {names}", field="proxy.name")
     return family

@@ -1,4 +1,4 @@
-"""Where an unfinished run stands, as a file: another process goes on from it as if nothing had happened."""
+"""The state of an unfinished run as a file, from which another process resumes as if nothing had happened."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from ted_core.errors import CheckpointUnusable, StorageFull
 
 FACTS = "ted"
 StateDict = Mapping[str, Tensor]
-"""Everything that decides how a run goes on, by name; parts of parts as in a path."""
+"""Everything that decides how a run continues, by name; parts of parts as in a path."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Checkpoint:
 
 
 def write(path: Path, state: StateDict, **facts: Any) -> None:
-    """The state as safetensors; the facts, which JSON can hold, in its header. Raises StorageFull."""
+    """Write the state as safetensors; the facts, which JSON can hold, in its header. Raises StorageFull."""
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     try:
         save_file(tensors, path, metadata={FACTS: json.dumps(facts)})
@@ -36,7 +36,7 @@ def write(path: Path, state: StateDict, **facts: Any) -> None:
 
 
 def read(path: Path, *, device: str = "cpu") -> Checkpoint:
-    """What was written. Raises CheckpointUnusable for a file that is not whole, or no checkpoint."""
+    """Read what was written. Raises CheckpointUnusable if the file is damaged or no checkpoint."""
     try:
         with safe_open(path, framework="pt", device=device) as file:
             facts = json.loads(file.metadata()[FACTS])
@@ -46,12 +46,12 @@ def read(path: Path, *, device: str = "cpu") -> Checkpoint:
 
 
 def merge_state_dicts(**parts: StateDict) -> StateDict:
-    """The parts' states as one, each name behind that of its part."""
+    """Merge the parts' states into one, each name prefixed with that of its part."""
     return {f"{part}/{name}": value for part, state in parts.items() for name, value in state.items()}
 
 
 def sub_state_dict(state: StateDict, name: str) -> StateDict:
-    """The state of one of the parts that were joined; empty where there is none."""
+    """Return the state of one of the parts that were merged; empty if there is none."""
     start = f"{name}/"
     return {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
 

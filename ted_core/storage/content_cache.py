@@ -1,9 +1,10 @@
-"""What is costly to make is kept in a folder, under a name that says what it was made of; what is oldest makes room."""
+"""Costly files and folders are kept under names that say what they were made of; the oldest make room for new ones."""
 
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import stat
 import tempfile
 import time
@@ -23,7 +24,7 @@ Cached = TypeVar("Cached")
 def load_or_create(
     folder: Path, key: str, ending: str, *, write: Callable[[Path], None], read: Callable[[Path], Cached]
 ) -> Cached:
-    """What the folder holds for this key; written there first where it holds nothing or something damaged.
+    """Read the folder's file of this key; ``write`` makes it first if it is missing or damaged.
 
     What ``read`` returns may lie in the file: it stays good when the file is removed. Two who write at the same time
     both succeed.
@@ -38,20 +39,50 @@ def load_or_create(
     return made
 
 
-def find_intact(folder: Path, key: str, ending: str) -> Path | None:
-    """The file of this key whose content is what its name says, which counts as used; damaged ones are removed."""
-    for path in folder.glob(f"{key}.*{ending}"):
-        with suppress(OSError):
+def load_or_create_folder(cache: Path, key: str, ending: str, *, write: Callable[[Path], None]) -> Path:
+    """Return the cache's folder of this key; ``write`` fills it first if it is missing or damaged.
+
+    It is written under another name and renamed, so that it is whole or absent, whoever else is making it.
+    """
+    if path := find_intact(cache, key, ending):
+        return path
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, suffix=UNFINISHED, ignore_cleanup_errors=True) as unfinished:
+        write(Path(unfinished))
+        path = cache / _name(key, Path(unfinished), ending)
+        try:
+            Path(unfinished).rename(path)
+        except OSError:
+            if not path.exists():  # or else another process was first
+                raise
+    return path
+
+
+def find_intact(cache: Path, key: str, ending: str) -> Path | None:
+    """Return the file or folder of this key if its content is what its name says; remove damaged ones.
+
+    What is found counts as used.
+    """
+    for path in cache.glob(f"{key}.*{ending}"):
+        with suppress(OSError):  # somebody is making room
             if path.name == _name(key, path, ending):
-                os.utime(path)  # most file systems note reading at most once a day
+                for file in path.iterdir() if path.is_dir() else [path]:
+                    os.utime(file)  # most file systems note reading at most once a day
                 return path
-        path.unlink(missing_ok=True)
+        _remove(path)
     return None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
 def unfinished_file(folder: Path) -> Iterator[Path]:
-    """A new file in the folder, locked while it is written and gone at the end, unless it is kept."""
+    """A new file in the folder, locked while it is written and gone at the end unless it is published."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=folder, suffix=UNFINISHED)
     try:
@@ -63,14 +94,15 @@ def unfinished_file(folder: Path) -> Iterator[Path]:
 
 
 def publish(unfinished: Path, key: str, ending: str) -> Path:
-    """The draft, flushed and renamed: a file is whole or absent. Its name is key, digest of its content, ending."""
+    """Flush and rename an unfinished file: it is whole or absent. Its name is key, digest of its content, ending."""
     with unfinished.open("rb") as file:
         os.fsync(file.fileno())
     return unfinished.replace(unfinished.with_name(_name(key, unfinished, ending)))
 
 
 def _name(key: str, content: Path, ending: str) -> str:
-    return f"{key}.{sha256_of(content)}{ending}"
+    digest = files_digest(sorted(content.iterdir())) if content.is_dir() else sha256_of(content)
+    return f"{key}.{digest}{ending}"
 
 
 # --- what a file was made of ------------------------------------------------------------------------------------------
@@ -94,27 +126,27 @@ def trim(folder: Path, *, at_most: int) -> None:
 
     Another runner may be reading a file that is removed, or remove it first: open files outlive their names.
     """
-    files = {path: found for path in folder.rglob("*") if (found := _removable(path))}
-    left = sum(one.st_size for one in files.values())
-    for path, one in sorted(files.items(), key=lambda item: max(item[1].st_atime, item[1].st_mtime)):
+    files = {path: status for path in folder.rglob("*") if (status := _removable(path))}
+    left = sum(status.st_size for status in files.values())
+    for path, status in sorted(files.items(), key=lambda item: max(item[1].st_atime, item[1].st_mtime)):
         if left <= at_most:
             return
         with suppress(FileNotFoundError):
             path.unlink()
-        left -= one.st_size
+        left -= status.st_size
 
 
 def _removable(path: Path) -> os.stat_result | None:
     """A file's facts; None for a folder, for what has just gone, and for what somebody is writing."""
     with suppress(FileNotFoundError):
-        found = path.stat()
-        return found if stat.S_ISREG(found.st_mode) and not _being_written(path, found) else None
+        status = path.stat()
+        return status if stat.S_ISREG(status.st_mode) and not _being_written(path, status) else None
     return None
 
 
-def _being_written(path: Path, found: os.stat_result) -> bool:
-    """Whether this is a draft that is locked or new; a writer that dies, however it does, leaves it unlocked."""
-    age = time.time() - found.st_mtime
+def _being_written(path: Path, status: os.stat_result) -> bool:
+    """Whether this file is unfinished and locked or new; a writer that dies, however it does, leaves it unlocked."""
+    age = time.time() - status.st_mtime
     if path.suffix != UNFINISHED:
         return UNFINISHED in path.parent.suffixes and age < HOUR
     with path.open("rb") as file:

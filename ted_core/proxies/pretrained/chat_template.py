@@ -62,7 +62,7 @@ def encode_dialogue(
         roles = ", ".join(turn["role"] for turn in turns) or "none"
         raise NothingToLearn(f"Row {row}, whose turns are {roles}", field="dataset.input")
     kept = _kept(answers, longest)
-    return [one for one, _ in tokens[kept]], answers[kept]
+    return [token for token, _ in tokens[kept]], answers[kept]
 
 
 def render_dialogue(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> tuple[str, list[CharacterSpan]]:
@@ -101,7 +101,7 @@ def _inside(starts: Sequence[int], spans: Sequence[CharacterSpan]) -> list[bool]
     bounds = [*chain.from_iterable((start, max(start, end)) for start, end in spans)]
     inside = np.searchsorted(bounds, starts, side="right") % 2 == 1
     inside[:1] = False
-    return [bool(one) for one in inside]
+    return [bool(flag) for flag in inside]
 
 
 def _kept(answers: Sequence[bool], longest: int) -> slice:

@@ -4,10 +4,7 @@ Transformers parse a GGUF file anew for the configuration, the tokenizer and the
 the vocabulary in Python. A folder with the weights as safetensors is read in a fraction of that.
 """
 
-import os
-import shutil
-import tempfile
-from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +13,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from ted_core.proxies.pretrained.loading import config_of, model_of, tokenizer_of
-from ted_core.storage.content_cache import UNFINISHED, files_digest, key_of
+from ted_core.storage.content_cache import key_of, load_or_create_folder
 from ted_core.storage.digests import sha256_of
 
 ENDING = ".model"
@@ -29,34 +26,7 @@ def unpack_gguf(path: Path, cache: Path) -> Path:
     The folder's name ends with the digest of what is in it; a damaged one is made anew. Raises UnknownModel.
     """
     key = key_of(file=sha256_of(path), made_by=[version(name) for name in MADE_BY])
-    return _whole(cache, key) or _placed(path, cache, key)
-
-
-def _whole(cache: Path, key: str) -> Path | None:
-    """The folder of this key, whose files count as used, if nothing of it is missing or damaged."""
-    for folder in cache.glob(f"{key}.*{ENDING}"):
-        with suppress(OSError):  # somebody is making room
-            if folder.name == _name(key, folder):
-                for file in folder.iterdir():
-                    os.utime(file)
-                return folder
-        shutil.rmtree(folder, ignore_errors=True)
-    return None
-
-
-def _placed(path: Path, cache: Path, key: str) -> Path:
-    """Written under another name and renamed, so that it is whole or absent, whoever else is making it."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, suffix=UNFINISHED, ignore_cleanup_errors=True) as partial:
-        folder = Path(partial)
-        _write(path, folder)
-        place = cache / _name(key, folder)
-        try:
-            folder.rename(place)
-        except OSError:
-            if not place.exists():  # or else another runner was first
-                raise
-    return place
+    return load_or_create_folder(cache, key, ENDING, write=partial(_write, path))
 
 
 def _write(path: Path, folder: Path) -> None:
@@ -71,7 +41,3 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
     named, once = (dict(model.named_parameters(remove_duplicate=only)) for only in (False, True))
     repeated = named.keys() - once.keys()
     return {name: weight.contiguous() for name, weight in model.state_dict().items() if name not in repeated}
-
-
-def _name(key: str, folder: Path) -> str:
-    return f"{key}.{files_digest(sorted(folder.iterdir()))}{ENDING}"

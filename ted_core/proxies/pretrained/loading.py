@@ -72,10 +72,10 @@ def model_of(path: Path, auto_class: Any, **options: Any) -> PreTrainedModel:
     return model.eval()  # type: ignore[no-any-return]
 
 
-def require_input(model: PreTrainedModel, wanted: str) -> PreTrainedModel:
-    """The same model, whose main input is the wanted one: input_ids or pixel_values. Raises ProxyMismatch."""
-    if model.main_input_name != wanted or model.config.is_encoder_decoder:
-        fact = f"A model of type {model.config.model_type} does not encode {wanted} alone"
+def require_input(model: PreTrainedModel, input_name: str) -> PreTrainedModel:
+    """The same model, whose main input is the named one, input_ids or pixel_values. Raises ProxyMismatch."""
+    if model.main_input_name != input_name or model.config.is_encoder_decoder:
+        fact = f"A model of type {model.config.model_type} does not encode {input_name} alone"
         raise ProxyMismatch(fact, field=FIELD)
     return model
 

@@ -77,12 +77,12 @@ class Adapter(nn.Module):
 
 def _language_model(path: Path) -> PreTrainedModel:
     """The frozen model, read from disk unless an adapter still holds it. What is drawn on the way has no effect."""
-    found = _in_memory.get(path)
-    if found is None:
+    model = _in_memory.get(path)
+    if model is None:
         with torch.random.fork_rng(devices=[]):
-            found = model_of(path, AutoModelForCausalLM, config=_config(path))
-        _in_memory[path] = found.requires_grad_(False)
-    return found
+            model = model_of(path, AutoModelForCausalLM, config=_config(path))
+        _in_memory[path] = model.requires_grad_(False)
+    return model
 
 
 def _config(path: Path) -> Any:

@@ -54,22 +54,22 @@ class SpecialTokenEscape:
         """What the text, which wears it, says without it; special tokens only where the template wrote them."""
         shown, hidden = self._shown(text), set(self.characters.values())
         special = {tokenizer.convert_tokens_to_ids(token) for token in self.characters}
-        for one, start, end in _encoded(shown, tokenizer):
-            if one in special and hidden.intersection(text[start:end]):
+        for token, start, end in _encoded(shown, tokenizer):
+            if token in special and hidden.intersection(text[start:end]):
                 spelt = _encoded(shown[start:end], tokenizer, split_special_tokens=True)
                 yield from ((part, start + place) for part, place, _ in spelt)
             else:
-                yield one, start
+                yield token, start
 
 
 def _encoded(text: str, tokenizer: PreTrainedTokenizerBase, **options: bool) -> Iterator[tuple[int, int, int]]:
     """Each token's id, its start and its end."""
-    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False, **options)
-    return ((one, *place) for one, place in zip(found["input_ids"], found["offset_mapping"], strict=True))
+    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False, **options)
+    return ((token, *span) for token, span in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True))
 
 
 @lru_cache(maxsize=1)
 def _special(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
     """Any of the tokenizer's special tokens, the longest that fits."""
-    found = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
-    return re.compile("|".join(map(re.escape, sorted(found, key=len, reverse=True))) or "(?!)")
+    names = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")

@@ -81,8 +81,8 @@ def _of_texts(samples: Samples, tokenizer: PreTrainedTokenizerFast, config: PreT
     options = {"truncation": True, "max_length": _room(LONGEST_TEXT, tokenizer, config)}
     for start in range(0, len(texts), CHUNK):
         parts = [part.slice(start, CHUNK).to_pylist() for part in texts.parts]
-        found = tokenizer(*parts, **options, return_token_type_ids=typed, return_attention_mask=False)
-        yield _tokens(found["input_ids"], tokenizer, types=found["token_type_ids"] if typed else None)
+        encoding = tokenizer(*parts, **options, return_token_type_ids=typed, return_attention_mask=False)
+        yield _tokens(encoding["input_ids"], tokenizer, types=encoding["token_type_ids"] if typed else None)
 
 
 def _of_dialogues(samples: Samples, tokenizer: PreTrainedTokenizerFast, config: PreTrainedConfig) -> Iterator[Tokens]:
@@ -91,12 +91,14 @@ def _of_dialogues(samples: Samples, tokenizer: PreTrainedTokenizerFast, config: 
     for start in range(0, len(samples), CHUNK):
         turns = samples.inputs.turns.slice(start, CHUNK).to_pylist()
         rows = samples.row_index[start : start + CHUNK].tolist()
-        found = [encode_dialogue(one, tokenizer, room, row=row) for one, row in zip(turns, rows, strict=True)]
-        yield _tokens([ids for ids, _ in found], tokenizer, answers=[answers for _, answers in found])
+        encoded = [
+            encode_dialogue(dialogue, tokenizer, room, row=row) for dialogue, row in zip(turns, rows, strict=True)
+        ]
+        yield _tokens([ids for ids, _ in encoded], tokenizer, answers=[answers for _, answers in encoded])
 
 
-def _room(wanted: int, tokenizer: PreTrainedTokenizerFast, config: PreTrainedConfig) -> int:
-    return min(wanted, tokenizer.model_max_length, max_tokens(config) or wanted)
+def _room(at_most: int, tokenizer: PreTrainedTokenizerFast, config: PreTrainedConfig) -> int:
+    return min(at_most, tokenizer.model_max_length, max_tokens(config) or at_most)
 
 
 def _tokens(
@@ -104,11 +106,11 @@ def _tokens(
 ) -> Tokens:
     """A text without a single token becomes one of padding: a model cannot attend to nothing."""
     pad = tokenizer.pad_token_id or 0
-    filled = [one or [pad] for one in ids]
+    filled = [tokens or [pad] for tokens in ids]
     return Tokens(
         _flat(filled, np.int32),
-        offsets_of(np.array([len(one) for one in filled], np.int64)),
-        types=None if types is None else _flat([one or [0] for one in types], np.uint8),
+        offsets_of(np.array([len(tokens) for tokens in filled], np.int64)),
+        types=None if types is None else _flat([row or [0] for row in types], np.uint8),
         answers=None if answers is None else _flat(answers, np.bool_),
         pad=pad,
     )

@@ -70,8 +70,8 @@ def image_features(
 def _pooled(model: nn.Module, batch: Float[Tensor, "samples 3 tall wide"]) -> Float[Tensor, "samples features"]:
     """The model's own pooling, or the mean over its patches where it has none."""
     with half_precision(batch.device):
-        found = model(pixel_values=batch)
-    pooled: Tensor | None = found.get("pooler_output")
+        outputs = model(pixel_values=batch)
+    pooled: Tensor | None = outputs.get("pooler_output")
     if pooled is None:
-        pooled = found.last_hidden_state.mean(1)
+        pooled = outputs.last_hidden_state.mean(1)
     return pooled.flatten(1)

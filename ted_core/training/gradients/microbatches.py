@@ -1,4 +1,4 @@
-"""Rows → the per-sample gradients of every layer, a microbatch at a time: one forward and one backward of the summed loss."""
+"""Rows → the per-sample gradients of every layer, a microbatch at a time: one forward pass and one backward."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias, TypeVar

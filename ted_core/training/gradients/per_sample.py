@@ -1,9 +1,9 @@
 """The per-sample gradients of one layer, as the factors they are made of: their norms need no gradient written out.
 
-An *output gradient* g is the derivative of a sample's loss by a layer's outputs, an *activation* a is what the layer was
-given. A linear layer's gradient is the sum over tokens of g ⊗ a, and its squared norm the sum over all pairs of tokens
-of (g · g')(a · a'), the *ghost* norm: Goodfellow 2015, arXiv 1510.01799, for one token; Li et al. 2022, arXiv 2110.05679, for many; Bu et al. 2022,
-arXiv 2205.10683, for choosing between it and the gradient itself.
+An *output gradient* g is the derivative of a sample's loss by a layer's outputs; an *activation* a is a layer's input.
+A linear layer's gradient is the sum over tokens of g ⊗ a, and its squared norm the sum over all pairs of tokens of
+(g · g')(a · a'), the *ghost* norm: Goodfellow 2015, arXiv 1510.01799, for one token; Li et al. 2022, arXiv 2110.05679,
+for many; Bu et al. 2022, arXiv 2205.10683, for choosing between it and the gradient itself.
 """
 
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ MICROBATCH_BYTES = 512 * 2**20
 
 @dataclass(frozen=True)
 class GradientPlan:
-    """How the per-sample gradients of one model are had."""
+    """How the per-sample gradients of one model are computed."""
 
     layers: Mapping[str, nn.Module]
     """Those with a closed form for everything that is trained in them."""
