@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ted_core.datasets.formats.arrow import ARROW
-from ted_core.datasets.formats.base import Format, Limits, SchemaSummary
+from ted_core.datasets.formats.base import Format, SchemaSummary
 from ted_core.datasets.formats.csv import CSV
 from ted_core.datasets.formats.huggingface import HF
 from ted_core.datasets.formats.idx import IDX
@@ -15,6 +15,7 @@ from ted_core.datasets.formats.jsonl import JSONL
 from ted_core.datasets.formats.npz import NPZ
 from ted_core.datasets.formats.parquet import PARQUET
 from ted_core.datasets.formats.webdataset import WEBDATASET
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import DatasetRoot, Source
 from ted_core.datasets.sources.uri import locate

@@ -11,7 +11,7 @@ import pyarrow as pa
 from jaxtyping import Bool
 from numpy.typing import DTypeLike
 
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 from ted_core.storage import memmap
 from ted_core.storage.content_cache import find_intact, key_of, publish, trim, unfinished_file
 

@@ -12,13 +12,13 @@ from ted_core.datasets.columns.array_cache import Allocate, ArrayCache, DecodedI
 from ted_core.datasets.columns.images import Decoder
 from ted_core.datasets.columns.labels import labels, named_classes
 from ted_core.datasets.columns.roles import Roles, named_inputs
+from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.columns.spooled_table import SpooledTable, spool_table
 from ted_core.datasets.columns.tabular import gather_table, vectors
 from ted_core.datasets.columns.types import encoded_images, is_category, refuse_nulls, sample_keys
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Dialogues, Inputs, Samples, Texts
-from ted_core.datasets.sources.shards import abbreviated_list
 from ted_core.datasets.spec import DatasetSpec, TaskName
 from ted_core.errors import UnusableInputs
 

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.columns.types import is_list, is_text, refuse_nulls
 from ted_core.datasets.row_locations import RowLocations
-from ted_core.datasets.sources.shards import abbreviated_list
 from ted_core.errors import MissingValues, NothingToLearn, UnusableInputs
 
 FIELD = "dataset.input"

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pydantic_core import from_json
 
 from ted_core.datasets.columns.types import is_list, refuse_nulls, without_dictionaries
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Labels
 from ted_core.errors import SingleClass, UnusableLabels

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ted_core.datasets.columns import conversations, types
-from ted_core.datasets.sources.shards import abbreviated_list
+from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.spec import DatasetSpec, TaskName
 from ted_core.errors import DatasetUnreadable, SettingUnsuited, UnknownColumn, UnusableInputs, UnusableLabels
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import pyarrow as pa
 from pyarrow import ipc
 
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 
 
 class SpooledTable:

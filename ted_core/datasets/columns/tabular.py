@@ -19,7 +19,7 @@ from jaxtyping import Float32
 from ted_core.datasets.columns.array_cache import Allocate
 from ted_core.datasets.columns.spooled_table import SpooledTable
 from ted_core.datasets.columns.types import is_category, is_vector, refuse_nulls, without_dictionaries
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import SHOWN, RowLocations
 from ted_core.datasets.samples import Vectors
 from ted_core.datasets.spec import Missing

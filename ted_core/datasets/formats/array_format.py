@@ -9,7 +9,7 @@ import pyarrow as pa
 from ted_core.datasets.columns.array_cache import Allocate, ArrayCache, DecodedInputs
 from ted_core.datasets.columns.labels import one_class
 from ted_core.datasets.columns.tabular import FiniteCheck
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import unreadable_error

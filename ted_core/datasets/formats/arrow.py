@@ -7,11 +7,13 @@ from typing import TypeAlias
 import pyarrow as pa
 from pyarrow import ipc
 
+from ted_core.datasets.columns.schemas import refuse_other_schema
 from ted_core.datasets.formats.arrow_ipc import MAGIC, rows_in
 from ted_core.datasets.formats.row_format import RowReader, format_of
 from ted_core.datasets.formats.text_scan import cached_per_source
 from ted_core.datasets.sources.base import Source, unreadable_error
-from ted_core.datasets.sources.shards import files_with, refuse_other_schema, translate_read_errors
+from ted_core.datasets.sources.read_errors import translate_read_errors
+from ted_core.datasets.sources.shards import files_with
 from ted_core.datasets.spec import DatasetSpec
 
 Reader: TypeAlias = ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader

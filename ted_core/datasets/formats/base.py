@@ -2,48 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source
+from ted_core.datasets.sources.shards import FindFiles
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.errors import DatasetTooLarge
-
-INPUTS_SHARE = 4
-"""Inputs may take one part in so many of the memory; reading, training and what each row needs take the others."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How loading may use the machine, and what it tolerates."""
-
-    threads: int = 1
-    memory_bytes: int | None = None
-    max_undecodable: float = 0.01
-    cache: Path | None = None
-    """The folder for what does not fit into memory, and for what is kept for later jobs."""
-    cache_bytes: int | None = None
-    """What that folder may hold."""
-    identity: str = ""
-    """What tells the dataset's content from any other; without it, nothing decoded is kept."""
-
-    def in_memory(self, size: int, what: str) -> bool:
-        """Whether so many bytes are held in memory rather than in a file. Raises DatasetTooLarge where neither fits."""
-        if self.memory_bytes is None or size * INPUTS_SHARE <= self.memory_bytes:
-            return True
-        room = self.cache_bytes if self.cache else self.memory_bytes
-        if room is not None and size > room:
-            raise DatasetTooLarge(f"{what} take {size:,} bytes", field="dataset.uri")
-        return self.cache is None
-
-    def refuse_beyond(self, size: int, what: str) -> None:
-        """Raise DatasetTooLarge where what is always in memory, and takes ``size`` bytes, does not fit it."""
-        if self.memory_bytes and size > self.memory_bytes:
-            raise DatasetTooLarge(f"{what} take {size:,} bytes", field="dataset.uri")
-
-
-FindFiles = Callable[[Source, DatasetSpec], Sequence[Source]]
-"""The dataset's files in row order, from what the request names; or a folder taken as one file, with those inside."""
 
 
 @dataclass(frozen=True)

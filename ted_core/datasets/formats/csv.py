@@ -17,7 +17,8 @@ from ted_core.datasets.columns.types import KEY_NAMES
 from ted_core.datasets.formats.row_format import RowReader, format_of
 from ted_core.datasets.formats.text_scan import Scan, cached_per_source, suffixes, text_of, type_differs_error
 from ted_core.datasets.sources.base import Source
-from ted_core.datasets.sources.shards import files_with, translate_read_errors
+from ted_core.datasets.sources.read_errors import translate_read_errors
+from ted_core.datasets.sources.shards import files_with
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, SchemasDiffer
 

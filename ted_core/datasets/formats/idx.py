@@ -14,7 +14,8 @@ from io import BufferedReader
 import numpy as np
 
 from ted_core.datasets.formats.array_format import ArrayStream, array_samples, array_stream, check_shapes, check_types
-from ted_core.datasets.formats.base import Format, Limits, SchemaSummary
+from ted_core.datasets.formats.base import Format, SchemaSummary
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source, unreadable_error
 from ted_core.datasets.spec import DatasetSpec

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
+from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.formats.array_format import (
     ArrayStream,
     Readable,
@@ -18,10 +19,10 @@ from ted_core.datasets.formats.array_format import (
     check_shapes,
     check_types,
 )
-from ted_core.datasets.formats.base import Format, Limits, SchemaSummary
+from ted_core.datasets.formats.base import Format, SchemaSummary
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source, unreadable_error
-from ted_core.datasets.sources.shards import abbreviated_list
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
 

@@ -7,10 +7,12 @@ import pyarrow as pa
 
 from ted_core.datasets.columns.assemble import RowSource, assemble_samples
 from ted_core.datasets.columns.roles import roles
-from ted_core.datasets.formats.base import FindFiles, Format, Limits, SchemaSummary
+from ted_core.datasets.formats.base import Format, SchemaSummary
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source
+from ted_core.datasets.sources.shards import FindFiles
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetChanged, DatasetUnreadable
 
