@@ -1,4 +1,4 @@
-"""A dataset reference → a table of samples. Torch-free."""
+"""A dataset reference → samples in memory. Torch-free."""
 
 from ted_core.datasets.fingerprint import DatasetIdentity, Shard, identify
 from ted_core.datasets.limits import Limits

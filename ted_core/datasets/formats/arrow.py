@@ -1,4 +1,4 @@
-"""Arrow IPC: files and streams; on a disk mapped into memory, so that what is not compressed is read where it lies."""
+"""Arrow IPC files and streams; on a disk, they are mapped into memory, so that uncompressed columns are not copied."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ Reader: TypeAlias = ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader
 
 
 def schema_summary(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
-    """The schema, and the rows that each batch's header tells."""
+    """Return the schema, and each file's number of rows from the headers of its batches."""
     schemas = [_schema(source) for source in sources]
     for source, schema in zip(sources, schemas, strict=True):
         refuse_other_schema(source, schemas[0], schema)
@@ -45,7 +45,7 @@ def _count(source: Source) -> int:
 
 
 def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The named columns, in the batches that they were written in."""
+    """Yield the named columns, in the batches that they were written in."""
     for source in sources:
         schema = _schema(source)
         with translate_read_errors(source):

@@ -1,4 +1,4 @@
-"""What every file format offers; the reader picks one by its name."""
+"""What every file format offers; ``ted_core.datasets.loading`` picks one by its name."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,9 +23,36 @@ class SchemaSummary:
 
 @dataclass(frozen=True)
 class Format:
-    """One way of storing a dataset."""
+    """One way of storing a dataset. Formats whose rows have named columns are made by ``format_of`` instead.
+
+    Here each row is two bytes, a value and its class:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from ted_core.datasets.sources.uri import locate
+    >>> def files(named, spec):
+    ...     return [named]
+    >>> def schema_summary(sources, spec):
+    ...     return SchemaSummary(("value", "class"), (sources[0].size // 2,))
+    >>> def load(sources, spec, limits):
+    ...     with sources[0].open() as file:
+    ...         pairs = np.frombuffer(file.read(), np.uint8).reshape(-1, 2)
+    ...     inputs, labels = pairs[:, :1].astype(np.float32), pairs[:, 1].astype(np.int64)
+    ...     return Samples(inputs, labels, ("0", "1"), np.arange(len(pairs), dtype=np.uint64), rows=len(pairs))
+    >>> BYTE_PAIRS = Format(files, schema_summary, load)
+
+    An entry point in the group ``ted.datasets`` gives it the name that requests use. Without one:
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "rows.bin").write_bytes(bytes([7, 0, 9, 1, 8, 0]))
+    ...     spec = DatasetSpec(uri=f"{folder}/rows.bin", task="tabular-classification")
+    ...     found = BYTE_PAIRS.files(locate(spec.uri, roots=[Path(folder)]), spec)
+    ...     print(BYTE_PAIRS.schema_summary(found, spec).rows, BYTE_PAIRS.load(found, spec, Limits()).labels)
+    (3,) [0 1 0]
+    """
 
     files: FindFiles
     schema_summary: Callable[[Sequence[Source], DatasetSpec], SchemaSummary]
-    """Checks what headers and footers tell; raises TedErrors that name the request's field."""
+    """Checks headers and footers; raises TedErrors that name the request's field."""
     load: Callable[[Sequence[Source], DatasetSpec, Limits], Samples]
