@@ -57,7 +57,9 @@ def _refuse_unsuited(spec: DatasetSpec) -> None:
     if spec.base_task == "causal-lm" and spec.target is not None:
         raise SettingUnsuited("causal-lm learns the answers themselves", field="dataset.target")
     if spec.base_task != "tabular-classification" and spec.missing == "impute":
-        raise SettingUnsuited(f"What {spec.base_task} lacks cannot be imputed", field="dataset.missing")
+        raise SettingUnsuited(
+            f"{spec.base_task} has no table whose missing values can be imputed", field="dataset.missing"
+        )
     if spec.base_task != "image-classification" and spec.image_size is not None:
         raise SettingUnsuited(f"{spec.base_task} has no images to resize", field="dataset.image_size")
 

@@ -1,6 +1,7 @@
 """What the array formats share: checks, and values that are written into one array as they are read."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -70,42 +71,48 @@ class ArrayStream(NamedTuple):
         return np.concatenate([np.empty((0, *self.shape[1:]), self.dtype), *self.blocks])
 
 
-def array_stream(
-    file: Readable,
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    *,
-    name: str,
-    available: int,
-    damage: tuple[type[Exception], ...],
-) -> ArrayStream:
-    """Return the array whose values, row by row, are the rest of the file, which can hold ``available`` bytes of them.
+@dataclass(frozen=True)
+class ValueFile:
+    """A file whose remaining bytes are the values of one array, row by row."""
 
-    Raises DatasetUnreadable, which names the file; so do the blocks if there are fewer or more values, and for
-    ``damage``, the errors that a damaged file raises.
-    """
-    other_size = DatasetUnreadable(f"{name} is damaged: its header tells of other values", field="dataset.uri")
-    row_bytes = int(np.prod(shape[1:])) * dtype.itemsize
-    if dtype.hasobject or shape[0] * row_bytes > available:
-        raise other_size
+    file: Readable
+    name: str
+    damage: tuple[type[Exception], ...]
+    """What ``file`` raises if it is damaged."""
 
-    def read(count: int, *, expected: int) -> bytes:
-        try:
-            content = file.read(count)
-        except damage as error:
-            raise unreadable_error(f"{name} is damaged", error) from error
-        if len(content) != expected:
-            raise other_size
-        return content
+    def array(self, shape: tuple[int, ...], dtype: np.dtype, *, available: int) -> ArrayStream:
+        """Return the array of these values, of which the file can hold ``available`` bytes.
 
-    def blocks() -> Iterator[np.ndarray]:
+        Raises DatasetUnreadable, which names the file; so do the blocks if there are fewer or more values, or damage.
+        """
+        if dtype.hasobject or shape[0] * _row_bytes(shape, dtype) > available:
+            raise self._other_values()
+        return ArrayStream(shape, dtype, self._blocks(shape, dtype))
+
+    def _blocks(self, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
+        row_bytes = _row_bytes(shape, dtype)
         step = max(1, BLOCK_BYTES // max(row_bytes, 1))
         for start in range(0, shape[0], step):
             count = min(step, shape[0] - start)
-            yield np.frombuffer(read(count * row_bytes, expected=count * row_bytes), dtype).reshape(count, *shape[1:])
-        read(1, expected=0)  # compressed files verify their checksums at the end
+            content = self._read(count * row_bytes, expected=count * row_bytes)
+            yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
+        self._read(1, expected=0)  # compressed files verify their checksums at the end
 
-    return ArrayStream(shape, dtype, blocks())
+    def _read(self, count: int, *, expected: int) -> bytes:
+        try:
+            content = self.file.read(count)
+        except self.damage as error:
+            raise unreadable_error(f"{self.name} is damaged", error) from error
+        if len(content) != expected:
+            raise self._other_values()
+        return content
+
+    def _other_values(self) -> DatasetUnreadable:
+        return DatasetUnreadable(f"{self.name} is damaged: its values do not match its header", field="dataset.uri")
+
+
+def _row_bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    return int(np.prod(shape[1:])) * dtype.itemsize
 
 
 def array_samples(inputs: ArrayStream, labels: np.ndarray, *, spec: DatasetSpec, limits: Limits) -> Samples:

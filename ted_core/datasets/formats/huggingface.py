@@ -49,14 +49,14 @@ def files(folder: Source, _: DatasetSpec) -> Sequence[Source]:
         raise DatasetUnreadable(f"{folder} holds no {STATE}, as save_to_disk writes it", field="dataset.format")
     state = _read(listing, StateFile)
     if state.indices_files:
-        fact = f"{folder} keeps a selection apart; save it after flatten_indices()"
+        fact = f"{folder} holds a selection of its rows; save it after flatten_indices()"
         raise DatasetUnreadable(fact, field="dataset.uri")
     return _listed(folder, [file.filename for file in state.data_files])
 
 
 def _read(source: Source, content: type[Content]) -> Content:
     if source.is_link or source.size > LARGEST_FILE:
-        raise DatasetUnreadable(f"{source} is a link, or longer than it ever is", field="dataset.uri")
+        raise DatasetUnreadable(f"{source} is a link, or larger than such a file ever is", field="dataset.uri")
     try:
         with source.open() as file:
             return content.model_validate_json(bytes(file.read()))
@@ -64,7 +64,7 @@ def _read(source: Source, content: type[Content]) -> Content:
         raise unreadable_error(f"{source} cannot be read", error) from error
     except ValidationError as error:  # without the content of the file
         reason = f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}"
-        raise DatasetUnreadable(f"{source} does not say what it should ({reason})", field="dataset.uri") from error
+        raise DatasetUnreadable(f"{source} does not hold what it should ({reason})", field="dataset.uri") from error
 
 
 def _listed(folder: Source, names: Sequence[str]) -> list[Source]:

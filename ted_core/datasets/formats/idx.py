@@ -13,7 +13,7 @@ from io import BufferedReader
 
 import numpy as np
 
-from ted_core.datasets.formats.array_format import ArrayStream, array_samples, array_stream, check_shapes, check_types
+from ted_core.datasets.formats.array_format import ArrayStream, ValueFile, array_samples, check_shapes, check_types
 from ted_core.datasets.formats.base import Format, SchemaSummary
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
@@ -95,7 +95,7 @@ def _values(source: Source, file: Stream) -> ArrayStream:
     except DAMAGE as error:
         raise unreadable_error(f"{source.name} is damaged", error) from error
     available = source.size * (MOST_DEFLATED if isinstance(file, gzip.GzipFile) else 1)
-    return array_stream(file, shape, np.dtype(np.uint8), name=source.name, available=available, damage=DAMAGE)
+    return ValueFile(file, source.name, DAMAGE).array(shape, np.dtype(np.uint8), available=available)
 
 
 def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:

@@ -127,7 +127,7 @@ def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.Reco
 def _typed(lines: Sequence[JsonLine], columns: pa.StructType, source: Source) -> pa.StructArray:
     """The lines' values in the columns' types.
 
-    Raises MixedTypes, which names the line, for a whole number beyond 2^53 where others have fractions.
+    Raises MixedTypes, which names the line, for a whole number beyond 2^53 if others have fractions.
     """
     try:
         return pa.array([line.record for line in lines], columns)

@@ -14,8 +14,8 @@ from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.formats.array_format import (
     ArrayStream,
     Readable,
+    ValueFile,
     array_samples,
-    array_stream,
     check_shapes,
     check_types,
 )
@@ -91,7 +91,7 @@ def _read_header(file: Readable) -> Header:
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, by_column, dtype = read(HeaderReader(file))
     if min(shape, default=0) < 0 or not dtype.itemsize:
-        raise ValueError("a header tells of values that cannot be")
+        raise ValueError("a header describes values that cannot be")
     return Header(shape, dtype, by_column and len(shape) > 1)
 
 
@@ -125,7 +125,7 @@ def _values(archive: zipfile.ZipFile, array: str, *, name: str) -> ArrayStream:
     except DAMAGE as error:
         raise unreadable_error(f"{name} is damaged", error) from error
     shape = header.shape[::-1] if header.by_column else header.shape
-    values = array_stream(file, shape, header.dtype, name=name, available=member.file_size, damage=DAMAGE)
+    values = ValueFile(file, name, DAMAGE).array(shape, header.dtype, available=member.file_size)
     return ArrayStream(header.shape, header.dtype, [values.read_all().T]) if header.by_column else values
 
 
