@@ -24,19 +24,19 @@ class Limits:
     identity: str = ""
     """Distinguishes the dataset's content from any other; without it, nothing decoded is kept."""
 
-    def in_memory(self, size: int, what: str) -> bool:
+    def in_memory(self, size: int, description: str) -> bool:
         """Return whether this many bytes are held in memory rather than in a file.
 
-        Raises DatasetTooLarge, which calls them ``what``, if neither has room.
+        Raises DatasetTooLarge, which calls them ``description``, if neither has room.
         """
         if self.memory_bytes is None or size * INPUTS_SHARE <= self.memory_bytes:
             return True
         available = self.cache_bytes if self.cache else self.memory_bytes
         if available is not None and size > available:
-            raise DatasetTooLarge(f"{what} take {size:,} bytes", field="dataset.uri")
+            raise DatasetTooLarge(f"{description} take {size:,} bytes", field="dataset.uri")
         return self.cache is None
 
-    def refuse_beyond(self, size: int, what: str) -> None:
+    def refuse_beyond(self, size: int, description: str) -> None:
         """Raise DatasetTooLarge if ``size`` bytes, which can only be held in memory, do not fit into it."""
         if self.memory_bytes and size > self.memory_bytes:
-            raise DatasetTooLarge(f"{what} take {size:,} bytes", field="dataset.uri")
+            raise DatasetTooLarge(f"{description} take {size:,} bytes", field="dataset.uri")

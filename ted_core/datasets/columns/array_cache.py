@@ -59,10 +59,10 @@ class ArrayCache:
             return _read(path) if path else None
         return None
 
-    def array(self, shape: tuple[int, ...], dtype: DTypeLike, what: str) -> np.ndarray:
+    def array(self, shape: tuple[int, ...], dtype: DTypeLike, description: str) -> np.ndarray:
         """Allocate zeros, in memory or mapped. Raises DatasetTooLarge, and OSError if the disk is full."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        if self.limits.in_memory(size, what):
+        if self.limits.in_memory(size, description):
             return np.zeros(shape, dtype)
         return self._mapped(shape, dtype, size)
 

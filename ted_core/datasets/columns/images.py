@@ -83,8 +83,8 @@ class Decoder:
         self._mode = GREY if first.mode in GREY_MODES else RGB
         self._size = (self.image_size, self.image_size) if self.image_size else first.size
         width, height = self._size
-        what = f"{self.rows} images of {width}x{height} pixels"
-        return self.allocate((self.rows, len(self._mode), height, width), np.uint8, what)
+        description = f"{self.rows} images of {width}x{height} pixels"
+        return self.allocate((self.rows, len(self._mode), height, width), np.uint8, description)
 
     def _decode_chunk(self, encoded: Sequence[bytes | None], start: int) -> None:
         for number, data in enumerate(encoded, start):

@@ -49,8 +49,8 @@ class Encoder(NamedTuple):
 def vectors(table: pa.Table, *, missing: Missing, locations: RowLocations, allocate: Allocate) -> Vectors:
     """Encode the columns side by side, in their order. Raises MissingValues, UnusableInputs, DatasetTooLarge."""
     encoders = [_encoder(table[name], name=name, missing=missing, locations=locations) for name in table.column_names]
-    what = f"{table.num_rows:,} rows of {table.num_columns:,} columns"
-    values = allocate((table.num_rows, sum(encoder.width for encoder in encoders)), np.float32, what)
+    description = f"{table.num_rows:,} rows of {table.num_columns:,} columns"
+    values = allocate((table.num_rows, sum(encoder.width for encoder in encoders)), np.float32, description)
     _fill(values, table, encoders, locations=locations)
     return values
 

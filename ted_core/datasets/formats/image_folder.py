@@ -27,7 +27,8 @@ def files(folder: Source, _: DatasetSpec) -> Sequence[Source]:
 
 def schema_summary(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """Return the columns and the number of images; none is read. Raises DatasetUnreadable if there are no classes."""
-    folder, images = sources[0], sources[0].members
+    folder = sources[0]
+    images = folder.members
     without_class = next((image.name for image in images if "/" not in image.name), None)
     if without_class is not None:
         raise DatasetUnreadable(f"{without_class} lies in {folder} itself; {LAYOUT}", field="dataset.uri")

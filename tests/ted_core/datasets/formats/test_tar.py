@@ -17,11 +17,11 @@ from ted_core.errors import DatasetUnreadable
 FILES = [("0.jpg", b"picture" * 100), ("0.cls", b"3"), ("deep/er/1.jpg", b""), ("deep/er/1.cls", bytes(512))]
 BLOCK, MIB = 512, 1 << 20
 HEADERS, END_MARK = (0, 3 * BLOCK, 5 * BLOCK, 6 * BLOCK), 8 * BLOCK
-"""Where they lie in an archive of these files."""
+"""Where these are in an archive of these files."""
 
 
 def archive(path: Path, files: Iterable[tuple[str, bytes]], *, layout: int = tarfile.GNU_FORMAT) -> Path:
-    """A tar archive with these files, gzipped where its name ends in .gz."""
+    """A tar archive with these files, gzipped if its name ends in .gz."""
     with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w", format=layout) as packed:
         for name, content in files:
             header = tarfile.TarInfo(name)
