@@ -134,14 +134,12 @@ def _lists(column: pa.ChunkedArray, *, name: str, locations: RowLocations) -> En
 
 
 def _widths(lists: pa.Array) -> list[int]:
-    widths: list[int] = pc.unique(pc.list_value_length(lists)).to_pylist()
-    return widths
+    return list(pc.unique(pc.list_value_length(lists)).to_pylist())
 
 
 def _float32(numbers: pa.Array) -> Float32[np.ndarray, " numbers"]:
     """The numbers, nulls as NaN."""
-    values: np.ndarray = numbers.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False)
-    return values
+    return np.asarray(numbers.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False))
 
 
 NUMBER = Encoder(1, lambda part: _float32(part)[:, None])
