@@ -1,7 +1,7 @@
-"""A dataset reference → a table of samples. Torch-free."""
+"""A dataset reference → samples in memory. Torch-free."""
 
 from ted_core.datasets.fingerprint import DatasetIdentity, Shard, identify
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.loading import DatasetSummary, inspect, load
 from ted_core.datasets.samples import Dialogues, Samples, Texts
 from ted_core.datasets.spec import DatasetSpec

@@ -1,4 +1,4 @@
-"""Rows that hold whole files: how large one may be, and how many are in memory at a time."""
+"""Rows that hold whole files: how large a file may be, and how many are in memory at a time."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -6,21 +6,21 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 LARGEST_FILE = 256 << 20
-"""Bytes; what claims to be larger is no image, and no text that a model reads."""
+"""Bytes; anything larger is neither an image nor a text that a model reads."""
 BATCH_FILES = 256
 BATCH_BYTES = 64 << 20
 
 
 def batched_by_size(items: Iterable[Item], *, size: Callable[[Item], int]) -> Iterator[list[Item]]:
-    """The items in turn, at most 256 at a time, and at most 64 MiB unless one alone is larger."""
+    """Yield the items in order, in batches of at most 256 items and 64 MiB; a larger item is a batch of its own."""
     batch: list[Item] = []
-    held = 0
+    batch_bytes = 0
     for item in items:
-        added = size(item)
-        if batch and (len(batch) == BATCH_FILES or held + added > BATCH_BYTES):
+        item_bytes = size(item)
+        if batch and (len(batch) == BATCH_FILES or batch_bytes + item_bytes > BATCH_BYTES):
             yield batch
-            batch, held = [], 0
+            batch, batch_bytes = [], 0
         batch.append(item)
-        held += added
+        batch_bytes += item_bytes
     if batch:
         yield batch

@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ted_core.datasets.loading import open_dataset
-from ted_core.datasets.sources.base import DatasetRoot, Source, map_concurrently, unreadable_error
+from ted_core.datasets.sources.base import DatasetRoot, Source, map_concurrently
+from ted_core.datasets.sources.read_errors import translate_read_errors
 from ted_core.datasets.spec import DatasetSpec
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of a dataset, or a folder that is taken as one file."""
+    """One file of a dataset, or a folder that counts as one file."""
 
     name: str
     rows: int
     bytes: int
     sha256: str
-    """Of the file's bytes; of a folder's listing: for each file that matters a line with the JSON list of its path
-    inside the folder and its own SHA-256, in row order. So the names of classes count, the folder's name does not."""
+    """The digest of the file's bytes. For a folder, the digest of a listing: for each file that matters, in row order,
+    a line with the JSON list of its path inside the folder and its own SHA-256. So the names of classes count, and the
+    folder's own name does not."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ class DatasetIdentity:
 
         Names are left out: a dataset that was moved or renamed is still the same.
         """
-        facts = [[shard.rows, shard.sha256] for shard in self.shards]
-        return "sha256:" + hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        rows_and_digests = [[shard.rows, shard.sha256] for shard in self.shards]
+        return "sha256:" + hashlib.sha256(json.dumps(rows_and_digests).encode()).hexdigest()
 
 
 def identify(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> DatasetIdentity:
-    """The identity of the dataset, from all its bytes, in constant memory. Raises what ``inspect`` raises."""
+    """Read all bytes of the dataset, in constant memory, and return its identity. Raises what ``inspect`` raises."""
     dataset = open_dataset(spec, roots=roots)
     rows = dataset.rows_per_file()
     shards = tuple(_shard(file, rows=count) for file, count in zip(dataset.files, rows, strict=True))
@@ -60,8 +62,5 @@ def _shard(source: Source, *, rows: int) -> Shard:
 
 
 def _digest(source: Source) -> str:
-    try:
-        with source.open_buffered() as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise unreadable_error(f"{source.name} cannot be read", error) from error
+    with translate_read_errors(source, otherwise="cannot be read"), source.open_buffered() as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A dataset reference → its outline or its samples. The one place that knows which formats there are."""
+"""A dataset reference → its summary or its samples. The one place that knows which formats there are."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ted_core.datasets.formats.arrow import ARROW
-from ted_core.datasets.formats.base import Format, Limits, SchemaSummary
+from ted_core.datasets.formats.base import Format, SchemaSummary
 from ted_core.datasets.formats.csv import CSV
 from ted_core.datasets.formats.huggingface import HF
 from ted_core.datasets.formats.idx import IDX
@@ -15,6 +15,7 @@ from ted_core.datasets.formats.jsonl import JSONL
 from ted_core.datasets.formats.npz import NPZ
 from ted_core.datasets.formats.parquet import PARQUET
 from ted_core.datasets.formats.webdataset import WEBDATASET
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import DatasetRoot, Source
 from ted_core.datasets.sources.uri import locate
@@ -36,19 +37,19 @@ FORMATS: Mapping[str, Format] = {
 }
 
 MOST_ROWS = 1 << 32
-"""What is known of each row takes a runner 250 bytes of memory."""
+"""A runner needs 250 bytes of memory for what is known of each row."""
 
 
 def format_named(name: str) -> Format:
-    """Our own format of this name, or an installed package's."""
-    found = FORMATS.get(name) or plugin("ted.datasets", name, Format)
-    assert found, "the specification knows every format"  # noqa: S101
-    return found
+    """Return TED's own format of this name, or an installed package's."""
+    file_format = FORMATS.get(name) or plugin("ted.datasets", name, Format)
+    assert file_format, "the specification knows every format"  # noqa: S101
+    return file_format
 
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """What a submission can be checked against before anything is read."""
+    """What a submission can be checked against before any rows are read."""
 
     rows: int
     columns: tuple[str, ...]
@@ -70,50 +71,66 @@ class OpenedDataset:
         return format_named(self.spec.format)
 
     def members(self) -> Iterator[Source]:
-        """Every file of the dataset, in row order; of a folder that is taken as one file those inside it."""
+        """Return every file of the dataset, in row order; for a folder that counts as one file, those inside it."""
         return (member for file in self.files for member in file.members)
 
     def schema_summary(self) -> SchemaSummary:
-        """Columns and rows, without reading them. Raises DatasetEmpty, DatasetTooLarge and what the format raises."""
+        """Return columns and numbers of rows. Raises DatasetEmpty, DatasetTooLarge and what the format raises."""
         files = list(self.members())
-        outline = cached_summary(self.spec, files, lambda: self.format.schema_summary(self.files, self.spec))
-        if not sum(outline.rows):
+        summary = cached_summary(self.spec, files, lambda: self.format.schema_summary(self.files, self.spec))
+        rows = sum(summary.rows)
+        if not rows:
             raise DatasetEmpty(self.spec.uri, field="dataset.uri")
-        if sum(outline.rows) > MOST_ROWS:
-            raise DatasetTooLarge(f"It claims to have {sum(outline.rows):,} rows", field="dataset.uri")
-        return outline
+        if rows > MOST_ROWS:
+            raise DatasetTooLarge(f"It claims to have {rows:,} rows", field="dataset.uri")
+        return summary
 
     def rows_per_file(self) -> tuple[int, ...]:
-        """The dataset's rows that each file adds; a file of labels beside the inputs adds none."""
+        """Return how many rows each file adds; a file of labels beside the inputs adds none."""
         rows = self.schema_summary().rows
         return rows + (0,) * (len(self.files) - len(rows))
 
 
 def open_dataset(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> OpenedDataset:
-    """The dataset's files, each of them under the roots.
+    """Find the dataset's files and check that each of them lies under the roots.
 
-    Raises DatasetNotAllowed, DatasetNotFound, and DatasetUnreadable for what is no regular file: a pipe may never end.
+    Raises DatasetNotAllowed, DatasetNotFound, and DatasetUnreadable unless all are regular files: a pipe may never end.
     """
-    named = locate(spec.uri, roots=roots)
-    files = format_named(spec.format).files(named, spec)
+    source = locate(spec.uri, roots=roots)
+    files = format_named(spec.format).files(source, spec)
     dataset = OpenedDataset(spec, tuple(file.confine_to(roots) for file in files))
-    other = next((member for member in dataset.members() if not member.is_file), None)
-    if other:
-        raise DatasetUnreadable(f"{other.name} is no regular file", field="dataset.uri")
+    for member in dataset.members():
+        if not member.is_file:
+            raise DatasetUnreadable(f"{member.name} is no regular file", field="dataset.uri")
     return dataset
 
 
 def inspect(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> DatasetSummary:
-    """What headers and footers tell of the dataset; every problem they show is raised, naming the request's field."""
+    """Summarize the dataset from its headers and footers. Raises TedErrors that name the request's field."""
     dataset = open_dataset(spec, roots=roots)
-    outline = dataset.schema_summary()
+    summary = dataset.schema_summary()
+    token = _change_token(dataset, summary)
+    return DatasetSummary(sum(summary.rows), summary.columns, token, summary.several_classes)
+
+
+def _change_token(dataset: OpenedDataset, summary: SchemaSummary) -> str:
     stats = [(member.name, member.size, member.modified) for member in dataset.members()]
-    guard = hashlib.sha256(json.dumps([stats, outline.rows]).encode()).hexdigest()
-    return DatasetSummary(sum(outline.rows), outline.columns, guard, outline.several_classes)
+    return hashlib.sha256(json.dumps([stats, summary.rows]).encode()).hexdigest()
 
 
 def load(spec: DatasetSpec, *, roots: Sequence[DatasetRoot], limits: Limits | None = None) -> Samples:
-    """Every usable row of the dataset, in memory. Raises TedErrors that name field, file and rows."""
+    """Load every usable row of the dataset. Raises TedErrors that name field, file and rows.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "flowers.csv")
+    ...     _ = path.write_text("petal,colour,label\\n1.5,red,rose\\n2.5,blue,iris\\n2.0,red,rose\\n")
+    ...     spec = DatasetSpec(uri=str(path), format="csv", task="tabular-classification", input="petal")
+    ...     samples = load(spec, roots=[Path(folder)])
+    >>> samples.inputs.ravel(), samples.labels, samples.classes
+    (array([1.5, 2.5, 2. ], dtype=float32), array([1, 0, 1]), ('iris', 'rose'))
+    """
     dataset = open_dataset(spec, roots=roots)
     dataset.schema_summary()
     samples = dataset.format.load(dataset.files, spec, limits or Limits())

@@ -1,4 +1,4 @@
-"""Where a dataset's rows lie, so that an error can name them."""
+"""Where a dataset's rows are, so that an error can name them."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class RowLocations:
-    """The dataset's files and how many rows each has; of a single file nobody needs to be told which."""
+    """The dataset's files and how many rows each has."""
 
     files: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
@@ -23,7 +23,7 @@ class RowLocations:
         return sum(self.rows)
 
     def name(self, row: int) -> str:
-        """The row's number, counted from 0; where there are several files, within its file."""
+        """Return the row's number, counted from 0; if there are several files, its number in its file, and which."""
         if len(self.files) < 2:  # noqa: PLR2004 - a single file
             return str(row)
         ends = list(accumulate(self.rows))
@@ -31,5 +31,5 @@ class RowLocations:
         return f"{row - ends[file] + self.rows[file]} of {self.files[file]}"
 
     def first(self, rows: Sequence[int] | np.ndarray) -> str:
-        """How many rows, and the first of them."""
+        """Say how many rows these are, and name the first of them."""
         return f"{len(rows)} rows, first: {', '.join(self.name(int(row)) for row in rows[:SHOWN])}"

@@ -44,9 +44,9 @@ class Labels:
     """What a dataset's target says."""
 
     codes: Int64[np.ndarray, " samples"] | Float32[np.ndarray, "samples classes"]
-    """The class of each sample as an index of ``classes``, or for each class 1 where the sample has it."""
+    """The class of each sample as an index of ``classes``; or, for each class, 1 if the sample has it."""
     classes: tuple[str, ...]
-    """Sorted, numbers by value; as the request names them where each is a column of its own."""
+    """Sorted, numbers by value; in the request's order if each is a column of its own."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Samples:
 
     inputs: Inputs
     labels: Int64[np.ndarray, " samples"] | Float32[np.ndarray, "samples classes"]
-    """The class of each sample, or for each class 1 where the sample has it; 0 where nothing is classified."""
+    """The class of each sample; or, for each class, 1 if the sample has it. All 0 if nothing is classified."""
     classes: tuple[str, ...]
-    """Empty where nothing is classified."""
+    """Empty if nothing is classified."""
     row_index: UInt64[np.ndarray, " samples"]
     """The dataset row of each sample, ascending."""
     rows: int
@@ -65,9 +65,9 @@ class Samples:
     sample_key: pa.Array | None = field(default=None, repr=False)
     """The dataset's own ids, one string per dataset row."""
     task: str | None = None
-    """The task of an installed package that they set; None for one of our own, which inputs and labels tell."""
+    """The request's task if an installed package adds it; None for one of TED's own, which inputs and labels show."""
     cache: Path | None = None
-    """The folder for what is made of the inputs and worth keeping: tokens, features."""
+    """The folder for what is computed from the inputs and worth keeping: tokens, features."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -81,7 +81,7 @@ class Samples:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input; () for what has none."""
+        """The shape of one input; () for texts and conversations."""
         return self.inputs.shape[1:] if isinstance(self.inputs, np.ndarray) else ()
 
     @property
@@ -96,7 +96,7 @@ class Samples:
 
 
 def rarest_class(labels: Float32[np.ndarray, "samples classes"]) -> Int64[np.ndarray, " samples"]:
-    """Of each sample's classes the one that fewest samples have; the number of classes for a sample without any."""
+    """Return the rarest of each sample's classes; for a sample without any, the number of classes."""
     by_rarity = np.argsort(labels.sum(0), kind="stable")
     first = labels[:, by_rarity].argmax(1)
     return np.asarray(np.where(labels.any(1), by_rarity[first], labels.shape[1]), np.int64)

@@ -96,6 +96,6 @@ class DatasetSpec(BaseModel):
 
     @property
     def base_task(self) -> str:
-        """The task of our own that says what inputs and targets are: itself, or what an installed task builds on."""
+        """TED's own task that says what inputs and targets are: this one, or what an installed task builds on."""
         family = None if self.task in TASKS else plugin("ted.tasks", self.task, TaskFamily)
         return family.base if family else self.task

@@ -1,5 +1,8 @@
-"""Outlines of datasets that have not changed since: to count the rows of a text, or to ask a store for footers, takes
-seconds, and a sweep over keep ratios asks for the same again and again."""
+"""Schema summaries of datasets that have not changed since.
+
+To count the rows of a text, or to ask an object store for footers, takes seconds, and a sweep over keep ratios asks for
+the same again and again.
+"""
 
 import hashlib
 import json
@@ -13,32 +16,38 @@ from ted_core.datasets.formats.base import SchemaSummary
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.spec import DatasetSpec
 
-MOST_BYTES, LEAST_BYTES, PER_FILE_BYTES = 4 << 20, 1 << 10, 32
+MOST_BYTES = 4 << 20
+SUMMARY_BYTES, PER_FILE_BYTES = 1 << 10, 32
+"""What a summary takes in memory at least, and for each file."""
 SETTLED_NS = 3_000_000_000
-"""A file that was changed less than so long ago may be changed again without looking any different."""
+"""A file that was changed less than this long ago may change again without looking any different."""
 
 
-def _bytes(outline: SchemaSummary) -> int:
-    return LEAST_BYTES + sum(map(len, outline.columns)) + PER_FILE_BYTES * len(outline.rows)
+def _bytes(summary: SchemaSummary) -> int:
+    return SUMMARY_BYTES + sum(map(len, summary.columns)) + PER_FILE_BYTES * len(summary.rows)
 
 
 _summaries: LRUCache[str, SchemaSummary] = LRUCache(MOST_BYTES, getsizeof=_bytes)
-_turn = Lock()
+_lock = Lock()
 
 
 def cached_summary(spec: DatasetSpec, files: Sequence[Source], make: Callable[[], SchemaSummary]) -> SchemaSummary:
-    """The outline of these files: the one known, or what ``make`` returns. Refusals are not remembered."""
+    """Return the remembered summary of these files, or else what ``make`` returns. Errors are not remembered."""
     if not all(map(_is_settled, files)):
         return make()
     key = _key(spec, files)
-    with _turn:
-        known = _summaries.get(key)
-    if known is None:
-        known = make()
-        if _bytes(known) <= MOST_BYTES:
-            with _turn:
-                _summaries[key] = known
-    return known
+    with _lock:
+        summary = _summaries.get(key)
+    if summary is None:
+        summary = make()
+        _remember(key, summary)
+    return summary
+
+
+def _remember(key: str, summary: SchemaSummary) -> None:
+    if _bytes(summary) <= MOST_BYTES:
+        with _lock:
+            _summaries[key] = summary
 
 
 def _is_settled(file: Source) -> bool:

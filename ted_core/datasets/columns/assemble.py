@@ -7,23 +7,23 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ted_core.datasets.columns import conversations as dialogues
+from ted_core.datasets.columns import conversations
 from ted_core.datasets.columns.array_cache import Allocate, ArrayCache, DecodedInputs
 from ted_core.datasets.columns.images import Decoder
 from ted_core.datasets.columns.labels import labels, named_classes
 from ted_core.datasets.columns.roles import Roles, named_inputs
+from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.columns.spooled_table import SpooledTable, spool_table
 from ted_core.datasets.columns.tabular import gather_table, vectors
 from ted_core.datasets.columns.types import encoded_images, is_category, refuse_nulls, sample_keys
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Dialogues, Inputs, Samples, Texts
-from ted_core.datasets.sources.shards import abbreviated_list
 from ted_core.datasets.spec import DatasetSpec, TaskName
 from ted_core.errors import UnusableInputs
 
 IMAGES_AT_A_TIME, ENCODED_BYTES = 4096, 16 << 20
-"""Rows whose images are in memory in their encoded form, and what these take together unless one alone takes more."""
+"""How many encoded images are in memory at a time, and how many bytes unless one image alone takes more."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,18 @@ class RowSource:
 
     @property
     def other_columns(self) -> list[str]:
-        """The columns that are no input: targets and ids."""
+        """The columns that are not inputs: targets and ids."""
         return [name for name in self.roles.names if name not in self.roles.inputs]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All columns that have a role."""
+        """Read all columns that have a role."""
         return self.read(self.roles.names)
 
     def array_cache(self) -> ArrayCache:
-        """Room for the inputs, where an earlier job may have left them: of the same rows, with the same settings."""
+        """Return the cache where an earlier job may have left the inputs of the same rows, with the same settings."""
         settings = self.spec.model_dump(mode="json", include={"format", "task", "image_size", "missing"})
-        chosen = {"inputs": self.roles.inputs, "named": self.spec.input is not None}
-        return ArrayCache(self.limits, **settings, **chosen, max_undecodable=self.limits.max_undecodable)
+        columns = {"inputs": self.roles.inputs, "named": self.spec.input is not None}
+        return ArrayCache(self.limits, **settings, **columns, max_undecodable=self.limits.max_undecodable)
 
 
 class AssembledInputs(NamedTuple):
@@ -65,86 +65,89 @@ class AssembledInputs(NamedTuple):
 
 
 def assemble_samples(rows: RowSource) -> Samples:
-    """The rows, decoded. Raises TedErrors that name field and rows."""
+    """Decode the rows. Raises TedErrors that name field and rows."""
     inputs, table, usable = INPUTS[rows.spec.base_task](rows)
-    found = labels(table, rows.roles.targets, places=rows.locations, limits=rows.limits)
+    target = labels(table, rows.roles.targets, locations=rows.locations, limits=rows.limits)
     keys = sample_keys(table[rows.roles.key] if rows.roles.key else None)
     pa.default_memory_pool().release_unused()  # it would keep for later batches what training needs now
-    codes = found.codes if len(usable) == rows.locations.total else found.codes[usable]
-    total, cache = rows.locations.total, rows.limits.cache
-    classes = named_classes(found.classes, rows.schema, rows.roles.targets)
-    return Samples(inputs, codes, classes, usable, rows=total, sample_key=keys, cache=cache)
+    total = rows.locations.total
+    codes = target.codes if len(usable) == total else target.codes[usable]
+    classes = named_classes(target.classes, rows.schema, rows.roles.targets)
+    return Samples(inputs, codes, classes, usable, rows=total, sample_key=keys, cache=rows.limits.cache)
 
 
-def _every(rows: RowSource) -> np.ndarray:
+def _all_rows(rows: RowSource) -> np.ndarray:
     return np.arange(rows.locations.total, dtype=np.uint64)
 
 
 # --- one array: images and tables -------------------------------------------------------------------------------------
 
 
-def _array_of(
-    make: Callable[[RowSource, Allocate], tuple[DecodedInputs, pa.Table]],
+def _cached(
+    decode: Callable[[RowSource, Allocate], tuple[DecodedInputs, pa.Table]],
 ) -> Callable[[RowSource], AssembledInputs]:
-    """What ``make`` decodes into an array, or an earlier job has."""
+    """What ``decode`` puts into an array, or an earlier job has left in the cache."""
 
-    def assembled(rows: RowSource) -> AssembledInputs:
-        with rows.array_cache() as space:
-            found = space.load()
-            if found is None:
-                made, table = make(rows, space.array)
-                found = space.save(made)
+    def assemble(rows: RowSource) -> AssembledInputs:
+        with rows.array_cache() as cache:
+            decoded = cache.load()
+            if decoded is None:
+                uncached, table = decode(rows, cache.array)
+                decoded = cache.save(uncached)
             else:
                 table = spool_table(rows.read(rows.other_columns), rows.limits)
-        return AssembledInputs(found.inputs, table, np.flatnonzero(found.usable).astype(np.uint64))
+        return AssembledInputs(decoded.inputs, table, np.flatnonzero(decoded.usable).astype(np.uint64))
 
-    return assembled
+    return assemble
 
 
 def _images(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Table]:
     """Images decoded as they are read, so that their encoded form is never held as a whole."""
-    limits, others, name = rows.limits, SpooledTable(rows.limits), rows.roles.inputs[0]
+    others = SpooledTable(rows.limits)
     decoder = Decoder(
         rows.locations.total,
-        threads=limits.threads,
+        threads=rows.limits.threads,
         allocate=allocate,
         image_size=rows.spec.image_size,
-        name=lambda row: _named(row, rows, others),
+        name=lambda row: _row_name(row, rows, others),
     )
     for batch in rows.batches():
         others.add(_detached_copy(batch.select(rows.other_columns)))
-        for part in _some_images(batch[name]):
+        for part in _parts(batch[rows.roles.inputs[0]]):
             decoder.add(encoded_images(part))
-    return DecodedInputs(decoder.images(max_undecodable=limits.max_undecodable), decoder.decoded), others.table()
+    images = decoder.images(max_undecodable=rows.limits.max_undecodable)
+    return DecodedInputs(images, decoder.decoded), others.table()
 
 
 def _detached_copy(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A copy: columns may be parts of one buffer, which all of the batch's images lie in too."""
+    """A copy: columns may share one buffer, which also holds all of the batch's images."""
     return batch.take(pa.array(np.arange(batch.num_rows)))
 
 
-def _some_images(column: pa.Array) -> Iterator[pa.Array]:
+def _parts(column: pa.Array) -> Iterator[pa.Array]:
+    """The encoded images, a few at a time."""
     fitting = ENCODED_BYTES * len(column) // max(column.nbytes, 1)
     step = min(IMAGES_AT_A_TIME, max(1, fitting))
     return (column.slice(start, step) for start in range(0, len(column), step))
 
 
-def _named(row: int, rows: RowSource, others: SpooledTable) -> str:
-    """The row's place and, where the dataset has ids of its own, its id."""
-    where, key = rows.locations.name(row), rows.roles.key
-    return f"{where} ({others.table()[key][row]})" if key else where
+def _row_name(row: int, rows: RowSource, others: SpooledTable) -> str:
+    """The row's location and, if the dataset has ids of its own, its id."""
+    location = rows.locations.name(row)
+    key = rows.roles.key
+    return f"{location} ({others.table()[key][row]})" if key else location
 
 
 def _tables(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Table]:
-    """Columns that the request names, or else numbers and what proves to be categories."""
+    """The columns that the request names, or else those of numbers and those that prove to hold categories."""
     inputs = rows.roles.inputs
-    doubtful = [name for name in inputs if rows.spec.input is None and is_category(rows.schema.field(name).type)]
-    table = gather_table(rows.batches(), doubtful=doubtful, limits=rows.limits)
+    strings = [name for name in inputs if rows.spec.input is None and is_category(rows.schema.field(name).type)]
+    table = gather_table(rows.batches(), possible_categories=strings, limits=rows.limits)
     features = table.select([name for name in inputs if name in table.column_names])
     if not features.num_columns:
-        fact = f"{abbreviated_list(doubtful)} hold too many different strings to be categories; name those that are"
+        fact = f"{abbreviated_list(strings)} hold too many different strings to be categories; name those that are"
         raise UnusableInputs(fact, field="dataset.input")
-    values = vectors(features, missing=rows.spec.missing, places=rows.locations, allocate=allocate)
+    values = vectors(features, missing=rows.spec.missing, locations=rows.locations, allocate=allocate)
     return DecodedInputs(values, np.ones(len(values), bool)), table.select(rows.other_columns)
 
 
@@ -154,25 +157,25 @@ def _tables(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Tabl
 def _texts(rows: RowSource) -> AssembledInputs:
     table = spool_table(rows.batches(), rows.limits)
     for name in rows.roles.inputs:
-        refuse_nulls(table[name], name=name, field="dataset.input", places=rows.locations)
+        refuse_nulls(table[name], name=name, field="dataset.input", locations=rows.locations)
     parts = tuple(table[name].cast(pa.string()) for name in rows.roles.inputs)
-    return AssembledInputs(Texts(parts), table, _every(rows))
+    return AssembledInputs(Texts(parts), table, _all_rows(rows))
 
 
 def _dialogues(rows: RowSource) -> AssembledInputs:
-    layout = dialogues.layout(rows.schema, named_inputs(rows.spec))
+    layout = conversations.layout(rows.schema, named_inputs(rows.spec))
     turns, others = SpooledTable(rows.limits), SpooledTable(rows.limits)
     for batch in rows.batches():
         turns.add(pa.record_batch([layout.turns(*(batch[name] for name in layout.columns))], ["turns"]))
         others.add(batch.select(rows.other_columns))
-    conversations = turns.table()["turns"]
-    dialogues.check_turns(conversations, name=" and ".join(layout.columns), places=rows.locations)
-    return AssembledInputs(Dialogues(conversations), others.table(), _every(rows))
+    column = turns.table()["turns"]
+    conversations.check_turns(column, name=" and ".join(layout.columns), locations=rows.locations)
+    return AssembledInputs(Dialogues(column), others.table(), _all_rows(rows))
 
 
 INPUTS: Mapping[TaskName, Callable[[RowSource], AssembledInputs]] = {
-    "image-classification": _array_of(_images),
-    "tabular-classification": _array_of(_tables),
+    "image-classification": _cached(_images),
+    "tabular-classification": _cached(_tables),
     "text-classification": _texts,
     "causal-lm": _dialogues,
 }

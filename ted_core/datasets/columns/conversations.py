@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.columns.types import is_list, is_text, refuse_nulls
 from ted_core.datasets.row_locations import RowLocations
-from ted_core.datasets.sources.shards import abbreviated_list
 from ted_core.errors import MissingValues, NothingToLearn, UnusableInputs
 
 FIELD = "dataset.input"
@@ -42,14 +42,14 @@ class Layout:
     """The columns of some rows, in that order, as a list of {role, content} per row."""
 
 
-def layout(schema: pa.Schema, named: Sequence[str]) -> Layout:
-    """The layout of the columns named, or else the first usual one that the dataset has. Raises UnusableInputs."""
-    found = next(_named(schema, named) if named else _usual(schema), None)
-    if found is not None:
-        return found
-    kinds = [f"{name!r} of type {schema.field(name).type}" for name in named]
-    what = " and ".join(kinds) or f"none of {abbreviated_list(schema.names)}"
-    raise UnusableInputs(f"Conversations are {LAYOUTS}; here is {what}", field=FIELD)
+def layout(schema: pa.Schema, names: Sequence[str]) -> Layout:
+    """Return the layout of these columns, or else the first usual one in the dataset. Raises UnusableInputs."""
+    candidates = _named(schema, names) if names else _usual(schema)
+    if (first := next(candidates, None)) is not None:
+        return first
+    columns = [f"{name!r} of type {schema.field(name).type}" for name in names]
+    present = " and ".join(columns) or f"none of {abbreviated_list(schema.names)}"
+    raise UnusableInputs(f"Conversations are {LAYOUTS}; here is {present}", field=FIELD)
 
 
 def _named(schema: pa.Schema, names: Sequence[str]) -> Iterator[Layout]:
@@ -72,15 +72,20 @@ def _are_texts(schema: pa.Schema, *names: str) -> bool:
 
 
 def _is_chat(schema: pa.Schema, name: str) -> bool:
-    if schema.names.count(name) != 1 or not is_list(kind := schema.field(name).type):
+    if schema.names.count(name) != 1 or not is_list(data_type := schema.field(name).type):
         return False
-    turn = kind.value_type
-    return pa.types.is_struct(turn) and all(_one_of(names, turn) for names in (SPEAKER, WORDS))
+    turn = data_type.value_type
+    return pa.types.is_struct(turn) and all(_text_field(names, turn) for names in (SPEAKER, WORDS))
 
 
-def _one_of(names: Sequence[str], turn: pa.StructType) -> str | None:
-    """The first of the fields that a turn has as text."""
-    return next((name for name in names if (at := turn.get_field_index(name)) >= 0 and is_text(turn[at].type)), None)
+def _text_field(names: Sequence[str], turn: pa.StructType) -> str | None:
+    """The first of these names that is a field of text in a turn."""
+    return next((name for name in names if _is_text_field(turn, name)), None)
+
+
+def _is_text_field(turn: pa.StructType, name: str) -> bool:
+    index = turn.get_field_index(name)  # -1 also if several have the name
+    return index >= 0 and is_text(turn[index].type)
 
 
 # --- rows as conversations --------------------------------------------------------------------------------------------
@@ -88,10 +93,10 @@ def _one_of(names: Sequence[str], turn: pa.StructType) -> str | None:
 
 def _chat(chats: pa.Array) -> pa.Array:
     turns = pc.list_flatten(chats)
-    speakers = pc.struct_field(turns, _one_of(SPEAKER, turns.type)).cast(pa.string())
-    known = pc.index_in(speakers, value_set=pa.array(list(ROLES)))
-    roles = pc.coalesce(pa.array(list(ROLES.values())).take(known), speakers)
-    contents = pc.struct_field(turns, _one_of(WORDS, turns.type)).cast(pa.string())
+    speakers = pc.struct_field(turns, _text_field(SPEAKER, turns.type)).cast(pa.string())
+    indices = pc.index_in(speakers, value_set=pa.array(list(ROLES)))
+    roles = pc.coalesce(pa.array(list(ROLES.values())).take(indices), speakers)
+    contents = pc.struct_field(turns, _text_field(WORDS, turns.type)).cast(pa.string())
     lengths = pc.list_value_length(chats).fill_null(0).to_numpy(zero_copy_only=False)
     return _conversations(roles, contents, lengths=lengths, absent=chats.is_null())
 
@@ -105,12 +110,12 @@ def _pair(prompts: pa.Array, responses: pa.Array) -> pa.Array:
 
 
 def _alpaca(instructions: pa.Array, outputs: pa.Array, inputs: pa.Array | None = None) -> pa.Array:
-    plain = instructions.cast(pa.string())
+    texts = instructions.cast(pa.string())
     if inputs is None:
-        return _pair(plain, outputs)
+        return _pair(texts, outputs)
     extra = inputs.cast(pa.string()).fill_null("")
-    longer = pc.binary_join_element_wise(plain, extra, "\n\n")
-    return _pair(pc.if_else(_is_blank(extra), plain, longer), outputs)
+    with_input = pc.binary_join_element_wise(texts, extra, "\n\n")
+    return _pair(pc.if_else(_is_blank(extra), texts, with_input), outputs)
 
 
 def _conversations(roles: pa.Array, contents: pa.Array, *, lengths: np.ndarray, absent: pa.Array) -> pa.Array:
@@ -126,29 +131,33 @@ def _is_blank(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 # --- what can be learned ----------------------------------------------------------------------------------------------
 
 
-def check_turns(turns: pa.ChunkedArray, *, name: str, places: RowLocations) -> None:
+def check_turns(turns: pa.ChunkedArray, *, name: str, locations: RowLocations) -> None:
     """Raise MissingValues, UnusableInputs or NothingToLearn, naming rows, unless every row can be learned from."""
-    refuse_nulls(turns, name=name, field=FIELD, places=places)
+    refuse_nulls(turns, name=name, field=FIELD, locations=locations)
     owners = np.repeat(np.arange(len(turns)), pc.list_value_length(turns).to_numpy())
     flat = pc.list_flatten(turns)
     roles, contents = pc.struct_field(flat, "role"), pc.struct_field(flat, "content")
-    _check_roles(roles, owners, places)
-    answers = pc.and_(pc.equal(roles, "assistant"), pc.invert(_is_blank(contents.fill_null("")))).to_numpy()
-    answers[1:] &= owners[1:] == owners[:-1]  # a turn that opens the conversation answers nothing
-    answers[:1] = False
-    silent = np.setdiff1d(np.arange(len(turns)), owners[answers])
-    if len(silent):
-        raise NothingToLearn(f"No answer in {places.first(silent)}", field=FIELD)
+    _check_roles(roles, owners, locations)
+    unanswered = np.setdiff1d(np.arange(len(turns)), owners[_are_answers(roles, contents, owners)])
+    if len(unanswered):
+        raise NothingToLearn(f"No answer in {locations.first(unanswered)}", field=FIELD)
     if contents.null_count:
         rows = np.unique(owners[contents.is_null().to_numpy()])
-        raise MissingValues(f"A turn of {name!r} is null in {places.first(rows)}", field=FIELD)
+        raise MissingValues(f"A turn of {name!r} is null in {locations.first(rows)}", field=FIELD)
 
 
-def _check_roles(roles: pa.ChunkedArray, owners: np.ndarray, places: RowLocations) -> None:
+def _are_answers(roles: pa.ChunkedArray, contents: pa.ChunkedArray, owners: np.ndarray) -> np.ndarray:
+    """Whether each turn is a text of the assistant; one that opens its conversation answers nothing."""
+    answers: np.ndarray = pc.and_(pc.equal(roles, "assistant"), pc.invert(_is_blank(contents.fill_null("")))).to_numpy()
+    answers[1:] &= owners[1:] == owners[:-1]
+    answers[:1] = False
+    return answers
+
+
+def _check_roles(roles: pa.ChunkedArray, owners: np.ndarray, locations: RowLocations) -> None:
     unknown = pc.invert(pc.is_in(roles, value_set=pa.array(sorted(set(ROLES.values()))))).to_numpy()
     if unknown.any():
         first = roles[int(unknown.argmax())].as_py()
-        fact = (
-            f"A turn has the role {first!r}, none of {', '.join(ROLES)}, in {places.first(np.unique(owners[unknown]))}"
-        )
+        rows = locations.first(np.unique(owners[unknown]))
+        fact = f"A turn has the role {first!r}, none of {', '.join(ROLES)}, in {rows}"
         raise UnusableInputs(fact, field=FIELD)

@@ -1,4 +1,4 @@
-"""Batches become a table: in memory as long as they are few, else in a file that is mapped and has no name."""
+"""Record batches become a table: in memory while they are small, else in a file that is mapped and has no name."""
 
 import mmap
 import tempfile
@@ -9,43 +9,45 @@ from functools import cached_property
 import pyarrow as pa
 from pyarrow import ipc
 
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 
 
 class SpooledTable:
-    """A table that grows by batches. Columns may go on the way: it has those of the last batch."""
+    """A table that grows by batches. Later batches may lack columns; the table has those of the last one."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._rows, self._bytes = 0, 0
+        self._rows = 0
+        self._bytes = 0
         self._names: list[str] = []
-        self._held: list[pa.RecordBatch] = []
+        self._pending: list[pa.RecordBatch] = []
         self._file: _File | None = None
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Append the rows; their columns were all in the batches before. Raises DatasetTooLarge."""
+        """Append the rows, whose columns were all in earlier batches. Raises DatasetTooLarge."""
         self._names = batch.schema.names
-        self._rows, self._bytes = self._rows + batch.num_rows, self._bytes + batch.nbytes
-        self._held.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        self._pending.append(batch)
         if not self.limits.in_memory(self._bytes, f"{self._rows:,} rows of {batch.num_columns} columns"):
             self._write()
 
     def _write(self) -> None:
         if self._file is None:
-            self._file = _File(self.limits, self._held[0].schema)
-        for batch in self._held:
+            self._file = _File(self.limits, self._pending[0].schema)
+        for batch in self._pending:
             self._file.add(batch)
-        self._held.clear()
+        self._pending.clear()
 
     def table(self) -> pa.Table:
-        """All rows."""
+        """Return all rows."""
         if self._file:
             return self._file.table.select(self._names)
-        return pa.Table.from_batches([batch.select(self._names) for batch in self._held])
+        return pa.Table.from_batches([batch.select(self._names) for batch in self._pending])
 
 
 class _File:
-    """A stream of batches, which unlike Arrow's file may change a column's dictionary from one to the next."""
+    """A stream of batches. Unlike in Arrow's file format, a column's dictionary may change from one to the next."""
 
     def __init__(self, limits: Limits, schema: pa.Schema) -> None:
         assert limits.cache, "only what has a folder is written to disk"  # noqa: S101
@@ -56,7 +58,7 @@ class _File:
         self._stream = ipc.new_stream(self._file, schema)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Append the rows, with nulls in the columns that are gone."""
+        """Append the rows, with nulls in the columns that they lack."""
         columns = [self._column(batch, field) for field in self._schema]
         self._stream.write_batch(pa.record_batch(columns, schema=self._schema))
 
@@ -66,7 +68,7 @@ class _File:
 
     @cached_property
     def table(self) -> pa.Table:
-        """What was written, in place. The disk's room is given back with the last array that lies there."""
+        """What was written, mapped. The disk space is freed with the last array that refers to it."""
         self._stream.close()
         self._file.flush()
         content = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -75,8 +77,8 @@ class _File:
 
 
 def spool_table(batches: Iterable[pa.RecordBatch], limits: Limits) -> pa.Table:
-    """The batches, at least one, as a table. Raises DatasetTooLarge."""
-    spool = SpooledTable(limits)
+    """Return the batches, at least one, as a table. Raises DatasetTooLarge."""
+    spooled = SpooledTable(limits)
     for batch in batches:
-        spool.add(batch)
-    return spool.table()
+        spooled.add(batch)
+    return spooled.table()

@@ -1,6 +1,7 @@
-"""What the array formats share: checks, and values that are put in place as they are read."""
+"""What the array formats share: checks, and values that are written into one array as they are read."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 from ted_core.datasets.columns.array_cache import Allocate, ArrayCache, DecodedInputs
 from ted_core.datasets.columns.labels import one_class
 from ted_core.datasets.columns.tabular import FiniteCheck
-from ted_core.datasets.formats.base import Limits
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import unreadable_error
@@ -33,7 +34,7 @@ def check_shapes(inputs: tuple[int, ...], labels: tuple[int, ...]) -> None:
 
 
 def check_types(inputs: np.dtype, labels: np.dtype, *, ndim: int, spec: DatasetSpec) -> None:
-    """Raise UnusableInputs or UnusableLabels where the task cannot use such arrays."""
+    """Raise UnusableInputs, UnusableLabels or SettingUnsuited if the task cannot use such arrays."""
     if spec.base_task not in TASKS:
         raise UnusableInputs(f"Arrays of numbers hold nothing for {spec.base_task}", field="dataset.task")
     if spec.missing == "impute":
@@ -54,68 +55,74 @@ class Readable(Protocol):
     """A file, compressed or not."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """The next bytes; fewer only at the end."""
+        """Return the next bytes; fewer only at the end."""
 
 
 class ArrayStream(NamedTuple):
-    """An array on its way."""
+    """An array that is read a few rows at a time."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
     blocks: Iterable[np.ndarray]
-    """Its rows in turn, some at a time."""
+    """Its rows in order."""
 
     def read_all(self) -> np.ndarray:
-        """All of them, in memory."""
+        """Return the whole array, in memory."""
         return np.concatenate([np.empty((0, *self.shape[1:]), self.dtype), *self.blocks])
 
 
-def array_stream(
-    file: Readable,
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    *,
-    name: str,
-    room: int,
-    broken: tuple[type[Exception], ...],
-) -> ArrayStream:
-    """The array whose values, row by row, are all that is left in the file, which has room for so many bytes of them.
+@dataclass(frozen=True)
+class ValueFile:
+    """A file whose remaining bytes are the values of one array, row by row."""
 
-    Raises DatasetUnreadable, which names the file; its blocks do so too where there are fewer or more values, and for
-    ``broken``: what damage makes the file raise.
-    """
-    other_size = DatasetUnreadable(f"{name} is damaged: its header tells of other values", field="dataset.uri")
-    row = int(np.prod(shape[1:])) * dtype.itemsize
-    if dtype.hasobject or shape[0] * row > room:
-        raise other_size
+    file: Readable
+    name: str
+    damage: tuple[type[Exception], ...]
+    """What ``file`` raises if it is damaged."""
 
-    def read(count: int, *, expected: int) -> bytes:
-        try:
-            found = file.read(count)
-        except broken as error:
-            raise unreadable_error(f"{name} is damaged", error) from error
-        if len(found) != expected:
-            raise other_size
-        return found
+    def array(self, shape: tuple[int, ...], dtype: np.dtype, *, available: int) -> ArrayStream:
+        """Return the array of these values, of which the file can hold ``available`` bytes.
 
-    def blocks() -> Iterator[np.ndarray]:
-        step = max(1, BLOCK_BYTES // max(row, 1))
+        Raises DatasetUnreadable, which names the file; so do the blocks if there are fewer or more values, or damage.
+        """
+        if dtype.hasobject or shape[0] * _row_bytes(shape, dtype) > available:
+            raise self._other_values()
+        return ArrayStream(shape, dtype, self._blocks(shape, dtype))
+
+    def _blocks(self, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
+        row_bytes = _row_bytes(shape, dtype)
+        step = max(1, BLOCK_BYTES // max(row_bytes, 1))
         for start in range(0, shape[0], step):
             count = min(step, shape[0] - start)
-            yield np.frombuffer(read(count * row, expected=count * row), dtype).reshape(count, *shape[1:])
-        read(1, expected=0)  # compressed files check their sums at their end
+            content = self._read(count * row_bytes, expected=count * row_bytes)
+            yield np.frombuffer(content, dtype).reshape(count, *shape[1:])
+        self._read(1, expected=0)  # compressed files verify their checksums at the end
 
-    return ArrayStream(shape, dtype, blocks())
+    def _read(self, count: int, *, expected: int) -> bytes:
+        try:
+            content = self.file.read(count)
+        except self.damage as error:
+            raise unreadable_error(f"{self.name} is damaged", error) from error
+        if len(content) != expected:
+            raise self._other_values()
+        return content
+
+    def _other_values(self) -> DatasetUnreadable:
+        return DatasetUnreadable(f"{self.name} is damaged: its values do not match its header", field="dataset.uri")
+
+
+def _row_bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    return int(np.prod(shape[1:])) * dtype.itemsize
 
 
 def array_samples(inputs: ArrayStream, labels: np.ndarray, *, spec: DatasetSpec, limits: Limits) -> Samples:
-    """The arrays as samples: uint8 images channels first, anything else as float32 vectors."""
-    found = one_class(pa.chunked_array([_column(labels)]), name="labels", places=RowLocations())
-    place = _images if inputs.dtype == np.uint8 and len(inputs.shape) > 2 else _vectors  # noqa: PLR2004
-    with ArrayCache(limits, format=spec.format, input=spec.input) as space:
-        made = space.load() or space.save(DecodedInputs(place(inputs, space.array), np.ones(len(labels), bool)))
+    """Return the arrays as samples: uint8 images channels first, anything else as float32 vectors."""
+    target = one_class(pa.chunked_array([_column(labels)]), name="labels", locations=RowLocations())
+    read = _images if inputs.dtype == np.uint8 and len(inputs.shape) > 2 else _vectors  # noqa: PLR2004
+    with ArrayCache(limits, format=spec.format, input=spec.input) as cache:
+        decoded = cache.load() or cache.save(DecodedInputs(read(inputs, cache.array), np.ones(len(labels), bool)))
     rows = np.arange(len(labels), dtype=np.uint64)
-    return Samples(made.inputs, found.codes, found.classes, rows, rows=len(rows), cache=limits.cache)
+    return Samples(decoded.inputs, target.codes, target.classes, rows, rows=len(rows), cache=limits.cache)
 
 
 def _column(labels: np.ndarray) -> pa.Array:
@@ -128,20 +135,23 @@ def _images(inputs: ArrayStream, allocate: Allocate) -> np.ndarray:
     rows, height, width, channels = (*inputs.shape, 1)[:4]
     if channels not in CHANNELS:
         raise UnusableInputs(f"Images have {channels} channels, not 1 or 3 in the last axis", field="dataset.input")
-    images, done = allocate((rows, channels, height, width), np.uint8, f"{rows:,} images"), 0
+    images = allocate((rows, channels, height, width), np.uint8, f"{rows:,} images")
+    start = 0
     for block in inputs.blocks:
-        images[done : done + len(block)] = block.reshape(len(block), height, width, channels).transpose(0, 3, 1, 2)
-        done += len(block)
+        images[start : start + len(block)] = block.reshape(len(block), height, width, channels).transpose(0, 3, 1, 2)
+        start += len(block)
     return images
 
 
 def _vectors(inputs: ArrayStream, allocate: Allocate) -> np.ndarray:
-    vectors, done = allocate(inputs.shape, np.float32, f"{inputs.shape[0]:,} rows"), 0
+    vectors = allocate(inputs.shape, np.float32, f"{inputs.shape[0]:,} rows")
     check = FiniteCheck({"inputs": slice(None)}, RowLocations())
+    start = 0
     for block in inputs.blocks:
-        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which is refused in words
-            vectors[done : done + len(block)] = block
-        check.look(vectors[done : done + len(block)])
-        done += len(block)
-    check.conclude()
+        rows = vectors[start : start + len(block)]
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which the check refuses
+            rows[:] = block
+        check.add(rows)
+        start += len(block)
+    check.finish()
     return vectors

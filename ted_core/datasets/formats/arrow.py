@@ -1,4 +1,4 @@
-"""Arrow IPC: files and streams; on a disk mapped into memory, so that what is not compressed is read where it lies."""
+"""Arrow IPC files and streams; on a disk, they are mapped into memory, so that uncompressed columns are not copied."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,18 +7,20 @@ from typing import TypeAlias
 import pyarrow as pa
 from pyarrow import ipc
 
+from ted_core.datasets.columns.schemas import refuse_other_schema
 from ted_core.datasets.formats.arrow_ipc import MAGIC, rows_in
 from ted_core.datasets.formats.row_format import RowReader, format_of
 from ted_core.datasets.formats.text_scan import cached_per_source
 from ted_core.datasets.sources.base import Source, unreadable_error
-from ted_core.datasets.sources.shards import files_with, refuse_other_schema, translate_read_errors
+from ted_core.datasets.sources.read_errors import translate_read_errors
+from ted_core.datasets.sources.shards import files_with
 from ted_core.datasets.spec import DatasetSpec
 
 Reader: TypeAlias = ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader
 
 
 def schema_summary(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
-    """The schema, and the rows that each batch's header tells."""
+    """Return the schema, and each file's number of rows from the headers of its batches."""
     schemas = [_schema(source) for source in sources]
     for source, schema in zip(sources, schemas, strict=True):
         refuse_other_schema(source, schemas[0], schema)
@@ -43,7 +45,7 @@ def _count(source: Source) -> int:
 
 
 def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The named columns, in the batches that they were written in."""
+    """Yield the named columns, in the batches that they were written in."""
     for source in sources:
         schema = _schema(source)
         with translate_read_errors(source):

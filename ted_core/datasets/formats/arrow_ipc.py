@@ -1,6 +1,6 @@
 """How many rows an Arrow IPC file or stream holds, from the headers of its messages alone: no column is read.
 
-A message is a length, a header of that length (a FlatBuffers table), and a body whose length the header tells. See
+A message is a length, a header of that length (a FlatBuffers table), and a body whose length the header states. See
 "Encapsulated message format" in Arrow's columnar format, version 1.5, and ``MessageHeader.fbs`` there.
 """
 
@@ -10,10 +10,10 @@ from io import BufferedIOBase
 from struct import unpack_from
 from typing import NamedTuple
 
-MAGIC, PADDED = b"ARROW1", 8
+MAGIC, MESSAGES_OFFSET = b"ARROW1", 8
 """How a file begins, and where its messages do; a stream begins with its first message."""
-CONTINUES = 0xFFFFFFFF
-"""Stands before each length since format version 0.15."""
+CONTINUATION = 0xFFFFFFFF
+"""The marker before each length since format version 0.15."""
 RECORD_BATCH = 3
 LONGEST_HEADER = 1 << 24
 HEADER_TYPE, HEADER, BODY_LENGTH = range(1, 4)
@@ -21,17 +21,16 @@ LENGTH = 0
 
 
 class MessageHeader(NamedTuple):
-    """What a header says."""
+    """What the header of a message says."""
 
     rows: int
     """0 for a schema or a dictionary."""
-    body: int
-    """Bytes that follow the header."""
+    body_bytes: int
 
 
 def rows_in(file: BufferedIOBase) -> int:
-    """The rows of all record batches. Raises ValueError where the headers make no sense."""
-    file.seek(PADDED if file.read(len(MAGIC)) == MAGIC else 0)
+    """Return the rows of all record batches. Raises ValueError if the headers make no sense."""
+    file.seek(MESSAGES_OFFSET if file.read(len(MAGIC)) == MAGIC else 0)
     return sum(message.rows for message in _messages(file))
 
 
@@ -42,13 +41,13 @@ def _messages(file: BufferedIOBase) -> Iterator[MessageHeader]:
             raise ValueError("a message is cut short")
         message = _message_header(header)
         yield message
-        file.seek(message.body, 1)
+        file.seek(message.body_bytes, 1)
 
 
 def _length(file: BufferedIOBase) -> int:
-    """Of the next header; 0 where there is none."""
+    """The length of the next header; 0 at the end."""
     word = int.from_bytes(file.read(4), "little")
-    length = int.from_bytes(file.read(4), "little") if word == CONTINUES else word
+    length = int.from_bytes(file.read(4), "little") if word == CONTINUATION else word
     if length > LONGEST_HEADER:
         raise ValueError(f"a message has a header of {length} bytes")
     return length
@@ -56,41 +55,41 @@ def _length(file: BufferedIOBase) -> int:
 
 def _message_header(header: bytes) -> MessageHeader:
     try:
-        table = FlatBuffersTable(header, _offset(header, 0))
-        body = table.number(BODY_LENGTH, "<q")
+        table = FlatBuffersTable(header, _target(header, 0))
+        body_bytes = table.number(BODY_LENGTH, "<q")
         is_batch = table.number(HEADER_TYPE, "<B") == RECORD_BATCH
         rows = table.table(HEADER).number(LENGTH, "<q") if is_batch else 0
     except struct.error as error:
         raise ValueError("a message has no readable header") from error
-    if rows < 0 or body < 0:
-        raise ValueError(f"a message has {rows} rows in {body} bytes")
-    return MessageHeader(rows, body)
+    if rows < 0 or body_bytes < 0:
+        raise ValueError(f"a message has {rows} rows in {body_bytes} bytes")
+    return MessageHeader(rows, body_bytes)
 
 
 class FlatBuffersTable(NamedTuple):
     """A FlatBuffers table in some bytes."""
 
     data: bytes
-    at: int
+    position: int
 
-    def number(self, field: int, kind: str) -> int:
-        """The number in this field, 0 where it is left out. Raises struct.error where it would lie elsewhere."""
-        place = self._place(field)
-        return int(unpack_from(kind, self.data, place)[0]) if place else 0
+    def number(self, field: int, layout: str) -> int:
+        """Return the number in this field, 0 if it is left out. Raises struct.error if it lies outside the bytes."""
+        position = self._field_position(field)
+        return int(unpack_from(layout, self.data, position)[0]) if position else 0
 
     def table(self, field: int) -> "FlatBuffersTable":
-        """The table that this field refers to."""
-        return FlatBuffersTable(self.data, _offset(self.data, self._place(field)))
+        """Return the table that this field refers to."""
+        return FlatBuffersTable(self.data, _target(self.data, self._field_position(field)))
 
-    def _place(self, field: int) -> int:
-        """Where the field lies; 0 for nowhere."""
-        fields = self.at - unpack_from("<i", self.data, self.at)[0]
-        (size,) = unpack_from("<H", self.data, fields)
-        where = 4 + 2 * field
-        (offset,) = unpack_from("<H", self.data, fields + where) if where < size else (0,)
-        return self.at + offset if offset else 0
+    def _field_position(self, field: int) -> int:
+        """0 if the field is left out."""
+        vtable = self.position - unpack_from("<i", self.data, self.position)[0]
+        (vtable_bytes,) = unpack_from("<H", self.data, vtable)
+        entry = 4 + 2 * field
+        (offset,) = unpack_from("<H", self.data, vtable + entry) if entry < vtable_bytes else (0,)
+        return self.position + offset if offset else 0
 
 
-def _offset(data: bytes, at: int) -> int:
-    """Where the reference at this place leads."""
-    return at + int(unpack_from("<I", data, at)[0])
+def _target(data: bytes, position: int) -> int:
+    """The position that the reference at this position leads to."""
+    return position + int(unpack_from("<I", data, position)[0])

@@ -1,49 +1,13 @@
-"""What every file format offers; the reader picks one by its name."""
+"""What every file format offers; ``ted_core.datasets.loading`` picks one by its name."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source
+from ted_core.datasets.sources.shards import FindFiles
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.errors import DatasetTooLarge
-
-INPUTS_SHARE = 4
-"""Inputs may take one part in so many of the memory; reading, training and what each row needs take the others."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How loading may use the machine, and what it tolerates."""
-
-    threads: int = 1
-    memory_bytes: int | None = None
-    max_undecodable: float = 0.01
-    cache: Path | None = None
-    """The folder for what does not fit into memory, and for what is kept for later jobs."""
-    cache_bytes: int | None = None
-    """What that folder may hold."""
-    identity: str = ""
-    """What tells the dataset's content from any other; without it, nothing decoded is kept."""
-
-    def in_memory(self, size: int, what: str) -> bool:
-        """Whether so many bytes are held in memory rather than in a file. Raises DatasetTooLarge where neither fits."""
-        if self.memory_bytes is None or size * INPUTS_SHARE <= self.memory_bytes:
-            return True
-        room = self.cache_bytes if self.cache else self.memory_bytes
-        if room is not None and size > room:
-            raise DatasetTooLarge(f"{what} take {size:,} bytes", field="dataset.uri")
-        return self.cache is None
-
-    def refuse_beyond(self, size: int, what: str) -> None:
-        """Raise DatasetTooLarge where what is always in memory, and takes ``size`` bytes, does not fit it."""
-        if self.memory_bytes and size > self.memory_bytes:
-            raise DatasetTooLarge(f"{what} take {size:,} bytes", field="dataset.uri")
-
-
-FindFiles = Callable[[Source, DatasetSpec], Sequence[Source]]
-"""The dataset's files in row order, from what the request names; or a folder taken as one file, with those inside."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +23,36 @@ class SchemaSummary:
 
 @dataclass(frozen=True)
 class Format:
-    """One way of storing a dataset."""
+    """One way of storing a dataset. Formats whose rows have named columns are made by ``format_of`` instead.
+
+    Here each row is two bytes, a value and its class:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from ted_core.datasets.sources.uri import locate
+    >>> def files(named, spec):
+    ...     return [named]
+    >>> def schema_summary(sources, spec):
+    ...     return SchemaSummary(("value", "class"), (sources[0].size // 2,))
+    >>> def load(sources, spec, limits):
+    ...     with sources[0].open() as file:
+    ...         pairs = np.frombuffer(file.read(), np.uint8).reshape(-1, 2)
+    ...     inputs, labels = pairs[:, :1].astype(np.float32), pairs[:, 1].astype(np.int64)
+    ...     return Samples(inputs, labels, ("0", "1"), np.arange(len(pairs), dtype=np.uint64), rows=len(pairs))
+    >>> BYTE_PAIRS = Format(files, schema_summary, load)
+
+    An entry point in the group ``ted.datasets`` gives it the name that requests use. Without one:
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "rows.bin").write_bytes(bytes([7, 0, 9, 1, 8, 0]))
+    ...     spec = DatasetSpec(uri=f"{folder}/rows.bin", task="tabular-classification")
+    ...     found = BYTE_PAIRS.files(locate(spec.uri, roots=[Path(folder)]), spec)
+    ...     print(BYTE_PAIRS.schema_summary(found, spec).rows, BYTE_PAIRS.load(found, spec, Limits()).labels)
+    (3,) [0 1 0]
+    """
 
     files: FindFiles
     schema_summary: Callable[[Sequence[Source], DatasetSpec], SchemaSummary]
-    """Checks what headers and footers tell; raises TedErrors that name the request's field."""
+    """Checks headers and footers; raises TedErrors that name the request's field."""
     load: Callable[[Sequence[Source], DatasetSpec, Limits], Samples]

@@ -13,8 +13,8 @@ from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
-LARGEST = 16 << 20
-"""Bytes of such a file."""
+LARGEST_FILE = 16 << 20
+"""Bytes of either."""
 
 
 class DataFile(BaseModel):
@@ -28,7 +28,7 @@ class StateFile(BaseModel):
 
     data_files: list[DataFile] = Field(alias="_data_files", min_length=1)
     indices_files: list[Any] | None = Field(None, alias="_indices_files")
-    """A selection of the rows, which earlier releases kept beside them."""
+    """A selection of the rows, which earlier releases stored separately."""
 
 
 class SplitsFile(BaseModel):
@@ -41,7 +41,7 @@ Content = TypeVar("Content", StateFile, SplitsFile)
 
 
 def files(folder: Source, _: DatasetSpec) -> Sequence[Source]:
-    """The files that ``state.json`` lists. Raises DatasetUnreadable for a folder of several datasets."""
+    """Return the files that ``state.json`` lists. Raises DatasetUnreadable for a folder of several datasets."""
     if (splits := folder.child(SPLITS)).is_file:
         names = " and ".join(f"{folder.name}/{name}" for name in _read(splits, SplitsFile).splits)
         raise DatasetUnreadable(f"{folder} is a DatasetDict; name one of {names}", field="dataset.uri")
@@ -49,27 +49,26 @@ def files(folder: Source, _: DatasetSpec) -> Sequence[Source]:
         raise DatasetUnreadable(f"{folder} holds no {STATE}, as save_to_disk writes it", field="dataset.format")
     state = _read(listing, StateFile)
     if state.indices_files:
-        raise DatasetUnreadable(
-            f"{folder} keeps a selection apart; save it after flatten_indices()", field="dataset.uri"
-        )
+        fact = f"{folder} holds a selection of its rows; save it after flatten_indices()"
+        raise DatasetUnreadable(fact, field="dataset.uri")
     return _listed(folder, [file.filename for file in state.data_files])
 
 
 def _read(source: Source, content: type[Content]) -> Content:
-    if source.is_link or source.size > LARGEST:
-        raise DatasetUnreadable(f"{source} is a link, or longer than it ever is", field="dataset.uri")
+    if source.is_link or source.size > LARGEST_FILE:
+        raise DatasetUnreadable(f"{source} is a link, or larger than such a file ever is", field="dataset.uri")
     try:
         with source.open() as file:
             return content.model_validate_json(bytes(file.read()))
     except OSError as error:
         raise unreadable_error(f"{source} cannot be read", error) from error
-    except ValidationError as error:  # without what stands in the file
+    except ValidationError as error:  # without the content of the file
         reason = f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}"
-        raise DatasetUnreadable(f"{source} does not say what it should ({reason})", field="dataset.uri") from error
+        raise DatasetUnreadable(f"{source} does not hold what it should ({reason})", field="dataset.uri") from error
 
 
 def _listed(folder: Source, names: Sequence[str]) -> list[Source]:
-    """The files of these names, all of which lie in the folder itself."""
+    """The files of these names, all of which are in the folder itself."""
     elsewhere = next((name for name in names if "/" in name or name in ("", ".", "..")), None)
     if elsewhere is not None:
         raise DatasetUnreadable(f"{folder}/{STATE} lists {elsewhere!r}, which lies elsewhere", field="dataset.uri")

@@ -13,8 +13,9 @@ from io import BufferedReader
 
 import numpy as np
 
-from ted_core.datasets.formats.array_format import ArrayStream, array_samples, array_stream, check_shapes, check_types
-from ted_core.datasets.formats.base import Format, Limits, SchemaSummary
+from ted_core.datasets.formats.array_format import ArrayStream, ValueFile, array_samples, check_shapes, check_types
+from ted_core.datasets.formats.base import Format, SchemaSummary
+from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source, unreadable_error
 from ted_core.datasets.spec import DatasetSpec
@@ -25,20 +26,20 @@ Stream = gzip.GzipFile | BufferedReader
 UINT8 = 0x08
 MOST_AXES = 4
 MOST_DEFLATED = 1032
-"""Bytes that one byte can stand for: https://zlib.net/zlib_tech.html."""
+"""How many bytes one compressed byte can stand for: https://zlib.net/zlib_tech.html."""
 PREFERRED = "train"
-BROKEN = (OSError, EOFError, struct.error, zlib.error, ValueError)
+SHOWN = 10
+DAMAGE = (OSError, EOFError, struct.error, zlib.error, ValueError)
 
 
 def files(folder: Source, spec: DatasetSpec) -> Sequence[Source]:
-    """Images first, then labels: the files that the request names, or the only ones that look like it.
+    """Return the images' file and the labels': those that the request names, or the only ones that look like it.
 
-    Where a folder holds a training and a test set, the files whose names begin with "train" are taken.
+    If a folder holds a training and a test set, the files whose names begin with "train" are taken.
     """
     if not folder.is_folder:
-        raise DatasetUnreadable(
-            f"{folder} is a file; name the folder that holds images and labels", field="dataset.uri"
-        )
+        fact = f"{folder} is a file; name the folder that holds images and labels"
+        raise DatasetUnreadable(fact, field="dataset.uri")
     if isinstance(spec.input, list):
         raise UnusableInputs("An IDX dataset takes the name of one images file", field="dataset.input")
     if isinstance(spec.target, list):
@@ -48,18 +49,18 @@ def files(folder: Source, spec: DatasetSpec) -> Sequence[Source]:
 
 
 def _chosen(folder: Source, name: str | None, *, mark: str, field: str) -> Source:
-    found = folder.children()
-    candidates = [file for file in found if (mark in file.name if name is None else file.name == name)]
+    files = folder.children()
+    candidates = [file for file in files if (mark in file.name if name is None else file.name == name)]
     if name is None and len(candidates) > 1:
         candidates = [file for file in candidates if file.name.startswith(PREFERRED)]
     if len(candidates) != 1:
-        here = ", ".join(file.name for file in found[:10])
-        raise UnknownColumn(f"{name or f'*{mark}*'} does not name one file among {here}", field=field)
+        names = ", ".join(file.name for file in files[:SHOWN])
+        raise UnknownColumn(f"{name or f'*{mark}*'} does not name one file among {names}", field=field)
     return candidates[0]
 
 
 def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> SchemaSummary:
-    """Shapes from the headers; no values are read."""
+    """Return the rows that the headers state; no values are read."""
     images, labels = (_shape(source) for source in sources)
     check_shapes(images, labels)
     check_types(np.dtype(np.uint8), np.dtype(np.uint8), ndim=len(images), spec=spec)
@@ -70,7 +71,7 @@ def _shape(source: Source) -> tuple[int, ...]:
     try:
         with _opened(source) as file:
             return _header(file)
-    except BROKEN as error:
+    except DAMAGE as error:
         raise unreadable_error(f"{source.name} is not an IDX file", error, field="dataset.format") from error
 
 
@@ -81,8 +82,8 @@ def _opened(source: Source) -> Iterator[Stream]:
 
 
 def _header(file: Stream) -> tuple[int, ...]:
-    zero, kind, axes = struct.unpack(">HBB", file.read(4))
-    if zero or kind != UINT8 or not 1 <= axes <= MOST_AXES:
+    zero, type_code, axes = struct.unpack(">HBB", file.read(4))
+    if zero or type_code != UINT8 or not 1 <= axes <= MOST_AXES:
         raise ValueError("no IDX header of unsigned bytes")
     return struct.unpack(f">{axes}I", file.read(4 * axes))
 
@@ -91,18 +92,18 @@ def _values(source: Source, file: Stream) -> ArrayStream:
     """The file's values, which follow its header."""
     try:
         shape = _header(file)
-    except BROKEN as error:
+    except DAMAGE as error:
         raise unreadable_error(f"{source.name} is damaged", error) from error
-    room = source.size * (MOST_DEFLATED if isinstance(file, gzip.GzipFile) else 1)
-    return array_stream(file, shape, np.dtype(np.uint8), name=source.name, room=room, broken=BROKEN)
+    available = source.size * (MOST_DEFLATED if isinstance(file, gzip.GzipFile) else 1)
+    return ValueFile(file, source.name, DAMAGE).array(shape, np.dtype(np.uint8), available=available)
 
 
 def load(sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:
-    """Labels and then images, which are put in place as they are read."""
+    """Read the labels and then the images, without ever holding these twice."""
     images, labels = sources
     with _opened(images) as pixels, _opened(labels) as classes:
-        found = _values(labels, classes).read_all()
-        return array_samples(_values(images, pixels), found, spec=spec, limits=limits)
+        target = _values(labels, classes).read_all()
+        return array_samples(_values(images, pixels), target, spec=spec, limits=limits)
 
 
 IDX = Format(files, schema_summary, load)

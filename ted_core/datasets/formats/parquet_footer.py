@@ -1,8 +1,8 @@
-"""The footer of a Parquet file; long ones are read by a process of its own, ``python -m`` this module.
+"""The footer of a Parquet file; long ones are read by another process, ``python -m`` this module.
 
 A footer can be forged so that reading it takes 10,000 times its length in memory (a deep path of long names with many
 columns below it) and seconds per kilobyte. So long ones are read by another process, in limited memory and time, which
-answers with a line of JSON for each footer and may fall over them.
+answers with a line of JSON for each footer and may die of them.
 """
 
 import base64
@@ -29,53 +29,51 @@ LONGEST_ANSWER, LONGEST_REASON = 32 << 20, 500
 SIZE_BYTES = 8
 LONGEST_TRUSTED = 16 << 10
 """Bytes of a footer that may be read here: the worst found takes 30 MB and a fifth of a second."""
-MOST_AT_A_TIME = 2
+MOST_PROCESSES = 2
 COMMAND = [sys.executable, "-m", "ted_core.datasets.formats.parquet_footer"]
-ROOM = BoundedSemaphore(MOST_AT_A_TIME)
+PROCESS_SLOTS = BoundedSemaphore(MOST_PROCESSES)
 
 
 @dataclass(frozen=True)
 class Footer:
-    """What concerns us of it."""
+    """What TED uses of a Parquet footer."""
 
     schema: pa.Schema
     rows: int
     rows_in_groups: int
-    """The same, added up; -1 where a group claims less than none."""
+    """The sum over the row groups; -1 if one of them claims a negative number."""
     nulls: Mapping[str, int]
-    """Path in the schema → nulls, where statistics show any."""
+    """Path in the schema → nulls, if statistics show any."""
 
     @classmethod
     def read(cls, content: bytes) -> "Footer":
-        """From the end of a file. Raises ArrowException, OSError."""
-        found = pq.read_metadata(pa.BufferReader(content))
+        """Read it from the end of a file. Raises ArrowException, OSError."""
+        metadata = pq.read_metadata(pa.BufferReader(content))
         nulls: Counter[str] = Counter()
-        for chunk in chunks(found):
+        for chunk in chunks(metadata):
             if chunk.is_stats_set and chunk.statistics.null_count:
                 nulls[chunk.path_in_schema] += chunk.statistics.null_count
-        rows = [found.row_group(number).num_rows for number in range(found.num_row_groups)]
-        return cls(
-            found.schema.to_arrow_schema(), found.num_rows, -1 if min(rows, default=0) < 0 else sum(rows), dict(nulls)
-        )
+        rows = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+        rows_in_groups = -1 if min(rows, default=0) < 0 else sum(rows)
+        return cls(metadata.schema.to_arrow_schema(), metadata.num_rows, rows_in_groups, dict(nulls))
 
     def as_json(self) -> bytes:
-        """A line for ``of_json``."""
+        """Return a line for ``of_json``."""
         schema = base64.b64encode(self.schema.serialize()).decode()
-        told = {"schema": schema, "rows": self.rows, "rows_in_groups": self.rows_in_groups, "nulls": self.nulls}
-        return json.dumps(told).encode()
+        return json.dumps(vars(self) | {"schema": schema}).encode()
 
     @classmethod
     def of_json(cls, line: bytes) -> "Footer":
-        """What the other process made of it. Raises ArrowInvalid where it could not."""
-        told = json.loads(line)
-        if "refused" in told:
-            raise pa.ArrowInvalid(told["refused"])
-        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(told.pop("schema"))))
-        return cls(schema, **told)
+        """Return the footer that the other process has read. Raises ArrowInvalid if it could not."""
+        answer = json.loads(line)
+        if "refused" in answer:
+            raise pa.ArrowInvalid(answer["refused"])
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(answer.pop("schema"))))
+        return cls(schema, **answer)
 
 
 def chunks(footer: pq.FileMetaData) -> Iterator[pq.ColumnChunkMetaData]:
-    """What the footer tells of every column in every row group."""
+    """Yield what the footer says of every column in every row group."""
     for group in map(footer.row_group, range(footer.num_row_groups)):
         yield from map(group.column, range(group.num_columns))
 
@@ -93,7 +91,7 @@ def _refusal(reason: str) -> bytes:
 
 
 def answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
-    """Read every footer, each after its size in eight bytes. Who takes too long over one is ended by the system."""
+    """Read every footer, each after its size in eight bytes. The system ends this process if one takes too long."""
     while size := questions.read(SIZE_BYTES):
         content = questions.read(int.from_bytes(size, "big"))
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
@@ -102,28 +100,28 @@ def answer_all(questions: BinaryIO, answers: BinaryIO) -> None:
 
 
 class FooterReader:
-    """Reads the footers of one dataset; the other process is started for the first long one, and ends with ``with``."""
+    """Reads the footers of one dataset. The other process is started for the first long one, and ends with ``with``."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._turn = Lock()
+        self._lock = Lock()
 
     def __enter__(self) -> "FooterReader":
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._process:
-            self._ended(self._process)
+            self._end(self._process)
 
     def read(self, content: bytes, *, length: int) -> Footer:
-        """The footer of this length at the end of the content. Raises ArrowException, OSError."""
+        """Return the footer of this length at the end of the content. Raises ArrowException, OSError."""
         if length <= LONGEST_TRUSTED:
             return Footer.read(content)
-        with self._turn:
+        with self._lock:
             return self._read_in_subprocess(content)
 
     def _read_in_subprocess(self, content: bytes) -> Footer:
-        self._process = process = self._process or _started()
+        self._process = process = self._process or _start()
         assert process.stdin and process.stdout, "both are pipes"  # noqa: S101
         with suppress(BrokenPipeError):
             process.stdin.write(len(content).to_bytes(SIZE_BYTES, "big") + content)
@@ -131,24 +129,24 @@ class FooterReader:
         if answer := process.stdout.readline():
             return Footer.of_json(answer)
         self._process = None
-        self._ended(process)
+        self._end(process)
         raise pa.ArrowInvalid(f"its footer takes more than {MEMORY_BYTES >> 20} MiB of memory or {SECONDS} s to read")
 
     @staticmethod
-    def _ended(process: subprocess.Popen[bytes]) -> None:
+    def _end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
         with suppress(BrokenPipeError):
             process.communicate()
-        ROOM.release()
+        PROCESS_SLOTS.release()
 
 
-def _started() -> subprocess.Popen[bytes]:
-    """Another process, as soon as there is room for it."""
-    ROOM.acquire()
+def _start() -> subprocess.Popen[bytes]:
+    """Another process, as soon as few enough are running."""
+    PROCESS_SLOTS.acquire()
     try:
         return subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: S603
     except BaseException:
-        ROOM.release()
+        PROCESS_SLOTS.release()
         raise
 
 

@@ -15,9 +15,9 @@ from ted_core.datasets.sources.base import Source, unreadable_error
 END = bytes(tarfile.BLOCKSIZE)
 """The block of zeros that ends an archive."""
 AFTER_THE_END = 16 << 10
-"""Bytes looked at together."""
-BROKEN = (tarfile.TarError, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RecursionError)
-"""What damage makes the libraries raise."""
+"""Bytes that are checked at a time."""
+DAMAGE = (tarfile.TarError, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RecursionError)
+"""What the libraries raise for a damaged archive."""
 
 
 class ArchiveFile(NamedTuple):
@@ -25,27 +25,27 @@ class ArchiveFile(NamedTuple):
 
     name: str
     content: bytes
-    """Empty where it was not asked for."""
+    """Empty if it was not asked for."""
 
 
-def archive_files(source: Source, *, wanted: Callable[[str], bool]) -> Iterator[ArchiveFile]:
-    """The archive's regular files in order, with the content of those whose name is wanted.
+def archive_files(source: Source, *, read_content: Callable[[str], bool]) -> Iterator[ArchiveFile]:
+    """Yield the archive's regular files in order, with the content of those for whose names ``read_content`` is true.
 
-    In constant memory. Raises DatasetUnreadable for an archive that is damaged, goes on after its end, or holds a file
-    of more than 256 MiB.
+    In constant memory. Raises DatasetUnreadable for an archive that is damaged, continues after its end, or holds a
+    file of more than 256 MiB.
     """
-    reached = "its beginning"
+    last_read = "its beginning"
     try:
         with _opened(source) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for header in iter(archive.next, None):
                 archive.members.clear()  # type: ignore[attr-defined] # would come to hold every header
-                reached = ascii(header.name)
+                last_read = ascii(header.name)
                 _check(header)
                 if header.isreg():
-                    yield ArchiveFile(header.name, _content(archive, header) if wanted(header.name) else b"")
+                    yield ArchiveFile(header.name, _content(archive, header) if read_content(header.name) else b"")
             stream.check_end()
-    except BROKEN as error:
-        raise unreadable_error(f"{source.name} cannot be read after {reached}", error) from error
+    except DAMAGE as error:
+        raise unreadable_error(f"{source.name} cannot be read after {last_read}", error) from error
 
 
 def _check(header: tarfile.TarInfo) -> None:
@@ -61,9 +61,9 @@ def _content(archive: tarfile.TarFile, header: tarfile.TarInfo) -> bytes:
 
 @contextmanager
 def _opened(source: Source) -> "Iterator[_Stream]":
-    zipped = source.compression() == "gzip"
-    with source.open_buffered() if zipped else source.open() as raw:
-        yield _Stream(gzip.GzipFile(fileobj=raw) if zipped else raw, source.read_ahead)
+    compressed = source.compression() == "gzip"
+    with source.open_buffered() if compressed else source.open() as file:
+        yield _Stream(gzip.GzipFile(fileobj=file) if compressed else file, source.read_ahead)
 
 
 class _Stream(io.BufferedReader):
@@ -73,14 +73,14 @@ class _Stream(io.BufferedReader):
     """What was read last."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """The next bytes. Raises ReadError where a damaged header makes tarfile ask for too many at once."""
+        """Return the next bytes. Raises ReadError if a damaged header makes tarfile ask for too many at once."""
         if size is not None and size > LARGEST_FILE:
             raise tarfile.ReadError(f"a header declares {size:,} bytes")
         self.last = super().read(size)
         return self.last
 
     def check_end(self) -> None:
-        """Raise ReadError unless tarfile has come to the archive's end; it also stops at a header that is damaged."""
+        """Raise ReadError unless tarfile has reached the archive's end; it also stops at a damaged header."""
         if self.last != END:
             raise tarfile.ReadError("the next header is damaged, or the archive was cut short")
         while rest := self.read(AFTER_THE_END):

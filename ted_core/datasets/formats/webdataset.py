@@ -1,7 +1,7 @@
 """WebDataset: tar archives in which the files of one sample follow each other and share a name: 0001.jpg, 0001.cls.
 
 The layout is that of https://github.com/webdataset/webdataset: a sample's key is its files' path up to the first dot of
-their name; what follows, the suffix, tells what they hold.
+their name; what follows, the suffix, says what they hold.
 """
 
 import json
@@ -24,7 +24,7 @@ from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, MissingValues, UnusableLabels
 
 NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
-"""A file's path as key and suffix; hidden files are no part of a sample."""
+"""A file's path as key and suffix; hidden files belong to no sample."""
 SUFFIXES: Mapping[str, Sequence[str]] = {
     "image": ("jpg", "jpeg", "png", "webp"),
     "text": ("txt",),
@@ -38,7 +38,7 @@ HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
-    """The columns, and how many samples each archive holds, told by the headers inside it.
+    """Return the columns, and how many samples each archive holds by the headers inside it.
 
     A compressed archive is decompressed for that. Raises DatasetUnreadable, and MissingValues for a sample without a
     file that the task needs.
@@ -50,18 +50,18 @@ def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Sch
 @cached_per_source
 def _count(source: Source, names: tuple[str, ...]) -> int:
     count = 0
-    for sample in _samples(source, wanted=()):
-        for name in names:
-            if name in SUFFIXES:
-                _file(sample, name)
+    columns = [name for name in names if name in SUFFIXES]
+    for sample in _samples(source, suffixes=()):
+        for column in columns:
+            _suffix_of(sample, column)
         count += 1
     return count
 
 
 def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The columns of some samples at a time. Raises DatasetUnreadable, MissingValues, UnusableLabels."""
-    wanted = [suffix for name in names for suffix in SUFFIXES.get(name, ())]
-    rows = (_row(sample, names) for source in sources for sample in _samples(source, wanted=wanted))
+    """Yield the columns of some samples at a time. Raises DatasetUnreadable, MissingValues, UnusableLabels."""
+    suffixes = [suffix for name in names for suffix in SUFFIXES.get(name, ())]
+    rows = (_row(sample, names) for source in sources for sample in _samples(source, suffixes=suffixes))
     for batch in batched_by_size(rows, size=lambda row: sum(map(len, row))):
         arrays = [pa.array(values, TYPES[name]) for name, values in zip(names, zip(*batch, strict=True), strict=True)]
         yield pa.record_batch(arrays, schema=_schema(names))
@@ -89,33 +89,32 @@ class Sample:
     archive: str
     key: str
     contents: Mapping[str, bytes]
-    """By suffix; empty where not wanted."""
+    """By suffix; empty if it was not asked for."""
 
 
-def _samples(source: Source, *, wanted: Collection[str]) -> Iterator[Sample]:
-    """The archive's samples, with the contents of the files whose suffix is wanted."""
-    for key, parts in groupby(_parts(source, wanted=wanted), key=attrgetter("key")):
+def _samples(source: Source, *, suffixes: Collection[str]) -> Iterator[Sample]:
+    """The archive's samples, with the contents of the files that have one of the suffixes."""
+    for key, files in groupby(_sample_files(source, suffixes=suffixes), key=attrgetter("key")):
         contents: dict[str, bytes] = {}
-        for part in parts:
-            if part.suffix in contents:
-                raise DatasetUnreadable(
-                    f"{source.name} holds {key}.{part.suffix} twice in a sample", field="dataset.uri"
-                )
-            contents[part.suffix] = part.content
+        for file in files:
+            if file.suffix in contents:
+                fact = f"{source.name} holds {key}.{file.suffix} twice in a sample"
+                raise DatasetUnreadable(fact, field="dataset.uri")
+            contents[file.suffix] = file.content
         yield Sample(source.name, key, contents)
 
 
-def _parts(source: Source, *, wanted: Collection[str]) -> Iterator[SampleFile]:
-    for file in tar.archive_files(source, wanted=lambda name: _suffix(name) in wanted):
-        if named := NAME.fullmatch(file.name):
-            yield SampleFile(named[1], _suffix(file.name), file.content)
+def _sample_files(source: Source, *, suffixes: Collection[str]) -> Iterator[SampleFile]:
+    for file in tar.archive_files(source, read_content=lambda name: _suffix(name) in suffixes):
+        if match := NAME.fullmatch(file.name):
+            yield SampleFile(match[1], _suffix(file.name), file.content)
 
 
 def _suffix(name: str) -> str:
     return name.rpartition("/")[2].partition(".")[2].lower()
 
 
-def _file(sample: Sample, column: str) -> str:
+def _suffix_of(sample: Sample, column: str) -> str:
     """The suffix of the file that holds the column. Raises MissingValues."""
     for suffix in SUFFIXES[column]:
         if suffix in sample.contents:
@@ -133,18 +132,18 @@ def _row(sample: Sample, names: Sequence[str]) -> tuple[bytes | str, ...]:
 
 
 def _image(sample: Sample) -> bytes:
-    return sample.contents[_file(sample, "image")]
+    return sample.contents[_suffix_of(sample, "image")]
 
 
 def _text(sample: Sample) -> str:
-    return _decoded(sample, _file(sample, "text"))
+    return _decoded(sample, _suffix_of(sample, "text"))
 
 
 def _label(sample: Sample) -> str:
     """The text of the .cls file, or what the .json file says."""
-    suffix = _file(sample, "label")
+    suffix = _suffix_of(sample, "label")
     text = _decoded(sample, suffix)
-    label = text.strip() if suffix == "cls" else _labelled(sample, text)
+    label = text.strip() if suffix == "cls" else _json_label(sample, text)
     if label in ("", None):
         raise MissingValues(f"{sample.key}.{suffix} in {sample.archive} holds no label", field="dataset.target")
     if not isinstance(label, str | int) or HALF_CHARACTER.search(str(label)):
@@ -153,15 +152,15 @@ def _label(sample: Sample) -> str:
     return str(label)
 
 
-def _labelled(sample: Sample, text: str) -> Any:
-    """The value under "label" or, failing that, "target"; None where there is neither."""
+def _json_label(sample: Sample, text: str) -> Any:
+    """The value under "label" or, failing that, "target"; None if there is neither."""
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         fact = f"{sample.key}.json in {sample.archive} is not JSON ({error})"
         raise DatasetUnreadable(fact, field="dataset.uri") from error
-    keys = [key for key in LABEL_KEYS if isinstance(found, dict) and key in found]
-    return found[keys[0]] if keys else None
+    keys = [key for key in LABEL_KEYS if isinstance(content, dict) and key in content]
+    return content[keys[0]] if keys else None
 
 
 def _decoded(sample: Sample, suffix: str) -> str:

@@ -1,18 +1,14 @@
-"""Files that together are one dataset: which, in what order, and with one schema."""
+"""Files that together are one dataset: which, and in what order."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Callable, Sequence
 
-import pyarrow as pa
-
-from ted_core.datasets.formats.base import FindFiles
-from ted_core.datasets.sources.base import Source, unreadable_error
+from ted_core.datasets.sources.base import Source
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.errors import DatasetNotFound, DatasetUnreadable, SchemasDiffer
+from ted_core.errors import DatasetNotFound, DatasetUnreadable
 
-LISTED, LONGEST_NAME = 30, 100
+FindFiles = Callable[[Source, DatasetSpec], Sequence[Source]]
+"""The dataset's files in row order, from what the request names; or a folder taken as one file, with those inside."""
 
 
 def files_with(*suffixes: str) -> FindFiles:
@@ -44,36 +40,3 @@ def _matching(pattern: Source) -> list[Source]:
     if not found:
         raise DatasetNotFound(f"No file matches {pattern}", field="dataset.uri")
     return found
-
-
-def abbreviated_list(names: Iterable[str]) -> str:
-    """The first of these names, as an error tells them: cut where they are long, and unable to command a terminal."""
-    return ", ".join(_told(name) for name in islice(names, LISTED))
-
-
-def _told(name: str) -> str:
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name[:LONGEST_NAME])
-
-
-def refuse_other_schema(source: Source, expected: pa.Schema, found: pa.Schema) -> None:
-    """Raise SchemasDiffer unless the file has the first file's columns, types and order."""
-    if found.remove_metadata().equals(expected.remove_metadata()):
-        return
-    different = sorted({_described(field) for field in expected} ^ {_described(field) for field in found})
-    what = abbreviated_list(different) or "the order of its columns"
-    raise SchemasDiffer(f"{source.name} differs from the first file in {what}", field="dataset.uri")
-
-
-def _described(field: pa.Field) -> str:
-    return f"{field.name}: {field.type}" + ("" if field.nullable else " not null")
-
-
-@contextmanager
-def translate_read_errors(
-    source: Source, *, otherwise: str = "is damaged", field: str = "dataset.uri"
-) -> Iterator[None]:
-    """Whatever Arrow cannot read inside becomes DatasetUnreadable, which names the file, or the store's own trouble."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, EOFError) as error:
-        raise unreadable_error(f"{source.name} {otherwise}", error, field=field) from error

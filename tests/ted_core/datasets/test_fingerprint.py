@@ -29,10 +29,10 @@ def identity(path: Path) -> DatasetIdentity:
 
 
 def test_every_file_is_known_by_name_rows_size_and_digest(folder: Path) -> None:
-    found = identity(folder)
+    dataset = identity(folder)
 
-    assert (found.rows, found.uri, found.format) == (8, str(folder), "parquet")
-    for number, shard in enumerate(found.shards):
+    assert (dataset.rows, dataset.uri, dataset.format) == (8, str(folder), "parquet")
+    for number, shard in enumerate(dataset.shards):
         content = (folder / f"part-{number}.parquet").read_bytes()
         assert (shard.name, shard.rows, shard.bytes) == (f"part-{number}.parquet", ROWS[number], len(content))
         assert shard.sha256 == hashlib.sha256(content).hexdigest()

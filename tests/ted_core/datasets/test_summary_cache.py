@@ -1,4 +1,4 @@
-"""What was found out about a dataset is remembered as long as its files stay as they are, and no longer."""
+"""The summary of a dataset is remembered as long as its files stay as they are, and no longer."""
 
 import os
 import time
@@ -18,18 +18,19 @@ HOUR_NS = 3600 * 10**9
 
 
 class Counted:
-    """A ``make`` that counts how often it was asked."""
+    """A ``make`` that counts how often it was called."""
 
-    def __init__(self, outline: SchemaSummary) -> None:
-        self.outline, self.times = outline, 0
+    def __init__(self, summary: SchemaSummary) -> None:
+        self.summary = summary
+        self.times = 0
 
     def __call__(self) -> SchemaSummary:
         self.times += 1
-        return self.outline
+        return self.summary
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_known() -> Iterator[None]:
+def nothing_is_cached() -> Iterator[None]:
     summary_cache._summaries.clear()
     yield
     summary_cache._summaries.clear()
@@ -57,8 +58,8 @@ def spec(**choices: str) -> DatasetSpec:
     return DatasetSpec.model_validate({"uri": "/data/rows.parquet", "task": "tabular-classification"} | choices)
 
 
-def test_an_unchanged_dataset_is_outlined_once(file: DiskSource, make: Counted) -> None:
-    assert [summary_cache.cached_summary(spec(), [file], make) for _ in range(3)] == [make.outline] * 3
+def test_an_unchanged_dataset_is_summarized_once(file: DiskSource, make: Counted) -> None:
+    assert [summary_cache.cached_summary(spec(), [file], make) for _ in range(3)] == [make.summary] * 3
     assert make.times == 1
 
 
@@ -67,7 +68,7 @@ def test_an_unchanged_dataset_is_outlined_once(file: DiskSource, make: Counted) 
     [
         pytest.param({"size": 5}, id="its size"),
         pytest.param({"modified": 1_000}, id="its time"),
-        pytest.param({"path": "/elsewhere/rows.parquet"}, id="its place"),
+        pytest.param({"path": "/elsewhere/rows.parquet"}, id="its path"),
     ],
 )
 def test_a_changed_file_is_looked_at_again(file: DiskSource, make: Counted, other: dict[str, object]) -> None:
@@ -103,7 +104,7 @@ def test_a_refusal_is_not_remembered(file: DiskSource, make: Counted) -> None:
     with pytest.raises(DatasetUnreadable):
         summary_cache.cached_summary(spec(), [file], refuse)
 
-    assert summary_cache.cached_summary(spec(), [file], make) == make.outline
+    assert summary_cache.cached_summary(spec(), [file], make) == make.summary
 
 
 def test_what_is_remembered_has_a_limit(file: DiskSource) -> None:
@@ -119,12 +120,12 @@ def test_what_is_remembered_has_a_limit(file: DiskSource) -> None:
 
 def test_a_text_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aged(tmp_path / "rows.jsonl", '{"x": 1, "label": 0}\n{"x": 2, "label": 1}\n')
-    asked = spec(uri=str(tmp_path / "rows.jsonl"), format="jsonl")
-    first = inspect(asked, roots=[tmp_path])
+    jsonl = spec(uri=str(tmp_path / "rows.jsonl"), format="jsonl")
+    first = inspect(jsonl, roots=[tmp_path])
 
     def never(*_: object) -> SchemaSummary:
-        raise AssertionError("it is known already")
+        raise AssertionError("it is cached already")
 
-    monkeypatch.setitem(FORMATS, "jsonl", replace(FORMATS["jsonl"], outline=never))
+    monkeypatch.setitem(FORMATS, "jsonl", replace(FORMATS["jsonl"], schema_summary=never))
 
-    assert inspect(asked, roots=[tmp_path]) == first
+    assert inspect(jsonl, roots=[tmp_path]) == first

@@ -11,28 +11,28 @@ from ted_core.datasets.columns.array_cache import ArrayCache, DecodedInputs
 from ted_core.errors import DatasetTooLarge
 
 SIZE = 100 * 4 * 4
-"""Bytes of what is put into a space here."""
+"""Bytes of what is put into a cache here."""
 
 
 def limits(cache: Path | None, *, memory: int = 4 * SIZE - 1, disk: int | None = None, of: str = "data") -> Limits:
     return Limits(memory_bytes=memory, cache=cache, cache_bytes=disk, identity=of)
 
 
-def filled(space: ArrayCache, *, rows: int = 100) -> DecodedInputs:
-    """Numbers in the first rows of a space; the others could not be decoded."""
-    array = space.array((100, 4), np.float32, "The numbers")
+def filled(cache: ArrayCache, *, rows: int = 100) -> DecodedInputs:
+    """Numbers in the first rows of a cache; the others could not be decoded."""
+    array = cache.array((100, 4), np.float32, "The numbers")
     array[:rows] = np.arange(4 * rows).reshape(-1, 4)
     return DecodedInputs(array[:rows], np.arange(100) < rows)
 
 
-def settled(given: Limits, *, rows: int = 100, **facts: object) -> DecodedInputs:
-    with ArrayCache(given, **facts) as space:
-        return space.save(filled(space, rows=rows))
+def settled(given: Limits, *, rows: int = 100, **settings: object) -> DecodedInputs:
+    with ArrayCache(given, **settings) as cache:
+        return cache.save(filled(cache, rows=rows))
 
 
-def found(given: Limits, **facts: object) -> DecodedInputs | None:
-    with ArrayCache(given, **facts) as space:
-        return space.load()
+def cached(given: Limits, **settings: object) -> DecodedInputs | None:
+    with ArrayCache(given, **settings) as cache:
+        return cache.load()
 
 
 def files(folder: Path) -> list[Path]:
@@ -48,21 +48,21 @@ def test_a_quarter_of_the_memory_is_for_inputs_and_what_is_larger_is_mapped(tmp_
 
 
 def test_what_was_mapped_is_found_by_the_next_job(tmp_path: Path) -> None:
-    made = settled(limits(tmp_path), rows=90, size=8)
+    saved = settled(limits(tmp_path), rows=90, size=8)
 
-    again = found(limits(tmp_path), size=8)
+    again = cached(limits(tmp_path), size=8)
 
     assert again is not None
-    np.testing.assert_array_equal(again.inputs, made.inputs)
+    np.testing.assert_array_equal(again.inputs, saved.inputs)
     np.testing.assert_array_equal(again.inputs, np.arange(360).reshape(90, 4))
-    np.testing.assert_array_equal(again.usable, made.usable)
+    np.testing.assert_array_equal(again.usable, saved.usable)
 
 
 @pytest.mark.parametrize(("of", "size"), [("other data", 8), ("data", 9)])
 def test_other_data_and_other_settings_find_nothing(tmp_path: Path, of: str, size: int) -> None:
     settled(limits(tmp_path), size=8)
 
-    assert found(limits(tmp_path, of=of), size=size) is None
+    assert cached(limits(tmp_path, of=of), size=size) is None
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -78,29 +78,29 @@ def test_a_damaged_file_is_not_used_and_removed(tmp_path: Path, damage: str) -> 
     (file,) = files(tmp_path)
     file.write_bytes(DAMAGES[damage](file.read_bytes()))
 
-    assert found(limits(tmp_path)) is None
+    assert cached(limits(tmp_path)) is None
     assert files(tmp_path) == []
 
 
 def test_of_data_that_is_not_known_again_no_file_is_left(tmp_path: Path) -> None:
-    made = settled(limits(tmp_path, of=""))
+    saved = settled(limits(tmp_path, of=""))
 
     assert files(tmp_path) == []
-    np.testing.assert_array_equal(made.inputs, np.arange(400).reshape(100, 4))
+    np.testing.assert_array_equal(saved.inputs, np.arange(400).reshape(100, 4))
 
 
 def test_what_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), ArrayCache(limits(tmp_path)) as space:
-        filled(space).inputs[0] = 1 / 0
+    with pytest.raises(ZeroDivisionError), ArrayCache(limits(tmp_path)) as cache:
+        filled(cache).inputs[0] = 1 / 0
 
     assert files(tmp_path) == []
 
 
 def test_what_later_jobs_find_cannot_be_changed(tmp_path: Path) -> None:
-    made = settled(limits(tmp_path))
+    saved = settled(limits(tmp_path))
 
     with pytest.raises(ValueError, match="read-only"):
-        made.inputs[0] = 1
+        saved.inputs[0] = 1
 
 
 def test_more_than_the_disk_may_hold_is_refused_before_it_is_written(tmp_path: Path) -> None:

@@ -143,11 +143,11 @@ def test_without_a_known_layout_the_columns_are_listed(path: Path) -> None:
     assert error.fact.endswith("here is none of question, answer")
 
 
-@pytest.mark.parametrize("named", ["question", ["question", "number"], ["question", "answer", "number"]])
-def test_what_is_named_has_to_be_a_conversation(path: Path, named: str | list[str]) -> None:
+@pytest.mark.parametrize("names", ["question", ["question", "number"], ["question", "answer", "number"]])
+def test_what_is_named_has_to_be_a_conversation(path: Path, names: str | list[str]) -> None:
     parquet(path, question=["a"], answer=["b"], number=[1], messages=[ASKED])
 
-    assert "'question' of type string" in refused_on_sight(UnusableInputs, path, input=named).fact
+    assert "'question' of type string" in refused_on_sight(UnusableInputs, path, input=names).fact
 
 
 def test_an_unknown_column_is_refused_with_the_names_there_are(path: Path) -> None:

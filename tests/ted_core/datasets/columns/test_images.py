@@ -44,8 +44,8 @@ def oriented(pixels: np.ndarray, orientation: int, *, kind: str = "PNG") -> byte
 
 
 def decoded(encoded: Sequence[bytes | None], *, size: int | None = None, memory: int | None = None) -> Images:
-    space = ArrayCache(Limits(memory_bytes=memory))
-    decoder = Decoder(len(encoded), threads=2, allocate=space.array, image_size=size)
+    cache = ArrayCache(Limits(memory_bytes=memory))
+    decoder = Decoder(len(encoded), threads=2, allocate=cache.array, image_size=size)
     decoder.add(encoded)
     return decoder.images(max_undecodable=0)
 
@@ -177,10 +177,10 @@ def test_a_damaged_exif_block_leaves_the_picture_usable(data: st.DataObject) -> 
     block = content.index(b"Exif\0\0") + 6, content.index(b"a picture")
     content[data.draw(st.integers(*block))] ^= data.draw(st.integers(1, 255))
 
-    found = decode_image(bytes(content))
+    decoded = decode_image(bytes(content))
 
-    assert found is not None
-    np.testing.assert_allclose(np.asarray(found), 90, atol=2)
+    assert decoded is not None
+    np.testing.assert_allclose(np.asarray(decoded), 90, atol=2)
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------
@@ -222,9 +222,9 @@ def test_whatever_byte_is_damaged_an_image_is_decoded_or_not(kind: str, data: st
     content = bytearray(oriented(PIXELS, 6, kind=kind))
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
 
-    found = decode_image(bytes(content), at_least=2)
+    decoded = decode_image(bytes(content), at_least=2)
 
-    assert found is None or np.asarray(found).dtype in (np.uint8, bool)
+    assert decoded is None or np.asarray(decoded).dtype in (np.uint8, bool)
 
 
 # --- what a request may ask for ---------------------------------------------------------------------------------------

@@ -47,12 +47,12 @@ def test_no_file_has_a_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("memory", [1, 200 * 4, None])
 def test_a_column_may_be_dropped_on_the_way(tmp_path: Path, memory: int | None) -> None:
-    spool = SpooledTable(Limits(memory_bytes=memory, cache=tmp_path))
+    spooled = SpooledTable(Limits(memory_bytes=memory, cache=tmp_path))
     names = [name for name in WHOLE.column_names if name != "text"]
     for batch in [*BATCHES[:2], *(batch.select(names) for batch in BATCHES[2:])]:
-        spool.add(batch)
+        spooled.add(batch)
 
-    assert spool.table().to_pylist() == WHOLE.select(names).to_pylist()
+    assert spooled.table().to_pylist() == WHOLE.select(names).to_pylist()
 
 
 def test_more_than_the_disk_may_hold_is_refused(tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ def test_the_format_before_version_0_15_is_counted_too(kind: str) -> None:
 @given(flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6))
 def test_damaged_headers_give_a_number_or_a_value_error(flips: list[tuple[int, int]]) -> None:
     content = bytearray(written("stream", [5, 6]))
-    for place, value in flips:
-        content[place % len(content)] = value
+    for position, value in flips:
+        content[position % len(content)] = value
 
     with suppress(ValueError):
         assert rows_in(io.BytesIO(content)) >= 0

@@ -258,11 +258,11 @@ def test_whatever_is_quoted_is_read_as_python_reads_it(path: Path, rows: list[tu
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows([("one", "two"), ("word", "word"), *rows])
     path.write_bytes(text.getvalue().encode())
 
-    found = columns(path)
+    inferred = columns(path)
 
     expected = list(csv.DictReader(io.StringIO(text.getvalue(), newline="")))
-    assert found["one"] == [row["one"] or None for row in expected]
-    assert found["two"] == [row["two"] or None for row in expected]
+    assert inferred["one"] == [row["one"] or None for row in expected]
+    assert inferred["two"] == [row["two"] or None for row in expected]
 
 
 @given(st.data())

@@ -89,9 +89,9 @@ def tarred(path: Path, *, label: list[str], sample_key: list[str], **inputs: lis
     suffix = {"image": "png", "text": "txt"}[name]
     contents = [value if isinstance(value, bytes) else value.encode() for value in values]
     files = [
-        (f"{key}.{kind}", content)
-        for key, value, named in zip(sample_key, contents, label, strict=True)
-        for kind, content in ((suffix, value), ("cls", named.encode()))
+        (f"{key}.{ending}", content)
+        for key, value, class_name in zip(sample_key, contents, label, strict=True)
+        for ending, content in ((suffix, value), ("cls", class_name.encode()))
     ]
     return archive(path, files)
 
@@ -156,9 +156,9 @@ def test_what_has_to_lie_in_a_file_is_the_same_too_and_found_again(tmp_path: Pat
     expected = facts(loaded(path, format=form, task=task))
     limits = Limits(memory_bytes=1, cache=tmp_path / "cache", identity="these rows")
 
-    made, found = (loaded(path, format=form, task=task, limits=limits) for _ in range(2))
+    decoded, cached = (loaded(path, format=form, task=task, limits=limits) for _ in range(2))
 
-    assert facts(made) == facts(found) == expected
+    assert facts(decoded) == facts(cached) == expected
     assert len(list((tmp_path / "cache").iterdir())) == (task in (IMAGES, TABLE))
 
 
@@ -168,13 +168,13 @@ def test_images_in_folders_by_class_agree_up_to_their_order(tmp_path: Path) -> N
         (tmp_path / "data" / label).mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / label / f"{key}.png").write_bytes(image(pixels))
 
-    found = loaded(tmp_path / "data", format="image-folder", task=IMAGES)
+    samples = loaded(tmp_path / "data", format="image-folder", task=IMAGES)
 
     order = sorted(range(ROWS), key=lambda row: (LABELS[row], KEYS[row]))
-    np.testing.assert_array_equal(found.inputs, expected.inputs[order])
-    assert found.labels.tolist() == expected.labels[order].tolist()
-    assert found.sample_key is not None
-    assert found.sample_key.to_pylist() == [f"{LABELS[row]}/{KEYS[row]}.png" for row in order]
+    np.testing.assert_array_equal(samples.inputs, expected.inputs[order])
+    assert samples.labels.tolist() == expected.labels[order].tolist()
+    assert samples.sample_key is not None
+    assert samples.sample_key.to_pylist() == [f"{LABELS[row]}/{KEYS[row]}.png" for row in order]
 
 
 def test_arrays_agree_but_for_the_ids_that_they_lack(tmp_path: Path) -> None:

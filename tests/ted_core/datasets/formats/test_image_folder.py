@@ -258,11 +258,11 @@ def test_a_link_to_a_folder_is_not_followed(folder: Path, target: str) -> None:
 
 
 def test_the_folder_is_one_shard(folder: Path) -> None:
-    found = identified(folder)
+    dataset = identified(folder)
 
     contents = [path.read_bytes() for path in sorted(folder.rglob("*.png"))]
-    assert [(shard.name, shard.rows, shard.bytes) for shard in found.shards] == [("pets", 5, sum(map(len, contents)))]
-    assert found.rows == 5
+    assert [(shard.name, shard.rows, shard.bytes) for shard in dataset.shards] == [("pets", 5, sum(map(len, contents)))]
+    assert dataset.rows == 5
 
 
 def test_the_shards_digest_can_be_computed_by_hand(folder: Path) -> None:

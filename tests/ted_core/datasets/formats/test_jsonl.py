@@ -98,11 +98,11 @@ def test_a_field_may_appear_late_and_turn_out_wider_than_it_began(path: Path, mo
     monkeypatch.setattr("ted_core.datasets.formats.jsonl.BLOCK_BYTES", 64)
     early = ['{"x": 1, "tags": [], "note": null}'] * 20
 
-    found = table(lines(path, *early, '{"x": 0.5, "tags": ["a"], "note": "n", "late": {"b": true}}'))
+    rows = table(lines(path, *early, '{"x": 0.5, "tags": ["a"], "note": "n", "late": {"b": true}}'))
 
-    assert found[0] == {"x": 1.0, "tags": [], "note": None, "late": None}
-    assert found[-1] == {"x": 0.5, "tags": ["a"], "note": "n", "late": {"b": True}}
-    assert len(found) == 21
+    assert rows[0] == {"x": 1.0, "tags": [], "note": None, "late": None}
+    assert rows[-1] == {"x": 0.5, "tags": ["a"], "note": "n", "late": {"b": True}}
+    assert len(rows) == 21
 
 
 def test_keys_are_counted_over_all_of_a_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,11 +210,11 @@ def test_several_columns_stand_in_the_order_they_are_named(path: Path) -> None:
     assert loaded(path, input=["b", "a"]).inputs[0].tolist() == [5, 1]
 
 
-@pytest.mark.parametrize("chosen", ["label", ["x", "label"]])
-def test_the_target_cannot_be_an_input_too(path: Path, chosen: str | list[str]) -> None:
+@pytest.mark.parametrize("names", ["label", ["x", "label"]])
+def test_the_target_cannot_be_an_input_too(path: Path, names: str | list[str]) -> None:
     parquet(path, x=NUMBERS, label=LABELS)
 
-    refusal = refused_on_sight(UnusableInputs, path, input=chosen)
+    refusal = refused_on_sight(UnusableInputs, path, input=names)
 
     assert refusal.field == "dataset.input"
     assert "give itself away" in str(refusal)

@@ -38,20 +38,20 @@ def length(path: Path) -> int:
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[psutil.Process]]:
     """The processes that were started; none may be left."""
     processes: list[psutil.Process] = []
-    start = parquet_footer._started
+    start = parquet_footer._start
 
-    def noted() -> subprocess.Popen[bytes]:
+    def recorded() -> subprocess.Popen[bytes]:
         process = start()
         processes.append(psutil.Process(process.pid))
         return process
 
-    monkeypatch.setattr(parquet_footer, "_started", noted)
+    monkeypatch.setattr(parquet_footer, "_start", recorded)
     yield processes
     assert [process for process in processes if process.is_running()] == []
-    assert parquet_footer.ROOM.acquire(blocking=False) and parquet_footer.ROOM.acquire(blocking=False), (
-        "all room is free again"
-    )
-    parquet_footer.ROOM.release(2)
+    assert parquet_footer.PROCESS_SLOTS.acquire(blocking=False) and parquet_footer.PROCESS_SLOTS.acquire(
+        blocking=False
+    ), "all slots are free again"
+    parquet_footer.PROCESS_SLOTS.release(2)
 
 
 def test_a_short_footer_is_read_here(tmp_path: Path, started: list[psutil.Process]) -> None:
@@ -65,10 +65,10 @@ def test_a_long_footer_tells_the_same_from_another_process(tmp_path: Path, start
     content = wide(tmp_path / "wide.parquet", nulls=30).read_bytes()
 
     with FooterReader() as reader:
-        found = reader.read(content, length=length(tmp_path / "wide.parquet"))
+        footer = reader.read(content, length=length(tmp_path / "wide.parquet"))
 
-    assert found == Footer.read(content)
-    assert found.nulls == {f"x{column}": 30 for column in range(COLUMNS)}
+    assert footer == Footer.read(content)
+    assert footer.nulls == {f"x{column}": 30 for column in range(COLUMNS)}
     assert len(started) == 1
 
 
@@ -105,8 +105,8 @@ def test_what_is_wrong_with_a_long_footer_is_said_as_of_a_short_one(
 ) -> None:
     path = wide(tmp_path / "wide.parquet")
     content = bytearray(path.read_bytes())
-    begin = len(content) - 8 - length(path)
-    content[begin : begin + 400] = b"\xff" * 400
+    start = len(content) - 8 - length(path)
+    content[start : start + 400] = b"\xff" * 400
     path.write_bytes(content)
 
     assert "wide.parquet is not a Parquet file" in refused_on_sight(DatasetUnreadable, path).fact
@@ -125,7 +125,10 @@ def test_a_process_that_is_killed_is_a_refusal_and_no_defect(tmp_path: Path, sta
 
 def test_who_takes_too_long_over_a_footer_is_ended(tmp_path: Path) -> None:
     content = deep_paths(tmp_path / "forged.parquet", columns=14_000).read_bytes()
-    hurried = "import sys, ted_core.datasets.formats.parquet_footer as f; f.SECONDS = 0.2; f.answer_all(sys.stdin.buffer, sys.stdout.buffer)"
+    hurried = (
+        "import sys, ted_core.datasets.formats.parquet_footer as f; "
+        "f.SECONDS = 0.2; f.answer_all(sys.stdin.buffer, sys.stdout.buffer)"
+    )
     question = len(content).to_bytes(SIZE_BYTES, "big") + content
 
     ended = subprocess.run(

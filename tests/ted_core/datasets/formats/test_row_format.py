@@ -21,13 +21,13 @@ ROWS = pa.record_batch({"x": [1.0, 2.0], "label": [0, 1]})
 def announcing(*counts: int, batches: int) -> Format:
     """A format that announces so many rows per file, and then reads so many batches of two."""
 
-    def outline(_: Sequence[Source], __: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+    def schema_summary(_: Sequence[Source], __: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
         return ROWS.schema, counts
 
     def read(_: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         yield from [ROWS.select(list(names))] * batches
 
-    return format_of(RowReader(lambda named, _: [named], outline, read))
+    return format_of(RowReader(lambda source, _: [source], schema_summary, read))
 
 
 def test_as_many_rows_as_were_announced_are_samples() -> None:

@@ -17,26 +17,26 @@ from ted_core.errors import DatasetUnreadable
 FILES = [("0.jpg", b"picture" * 100), ("0.cls", b"3"), ("deep/er/1.jpg", b""), ("deep/er/1.cls", bytes(512))]
 BLOCK, MIB = 512, 1 << 20
 HEADERS, END_MARK = (0, 3 * BLOCK, 5 * BLOCK, 6 * BLOCK), 8 * BLOCK
-"""Where they lie in an archive of these files."""
+"""Where these are in an archive of these files."""
 
 
 def archive(path: Path, files: Iterable[tuple[str, bytes]], *, layout: int = tarfile.GNU_FORMAT) -> Path:
-    """A tar archive with these files, gzipped where its name ends in .gz."""
-    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w", format=layout) as made:
+    """A tar archive with these files, gzipped if its name ends in .gz."""
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w", format=layout) as packed:
         for name, content in files:
             header = tarfile.TarInfo(name)
             header.size = len(content)
-            made.addfile(header, io.BytesIO(content))
+            packed.addfile(header, io.BytesIO(content))
     return path
 
 
-def found(path: Path) -> list[tuple[str, bytes]]:
-    return [(name, content) for name, content in tar.archive_files(DiskSource.at(path), wanted=lambda _: True)]
+def read(path: Path) -> list[tuple[str, bytes]]:
+    return [(name, content) for name, content in tar.archive_files(DiskSource.at(path), read_content=lambda _: True)]
 
 
 def refused(path: Path) -> str:
     with pytest.raises(DatasetUnreadable) as refusal:
-        found(path)
+        read(path)
     assert refusal.value.field == "dataset.uri"
     assert refusal.value.fact.startswith(f"{path.name} cannot be read after ")
     return refusal.value.fact
@@ -53,12 +53,13 @@ def test_names_and_contents_come_in_order(tmp_path: Path, name: str, layout: int
     long_names = [(f"{'folder/' * 30}{number}.jpg", b"x" * number) for number in range(3)]
     files = FILES if layout == tarfile.USTAR_FORMAT else [*FILES, *long_names, ("größe.txt", "größe".encode())]
 
-    assert found(archive(tmp_path / name, files, layout=layout)) == files
+    assert read(archive(tmp_path / name, files, layout=layout)) == files
 
 
 def test_only_contents_that_are_wanted_are_read(path: Path) -> None:
     labels = [
-        content for _, content in tar.archive_files(DiskSource.at(path), wanted=lambda name: name.endswith(".cls"))
+        content
+        for _, content in tar.archive_files(DiskSource.at(path), read_content=lambda name: name.endswith(".cls"))
     ]
 
     assert labels == [b"", b"3", b"", bytes(512)]
@@ -68,15 +69,15 @@ def test_folders_and_links_are_no_files(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "0.jpg").write_bytes(b"x")
     (tmp_path / "folder" / "1.jpg").symlink_to("/etc/hostname")
-    with tarfile.open(tmp_path / "a.tar", "w") as made:
-        made.add(tmp_path / "folder", "folder")
+    with tarfile.open(tmp_path / "a.tar", "w") as packed:
+        packed.add(tmp_path / "folder", "folder")
 
-    assert found(tmp_path / "a.tar") == [("folder/0.jpg", b"x")]
+    assert read(tmp_path / "a.tar") == [("folder/0.jpg", b"x")]
 
 
 def test_an_archive_may_be_empty(tmp_path: Path) -> None:
-    assert found(archive(tmp_path / "a.tar", [])) == []
-    assert found(archive(tmp_path / "a.tar.gz", [])) == []
+    assert read(archive(tmp_path / "a.tar", [])) == []
+    assert read(archive(tmp_path / "a.tar.gz", [])) == []
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------
@@ -184,13 +185,13 @@ def test_whatever_byte_is_damaged_nothing_is_lost_without_a_word(
     tmp_path: Path, name: str, data: st.DataObject
 ) -> None:
     content = bytearray(archive(tmp_path / name, FILES, layout=tarfile.PAX_FORMAT).read_bytes())
-    headers = [start + place for start in HEADERS for place in range(BLOCK)]
-    places = st.sampled_from(headers) if name == "a.tar" else st.integers(0, len(content) - 1)
-    content[data.draw(places)] ^= data.draw(st.integers(1, 255))
+    headers = [start + position for start in HEADERS for position in range(BLOCK)]
+    positions = st.sampled_from(headers) if name == "a.tar" else st.integers(0, len(content) - 1)
+    content[data.draw(positions)] ^= data.draw(st.integers(1, 255))
     (tmp_path / name).write_bytes(content)
 
     try:
-        names = [name for name, _ in found(tmp_path / name)]
+        names = [name for name, _ in read(tmp_path / name)]
     except DatasetUnreadable as error:
         assert error.fact
     else:

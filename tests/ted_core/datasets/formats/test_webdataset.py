@@ -265,8 +265,8 @@ def labelled(path: Path, *labels: tuple[str, bytes]) -> Path:
 
 
 def test_labels_may_be_text_or_lie_in_json(path: Path) -> None:
-    found = [{"label": "dog"}, {"target": "dog", "width": 3}, {"target": 1, "label": "cat"}, {"label": 7}]
-    labels = [("json", json.dumps(each).encode()) for each in found]
+    contents = [{"label": "dog"}, {"target": "dog", "width": 3}, {"target": 1, "label": "cat"}, {"label": 7}]
+    labels = [("json", json.dumps(content).encode()) for content in contents]
 
     samples = loaded(labelled(path, ("cls", b" cat\n"), *labels))
 
@@ -334,8 +334,8 @@ def test_archives_with_folders_in_them_are_read(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     for name, content in CATS_AND_DOGS:
         (tmp_path / "train" / name).write_bytes(content)
-    with tarfile.open(tmp_path / "a.tar", "w") as made:
+    with tarfile.open(tmp_path / "a.tar", "w") as packed:
         for name in ["train", *(f"train/{name}" for name, _ in CATS_AND_DOGS)]:
-            made.add(tmp_path / name, name, recursive=False)
+            packed.add(tmp_path / name, name, recursive=False)
 
     assert loaded(tmp_path / "a.tar").sample_key.to_pylist() == ["train/0", "train/1", "train/2"]
