@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class TedError(Exception):
-    """TED could not go on."""
+    """TED could not continue."""
 
     retryable: ClassVar[bool] = False
     """Whether the same job may succeed when tried again unchanged."""
@@ -34,33 +34,35 @@ class TedError(Exception):
 
 
 class DatasetNotAllowed(TedError):
-    """The dataset lies outside the folders this service may read; ask its operator to add the folder, or the bucket, to
+    """The dataset lies outside the folders this service may read; ask its operator to add the folder or bucket to
     TED_DATASET_ROOTS."""
 
 
 class DatasetNotFound(TedError):
-    """No dataset was found at this URI; check the path, and that the service runs where the file lies."""
+    """No dataset was found at this URI; check the path, and that the service runs on a machine that can see the
+    file."""
 
 
 class StoreRefused(TedError):
-    """The object store did not let this service in; its operator has to give API and workers credentials that may list
-    and read the bucket, and the bucket's region (AWS_ACCESS_KEY_ID, AWS_REGION, GOOGLE_APPLICATION_CREDENTIALS …)."""
+    """The object store did not let this service in; its operator must give the API and the workers credentials that may
+    list and read the bucket, and the bucket's region (AWS_ACCESS_KEY_ID, AWS_REGION, GOOGLE_APPLICATION_CREDENTIALS
+    …)."""
 
 
 class StoreUnavailable(TedError):
-    """The object store does not answer as it should; try again later, or have the operator check network and endpoint
-    (AWS_ENDPOINT_URL)."""
+    """The object store does not respond as it should; try again later, or ask the operator to check the network and the
+    endpoint (AWS_ENDPOINT_URL)."""
 
     retryable = True
 
 
 class DatasetUnreadable(TedError):
-    """The file could not be read in the format the request names; check that it is complete and that dataset.format
-    is right."""
+    """The file could not be read in the format that the request names; check that it is complete and that
+    dataset.format is right."""
 
 
 class DatasetChanged(TedError):
-    """The dataset is no longer the one the job was submitted with; submit a new job."""
+    """The dataset has changed since the job was submitted; submit a new job."""
 
 
 class SchemasDiffer(TedError):
@@ -75,17 +77,17 @@ class DatasetEmpty(TedError):
 
 
 class DatasetTooLarge(TedError):
-    """The decoded dataset would fit neither the memory nor the disk that a job may use; use smaller images or fewer
-    columns, or ask the operator to raise TED_CACHE_BYTES (for labels TED_RUNNER_MEMORY_BYTES)."""
+    """The decoded dataset fits neither into the memory nor onto the disk that a job may use; use smaller images or
+    fewer columns, or ask the operator to raise TED_CACHE_BYTES (for labels, TED_RUNNER_MEMORY_BYTES)."""
 
 
 class UnknownColumn(TedError):
-    """The dataset has no such column; name one of those it has."""
+    """The dataset has no such column; name one that it has."""
 
 
 class UnusableInputs(TedError):
-    """The input column is of a type this task cannot use; images are encoded bytes, tables are numbers, lists of
-    numbers of one length or categories, texts are strings, conversations are lists of messages or pairs of texts."""
+    """The input column has a type that this task cannot use; images are encoded bytes, tables are numbers, lists of
+    numbers of equal length or categories, texts are strings, conversations are lists of messages or pairs of texts."""
 
 
 class UnusableLabels(TedError):
@@ -94,7 +96,7 @@ class UnusableLabels(TedError):
 
 
 class SettingUnsuited(TedError):
-    """This setting means nothing for this task and format; leave it out."""
+    """This setting has no meaning for this task and format; leave it out."""
 
 
 class MissingValues(TedError):
@@ -103,11 +105,11 @@ class MissingValues(TedError):
 
 
 class MixedTypes(TedError):
-    """A column holds values of types that do not go together; write all its values as one type."""
+    """A column holds values of incompatible types; write all its values as one type."""
 
 
 class UndecodableImages(TedError):
-    """More images than the tolerance allows could not be decoded; repair or remove those rows."""
+    """More images could not be decoded than the tolerance allows; repair or remove those rows."""
 
 
 class SingleClass(TedError):
@@ -115,7 +117,8 @@ class SingleClass(TedError):
 
 
 class NothingToLearn(TedError):
-    """A conversation has no answer: no turn of the assistant after another turn; drop such rows, or check the roles."""
+    """A conversation has no answer, that is, no turn of the assistant after another turn; drop such rows, or check the
+    roles."""
 
 
 # --- the plan or the proxy does not fit ------------------------------------------------------------------------------
@@ -126,11 +129,12 @@ class TooFewRowsKept(TedError):
 
 
 class TooFewRounds(TedError):
-    """The proxy trains for too few epochs to prune progressively; raise proxy.epochs to at least 3."""
+    """The proxy trains for too few epochs for this method or number of rounds; raise proxy.epochs, or lower
+    plan.rounds."""
 
 
 class UnknownProxy(TedError):
-    """No proxy of this name is installed; name one of those it lists."""
+    """No proxy of this name is installed; use one of those that GET /v1/proxies lists."""
 
 
 class UnknownModel(TedError):
@@ -139,12 +143,12 @@ class UnknownModel(TedError):
 
 
 class MethodUnsuited(TedError):
-    """This method or score is defined for one class per sample only; use method ted with score logit, or random."""
+    """This method or score is defined only for one class per sample; use method ted with score logit, or random."""
 
 
 class ProxyMismatch(TedError):
     """This proxy cannot take this input; use mlp for vectors, cnn or resnet18 for images, frozen-encoder or encoder for
-    texts, lora for causal-lm."""
+    texts, and lora for causal-lm."""
 
 
 class TrainingDiverged(TedError):
@@ -160,10 +164,10 @@ class ManifestMismatch(TedError):
 
 
 class RecutUnsuited(TedError):
-    """These decisions hold for the keep ratio they were made for only; submit a job with the other ratio."""
+    """These decisions hold only for the keep ratio they were made for; submit a job with the other ratio."""
 
 
-# --- the machine gave out -------------------------------------------------------------------------------------------
+# --- the machine ran out of memory or room ---------------------------------------------------------------------------
 
 
 class OutOfMemory(TedError):
@@ -173,7 +177,7 @@ class OutOfMemory(TedError):
 
 
 class CheckpointUnusable(TedError):
-    """The checkpoint of an interrupted attempt cannot be used; the run goes on from the one before, or begins again."""
+    """The checkpoint of an interrupted attempt cannot be used; the run resumes from the one before, or starts again."""
 
 
 class StorageFull(TedError):

@@ -28,23 +28,23 @@ class UnknownCursor(TedError):
 
 
 class ArtifactsRefused(StoreRefused):
-    """The artifact store did not let this service in, or grants it no more room; its operator has to give API, sweeper
+    """The artifact store did not let this service in, or grants it no more space; its operator must give API, sweeper
     and workers credentials that may list, read, write and delete there (TED_ARTIFACT_ROOT)."""
 
     retryable = True
 
 
 class JobUnreadable(TedError):
-    """Another version of TED stored this job, and this one cannot tell what it asks for; have the operator run one
+    """Another version of TED stored this job, and this one cannot read what it asks for; ask the operator to run one
     version everywhere."""
 
 
 class KeyNotFound(TedError):
-    """There is no such key; `ted keys list` shows those there are."""
+    """There is no such key; `ted keys list` shows the existing ones."""
 
 
 class TooManyQueued(TedError):
-    """The key has as many jobs waiting as it may; submit again, with the same Idempotency-Key, when some of them have
+    """The key has as many jobs waiting as it may; submit again, with the same Idempotency-Key, once some of them have
     started."""
 
 
@@ -53,51 +53,51 @@ class WebhookNotFound(TedError):
 
 
 class DeliveryNotFound(TedError):
-    """This webhook has no such delivery; check the id, or whether it was too long ago to be kept."""
+    """This webhook has no such delivery; check the id, or whether it is too old to have been kept."""
 
 
 class TooManyWebhooks(TedError):
-    """There may be no more webhooks; delete one that is not needed, or have one receiver take in more events."""
+    """No more webhooks can be registered; delete one that is not needed, or let one receiver handle more events."""
 
 
 class WebhookDisabled(TedError):
-    """The webhook is disabled, so nothing is sent to it; enable it first with PATCH and enabled: true."""
+    """The webhook is disabled, so nothing is sent to it; first enable it with PATCH and enabled: true."""
 
 
 class TargetRefused(TedError):
-    """A webhook's URL must be https and lead to public addresses only, without user name and fragment."""
+    """A webhook's URL must be https and lead only to public addresses, without a user name or a fragment."""
 
 
 class LeaseLost(TedError):
-    """Another attempt at this job has begun, or it has ended; what this worker still does is void."""
+    """Another attempt at this job has begun, or the job has ended; what this worker still does no longer counts."""
 
 
 class RunnerKilled(TedError):
-    """The training process was killed from outside; where memory was short, lower proxy.batch_size or give the worker
+    """The training process was killed from outside; if memory was short, lower proxy.batch_size or give the worker
     more."""
 
     retryable = True
 
 
 class RunnerCrashed(TedError):
-    """The training process ended without a result, which is a defect of TED or its machine; the worker's log holds the
-    trace."""
+    """The training process ended without a result because of a defect in TED or its machine; the worker's log holds the
+    traceback."""
 
     retryable = True
 
 
 class LeaseExpired(TedError):
-    """The worker stopped answering; it was killed, cut off or its machine is gone."""
+    """The worker stopped responding; it was killed or cut off, or its machine is gone."""
 
     retryable = True
 
 
 class NotRegistered(TedError):
-    """Nothing is registered under this name; GET /v1/datasets and GET /v1/proxies list the names there are."""
+    """Nothing is registered under this name; GET /v1/datasets and GET /v1/proxies list the registered names."""
 
 
 class UnknownDataset(TedError):
-    """No dataset is registered under this name; GET /v1/datasets lists those that are, or give its uri and task."""
+    """No dataset is registered under this name; use one that GET /v1/datasets lists, or give its uri and task."""
 
 
 class NameTaken(TedError):
@@ -105,4 +105,4 @@ class NameTaken(TedError):
 
 
 class TooManyNames(TedError):
-    """More names are not kept; DELETE some that no job needs any longer."""
+    """No more names can be registered; DELETE some that no job needs any longer."""

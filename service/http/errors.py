@@ -19,7 +19,7 @@ class BodyTooLarge(TedError):
 
 
 class RangeNotSatisfiable(TedError):
-    """The requested range begins behind the end of the file; ask for an earlier one, or for the whole file."""
+    """The requested range begins after the end of the file; ask for an earlier one, or for the whole file."""
 
     def __init__(self, size: int) -> None:
         super().__init__(f"The file has {size} bytes")
@@ -31,12 +31,12 @@ class NoReport(TedError):
 
 
 class KeyNotAccepted(TedError):
-    """The request needs one valid key: send Authorization: Bearer ted_…, with a key that `ted keys create` has made and
+    """The request needs one valid key: send Authorization: Bearer ted_…, with a key that `ted keys create` made and
     that is neither revoked nor expired."""
 
 
 class ScopeMissing(TedError):
-    """The key may not do this; use one that has the scope, which `ted keys create --scope` grants."""
+    """The key may not do this; use one with the scope, which `ted keys create --scope` grants."""
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"The scope {scope} is missing")
@@ -44,7 +44,7 @@ class ScopeMissing(TedError):
 
 
 class TooManyRequests(TedError):
-    """More requests came than are taken; wait as long as Retry-After says, and poll less often."""
+    """There were too many requests; wait as long as Retry-After says, and poll less often."""
 
     def __init__(self, wait_seconds: int) -> None:
         super().__init__()
@@ -52,20 +52,20 @@ class TooManyRequests(TedError):
 
 
 class OpenBeyondLoopback(TedError):
-    """TED_AUTH=open would let in everybody on the network; set TED_AUTH=keys, or listen on loopback
+    """TED_AUTH=open would let in anyone on the network; set TED_AUTH=keys, or listen on loopback
     (TED_HOST=127.0.0.1)."""
 
 
 class MetricsNotShown(TedError):
-    """The metrics are for programs on the service's own machine; its operator can set TED_METRICS=open."""
+    """The metrics are only for programs on the service's own machine; its operator can set TED_METRICS=open."""
 
 
 class DatabaseUnavailable(TedError):
-    """The job store does not answer; try again shortly, and submit with the same Idempotency-Key as before."""
+    """The job store does not respond; try again shortly, and submit with the same Idempotency-Key as before."""
 
 
 class InvalidRequest(TedError):
-    """Some fields of the request are not what they must be."""
+    """Some fields of the request are invalid."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
