@@ -60,7 +60,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     first, seeds = rows[0], sorted({row["seed"] for row in rows})
     share, sizes = f"{100 * first['kept']:g} % kept", f"{first['rows_train']} rows, {first['rows_test']} held back"
     yield f"### {share} of {sizes}, {first['epochs']} epochs, seeds {', '.join(map(str, seeds))}"
-    head = ["", "loss", "less full data's", "less random rows'", "answers' characters kept", "seconds selecting"]
+    head = ["", "loss", "minus full data's", "minus random rows'", "characters of answers kept", "seconds selecting"]
     yield table(head, (_line(method, rows) for method in [UNTRAINED, *METHODS] if _of(method, rows)))
 
 
