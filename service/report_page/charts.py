@@ -1,4 +1,4 @@
-"""What the page draws, measured out: the templates only put it down. Places are in pixels of the drawing."""
+"""The page's charts, laid out so that templates only write them down. Positions are in pixels of the drawing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class BarSegment:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bin: its rows by reason, retained ones at the bottom."""
+    """One bin: its rows by reason, with retained rows at the bottom."""
 
     left: float
     width: float
@@ -47,15 +47,15 @@ class HistogramChart:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     mark: float | None
-    """Where a value worth knowing lies."""
+    """The position of a value to be marked with a line."""
 
 
-def histogram(found: Histogram, *, marked: float | None = None) -> HistogramChart | None:
-    """The drawing of a histogram; None where nothing was measured."""
-    if not found.edges:
+def histogram(counts: Histogram, *, marked: float | None = None) -> HistogramChart | None:
+    """Lay out a histogram; None if nothing was measured."""
+    if not counts.edges:
         return None
-    tallest = max(map(sum, zip(found.kept, found.pruned, strict=True)))
-    across = Scale(found.edges[0], found.edges[-1], LEFT, WIDTH - RIGHT)
+    tallest = max(map(sum, zip(counts.kept, counts.pruned, strict=True)))
+    across = Scale(counts.edges[0], counts.edges[-1], LEFT, WIDTH - RIGHT)
     up = Scale(0, tallest, HISTOGRAM_BOTTOM, HISTOGRAM_TOP)
     return HistogramChart(
         bars=tuple(
@@ -64,9 +64,9 @@ def histogram(found: Histogram, *, marked: float | None = None) -> HistogramChar
                 width=round(across(high) - across(low) - GAP, 2),
                 low=low,
                 high=high,
-                segments=tuple(_segments({reason: rows[bin_] for reason, rows in found.reasons.items()}, up)),
+                segments=tuple(_segments({reason: rows[bin_] for reason, rows in counts.reasons.items()}, up)),
             )
-            for bin_, (low, high) in enumerate(pairwise(found.edges))
+            for bin_, (low, high) in enumerate(pairwise(counts.edges))
         ),
         x_ticks=across.ticks(5),
         y_ticks=up.ticks(4),
@@ -75,7 +75,7 @@ def histogram(found: Histogram, *, marked: float | None = None) -> HistogramChar
 
 
 def _segments(rows: Mapping[str, int], up: Scale) -> Iterator[BarSegment]:
-    """The rows of each reason on top of those before."""
+    """Stack the rows of each reason on top of those before."""
     below = 0
     for reason in sorted(rows, key=drawing_order):
         top = up(below + rows[reason])
@@ -95,34 +95,34 @@ class RoundsChart:
     lower_ticks: tuple[Tick, ...]
 
 
-def rounds(found: Sequence[ReportRound], *, rows: int) -> RoundsChart | None:
-    """The drawing of the rounds; None where there is no course of anything to show."""
-    measured = [value for one in found for value in (one.internal_generalization, one.internal_generalization_all)]
-    known = [value for value in measured if value is not None]
-    if len(found) < 2 or not known:  # noqa: PLR2004 - a line needs two points
+def rounds(log: Sequence[ReportRound], *, rows: int) -> RoundsChart | None:
+    """Lay out the course of the rounds; None if there are fewer than two or nothing was measured."""
+    values = [value for entry in log for value in (entry.internal_generalization, entry.internal_generalization_all)]
+    measured = [value for value in values if value is not None]
+    if len(log) < 2 or not measured:  # noqa: PLR2004 - a line needs two points
         return None
-    across = Scale(found[0].round, found[-1].round, LEFT, WIDTH - RIGHT)
-    upper = Scale(*_widened(min(known), max(known)), UPPER_BOTTOM, UPPER_TOP)
+    across = Scale(log[0].round, log[-1].round, LEFT, WIDTH - RIGHT)
+    upper = Scale(*_widened(min(measured), max(measured)), UPPER_BOTTOM, UPPER_TOP)
     lower = Scale(0, rows, LOWER_BOTTOM, LOWER_TOP)
     return RoundsChart(
-        pruned=tuple(_points(found, "internal_generalization", across, upper)),
-        everything=tuple(_points(found, "internal_generalization_all", across, upper)),
-        retained=tuple(_points(found, "retained", across, lower)),
-        x_ticks=across.ticks(min(len(found), 8)),
+        pruned=tuple(_points(log, "internal_generalization", across, upper)),
+        everything=tuple(_points(log, "internal_generalization_all", across, upper)),
+        retained=tuple(_points(log, "retained", across, lower)),
+        x_ticks=across.ticks(min(len(log), 8)),
         upper_ticks=upper.ticks(4),
         lower_ticks=lower.ticks(2),
     )
 
 
-def _points(found: Sequence[ReportRound], field: str, across: Scale, up: Scale) -> Iterator[tuple[float, float]]:
-    for one in found:
-        value = getattr(one, field)
+def _points(log: Sequence[ReportRound], field: str, across: Scale, up: Scale) -> Iterator[tuple[float, float]]:
+    for entry in log:
+        value = getattr(entry, field)
         if value is not None:
-            yield across(one.round), up(value)
+            yield across(entry.round), up(value)
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
-    """A little room beyond both ends, within what a performance can be."""
+    """Add a little room at both ends, within the range of a performance."""
     room = max((high - low) * 0.1, 0.01)
     return max(low - room, 0.0), min(high + room, 1.0)
 
@@ -141,7 +141,7 @@ class CandidateMark:
 
 @dataclass(frozen=True)
 class CandidatesChart:
-    """How each candidate for q did on rows that it was not trained on."""
+    """How each candidate for q performed on rows that it was not trained on."""
 
     marks: tuple[CandidateMark, ...]
     x_ticks: tuple[Tick, ...]
@@ -150,25 +150,25 @@ class CandidatesChart:
 
 
 def candidates(report: Report) -> CandidatesChart | None:
-    """The drawing of the candidates, random rows last; None where q was not chosen from any."""
-    found = sorted(report.q.candidates, key=lambda one: (one.q is None, one.q or 0.0))
-    if not found:
+    """Lay out the candidates, random rows last; None if q was not chosen from candidates."""
+    ordered = sorted(report.q.candidates, key=lambda facts: (facts.q is None, facts.q or 0.0))
+    if not ordered:
         return None
-    ends = [one.accuracy + sign * one.standard_error for one in found for sign in (-1, 1)]
+    ends = [facts.accuracy + sign * facts.standard_error for facts in ordered for sign in (-1, 1)]
     across = Scale(*_widened(min(ends), max(ends)), CANDIDATE_LEFT, WIDTH - CANDIDATE_RIGHT)
     return CandidatesChart(
         marks=tuple(
             CandidateMark(
-                facts=one,
-                chosen=one.q == report.q.value,
+                facts=facts,
+                chosen=facts.q == report.q.value,
                 y=CANDIDATE_TOP + CANDIDATE_HEIGHT * (row + 0.5),
-                at=across(one.accuracy),
-                low=across(one.accuracy - one.standard_error),
-                high=across(one.accuracy + one.standard_error),
+                at=across(facts.accuracy),
+                low=across(facts.accuracy - facts.standard_error),
+                high=across(facts.accuracy + facts.standard_error),
             )
-            for row, one in enumerate(found)
+            for row, facts in enumerate(ordered)
         ),
         x_ticks=across.ticks(4),
-        chosen=across(next(one.accuracy for one in found if one.q == report.q.value)),
-        bottom=CANDIDATE_TOP + CANDIDATE_HEIGHT * len(found),
+        chosen=across(next(facts.accuracy for facts in ordered if facts.q == report.q.value)),
+        bottom=CANDIDATE_TOP + CANDIDATE_HEIGHT * len(ordered),
     )

@@ -15,10 +15,10 @@ COLOURS = {
 
 
 def colour(reason: str) -> str:
-    """The style of a reason; grey for one that this version does not know."""
+    """Return the style of a reason; grey for one that this version does not know."""
     return COLOURS.get(reason, "other")
 
 
 def drawing_order(reason: str) -> int:
-    """Where a reason is drawn, retained rows first."""
+    """Return the position of a reason in the drawing order, retained rows first."""
     return [*COLOURS, reason].index(reason)

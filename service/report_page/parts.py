@@ -1,4 +1,4 @@
-"""What the page says in words and tables, drawn from the report."""
+"""The words and tables of the page, computed from the report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from ted_core.results.report import Report, ReportClass, ReportGain
 from ted_core.selection.distance import turning_point
 
 ALL_CLASSES, ROWS_AT_EACH_END = 40, 15
-"""So many classes are all shown; of more, so many that kept the least and as many that kept the most."""
+"""Up to so many classes are all shown; of more, so many that kept the least and as many that kept the most."""
 
 
 @dataclass(frozen=True)
 class ReasonShare:
-    """The part of the rows with one reason; ``start`` and ``share`` are fractions of all rows."""
+    """The rows with one reason; ``start`` and ``share`` are fractions of all rows."""
 
     reason: str
     colour: str
@@ -23,13 +23,13 @@ class ReasonShare:
 
 
 def reason_shares(report: Report) -> tuple[ReasonShare, ...]:
-    """The rows by reason, the retained ones first."""
-    found, start = [], 0.0
+    """Return the rows by reason, retained ones first."""
+    shares, start = [], 0.0
     for reason in sorted(report.reasons, key=drawing_order):
         rows, share = report.reasons[reason], report.reasons[reason] / report.dataset.rows
-        found.append(ReasonShare(reason, colour(reason), rows, start, share))
+        shares.append(ReasonShare(reason, colour(reason), rows, start, share))
         start += share
-    return tuple(found)
+    return tuple(shares)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ClassRow:
     before: float
     after: float
     proportional: float
-    """Where ``after`` would end had every class kept the same share."""
+    """Where ``after`` would end if every class had kept the same share."""
 
 
 @dataclass(frozen=True)
@@ -53,40 +53,39 @@ class ClassTable:
     emptied: int
     """Classes of which nothing was retained."""
     shared: bool
-    """Whether rows have several classes, or none."""
+    """Whether some rows have several classes, or none."""
 
 
 def classes(report: Report) -> ClassTable:
-    """All classes where they are few; of many those that kept the smallest and the largest shares."""
-    found = report.classes
-    groups: Sequence[Sequence[ReportClass]] = [found]
-    if len(found) > ALL_CLASSES:
-        ranked = sorted((one for one in found if one.before), key=lambda one: (one.kept_share, -one.before))
+    """Return all classes if there are few; of many, those that kept the smallest and the largest shares."""
+    groups: Sequence[Sequence[ReportClass]] = [report.classes]
+    if len(report.classes) > ALL_CLASSES:
+        ranked = sorted((cls for cls in report.classes if cls.before), key=lambda cls: (cls.kept_share, -cls.before))
         groups = [ranked[:ROWS_AT_EACH_END], ranked[-ROWS_AT_EACH_END:]]
-    shown = sum(map(len, groups))
-    largest = max((one.before for group in groups for one in group), default=1) or 1
+    largest = max((cls.before for group in groups for cls in group), default=1) or 1
     return ClassTable(
-        groups=tuple(tuple(_class_row(one, largest, report.achieved_ratio) for one in group) for group in groups),
-        count=len(found),
-        omitted=len(found) - shown,
-        emptied=sum(1 for one in found if one.before and not one.after),
-        shared=sum(one.before for one in found) != report.dataset.rows - report.dataset.undecodable,
+        groups=tuple(tuple(_class_row(cls, largest, report.achieved_ratio) for cls in group) for group in groups),
+        count=len(report.classes),
+        omitted=len(report.classes) - sum(map(len, groups)),
+        emptied=sum(1 for cls in report.classes if cls.before and not cls.after),
+        shared=sum(cls.before for cls in report.classes) != report.dataset.rows - report.dataset.undecodable,
     )
 
 
-def _class_row(one: ReportClass, largest: int, ratio: float) -> ClassRow:
-    return ClassRow(one, one.before / largest, one.after / largest, ratio * one.before / largest)
+def _class_row(cls: ReportClass, largest: int, ratio: float) -> ClassRow:
+    return ClassRow(cls, cls.before / largest, cls.after / largest, ratio * cls.before / largest)
 
 
 def gains(report: Report) -> tuple[tuple[str, ReportGain], ...]:
-    """What training adds on which rows; nothing where no language model answered before it."""
-    found = report.gains
-    named = {"all rows": found.all, "retained": found.kept, "pruned": found.pruned} if found else {}
-    return tuple((name, one) for name, one in named.items() if one)
+    """Return what training adds on which rows; empty if no language model was measured before training."""
+    if report.gains is None:
+        return ()
+    groups = {"all rows": report.gains.all, "retained": report.gains.kept, "pruned": report.gains.pruned}
+    return tuple((name, gain) for name, gain in groups.items() if gain)
 
 
 def redundancy_threshold(report: Report) -> float | None:
-    """The internal generalization from which on a pruned row is called redundant; None where no q ranked the rows."""
+    """Return the internal generalization above which a pruned row is called redundant; None if no q ranked the rows."""
     return None if report.q.value is None else turning_point(report.q.value)
 
 
@@ -102,17 +101,17 @@ class CostBar:
 
 
 def costs(report: Report) -> tuple[CostBar, ...]:
-    """The selection's training beside a run on all rows and one on the retained rows, epochs being equal."""
+    """Compare the selection's training with a run on all rows and one on the retained rows, of as many epochs."""
     cost = report.cost
-    found = {"This selection": ("kept", cost.of_one_full_run)}
+    runs = {"This selection": ("kept", cost.of_one_full_run)}
     if cost.rows_trained_choosing:
-        found |= {"… of which choosing q": ("well", cost.rows_trained_choosing / cost.full_run_rows)}
-    found |= {"One run on all rows": ("other", 1.0), "One run on the retained rows": ("other", report.achieved_ratio)}
-    longest = max(runs for _, runs in found.values())
-    return tuple(CostBar(name, colour, runs, runs / longest) for name, (colour, runs) in found.items())
+        runs |= {"… of which choosing q": ("well", cost.rows_trained_choosing / cost.full_run_rows)}
+    runs |= {"One run on all rows": ("other", 1.0), "One run on the retained rows": ("other", report.achieved_ratio)}
+    longest = max(length for _, length in runs.values())
+    return tuple(CostBar(name, colour, length, length / longest) for name, (colour, length) in runs.items())
 
 
 def payback(report: Report) -> float | None:
-    """After how many runs on the retained rows the selection has saved what it took; None where it took nothing."""
+    """Return how many runs on the retained rows save what the selection cost; None if it cost nothing."""
     saved = 1 - report.achieved_ratio
     return report.cost.of_one_full_run / saved if report.cost.rows_trained and saved > 0 else None

@@ -1,4 +1,4 @@
-"""Values → places on a drawing, and the marks that tell them apart."""
+"""Map values to positions on a drawing, and choose the ticks of an axis."""
 
 import math
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 STEPS = (1, 2, 5, 10)
 ROUNDING = 1e-9
 UNITS = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
-"""From which value on a label is in which unit, and how that is written."""
+"""The smallest value that a label gives in this unit, the unit, and its suffix."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight map from the values ``low`` to ``high`` to the places ``start`` to ``end``."""
+    """A linear map from the values ``low`` to ``high`` to the positions ``start`` to ``end``."""
 
     low: float
     high: float
@@ -20,12 +20,12 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """The place of the value, to a hundredth of a pixel."""
+        """Return the position of the value, rounded to a hundredth of a pixel."""
         share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return round(self.start + share * (self.end - self.start), 2)
 
     def ticks(self, about: int) -> "tuple[Tick, ...]":
-        """Round values between low and high, ``about`` that many."""
+        """Return about ``about`` ticks at round values between low and high."""
         return tuple(Tick(self(value), label(value)) for value in _round_values(self.low, self.high, about))
 
 
@@ -49,7 +49,7 @@ def _round_values(low: float, high: float, about: int) -> Iterator[float]:
 
 
 def label(value: float) -> str:
-    """The value as briefly as an axis wants it: 0.25, 1,500, 20k, 1.5M."""
+    """Write the value as briefly as an axis allows: 0.25, 1,500, 20k, 1.5M."""
     for least, unit, suffix in UNITS:
         if abs(value) >= least:
             return f"{value / unit:.4g}{suffix}"

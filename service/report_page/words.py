@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Values as text that people read."""
 
 from datetime import UTC, datetime
 
@@ -7,27 +7,27 @@ MINUTE, HOUR = 60, 3600
 
 
 def number(value: int | None) -> str:
-    """12,345."""
+    """Write an integer, such as 12,345."""
     return MISSING if value is None else f"{value:,}"
 
 
 def percent(value: float | None) -> str:
-    """59.9 %."""
+    """Write a fraction as a percentage, such as 59.9 %."""
     return MISSING if value is None else f"{value:.1%}".replace("%", "\N{NARROW NO-BREAK SPACE}%")
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
-    """0.123."""
+    """Write a number with a fixed count of decimals, such as 0.123."""
     return MISSING if value is None else f"{value:.{digits}f}"
 
 
 def exponent(value: float | None) -> str:
-    """2, 0.25, or "random" where rows are drawn within classes."""
+    """Write an exponent, such as 2 or 0.25; "random" stands for rows drawn at random within classes."""
     return "random" if value is None else f"{value:g}"
 
 
 def seconds(value: float) -> str:
-    """0.12 s, 1.2 s, 3 min 20 s, 5 h 3 min."""
+    """Write a duration in suitable units: 0.12 s, 1.2 s, 3 min 20 s, 5 h 3 min."""
     if value < MINUTE:
         return f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
     whole = round(value)
@@ -37,22 +37,22 @@ def seconds(value: float) -> str:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital and a full stop."""
+    """Begin the text with a capital letter and end it with a full stop."""
     return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
 
 
 def name(value: str | None) -> str:
-    """A name of the dataset's own; in quotation marks where there would be nothing to see."""
+    """Write a name from the dataset, in quotation marks if it would otherwise be invisible."""
     if value is None:
         return MISSING
     return value if value.strip() else f"\N{LEFT DOUBLE QUOTATION MARK}{value}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
 def setting(value: object) -> str:
-    """yes, no, 0.05, mlp."""
+    """Write a setting's value, such as yes, no, 0.05 or mlp."""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def clock(value: datetime) -> str:
-    """2026-01-31 12:00 UTC."""
+    """Write a time in UTC, such as 2026-01-31 12:00 UTC."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
