@@ -1,7 +1,7 @@
 """``python -m benchmarks.cost DATA --results DIR``: the wall time of a selection, in full training runs of its proxy.
 
-A full run, the loop with a given q and the loop with the choice of q take turns in one process of one thread, so that
-a machine that grows slower meets all three; the ratio is taken within each turn. Run it on a quiet machine.
+A full run, the loop with a given q and the loop with the choice of q take turns in one process of one thread, so that a
+machine that slows down affects all three; the ratio is taken within each turn. Run it on a quiet machine.
 """
 
 import sys
@@ -44,7 +44,7 @@ TAKEN = pa.schema(
 
 
 def turn(ground: Ground, kept: float) -> Iterator[dict[str, Any]]:
-    """One full run, then every selection."""
+    """Time one full run, then every selection."""
     proxy, everything = resolve_proxy(ground.proxy), np.arange(len(ground.train))
     full = timed(lambda: fit(ground.train, everything, proxy=proxy, seed=ground.seed)).seconds
     for name, plan in SELECTIONS.items():
@@ -55,7 +55,7 @@ def turn(ground: Ground, kept: float) -> Iterator[dict[str, Any]]:
 
 
 def file_of(setting: Setting, kept: float, results: Path) -> Path:
-    """Where a turn's rows are, once it is finished."""
+    """Return the path of a turn's rows once it is finished."""
     return results / FOLDER / f"{setting.name}-kept{kept:g}.parquet"
 
 
@@ -67,12 +67,12 @@ def finish(setting: Setting, kept: float, *, folders: Folders) -> None:
 
 
 def results_in(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """All rows."""
+    """Return all rows."""
     return storage.read([folder / FOLDER for folder in folders], schema=TAKEN)
 
 
 def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The table: the median over the turns, least and most behind it, and whether the limit holds."""
+    """Yield the table: the median over the turns, followed by the least and the most, and whether the limit holds."""
     yield "## What a selection costs"
     yield (
         "Wall seconds of the selection over those of one full training run of the same proxy, measured in turns by one "
@@ -102,7 +102,7 @@ def _line(rows: Sequence[dict[str, Any]], dataset: str, minus_kept: float, selec
 
 
 def main() -> None:
-    """Take the turns that are missing, one after another."""
+    """Take the missing turns, one after another."""
     options = command.parser(__doc__)
     options.add_argument("--seeds", type=int, default=3, help="turns for each data set and ratio")
     options.add_argument("--kept", nargs="+", type=float, default=[0.7, 0.3])

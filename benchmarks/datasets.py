@@ -1,7 +1,7 @@
-"""Name → the training and test samples of a real data set, and how it is judged.
+"""Training and test samples of real datasets by name, and how each is judged.
 
-The folder of real data holds ``fashion_mnist`` (IDX), ``cifar10`` (Parquet), ``letter`` (KEEL), ``adult`` (UCI) and the
-texts of ``ag_news`` and ``sst2``; ``digits`` comes with scikit-learn and ``synthetic`` is generated.
+The data folder holds ``fashion_mnist`` (IDX), ``cifar10`` (Parquet), ``letter`` (KEEL), ``adult`` (UCI) and the texts
+of ``ag_news`` and ``sst2``; ``digits`` comes with scikit-learn and ``synthetic`` is generated.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ SUBSAMPLE, NOISE = 901, 902
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One data set and how it is judged."""
+    """One dataset and how it is judged."""
 
     read: Callable[[Path, Path], Split]
     """(folder of real data, folder for what is worth keeping) → samples."""
@@ -41,18 +41,18 @@ class Benchmark:
 
 
 def of(inputs: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Samples:
-    """These arrays as all the rows of a dataset."""
+    """Return samples whose rows are all of these arrays."""
     rows = np.arange(len(labels), dtype=np.uint64)
     return Samples(np.asarray(inputs, np.float32), np.asarray(labels, np.int64), classes, rows, rows=len(rows))
 
 
 def split(inputs: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], *, training: int) -> Split:
-    """The first rows for training, the others for testing."""
+    """Split off the first rows for training; the others are for testing."""
     return of(inputs[:training], labels[:training], classes), of(inputs[training:], labels[training:], classes)
 
 
 def fashion_mnist(data: Path, _: Path) -> Split:
-    """60,000 and 10,000 grey images of clothes."""
+    """Read 60,000 and 10,000 grey images of clothes."""
 
     def part(name: str) -> Samples:
         files = {"input": f"{name}-images-idx3-ubyte.gz", "target": f"{name}-labels-idx1-ubyte.gz"}
@@ -63,7 +63,7 @@ def fashion_mnist(data: Path, _: Path) -> Split:
 
 
 def cifar10(data: Path, _: Path) -> Split:
-    """50,000 and 10,000 small colour photographs."""
+    """Read 50,000 and 10,000 small colour photographs."""
 
     def part(name: str) -> Samples:
         spec = DatasetSpec(uri=str(data / "cifar10" / f"{name}.parquet"), task="image-classification")
@@ -73,7 +73,7 @@ def cifar10(data: Path, _: Path) -> Split:
 
 
 def letter(data: Path, _: Path) -> Split:
-    """16 measures of 20,000 printed capitals, the last 5,000 for testing."""
+    """Read 16 measurements of 20,000 printed capitals, the last 5,000 for testing."""
     lines = [line.strip().split(",") for line in _lines(data / "letter" / "letter.dat") if not line.startswith("@")]
     classes, labels = np.unique([line[-1].strip() for line in lines], return_inverse=True)
     inputs = np.array([line[:-1] for line in lines], np.float32)
@@ -81,7 +81,7 @@ def letter(data: Path, _: Path) -> Split:
 
 
 def adult(data: Path, _: Path) -> Split:
-    """32,561 and 16,281 people: numbers as they are, and an indicator of each category in the training rows."""
+    """Read 32,561 and 16,281 people: numbers as they are, and an indicator for each category in the training rows."""
     train, test = (_adult_rows(data / "adult" / f"adult.{part}") for part in ("data", "test"))
     known = [np.unique(train[:, column]) for column in ADULT_CATEGORIES]
 
@@ -103,7 +103,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def digits(_: Path, __: Path) -> Split:
-    """1,297 and 500 handwritten digits as vectors of 64 pixels."""
+    """Read 1,297 and 500 handwritten digits as vectors of 64 pixels."""
     data = load_digits()
     order = np.random.default_rng(0).permutation(len(data.target))
     classes = tuple(str(digit) for digit in range(10))
@@ -111,7 +111,7 @@ def digits(_: Path, __: Path) -> Split:
 
 
 def synthetic(_: Path, __: Path) -> Split:
-    """12,000 and 3,000 generated vectors: six classes of three clusters each."""
+    """Generate 12,000 and 3,000 vectors: six classes of three clusters each."""
     inputs, labels = make_classification(
         SYNTHETIC_ROWS,
         40,
@@ -135,14 +135,14 @@ def _of_texts(
 
 
 def _as_texts(read: Callable[[Path], tuple[Labelled, Labelled]], data: Path, _: Path) -> Split:
-    """The texts themselves, for a proxy that reads them."""
+    """Return the texts themselves, for a proxy that reads them."""
     train, test = read(data)
     classes = tuple(sorted(set(train[1])))
     return texts(train, classes), texts(test, classes)
 
 
 def texts(labelled: Labelled, classes: tuple[str, ...]) -> Samples:
-    """These texts as all the rows of a dataset."""
+    """Return samples whose rows are all of these texts."""
     labels = np.array([classes.index(label) for label in labelled[1]])
     column = pa.chunked_array([pa.array(labelled[0], pa.string())])
     return Samples(Texts((column,)), labels, classes, np.arange(len(labels), dtype=np.uint64), rows=len(labels))
@@ -165,7 +165,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 
 
 def at_most(samples: Samples, rows: int | None) -> Samples:
-    """A random subsample of so many rows, the same for every seed; all of them where there are no more, or None."""
+    """Draw a random subsample of so many rows, the same for every seed; all rows if there are no more, or for None."""
     if rows is None or rows >= len(samples):
         return samples
     chosen = np.sort(np.random.default_rng((0, SUBSAMPLE)).permutation(len(samples))[:rows])
@@ -187,7 +187,7 @@ def _taken(inputs: Inputs, rows: np.ndarray) -> Inputs:
 
 
 def noisy(samples: Samples, share: float, *, seed: int) -> tuple[Samples, Bool[np.ndarray, " samples"]]:
-    """The samples, this share of them with the label of another class (each as likely), and which ones those are."""
+    """Give this share of the samples the label of another class (each as likely); also return which those are."""
     chance = np.random.default_rng((seed, NOISE))
     flipped = np.zeros(len(samples), bool)
     flipped[chance.permutation(len(samples))[: round(share * len(samples))]] = True

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.fidelity DATA --results DIR``: does a score measure what it says?
+"""``python -m benchmarks.fidelity DATA --results DIR``: does a score measure what it claims to?
 
-Each score's Spearman correlation with what pruning does to a sample, measured by retraining
-(``benchmarks.retraining``), says how well a proxy's one run foretells it. *Ceiling* is the correlation between what one
-half of the models and the other measured: how exact the truth itself is.
+The Spearman correlation of each score with what pruning does to a sample, measured by retraining
+(``benchmarks.retraining``), says how well one run of a proxy predicts it. *Ceiling* is the correlation between the
+measurements of one half of the models and of the other: how exact the truth itself is.
 """
 
 import sys
@@ -46,7 +46,7 @@ FOUND = pa.schema(
 
 @dataclass(frozen=True)
 class Group:
-    """Some models of a setting that are retrained in one go."""
+    """Some models of a setting that are retrained together."""
 
     setting: Setting
     use: int
@@ -54,7 +54,7 @@ class Group:
     count: int
 
     def file(self, results: Path) -> Path:
-        """Where their performance is, once they are trained."""
+        """Return the path of their performance once they are trained."""
         name = f"{self.setting.name}-use{self.use}-models{self.first}-{self.first + self.count - 1}.npz"
         return results / FOLDER / "models" / name
 
@@ -76,7 +76,7 @@ class Question:
         return [Group(self.setting, use, i, min(TOGETHER, models - i)) for i in range(0, models, TOGETHER)]
 
     def file(self, results: Path) -> Path:
-        """Where the correlations are, once they are known."""
+        """Return the path of the correlations once they are known."""
         return results / FOLDER / f"{self.setting.name}-models{self.models}.parquet"
 
 
@@ -104,7 +104,7 @@ def answer(question: Question, say: workers.Say, *, folders: Folders) -> None:
 
 
 def truth_of(question: Question, ground: Ground, folders: Folders, chosen: Bool[np.ndarray, " models"]) -> Truth:
-    """What the chosen models measured."""
+    """Return what the chosen models measured."""
     halves, wholes = (
         np.concatenate([performance_in(group.file(folders.results)) for group in question.of(use, models)])
         for use, models in ((HALVES, question.models), (WHOLES, FULL_MODELS))
@@ -115,12 +115,12 @@ def truth_of(question: Question, ground: Ground, folders: Folders, chosen: Bool[
 
 
 def results_in(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """All rows."""
+    """Return all rows."""
     return storage.read([folder / FOLDER for folder in folders], schema=FOUND)
 
 
 def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """A table for each setting: scores by truths, the best of each bold."""
+    """Yield a table for each setting, scores by truths, with the best of each bold."""
     yield "## What the scores measure"
     yield "Spearman's rank correlation of each score with what retraining shows (`benchmarks/fidelity.py`)."
     for key in dict.fromkeys((row["dataset"], row["noise"], row["rows_train"], row["models"]) for row in rows):
@@ -135,7 +135,7 @@ def _shown(row: dict[str, Any], best: dict[str, float]) -> list[str]:
 
 
 def main() -> None:
-    """Run, and fail where something is left unfinished."""
+    """Run, and fail if anything is left unfinished."""
     options = command.parser(__doc__)
     options.add_argument("--models", type=int, default=72, help="on random halves")
     options.add_argument("--noise", nargs="+", type=float, default=(0.0, 0.2), help="shares of flipped labels")

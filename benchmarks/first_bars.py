@@ -1,9 +1,9 @@
-"""The first release's bars, measured through HTTP against a service of the benchmark's own.
+"""Measure the first release's bars over HTTP, against a service of the benchmark's own.
 
-``python -m benchmarks.first_bars DATA`` wants the folders ``fashion_mnist`` (IDX) and ``cifar10`` (Parquet, ``train``
-in the file's name) in DATA. For each seed a TED and a random job prune Fashion-MNIST to 70 %, and a fresh
-``mlp`` is trained on all rows and on either manifest's; then one ``cnn`` job of three epochs prunes
-CIFAR-10, for its memory.
+``python -m benchmarks.first_bars DATA`` needs the folders ``fashion_mnist`` (IDX) and ``cifar10`` (Parquet, ``train``
+in the file's name) in DATA. For each seed, a TED job and a random job prune Fashion-MNIST to 70 %, and a fresh ``mlp``
+is trained on all rows and on the rows of each manifest. Then one ``cnn`` job of three epochs prunes CIFAR-10, to
+measure its memory.
 """
 
 import argparse
@@ -40,7 +40,7 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Selected:
-    """One job that went through HTTP."""
+    """One job that was run over HTTP."""
 
     seconds: float
     """From POST to the end of the download."""
@@ -51,7 +51,7 @@ class Selected:
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything that was measured; accuracies are shares of the test set, one for each seed."""
+    """All measurements; accuracies are shares of the test set, one for each seed."""
 
     machine: str
     accuracies: Mapping[str, Sequence[float]]
@@ -61,7 +61,7 @@ class Measured:
 
 
 def selected(client: Client, dataset: DatasetSpec, proxy: ProxySpec, path: Path, **plan: object) -> Selected:
-    """Submit, wait, download to ``path``."""
+    """Submit a job, wait for it and download its manifest to ``path``."""
     request = {
         "dataset": dataset.model_dump(exclude_none=True),
         "proxy": proxy.model_dump(exclude_none=True),
@@ -76,7 +76,7 @@ def selected(client: Client, dataset: DatasetSpec, proxy: ProxySpec, path: Path,
 
 @contextmanager
 def peak_of_runner() -> Iterator[Callable[[], float]]:
-    """A function that tells the most resident memory that a runner was seen to use meanwhile, in MiB."""
+    """Yield a function that returns the most resident memory a runner was seen to use meanwhile, in MiB."""
     stop, seen = Event(), [0.0]
 
     def look() -> None:
@@ -98,25 +98,25 @@ def _resident(process: psutil.Process) -> float:
 
 
 def fashion(data: Path, part: str) -> DatasetSpec:
-    """Fashion-MNIST's ``train`` or ``t10k`` part."""
+    """Return the ``train`` or ``t10k`` part of Fashion-MNIST."""
     files = {"input": f"{part}-images-idx3-ubyte.gz", "target": f"{part}-labels-idx1-ubyte.gz"}
     uri = str(data / "fashion_mnist")
     return DatasetSpec.model_validate({"uri": uri, "format": "idx", "task": "image-classification", **files})
 
 
 def cifar(data: Path) -> DatasetSpec:
-    """CIFAR-10's training part."""
+    """Return the training part of CIFAR-10."""
     path = next(path for path in sorted((data / "cifar10").iterdir()) if "train" in path.name)
     return DatasetSpec(uri=str(path), task="image-classification")
 
 
 def loaded(spec: DatasetSpec, data: Path) -> Samples:
-    """The samples, on all cores."""
+    """Load the samples on all cores."""
     return load(spec, roots=[data], limits=Limits(threads=torch.get_num_threads()))
 
 
 def on_fashion(client: Client, data: Path, folder: Path) -> tuple[dict[str, list[float]], list[Selected]]:
-    """Accuracies of fresh models for each choice of rows, and the jobs that chose them."""
+    """Return the accuracies of fresh models for each choice of rows, and the jobs that chose them."""
     train, test = (loaded(fashion(data, part), data) for part in ("train", "t10k"))
     accuracies: dict[str, list[float]] = {"full": [], "ted": [], "random": []}
     jobs = []
@@ -133,7 +133,7 @@ def on_fashion(client: Client, data: Path, folder: Path) -> tuple[dict[str, list
 
 
 def measured(data: Path) -> Measured:
-    """Every number."""
+    """Measure everything."""
     began = time.perf_counter()
     loaded(cifar(data), data)
     loading = time.perf_counter() - began
@@ -145,7 +145,7 @@ def measured(data: Path) -> Measured:
 
 
 def bars(found: Measured) -> dict[str, bool]:
-    """Whether each bar holds."""
+    """Say whether each bar holds."""
     full, ted, random = (mean(found.accuracies[name]) for name in ("full", "ted", "random"))
     return {
         "Fashion-MNIST job under 4 minutes": max(job.seconds for job in found.fashion_jobs) < 240,  # noqa: PLR2004
@@ -157,7 +157,7 @@ def bars(found: Measured) -> dict[str, bool]:
 
 
 def table(accuracies: Mapping[str, Sequence[float]]) -> Table:
-    """Test accuracies."""
+    """Table the test accuracies."""
     shown = Table("trained on", *(f"seed {seed}" for seed in SEEDS), "mean", "sd", title="Fashion-MNIST, 70 % kept")
     for name, values in accuracies.items():
         numbers: list[Any] = [*values, mean(values), stdev(values)]

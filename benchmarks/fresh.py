@@ -1,4 +1,4 @@
-"""Fresh models: trained from scratch on what was selected, and judged on the test samples."""
+"""Train fresh models from scratch on what was selected, and judge them on the test samples."""
 
 import time
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ Rows = Int64[np.ndarray, " rows"]
 
 
 def training_seed(seed: int) -> int:
-    """The seed of the fresh model: one of its own, so that it shares no initial weights or orders with the proxies."""
+    """Return a seed of the fresh model's own, so that it shares no initial weights or orders with the proxies."""
     return int(np.random.SeedSequence((seed, FRESH)).generate_state(1)[0])
 
 
 def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: ResolvedProxy, seed: int) -> FittedModel:
-    """A fresh model, trained on other rows in each epoch; with the same rows in all it is what ``fit`` returns."""
+    """Train a fresh model on given rows in each epoch; if they are the same in all, it equals the result of ``fit``."""
     table = batches_of(samples, proxy)
     timed = proxy.with_training(epochs=len(rows_of_epochs))
     trainee = Trainer(build(proxy, samples, seed=seed), timed, device="cpu")
@@ -34,7 +34,7 @@ def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: Resolved
 
 @dataclass(frozen=True)
 class Judged:
-    """What a fresh model made of the test samples, as shares of them."""
+    """How a fresh model does on the test samples, as shares of them."""
 
     accuracy: float
     worst_class_accuracy: float
@@ -58,7 +58,7 @@ def judged(
 
 @torch.inference_mode()
 def predictions(fitted: FittedModel, samples: Samples) -> Int64[np.ndarray, " samples"]:
-    """The class that the model finds most likely, for each sample."""
+    """Return the class that the model finds most likely for each sample."""
     table = fitted.table.like(samples)
     fitted.trainer.model.eval()
     batches = [fitted.trainer.model(x).argmax(1) for x, _ in table.in_order(np.arange(len(samples)))]

@@ -1,4 +1,4 @@
-"""What all of a data set, noise and seed shares: the samples, and the runs that several rivals score by."""
+"""What all cells of one dataset, noise and seed share: the samples, and the runs that several rivals score by."""
 
 import time
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class Timed(Generic[T]):
 
 
 def timed(make: Callable[[], T]) -> Timed[T]:
-    """What the function returns, with its time."""
+    """Call the function and return its value with the time it took."""
     began = time.perf_counter()
     value = make()
     return Timed(value, time.perf_counter() - began)
@@ -40,7 +40,7 @@ def timed(make: Callable[[], T]) -> Timed[T]:
 
 @dataclass(frozen=True)
 class Folders:
-    """Where real data are read and results are written."""
+    """Where real data is read and results are written."""
 
     data: Path
     results: Path
@@ -48,7 +48,7 @@ class Folders:
 
 @dataclass(frozen=True)
 class Setting:
-    """A data set with noise in its training labels, drawn from the seed that also seeds everything else."""
+    """A dataset with noise in its training labels, drawn from the seed that also seeds everything else."""
 
     dataset: str
     noise: float
@@ -67,7 +67,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Ground:
-    """The samples, noisy as the setting says, and what is measured on them at most once."""
+    """The samples with the setting's noise, and what is measured on them at most once."""
 
     train: Samples
     flipped: Bool[np.ndarray, " samples"]
@@ -78,15 +78,15 @@ class Ground:
 
     @property
     def epochs(self) -> int:
-        """Of one full training run."""
+        """The epochs of one full training run."""
         return resolve_proxy(self.proxy).training.epochs
 
     def rows_kept(self, kept: float) -> int:
-        """How many rows a cell trains on in each epoch."""
+        """Return how many rows a cell trains on in each epoch."""
         return len(self.train) if kept == 1 else PruningPlan(keep_ratio=kept).rows_kept(len(self.train))
 
     def quota(self, kept: float) -> Quota:
-        """What this keep ratio asks of the rivals."""
+        """Return what this keep ratio requires of the rivals."""
         return Quota.of(self.train, PruningPlan(keep_ratio=kept, seed=self.seed))
 
     @cached_property
@@ -96,17 +96,17 @@ class Ground:
 
     @cached_property
     def error_norms(self) -> Timed[EarlyScores]:
-        """EL2N at every keep ratio."""
+        """The EL2N scores, for every keep ratio."""
         return self._early(error_norms)
 
     @cached_property
     def gradient_norms(self) -> Timed[EarlyScores]:
-        """GraNd at every keep ratio; with models of its own, so that its time is that of GraNd alone."""
+        """The GraNd scores, for every keep ratio; with models of its own, so that its time is that of GraNd alone."""
         return self._early(gradient_norms)
 
     @cached_property
     def twins(self) -> Twins:
-        """Trained on halves of all samples for as long as a full run."""
+        """Twins trained on halves of all samples for as long as a full run."""
         proxy, every = resolve_proxy(self.proxy), np.ones(len(self.train), bool)
         twins = Twins(self.train, proxy, seed=self.seed, device="cpu")
         for number in range(proxy.training.epochs):
@@ -119,7 +119,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows, and what finding them took."""
+    """Which rows, and what finding them cost."""
 
     retained: Bool[np.ndarray, " samples"]
     """Every row where each epoch has rows of its own."""
@@ -136,12 +136,12 @@ Select = Callable[[Ground, float], Selection]
 
 @lru_cache(maxsize=1)
 def split_of(name: str, folders: Folders) -> datasets.Split:
-    """The data set, read once as long as a process stays with it."""
+    """Read the dataset, once as long as a process stays with it."""
     return datasets.BENCHMARKS[name].read(folders.data, folders.results / "features")
 
 
 def ground_of(setting: Setting, folders: Folders) -> Ground:
-    """The setting's samples."""
+    """Return the setting's samples."""
     train, test = split_of(setting.dataset, folders)
     train, flipped = datasets.noisy(datasets.at_most(train, setting.rows), setting.noise, seed=setting.seed)
     proxy = ProxySpec(name=datasets.BENCHMARKS[setting.dataset].proxy, epochs=setting.epochs)

@@ -1,6 +1,7 @@
 """``python -m benchmarks.noise DATA --results DIR``: how well each score finds the labels that were flipped.
 
-The area under the ROC curve: how often a flipped label looks more suspicious than a right one. 0.5 is chance.
+The measure is the area under the ROC curve: how often a flipped label looks more suspicious than a right one. 0.5 is
+chance.
 """
 
 import sys
@@ -37,7 +38,7 @@ FOUND = pa.schema(
 
 
 def file_of(setting: Setting, results: Path) -> Path:
-    """Where a setting's rows are, once it is finished."""
+    """Return the path of a setting's rows once it is finished."""
     return results / FOLDER / f"{setting.name}.parquet"
 
 
@@ -53,12 +54,12 @@ def finish(setting: Setting, say: workers.Say, *, folders: Folders) -> None:
 
 
 def results_in(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """All rows."""
+    """Return all rows."""
     return storage.read([folder / FOLDER for folder in folders], schema=FOUND)
 
 
 def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """The table: scores by data sets, the best of each bold."""
+    """Yield the table, scores by datasets, with the best of each bold."""
     datasets = [name for name in BENCHMARKS if any(row["dataset"] == name for row in rows)]
     pairs = [(dataset, score) for dataset in datasets for score in SUSPICIONS]
     areas = {pair: [row["auc"] for row in rows if (row["dataset"], row["score"]) == pair] for pair in pairs}
@@ -73,7 +74,7 @@ def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Run, and fail where something is left unfinished."""
+    """Run, and fail if anything is left unfinished."""
     options = command.parser(__doc__)
     options.add_argument("--seeds", type=int, default=5, help="how many, counted from 0")
     options.add_argument("--noise", type=float, default=0.2, help="the share of flipped labels")

@@ -24,7 +24,7 @@ method's setting was chosen on test samples; the best fixed q, and the best riva
 
 
 def header(rows: Sequence[dict[str, Any]], folders: Sequence[Path]) -> Iterator[str]:
-    """What everything was measured with."""
+    """Yield what everything was measured with."""
     used = {name: ", ".join(sorted({str(row[name]) for row in rows})) for name in ("hardware", "torch", "threads")}
     seeds = len({row["seed"] for row in rows})
     yield "# Results"
@@ -34,7 +34,7 @@ def header(rows: Sequence[dict[str, Any]], folders: Sequence[Path]) -> Iterator[
 
 
 def accuracy(experiments: Sequence[Experiment]) -> Iterator[str]:
-    """What the retained rows are worth to a fresh model."""
+    """Yield what the retained rows are worth to a fresh model."""
     for budget, words in BUDGETS.items():
         chosen = [one for one in experiments if one.budget == budget]
         if any(TED in one.methods for one in chosen):
@@ -46,14 +46,14 @@ def accuracy(experiments: Sequence[Experiment]) -> Iterator[str]:
 
 
 def pictures(experiments: Sequence[Experiment]) -> Iterator[str]:
-    """The figures that ``benchmarks.plots`` draws of these."""
+    """Yield the figures that ``benchmarks.plots`` draws of these."""
     if experiments[0].budget == "epochs":
         for name in dict.fromkeys(one.dataset for one in experiments if TED in one.methods):
             yield f"![{name}: accuracy against kept](figures/accuracy-{name}.svg)"
 
 
 def document(folders: Sequence[Path]) -> str:
-    """The whole of it."""
+    """Return the whole document."""
     found = [(module.section, module.results_in(folders)) for module in (cost, fidelity, noise, instructions)]
     rows = [*results_in(folders), *(row for _, rows in found for row in rows)]
     others = (part for section_of, own in found if own for part in section_of(own))
@@ -62,7 +62,7 @@ def document(folders: Sequence[Path]) -> str:
 
 
 def main() -> None:
-    """Write it, or print it."""
+    """Write the document to a file, or print it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", nargs="+", type=Path, help="folders of results; of double cells the last ones count")
     parser.add_argument("--write", type=Path, help="this file instead of the screen")

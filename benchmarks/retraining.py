@@ -1,4 +1,4 @@
-"""What pruning really does to each sample: many models retrained on random halves of the samples, and some on all."""
+"""Measure what pruning really does to each sample: retrain many models on random halves of the samples, some on all."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -32,30 +32,30 @@ class Truth:
 
     @classmethod
     def of(cls, halves: Performances, included: Bool[np.ndarray, "models samples"], wholes: Performances) -> "Truth":
-        """From the performance of models, and which samples each half includes; every sample is in some, not in all."""
+        """Compute it from the models' performance and the rows of each half; each row is in some halves, not in all."""
         values = halves.astype(float)
         without = np.where(included, 0, values).sum(0) / (~included).sum(0)
         within = np.where(included, values, 0).sum(0) / included.sum(0)
         return cls(values.std(0, ddof=1), np.abs(wholes.astype(float).mean(0) - without), within - without)
 
     def correlations(self, score: np.ndarray) -> dict[str, float]:
-        """Spearman's rank correlation of a score with each of them."""
+        """Return Spearman's rank correlation of a score with each of the measures."""
         return {one.name: float(spearmanr(score, getattr(self, one.name)).statistic) for one in fields(self)}
 
     def agreement(self, other: "Truth") -> dict[str, float]:
-        """The same between two measurements of the same."""
+        """Return the same between two measurements of the same truth."""
         return {one.name: other.correlations(getattr(self, one.name))[one.name] for one in fields(self)}
 
 
 def half(samples: int, *, seed: int, number: int) -> Rows:
-    """Half of the samples: models 2k and 2k + 1 share out all of them, so that each sample is in half of the models."""
+    """Return half of the samples; models 2k and 2k + 1 share out all of them: each sample is in half of the models."""
     pair, second = divmod(number, 2)
     order, size = np.random.default_rng((seed, HALVES, pair)).permutation(samples), samples // 2
     return np.sort(order[size : 2 * size] if second else order[:size])
 
 
 def whole(samples: int, **_: int) -> Rows:
-    """All of them."""
+    """Return all samples."""
     return np.arange(samples)
 
 
@@ -63,25 +63,25 @@ PARTS: Mapping[int, Callable[..., Rows]] = {HALVES: half, WHOLES: whole}
 
 
 def run_of(samples: int, *, use: int, seed: int, number: int) -> Run:
-    """The rows and the seed of a model's own."""
+    """Return the rows and the seed of one model."""
     rows = PARTS[use](samples, seed=seed, number=number)
     return Run(rows, int(np.random.SeedSequence((seed, use, number, WEIGHTS)).generate_state(1)[0]))
 
 
 def included(runs: Sequence[Run], samples: int) -> Bool[np.ndarray, "models samples"]:
-    """Which samples each model trains on."""
+    """Return which samples each model trains on."""
     return np.array([np.isin(np.arange(samples), run.rows) for run in runs])
 
 
 def together(ground: Ground, runs: Sequence[Run]) -> Performances:
-    """What perceptrons make of all samples, trained in groups."""
+    """Return the performance of perceptrons on all samples, trained in groups."""
     proxy = resolve_proxy(ground.proxy)
     found = [fit_together(ground.train, group, proxy=proxy).performance() for group in in_groups(runs)]
     return np.concatenate(found)
 
 
 def one_by_one(ground: Ground, runs: Sequence[Run]) -> Performances:
-    """What any other model makes of them."""
+    """Return the performance of any other model on all samples, trained one by one."""
     return np.stack([_performance(ground, run) for run in runs])
 
 
@@ -96,13 +96,13 @@ RETRAINED: Mapping[str, Callable[[Ground, Sequence[Run]], Performances]] = {"mlp
 
 
 def retrain(ground: Ground, runs: Sequence[Run], path: Path) -> None:
-    """Leave the models' performance in a file."""
+    """Write the models' performance to a file."""
     found = RETRAINED.get(ground.proxy.name, one_by_one)(ground, runs)
     with storage.durably(path) as unfinished:
         np.savez(unfinished, performance=found)
 
 
 def performance_in(path: Path) -> Performances:
-    """What ``retrain`` left."""
+    """Read what ``retrain`` wrote."""
     with np.load(path) as arrays:
         return np.asarray(arrays["performance"])

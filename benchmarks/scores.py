@@ -1,4 +1,4 @@
-"""Name → one number per training sample, measured on all of them: what methods rank by, before any quota or draw."""
+"""Scores by name, one number for each training sample: what methods rank by, before any quota or draw."""
 
 from collections.abc import Callable, Mapping
 
@@ -23,25 +23,25 @@ NEXT_TO_ALL = 0.999
 
 
 def unpruned(ground: Ground, score: ScoreName, *, rounds: int | None = None) -> Round:
-    """The last round of TED with q = 1 on all samples; as many rounds as the service takes where left out."""
+    """Return the last round of TED with q = 1 on all samples; with as many rounds as the service takes if not given."""
     plan = PruningPlan(keep_ratio=NEXT_TO_ALL, q=1.0, score=score, rounds=rounds, seed=ground.seed)
     *_, final = prune(ground.train, plan, proxy=ground.proxy)
     return final
 
 
 def both_performances(ground: Ground) -> Scores:
-    """The mean of what the twin that trained on a sample and the one that did not make of it."""
+    """Return the mean performance of the twin that trained on a sample and the one that did not."""
     twins, everything = ground.twins, np.arange(len(ground.train))
     return np.asarray(np.mean([one.performance(twins.table, everything) for one in twins.trainers], axis=0), float)
 
 
 def both_in_logits(ground: Ground) -> Scores:
-    """a (1 - a) of both twins' mean performance."""
+    """Return a (1 - a) of both twins' mean performance."""
     return distance(both_performances(ground), 1.0)
 
 
 def both_in_parameters(ground: Ground) -> Scores:
-    """Both twins' mean performance times their mean gradient norm, each in the metric of its own training samples."""
+    """Return both twins' mean performance times their mean gradient norm, in the metric of their own samples."""
     twins, everything = ground.twins, np.arange(len(ground.train))
     norms = [
         one.gradient_norm(twins.table, everything, curvature_rows=np.flatnonzero(~fold))
@@ -51,7 +51,7 @@ def both_in_parameters(ground: Ground) -> Scores:
 
 
 def loss(ground: Ground) -> Scores:
-    """Under a model that has trained on everything."""
+    """Return the loss under a model that has trained on everything."""
     everything = np.arange(len(ground.train))
     proxy = resolve_proxy(ground.proxy)
     fitted = trained(ground.train, [everything] * proxy.training.epochs, proxy=proxy, seed=ground.seed)
@@ -61,7 +61,7 @@ def loss(ground: Ground) -> Scores:
 
 
 def in_sample(ground: Ground) -> Scores:
-    """a (1 - a) of a model that trains on the samples themselves, a its mean performance over the epochs."""
+    """Return a (1 - a) of a model that trains on the samples themselves; a is its mean performance over the epochs."""
     performance = ground.observation.value.probability
     return np.asarray(performance * (1 - performance))
 

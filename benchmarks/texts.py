@@ -1,7 +1,7 @@
-"""Texts → vectors, in one of two ways.
+"""Turn texts into vectors, in one of two ways.
 
-TF-IDF of words and pairs of words, reduced to 256 directions and fitted on the training texts only; or what the frozen
-encoder MiniLM makes of them, as the proxy ``frozen-encoder`` does.
+Either TF-IDF of words and pairs of words, reduced to 256 directions and fitted on the training texts only, or the
+vectors of the frozen encoder MiniLM, as in the proxy ``frozen-encoder``.
 """
 
 import csv
@@ -27,7 +27,7 @@ Features = dict[str, Any]
 
 
 def ag_news(data: Path) -> tuple[Labelled, Labelled]:
-    """10,001 and 7,600 news in four topics; the test's headlines are left out, as the training texts have none."""
+    """Read 10,001 and 7,600 news items in four topics, without the test's headlines, as training texts have none."""
     folder = data / "ag_news"
     names = (folder / "official_classes.txt").read_text().split()
     with (folder / "official_test.csv").open(newline="") as file:
@@ -36,7 +36,7 @@ def ag_news(data: Path) -> tuple[Labelled, Labelled]:
 
 
 def sst2(data: Path) -> tuple[Labelled, Labelled]:
-    """60,614 phrases and 872 sentences of film reviews, praise or not."""
+    """Read 60,614 phrases and 872 sentences of film reviews, positive or negative."""
     train, test = (_tab_separated(data / "sst2" / f"{part}.tsv", header=1) for part in ("train", "test"))
     return train, test
 
@@ -55,7 +55,7 @@ Encode = Callable[[Sequence[str], Sequence[str]], tuple[np.ndarray, np.ndarray]]
 
 
 def features(train: Labelled, test: Labelled, path: Path, *, encode: Encode) -> Features:
-    """The vectors, read from ``path`` where an earlier run has left them there."""
+    """Compute the vectors, or read them from ``path`` if an earlier run left them there."""
     if not path.exists():
         with durably(path) as unfinished:
             np.savez(unfinished, **_vectors(train, test, encode))
@@ -70,7 +70,7 @@ def _vectors(train: Labelled, test: Labelled, encode: Encode) -> Features:
 
 
 def tf_idf(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Words and pairs of words, weighted, in 256 directions."""
+    """Weight words and pairs of words, and project them to 256 directions."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     directions = TruncatedSVD(DIRECTIONS, random_state=0)
     fitted = directions.fit_transform(words.fit_transform(train))
@@ -78,7 +78,7 @@ def tf_idf(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.nd
 
 
 def minilm(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of MiniLM's last layer, 384 numbers."""
+    """Return the mean of MiniLM's last layer, 384 numbers."""
     proxy = ProxySpec(name="frozen-encoder", model="minilm")
     return _encoded(train, proxy), _encoded(test, proxy)
 

@@ -1,11 +1,11 @@
-"""Many one-hidden-layer perceptrons trained at once, each as ``ted_core.training.trainer.fit`` would train it alone.
+"""Train many one-hidden-layer perceptrons at once, each as ``ted_core.training.trainer.fit`` would train it alone.
 
-The same initial weights, row orders, learning rates and AdamW; only sums are taken in another order, so that losses
+Initial weights, row orders, learning rates and AdamW are the same; only sums are taken in another order, so that losses
 agree to float precision. A batch of every model is one batched product, and one fused optimizer step moves them all.
 
 When it pays: with one thread and batches of 128 rows, eight together take per model 1/1.4 of the processor time of
-``fit`` with 16 features, 1/1.1 with 256 and 784 (26, 4 and 10 classes; best of three, x86-64, torch 2.13). So it serves
-where many models of equally many rows are wanted and none is timed by itself: in ``benchmarks.fidelity``, not in
+``fit`` with 16 features, 1/1.1 with 256 and 784 (26, 4 and 10 classes; best of three, x86-64, torch 2.13). So it is
+useful if many models on equally many rows are needed and none is timed by itself: in ``benchmarks.fidelity``, not in
 ``benchmarks.accuracy``.
 """
 
@@ -53,31 +53,31 @@ class Perceptrons:
 
 
 class Together:
-    """Models on the samples that they train on."""
+    """Models together with the samples that they train on."""
 
     def __init__(self, samples: Samples, models: Perceptrons) -> None:
         self.models, self.scaling = models, Scaling.of(samples)
         self.inputs, self.labels = _tensors(samples, self.scaling)
 
     def losses(self, rows: Int64[Tensor, "models batch"]) -> Float[Tensor, "models batch"]:
-        """Each model's loss on its own rows."""
+        """Return each model's loss on its own rows."""
         return _losses(self.models(self.inputs[rows]), self.labels[rows])
 
     @torch.inference_mode()
     def performance(self) -> Float32[np.ndarray, "models samples"]:
-        """Every model's performance on every training sample."""
+        """Return every model's performance on every training sample."""
         losses = [_losses(logits, labels) for logits, labels in self._logits(self.inputs, self.labels)]
         together = torch.cat(losses, dim=1)
         return performance(together.flatten()).view(together.shape).numpy()
 
     @torch.inference_mode()
     def accuracy(self, samples: Samples) -> Float[np.ndarray, " models"]:
-        """The share of these samples that each model classifies rightly."""
+        """Return the share of these samples that each model classifies correctly."""
         parts = [logits.argmax(2) == labels for logits, labels in self._logits(*_tensors(samples, self.scaling))]
         return torch.cat(parts, dim=1).double().mean(1).numpy()
 
     def _logits(self, inputs: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """(logits, labels) of every model, a large batch after the other."""
+        """Yield (logits, labels) of every model, one large batch after another."""
         for x, y in zip(*(torch.split(one, MEASURING_BATCH) for one in (inputs, labels)), strict=True):
             yield self.models(x.expand(self.models.count, *x.shape)), y.expand(self.models.count, -1)
 
@@ -94,7 +94,7 @@ def _losses(
 
 
 def fit_together(samples: Samples, runs: Sequence[Run], *, proxy: ResolvedProxy) -> Together:
-    """The trained models of these runs, which have equally many rows."""
+    """Train the models of these runs, which must have equally many rows."""
     models = Perceptrons(samples, seeds=[run.seed for run in runs])
     together = Together(samples, models)
     parameters = [*models.weights, *models.biases]
@@ -112,7 +112,7 @@ def fit_together(samples: Samples, runs: Sequence[Run], *, proxy: ResolvedProxy)
 
 
 def _batches(runs: Sequence[Run], proxy: ResolvedProxy) -> Iterator[tuple[float, Int64[Tensor, "models batch"]]]:
-    """The share of training that is done, and the next rows of every model; orders and cuts are those of ``Table``."""
+    """Yield the share of training done so far and each model's next rows, ordered and cut as in ``ArrayBatches``."""
     for number in range(proxy.training.epochs):
         orders = [np.random.default_rng((run.seed, number)).permutation(run.rows) for run in runs]
         whole, seen = torch.from_numpy(np.stack(orders)), 0
@@ -123,6 +123,6 @@ def _batches(runs: Sequence[Run], proxy: ResolvedProxy) -> Iterator[tuple[float,
 
 
 def in_groups(runs: Sequence[Run], *, size: int = TOGETHER) -> Iterator[Sequence[Run]]:
-    """The runs, as many at a time as should train together."""
+    """Yield the runs in groups that should train together."""
     for start in range(0, len(runs), size):
         yield runs[start : start + size]

@@ -1,4 +1,4 @@
-"""What may be said of two methods whose accuracies come in pairs, one pair per seed."""
+"""What can be concluded about two methods whose accuracies come in pairs, one pair per seed."""
 
 import math
 from collections.abc import Sequence
@@ -22,27 +22,27 @@ class Interval:
 
     @property
     def better(self) -> bool:
-        """Whether all of it lies above zero."""
+        """Whether the whole interval lies above zero."""
         return self.low > 0
 
     @property
     def worse(self) -> bool:
-        """Whether all of it lies below zero."""
+        """Whether the whole interval lies below zero."""
         return self.high < 0
 
     def lossless(self, margin: float) -> bool:
-        """Whether all of it lies above minus the margin."""
+        """Say whether the whole interval lies above minus the margin."""
         return self.low > -margin
 
 
 def reach(values: Sequence[float]) -> float:
-    """How far Student's interval of the mean reaches to either side; a single value has none, and it is infinite."""
+    """Return how far Student's interval of the mean extends to either side; infinite for a single value."""
     if len(values) < FEWEST:
         return math.inf
     return float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
-    """Ours less theirs, pair by pair."""
+    """Subtract theirs from ours, pair by pair."""
     pairs = [one - other for one, other in zip(ours, theirs, strict=True)]
     return Interval(mean(pairs), mean(pairs) - reach(pairs), mean(pairs) + reach(pairs), len(pairs))

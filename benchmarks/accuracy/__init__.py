@@ -1,1 +1,1 @@
-"""Test accuracy of fresh models on what each method retained: the protocol as one command with resumable results."""
+"""Measure the test accuracy of fresh models on what each method retained, in one command with resumable results."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.accuracy DATA --results DIR``: finish what is unfinished; stop and start it as you like."""
+"""``python -m benchmarks.accuracy DATA --results DIR``: run all unfinished cells; it may be stopped and restarted."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ KEPT = (0.8, 0.7, 0.6, 0.5, 0.3, 0.1)
 
 
 def options() -> argparse.ArgumentParser:
-    """What may be asked for."""
+    """Return the parser of the command line."""
     parser = command.parser(__doc__)
     parser.add_argument("--kept", nargs="+", type=float, default=KEPT, help="keep ratios, between 0 and 1")
     parser.add_argument("--noise", nargs="+", type=float, default=(0.0, 0.2), help="shares of flipped training labels")
@@ -25,7 +25,7 @@ def options() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Run, and fail where cells are left unfinished."""
+    """Run, and fail if any cells are left unfinished."""
     (asked, folders), console = command.begun(options(), "benchmarks.accuracy"), Console(stderr=True)
     axes = {name: getattr(asked, name) for name in ("datasets", "noise", "kept", "methods", "budget", "epochs", "rows")}
     cells = Grid(**axes, seeds=range(asked.seeds)).cells()

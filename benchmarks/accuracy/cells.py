@@ -1,4 +1,4 @@
-"""What is asked for: a cell per data set, noise, keep ratio, method and seed; and the row that a finished cell is."""
+"""An experiment's cells, one for each dataset, noise, keep ratio, method and seed, and the rows of finished ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ RESULT = pa.schema(
 
 @dataclass(frozen=True)
 class Cell:
-    """One fresh model, paired by seed: the same one draws the noise and seeds selection and training."""
+    """One fresh model. The seed pairs it with others: it draws the noise and seeds selection and training."""
 
     setting: Setting
     kept: float
@@ -57,16 +57,16 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The name of the file that says it is finished: everything that the numbers depend on."""
+        """The name of the file that marks the cell as finished; it holds everything that the numbers depend on."""
         return f"{self.setting.name}-kept{self.kept:g}-{self.method}-equal-{self.budget}.parquet"
 
     @property
     def full(self) -> "Cell":
-        """Training on everything, beside which this cell is judged."""
+        """The cell that trains on all rows, with which this one is compared."""
         return replace(self, method=FULL, kept=1.0, budget="epochs")
 
     def file(self, results: Path) -> Path:
-        """Where its row is, once it is finished."""
+        """Return the path of the cell's row once it is finished."""
         return results / "accuracy" / self.setting.dataset / self.name
 
 
@@ -84,7 +84,7 @@ class Grid:
     rows: int | None = None
 
     def cells(self) -> list[Cell]:
-        """Small data sets first, then seed by seed, so that every keep ratio is seen early and in pairs."""
+        """Return all cells, small datasets first, then seed by seed, so that every keep ratio is seen early."""
         datasets = [name for name in BENCHMARKS if name in self.datasets]
         order = product(datasets, self.seeds, self.noise, self.kept, self.methods)
         asked = [Cell(Setting(d, n, s, self.epochs, self.rows), k, m, self.budget) for d, s, n, k, m in order]
@@ -94,16 +94,16 @@ class Grid:
 
 
 def unfinished(cells: Sequence[Cell], results: Path) -> list[Cell]:
-    """Those whose file is not there yet."""
+    """Return the cells that have no file yet."""
     return [cell for cell in cells if not cell.file(results).exists()]
 
 
 def grouped(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """The cells that share training samples, in the order they came."""
+    """Group the cells that share training samples, in their given order."""
     for _, group in groupby(cells, key=lambda cell: cell.setting):
         yield list(group)
 
 
 def results_in(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """The rows of all finished cells."""
+    """Return the rows of all finished cells."""
     return storage.read([folder / "accuracy" for folder in folders], schema=RESULT)

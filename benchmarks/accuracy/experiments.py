@@ -1,4 +1,4 @@
-"""Finished cells, sorted into experiments: what was run alike but for keep ratio, method and seed."""
+"""Finished cells, grouped into experiments whose cells differ only in keep ratio, method and seed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Experiment:
-    """One data set with one share of noise under one budget."""
+    """One dataset with one share of noise under one budget."""
 
     dataset: str
     rows: int
@@ -33,43 +33,43 @@ class Experiment:
 
     @cached_property
     def kept(self) -> list[float]:
-        """The keep ratios, the largest first."""
+        """The keep ratios, largest first."""
         return sorted({kept for kept, method, _ in self.cells if method != FULL}, reverse=True)
 
     @cached_property
     def seeds(self) -> list[int]:
-        """All seeds that any cell has."""
+        """The seeds of all cells."""
         return sorted({seed for _, _, seed in self.cells})
 
     @cached_property
     def methods(self) -> list[str]:
-        """Those that any cell has, in the order of ``METHODS``."""
+        """The methods of all cells, in the order of ``METHODS``."""
         present = {method for _, method, _ in self.cells}
         return [name for name in METHODS if name in present]
 
     def rows_of(self, method: str, kept: float) -> dict[int, Row]:
-        """seed → row; full data are the same at every keep ratio."""
+        """Map each seed to its row; the rows of full data are the same at every keep ratio."""
         at = 1.0 if method == FULL else kept
         found = {seed: self.cells.get((at, method, seed)) for seed in self.seeds}
         return {seed: row for seed, row in found.items() if row and row["accuracy"] is not None}
 
     def values(self, method: str, kept: float, column: str = "accuracy") -> list[float]:
-        """One number per seed; seeds without one are left out."""
+        """Return one number per seed; seeds without one are left out."""
         return [row[column] for row in self.rows_of(method, kept).values() if row[column] is not None]
 
     def between(self, method: str, other: str, kept: float) -> Interval | None:
-        """How far the method is ahead of the other, over the seeds that both have; None where there are none."""
+        """Return how far the method leads the other, over the seeds that both have; None if there are none."""
         ours, theirs = self.rows_of(method, kept), self.rows_of(other, kept)
         both = sorted(ours.keys() & theirs.keys())
         return difference(*([rows[seed]["accuracy"] for seed in both] for rows in (ours, theirs))) if both else None
 
     def best(self, methods: Iterable[str], kept: float) -> str | None:
-        """The method with the highest mean accuracy; None where none was run."""
+        """Return the method with the highest mean accuracy; None if none was run."""
         means = {method: mean(values) for method in methods if (values := self.values(method, kept))}
         return max(means, key=lambda method: means[method]) if means else None
 
     def agreement(self, method: str, kept: float) -> float | None:
-        """The mean Jaccard index of the sets that one seed and the next retained; None where there are no such sets."""
+        """Return the mean Jaccard index of one seed's retained rows and the next's; None if there is no such pair."""
         masks = [_mask(row) for row in self.rows_of(method, kept).values()]
         if len(masks) < 2 or all(mask.all() for mask in masks):  # noqa: PLR2004 - a pair
             return None
@@ -81,7 +81,7 @@ def _mask(row: Row) -> np.ndarray:
 
 
 def experiments_in(folders: Sequence[Path]) -> list[Experiment]:
-    """All experiments, in the order of the data sets; a cell that several folders have comes from the last of them."""
+    """Return all experiments, in the order of the datasets; of a cell in several folders, the last folder's counts."""
     found: dict[tuple[Any, ...], dict[tuple[float, str, int], Row]] = {}
     for row in (row for folder in folders for row in results_in([folder])):
         cells = found.setdefault(tuple(row[name] for name in ALIKE), {})

@@ -1,4 +1,4 @@
-"""Name → how rows are selected, and what a fresh model trains on in each epoch."""
+"""How each method selects rows, and what a fresh model trains on in each epoch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class Method:
 
 
 def everything(ground: Ground, _: float) -> Selection:
-    """All rows."""
+    """Select all rows."""
     return Selection(np.ones(len(ground.train), bool))
 
 
 def pruned(**plan: Any) -> Select:
-    """What the service's own loop selects with this plan."""
+    """Return a function that selects what the service's own loop does with this plan."""
 
     def select(ground: Ground, kept: float) -> Selection:
         final = _final_round(ground, kept, **plan)
@@ -45,7 +45,7 @@ def pruned(**plan: Any) -> Select:
 
 
 def reversed_score(ground: Ground, kept: float) -> Selection:
-    """An ablation: the rows whose score is lowest at the end of the loop with q = 1."""
+    """Select, as an ablation, the rows whose score is lowest at the end of the loop with q = 1."""
     final = _final_round(ground, kept, q=1.0)
     lowest = np.zeros(len(ground.train), bool)
     lowest[np.argsort(final.value.score, kind="stable")[: ground.rows_kept(kept)]] = True
@@ -70,18 +70,18 @@ def _selection(final: Timed[Round], retained: Bool[np.ndarray, " samples"]) -> S
 
 
 def the_same_rows(_: Ground, selection: Selection, __: int, epochs: int) -> list[Rows]:
-    """The selection, epoch after epoch."""
+    """Return the selection for every epoch."""
     return [np.flatnonzero(selection.retained)] * epochs
 
 
 def fresh_random_rows(ground: Ground, _: Selection, rows: int, epochs: int) -> list[Rows]:
-    """Another random subset in each epoch."""
+    """Return another random subset for each epoch."""
     chance = np.random.default_rng((ground.seed, DYNAMIC))
     return [chance.permutation(len(ground.train))[:rows] for _ in range(epochs)]
 
 
 def pass_after_pass(ground: Ground, _: Selection, rows: int, epochs: int) -> list[Rows]:
-    """All data in turn, pass after pass in random order, for as many rows as the selection would have been visited."""
+    """Return all rows in random order, pass after pass, until as many rows are visited as with the selection."""
     chance, total = np.random.default_rng((ground.seed, PASSES)), rows * epochs
     passes = [chance.permutation(len(ground.train)) for _ in range(-(-total // len(ground.train)))]
     return list(np.concatenate(passes)[:total].reshape(epochs, rows))

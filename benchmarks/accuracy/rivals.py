@@ -1,6 +1,6 @@
-"""The rivals that score: what ``prune`` selects for them, but from one scoring run for all keep ratios.
+"""The rivals that rank by a score, selecting what ``prune`` would, but from one scoring run for all keep ratios.
 
-Each is charged what it would have taken alone.
+Each is charged what it would have cost alone.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from ted_core.selection.training_dynamics import dual_epochs
 
 
 def el2n(ground: Ground, kept: float) -> Selection:
-    """The largest errors of young models."""
+    """Select the rows with the largest errors of young models."""
     return _early(ground.error_norms, ground, kept)
 
 
 def grand(ground: Ground, kept: float) -> Selection:
-    """The longest gradients of young models."""
+    """Select the rows with the longest gradients of young models."""
     return _early(ground.gradient_norms, ground, kept)
 
 
@@ -34,18 +34,18 @@ def _early(found: Timed[EarlyScores], ground: Ground, kept: float) -> Selection:
 
 
 def forgetting(ground: Ground, kept: float) -> Selection:
-    """What is forgotten most often."""
+    """Select the rows that are forgotten most often."""
     score = forgetting_score(ground.observation.value)
     return _observed(ground, highest_rows(score, ground.quota(kept)))
 
 
 def ccs(ground: Ground, kept: float) -> Selection:
-    """Easy and hard alike, but for the hardest."""
+    """Select easy and hard rows alike, except for the hardest."""
     return _observed(ground, ccs_rows(aum_score(ground.observation.value), ground.quota(kept)))
 
 
 def dual(ground: Ground, kept: float) -> Selection:
-    """Difficult and uncertain early on; charged for the first epochs, which are all that it looks at."""
+    """Select the rows that are difficult and uncertain early on; charged only for the first epochs, all it watches."""
     seen = ground.observation.value
     retained = dual_rows(dual_score(seen), seen.dual_probability, ground.quota(kept))
     return _observed(ground, retained, share=dual_epochs(seen.epochs) / seen.epochs)

@@ -1,4 +1,4 @@
-"""Cells → finished cells. What is finished stays so when the run is stopped."""
+"""Run cells. Finished cells stay finished if the run is stopped."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ full run would have left after the training that the selection took.
 
 
 def finish(cells: Sequence[Cell], say: workers.Say, *, folders: Folders) -> None:
-    """Finish these cells, which share training samples. One that fails is told and left unfinished."""
+    """Finish these cells, which share training samples. A cell that fails is reported and left unfinished."""
     ground = ground_of(cells[0].setting, folders)
     for cell in cells:
         began = time.perf_counter()
@@ -43,7 +43,7 @@ def finish(cells: Sequence[Cell], say: workers.Say, *, folders: Folders) -> None
 
 
 def measured(cell: Cell, ground: Ground, folders: Folders) -> dict[str, Any]:
-    """Select, train, test: the cell's row."""
+    """Select, train and test; return the cell's row."""
     method, epochs = METHODS[cell.method], ground.epochs
     selection, kept = method.select(ground, cell.kept), ground.rows_kept(cell.kept)
     affordable = BUDGETS[cell.budget](epochs, len(ground.train), kept, selection.rows_trained)
@@ -102,6 +102,6 @@ def _seconds_of_full_run(cell: Cell, folders: Folders) -> float | None:
 
 
 def run(cells: Sequence[Cell], folders: Folders, *, jobs: int) -> list[Cell]:
-    """The cells that are still unfinished after working on all that were: those that failed."""
+    """Work on all unfinished cells and return those that failed."""
     workers.run(list(grouped(unfinished(cells, folders.results))), partial(finish, folders=folders), jobs=jobs)
     return unfinished(cells, folders.results)

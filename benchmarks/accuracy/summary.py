@@ -1,4 +1,4 @@
-"""All experiments counted: where TED wins, and where it loses, by name."""
+"""Count over all experiments where TED wins, and list where it loses."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from benchmarks.verdicts import CONFIDENCE, Interval
 
 @dataclass(frozen=True)
 class Comparison:
-    """TED beside one other method, in one experiment at one keep ratio."""
+    """TED compared with one other method, in one experiment at one keep ratio."""
 
     experiment: Experiment
     kept: float
@@ -30,7 +30,7 @@ class Comparison:
 def comparisons(
     experiments: Sequence[Experiment], others: Callable[[Experiment, float], Sequence[str]]
 ) -> list[Comparison]:
-    """TED beside these methods wherever both were run."""
+    """Compare TED with these methods wherever both were run."""
     asked = ((one, kept, other) for one in experiments for kept in one.kept for other in others(one, kept))
     found = ((one, kept, other, one.between(TED, other, kept)) for one, kept, other in asked)
     return [Comparison(one, kept, other, interval) for one, kept, other, interval in found if interval]
@@ -52,7 +52,7 @@ def _lead(comparison: Comparison) -> float:
 
 
 def lines(experiments: Sequence[Experiment]) -> Iterator[list[str]]:
-    """One for each method or group of methods that TED was compared with."""
+    """Yield one line for each method or group of methods that TED was compared with."""
     for other in (FULL, *SELECTORS, "dynamic-random", "full-short"):
         if found := comparisons(experiments, lambda _, __, other=other: [other]):  # type: ignore[misc]
             yield _line(other, found)
@@ -61,7 +61,7 @@ def lines(experiments: Sequence[Experiment]) -> Iterator[list[str]]:
 
 
 def lossless(experiments: Sequence[Experiment]) -> str:
-    """In how many cells pruning cost nothing that matters."""
+    """Say in how many cells pruning cost nothing that matters."""
     found = comparisons(experiments, lambda _, __: [FULL])
     held = [one for one in found if one.interval.lossless(BENCHMARKS[one.experiment.dataset].margin)]
     names = ", ".join(f"{one.experiment.dataset} {one.experiment.noise:g} {one.kept:g}" for one in held)
@@ -69,7 +69,7 @@ def lossless(experiments: Sequence[Experiment]) -> str:
 
 
 def losses(experiments: Sequence[Experiment]) -> str:
-    """Every comparison with a rival that TED lost with the whole interval."""
+    """Return every comparison with a rival that TED lost with the whole interval."""
     found = comparisons(experiments, lambda _, __: SELECTORS)
     lost = [one for one in found if one.interval.worse]
     chance = (1 - CONFIDENCE) / 2 * len(found)
@@ -81,7 +81,7 @@ def losses(experiments: Sequence[Experiment]) -> str:
 
 
 def summary(experiments: Sequence[Experiment]) -> Iterator[str]:
-    """The counts, then the losses."""
+    """Yield the counts, then the losses."""
     head = ["ted against", "cells", "better", "worse", "mean lead, points", "farthest behind"]
     yield table(head, lines(experiments))
     yield lossless(experiments)

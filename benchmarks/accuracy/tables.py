@@ -1,4 +1,4 @@
-"""Experiments → Markdown: accuracies, what may be concluded from them, and what selecting cost."""
+"""Write experiments as Markdown: accuracies, what may be concluded from them, and what selecting cost."""
 
 from collections.abc import Callable, Iterator, Sequence
 from statistics import mean
@@ -23,7 +23,7 @@ BUDGETS = {
 
 
 def title(experiment: Experiment) -> str:
-    """The experiment in words."""
+    """Describe the experiment in words."""
     noise = f"{PERCENT * experiment.noise:g} % label noise" if experiment.noise else "clean labels"
     proxy = BENCHMARKS[experiment.dataset].proxy
     rows, epochs = f"{experiment.rows:,} rows", f"{experiment.epochs} epochs"
@@ -35,7 +35,7 @@ def _head(experiment: Experiment) -> list[str]:
 
 
 def accuracies(experiment: Experiment, methods: Sequence[str]) -> str:
-    """Test accuracy, methods by keep ratios; the best mean of each column is bold, full data not counted."""
+    """Table test accuracies by method and keep ratio; the best mean of each column, full data aside, is bold."""
     present = [method for method in methods if method in experiment.methods]
     best = {kept: experiment.best([m for m in present if m != FULL], kept) for kept in experiment.kept}
 
@@ -52,7 +52,7 @@ def _by_method(corner: str, experiment: Experiment, methods: Sequence[str], show
 
 
 def verdicts(experiment: Experiment) -> str:
-    """What may be said of TED at each keep ratio; the losses as plainly as the wins."""
+    """Say what holds for TED at each keep ratio, its losses as plainly as its wins."""
     margin = BENCHMARKS[experiment.dataset].margin
     head = ["ted's lead in points, 95 % interval", *_head(experiment)]
     lines: dict[str, Callable[[float], str]] = {
@@ -84,7 +84,7 @@ def _over_best(experiment: Experiment, methods: Sequence[str], kept: float) -> s
 
 
 def beyond(experiment: Experiment, kept: float, side: str) -> list[str]:
-    """The rivals that TED is ``better`` or ``worse`` than, with the whole interval."""
+    """Return the rivals that TED is ``better`` or ``worse`` than, with the whole interval."""
     intervals = {rival: experiment.between(TED, rival, kept) for rival in SELECTORS}
     return [rival for rival, interval in intervals.items() if interval and getattr(interval, side)]
 
@@ -99,7 +99,7 @@ def _chosen(experiment: Experiment, kept: float) -> str:
 
 
 def further(experiment: Experiment) -> str:
-    """Worst class, agreement over seeds and, under noise, what became of the flipped labels."""
+    """Table the worst class, agreement between seeds and, under noise, what became of the flipped labels."""
 
     def shown(method: str, kept: float) -> str:
         agreement = experiment.agreement(method, kept)
@@ -115,7 +115,7 @@ def further(experiment: Experiment) -> str:
 
 
 def costs(experiment: Experiment) -> str:
-    """What selecting took, by row-visits of training; ``benchmarks.cost`` measures time, where nothing else runs."""
+    """Table what selecting cost in row visits of training; ``benchmarks.cost`` measures time, on a quiet machine."""
 
     def shown(method: str, kept: float) -> str:
         visits = experiment.values(method, kept, "rows_trained_selecting")
@@ -126,7 +126,7 @@ def costs(experiment: Experiment) -> str:
 
 
 def section(experiment: Experiment) -> Iterator[str]:
-    """All about one experiment."""
+    """Yield everything about one experiment."""
     yield f"### {title(experiment)}"
     yield accuracies(experiment, [method for method in METHODS if method not in ABLATIONS])
     if TED in experiment.methods:

@@ -1,4 +1,4 @@
-"""What the commands that run experiments have in common."""
+"""The command-line options that all experiments share."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from benchmarks.harness import storage
 
 
 def parser(about: str | None) -> argparse.ArgumentParser:
-    """The options that all have."""
+    """Return a parser with the options that all experiments have."""
     options = argparse.ArgumentParser(description=about)
     options.add_argument("data", type=Path, help="the folder of real data")
     options.add_argument("--results", type=Path, required=True, help="the folder that keeps what is finished")
@@ -22,7 +22,7 @@ def parser(about: str | None) -> argparse.ArgumentParser:
 
 
 def begun(options: argparse.ArgumentParser, module: str) -> tuple[argparse.Namespace, Folders]:
-    """What is asked for, noted down among the results."""
+    """Parse the arguments and note the command among the results."""
     asked = options.parse_args()
     names = {str(asked.data): "DATA", str(asked.results): "DIR"}
     storage.note_command(module, asked.results, sys.argv[1:], folders=names)

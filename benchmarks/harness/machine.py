@@ -1,4 +1,4 @@
-"""What the numbers were measured on, without naming anybody's machine."""
+"""Describe what the numbers were measured on, without naming anybody's machine."""
 
 import os
 import platform
@@ -11,13 +11,13 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def hardware() -> str:
-    """The kind of processor and how many of its cores there are."""
+    """Return the kind of processor and its number of cores."""
     cores = os.cpu_count() or 1
     return f"{_processor()}, {cores} core{'s' * (cores > 1)}"
 
 
 def _processor() -> str:
-    """The processor's model, with its family where the system tells."""
+    """Return the processor's model, with its family if the system tells."""
     text = CPUINFO.read_text() if CPUINFO.exists() else ""
     facts = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
     if not facts:
@@ -27,5 +27,5 @@ def _processor() -> str:
 
 
 def versions() -> dict[str, str | int]:
-    """The columns that say what every number of this process was made with."""
+    """Return the columns that record what every number of this process was made with."""
     return {"hardware": hardware(), "torch": torch.__version__, "threads": torch.get_num_threads()}

@@ -1,4 +1,4 @@
-"""Numbers → Markdown."""
+"""Write numbers as Markdown."""
 
 from collections.abc import Iterable, Sequence
 from statistics import mean, stdev
@@ -10,18 +10,18 @@ PERCENT = 100
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table: the first column to the left, the others to the right."""
+    """Return a table with the first column aligned left and the others right."""
     lines = [list(head), ["---", *["---:"] * (len(head) - 1)], *map(list, rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def folded(title: str, text: str) -> str:
-    """Text that a reader has to unfold."""
+    """Return text that a reader has to unfold."""
     return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 def percent(values: Sequence[float], *, of: int | None = None) -> str:
-    """Mean ± standard deviation of shares, in percent; how many there are where ``of`` says there should be more."""
+    """Return mean ± standard deviation of shares, in percent; with their count if it is less than ``of``."""
     if not values:
         return NOTHING
     spread = f" ± {PERCENT * stdev(values):.1f}" if len(values) > 1 else ""
@@ -29,12 +29,12 @@ def percent(values: Sequence[float], *, of: int | None = None) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean ± standard deviation."""
+    """Return mean ± standard deviation."""
     return f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
 
 
 def points(interval: Interval | None) -> str:
-    """A mean difference of shares and its interval, in percentage points."""
+    """Return a mean difference of shares and its interval, in percentage points."""
     if interval is None:
         return NOTHING
     low, high = (f"{PERCENT * end:+.1f}" for end in (interval.low, interval.high))
@@ -42,5 +42,5 @@ def points(interval: Interval | None) -> str:
 
 
 def number(values: Sequence[float], digits: int = 2) -> str:
-    """The mean."""
+    """Return the mean."""
     return f"{mean(values):.{digits}f}" if values else NOTHING

@@ -1,4 +1,4 @@
-"""Results that survive: one small Parquet file per piece of work, under its final name only when whole."""
+"""Durable results: one small Parquet file per piece of work, under its final name only once it is complete."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ PARQUET, COMMANDS = "*.parquet", "commands.txt"
 
 @contextmanager
 def durably(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path``; what is written there is flushed to disk and then takes the path's name."""
+    """Yield a temporary name beside ``path``; what is written there is flushed to disk and then renamed to ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -28,13 +28,13 @@ def durably(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, rows: Sequence[dict[str, Any]], *, schema: pa.Schema) -> None:
-    """These rows as one file, whole or not at all."""
+    """Write these rows as one file, completely or not at all."""
     with durably(path) as unfinished:
         pyarrow.parquet.write_table(pa.Table.from_pylist(list(rows), schema=schema), unfinished)
 
 
 def read(folders: Sequence[Path], *, schema: pa.Schema) -> list[dict[str, Any]]:
-    """Every row of every finished file under the folders, in the order of the files' names."""
+    """Return every row of every finished file under the folders, in the order of the files' names."""
     files = sorted(str(path) for folder in folders for path in folder.rglob(PARQUET) if not path.name.startswith("."))
     if not files:
         return []
@@ -43,7 +43,7 @@ def read(folders: Sequence[Path], *, schema: pa.Schema) -> list[dict[str, Any]]:
 
 
 def note_command(module: str, results: Path, arguments: Sequence[str], *, folders: Mapping[str, str]) -> None:
-    """Remember how results came about; ``folders`` says which word stands for which folder of this machine."""
+    """Record how results were made; ``folders`` maps folders of this machine to the words that stand for them."""
     command = " ".join(["python -m", module, *(folders.get(argument, argument) for argument in arguments)])
     if command not in commands_in([results]):
         results.mkdir(parents=True, exist_ok=True)
@@ -52,6 +52,6 @@ def note_command(module: str, results: Path, arguments: Sequence[str], *, folder
 
 
 def commands_in(folders: Sequence[Path]) -> list[str]:
-    """The commands that made the results, each once."""
+    """Return the commands that made the results, each once."""
     files = [folder / COMMANDS for folder in folders]
     return list(dict.fromkeys(line for file in files if file.exists() for line in file.read_text().splitlines()))

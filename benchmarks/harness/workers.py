@@ -1,4 +1,4 @@
-"""Tasks → done, in worker processes of one thread each. Results are left in files: any moment will do to stop."""
+"""Run tasks in worker processes of one thread each. Results are left in files: a run may be stopped at any time."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ Task = TypeVar("Task")
 
 
 def run(tasks: Sequence[Task], work: Callable[[Task, Say], None], *, jobs: int) -> None:
-    """Do the tasks, each in the process that is free first, and return when all are done or the user interrupts."""
+    """Run each task in the first free process, and return when all are done or the user interrupts."""
     context = multiprocessing.get_context("spawn")
     waiting: Queue[Any] = context.Queue()
     for task in [*tasks, *[None] * jobs]:
@@ -49,7 +49,7 @@ def _work(waiting: "Queue[Any]", work: Callable[[Any, Say], None]) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot end its children."""
+    """Exit when the parent does: a parent that is killed cannot end its children."""
     parent = multiprocessing.parent_process()
     assert parent, "a worker has one"  # noqa: S101
     parent.join()
@@ -57,6 +57,6 @@ def _end_with_parent() -> None:
 
 
 def _warm_up() -> None:
-    """What a process does only once, loading torch's optimizers above all, is no part of the first task's time."""
+    """Do what a process does only once, such as loading torch's optimizers, before the first task is timed."""
     train, _ = digits(Path(), Path())
     trained(train, [np.arange(len(train))], proxy=resolve_proxy(ProxySpec(name="mlp")), seed=0)

@@ -1,1 +1,1 @@
-"""What a language model makes of held-back answers, by what was kept of the instructions that it learned from."""
+"""How well a language model predicts held-back answers, by what was kept of the instructions it learned from."""

@@ -1,9 +1,9 @@
-"""``python -m benchmarks.instructions DATA --results DIR``: what a language model makes of held-back answers.
+"""``python -m benchmarks.instructions DATA --results DIR``: how well a language model predicts held-back answers.
 
-A fresh adapter (the proxy ``lora``) is trained on what each method keeps of some instructions and judged by its loss on
-the answers of others. Rivals are random rows, random rows as long as TED's, and those of the highest
-instruction-following difficulty (Li et al. 2023, arXiv 2308.12032): how little an instruction helps to foretell its
-answer.
+A fresh adapter (the proxy ``lora``) is trained on what each method keeps of some instructions, and judged by its loss
+on the answers of others. The rivals are random rows, random rows with answers as long as TED's, and the rows with the
+highest instruction-following difficulty (Li et al. 2023, arXiv 2308.12032), which is how little an instruction helps to
+predict its answer.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from ted_core.training.trainer import fit
 
 
 def judged(lesson: Lesson, method: str) -> dict[str, Any]:
-    """Select, train, judge: the method's row."""
+    """Select, train and judge; return the method's row."""
     kept = timed(lambda: METHODS[method](lesson))
     fresh = partial(fit, proxy=resolve_proxy(lesson.proxy), seed=training_seed(lesson.seed))
     fitted = timed(lambda: fresh(lesson.train, np.flatnonzero(kept.value)))
@@ -40,12 +40,12 @@ def judged(lesson: Lesson, method: str) -> dict[str, Any]:
 
 
 def as_it_came(lesson: Lesson, _: str) -> dict[str, Any]:
-    """The row of the model that has learned nothing."""
+    """Return the row of the model that has learned nothing."""
     return {"loss": losses(untrained(lesson.test, lesson.proxy), lesson.test)}
 
 
 def finish(lesson: Lesson, method: str, path: Path) -> None:
-    """Leave the method's row in a file."""
+    """Write the method's row to a file."""
     found = timed(lambda: (as_it_came if method == UNTRAINED else judged)(lesson, method))
     shared = {"method": method, "kept": lesson.keep_ratio, "seed": lesson.seed, "rows_train": len(lesson.train)}
     shared |= {

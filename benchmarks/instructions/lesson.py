@@ -27,7 +27,7 @@ DRAW = 909
 
 @dataclass(frozen=True)
 class Lesson:
-    """Instructions to learn from and to be judged by, and what several methods need of them, at most once."""
+    """Instructions to learn from and to be judged by, and what several methods need of them, computed at most once."""
 
     train: Samples
     test: Samples
@@ -37,46 +37,46 @@ class Lesson:
 
     @property
     def plan(self) -> PruningPlan:
-        """Of a loop whose exponent is given."""
+        """The plan of a loop whose exponent is given."""
         return PruningPlan(keep_ratio=self.keep_ratio, seed=self.seed, q=1.0)
 
     @property
     def count(self) -> int:
-        """Rows to keep."""
+        """How many rows to keep."""
         return self.plan.rows_kept(len(self.train))
 
     @cached_property
     def final(self) -> Round:
-        """The end of TED's loop."""
+        """The last round of TED's loop."""
         return list(prune(self.train, self.plan, proxy=self.proxy))[-1]
 
     @cached_property
     def base_loss(self) -> Float32[np.ndarray, " samples"]:
-        """What the model loses on the training answers before it has learned anything."""
+        """The model's loss on the training answers before it has learned anything."""
         return losses(untrained(self.train, self.proxy), self.train)
 
     @cached_property
     def answer_lengths(self) -> Float[np.ndarray, " samples"]:
-        """Characters of every training answer."""
+        """The number of characters of every training answer."""
         return np.array([len(turns[-1]["content"]) for turns in _turns(self.train)], float)
 
 
 def untrained(samples: Samples, proxy: ProxySpec) -> Trainer:
-    """A fresh adapter, which changes nothing."""
+    """Return a fresh adapter, which changes nothing."""
     training = resolve_proxy(proxy)
     return Trainer(build(training, samples, seed=0), training, device="cpu")
 
 
 @torch.inference_mode()
 def losses(trainee: Trainer, samples: Samples) -> Float32[np.ndarray, " samples"]:
-    """Of every answer the mean over its tokens, in nats."""
+    """Return the mean loss over the tokens of every answer, in nats."""
     trainee.model.eval()
     batches = batches_of(samples, trainee.proxy)
     return measure_rows(batches, np.arange(len(samples)), lambda x, y: batches.task.loss(trainee.model(x), y))
 
 
 def read(data: Path, *, rows: int, seed: int) -> tuple[Samples, Samples]:
-    """Instructions drawn by the seed: those to learn from, and as many others."""
+    """Draw instructions by the seed: those to learn from, and as many others."""
     records = json.loads((data / FILE).read_text())
     drawn = np.random.default_rng((seed, DRAW)).permutation(len(records))[: 2 * rows]
     chosen = [records[row] for row in drawn]
@@ -84,13 +84,13 @@ def read(data: Path, *, rows: int, seed: int) -> tuple[Samples, Samples]:
 
 
 def dialogues(records: Sequence[Mapping[str, str]]) -> Samples:
-    """Alpaca's records, each as an instruction with its input, and the output."""
+    """Return Alpaca's records, each as an instruction with its input, and the output."""
     asked = ["\n\n".join(filter(None, (one["instruction"], one["input"]))) for one in records]
     return _samples([_turn_pair(*pair) for pair in zip(asked, (one["output"] for one in records), strict=True)])
 
 
 def without_instruction(samples: Samples) -> Samples:
-    """The same answers to an empty instruction."""
+    """Return the same answers to an empty instruction."""
     return _samples([_turn_pair("", turns[-1]["content"]) for turns in _turns(samples)])
 
 

@@ -1,4 +1,4 @@
-"""What may be kept of the instructions, and by which rule."""
+"""Rules for what to keep of the instructions."""
 
 from collections.abc import Callable, Mapping
 
@@ -18,24 +18,24 @@ Kept = Bool[np.ndarray, " samples"]
 
 
 def everything(lesson: Lesson) -> Kept:
-    """All rows."""
+    """Keep all rows."""
     return np.ones(len(lesson.train), bool)
 
 
 def at_random(lesson: Lesson) -> Kept:
-    """Rows drawn at random."""
+    """Keep rows drawn at random."""
     return list(prune(lesson.train, lesson.plan.model_copy(update={"method": "random"}), proxy=lesson.proxy))[
         -1
     ].retained
 
 
 def by_ted(lesson: Lesson) -> Kept:
-    """TED with q = 1."""
+    """Keep what TED does with q = 1."""
     return lesson.final.retained
 
 
 def by_gain(lesson: Lesson) -> Kept:
-    """TED's distance of what the twins gained over the model as it came, as a share of what there was to gain."""
+    """Keep rows by TED's distance of the twins' gain over the base model, as a share of the gain that was possible."""
     unseen, before = lesson.final.internal_generalization, np.exp(-lesson.base_loss)
     gained = np.clip((unseen - before) / (1 - before), 0, 1)
     drawing = PoissonSampler(lesson.train.groups, lesson.plan)
@@ -43,7 +43,7 @@ def by_gain(lesson: Lesson) -> Kept:
 
 
 def as_long(lesson: Lesson) -> Kept:
-    """Random rows whose answers are as long as those that TED keeps."""
+    """Keep random rows whose answers are as long as those that TED keeps."""
     chance = np.random.default_rng((lesson.seed, LENGTHS))
     order = np.argsort(lesson.answer_lengths, kind="stable")
     kept = np.zeros(len(order), bool)
@@ -53,7 +53,7 @@ def as_long(lesson: Lesson) -> Kept:
 
 
 def by_difficulty(lesson: Lesson) -> Kept:
-    """The highest losses as a share of those without the instruction; beyond 1 it misleads, and they come last."""
+    """Keep the highest losses relative to those without the instruction; above 1 it misleads, and those come last."""
     alone = without_instruction(lesson.train)
     difficulty = lesson.base_loss / losses(untrained(alone, lesson.proxy), alone)
     kept = np.zeros(len(lesson.train), bool)

@@ -1,4 +1,4 @@
-"""What is written down of every method, and the tables made of it."""
+"""The row that is stored for every method, and the tables made from the rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,12 +35,12 @@ FOUND = pa.schema(
 
 
 def results_in(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """All rows."""
+    """Return all rows."""
     return storage.read([folder / FOLDER for folder in folders], schema=FOUND)
 
 
 def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """A table for each size and ratio: losses, and their differences from full data's and random rows'."""
+    """Yield a table for each size and ratio: losses, and their differences from full data's and random rows'."""
     yield "## Language models: loss on held-back answers"
     yield (
         "SmolLM2-135M-Instruct with a LoRA adapter, trained on what is kept of instructions from Alpaca. Nats per "
@@ -65,7 +65,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _of(method: str, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """The method's row for each seed."""
+    """Return the method's row for each seed."""
     return {row["seed"]: row for row in rows if row["method"] == method}
 
 
@@ -78,7 +78,7 @@ def _line(method: str, rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _apart(ours: Mapping[int, dict[str, Any]], theirs: Mapping[int, dict[str, Any]]) -> str:
-    """Mean and interval of the differences, over the answers of the seeds that both have."""
+    """Return mean and interval of the differences, over the answers of the seeds that both have."""
     both = [np.subtract(ours[seed]["loss"], theirs[seed]["loss"]) for seed in ours if seed in theirs]
     if not both:
         return "-"

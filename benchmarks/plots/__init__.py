@@ -1,1 +1,1 @@
-"""What the results look like."""
+"""Figures of the results."""

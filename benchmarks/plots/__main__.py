@@ -12,7 +12,7 @@ from benchmarks.plots.style import save
 
 
 def draw_accuracies(results: list[Path], figures: Path) -> None:
-    """A figure for each data set, its number of rows and of epochs, where TED was run with equal epochs."""
+    """Draw a figure for each dataset, number of rows and of epochs for which TED was run with equal epochs."""
     found = [one for one in experiments_in(results) if one.budget == "epochs" and "ted" in one.methods]
     for (name, *_), group in groupby(found, key=lambda one: (one.dataset, one.rows, one.epochs)):
         save(figure_of(list(group)), figures / f"accuracy-{name}.svg")

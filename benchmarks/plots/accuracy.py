@@ -1,4 +1,4 @@
-"""Test accuracy against the share of the rows that is kept, a panel for each share of label noise."""
+"""Plot test accuracy against the share of rows kept, with a panel for each share of label noise."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
@@ -41,7 +41,7 @@ TITLES = {
 
 
 def figure_of(experiments: Sequence[Experiment]) -> Figure:
-    """One data set: its experiments side by side, clean labels first."""
+    """Draw one dataset: its experiments side by side, clean labels first."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.2 * len(experiments), 3.5), layout="constrained")
         panels = figure.subplots(1, len(experiments), squeeze=False)[0]
@@ -75,7 +75,7 @@ def _full_data(axes: Axes, experiment: Experiment) -> None:
 
 
 def _line(axes: Axes, experiment: Experiment, method: str) -> None:
-    """The means; those that must be in sight in a band that is their 95 % interval."""
+    """Draw the means, with a band for the 95 % interval of the methods that must stay in sight."""
     name, colour, width = LINES[method]
     found = {kept: [PERCENT * one for one in experiment.values(method, kept)] for kept in experiment.kept}
     kept = [share for share, values in found.items() if values]

@@ -1,4 +1,4 @@
-"""The two pictures of docs/how-ted-works.md: the score, and a row's way through a job.
+"""Draw the two pictures of docs/how-ted-works.md: the score, and the way of a row through a job.
 
 ``python -m benchmarks.plots.explanation FOLDER`` draws them anew; they rest on no measurement.
 """
@@ -32,7 +32,7 @@ AGAIN = (3, 1)
 
 
 def score() -> Figure:
-    """The score over the performance on unseen rows, for a small, a middling and a large q; peaks brought to 1."""
+    """Draw the score over the performance on unseen rows, for a small, a medium and a large q, with equal peaks."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 2.9))
         axes = figure.subplots()
@@ -50,7 +50,7 @@ def score() -> Figure:
 
 
 def way() -> Figure:
-    """The stations of a job from left to right, and the way back that a round takes."""
+    """Draw the stations of a job from left to right, and the way back that a round takes."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.5, 1.9))
         axes = figure.subplots()
@@ -81,7 +81,7 @@ def _way_back(axes: Axes) -> None:
 
 
 def main() -> None:
-    """Write both into the folder."""
+    """Write both pictures into the folder."""
     folder = Path(sys.argv[1])
     save(score(), folder / "score.svg")
     save(way(), folder / "loop.svg")

@@ -1,4 +1,4 @@
-"""What TED makes of Fashion-MNIST: a histogram of the scores, and some of the pictures themselves."""
+"""Draw what TED does with Fashion-MNIST: a histogram of the scores, and some of the images themselves."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ PER_CLASS, GAP, BINS = 4, 2, 50
 
 @dataclass(frozen=True)
 class Pruned:
-    """A selection and what it went by."""
+    """A selection and the measurements it was based on."""
 
     samples: Samples
     retained: Bool[np.ndarray, " samples"]
@@ -34,7 +34,7 @@ class Pruned:
 
 
 def fashion(folders: Folders) -> Pruned:
-    """Fashion-MNIST pruned to 30 % with the default plan, read from the results where it was done before."""
+    """Prune Fashion-MNIST to 30 % with the default plan, or read it from the results if that was done before."""
     ground = ground_of(Setting("fashion_mnist", 0.0, 0), folders)
     path = folders.results / "pictures" / "fashion_mnist.npz"
     if not path.exists():
@@ -46,7 +46,7 @@ def fashion(folders: Folders) -> Pruned:
 
 
 def histogram(pruned: Pruned) -> Figure:
-    """How many samples of each internal generalization, and of each score, there are, and were kept."""
+    """Draw how many samples there are, and were kept, for each internal generalization and each score."""
     power = "a" if pruned.q == 1 else f"a^{{{pruned.q:g}}}"
     measures = {"internal generalization $a$": pruned.internal_generalization, f"score ${power}(1 - a)$": pruned.score}
     with mpl.rc_context(STYLE):
@@ -62,7 +62,7 @@ def histogram(pruned: Pruned) -> Figure:
 
 
 def contact_sheet(pruned: Pruned) -> Figure:
-    """For each class some of the kept, of the redundant and of those that are probably mislabelled."""
+    """Draw some images of each class that were kept, that are redundant and that are probably mislabelled."""
     a, kept = pruned.internal_generalization, pruned.retained
     groups = {
         "Kept: pruning others would change these most": np.where(kept, pruned.score, -np.inf),
@@ -78,7 +78,7 @@ def contact_sheet(pruned: Pruned) -> Figure:
 
 
 def mosaic(samples: Samples, preference: Float[np.ndarray, " samples"]) -> UInt8[np.ndarray, "height width"]:
-    """The preferred pictures of each class, dark on white: classes from left to right, the most preferred on top."""
+    """Return the preferred images of each class, dark on white: a column for each class, the most preferred on top."""
     order = np.argsort(-preference, kind="stable")
     columns = [order[samples.labels[order] == label][:PER_CLASS] for label in range(len(samples.classes))]
     tiles = 255 - samples.inputs[np.array(columns), 0]

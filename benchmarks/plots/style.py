@@ -39,7 +39,7 @@ NO_DATE: Mapping[str, dict[str, None]] = {".svg": {"Date": None}, ".png": {"Soft
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure, leaving out what changes from run to run."""
+    """Write the figure without anything that changes from run to run."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
         figure.savefig(path, metadata=NO_DATE[path.suffix])

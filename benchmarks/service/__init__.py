@@ -1,1 +1,1 @@
-"""How fast the service is: downloads, heartbeats, reads, submissions."""
+"""Measure how fast the service is: downloads, heartbeats, reads, submissions."""

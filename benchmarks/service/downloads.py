@@ -1,6 +1,7 @@
-"""How fast a large manifest is downloaded, beside plain Starlette serving the same file on the same machine.
+"""Measure how fast a large manifest is downloaded, compared with plain Starlette serving the same file.
 
-``python -m benchmarks.service.downloads`` starts both as real processes, each behind uvicorn, and measures them in turns.
+``python -m benchmarks.service.downloads`` starts both as real processes, each behind uvicorn, and measures them in
+turns.
 """
 
 import argparse
@@ -54,7 +55,7 @@ class Download:
 
 
 def download(port: int, path: str) -> Download:
-    """Fetch everything and throw it away."""
+    """Fetch everything and discard it."""
     server = _server(port)
     before = most = server.memory_info().rss
     connection, began = HTTPConnection(HOST, port, timeout=60), time.perf_counter()
@@ -68,13 +69,13 @@ def download(port: int, path: str) -> Download:
 
 
 def _server(port: int) -> psutil.Process:
-    """The child of ours that listens there; this process has the socket too, but accepts nobody."""
+    """Return our child that listens there; this process has the socket too, but accepts no connections."""
     children = psutil.Process().children()
     return next(one for one in children if any(at.laddr.port == port for at in one.net_connections("tcp")))
 
 
 def finished_job(settings: Settings, file: Path) -> str:
-    """The path of the manifest of the one job in a fresh database, which is this file."""
+    """Store one job in a fresh database with this file as its manifest, and return the manifest's path."""
     job_id, engine = stored_job(settings), make_engine(settings.database)
     leases = Leases(engine)
     claim = leases.claim(job_id, worker="benchmark")
@@ -90,7 +91,7 @@ def finished_job(settings: Settings, file: Path) -> str:
 
 @contextmanager
 def both_servers() -> Iterator[Mapping[str, tuple[int, str]]]:
-    """Port and path of plain Starlette, and of the real service."""
+    """Yield port and path of plain Starlette and of the real service."""
     with TemporaryDirectory() as home:
         file = Path(home, "manifest.parquet")
         file.write_bytes(Random(0).randbytes(MEGABYTES << 20))  # noqa: S311 - any bytes
@@ -101,7 +102,7 @@ def both_servers() -> Iterator[Mapping[str, tuple[int, str]]]:
 
 
 def in_turns(turns: int) -> dict[str, list[Download]]:
-    """Both one after the other, several times, after a warm-up that is not counted."""
+    """Measure both in turns, several times, after a warm-up that is not counted."""
     with both_servers() as servers:
         for port, path in servers.values():
             download(port, path)
@@ -110,7 +111,7 @@ def in_turns(turns: int) -> dict[str, list[Download]]:
 
 
 def bars(found: Mapping[str, Sequence[Download]]) -> dict[str, bool]:
-    """Each bar in words, and whether it holds."""
+    """Say of each bar whether it holds."""
     plain, ours = found["plain Starlette"], found["manifest"]
     slower = statistics.median(one.seconds / other.seconds for one, other in zip(ours, plain, strict=True))
     growth = max(one.growth for one in ours)
@@ -121,7 +122,7 @@ def bars(found: Mapping[str, Sequence[Download]]) -> dict[str, bool]:
 
 
 def main() -> None:
-    """Measure, print, and exit with 1 where a bar is missed."""
+    """Measure, print, and exit with 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=7, help="downloads from each")
     parser.add_argument("--json", type=Path, help="write the numbers to this file")

@@ -1,10 +1,10 @@
-"""What keeping a job's lease and telling its progress cost, beside the training that they watch over.
+"""Measure what keeping a job's lease and reporting its progress cost, compared with the training they watch over.
 
-``python -m benchmarks.service.heartbeat`` lets a supervisor run one job on scikit-learn's digits again and again, with a
-heartbeat every second and with none but the last, on a SQLite file and, with ``--postgres URL``, in the empty database
-there. Wall times of a shared machine differ by more than what is looked for, so two things are measured directly, with
-a bar on each: the seconds in heartbeats, and the processor time of all that the supervisor does; training waits for
-neither. The job is a hard case: its rounds take a twentieth of a second, and each becomes an event.
+``python -m benchmarks.service.heartbeat`` lets a supervisor run one job on scikit-learn's digits again and again, with
+a heartbeat every second and with none but the last, on an SQLite file and, with ``--postgres URL``, in the empty
+database there. Wall times on a shared machine differ by more than what is to be measured, so two things are measured
+directly, with a bar on each: the seconds spent in heartbeats, and the processor time of everything the supervisor does;
+training waits for neither. The job is a hard case: its rounds take a twentieth of a second, and each becomes an event.
 """
 
 import argparse
@@ -74,7 +74,7 @@ class Timed(Leases):
 
 
 def digits(folder: Path) -> Path:
-    """The 1,797 digits as a table of 64 numbers and a label."""
+    """Write the 1,797 digits as a table of 64 numbers and a label."""
     data = load_digits()
     path = folder / "digits.parquet"
     columns = {f"pixel_{number}": column for number, column in enumerate(data.data.T)}
@@ -83,14 +83,14 @@ def digits(folder: Path) -> Path:
 
 
 def spec_of(path: Path, *, epochs: int) -> JobSpec:
-    """A job on them that trains so many epochs."""
+    """Return a job on them that trains for so many epochs."""
     dataset = {"uri": str(path), "task": "tabular-classification"}
     proxy = {"name": "mlp", "epochs": epochs, "learning_rate": 0.01}
     return JobSpec.model_validate({"dataset": dataset, "proxy": proxy, "plan": {"keep_ratio": 0.5}})
 
 
 def run(engine: Engine, spec: JobSpec, settings: Settings) -> Run:
-    """The job, submitted, claimed and supervised in this process."""
+    """Submit, claim and supervise the job in this process."""
     leases = Timed(engine, lease_seconds=settings.lease_seconds)
     summary = inspect(spec.dataset, roots=settings.dataset_roots)
     claim = leases.claim(JobStore(engine).submit(spec, summary, tenant="default").job.id, worker="benchmark")
@@ -106,7 +106,7 @@ def run(engine: Engine, spec: JobSpec, settings: Settings) -> Run:
 
 
 def runs(url: str, home: Path, *, epochs: int, repeats: int) -> Iterator[Run]:
-    """All runs on one database, the two kinds in turn: what else the machine does falls on both."""
+    """Run both kinds in turn on one database, so that other load on the machine affects both."""
     settings = Settings(
         home=home, database_url=url, dataset_roots=(home,), device="cpu", runner_threads=1, lease_seconds=NEVER
     )
@@ -119,7 +119,7 @@ def runs(url: str, home: Path, *, epochs: int, repeats: int) -> Iterator[Run]:
 
 @contextmanager
 def migrated(url: str) -> Iterator[Engine]:
-    """The database, its tables made."""
+    """Return the database with its tables created."""
     engine = make_engine(url)
     upgrade(engine)
     yield engine
@@ -127,18 +127,18 @@ def migrated(url: str) -> Iterator[Engine]:
 
 
 def kinds(found: Sequence[Run]) -> Mapping[tuple[str, float], Sequence[Run]]:
-    """The runs by database and heartbeat."""
+    """Group the runs by database and heartbeat."""
     names = dict.fromkeys((one.database, one.heartbeat_seconds) for one in found)
     return {name: [one for one in found if (one.database, one.heartbeat_seconds) == name] for name in names}
 
 
 def share(found: Sequence[Run], name: str) -> float:
-    """What these seconds are of the wall time."""
+    """Return these seconds as a share of the wall time."""
     return sum(getattr(one, name) for one in found) / sum(one.wall_seconds for one in found)
 
 
 def table(found: Sequence[Run]) -> Table:
-    """Means over the runs of a kind."""
+    """Table the means over the runs of each kind."""
     head = ("database", "every", "wall s", "beats", "s in beats", "of wall", "CPU s", "of wall", "load")
     shown = Table(*head, title=f"{hardware()}: what a supervisor takes")
     for (database, heartbeat), alike in kinds(found).items():

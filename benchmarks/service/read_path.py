@@ -1,7 +1,7 @@
-"""How fast a job is read over HTTP, beside an empty FastAPI endpoint behind the same middleware, on the same
-machine in the same run.
+"""Measure how fast a job is read over HTTP, compared with an empty FastAPI endpoint behind the same middleware.
 
-``python -m benchmarks.service.read_path`` starts both as real processes, each behind uvicorn, and measures them in turns.
+``python -m benchmarks.service.read_path`` starts both as real processes, each behind uvicorn, and measures them in
+turns, on the same machine in the same run.
 """
 
 import argparse
@@ -69,7 +69,7 @@ SPEC = JobSpec.model_validate(
 
 @dataclass(frozen=True)
 class Measured:
-    """One endpoint under a fixed number of clients, each waiting for its answer before it asks again."""
+    """One endpoint under a fixed number of clients, each waiting for its response before the next request."""
 
     requests_per_second: float
     p50_milliseconds: float
@@ -95,18 +95,18 @@ class Report:
     turns: Mapping[int, Sequence[Turn]]
 
     def typical(self, clients: int, endpoint: str) -> Measured:
-        """The endpoint's median turn."""
+        """Return the endpoint's median turn."""
         measured = sorted((turn[endpoint] for turn in self.turns[clients]), key=lambda of: of.requests_per_second)
         return measured[len(measured) // 2]
 
     @property
     def share(self) -> float:
-        """A job's requests per second relative to the empty endpoint's in the same turn, the median turn's."""
+        """Return a job's requests per second relative to the empty endpoint's in the same turn, for the median turn."""
         turns = self.turns[MANY_CLIENTS]
         return statistics.median(turn["job"].requests_per_second / turn["empty"].requests_per_second for turn in turns)
 
     def bars(self) -> dict[str, bool]:
-        """Each bar in words, and whether it holds."""
+        """Say of each bar whether it holds."""
         p50 = self.typical(1, "job").p50_milliseconds
         return {
             f"p50 with one client: {p50} ms, less than {MOST_MILLISECONDS} ms": p50 < MOST_MILLISECONDS,
@@ -115,7 +115,7 @@ class Report:
         }
 
     def as_json(self) -> dict[str, object]:
-        """Every turn, with the machine it was measured on."""
+        """Return every turn, with the machine it was measured on."""
         turns = {
             str(clients): [{name: asdict(of) for name, of in turn.items()} for turn in turns]
             for clients, turns in self.turns.items()
@@ -125,7 +125,7 @@ class Report:
 
 
 def measure(port: int, path: str, *, clients: int, seconds: float) -> Measured:
-    """What so many clients see in so many seconds."""
+    """Measure what so many clients see in so many seconds."""
     deadline, began = time.perf_counter() + seconds, time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
         runs = list(pool.map(lambda _: _latencies(port, path, deadline=deadline), range(clients)))
@@ -139,7 +139,7 @@ def measure(port: int, path: str, *, clients: int, seconds: float) -> Measured:
 
 
 def _latencies(port: int, path: str, *, deadline: float) -> list[float]:
-    """Seconds per request, over one connection that is kept."""
+    """Return the seconds per request, over one connection that is kept open."""
     connection, taken = HTTPConnection(HOST, port, timeout=10), []
     while (began := time.perf_counter()) < deadline:
         connection.request("GET", path)
@@ -154,7 +154,7 @@ def _latencies(port: int, path: str, *, deadline: float) -> list[float]:
 
 @contextmanager
 def serving(arguments: list[str], **environment: str) -> Iterator[int]:
-    """The port of a server process that inherits a listening socket; ``{fd}`` stands for its descriptor."""
+    """Yield the port of a server process that inherits a listening socket; ``{fd}`` stands for its descriptor."""
     with create_server((HOST, 0), backlog=128) as listener:
         fd = listener.fileno()
         command = [sys.executable, *(argument.replace("{fd}", str(fd)) for argument in arguments)]
@@ -168,7 +168,7 @@ def serving(arguments: list[str], **environment: str) -> Iterator[int]:
 
 
 def stored_job(settings: Settings) -> str:
-    """The id of the one job in a fresh database."""
+    """Store one job in a fresh database and return its id."""
     engine = make_engine(settings.database)
     upgrade(engine)
     summary = DatasetSummary(rows=1797, columns=("image", "label"), change_token="none")
@@ -179,7 +179,7 @@ def stored_job(settings: Settings) -> str:
 
 @contextmanager
 def both_servers() -> Iterator[dict[str, Endpoint]]:
-    """The empty endpoint, and one job in the real service."""
+    """Yield the empty endpoint, and one job in the real service."""
     with TemporaryDirectory() as home:
         path = f"/v1/jobs/{stored_job(Settings(home=Path(home), database_url=''))}"
         settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}", "TED_AUTH": "open"}
@@ -188,7 +188,7 @@ def both_servers() -> Iterator[dict[str, Endpoint]]:
 
 
 def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float, turns: int) -> list[Turn]:
-    """The endpoints one after another, several times: what else the machine does falls on all alike."""
+    """Measure the endpoints in turns, several times, so that other load on the machine affects all alike."""
     return [
         {name: measure(at.port, at.path, clients=clients, seconds=seconds) for name, at in endpoints.items()}
         for _ in range(turns)
@@ -196,7 +196,7 @@ def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float,
 
 
 def compared(*, seconds: float, turns: int) -> Report:
-    """Both endpoints under one client and under many, after a warm-up that is not counted."""
+    """Measure both endpoints under one client and under many, after a warm-up that is not counted."""
     with both_servers() as endpoints:
         in_turns(endpoints, clients=MANY_CLIENTS, seconds=seconds, turns=1)
         loads = (1, MANY_CLIENTS)
@@ -204,7 +204,7 @@ def compared(*, seconds: float, turns: int) -> Report:
 
 
 def table(report: Report) -> Table:
-    """The median turns, a line for each endpoint and number of clients."""
+    """Table the median turns, a line for each endpoint and number of clients."""
     shown = Table("endpoint", "clients", "requests/s", "p50 ms", "p99 ms", title="Reading a job")
     for clients, turns in report.turns.items():
         for name in turns[0]:
@@ -215,7 +215,7 @@ def table(report: Report) -> Table:
 
 
 def main() -> None:
-    """Measure, print, and exit with 1 where a bar is missed."""
+    """Measure, print, and exit with 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2, help="length of one measurement")
     parser.add_argument("--turns", type=int, default=5, help="measurements of each endpoint under each load")

@@ -1,7 +1,9 @@
-"""How long a submission takes while many clients submit at once: ``POST /v1/jobs`` over HTTP, durably on SQLite.
+"""Measure how long a submission takes while many clients submit at once: ``POST /v1/jobs`` over HTTP, durably on
+SQLite.
 
-``python -m benchmarks.service.submissions`` starts the real service behind uvicorn. Every client waits for its answer before it
-sends the next job, at once or after ``--pause``; every answer comes after the commit, which has waited for the disk.
+``python -m benchmarks.service.submissions`` starts the real service behind uvicorn. Every client waits for its response
+before it sends the next job, at once or after ``--pause``; every response comes after the commit, which has waited for
+the disk.
 """
 
 import argparse
@@ -55,24 +57,24 @@ class Report:
     turns: Sequence[Measured]
 
     def typical(self, clients: int) -> Measured:
-        """The median turn with so many clients."""
+        """Return the median turn with so many clients."""
         turns = sorted((turn for turn in self.turns if turn.clients == clients), key=lambda turn: turn.p99_milliseconds)
         return turns[len(turns) // 2]
 
     def bars(self) -> dict[str, bool]:
-        """The bar in words, and whether it holds."""
+        """Say whether the bar holds."""
         p99 = self.typical(CLIENTS).p99_milliseconds
         return {f"p99 with {CLIENTS} clients: {p99} ms, less than {MOST_MILLISECONDS} ms": p99 < MOST_MILLISECONDS}
 
     def as_json(self) -> dict[str, object]:
-        """Every turn, with the machine it was measured on."""
+        """Return every turn, with the machine it was measured on."""
         machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
         return {"turns": [asdict(turn) for turn in self.turns], "bars": self.bars(), "machine": machine}
 
 
 @contextmanager
 def service() -> Iterator[tuple[int, bytes]]:
-    """The port of a service with an empty database, and a body that it accepts."""
+    """Yield the port of a service with an empty database, and a body that it accepts."""
     with TemporaryDirectory() as home:
         dataset = Path(home) / "data" / "rows.parquet"
         dataset.parent.mkdir()
@@ -86,7 +88,7 @@ def service() -> Iterator[tuple[int, bytes]]:
 
 
 def _rows(count: int) -> pa.Table:
-    """Tabular rows of four classes."""
+    """Return tabular rows of four classes."""
     columns = {f"x{column}": [float(row * column % 7) for row in range(count)] for column in range(1, 5)}
     return pa.table(columns | {"label": [row % 4 for row in range(count)]})
 
@@ -102,7 +104,7 @@ def _body(dataset: Path) -> bytes:
 
 
 def measure(port: int, body: bytes, *, clients: int, seconds: float, pause: float) -> Measured:
-    """What so many clients see in so many seconds, each of which rests for ``pause`` seconds between its jobs."""
+    """Measure what so many clients see in so many seconds, each resting for ``pause`` seconds between its jobs."""
     load, began = os.getloadavg()[0], time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
         deadline = began + seconds
@@ -119,7 +121,7 @@ def measure(port: int, body: bytes, *, clients: int, seconds: float, pause: floa
 
 
 def _latencies(port: int, body: bytes, *, deadline: float, pause: float) -> list[float]:
-    """Seconds per submission, over one connection that is kept."""
+    """Return the seconds per submission, over one connection that is kept open."""
     connection, taken = HTTPConnection(HOST, port, timeout=60), []
     time.sleep(random.uniform(0, pause))  # noqa: S311 - so that they do not all come at once
     while (began := time.perf_counter()) < deadline:
@@ -135,7 +137,7 @@ def _latencies(port: int, body: bytes, *, deadline: float, pause: float) -> list
 
 
 def measured(*, seconds: float, turns: int, pause: float) -> Report:
-    """One client and many, in turns, after a warm-up that is not counted."""
+    """Measure one client and many, in turns, after a warm-up that is not counted."""
     with service() as (port, body):
         measure(port, body, clients=CLIENTS, seconds=seconds, pause=0)
         loads = [clients for _ in range(turns) for clients in (1, CLIENTS)]
@@ -143,7 +145,7 @@ def measured(*, seconds: float, turns: int, pause: float) -> Report:
 
 
 def table(report: Report) -> Table:
-    """The median turn under each load."""
+    """Table the median turn under each load."""
     shown = Table("clients", "requests/s", "p50 ms", "p99 ms", "load", title="Submitting a job")
     for clients in (1, CLIENTS):
         shown.add_row(*map(str, asdict(report.typical(clients)).values()))
@@ -151,7 +153,7 @@ def table(report: Report) -> Table:
 
 
 def main() -> None:
-    """Measure, print, and exit with 1 where the bar is missed."""
+    """Measure, print, and exit with 1 if the bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3, help="length of one turn")
     parser.add_argument("--turns", type=int, default=5, help="turns under each load")
