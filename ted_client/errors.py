@@ -14,11 +14,11 @@ REQUEST_URN_PREFIX = "urn:ted:request:"
 
 
 class ClientError(Exception):
-    """Something that the caller can fix; the message says how."""
+    """Something that the caller can mend; the message says how."""
 
 
 class RequestFailed(ClientError):
-    """A request failed."""
+    """A request came to nothing."""
 
     retry_after: float | None = None
     """Seconds after which the service thinks that trying again makes sense."""
@@ -31,7 +31,7 @@ class ServiceUnreachable(RequestFailed):
 
 
 class NotATedService(ClientError):
-    """Whatever answers there is not a TED service. Check the URL."""
+    """What answers there is not a TED service. Check the URL."""
 
 
 class NotSaved(ClientError):
@@ -43,11 +43,11 @@ class DownloadBroken(ClientError):
 
 
 class JobNotSucceeded(ClientError):
-    """The job ended without a manifest."""
+    """The job has ended without a manifest."""
 
 
 class DetachedJob(ClientError):
-    """This job was not returned by a client; ask a client for it: client.job(id)."""
+    """This job was made by hand; ask a client for it: client.job(id)."""
 
 
 class TedApiError(RequestFailed):
