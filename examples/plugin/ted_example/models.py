@@ -1,4 +1,4 @@
-"""What trains: loaded by workers only."""
+"""The parts that need torch; only workers import them."""
 
 import math
 
@@ -9,7 +9,7 @@ from ted_core.training.objectives import ONE_CLASS, Task
 
 
 def linear(input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """Inputs of any shape, flattened → logits of shape (batch, classes)."""
+    """Build a linear model: inputs of any shape, flattened, become logits of shape (batch, classes)."""
     return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), classes))
 
 

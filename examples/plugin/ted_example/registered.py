@@ -1,4 +1,4 @@
-"""What the entry points name. The API imports this too: nothing here loads torch."""
+"""The objects that the entry points name. The API imports this module too, so nothing in it may load torch."""
 
 from dataclasses import replace
 
