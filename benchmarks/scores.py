@@ -13,9 +13,9 @@ from ted_core.selection.baselines.ccs import aum_score
 from ted_core.selection.baselines.dual import dual_score
 from ted_core.selection.baselines.early import EarlyScores
 from ted_core.selection.baselines.forgetting import forgetting_score
+from ted_core.selection.distance import distance
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
-from ted_core.selection.distance import distance
 
 Scores = Float[np.ndarray, " samples"]
 NEXT_TO_ALL = 0.999

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from benchmarks.instructions.lesson import Lesson, losses, untrained, without_instruction
+from ted_core.selection.distance import distance
 from ted_core.selection.prune import prune
 from ted_core.selection.sampling import PoissonSampler
-from ted_core.selection.distance import distance
 
 LENGTHS = 910
 """What drawing by length adds to every seed, so that it shares no stream of randomness."""
