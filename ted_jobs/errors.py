@@ -1,4 +1,4 @@
-"""What a job store refuses, as facts with a remedy."""
+"""The errors of jobs, webhooks, keys and names: facts with a remedy."""
 
 from ted_core.errors import StoreRefused, TedError
 
@@ -57,7 +57,7 @@ class DeliveryNotFound(TedError):
 
 
 class TooManyWebhooks(TedError):
-    """No more webhooks can be registered; delete one that is not needed, or let one receiver handle more events."""
+    """No more webhooks are allowed; delete one that is not needed, or let one receiver handle more events."""
 
 
 class WebhookDisabled(TedError):
@@ -69,7 +69,7 @@ class TargetRefused(TedError):
 
 
 class LeaseLost(TedError):
-    """Another attempt at this job has begun, or the job has ended; what this worker still does no longer counts."""
+    """Another attempt at this job has begun, or it has ended; nothing more that this worker does counts."""
 
 
 class RunnerKilled(TedError):
@@ -101,8 +101,8 @@ class UnknownDataset(TedError):
 
 
 class NameTaken(TedError):
-    """The name already stands for something else; choose another, or DELETE what it stands for first."""
+    """The name already stands for something else; choose another name, or DELETE this one first."""
 
 
 class TooManyNames(TedError):
-    """No more names can be registered; DELETE some that no job needs any longer."""
+    """No more names are allowed; DELETE some that are no longer needed."""
