@@ -171,7 +171,7 @@ def stored_job(settings: Settings) -> str:
     """Store one job in a fresh database and return its id."""
     engine = make_engine(settings.database)
     upgrade(engine)
-    summary = DatasetSummary(rows=1797, columns=("image", "label"), change_token="none")
+    summary = DatasetSummary(rows=1797, columns=("image", "label"), change_token="none")  # noqa: S106 - of a file, no secret
     job = JobStore(engine).submit(SPEC, summary, tenant="default").job
     engine.dispose()
     return job.id
