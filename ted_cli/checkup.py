@@ -1,4 +1,4 @@
-"""``ted doctor``: the service examines itself in a process of its own; here its findings become a table."""
+"""``ted doctor``: the service examines itself in its own process; its findings are shown here as a table."""
 
 import json
 import subprocess
@@ -17,37 +17,40 @@ SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[
 
 
 class DoctorFailed(ClientError):
-    """The examination itself broke off."""
+    """The examination itself failed."""
 
 
 def iter_findings(home: Path) -> Iterator[DoctorFinding]:
-    """The findings as they come: subject, verdict (ok, warning or problem), fact, remedy. Raises NoFindings."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        process_command("doctor"), env=process_environment(home), stdout=pipe, stderr=pipe, text=True
-    ) as doctor:  # noqa: S603 - our own module
-        assert doctor.stdout and doctor.stderr  # noqa: S101 - asked for one line above
+    """Yield findings as they come: subject, verdict (ok, warning or problem), fact, remedy. Raise DoctorFailed."""
+    with subprocess.Popen(  # noqa: S603 - our own module
+        process_command("doctor"),
+        env=process_environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as doctor:
+        assert doctor.stdout and doctor.stderr  # noqa: S101 - both are pipes
         yield from map(json.loads, doctor.stdout)
-        words = doctor.stderr.read().strip()
+        stderr = doctor.stderr.read().strip()
     if doctor.returncode:
-        raise DoctorFailed(f"The examination broke off:\n{words}")
+        raise DoctorFailed(f"The examination broke off:\n{stderr}")
 
 
 def collect_findings(home: Path, *, console: Console) -> list[DoctorFinding]:
-    """All findings; on a terminal, something moves meanwhile."""
+    """Return all findings; a terminal shows a spinner meanwhile."""
     with console.status("examining …"):
         return list(iter_findings(home))
 
 
-def findings_table(found: list[DoctorFinding]) -> Table:
-    """The findings, one a line, each with its remedy below."""
-    rows = Table(box=None, show_header=False)
-    for finding in found:
+def findings_table(findings: list[DoctorFinding]) -> Table:
+    """Return a table with a line for each finding, and its remedy below."""
+    table = Table(box=None, show_header=False)
+    for finding in findings:
         remedy = f"\n[dim]→ {escape(finding['remedy'])}[/]" if finding["remedy"] else ""
-        rows.add_row(SIGNS[finding["verdict"]], finding["subject"], escape(finding["fact"]) + remedy)
-    return rows
+        table.add_row(SIGNS[finding["verdict"]], finding["subject"], escape(finding["fact"]) + remedy)
+    return table
 
 
-def has_no_problems(found: list[DoctorFinding]) -> bool:
-    """Whether none of them is a problem."""
-    return all(finding["verdict"] != "problem" for finding in found)
+def has_no_problems(findings: list[DoctorFinding]) -> bool:
+    """Return whether none of the findings is a problem."""
+    return all(finding["verdict"] != "problem" for finding in findings)

@@ -1,4 +1,4 @@
-"""``ted demo``: a real service, a real job on real data, and what was gained by it, in a table."""
+"""``ted demo``: a real service, a real job on real data, and a table of what was gained."""
 
 import json
 import statistics
@@ -13,10 +13,9 @@ from rich.table import Table
 
 from ted_cli.demo_data import write_digits
 from ted_cli.local.temporary import temporary_service
-from ted_client import progress
-from ted_client.client import Client
+from ted_client.client import Client, Job
 from ted_client.errors import ClientError
-from ted_client.job import Job
+from ted_client.progress import outcome_line, progress_display
 
 SEEDS = (0, 1, 2, 3, 4)
 PROXY = {"name": "mlp", "epochs": 20}
@@ -25,7 +24,7 @@ MEANINGS = {"full": "all rows", "ted": "TED's rows", "random": "random rows"}
 
 
 def run_demo(folder: Path, *, console: Console) -> None:
-    """Go the whole way from a Parquet file to a table of accuracies. Raises ClientError."""
+    """Go all the way from a Parquet file to a table of accuracies. Raise ClientError if a step fails."""
     train, test = write_digits(folder / "data")
     console.print(f"Data: scikit-learn's digits as PNG images in {train}", highlight=False, soft_wrap=True)
     with temporary_service(folder / "service", roots=[folder / "data"]) as client:
@@ -46,16 +45,16 @@ def _run_job(client: Client, train: Path, *, console: Console) -> Job:
     dataset = {"uri": str(train), "task": "image-classification"}
     submitted = client.submit({"dataset": dataset, "proxy": PROXY, "plan": PLAN})
     console.print(f"Job: {submitted.id}, to keep {PLAN['keep_ratio']:.0%} of {submitted.facts['rows_in']:,} rows")
-    with progress.progress_display(console) as show:
+    with progress_display(console) as show:
         job = client.wait(submitted.id, on_progress=show).require_success()
-    console.print(progress.outcome_line(job), highlight=False)
+    console.print(outcome_line(job), highlight=False)
     return job
 
 
 def _compare(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[float]]:
-    """For each choice of rows the accuracies of fresh models. Trained in a process of its own: torch stays there."""
+    """Return the accuracies of fresh models for each choice of rows. They are trained in a process that loads torch."""
     task = {"task": "image-classification"}
-    wanted = {
+    request = {
         "train": {"uri": str(train), **task},
         "test": {"uri": str(test), **task},
         "manifest": str(manifest),
@@ -63,20 +62,20 @@ def _compare(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[f
         "seeds": SEEDS,
     }
     command = [sys.executable, "-m", "ted_core.results.comparison"]
-    done = subprocess.run(command, input=json.dumps(wanted), capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise ClientError(f"The comparison failed:\n{done.stderr.strip()}")
-    found: dict[str, list[float]] = json.loads(done.stdout)
-    return found
+    accuracies: dict[str, list[float]] = json.loads(done.stdout)
+    return accuracies
 
 
 def _table(accuracies: Mapping[str, Sequence[float]], result: Mapping[str, Any]) -> Table:
-    """What each choice of rows is worth to a fresh model."""
+    """Return a table of the accuracy of fresh models on each choice of rows."""
     table = Table()
     for heading in ("trained on", "rows", "test accuracy", "sd"):
         table.add_column(heading, justify="left" if heading == "trained on" else "right")
-    for name, found in accuracies.items():
+    for name, values in accuracies.items():
         rows = result["rows_in"] if name == "full" else result["rows_kept"]
-        spread = f"± {statistics.stdev(found):.2%}"
-        table.add_row(MEANINGS[name], f"{rows:,}", f"{statistics.mean(found):.2%}", spread)
+        spread = f"± {statistics.stdev(values):.2%}"
+        table.add_row(MEANINGS[name], f"{rows:,}", f"{statistics.mean(values):.2%}", spread)
     return table

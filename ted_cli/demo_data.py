@@ -14,15 +14,15 @@ TEST_SHARE = 0.25
 
 
 def write_digits(folder: Path, *, seed: int = 0) -> tuple[Path, Path]:
-    """The paths of a training and a test file with the columns ``image`` and ``label``."""
+    """Write a training and a test file with the columns ``image`` and ``label``, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     data = load_digits()
     order = np.random.default_rng(seed).permutation(len(data.target))
     test, train = np.split(order, [round(TEST_SHARE * len(order))])
-    return _written(folder / "train.parquet", data, train), _written(folder / "test.parquet", data, test)
+    return _write(folder / "train.parquet", data, train), _write(folder / "test.parquet", data, test)
 
 
-def _written(path: Path, data: object, rows: np.ndarray) -> Path:
+def _write(path: Path, data: object, rows: np.ndarray) -> Path:
     images, labels = data.images[rows], data.target[rows]  # type: ignore[attr-defined]
     pixels = (images * (255 / BRIGHTEST)).astype(np.uint8)
     pq.write_table(pa.table({"image": [_png(image) for image in pixels], "label": labels}), path)

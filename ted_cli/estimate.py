@@ -1,17 +1,17 @@
-"""What a job would take, on a terminal."""
+"""The estimate of what a job would take, on a terminal."""
 
 from collections.abc import Iterator
 
 from rich.table import Table
 
+from ted_cli.terminal import literal
 from ted_client.flow import JsonObject
-from ted_client.printable import literal
 
 MEBIBYTE = 2**20
 
 
 def estimate_table(estimate: JsonObject) -> Table:
-    """The estimate, one fact a line; what is not known is left out."""
+    """Return a table with a line for each fact; what is not known is left out."""
     table = Table(box=None, show_header=False)
     for name, fact in _facts(estimate):
         table.add_row(name, literal(fact))
@@ -25,7 +25,7 @@ def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
     if estimate["classes"]:
         yield "classes", f"{estimate['classes']:,}"
     if estimate["cost_at_most"] is not None:
-        yield "cost", f"at most {estimate['cost_at_most']:.2f} of one full run{_usual(estimate['cost'], '.2f')}"
+        yield "cost", f"at most {estimate['cost_at_most']:.2f} of one full run{_typical(estimate['cost'], '.2f')}"
     if span := estimate["seconds"]:
         yield "seconds", f"{span['typical']:,.0f} ({span['least']:,.0f} to {span['most']:,.0f})"
     if estimate["peak_memory_bytes"]:
@@ -33,5 +33,5 @@ def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
     yield "reckoned from", f"{estimate['precedents']:,} earlier jobs like it"
 
 
-def _usual(span: JsonObject | None, form: str) -> str:
-    return f", usually {span['typical']:{form}}" if span else ""
+def _typical(span: JsonObject | None, format_spec: str) -> str:
+    return f", usually {span['typical']:{format_spec}}" if span else ""

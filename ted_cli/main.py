@@ -1,31 +1,40 @@
-"""The ``ted`` command. Its subcommands lie in ``ted_cli.commands`` and ``ted_cli.commands.serve``."""
+"""The ``ted`` command; its subcommands are in ``ted_cli.commands``."""
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ted_cli.commands import datasets, jobs, results, serve, submit, webhooks
-from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption, ServiceOptions, UrlOption, err, out
+from ted_cli.extras import require
+from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption, ServiceOptions, UrlOption
+from ted_cli.terminal import err, literal, out
 from ted_client.errors import ClientError
-from ted_client.printable import literal
 from ted_client.retry import RetryPolicy
 from ted_core.errors import TedError
 
 PATIENCE_SECONDS = 10.0
-"""Less than a program has: somebody is waiting who may only have forgotten to start the service."""
+"""Less than the library's default: a person is waiting who may only have forgotten to start the service."""
 
 app = typer.Typer(
     help="TED: find the rows of a training set that are worth training on.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 for commands in (serve.app, submit.app, jobs.app, results.app):
     app.add_typer(commands)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(webhooks.app, name="webhooks")
+
+
+def print_version(is_requested: bool) -> None:
+    """Print the version and exit, if that is asked for."""
+    if is_requested:
+        typer.echo(f"ted {version('ted-coreset')}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -35,6 +44,9 @@ def set_service_options(
     url: UrlOption = None,
     key: KeyOption = None,
     patience: PatienceOption = PATIENCE_SECONDS,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Remember where the service is; nothing is sent yet."""
     context.obj = ServiceOptions(home.expanduser().resolve(), url, key, RetryPolicy(patience))
@@ -42,18 +54,20 @@ def set_service_options(
 
 @app.command()
 def demo(
+    context: typer.Context,
     folder: Annotated[Path, typer.Option(help="Folder for the demo's data, service and manifest.")] = Path("ted-demo"),
 ) -> None:
     """Prune scikit-learn's digits to 60 % with a real service of its own, and show what was gained."""
+    require(context, "server", "worker")
     from ted_cli.demo import run_demo  # noqa: PLC0415 - scikit-learn is slow to load
 
     run_demo(folder.resolve(), console=out)
 
 
 def main() -> None:
-    """Run the command; an error that the user can mend is one line, not a traceback."""
+    """Run the command. An error that the user can remedy is printed as one line, without a traceback."""
     try:
-        app()
+        app(prog_name="ted")
     except (ClientError, TedError) as error:
         err.print(f"[red]error:[/] {literal(error)}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -1,20 +1,15 @@
-"""What all these commands share: which service they ask, and where they print."""
+"""The options that the commands share: which service they ask, and how."""
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ted_client.client import Client
-from ted_client.printable import literal
 from ted_client.retry import RetryPolicy
 
 DEFAULT_HOME = Path("~/.ted")
-out, err = Console(), Console(stderr=True)
 
 HomeOption = Annotated[Path, typer.Option(envvar="TED_HOME", help="Folder of the service's data.")]
 UrlOption = Annotated[
@@ -35,7 +30,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="All of it, as JSON.")]
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """The service that the options name."""
+    """Where the service is, and how it is asked."""
 
     home: Path
     url: str | None
@@ -43,34 +38,13 @@ class ServiceOptions:
     retry_policy: RetryPolicy
 
     def client(self) -> Client:
-        """A client of it. Raises ServiceUnreachable."""
+        """Connect to it. Raise ServiceUnreachable if no service runs in the home folder."""
         if self.url:
-            return Client(self.url, key=self.key, patience=self.retry_policy)
-        return Client.from_home(self.home, key=self.key, patience=self.retry_policy)
+            return Client(self.url, key=self.key, retry=self.retry_policy)
+        return Client.from_home(self.home, key=self.key, retry=self.retry_policy)
 
 
 def client(context: typer.Context) -> Client:
-    """The client that the options name. Raises ServiceUnreachable."""
-    where: ServiceOptions = context.find_object(ServiceOptions) or context.fail("no service was named")
-    return where.client()
-
-
-def print_text(text: object) -> None:
-    """Print it as it is, on however long a line."""
-    out.print(literal(text), highlight=False, soft_wrap=True)
-
-
-def record_table(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Table:
-    """These fields of the rows, one row a line; the first is never cut."""
-    found = Table(box=None)
-    for column in columns:
-        found.add_column(column.replace("_", " "), no_wrap=column == columns[0], overflow="fold")
-    for row in rows:
-        found.add_row(*(_cell(row.get(column)) for column in columns))
-    return found
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, list):
-        return literal(", ".join(map(str, value)))
-    return "-" if value is None else literal(f"{value:,}" if type(value) is int else value)
+    """Connect to the service that the options name. Raise ServiceUnreachable if there is none."""
+    options: ServiceOptions = context.find_object(ServiceOptions) or context.fail("no service was named")
+    return options.client()

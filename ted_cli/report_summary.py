@@ -1,4 +1,4 @@
-"""A job's report on a terminal."""
+"""The summary of a job's report, on a terminal."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ted_client.printable import literal, printable
+from ted_cli.terminal import literal, printable
 
 MOST_CLASSES = 10
 LONGEST_NAME = 40
@@ -15,13 +15,13 @@ ReportJson = Mapping[str, Any]
 
 
 def summary(report: ReportJson) -> Group:
-    """The report in brief: rows by reason, the classes that changed most, q and the cost."""
+    """Return the report in brief: rows by reason, the classes that changed most, q and the cost."""
     return Group(*_sections(report))
 
 
 def _sections(report: ReportJson) -> Iterator[RenderableType]:
-    rows, kept, asked = report["dataset"]["rows"], report["rows_kept"], report["keep_ratio"]
-    yield f"[bold]{kept:,} of {rows:,} rows retained[/] ({kept / rows:.1%}, asked for {asked:.1%})"
+    rows, kept = report["dataset"]["rows"], report["rows_kept"]
+    yield f"[bold]{kept:,} of {rows:,} rows retained[/] ({kept / rows:.1%}, asked for {report['keep_ratio']:.1%})"
     yield _reasons(report)
     if report["classes"]:
         yield _classes(report)
@@ -38,18 +38,26 @@ def _reasons(report: ReportJson) -> Table:
 
 
 def _classes(report: ReportJson) -> Table:
-    """The classes whose shares are furthest from that of the whole, in the order of the labels."""
-    found = [one for one in report["classes"] if one["kept_share"] is not None]
-    far = sorted(found, key=lambda one: -abs(one["kept_share"] - report["achieved_ratio"]))[:MOST_CLASSES]
-    few = len(far) < len(found)
-    table = _columns(f"class (the {MOST_CLASSES} that changed most of {len(found):,})" if few else "class", "before",
-                     "after", "kept", "internal generalization")  # fmt: skip
-    for one in (one for one in found if one in far):
-        performance = one["internal_generalization"]
-        known = "-" if performance is None else f"{performance:.3f}"
-        name = Text(printable(one["name"][:LONGEST_NAME]))
-        table.add_row(name, f"{one['before']:,}", f"{one['after']:,}", f"{one['kept_share']:.1%}", known)
+    """Return the classes whose shares are furthest from that of the whole, in the order of the labels."""
+    measured = [outcome for outcome in report["classes"] if outcome["kept_share"] is not None]
+    by_change = sorted(measured, key=lambda outcome: -abs(outcome["kept_share"] - report["achieved_ratio"]))
+    shown = by_change[:MOST_CLASSES]
+    heading = f"class (the {MOST_CLASSES} that changed most of {len(measured):,})"
+    table = _columns(heading if len(shown) < len(measured) else "class", "before", "after", "kept",
+                     "internal generalization")  # fmt: skip
+    for outcome in measured:
+        if outcome in shown:
+            table.add_row(*_class_row(outcome))
     return table
+
+
+def _class_row(outcome: Mapping[str, Any]) -> Iterator[RenderableType]:
+    performance = outcome["internal_generalization"]
+    yield Text(printable(outcome["name"][:LONGEST_NAME]))
+    yield f"{outcome['before']:,}"
+    yield f"{outcome['after']:,}"
+    yield f"{outcome['kept_share']:.1%}"
+    yield "-" if performance is None else f"{performance:.3f}"
 
 
 def _columns(first: str, *others: str) -> Table:

@@ -1,9 +1,8 @@
-"""What users import: HTTP clients, the ``ted`` command, adapters for training. Torch-free."""
+"""The Python client of a TED service: blocking, asynchronous, and an adapter for training. It loads no torch."""
 
-from ted_client.async_client import AsyncClient
-from ted_client.client import Client
+from ted_client.async_client import AsyncClient, AsyncJob
+from ted_client.client import Client, Job
 from ted_client.errors import ClientError, ServiceUnreachable, TedApiError
-from ted_client.job import AsyncJob, Job
 from ted_client.retry import RetryPolicy
 
 __all__ = [

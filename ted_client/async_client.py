@@ -1,62 +1,72 @@
-"""The service, asked without a thread that waits: one method for each thing that it can be asked."""
+"""The asynchronous client of a TED service: the same methods as ``Client``, to be awaited."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import httpx
 from rich.console import Console
 
-from ted_client import progress as showing
-from ted_client.async_registry import AsyncRegistryClient
 from ted_client.client import read_connection
-from ted_client.endpoints import Endpoints, JobListParams
-from ted_client.flow import JsonObject, api_path
-from ted_client.job import AsyncJob, ignore_progress
+from ted_client.endpoints import Endpoints
+from ted_client.errors import DetachedJob
+from ted_client.flow import Flow, JsonObject
+from ted_client.job import JobSnapshot
+from ted_client.progress import ignore_progress, progress_display
 from ted_client.retry import DEFAULT_RETRY_POLICY, RetryPolicy, ServiceConnection
 from ted_client.transport import AsyncTransport
 
 
-class AsyncClient(AsyncRegistryClient):
-    """A connection to a TED service. Use it as an asynchronous context manager, or call :meth:`aclose`."""
+class AsyncClient:
+    """A connection to a TED service. Use it as an asynchronous context manager, or call :meth:`aclose`.
 
-    def __init__(self, url: str, *, key: str | None = None, patience: RetryPolicy = DEFAULT_RETRY_POLICY) -> None:
+    ``retry`` says for how long a service that does not answer is asked again. ``transport`` replaces the network, for
+    example by ``httpx.MockTransport`` in tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        retry: RetryPolicy = DEFAULT_RETRY_POLICY,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self.url = url
-        self._endpoints = Endpoints(ServiceConnection(url, patience))
-        self._http = httpx.AsyncClient(base_url=url)
+        self._endpoints = Endpoints(ServiceConnection(url, retry))
+        self._http = httpx.AsyncClient(base_url=url, transport=transport)
         self._transport = AsyncTransport(self._http, key=key)
 
     @classmethod
-    def from_home(
-        cls, home: Path, *, key: str | None = None, patience: RetryPolicy = DEFAULT_RETRY_POLICY
-    ) -> "AsyncClient":
-        """A client for the service that ``ted up`` runs in this home folder. Raises ServiceUnreachable.
+    def from_home(cls, home: Path, *, key: str | None = None, retry: RetryPolicy = DEFAULT_RETRY_POLICY) -> Self:
+        """Connect to the service that ``ted up`` runs in this home folder. Raise ServiceUnreachable if none does.
 
-        The key is the one that lies there, unless another is given.
+        The key is the one that ``ted up`` left there, unless another is given.
         """
         connection = read_connection(home)
-        return cls(connection["url"], key=key or connection.get("key"), patience=patience)
+        return cls(connection["url"], key=key or connection.get("key"), retry=retry)
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
-    async def submit(self, job: JsonObject, *, wait: int = 0, idempotency_key: str | None = None) -> AsyncJob:
-        """The stored job; with ``wait``, as it stands when it has ended or so many seconds later (60 at most).
+    async def submit(self, job: JsonObject, *, wait: int = 0, idempotency_key: str | None = None) -> "AsyncJob":
+        """Submit a job and return it as the service has stored it.
 
-        Sending it twice with one key starts it once; a key is made where none is given.
+        With ``wait``, return only when the job has ended or this many seconds (at most 60) have passed. Submitting
+        twice with the same ``idempotency_key`` starts one job; a random key is used if none is given.
         """
-        return self._job(
-            await self._transport.result(self._endpoints.submit(job, wait=wait, idempotency_key=idempotency_key))
-        )
+        return await self._job(self._endpoints.submit(job, wait=wait, idempotency_key=idempotency_key))
 
     async def estimate(self, job: JsonObject) -> JsonObject:
-        """Whether the job would be accepted, and what it would take. Nothing is stored."""
+        """Check that the job would be accepted and return what it would take. Nothing is stored."""
         return await self._transport.result(self._endpoints.estimate(job))
 
-    async def job(self, job_id: str) -> AsyncJob:
-        """The job as it stands."""
-        return self._job(await self._transport.result(self._endpoints.fetch("GET", api_path("jobs", job_id))))
+    async def job(self, job_id: str) -> "AsyncJob":
+        """Return the job as it stands."""
+        return await self._job(self._endpoints.job(job_id))
 
     def jobs(
         self,
@@ -66,34 +76,31 @@ class AsyncClient(AsyncRegistryClient):
         metadata: Mapping[str, str] | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
-    ) -> AsyncIterator[AsyncJob]:
-        """Jobs, newest first; at most ``limit`` of them. A time without a zone is in this machine's."""
-        wanted = JobListParams(status, metadata, created_after, created_before)
-        told = self._transport.emitted(self._endpoints.list_pages(api_path("jobs"), limit=limit, **wanted.params()))
-        return (self._job(facts) async for facts in told)
-
-    async def cancel(self, job_id: str) -> AsyncJob:
-        """The job, cancelled or about to be."""
-        return self._job(
-            await self._transport.result(self._endpoints.fetch("POST", api_path("jobs", job_id, "cancel")))
+    ) -> AsyncIterator["AsyncJob"]:
+        """Iterate over jobs, newest first; at most ``limit`` of them. A time without a zone is in this machine's."""
+        jobs = self._endpoints.jobs(
+            limit=limit, status=status, metadata=metadata, created_after=created_after, created_before=created_before
         )
+        return (AsyncJob(facts, self) async for facts in self._transport.emitted(jobs))
 
-    async def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> AsyncJob:
-        """A new job like the one that has ended, of the dataset as it is now."""
-        return self._job(
-            await self._transport.result(self._endpoints.retry(job_id, wait=wait, idempotency_key=idempotency_key))
-        )
+    async def cancel(self, job_id: str) -> "AsyncJob":
+        """Cancel a job and return it, cancelled or about to be."""
+        return await self._job(self._endpoints.cancel(job_id))
+
+    async def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> "AsyncJob":
+        """Submit a job that has ended once more, with the dataset as it is now, and return the new job."""
+        return await self._job(self._endpoints.retry(job_id, wait=wait, idempotency_key=idempotency_key))
 
     async def delete(self, job_id: str) -> None:
         """Delete a job that has ended, with its events and its files."""
-        await self._transport.result(self._endpoints.delete(api_path("jobs", job_id)))
+        await self._transport.result(self._endpoints.delete(job_id))
 
     def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
-        """Everything that has happened to the job after this sequence number, oldest first."""
-        return self._transport.emitted(self._endpoints.list_pages(api_path("jobs", job_id, "events"), after=after))
+        """Iterate over the stored events of a job after this sequence number, oldest first."""
+        return self._transport.emitted(self._endpoints.events(job_id, after=after))
 
     def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
-        """The same, and then what happens, as it does, to the job's last event; a broken line is taken up again."""
+        """Iterate over a job's events as they happen, up to its last; a broken connection is resumed."""
         return self._transport.emitted(self._endpoints.follow(job_id, after=after))
 
     async def wait(
@@ -101,16 +108,16 @@ class AsyncClient(AsyncRegistryClient):
         job_id: str,
         *,
         progress: bool = False,
-        on_progress: Callable[[AsyncJob], None] = ignore_progress,
+        on_progress: Callable[["AsyncJob"], None] = ignore_progress,
         poll_seconds: float = 0.5,
-    ) -> AsyncJob:
-        """The job once it has ended, however it has; ``on_progress`` hears of every change.
+    ) -> "AsyncJob":
+        """Wait until the job has ended, however it does, and return it. ``on_progress`` is called on every change.
 
-        With ``progress``, a bar on the terminal (lines where there is none).
+        With ``progress``, show a bar on the terminal, or lines if standard error is no terminal.
         """
-        with showing.progress_display(Console(stderr=True)) if progress else nullcontext(ignore_progress) as show:
+        with progress_display(Console(stderr=True)) if progress else nullcontext(ignore_progress) as show:
             async for facts in self._transport.emitted(self._endpoints.wait(job_id, poll_seconds=poll_seconds)):
-                job = self._job(facts)
+                job = AsyncJob(facts, self)
                 show(job)
                 on_progress(job)
         return job
@@ -120,38 +127,152 @@ class AsyncClient(AsyncRegistryClient):
     async def download(
         self, job_id: str, path: Path | str, *, kind: str = "manifest", keep_ratio: float | None = None
     ) -> Path:
-        """The manifest (or ``kind="decisions"``) at ``path``, whole and checked against its SHA-256.
+        """Download the manifest (or ``kind="decisions"``) to ``path``, checked against its SHA-256.
 
-        With ``keep_ratio``, the manifest at another ratio, cut from the same decisions. A broken transfer is taken up
-        where it stopped, by this call or the next. Raises TedApiError, DownloadBroken.
+        With ``keep_ratio``, download the manifest at another ratio, cut from the same decisions. An interrupted
+        transfer is resumed where it stopped, by this call or the next. Raise TedApiError, DownloadBroken or NotSaved.
         """
         return await self._transport.result(
             self._endpoints.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio)
         )
 
     async def report(self, job_id: str) -> JsonObject:
-        """What became of the job's rows and classes, how the selection came about, and what it cost."""
-        return await self._transport.result(self._endpoints.fetch("GET", api_path("jobs", job_id, "report")))
+        """Return what became of the job's rows and classes, how they were selected, and what that cost."""
+        return await self._transport.result(self._endpoints.report(job_id))
 
     async def report_page(self, job_id: str, path: Path | str) -> Path:
-        """The same at ``path`` as an HTML page that needs nothing else. Raises TedApiError, DownloadBroken."""
+        """Download the report to ``path`` as one self-contained HTML page. Raise as :meth:`download` does."""
         return await self._transport.result(self._endpoints.report_page(job_id, Path(path)))
+
+    # --- datasets and proxies -----------------------------------------------------------------------------------------
+
+    async def register_dataset(self, name: str, dataset: JsonObject) -> JsonObject:
+        """Check a dataset and register it; jobs may then say ``"dataset": {"name": …}``."""
+        return await self._transport.result(self._endpoints.register_dataset(name, dataset))
+
+    def datasets(self) -> AsyncIterator[JsonObject]:
+        """Iterate over the registered datasets, by name."""
+        return self._transport.emitted(self._endpoints.datasets())
+
+    async def dataset(self, name: str) -> JsonObject:
+        """Return the dataset of this name, and whether it has changed since it was registered."""
+        return await self._transport.result(self._endpoints.dataset(name))
+
+    async def forget_dataset(self, name: str) -> None:
+        """Free the name. The data, and jobs that used the name, stay as they are."""
+        await self._transport.result(self._endpoints.forget_dataset(name))
+
+    async def register_proxy(self, name: str, proxy: JsonObject) -> JsonObject:
+        """Register an installed proxy with settings; jobs may then say ``"proxy": {"name": …}``."""
+        return await self._transport.result(self._endpoints.register_proxy(name, proxy))
+
+    async def proxies(self) -> Sequence[JsonObject]:
+        """Return all proxies that a job may name, installed and registered."""
+        return await self._transport.result(self._endpoints.proxies())
+
+    async def proxy(self, name: str) -> JsonObject:
+        """Return the proxy of this name."""
+        return await self._transport.result(self._endpoints.proxy(name))
+
+    async def forget_proxy(self, name: str) -> None:
+        """Free the name of a registered proxy."""
+        await self._transport.result(self._endpoints.forget_proxy(name))
+
+    # --- webhooks -----------------------------------------------------------------------------------------------------
+
+    async def register_webhook(self, url: str, *, events: Sequence[str] | None = None) -> JsonObject:
+        """Register a webhook and return it with its ``secret``, which is shown only this once.
+
+        It is sent the events named here, or those that end a job if none are named.
+        """
+        return await self._transport.result(self._endpoints.register_webhook(url, events=events))
+
+    def webhooks(self) -> AsyncIterator[JsonObject]:
+        """Iterate over the registered webhooks, newest first."""
+        return self._transport.emitted(self._endpoints.webhooks())
+
+    async def webhook(self, webhook_id: str) -> JsonObject:
+        """Return the webhook, with the reason if it is disabled."""
+        return await self._transport.result(self._endpoints.webhook(webhook_id))
+
+    async def change_webhook(
+        self,
+        webhook_id: str,
+        *,
+        url: str | None = None,
+        events: Sequence[str] | None = None,
+        enabled: bool | None = None,
+    ) -> JsonObject:
+        """Change a webhook's URL or events, or switch it on or off; what is not given stays as it is."""
+        return await self._transport.result(
+            self._endpoints.change_webhook(webhook_id, url=url, events=events, enabled=enabled)
+        )
+
+    async def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook and the record of its deliveries."""
+        await self._transport.result(self._endpoints.delete_webhook(webhook_id))
+
+    async def rotate_webhook(self, webhook_id: str) -> JsonObject:
+        """Give the webhook a new ``secret``, shown only this once; messages carry the old signature too for a day."""
+        return await self._transport.result(self._endpoints.rotate_webhook(webhook_id))
+
+    async def ping_webhook(self, webhook_id: str) -> JsonObject:
+        """Send the webhook a message of type ``ping`` and return the delivery."""
+        return await self._transport.result(self._endpoints.ping_webhook(webhook_id))
+
+    def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> AsyncIterator[JsonObject]:
+        """Iterate over the messages of the last 30 days to this webhook, newest first."""
+        return self._transport.emitted(self._endpoints.deliveries(webhook_id, status=status))
+
+    async def redeliver(self, webhook_id: str, delivery_id: str) -> JsonObject:
+        """Send a message again, under the same id, and return the delivery."""
+        return await self._transport.result(self._endpoints.redeliver(webhook_id, delivery_id))
 
     # --- the service --------------------------------------------------------------------------------------------------
 
     async def ready(self) -> JsonObject:
-        """Whether the service can accept jobs. Raises ServiceUnreachable."""
-        return await self._transport.result(self._endpoints.fetch("GET", "/readyz"))
+        """Return whether the service can accept jobs. Raise ServiceUnreachable if it does not answer."""
+        return await self._transport.result(self._endpoints.ready())
 
-    def _job(self, facts: JsonObject) -> AsyncJob:
-        return AsyncJob(facts, self)
+    async def _job(self, flow: Flow[JsonObject]) -> "AsyncJob":
+        return AsyncJob(await self._transport.result(flow), self)
 
     async def aclose(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
-    async def __aenter__(self) -> "AsyncClient":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         await self.aclose()
+
+
+@dataclass(frozen=True)
+class AsyncJob(JobSnapshot):
+    """A job, and the client through which it can be asked for more."""
+
+    client: AsyncClient | None = field(default=None, repr=False, compare=False)
+
+    async def refresh(self) -> "AsyncJob":
+        """Return the job as it stands now."""
+        return await self._require_client().job(self.id)
+
+    async def wait(
+        self, *, progress: bool = False, on_progress: Callable[["AsyncJob"], None] = ignore_progress
+    ) -> "AsyncJob":
+        """Wait until the job has ended and return it; see :meth:`Client.wait`."""
+        return await self._require_client().wait(self.id, progress=progress, on_progress=on_progress)
+
+    async def cancel(self) -> "AsyncJob":
+        """Cancel the job and return it, cancelled or about to be."""
+        return await self._require_client().cancel(self.id)
+
+    async def download(self, path: Path | str, *, kind: str = "manifest", keep_ratio: float | None = None) -> Path:
+        """Download the manifest to ``path``; see :meth:`Client.download`."""
+        return await self._require_client().download(self.id, path, kind=kind, keep_ratio=keep_ratio)
+
+    def _require_client(self) -> AsyncClient:
+        if self.client is None:
+            raise DetachedJob
+        return self.client

@@ -1,5 +1,6 @@
-"""A download that can be interrupted: taken up where it stopped, and checked before it gets its name."""
+"""A download that is resumed where it stopped, and checked before it gets its name."""
 
+import hashlib
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64
@@ -7,15 +8,21 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 from urllib.parse import urljoin
 
 import httpx
 
-from ted_client.errors import ClientError, DownloadBroken, NotSaved, ServiceUnreachable, TedApiError, retry_after
+from ted_client.errors import (
+    DownloadBroken,
+    NotSaved,
+    RequestFailed,
+    ServiceUnreachable,
+    TedApiError,
+    retry_after,
+)
 from ted_client.flow import Flow, ReadChunk, Request, ResponseHead, RunBlocking, SendRequest, Sleep, read_response
-from ted_client.partial import PartialFile
-from ted_client.retry import FIRST_ERROR, PERMANENT_ERRORS, RETRYABLE_STATUSES, Backoff, ServiceConnection
+from ted_client.retry import FIRST_ERROR, PERMANENT_ERRORS, RETRYABLE_STATUSES, Backoff, ServiceConnection, TryAgain
 
 OK, PARTIAL_CONTENT, REDIRECTS, RANGE_NOT_SATISFIABLE = 200, 206, (302, 307), 416
 INTERNAL_ERROR = 500
@@ -24,17 +31,9 @@ DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class DownloadInterrupted(Exception):
-    """What a broken line is at other times: a server that will answer in a moment, and what to say if it does not."""
-
-    def __init__(self, verdict: ClientError, *, at_least: float | None) -> None:
-        super().__init__(str(verdict))
-        self.error, self.at_least = verdict, at_least
-
-
 @dataclass
 class Download:
-    """One file from a URL whose ETag, or Repr-Digest, is the SHA-256 of its bytes."""
+    """The download of one file, whose ETag or Repr-Digest is the SHA-256 of its bytes."""
 
     service: ServiceConnection
     url: str
@@ -46,48 +45,47 @@ class Download:
         self.partial = PartialFile.find(self.path)
 
     def run(self) -> Flow[Path]:
-        """The path, once the whole file lies there. Raises TedApiError, ServiceUnreachable, DownloadBroken,
-        NotSaved.
+        """Download the file and return its path. Raise TedApiError, ServiceUnreachable, DownloadBroken or NotSaved.
 
-        What has arrived stays beside it until then, so that another call, or process, can go on from there.
+        What has arrived stays beside it until then, so that another call, or process, can resume from there.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             yield from self._transfer_with_retries()
         except OSError as error:
             raise NotSaved(f"{self.path} could not be written ({error.strerror}).") from error
-        found = yield RunBlocking(self.partial.sha256)
-        if found != self.partial.expected_sha256:
+        sha256 = yield RunBlocking(self.partial.sha256)
+        if sha256 != self.partial.expected_sha256:
             self.partial.remove()
-            raise DownloadBroken(f"{self.url} arrived with SHA-256 {found}, not {self.partial.expected_sha256}. "
+            raise DownloadBroken(f"{self.url} arrived with SHA-256 {sha256}, not {self.partial.expected_sha256}. "
                                  "Download it again.")  # fmt: skip
         return self.partial.move_to(self.path)
 
     def _transfer_with_retries(self) -> Flow[None]:
-        spell = Backoff(self.service.retry_policy)
+        backoff = Backoff(self.service.retry_policy)
         while True:
-            before = self.partial.size
+            size_before = self.partial.size
             try:
                 return (yield from self._transfer())
-            except (httpx.TransportError, DownloadInterrupted) as error:
-                spell = Backoff(self.service.retry_policy) if self.partial.size > before else spell
-                at_least = error.at_least if isinstance(error, DownloadInterrupted) else None
-                pause = None if isinstance(error, PERMANENT_ERRORS) else spell.pause(at_least=at_least)
+            except (httpx.TransportError, TryAgain) as failure:
+                backoff = Backoff(self.service.retry_policy) if self.partial.size > size_before else backoff
+                at_least = failure.error.retry_after if isinstance(failure, TryAgain) else None
+                pause = None if isinstance(failure, PERMANENT_ERRORS) else backoff.pause(at_least=at_least)
                 if pause is None:
-                    raise self._final_error(error, tries=spell.tries) from error
+                    raise self._error(failure, tries=backoff.tries) from failure
                 yield Sleep(pause)
 
-    def _final_error(self, error: httpx.TransportError | DownloadInterrupted, *, tries: int) -> ClientError:
-        if isinstance(error, DownloadInterrupted):
-            return error.error
+    def _error(self, failure: httpx.TransportError | TryAgain, *, tries: int) -> RequestFailed:
+        if isinstance(failure, TryAgain):
+            return failure.error
         if not self.partial.size:
-            return self.service.unreachable(error)
-        return ServiceUnreachable(f"{self.url} broke off, and {tries} tries brought nothing more ({error}).")
+            return self.service.unreachable(failure)
+        return ServiceUnreachable(f"{self.url} broke off, and {tries} tries brought nothing more ({failure}).")
 
     def _transfer(self) -> Flow[None]:
-        """Fetch what is still missing."""
-        known = {"If-Range": f'"{self.partial.expected_sha256}"'} if self.partial.size else {}
-        headers = {"Accept": self.accept, "Accept-Encoding": "identity", **self._range_headers(), **known}
+        """Fetch the bytes that are still missing."""
+        if_range = {"If-Range": f'"{self.partial.expected_sha256}"'} if self.partial.size else {}
+        headers = {"Accept": self.accept, "Accept-Encoding": "identity", **self._range_headers(), **if_range}
         head: ResponseHead = yield SendRequest(Request("GET", self.url, params=self.params, headers=headers))
         if head.status == RANGE_NOT_SATISFIABLE and self.partial.size:
             return (yield from self._check_complete())
@@ -103,22 +101,23 @@ class Download:
         return {"Range": f"bytes={self.partial.size}-"} if self.partial.size else {}
 
     def _check_complete(self) -> Flow[None]:
-        """Nothing is missing, as it seems; otherwise everything is."""
+        """Check that what has arrived is the whole file, as the status suggests; if it is not, start again."""
         if (yield RunBlocking(self.partial.sha256)) != self.partial.expected_sha256:
             self.partial.remove()
             yield from self._transfer()
 
     def _refusal(self, error: TedApiError) -> Exception:
-        passes = error.status in RETRYABLE_STATUSES or (self.partial.size and error.status == INTERNAL_ERROR)
-        return DownloadInterrupted(error, at_least=error.retry_after) if passes else error
+        is_temporary = error.status in RETRYABLE_STATUSES or (self.partial.size and error.status == INTERNAL_ERROR)
+        return TryAgain(error) if is_temporary else error
 
     def _fetch_redirected(self, link: str) -> Flow[None]:
-        """The rest of the file from where the service keeps it; the key to the service is not for those there."""
+        """Fetch the rest of the file from the object store, which must not see the key to the service."""
         headers = {"Accept-Encoding": "identity", **self._range_headers()}
         head: ResponseHead = yield SendRequest(Request("GET", link, headers=headers))
         if head.status in RETRYABLE_STORE_STATUSES:
-            verdict = ServiceUnreachable(f"{self.url} broke off: the object store answered {head.status}.")
-            raise DownloadInterrupted(verdict, at_least=retry_after(head.headers))
+            error = ServiceUnreachable(f"{self.url} broke off: the object store answered {head.status}.")
+            error.retry_after = retry_after(head.headers)
+            raise TryAgain(error)
         if head.status == RANGE_NOT_SATISFIABLE and self.partial.size:
             return
         yield from self._save(head)
@@ -126,22 +125,75 @@ class Download:
     def _save(self, head: ResponseHead) -> Flow[None]:
         if head.status not in (OK, PARTIAL_CONTENT):
             raise DownloadBroken(f"The object store answered {head.status}. Download it again.")
-        with self.partial.open_file(goes_on=head.status == PARTIAL_CONTENT) as file:
+        with self.partial.open_file("ab" if head.status == PARTIAL_CONTENT else "wb") as file:
             while chunk := (yield ReadChunk()):
                 file.write(chunk)
 
 
 def _sha256(head: ResponseHead) -> str:
-    """What the file's digest will be. Raises DownloadBroken where the answer does not tell."""
-    found = next(filter(SHA256.fullmatch, _digests(head.headers)), None)
-    if found is None:
+    """Return the digest that the file will have. Raise DownloadBroken if the response does not say."""
+    sha256 = next(filter(SHA256.fullmatch, _digests(head.headers)), None)
+    if sha256 is None:
         raise DownloadBroken(f"{head.url} does not tell the file's SHA-256: something between us changes its headers.")
-    return found
+    return sha256
 
 
 def _digests(headers: httpx.Headers) -> Iterator[str]:
-    """As Repr-Digest has it (RFC 9530), then as the ETag has it."""
-    if told := DIGEST.search(headers.get("Repr-Digest", "")):
+    """Yield the digest of Repr-Digest (RFC 9530), then that of the ETag."""
+    if match := DIGEST.search(headers.get("Repr-Digest", "")):
         with suppress(NotBase64):
-            yield b64decode(told[1]).hex()
+            yield b64decode(match[1]).hex()
     yield headers.get("ETag", "").removeprefix("W/").strip('"')
+
+
+@dataclass
+class PartialFile:
+    """The part of a download that has arrived, beside the target as ``NAME.SHA256.partial``.
+
+    ``expected_sha256`` is empty, and there is no file, until the service has said which file it will send.
+    """
+
+    target: Path
+    expected_sha256: str = ""
+
+    @classmethod
+    def find(cls, target: Path) -> "PartialFile":
+        """Return what an earlier download of this target has left, if there is any."""
+        name = re.compile(re.escape(target.name) + r"\.([0-9a-f]{64})\.partial")
+        siblings = target.parent.iterdir() if target.parent.is_dir() else ()
+        matches = (name.fullmatch(path.name) for path in siblings)
+        return next((cls(target, match[1]) for match in matches if match), cls(target))
+
+    @property
+    def path(self) -> Path:
+        """Where the part is stored."""
+        return self.target.with_name(f"{self.target.name}.{self.expected_sha256}.partial")
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that have arrived."""
+        return self.path.stat().st_size if self.expected_sha256 and self.path.exists() else 0
+
+    def expect(self, sha256: str) -> None:
+        """Expect this file; discard what has arrived of another one."""
+        if sha256 != self.expected_sha256:
+            self.remove()
+            self.expected_sha256 = sha256
+
+    def open_file(self, mode: Literal["ab", "wb"]) -> BinaryIO:
+        """Open the file to append to what has arrived, or to write from the beginning."""
+        return self.path.open(mode)
+
+    def sha256(self) -> str:
+        """Return the digest of what has arrived."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def move_to(self, target: Path) -> Path:
+        """Move the file to its target atomically."""
+        return self.path.replace(target)
+
+    def remove(self) -> None:
+        """Discard what has arrived."""
+        if self.expected_sha256:
+            self.path.unlink(missing_ok=True)

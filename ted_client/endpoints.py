@@ -1,5 +1,6 @@
-"""Every call to the service, each written once; ``Client`` and ``AsyncClient`` carry them out."""
+"""Every call to the service, each written once as a flow; ``Client`` and ``AsyncClient`` run them."""
 
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,111 +20,176 @@ LONG_POLL_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class JobListParams:
-    """Which jobs to list."""
-
-    status: Sequence[str] = ()
-    metadata: Mapping[str, str] | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-    def params(self) -> dict[str, Any]:
-        """The same as a query."""
-        times = {"created_after": self.created_after, "created_before": self.created_before}
-        return {
-            **({"status": list(self.status)} if self.status else {}),
-            **{f"metadata[{key}]": value for key, value in (self.metadata or {}).items()},
-            **{name: at.astimezone(UTC).isoformat() for name, at in times.items() if at},
-        }
-
-
-@dataclass(frozen=True)
 class Endpoints:
-    """What can be asked of a service."""
+    """The calls that a TED service answers. A method that lists or follows emits its items; any other returns one."""
 
     service: ServiceConnection
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
-    def submit(self, job: JsonObject, *, wait: int = 0, idempotency_key: str | None = None) -> Flow[JsonObject]:
-        """The stored job."""
+    def submit(self, job: JsonObject, *, wait: int, idempotency_key: str | None) -> Flow[JsonObject]:
         return self._submit(api_path("jobs"), body=job, wait=wait, idempotency_key=idempotency_key)
 
-    def retry(self, job_id: str, *, wait: int = 0, idempotency_key: str | None = None) -> Flow[JsonObject]:
-        """The new job."""
+    def retry(self, job_id: str, *, wait: int, idempotency_key: str | None) -> Flow[JsonObject]:
         return self._submit(api_path("jobs", job_id, "retry"), body=None, wait=wait, idempotency_key=idempotency_key)
 
     def _submit(
         self, path: str, *, body: JsonObject | None, wait: int, idempotency_key: str | None
     ) -> Flow[JsonObject]:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex, **_prefer_wait(wait)}
-        return self.fetch("POST", path, headers=headers, body=body, read_seconds=READ_SECONDS + wait)
+        return self._fetch("POST", path, headers=headers, body=body, read_seconds=READ_SECONDS + wait)
 
     def estimate(self, job: JsonObject) -> Flow[JsonObject]:
-        """What the job would take."""
-        return self.fetch("POST", api_path("jobs"), params={"validate_only": "true"}, body=job)
+        return self._fetch("POST", api_path("jobs"), params={"validate_only": "true"}, body=job)
+
+    def job(self, job_id: str) -> Flow[JsonObject]:
+        return self._fetch("GET", api_path("jobs", job_id))
+
+    def jobs(
+        self,
+        *,
+        limit: int | None,
+        status: Sequence[str],
+        metadata: Mapping[str, str] | None,
+        created_after: datetime | None,
+        created_before: datetime | None,
+    ) -> Flow[None]:
+        times = without_none(created_after=created_after, created_before=created_before)
+        labels = {f"metadata[{key}]": value for key, value in (metadata or {}).items()}
+        return self._list(api_path("jobs"), limit=limit, **_statuses(status), **labels, **_in_utc(times))
+
+    def cancel(self, job_id: str) -> Flow[JsonObject]:
+        return self._fetch("POST", api_path("jobs", job_id, "cancel"))
+
+    def delete(self, job_id: str) -> Flow[None]:
+        return self._delete(api_path("jobs", job_id))
+
+    def events(self, job_id: str, *, after: int) -> Flow[None]:
+        return self._list(api_path("jobs", job_id, "events"), after=after)
+
+    def follow(self, job_id: str, *, after: int) -> Flow[None]:
+        return EventListener(self.service, job_id, after).follow()
 
     def wait(self, job_id: str, *, poll_seconds: float) -> Flow[JsonObject]:
-        """The job once it has ended; tells how it stands at first and whenever it has changed."""
-        known: dict[str, str] = {}
+        """Emit the job as it stands, and again whenever it has changed, until it has ended."""
+        headers: dict[str, str] = {}
         while True:
             request = Request(
-                "GET", api_path("jobs", job_id), headers=known, read_seconds=READ_SECONDS + LONG_POLL_SECONDS
+                "GET", api_path("jobs", job_id), headers=headers, read_seconds=READ_SECONDS + LONG_POLL_SECONDS
             )
-            answer = yield from self.service.send(request)
-            if answer.status != NOT_MODIFIED:
-                job = parse_json_object(answer)
+            response = yield from self.service.send(request)
+            if response.status != NOT_MODIFIED:
+                job = parse_json_object(response)
                 yield Emit(job)
                 if job["status"] in TERMINAL:
                     return job
-                known = {"If-None-Match": answer.head.headers.get("ETag", '""'), **_prefer_wait(LONG_POLL_SECONDS)}
+                headers = {"If-None-Match": response.head.headers.get("ETag", '""'), **_prefer_wait(LONG_POLL_SECONDS)}
             yield Sleep(poll_seconds)
 
-    def follow(self, job_id: str, *, after: int) -> Flow[None]:
-        """Tells the job's events as they happen."""
-        return EventListener(self.service, job_id, after).follow()
+    # --- results ------------------------------------------------------------------------------------------------------
 
     def download(self, job_id: str, path: Path, *, kind: str, keep_ratio: float | None) -> Flow[Path]:
-        """The file."""
-        params = {} if keep_ratio is None else {"keep_ratio": keep_ratio}
+        params = without_none(keep_ratio=keep_ratio)
         return Download(self.service, api_path("jobs", job_id, kind), path, params=params).run()
 
+    def report(self, job_id: str) -> Flow[JsonObject]:
+        return self._fetch("GET", api_path("jobs", job_id, "report"))
+
     def report_page(self, job_id: str, path: Path) -> Flow[Path]:
-        """The page."""
         return Download(self.service, api_path("jobs", job_id, "report"), path, accept="text/html").run()
 
-    # --- all the rest -------------------------------------------------------------------------------------------------
+    # --- datasets and proxies -----------------------------------------------------------------------------------------
 
-    def fetch(self, method: str, path: str, **request: Any) -> Flow[JsonObject]:
-        """The JSON object that answers; ``request`` holds more fields of ``exchange.Request``."""
-        answer = yield from self.service.send(Request(method, path, **request))
-        return parse_json_object(answer)
+    def register_dataset(self, name: str, dataset: JsonObject) -> Flow[JsonObject]:
+        return self._create(api_path("datasets"), {**dataset, "name": name})
 
-    def create(self, path: str, body: JsonObject | None = None) -> Flow[JsonObject]:
-        """What was made. Sent twice it may be made twice, so a broken line is not tried again."""
-        return self.fetch("POST", path, body=body, repeatable=False)
+    def datasets(self) -> Flow[None]:
+        return self._list(api_path("datasets"))
 
-    def list_all(self, path: str, **params: Any) -> Flow[Sequence[JsonObject]]:
-        """All that the path lists, where it lists all at once."""
-        page = yield from self.fetch("GET", path, params=params)
-        found: Sequence[JsonObject] = page["data"]
-        return found
+    def dataset(self, name: str) -> Flow[JsonObject]:
+        return self._fetch("GET", api_path("datasets", name))
 
-    def list_pages(
+    def forget_dataset(self, name: str) -> Flow[None]:
+        return self._delete(api_path("datasets", name))
+
+    def register_proxy(self, name: str, proxy: JsonObject) -> Flow[JsonObject]:
+        return self._create(api_path("proxies"), {"name": name, "proxy": proxy})
+
+    def proxies(self) -> Flow[Sequence[JsonObject]]:
+        """Return all proxies; this list is not paged."""
+        proxies: Sequence[JsonObject] = (yield from self._fetch("GET", api_path("proxies")))["data"]
+        return proxies
+
+    def proxy(self, name: str) -> Flow[JsonObject]:
+        return self._fetch("GET", api_path("proxies", name))
+
+    def forget_proxy(self, name: str) -> Flow[None]:
+        return self._delete(api_path("proxies", name))
+
+    # --- webhooks -----------------------------------------------------------------------------------------------------
+
+    def register_webhook(self, url: str, *, events: Sequence[str] | None) -> Flow[JsonObject]:
+        return self._create(api_path("webhooks"), without_none(url=url, events=events))
+
+    def webhooks(self) -> Flow[None]:
+        return self._list(api_path("webhooks"))
+
+    def webhook(self, webhook_id: str) -> Flow[JsonObject]:
+        return self._fetch("GET", api_path("webhooks", webhook_id))
+
+    def change_webhook(
+        self, webhook_id: str, *, url: str | None, events: Sequence[str] | None, enabled: bool | None
+    ) -> Flow[JsonObject]:
+        changes = without_none(url=url, events=events, enabled=enabled)
+        return self._fetch("PATCH", api_path("webhooks", webhook_id), body=changes)
+
+    def delete_webhook(self, webhook_id: str) -> Flow[None]:
+        return self._delete(api_path("webhooks", webhook_id))
+
+    def rotate_webhook(self, webhook_id: str) -> Flow[JsonObject]:
+        return self._create(api_path("webhooks", webhook_id, "rotate"))
+
+    def ping_webhook(self, webhook_id: str) -> Flow[JsonObject]:
+        return self._create(api_path("webhooks", webhook_id, "ping"))
+
+    def deliveries(self, webhook_id: str, *, status: Sequence[str]) -> Flow[None]:
+        return self._list(api_path("webhooks", webhook_id, "deliveries"), **_statuses(status))
+
+    def redeliver(self, webhook_id: str, delivery_id: str) -> Flow[JsonObject]:
+        return self._create(api_path("webhooks", webhook_id, "deliveries", delivery_id, "redeliver"))
+
+    # --- the service --------------------------------------------------------------------------------------------------
+
+    def ready(self) -> Flow[JsonObject]:
+        return self._fetch("GET", "/readyz")
+
+    # --- the four kinds of call ---------------------------------------------------------------------------------------
+
+    def _fetch(self, method: str, path: str, **request: Any) -> Flow[JsonObject]:
+        """Return the JSON object in the response; ``request`` holds more fields of ``flow.Request``."""
+        response = yield from self.service.send(Request(method, path, **request))
+        return parse_json_object(response)
+
+    def _create(self, path: str, body: JsonObject | None = None) -> Flow[JsonObject]:
+        """Return what was created. Sent twice it may be created twice, so it is not repeated after a broken line."""
+        return self._fetch("POST", path, body=body, idempotent=False)
+
+    def _list(
         self, path: str, *, limit: int | None = None, after: str | int | None = None, **params: Any
     ) -> Flow[None]:
-        """Tells all that the path lists, page by page; at most ``limit`` of it."""
-        left, more = limit, is_below_limit(limit)
-        while more:
-            query = {**params, "limit": min(left or LARGEST_PAGE, LARGEST_PAGE)}
-            page = yield from self.fetch("GET", path, params=query if after is None else {**query, "after": after})
-            for one in page["data"]:
-                yield Emit(one)
-            left = None if left is None else left - len(page["data"])
-            after, more = page["next"], page["has_more"] and is_below_limit(left)
+        """Emit the items that the path lists, page by page; at most ``limit`` of them."""
+        remaining = math.inf if limit is None else limit
+        has_more = True
+        while has_more and remaining > 0:
+            query = {**params, "limit": min(remaining, LARGEST_PAGE), **without_none(after=after)}
+            page = yield from self._fetch("GET", path, params=query)
+            for item in page["data"]:
+                yield Emit(item)
+            remaining -= len(page["data"])
+            after, has_more = page["next"], page["has_more"]
 
-    def delete(self, path: str) -> Flow[None]:
-        """Nothing, once it is gone; also where the first try had done it and its answer was lost."""
+    def _delete(self, path: str) -> Flow[None]:
+        """Delete it. A 404 is success if an earlier try, whose response was lost, may have deleted it."""
         try:
             yield from self.service.send(Request("DELETE", path))
         except TedApiError as error:
@@ -131,14 +197,18 @@ class Endpoints:
                 raise
 
 
-def is_below_limit(limit: int | None) -> bool:
-    """Whether there may be more."""
-    return limit is None or limit > 0
+def without_none(**arguments: Any) -> dict[str, Any]:
+    """Drop arguments that are None."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
-def without_none(**wishes: object) -> dict[str, object]:
-    """The wishes that are any."""
-    return {name: wish for name, wish in wishes.items() if wish is not None}
+def _statuses(status: Sequence[str]) -> dict[str, Any]:
+    return {"status": list(status)} if status else {}
+
+
+def _in_utc(times: Mapping[str, datetime]) -> dict[str, Any]:
+    """Write times for a query; one without a zone is in this machine's."""
+    return {name: time.astimezone(UTC).isoformat() for name, time in times.items()}
 
 
 def _prefer_wait(seconds: int) -> dict[str, str]:

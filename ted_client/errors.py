@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
 from ted_client.flow import JsonObject, Response
+from ted_core.retry_after import parse_retry_after
 
 REQUEST_URN_PREFIX = "urn:ted:request:"
 
@@ -18,12 +18,12 @@ class ClientError(Exception):
 
 
 class RequestFailed(ClientError):
-    """A request came to nothing."""
+    """A request was not answered as it should be."""
 
     retry_after: float | None = None
-    """Seconds after which the service thinks that trying again makes sense."""
+    """Seconds after which the service suggests to try again."""
     may_have_arrived = False
-    """Whether an earlier try may have reached the service, its answer lost."""
+    """Whether an earlier try may have reached the service, and only its response was lost."""
 
 
 class ServiceUnreachable(RequestFailed):
@@ -47,16 +47,20 @@ class JobNotSucceeded(ClientError):
 
 
 class DetachedJob(ClientError):
-    """This job was made by hand; ask a client for it: client.job(id)."""
+    """The job was made without a client, which would be needed to ask the service about it."""
+
+    def __init__(self) -> None:
+        super().__init__("This job was made by hand; ask a client for it: client.job(id).")
 
 
 class TedApiError(RequestFailed):
-    """A problem (RFC 9457) that the service answered with."""
+    """The service responded with a problem (RFC 9457)."""
 
     def __init__(
         self, problem: Mapping[str, Any], *, request_id: str | None = None, retry_after: float | None = None
     ) -> None:
-        self.code, self.status = str(problem.get("code", "unknown")), int(problem.get("status", 0))
+        self.code = str(problem.get("code", "unknown"))
+        self.status = int(problem.get("status", 0))
         self.detail = str(problem.get("detail") or problem.get("title") or "The service refused the request.")
         self.errors: list[Mapping[str, str]] = list(problem.get("errors", []))
         self.fields: dict[str, str] = {fault["field"]: fault["message"] for fault in self.errors}
@@ -64,47 +68,40 @@ class TedApiError(RequestFailed):
         self.request_id = request_id or (
             instance.removeprefix(REQUEST_URN_PREFIX) if instance.startswith(REQUEST_URN_PREFIX) else None
         )
-        """What the service's log knows the request by."""
+        """The id of the request in the service's log."""
         self.retry_after = retry_after
         super().__init__(self.detail)
 
     @classmethod
-    def of(cls, answer: Response) -> "TedApiError":
-        """The problem in the answer; a made-up one where something between us and the service answered."""
-        headers = answer.head.headers
-        return cls(parse_problem(answer), request_id=headers.get("X-Request-ID"), retry_after=retry_after(headers))
+    def of(cls, response: Response) -> "TedApiError":
+        """Return the problem in the response, or one that says that no TED service sent it."""
+        headers = response.head.headers
+        return cls(parse_problem(response), request_id=headers.get("X-Request-ID"), retry_after=retry_after(headers))
 
 
-def parse_problem(answer: Response) -> Mapping[str, Any]:
-    """The problem that the answer holds, or one that says that it holds none."""
+def parse_problem(response: Response) -> Mapping[str, Any]:
+    """Return the problem in the response, or one that says that it holds none."""
     try:
-        problem = json.loads(answer.content)
+        problem = json.loads(response.content)
     except ValueError:
         problem = None
     if isinstance(problem, dict) and "code" in problem:
         return problem
-    status = answer.status
-    return {"code": "not_ted", "status": status, "detail": f"{answer.head.url} answered {status}."}
+    detail = f"{response.head.url} answered {response.status}."
+    return {"code": "not_ted", "status": response.status, "detail": detail}
 
 
-def parse_json_object(answer: Response) -> JsonObject:
-    """The JSON object that the answer holds. Raises NotTed."""
+def parse_json_object(response: Response) -> JsonObject:
+    """Return the JSON object in the response. Raise NotATedService if it holds none."""
     try:
-        facts = json.loads(answer.content)
+        facts = json.loads(response.content)
     except ValueError:
         facts = None
     if not isinstance(facts, dict):
-        raise NotATedService(f"{answer.head.url} answered {answer.status} as no TED service does. Check the URL.")
+        raise NotATedService(f"{response.head.url} answered {response.status} as no TED service does. Check the URL.")
     return facts
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """The seconds that Retry-After asks for (RFC 9110, section 10.2.3: a number, or a date); None without one."""
-    said = headers.get("Retry-After", "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said)
-    try:
-        at = parsedate_to_datetime(said)
-    except ValueError:
-        return None
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    """Return the seconds that ``Retry-After`` asks for; None if it is absent or unreadable."""
+    return parse_retry_after(headers.get("Retry-After", ""), now=datetime.now(UTC))

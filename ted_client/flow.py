@@ -1,7 +1,7 @@
-"""A call to the service as a generator: it says what to do next and is told what came of it.
+"""A call to the service as a generator that yields the steps to take and is sent their results.
 
-So each call is written once, without a socket or a clock, and any driver can carry it out: one that blocks, one that
-awaits (``ted_client.transport``), or a test that makes up the answers.
+So each call is written once, without sockets or clocks, and any driver can run it: a blocking one, an awaiting one
+(``ted_client.transport``), or a test that makes up the responses. httpx calls the same pattern ``auth_flow``.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -20,7 +20,7 @@ CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
 
 @dataclass(frozen=True)
 class Request:
-    """What to send. A URL that is a path goes to the service, with the key; any other goes there without it."""
+    """What to send. A URL that is a path goes to the service, with the key; any other is sent without the key."""
 
     method: str
     url: str
@@ -29,22 +29,22 @@ class Request:
     body: JsonObject | None = None
     read_seconds: float = READ_SECONDS
     idempotent: bool = True
-    """Whether sending it twice does no more than sending it once."""
+    """Whether sending it twice has the same effect as sending it once."""
 
     @property
     def targets_service(self) -> bool:
-        """Whether the key may go with it."""
+        """Whether it goes to the service itself, so that the key may be sent with it."""
         return self.url.startswith("/")
 
     @property
     def timeout(self) -> httpx.Timeout:
-        """How long to wait for a connection, and for each part of the answer."""
+        """How long to wait for a connection, and for each part of the response."""
         return httpx.Timeout(self.read_seconds, connect=CONNECT_SECONDS)
 
 
 @dataclass(frozen=True)
 class ResponseHead:
-    """The beginning of an answer."""
+    """The status and headers of a response whose body has not been read yet."""
 
     status: int
     headers: httpx.Headers
@@ -53,7 +53,7 @@ class ResponseHead:
 
 @dataclass(frozen=True)
 class Response:
-    """A whole answer."""
+    """A response with its body."""
 
     head: ResponseHead
     content: bytes
@@ -65,14 +65,14 @@ class Response:
 
 @dataclass(frozen=True)
 class SendRequest:
-    """Send this and reply with the Head; an answer that was open before is closed."""
+    """Send this and reply with the ``ResponseHead``; a response that is still open is closed."""
 
     request: Request
 
 
 @dataclass(frozen=True)
 class ReadChunk:
-    """Reply with the next bytes of the open answer; none at its end."""
+    """Reply with the next bytes of the open response; empty at its end."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ class Sleep:
 
 @dataclass(frozen=True)
 class RunBlocking:
-    """Reply with what this returns; it may take long and must not hold up others."""
+    """Reply with what this returns; it may take long, so an asynchronous driver runs it in a thread."""
 
     work: Callable[[], Any]
 
 
 @dataclass(frozen=True)
 class Emit:
-    """Hand this to the caller now; the call goes on when the caller wants more."""
+    """Give this to the caller; the flow resumes when the caller asks for more."""
 
     item: JsonObject
 
@@ -102,18 +102,18 @@ Flow: TypeAlias = Generator[FlowStep, Any, T]
 
 
 def api_path(*segments: str) -> str:
-    """The path of these segments below ``/v1``, whatever they hold."""
+    """Join segments to a path below ``/v1``; characters that are special in a URL are escaped."""
     return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 def fetch(request: Request) -> Flow[Response]:
-    """The answer with all that it says."""
+    """Send the request and return the whole response."""
     head: ResponseHead = yield SendRequest(request)
     return (yield from read_response(head))
 
 
 def read_response(head: ResponseHead) -> Flow[Response]:
-    """The open answer with all that it says."""
+    """Read the body of the open response and return both."""
     content = bytearray()
     while chunk := (yield ReadChunk()):
         content += chunk
@@ -121,29 +121,29 @@ def read_response(head: ResponseHead) -> Flow[Response]:
 
 
 class FlowRunner(Generic[T]):
-    """A call under way: its next step, or its result. The part that all drivers share."""
+    """A running flow: its next step, or its result once ``step`` is None. The part that all drivers share."""
 
     result: T
 
-    def __init__(self, call: Flow[T]) -> None:
-        self._flow = call
-        self.step: FlowStep | None = self._advance(lambda: next(call))
+    def __init__(self, flow: Flow[T]) -> None:
+        self._flow = flow
+        self.step: FlowStep | None = self._advance(lambda: next(flow))
 
     def send(self, reply: object) -> None:
-        """Go on with what came of the step."""
+        """Resume the flow with the result of its step."""
         self.step = self._advance(lambda: self._flow.send(reply))
 
     def throw(self, error: httpx.TransportError) -> None:
-        """Go on though the step failed, if the call knows how to."""
+        """Resume the flow with the error of its step; raise it if the flow does not catch it."""
         self.step = self._advance(lambda: self._flow.throw(error))
 
-    def _advance(self, going_on: Callable[[], FlowStep]) -> FlowStep | None:
+    def _advance(self, resume: Callable[[], FlowStep]) -> FlowStep | None:
         try:
-            return going_on()
+            return resume()
         except StopIteration as end:
             self.result = end.value
             return None
 
     def close(self) -> None:
-        """Let the call give back what it holds, wherever it is."""
+        """Close the flow, so that it releases what it holds."""
         self._flow.close()

@@ -1,4 +1,4 @@
-"""Jobs on a terminal."""
+"""How jobs are shown on a terminal."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,16 +14,19 @@ JOB_ID_WIDTH = 32
 ProgressCallback = Callable[[JobSnapshot], None]
 
 
+def ignore_progress(_: JobSnapshot) -> None:
+    """Do nothing."""
+
+
 @contextmanager
 def progress_display(console: Console) -> Iterator[ProgressCallback]:
-    """A function that shows a job's progress: as a bar on a terminal, as plain lines anywhere else."""
+    """Yield a function that shows a job's progress: as a bar on a terminal, as plain lines anywhere else."""
     if not console.is_terminal:
         yield _line_display(console)
         return
-    text = TextColumn("{task.description}")
     with Progress(
         SpinnerColumn(),
-        text,
+        TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
@@ -34,7 +37,7 @@ def progress_display(console: Console) -> Iterator[ProgressCallback]:
 
 
 def _line_display(console: Console) -> ProgressCallback:
-    """One line for every new phase, round or status."""
+    """Return a function that prints a line for every new phase, round or status."""
     last: tuple[object, ...] = ()
 
     def show(job: JobSnapshot) -> None:
@@ -48,7 +51,7 @@ def _line_display(console: Console) -> ProgressCallback:
 
 
 def progress_line(job: JobSnapshot) -> str:
-    """What a job is doing, in a few words."""
+    """Say in a few words what a job is doing."""
     progress = job.progress
     if job.status != "running" or not progress:
         return job.status
@@ -67,7 +70,7 @@ def _fraction(job: JobSnapshot) -> float:
 
 
 def job_table(jobs: Iterable[JobSnapshot]) -> Table:
-    """Jobs, one a line."""
+    """Return a table with a line for each job."""
     table = Table(box=None)
     table.add_column("job", no_wrap=True, min_width=JOB_ID_WIDTH)
     table.add_column("status", no_wrap=True)
@@ -83,12 +86,12 @@ def job_table(jobs: Iterable[JobSnapshot]) -> Table:
 
 
 def _status_cell(job: JobSnapshot) -> str:
-    """The status, and how much of a running job is done."""
+    """Return the status and, for a running job, how much is done."""
     return f"{job.status} {_fraction(job):.0%}" if job.progress and not job.is_terminal else job.status
 
 
 def outcome_line(job: JobSnapshot) -> str:
-    """How a job ended, in a line."""
+    """Say in one line how a job has ended."""
     if job.result:
         cost = job.result["cost"]
         return f"{job.id} kept {job.result['rows_kept']:,} of {job.result['rows_in']:,} rows in {cost['seconds']:.0f} s"

@@ -1,4 +1,4 @@
-"""When a request is worth another try, and after what time."""
+"""When a request is tried again, and after how long."""
 
 import random
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from ted_client.errors import ServiceUnreachable, TedApiError
+from ted_client.errors import RequestFailed, ServiceUnreachable, TedApiError
 from ted_client.flow import Flow, Request, Response, Sleep, fetch
 
 FIRST_REDIRECT, NOT_MODIFIED, FIRST_ERROR, TOO_MANY_REQUESTS, UNAVAILABLE = 300, 304, 400, 429, 503
@@ -15,9 +15,9 @@ FULL_QUEUE = "too_many_queued"
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 MOST_DOUBLINGS = 10
 UNPROCESSED_STATUSES = frozenset({TOO_MANY_REQUESTS, UNAVAILABLE})
-"""Answers that say that nothing was done."""
+"""Responses that say that the request was not processed."""
 RETRYABLE_STATUSES = UNPROCESSED_STATUSES | {502, 504}
-"""Answers that say nothing about the next try."""
+"""Responses after which another try may succeed."""
 CONNECTION_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 SCHEMES = ("http", "https")
 PERMANENT_ERRORS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.ProxyError)
@@ -25,12 +25,17 @@ PERMANENT_ERRORS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.P
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long a service that does not answer, or asks for time, is asked again; for each request anew."""
+    """How long a request is repeated while the service does not answer or asks for time; counted for each request.
+
+    >>> from ted_client import Client
+    >>> client = Client("https://ted.example.com", key="ted_…", retry=RetryPolicy(seconds=5))
+    >>> client.close()
+    """
 
     seconds: float = 60.0
-    """In all; 0: it is asked once."""
+    """In total; with 0 a request is sent once."""
     jitter: Callable[[], float] = random.random
-    """The part of the longest pause to take, from 0 to 1: many clients shall not come back at once."""
+    """The fraction of the longest pause to wait, from 0 to 1: many clients must not come back all at once."""
     clock: Callable[[], float] = time.monotonic
 
 
@@ -39,7 +44,7 @@ DEFAULT_RETRY_POLICY, NO_RETRY = RetryPolicy(), RetryPolicy(seconds=0)
 
 @dataclass
 class Backoff:
-    """One spell of bad luck: the pauses grow, until the patience has run out."""
+    """The pauses between consecutive failures: they grow until the policy's time has run out."""
 
     policy: RetryPolicy
     started_at: float = field(init=False)
@@ -49,17 +54,25 @@ class Backoff:
         self.started_at = self.policy.clock()
 
     def pause(self, *, at_least: float | None = None) -> float | None:
-        """Seconds until the next try (exponential backoff with full jitter); None where the patience ends before."""
+        """Return the seconds until the next try (exponential backoff with full jitter); None if time runs out first."""
         longest = min(FIRST_PAUSE_SECONDS * 2 ** min(self.tries, MOST_DOUBLINGS), LONGEST_PAUSE_SECONDS)
         self.tries += 1
         seconds = max(self.policy.jitter() * longest, at_least or 0.0)
-        left = self.policy.seconds - (self.policy.clock() - self.started_at)
-        return seconds if seconds < left else None
+        remaining = self.policy.seconds - (self.policy.clock() - self.started_at)
+        return seconds if seconds < remaining else None
+
+
+class TryAgain(Exception):
+    """Wraps an error that another try may get past; the error itself is raised once there are no more tries."""
+
+    def __init__(self, error: RequestFailed) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @dataclass(frozen=True)
 class ServiceConnection:
-    """Where the service is, and how patiently it is asked."""
+    """Where the service is, and how its requests are retried."""
 
     url: str
     retry_policy: RetryPolicy
@@ -73,31 +86,29 @@ class ServiceConnection:
             raise ServiceUnreachable(f"{self.url!r} is no service's URL, which begins with http:// or https://.")
 
     def send(self, request: Request) -> Flow[Response]:
-        """The answer, once it is no problem. Raises TedApiError, and ServiceUnreachable where none comes.
+        """Return the response, unless it is an error. Raise TedApiError if it is, ServiceUnreachable if none comes.
 
-        What can be repeated is, after a broken line as after 429, 502, 503 and 504; anything else only where the
-        service has surely done nothing: there was no connection, or it says so (429, 503).
+        An idempotent request is repeated after a broken connection and after 429, 502, 503 and 504. Any other is
+        repeated only if the service has certainly not processed it: there was no connection, or it says so (429, 503).
         """
-        spell, doubtful = Backoff(self.retry_policy), False
+        backoff, may_have_arrived = Backoff(self.retry_policy), False
         while True:
-            found = yield from _attempt(request)
-            if isinstance(found, Response) and (found.status < FIRST_REDIRECT or found.status == NOT_MODIFIED):
-                return found
-            error, cause = self._error(found), found if isinstance(found, Exception) else None
-            pause = spell.pause(at_least=error.retry_after) if _is_retryable(request, found) else None
+            outcome = yield from _attempt(request)
+            if isinstance(outcome, Response) and (outcome.status < FIRST_REDIRECT or outcome.status == NOT_MODIFIED):
+                return outcome
+            error = self._error(outcome)
+            pause = backoff.pause(at_least=error.retry_after) if _is_retryable(request, outcome) else None
             if pause is None:
-                error.may_have_arrived = doubtful
-                raise error from cause
-            doubtful = doubtful or not _was_not_processed(found)
+                error.may_have_arrived = may_have_arrived
+                raise error from outcome if isinstance(outcome, Exception) else None
+            may_have_arrived = may_have_arrived or not _was_not_processed(outcome)
             yield Sleep(pause)
 
-    def _error(self, found: Response | httpx.TransportError) -> TedApiError | ServiceUnreachable:
-        if isinstance(found, Response):
-            return TedApiError.of(found)
-        return self.unreachable(found)
+    def _error(self, outcome: Response | httpx.TransportError) -> RequestFailed:
+        return TedApiError.of(outcome) if isinstance(outcome, Response) else self.unreachable(outcome)
 
-    def unreachable(self, error: httpx.TransportError) -> ServiceUnreachable:
-        """The same in words that help."""
+    def unreachable(self, error: Exception) -> ServiceUnreachable:
+        """Return the error with the address it concerns and the remedy."""
         return ServiceUnreachable(
             f"{self.url} does not answer ({error or type(error).__name__}). Start it with: ted up"
         )
@@ -110,15 +121,17 @@ def _attempt(request: Request) -> Flow[Response | httpx.TransportError]:
         return error
 
 
-def _was_not_processed(found: Response | httpx.TransportError) -> bool:
-    """Whether the service has surely done nothing."""
-    return found.status in UNPROCESSED_STATUSES if isinstance(found, Response) else isinstance(found, CONNECTION_ERRORS)
+def _was_not_processed(outcome: Response | httpx.TransportError) -> bool:
+    """Return whether the service has certainly done nothing."""
+    if isinstance(outcome, Response):
+        return outcome.status in UNPROCESSED_STATUSES
+    return isinstance(outcome, CONNECTION_ERRORS)
 
 
-def _is_retryable(request: Request, found: Response | httpx.TransportError) -> bool:
-    """Whether another try is harmless and may end better. A full queue empties too slowly to wait for it unasked."""
-    if isinstance(found, Response):
-        passes = found.status in RETRYABLE_STATUSES and TedApiError.of(found).code != FULL_QUEUE
+def _is_retryable(request: Request, outcome: Response | httpx.TransportError) -> bool:
+    """Return whether another try is harmless and may succeed. A full queue empties too slowly to wait for it."""
+    if isinstance(outcome, Response):
+        is_temporary = outcome.status in RETRYABLE_STATUSES and TedApiError.of(outcome).code != FULL_QUEUE
     else:
-        passes = not isinstance(found, PERMANENT_ERRORS)
-    return passes and (request.idempotent or _was_not_processed(found))
+        is_temporary = not isinstance(outcome, PERMANENT_ERRORS)
+    return is_temporary and (request.idempotent or _was_not_processed(outcome))

@@ -1,4 +1,4 @@
-"""A manifest → the part of a dataset to train on."""
+"""The part of a dataset to train on, according to a manifest."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ if TYPE_CHECKING:
 
 
 def retained(dataset: Dataset[Any], manifest: str | Path) -> Subset[Any]:
-    """The retained rows of a map-style dataset, in its own order.
+    """Return the retained rows of a map-style dataset, in the dataset's order.
 
-    Raises ManifestMismatch where the dataset has another number of rows than the one the manifest was made from.
+    For example, ``DataLoader(retained(dataset, "manifest.parquet"), batch_size=128, shuffle=True)`` trains on them.
+
+    Raise ManifestMismatch if the dataset has not as many rows as the one from which the manifest was made.
     """
     from torch.utils.data import Subset  # noqa: PLC0415 - torch is loaded only by those who train
 
     from ted_core.errors import ManifestMismatch  # noqa: PLC0415
 
-    found = read_manifest(manifest)
-    if len(dataset) != found.metadata.dataset.rows:  # type: ignore[arg-type]
-        raise ManifestMismatch(f"The dataset has {len(dataset)} rows, not {found.metadata.dataset.rows}")  # type: ignore[arg-type]
-    return Subset(dataset, found.row_indices.tolist())
+    selection = read_manifest(manifest)
+    if len(dataset) != selection.metadata.dataset.rows:  # type: ignore[arg-type]
+        raise ManifestMismatch(f"The dataset has {len(dataset)} rows, not {selection.metadata.dataset.rows}")  # type: ignore[arg-type]
+    return Subset(dataset, selection.row_indices.tolist())

@@ -1,4 +1,4 @@
-"""Two drivers of calls: one blocks its thread, the other awaits."""
+"""Two drivers of flows over httpx: one blocks its thread, the other awaits."""
 
 import asyncio
 import time
@@ -25,51 +25,53 @@ T = TypeVar("T")
 
 
 class Transport:
-    """Carries out calls over httpx. Safe for several threads: what a call holds open is its own."""
+    """Runs flows over httpx. Safe for several threads, since each flow has its own open response."""
 
     def __init__(self, http: httpx.Client, *, key: str | None) -> None:
-        self._http, self._key = http, key
+        self._http = http
+        self._key = key
 
-    def result(self, call: Flow[T]) -> T:
-        """What the call returns."""
-        talk = FlowRunner(call)
-        for _ in self._run(talk):
+    def result(self, flow: Flow[T]) -> T:
+        """Run the flow to its end and return its result."""
+        runner = FlowRunner(flow)
+        for _ in self._run(runner):
             pass
-        return talk.result
+        return runner.result
 
-    def emitted(self, call: Flow[object]) -> Iterator[JsonObject]:
-        """What the call tells, as it does."""
-        return self._run(FlowRunner(call))
+    def emitted(self, flow: Flow[object]) -> Iterator[JsonObject]:
+        """Iterate over the items that the flow emits, while it runs."""
+        return self._run(FlowRunner(flow))
 
-    def _run(self, talk: FlowRunner[T]) -> Iterator[JsonObject]:
-        hand = _StepExecutor(self._http, self._key)
+    def _run(self, runner: FlowRunner[T]) -> Iterator[JsonObject]:
+        executor = _StepExecutor(self._http, self._key)
         try:
-            while step := talk.step:
+            while step := runner.step:
                 if isinstance(step, Emit):
                     yield step.item
-                    talk.send(None)
+                    runner.send(None)
                     continue
                 try:
-                    reply = hand.execute(step)
+                    reply = executor.execute(step)
                 except httpx.TransportError as error:
-                    talk.throw(error)
+                    runner.throw(error)
                 else:
-                    talk.send(reply)
+                    runner.send(reply)
         finally:
-            hand.close()
-            talk.close()
+            executor.close()
+            runner.close()
 
 
 class _StepExecutor:
-    """Does the steps of one call."""
+    """Executes the steps of one flow."""
 
     def __init__(self, http: httpx.Client, key: str | None) -> None:
-        self._http, self._key = http, key
+        self._http = http
+        self._key = key
         self._response: httpx.Response | None = None
         self._chunks: Iterator[bytes] = iter(())
 
     def execute(self, step: FlowStep) -> object:
-        """The reply to the step. Raises httpx.TransportError."""
+        """Execute the step and return the reply to it. Raise httpx.TransportError if it fails."""
         match step:
             case SendRequest(request):
                 return self._send(request)
@@ -84,62 +86,64 @@ class _StepExecutor:
 
     def _send(self, request: Request) -> ResponseHead:
         self.close()
-        answer = self._http.send(build_request(self._http, request, key=self._key), stream=True)
-        self._response, self._chunks = answer, answer.iter_bytes()
-        return response_head(answer)
+        response = self._http.send(build_request(self._http, request, key=self._key), stream=True)
+        self._response, self._chunks = response, response.iter_bytes()
+        return response_head(response)
 
     def close(self) -> None:
-        """Close the open answer."""
+        """Close the open response, if there is one."""
         if self._response:
             self._response.close()
 
 
 class AsyncTransport:
-    """The same, awaiting."""
+    """Runs flows over httpx without blocking the event loop."""
 
     def __init__(self, http: httpx.AsyncClient, *, key: str | None) -> None:
-        self._http, self._key = http, key
+        self._http = http
+        self._key = key
 
-    async def result(self, call: Flow[T]) -> T:
-        """What the call returns."""
-        talk = FlowRunner(call)
-        async for _ in self._run(talk):
+    async def result(self, flow: Flow[T]) -> T:
+        """Run the flow to its end and return its result."""
+        runner = FlowRunner(flow)
+        async for _ in self._run(runner):
             pass
-        return talk.result
+        return runner.result
 
-    def emitted(self, call: Flow[object]) -> AsyncIterator[JsonObject]:
-        """What the call tells, as it does."""
-        return self._run(FlowRunner(call))
+    def emitted(self, flow: Flow[object]) -> AsyncIterator[JsonObject]:
+        """Iterate over the items that the flow emits, while it runs."""
+        return self._run(FlowRunner(flow))
 
-    async def _run(self, talk: FlowRunner[T]) -> AsyncIterator[JsonObject]:
-        hand = _AsyncStepExecutor(self._http, self._key)
+    async def _run(self, runner: FlowRunner[T]) -> AsyncIterator[JsonObject]:
+        executor = _AsyncStepExecutor(self._http, self._key)
         try:
-            while step := talk.step:
+            while step := runner.step:
                 if isinstance(step, Emit):
                     yield step.item
-                    talk.send(None)
+                    runner.send(None)
                     continue
                 try:
-                    reply = await hand.execute(step)
+                    reply = await executor.execute(step)
                 except httpx.TransportError as error:
-                    talk.throw(error)
+                    runner.throw(error)
                 else:
-                    talk.send(reply)
+                    runner.send(reply)
         finally:
-            await hand.close()
-            talk.close()
+            await executor.close()
+            runner.close()
 
 
 class _AsyncStepExecutor:
-    """Does the steps of one call, awaiting."""
+    """Executes the steps of one flow, awaiting."""
 
     def __init__(self, http: httpx.AsyncClient, key: str | None) -> None:
-        self._http, self._key = http, key
+        self._http = http
+        self._key = key
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes]
 
     async def execute(self, step: FlowStep) -> object:
-        """The reply to the step. Raises httpx.TransportError."""
+        """Execute the step and return the reply to it. Raise httpx.TransportError if it fails."""
         match step:
             case SendRequest(request):
                 return await self._send(request)
@@ -154,30 +158,30 @@ class _AsyncStepExecutor:
 
     async def _send(self, request: Request) -> ResponseHead:
         await self.close()
-        answer = await self._http.send(build_request(self._http, request, key=self._key), stream=True)
-        self._response, self._chunks = answer, answer.aiter_bytes()
-        return response_head(answer)
+        response = await self._http.send(build_request(self._http, request, key=self._key), stream=True)
+        self._response, self._chunks = response, response.aiter_bytes()
+        return response_head(response)
 
     async def close(self) -> None:
-        """Close the open answer."""
+        """Close the open response, if there is one."""
         if self._response:
             await self._response.aclose()
 
 
 def build_request(http: httpx.Client | httpx.AsyncClient, request: Request, *, key: str | None) -> httpx.Request:
-    """The request for httpx; only the service is shown the key."""
-    known = {"Authorization": f"Bearer {key}"} if key and request.targets_service else {}
+    """Build the request for httpx; the key is sent to the service only."""
+    authorization = {"Authorization": f"Bearer {key}"} if key and request.targets_service else {}
     body: Mapping[str, object] = {} if request.body is None else {"json": request.body}
     return http.build_request(
         request.method,
         request.url,
         params=request.params or None,
-        headers={**known, **request.headers},
+        headers={**authorization, **request.headers},
         timeout=request.timeout,
         **body,  # type: ignore[arg-type]
     )
 
 
-def response_head(answer: httpx.Response) -> ResponseHead:
-    """What the call is told of an answer before it reads on."""
-    return ResponseHead(answer.status_code, answer.headers, str(answer.url))
+def response_head(response: httpx.Response) -> ResponseHead:
+    """Return the part of the response that is known before its body is read."""
+    return ResponseHead(response.status_code, response.headers, str(response.url))

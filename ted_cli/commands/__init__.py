@@ -1,1 +1,1 @@
-"""The subcommands of ``ted`` that ask a service. Each is a thin layer over the client."""
+"""The subcommands of ``ted``. Most of them are a thin layer over the client."""

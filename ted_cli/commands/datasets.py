@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from ted_cli.job_request import JobOptions, one_or_many
-from ted_cli.options import client, out, print_text, record_table
+from ted_cli.options import client
+from ted_cli.terminal import out, print_text, record_table
 
 app = typer.Typer(help="Names for datasets.", no_args_is_help=True)
 DatasetNameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The registered name.")]
@@ -25,10 +26,10 @@ def add(  # noqa: PLR0917 - typer makes every parameter an option
 ) -> None:
     """Check a dataset and give it a name."""
     columns = {"input": one_or_many(input), "target": one_or_many(target)}
-    wish = JobOptions(dataset={"uri": dataset, "task": task, "format": format, **columns}, proxy={}, plan={})
+    options = JobOptions(dataset={"uri": dataset, "task": task, "format": format, **columns}, proxy={}, plan={})
     with client(context) as service:
-        known = service.register_dataset(name, wish.apply_to({})["dataset"])
-    print_text(f"{known['name']} has {known['rows']:,} rows")
+        registered = service.register_dataset(name, options.apply_to({})["dataset"])
+    print_text(f"{registered['name']} has {registered['rows']:,} rows")
 
 
 @app.command(name="list")

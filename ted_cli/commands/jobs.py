@@ -1,14 +1,15 @@
-"""Commands about jobs that were submitted."""
+"""The subcommands about jobs that have been submitted."""
 
 import json
 from typing import Annotated
 
 import typer
 
-from ted_cli.options import JobIdArgument, JsonOption, client, err, out, print_text
-from ted_client import progress
+from ted_cli.options import JobIdArgument, JsonOption, client
+from ted_cli.terminal import err, out, print_text
+from ted_client.client import Job
 from ted_client.flow import JsonObject
-from ted_client.job import Job
+from ted_client.progress import job_table, outcome_line, progress_display
 
 app = typer.Typer()
 
@@ -21,10 +22,10 @@ def watch(context: typer.Context, job_id: JobIdArgument) -> None:
 
 
 def show_until_ended(job: Job) -> None:
-    """Show the job's progress, then how it ended. Raises JobNotSucceeded."""
-    with progress.progress_display(err) as show:
+    """Show the job's progress, then how it ended. Raise JobNotSucceeded unless it succeeded."""
+    with progress_display(err) as show:
         ended = job.wait(on_progress=show)
-    err.print(progress.outcome_line(ended.require_success()), highlight=False)
+    err.print(outcome_line(ended.require_success()), highlight=False)
 
 
 @app.command(name="list")
@@ -36,14 +37,14 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     with client(context) as service:
-        found = service.jobs(limit=limit, status=status or (), metadata=dict(map(_label, metadata or ())))
-        out.print(progress.job_table(found))
+        labels = dict(map(_label, metadata or ()))
+        out.print(job_table(service.jobs(limit=limit, status=status or (), metadata=labels)))
 
 
-def _label(given: str) -> tuple[str, str]:
-    key, equals, value = given.partition("=")
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
     if not equals:
-        raise typer.BadParameter(f"{given!r} is not KEY=VALUE", param_hint="--metadata")
+        raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--metadata")
     return key, value
 
 
@@ -72,12 +73,12 @@ def events(
 ) -> None:
     """Show what has happened to a job."""
     with client(context) as service:
-        told = service.follow(job_id, after=after) if follow else service.events(job_id, after=after)
-        for event in told:
+        read = service.follow if follow else service.events
+        for event in read(job_id, after=after):
             print_text(json.dumps(event) if json_ else _event_line(event))
 
 
 def _event_line(event: JsonObject) -> str:
-    at = str(event["created_at"])[:19].replace("T", " ")
+    created_at = str(event["created_at"])[:19].replace("T", " ")
     facts = " ".join(f"{name}={value}" for name, value in event["data"].items() if value is not None)
-    return f"{event['sequence']:>5}  {at}  {event['type']:<16} {facts}".rstrip()
+    return f"{event['sequence']:>5}  {created_at}  {event['type']:<16} {facts}".rstrip()

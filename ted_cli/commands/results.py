@@ -1,4 +1,4 @@
-"""Commands about what a job leaves."""
+"""The subcommands about a job's results."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.options import JobIdArgument, JsonOption, client, out, print_text
+from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.report_summary import summary
+from ted_cli.terminal import out, print_text
 
 app = typer.Typer()
 
@@ -44,8 +45,8 @@ def report(
         if html:
             print_text(service.report_page(job_id, html))
             return
-        found = service.report(job_id)
+        contents = service.report(job_id)
     if json_:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(contents, indent=2))
     else:
-        out.print(summary(found), highlight=False)
+        out.print(summary(contents), highlight=False)

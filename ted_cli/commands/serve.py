@@ -1,4 +1,4 @@
-"""The subcommands of ``ted`` for those who run the service, as a whole or in parts."""
+"""The subcommands that run the service, as a whole or in parts."""
 
 import json
 import os
@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from ted_cli import checkup
+from ted_cli.checkup import collect_findings, findings_table, has_no_problems
+from ted_cli.extras import require
 from ted_cli.local.processes import exec_process
+from ted_cli.terminal import err, out
 
 app = typer.Typer()
 PASS_THROUGH_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True}
-out, err = Console(), Console(stderr=True)
 
 
 @app.command()
@@ -27,16 +27,16 @@ def up(
     ] = None,
 ) -> None:
     """Run the whole service here: API, sweeper, worker and broker, until Ctrl-C."""
-    from ted_cli.local.up import UpOptions  # noqa: PLC0415 - only here, since it needs a POSIX system
-    from ted_cli.local.up import run_service as run  # noqa: PLC0415
+    require(context, "server", "worker")
+    from ted_cli.local.up import UpOptions, run_service  # noqa: PLC0415 - only here, since it needs a POSIX system
     from ted_core.datasets.sources.uri import parse_root, parse_roots  # noqa: PLC0415 - pyarrow takes its time
 
     try:
         roots = tuple(map(parse_root, dataset_root or [])) or parse_roots(os.environ.get("TED_DATASET_ROOTS", ""))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--dataset-root or TED_DATASET_ROOTS") from error
-    chosen = (home or context.obj.home).expanduser().resolve()
-    run(UpOptions(chosen, port, roots), say=_print_line)
+    home = (home or context.obj.home).expanduser().resolve()
+    run_service(UpOptions(home, port, roots), say=_print_line)
 
 
 def _print_line(line: str) -> None:
@@ -46,30 +46,35 @@ def _print_line(line: str) -> None:
 @app.command()
 def api(context: typer.Context) -> None:
     """Run the API alone; its settings come from TED_* variables."""
+    require(context, "server")
     exec_process("api", context.obj.home)
 
 
 @app.command()
 def sweeper(context: typer.Context) -> None:
-    """Run a sweeper alone: it sends hints and picks up what others dropped. Of several, one leads."""
+    """Run a sweeper alone: it wakes up workers and takes care of jobs that were left behind. Of several, one leads."""
+    require(context, "server")
     exec_process("sweeper", context.obj.home)
 
 
 @app.command()
 def worker(context: typer.Context) -> None:
     """Run a worker alone, for one GPU; also beside `ted up`."""
+    require(context, "worker")
     exec_process("worker", context.obj.home)
 
 
 @app.command()
 def migrate(context: typer.Context) -> None:
     """Bring the database to the newest schema: before the first start and with every upgrade."""
+    require(context, "server")
     exec_process("migrate", context.obj.home)
 
 
 @app.command(context_settings=PASS_THROUGH_OPTIONS, add_help_option=False)
 def keys(context: typer.Context) -> None:
     """Make, list and revoke keys to the API; `ted keys --help` says how."""
+    require(context, "server")
     exec_process("keys", context.obj.home, *context.args)
 
 
@@ -78,10 +83,11 @@ def doctor(
     context: typer.Context,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
-    """Say what is wrong with the installation and what to do; the exit status is 1 where something is."""
-    found = checkup.collect_findings(context.obj.home, console=err)
+    """Say what is wrong with the installation and what to do; the exit status is 1 if something is."""
+    require(context, "worker")
+    findings = collect_findings(context.obj.home, console=err)
     if json_:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(findings, indent=2))
     else:
-        out.print(checkup.findings_table(found))
-    raise typer.Exit(not checkup.has_no_problems(found))
+        out.print(findings_table(findings))
+    raise typer.Exit(not has_no_problems(findings))

@@ -1,4 +1,4 @@
-"""``ted submit`` and ``ted retry``: jobs to be run."""
+"""``ted submit`` and ``ted retry``."""
 
 import json
 import sys
@@ -10,7 +10,8 @@ import typer
 from ted_cli.commands.jobs import show_until_ended
 from ted_cli.estimate import estimate_table
 from ted_cli.job_request import JobOptions, one_or_many
-from ted_cli.options import JobIdArgument, client, out
+from ted_cli.options import JobIdArgument, client
+from ted_cli.terminal import out
 from ted_client.errors import ClientError
 
 app = typer.Typer()
@@ -29,7 +30,7 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     task: Annotated[str | None, typer.Option(help="image-, tabular- or text-classification, or causal-lm.")] = None,
     input: Annotated[list[str] | None, typer.Option(help="Input column; may be repeated.")] = None,  # noqa: A002
     target: Annotated[
-        list[str] | None, typer.Option(help="Column with the class; several columns of 0 and 1 where repeated.")
+        list[str] | None, typer.Option(help="Column with the class; several columns of 0 and 1 if repeated.")
     ] = None,
     image_size: Annotated[int | None, typer.Option(help="Pixels that images are resized to, each way.")] = None,
     missing: Annotated[str | None, typer.Option(help="refuse or impute missing values of a table.")] = None,
@@ -48,7 +49,7 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     ] = False,
 ) -> None:
     """Submit a pruning job and print its id."""
-    wish = JobOptions(
+    options = JobOptions(
         dataset={
             "name": dataset_name,
             "uri": dataset,
@@ -62,7 +63,7 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
         proxy={"name": proxy, "model": model, "epochs": epochs},
         plan={"keep_ratio": keep, "method": method, "q": _exponent(q), "seed": seed},
     )
-    request = wish.apply_to(_document(job))
+    request = options.apply_to(_document(job))
     with client(context) as service:
         if estimate:
             out.print(estimate_table(service.estimate(request)), highlight=False)
@@ -83,12 +84,12 @@ def retry(context: typer.Context, job_id: JobIdArgument, watch: WatchOption = Fa
             show_until_ended(stored)
 
 
-def _exponent(given: str | None) -> float | str | None:
-    """The number, where it is one; the service says what else it takes."""
+def _exponent(text: str | None) -> float | str | None:
+    """Return the number if it is one; the service checks the rest."""
     try:
-        return None if given is None else float(given)
+        return None if text is None else float(text)
     except ValueError:
-        return given
+        return text
 
 
 def _document(path: Path | None) -> dict[str, Any]:
@@ -96,9 +97,9 @@ def _document(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text()
-        found = json.loads(text)
+        document = json.loads(text)
     except (OSError, ValueError) as error:
         raise ClientError(f"{path} is not a readable JSON file ({error}).") from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise ClientError(f"{path} must hold one JSON object.")
-    return found
+    return document

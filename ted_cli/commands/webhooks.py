@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.options import client, out, print_text, record_table
+from ted_cli.options import client
+from ted_cli.terminal import out, print_text, record_table
 from ted_client.flow import JsonObject
 
 app = typer.Typer(help="URLs that are told what happens to jobs.", no_args_is_help=True)

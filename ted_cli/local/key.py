@@ -1,4 +1,4 @@
-"""The key that ``ted up`` makes for its own user at the first start, and keeps where only that user can read it."""
+"""The key that ``ted up`` makes for its own user at the first start, and keeps in a file that only they can read."""
 
 import subprocess
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from ted_client.errors import ClientError, TedApiError
 
 KEY_FILE = "up.key"
 UNAUTHORIZED = 401
-# On one's own machine nobody else's requests have to be waited for.
+# On one's own machine there is nobody else to protect from too many requests.
 CREATE_ARGUMENTS = ("create", "--name", "ted up", "--scope", "admin", "--requests-per-minute", "0")
 
 
 def own_key(home: Path, url: str, *, environment: Mapping[str, str], say: PrintLine) -> str | None:
-    """A key that the service takes: the one kept here, or a new one, which is said; None where it asks for none."""
+    """Return a key that the service accepts: the one kept here, or a new one, which is printed; None without keys."""
     if environment.get("TED_AUTH") == "open":
         return None
     path = home / KEY_FILE
@@ -30,7 +30,7 @@ def own_key(home: Path, url: str, *, environment: Mapping[str, str], say: PrintL
 
 
 def _is_accepted(url: str, key: str) -> bool:
-    """Whether the service knows the key; it does not where its database is a new one, or the key was revoked."""
+    """Return whether the service knows the key; it does not if its database is new or the key was revoked."""
     with Client(url, key=key) as client:
         try:
             next(client.jobs(limit=1), None)
@@ -40,16 +40,16 @@ def _is_accepted(url: str, key: str) -> bool:
 
 
 def _create_key(environment: Mapping[str, str]) -> str:
-    made = subprocess.run(
+    process = subprocess.run(  # noqa: S603 - our own module
         process_command("keys", *CREATE_ARGUMENTS), env=dict(environment), capture_output=True, text=True, check=False
-    )  # noqa: S603
-    if made.returncode:
-        raise ClientError(f"No key could be made:\n{made.stderr.strip()}")
-    return made.stdout.strip()
+    )
+    if process.returncode:
+        raise ClientError(f"No key could be made:\n{process.stderr.strip()}")
+    return process.stdout.strip()
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put a file there that appears as a whole and that its owner only can read."""
+    """Write a file that appears as a whole and that only its owner can read."""
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
     partial.touch(mode=0o600)

@@ -23,12 +23,12 @@ PrintLine = Callable[[str], None]
 
 
 class ProcessFailed(ClientError):
-    """A part of the service did not start."""
+    """A process of the service did not start."""
 
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One process of the household."""
+    """One process of the group."""
 
     name: str
     command: Sequence[str]
@@ -39,7 +39,7 @@ class ProcessSpec:
 
 @dataclass
 class _RunningProcess:
-    """A part, its process, and when it was last started."""
+    """A process, how it was started, and when it is to be restarted."""
 
     spec: ProcessSpec
     log: Path
@@ -50,70 +50,74 @@ class _RunningProcess:
 
 
 class ProcessGroup:
-    """Some parts, whose output goes to ``<logs>/<name>.log``. ``keep_fd`` stays open until the last of them is gone."""
+    """Processes whose output goes to ``<logs>/<name>.log``. ``keep_fd`` stays open until the last of them is gone."""
 
     def __init__(self, logs: Path, *, say: PrintLine, keep_fd: int) -> None:
-        self.logs, self.say = logs, say
+        self.logs = logs
+        self.say = say
         self._running: list[_RunningProcess] = []
         logs.mkdir(parents=True, exist_ok=True)
-        tether = (sys.executable, "-m", "ted_cli.local.watchdog")
+        command = (sys.executable, "-m", "ted_cli.local.watchdog")
         self._watchdog = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            tether, stdin=subprocess.PIPE, start_new_session=True, pass_fds=(keep_fd,)
+            command, stdin=subprocess.PIPE, start_new_session=True, pass_fds=(keep_fd,)
         )
 
-    def start(self, part: ProcessSpec) -> None:
-        """Start a part; it is restarted until the household stops."""
-        log = self.logs / f"{part.name}.log"
-        self._running.append(_RunningProcess(part, log, self._spawn(part, log)))
+    def start(self, spec: ProcessSpec) -> None:
+        """Start a process; it is restarted until the group stops."""
+        log = self.logs / f"{spec.name}.log"
+        self._running.append(_RunningProcess(spec, log, self._spawn(spec, log)))
 
-    def _spawn(self, part: ProcessSpec, log: Path) -> subprocess.Popen[bytes]:
+    def _spawn(self, spec: ProcessSpec, log: Path) -> subprocess.Popen[bytes]:
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - commands of our own making
-                part.command,
+                spec.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=dict(part.environment),
-                pass_fds=part.pass_fds,
+                env=dict(spec.environment),
+                pass_fds=spec.pass_fds,
                 start_new_session=True,
             )
-        assert self._watchdog.stdin  # noqa: S101 - asked for when the tether was started
+        assert self._watchdog.stdin  # noqa: S101 - the watchdog was started with a pipe
         with suppress(BrokenPipeError):
             self._watchdog.stdin.write(b"%d\n" % process.pid)
             self._watchdog.stdin.flush()
         return process
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float, stop: Event) -> None:
-        """Wait for the parts to be ready. Raises ProcessFailed with the end of a part's log where one gives up."""
+        """Wait until the processes are ready. Raise ProcessFailed, with the end of its log, if one of them ends."""
         deadline = time.monotonic() + seconds
         while not (ready() or stop.wait(POLL_SECONDS)):
-            for one in self._running:
-                if one.process.poll() is not None:
-                    raise ProcessFailed(f"{one.spec.name} did not start:\n{last_lines(one.log)}")
+            for running in self._running:
+                if running.process.poll() is not None:
+                    raise ProcessFailed(f"{running.spec.name} did not start:\n{last_lines(running.log)}")
             if time.monotonic() > deadline:
                 raise ProcessFailed(f"The service was not ready after {seconds:.0f} s; see {self.logs}")
 
     def supervise(self, stop: Event) -> None:
-        """Restart what crashes until told to stop; the longer the more often it does."""
+        """Restart what crashes until ``stop`` is set, after longer and longer delays."""
         while not stop.wait(POLL_SECONDS):
-            for one in self._running:
-                self._restart_if_ended(one, time.monotonic())
+            for running in self._running:
+                self._restart_if_ended(running, time.monotonic())
 
-    def _restart_if_ended(self, one: _RunningProcess, moment: float) -> None:
-        if one.process.poll() is None:
+    def _restart_if_ended(self, running: _RunningProcess, moment: float) -> None:
+        if running.process.poll() is None:
             return
-        if one.restart_at is None:
-            one.delay = FIRST_DELAY if moment - one.started_at > SETTLED_SECONDS else one.delay
-            one.restart_at = moment + one.delay
-            self.say(f"{one.spec.name} ended with status {one.process.returncode}; it starts again in {one.delay:g} s")
-        elif moment >= one.restart_at:
-            one.process, one.started_at, one.restart_at = self._spawn(one.spec, one.log), moment, None
-            one.delay = min(2 * one.delay, LONGEST_DELAY)
+        if running.restart_at is None:
+            running.delay = FIRST_DELAY if moment - running.started_at > SETTLED_SECONDS else running.delay
+            running.restart_at = moment + running.delay
+            status = running.process.returncode
+            self.say(f"{running.spec.name} ended with status {status}; it starts again in {running.delay:g} s")
+        elif moment >= running.restart_at:
+            running.process = self._spawn(running.spec, running.log)
+            running.started_at = moment
+            running.restart_at = None
+            running.delay = min(2 * running.delay, LONGEST_DELAY)
 
     def stop(self) -> None:
-        """End every part, the last started first; politely, then not."""
-        for one in reversed(self._running):
-            _terminate(one)
+        """End every process, the last started first: by SIGTERM, then by SIGKILL."""
+        for running in reversed(self._running):
+            _terminate(running)
         if self._watchdog.stdin:
             self._watchdog.stdin.close()
         self._watchdog.wait()
@@ -125,15 +129,15 @@ class ProcessGroup:
         self.stop()
 
 
-def _terminate(one: _RunningProcess) -> None:
-    one.process.terminate()
+def _terminate(running: _RunningProcess) -> None:
+    running.process.terminate()
     with suppress(subprocess.TimeoutExpired):
-        one.process.wait(one.spec.grace_seconds)
+        running.process.wait(running.spec.grace_seconds)
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(one.process.pid, signal.SIGKILL)
-    one.process.wait()
+        os.killpg(running.process.pid, signal.SIGKILL)
+    running.process.wait()
 
 
 def last_lines(log: Path) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])

@@ -1,4 +1,4 @@
-"""The processes of the service, each one command, and the environment that tells them where things are."""
+"""The commands that start the processes of the service, and the environment that configures them."""
 
 import json
 import os
@@ -20,18 +20,18 @@ MODULES = {
 
 
 def process_command(name: str, *arguments: str) -> tuple[str, ...]:
-    """How the part is run, in this interpreter."""
+    """Return the command line of a process, with this interpreter."""
     return (sys.executable, "-m", MODULES[name], *arguments)
 
 
 def process_environment(home: Path) -> dict[str, str]:
-    """This process's variables, and what follows from the home folder where they are not set, or empty.
+    """Return this process's variables; those that are unset or empty are derived from the home folder.
 
-    That is the embedded broker's socket, and the dataset roots of the ``ted up`` that runs there.
+    They are the embedded broker's socket and the dataset roots of the ``ted up`` that runs there.
     """
-    implied = {"TED_BROKER_URL": f"redis+socket://{broker.socket_path(home)}"} | _connection_environment(home)
-    said = {name: value for name, value in os.environ.items() if value or name not in implied}
-    return implied | said | {"TED_HOME": str(home)}
+    derived = {"TED_BROKER_URL": f"redis+socket://{broker.socket_path(home)}"} | _connection_environment(home)
+    inherited = {name: value for name, value in os.environ.items() if value or name not in derived}
+    return derived | inherited | {"TED_HOME": str(home)}
 
 
 def _connection_environment(home: Path) -> dict[str, str]:
@@ -43,5 +43,5 @@ def _connection_environment(home: Path) -> dict[str, str]:
 
 
 def exec_process(name: str, home: Path, *arguments: str) -> NoReturn:
-    """Go on as this part: same process, so that signals, exit status and standard streams are its own."""
+    """Replace this process by another, which so keeps the signals, exit status and standard streams."""
     os.execve(sys.executable, process_command(name, *arguments), process_environment(home))  # noqa: S606 - our own module

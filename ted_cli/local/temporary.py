@@ -1,4 +1,4 @@
-"""A service that lives as long as a block of code: for the demo and for benchmarks."""
+"""A service that runs as long as a block of code, for the demo and for benchmarks."""
 
 import signal
 import subprocess
@@ -16,10 +16,10 @@ START_SECONDS, STOP_SECONDS, POLL_SECONDS = 90, 60, 0.2
 
 @contextmanager
 def temporary_service(home: Path, *, roots: Sequence[Path]) -> Iterator[Client]:
-    """A client of a service of its own, on a free port. Raises ClientError where it does not start."""
+    """Run a service on a free port and yield a client of it. Raise ClientError if it does not start."""
     home.mkdir(parents=True, exist_ok=True)
-    named = [word for root in roots for word in ("--dataset-root", str(root))]
-    command = [sys.executable, "-m", "ted_cli.main", "--home", str(home), "up", "--port", "0", *named]
+    root_options = [argument for root in roots for argument in ("--dataset-root", str(root))]
+    command = [sys.executable, "-m", "ted_cli.main", "--home", str(home), "up", "--port", "0", *root_options]
     log = home / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 - our own module

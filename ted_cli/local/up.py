@@ -15,8 +15,7 @@ from threading import Event
 from ted_cli.local import broker
 from ted_cli.local.key import own_key, write_private
 from ted_cli.local.process_group import PrintLine, ProcessGroup, ProcessSpec
-from ted_cli.local.processes import process_command
-from ted_cli.local.processes import process_environment as inherited
+from ted_cli.local.processes import process_command, process_environment
 from ted_client.client import CONNECTION_FILE, Client
 from ted_client.errors import ClientError
 from ted_client.retry import NO_RETRY
@@ -44,29 +43,29 @@ class UpOptions:
 
 
 def run_service(options: UpOptions, *, say: PrintLine) -> None:
-    """Run everything until SIGINT or SIGTERM. Raises ClientErrors that say what stands in the way."""
+    """Run the service until SIGINT or SIGTERM. Raise a ClientError that says what to do if it cannot run."""
     stop = _stop_on_signal()
     options.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (
         _home_lock(options.home) as lock,
         _bound_socket(options.port) as listener,
-        ProcessGroup(options.home / "logs", say=say, keep_fd=lock) as house,
+        ProcessGroup(options.home / "logs", say=say, keep_fd=lock) as processes,
     ):
         url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
         environment = _environment(options, listener)
         _migrate(environment)
-        for part in _process_specs(options.home, environment, listener):
-            house.start(part)
-        house.wait_until(lambda: _is_ready(url), seconds=READY_SECONDS, stop=stop)
+        for spec in _process_specs(options.home, environment, listener):
+            processes.start(spec)
+        processes.wait_until(lambda: _is_ready(url), seconds=READY_SECONDS, stop=stop)
         key = own_key(options.home, url, environment=environment, say=say)
         with _connection_file(options, url, key=key):
             say(f"TED is ready at {url} (data in {options.home}; Ctrl-C stops it)")
-            house.supervise(stop)
+            processes.supervise(stop)
             say("stopping")
 
 
 def _process_specs(home: Path, environment: Mapping[str, str], listener: socket.socket) -> Iterator[ProcessSpec]:
-    """The processes in the order in which they start. An external broker takes the place of the embedded one."""
+    """Yield the processes in the order in which they start. An external broker replaces the embedded one."""
     if not os.environ.get("TED_BROKER_URL"):
         yield ProcessSpec("broker", broker.server_command(home), environment)
     yield ProcessSpec("api", process_command("api"), environment, pass_fds=(listener.fileno(),))
@@ -75,9 +74,12 @@ def _process_specs(home: Path, environment: Mapping[str, str], listener: socket.
 
 
 def _environment(options: UpOptions, listener: socket.socket) -> dict[str, str]:
-    chosen = {"TED_LISTEN_FD": str(listener.fileno()), "TED_DATASET_ROOTS": _join_roots(options.dataset_roots)}
-    nearby = {"TED_WEBHOOK_TARGETS": os.environ.get("TED_WEBHOOK_TARGETS") or "loopback"}
-    return inherited(options.home) | chosen | nearby
+    options_environment = {
+        "TED_LISTEN_FD": str(listener.fileno()),
+        "TED_DATASET_ROOTS": _join_roots(options.dataset_roots),
+    }
+    webhook_targets = os.environ.get("TED_WEBHOOK_TARGETS") or "loopback"
+    return process_environment(options.home) | options_environment | {"TED_WEBHOOK_TARGETS": webhook_targets}
 
 
 def _join_roots(roots: Sequence[DatasetRoot]) -> str:
@@ -85,16 +87,16 @@ def _join_roots(roots: Sequence[DatasetRoot]) -> str:
 
 
 def _migrate(environment: Mapping[str, str]) -> None:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own module
         process_command("migrate"), env=dict(environment), capture_output=True, text=True, check=False
-    )  # noqa: S603
+    )
     if done.returncode:
         raise ClientError(f"The database could not be prepared:\n{done.stderr.strip()}")
 
 
 def _is_ready(url: str) -> bool:
     try:
-        with Client(url, patience=NO_RETRY) as client:
+        with Client(url, retry=NO_RETRY) as client:
             return bool(client.ready()["status"] == "ok")
     except ClientError:
         return False
@@ -109,7 +111,7 @@ def _stop_on_signal() -> Event:
 
 @contextmanager
 def _home_lock(home: Path) -> Iterator[int]:
-    """The descriptor of a lock on the home folder. Whoever inherits it holds the lock too."""
+    """Yield the descriptor of a lock on the home folder. A process that inherits it holds the lock too."""
     with (home / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -120,7 +122,7 @@ def _home_lock(home: Path) -> Iterator[int]:
 
 @contextmanager
 def _bound_socket(port: int) -> Iterator[socket.socket]:
-    """A listening socket that the API inherits: while the API restarts, connections wait instead of being refused."""
+    """Yield a listening socket that the API inherits: while the API restarts, connections wait and are not refused."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -133,7 +135,7 @@ def _bound_socket(port: int) -> Iterator[socket.socket]:
 
 @contextmanager
 def _connection_file(options: UpOptions, url: str, *, key: str | None) -> Iterator[None]:
-    """While the block runs, the home folder says where the service is and what opens it; readable by its owner only."""
+    """Keep the service's URL and key in the home folder while the block runs, readable only by its owner."""
     path = options.home / CONNECTION_FILE
     facts = {"url": url, "key": key, "pid": os.getpid(), "dataset_roots": _join_roots(options.dataset_roots)}
     write_private(path, json.dumps(facts))

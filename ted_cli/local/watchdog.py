@@ -1,4 +1,4 @@
-"""``python -m ted_cli.local.watchdog``: ends processes whose parent has died without a chance to.
+"""``python -m ted_cli.local.watchdog``: ends processes whose parent died before it could end them.
 
 ``ted up`` writes the ids of the process groups it starts to this process's standard input, one per line. When the input
 ends, whatever still runs is asked to stop and, after a grace period, made to.

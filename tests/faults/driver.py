@@ -40,7 +40,7 @@ class Driver:
     """Submits jobs from several threads; an answer that does not come is asked for again, under the same key."""
 
     def __init__(self, url: str, *, body: Body, log: Path, threads: int = 4) -> None:
-        self.client, self.body = Client(url, patience=NO_RETRY), body
+        self.client, self.body = Client(url, retry=NO_RETRY), body
         self._file, self._lock = log.open("a"), Lock()
         self._threads, self._pending = ThreadPoolExecutor(threads), list[Future[Promise]]()
 

@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 
 from ted_cli.estimate import estimate_table
 from ted_cli.main import app
-from ted_client import Client
-from ted_client.job import Job
+from ted_client import Client, Job
 from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
@@ -23,7 +22,7 @@ Ted = Callable[..., str]
 
 @pytest.fixture
 def ted(url: str) -> Ted:
-    """What a command prints; it must succeed unless told otherwise."""
+    """What a command prints; it must succeed unless printed otherwise."""
 
     def run(*arguments: str, status: int = 0) -> str:
         done = CliRunner().invoke(app, ["--url", url, *arguments], env={"COLUMNS": "200"})
@@ -41,19 +40,19 @@ def images(settings: Settings) -> str:
 @pytest.fixture
 def submit(ted: Ted, images: str) -> Callable[[], str]:
     """Submits a job and returns its id."""
-    wish = ("--dataset", images, "--task", "image-classification", "--proxy", "cnn", "--keep", "0.6")
-    return lambda *more: ted("submit", *wish, *more)
+    options = ("--dataset", images, "--task", "image-classification", "--proxy", "cnn", "--keep", "0.6")
+    return lambda *more: ted("submit", *options, *more)
 
 
-def test_an_estimate_is_a_few_lines_and_no_job(ted: Ted, submit: Callable[..., str], url: str) -> None:
-    told = submit("--estimate")
+def test_an_estimate_prints_a_table_and_submits_nothing(ted: Ted, submit: Callable[..., str], url: str) -> None:
+    printed = submit("--estimate")
 
-    assert "24 of 40 would be retained (60.0%)" in " ".join(told.split())
+    assert "24 of 40 would be retained (60.0%)" in " ".join(printed.split())
     with Client(url) as client:
         assert list(client.jobs()) == []
 
 
-def test_an_estimate_from_earlier_jobs_tells_time_and_memory() -> None:
+def test_an_estimate_from_earlier_jobs_shows_time_and_memory() -> None:
     span = {"least": 5.0, "typical": 10.0, "most": 1200.0}
     facts = {
         "rows_in": 1000,
@@ -71,10 +70,10 @@ def test_an_estimate_from_earlier_jobs_tells_time_and_memory() -> None:
     screen.print(estimate_table(facts), highlight=False)
 
     assert isinstance(screen.file, io.StringIO)
-    told = " ".join(screen.file.getvalue().split())
-    assert "at most 0.80 of one full run, usually 0.60" in told
-    assert "10 (5 to 1,200)" in told
-    assert "512 MiB" in told
+    printed = " ".join(screen.file.getvalue().split())
+    assert "at most 0.80 of one full run, usually 0.60" in printed
+    assert "10 (5 to 1,200)" in printed
+    assert "512 MiB" in printed
 
 
 def test_a_job_s_life_from_submission_to_deletion(ted: Ted, submit: Callable[..., str], images: str) -> None:
@@ -106,14 +105,14 @@ def test_events_are_listed_or_followed_to_the_end(ted: Ted, submit: Callable[...
     assert [json.loads(line)["type"] for line in late.splitlines()] == ["job.cancelled"]
 
 
-def test_watching_ends_with_the_job(ted: Ted, submit: Callable[..., str]) -> None:
+def test_watching_a_cancelled_job_exits_with_status_one(ted: Ted, submit: Callable[..., str]) -> None:
     job_id = submit()
     ted("cancel", job_id)
 
     assert "cancelled" in ted("watch", job_id, status=1)
 
 
-def test_a_file_is_downloaded_to_a_name_that_tells_what_it_is(
+def test_a_downloaded_file_is_named_after_its_job_and_kind(
     ted: Ted,
     submit: Callable[..., str],
     leases: Leases,
@@ -130,32 +129,32 @@ def test_a_file_is_downloaded_to_a_name_that_tells_what_it_is(
     put = store.put_attempt_file(tmp_path / "file", job_id=claim.job.id, token=claim.token, kind="decisions")
     leases.finish(claim, published=[put], result={})
 
-    told = ted("download", claim.job.id, "--decisions")
+    printed = ted("download", claim.job.id, "--decisions")
 
-    assert told == f"{claim.job.id}-decisions.parquet"
-    assert Path(told).read_bytes() == b"decisions"
+    assert printed == f"{claim.job.id}-decisions.parquet"
+    assert Path(printed).read_bytes() == b"decisions"
     assert "same at every ratio" in " ".join(
         ted("download", claim.job.id, "--decisions", "--keep", "0.5", status=2).split()
     )
 
 
-def test_another_ratio_is_asked_for_and_named(ted: Ted, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, object] = {}
-    monkeypatch.setattr(Client, "download", lambda _, job_id, path, **how: asked.update(how, path=path) or path)
+def test_a_manifest_at_another_ratio_is_requested_and_named_after_it(ted: Ted, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments: dict[str, object] = {}
+    monkeypatch.setattr(Client, "download", lambda _, job_id, path, **how: arguments.update(how, path=path) or path)
 
     ted("download", "job_1", "--keep", "0.5")
 
-    assert asked == {"path": Path("job_1-manifest-0.5.parquet"), "kind": "manifest", "keep_ratio": 0.5}
+    assert arguments == {"path": Path("job_1-manifest-0.5.parquet"), "kind": "manifest", "keep_ratio": 0.5}
 
 
-def test_datasets_get_names_and_lose_them(ted: Ted, submit: Callable[..., str], images: str) -> None:
+def test_datasets_are_added_used_and_removed(ted: Ted, submit: Callable[..., str], images: str) -> None:
     added = ted("datasets", "add", "digits", images, "--task", "image-classification", "--target", "label")
 
     assert added == "digits has 40 rows"
     assert "image, label" in ted("datasets", "list")
     assert json.loads(ted("datasets", "show", "digits"))["reference"]["target"] == "label"
-    wish = ("--dataset-name", "digits", "--proxy", "cnn", "--keep", "0.6")
-    assert ted("submit", *wish).startswith("job_")
+    options = ("--dataset-name", "digits", "--proxy", "cnn", "--keep", "0.6")
+    assert ted("submit", *options).startswith("job_")
     assert ted("datasets", "remove", "digits") == "digits is forgotten"
     assert "digits" not in ted("datasets", "list")
 
@@ -181,5 +180,5 @@ def test_a_job_in_a_file_is_overridden_by_options(ted: Ted, images: str, tmp_pat
     job_id = ted("submit", str(tmp_path / "job.json"), "--keep", "0.6")
 
     with Client(url) as client:
-        found: Job = client.job(job_id)
-    assert found.facts["plan"]["keep_ratio"] == 0.6
+        stored: Job = client.job(job_id)
+    assert stored.facts["plan"]["keep_ratio"] == 0.6

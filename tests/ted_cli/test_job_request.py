@@ -7,21 +7,21 @@ from ted_cli.job_request import JobOptions
 NOTHING = JobOptions(dataset={"uri": None}, proxy={"name": None}, plan={"keep_ratio": None})
 
 
-def test_what_is_not_said_is_not_sent() -> None:
+def test_options_that_are_not_given_are_not_sent() -> None:
     assert NOTHING.apply_to({}) == {}
 
 
-def test_a_document_goes_through_as_it_is() -> None:
+def test_a_document_without_options_is_sent_unchanged() -> None:
     document = {"dataset": {"uri": "file:///data/a.parquet"}, "metadata": {"team": "vision"}}
 
     assert NOTHING.apply_to(document) == document
 
 
-def test_options_override_the_document_and_leave_it_alone() -> None:
+def test_options_override_the_document_without_changing_it() -> None:
     document = {"plan": {"keep_ratio": 0.5, "seed": 3}}
-    wish = JobOptions(dataset={}, proxy={}, plan={"keep_ratio": 0.7})
+    options = JobOptions(dataset={}, proxy={}, plan={"keep_ratio": 0.7})
 
-    assert wish.apply_to(document)["plan"] == {"keep_ratio": 0.7, "seed": 3}
+    assert options.apply_to(document)["plan"] == {"keep_ratio": 0.7, "seed": 3}
     assert document == {"plan": {"keep_ratio": 0.5, "seed": 3}}
 
 

@@ -1,24 +1,15 @@
-"""``ted keys``, and a client that is told to wait."""
+"""``ted keys``: making, listing and revoking API keys."""
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from ted_client import Client, TedApiError
-from ted_client.retry import RetryPolicy
 from ted_jobs.api_keys.secret import key_secret
 from ted_jobs.api_keys.store import ApiKeyStore, Scope
 from ted_jobs.api_keys.text import is_well_formed_key
 from ted_jobs.db.engine import make_engine
 from ted_jobs.settings import Settings
 from tests.ted_cli.test_main import ted
-
-BRIEF = RetryPolicy(seconds=1)
 
 
 @pytest.fixture
@@ -65,7 +56,7 @@ def test_a_revoked_key_is_listed_as_that(home: str) -> None:
         pytest.param(["create", "--most-queued", "-1"], "most-queued", id="limit"),
     ],
 )
-def test_what_cannot_be_is_said_without_a_trace(home: str, arguments: list[str], words: str) -> None:
+def test_invalid_key_arguments_are_reported_without_a_traceback(home: str, arguments: list[str], words: str) -> None:
     done = ted("--home", home, "keys", *arguments)
 
     assert done.returncode != 0
@@ -79,53 +70,3 @@ def test_without_a_database_the_remedy_is_named(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "ted migrate" in done.stderr.splitlines()[-1]
-
-
-# --- a client that is told to wait ------------------------------------------------------------------------------------
-
-
-@contextmanager
-def refusing(code: str, *, times: int) -> Iterator[str]:
-    """The URL of a service that answers 429 so often, and then with a job."""
-    left = iter(range(times))
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            refused = next(left, None) is not None
-            content = {"code": code, "status": 429} if refused else {"id": "job_1", "status": "queued"}
-            body = json.dumps(content).encode()
-            self.send_response(429 if refused else 200)
-            self.send_header("Retry-After", "0")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        serving.join()
-
-
-def test_a_client_that_comes_too_soon_comes_again() -> None:
-    with refusing("too_many_requests", times=2) as url, Client(url) as client:
-        assert client.job("job_1").status == "queued"
-
-
-@pytest.mark.parametrize(("code", "times"), [("too_many_requests", 1000), ("too_many_queued", 1)])
-def test_but_not_for_ever_and_not_for_a_full_queue(code: str, times: int) -> None:
-    with (
-        refusing(code, times=times) as url,
-        Client(url, patience=BRIEF) as client,
-        pytest.raises(TedApiError) as refused,
-    ):
-        client.job("job_1")
-
-    assert (refused.value.status, refused.value.code) == (429, code)

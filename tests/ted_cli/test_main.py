@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ def ted(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         pytest.param(["submit", "missing.json"], "not a readable JSON file", id="no such file"),
     ],
 )
-def test_what_a_user_can_mend_is_one_line_and_status_one(tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_an_error_the_user_can_remedy_is_one_line_and_status_one(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
     done = ted("--home", str(tmp_path), *arguments)
 
     assert done.returncode == 1
@@ -35,7 +38,7 @@ def test_what_a_user_can_mend_is_one_line_and_status_one(tmp_path: Path, argumen
     assert done.stdout == ""
 
 
-def test_a_taken_port_is_named_and_nothing_stays_behind(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_in_the_error(tmp_path: Path) -> None:
     import socket  # noqa: PLC0415
 
     with socket.socket() as taken:
@@ -58,6 +61,28 @@ def test_help_names_every_command() -> None:
         assert f" {name} " in shown
 
 
+@pytest.mark.parametrize("arguments", [[], ["submit"], ["datasets"], ["datasets", "add"]])
+def test_h_is_short_for_help(arguments: list[str]) -> None:
+    short, long = ted(*arguments, "-h"), ted(*arguments, "--help")
+
+    assert (short.returncode, short.stdout) == (0, long.stdout)
+    assert "Usage: ted" in short.stdout
+
+
+def test_version_is_that_of_the_installed_distribution() -> None:
+    shown = ted("--version")
+
+    assert (shown.returncode, shown.stdout) == (0, f"ted {version('ted-coreset')}\n")
+
+
+def test_completion_can_be_installed_and_completes_subcommands() -> None:
+    options = ted("--help").stdout
+    completed = ted(_TED_COMPLETE="complete_bash", COMP_WORDS="ted dow", COMP_CWORD="1")
+
+    assert "--install-completion" in options
+    assert completed.stdout.split() == ["download"]
+
+
 def test_migrating_by_hand_prepares_the_database_of_the_home_folder(tmp_path: Path) -> None:
     done = ted("--home", str(tmp_path), "migrate")
 
@@ -66,18 +91,18 @@ def test_migrating_by_hand_prepares_the_database_of_the_home_folder(tmp_path: Pa
 
 
 def test_the_doctor_s_exit_status_says_whether_something_is_wrong(tmp_path: Path) -> None:
-    shown, told = ted("--home", str(tmp_path), "doctor"), ted("--home", str(tmp_path), "doctor", "--json")
+    table, as_json = ted("--home", str(tmp_path), "doctor"), ted("--home", str(tmp_path), "doctor", "--json")
 
-    assert shown.returncode == told.returncode == 1
-    found = {finding["subject"]: finding for finding in json.loads(told.stdout)}
-    assert (found["database"]["verdict"], found["home folder"]["verdict"]) == ("problem", "ok")
-    assert "ted migrate" in found["database"]["remedy"]
-    assert "ted migrate" in shown.stdout
+    assert table.returncode == as_json.returncode == 1
+    findings = {finding["subject"]: finding for finding in json.loads(as_json.stdout)}
+    assert (findings["database"]["verdict"], findings["home folder"]["verdict"]) == ("problem", "ok")
+    assert "ted migrate" in findings["database"]["remedy"]
+    assert "ted migrate" in table.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_doctor_looks_at_what_the_environment_names(tmp_path: Path) -> None:
-    told = ted("--home", str(tmp_path), "doctor", "--json", TED_DATABASE_URL="no URL at all")
+def test_the_doctor_checks_the_settings_from_the_environment(tmp_path: Path) -> None:
+    as_json = ted("--home", str(tmp_path), "doctor", "--json", TED_DATABASE_URL="no URL at all")
 
-    found = {finding["subject"]: finding for finding in json.loads(told.stdout)}
-    assert found["database"]["fact"] == "TED_DATABASE_URL is no URL"
+    findings = {finding["subject"]: finding for finding in json.loads(as_json.stdout)}
+    assert findings["database"]["fact"] == "TED_DATABASE_URL is no URL"

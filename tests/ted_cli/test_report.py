@@ -68,7 +68,7 @@ def test_the_client_reads_the_report_and_saves_its_page(url: str, tmp_path: Path
     assert path.read_bytes() == FORMS["text/html"]
 
 
-def test_the_command_shows_it_in_brief_in_full_or_saves_the_page(url: str, tmp_path: Path) -> None:
+def test_the_report_command_prints_a_summary_or_json_or_saves_the_page(url: str, tmp_path: Path) -> None:
     brief, full = ted(url, "report", "job_1"), ted(url, "report", "job_1", "--json")
     saved = ted(url, "report", "job_1", "--html", str(tmp_path / "report.html"))
 
@@ -121,7 +121,7 @@ def test_names_are_not_taken_for_markup() -> None:
     assert "[/nothing]" in text
 
 
-def test_names_do_not_command_the_terminal() -> None:
+def test_control_sequences_in_names_are_removed() -> None:
     named = a_report().model_dump(mode="json")
     named["classes"][0]["name"] = "evil\x1b[2J\nname\\"
 

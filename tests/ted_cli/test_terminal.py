@@ -5,11 +5,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from ted_client.printable import literal
+from ted_cli.terminal import literal
 
 
 @pytest.mark.parametrize("name", ["\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "a\rb", "\x9b2J", "[bold]big[/bold]"])
-def test_nothing_in_a_name_commands_the_terminal(name: str) -> None:
+def test_control_sequences_and_markup_are_made_harmless(name: str) -> None:
     screen = StringIO()
 
     Console(file=screen, force_terminal=True, color_system="truecolor").print(literal(name), highlight=False)
@@ -17,5 +17,5 @@ def test_nothing_in_a_name_commands_the_terminal(name: str) -> None:
     assert screen.getvalue().rstrip("\n").isprintable()
 
 
-def test_lines_and_signs_of_all_languages_stay() -> None:
+def test_line_breaks_and_letters_of_all_languages_are_kept() -> None:
     assert literal("größer\n数字 ≥ 3") == "größer\n数字 ≥ 3"

@@ -1,4 +1,4 @@
-"""A real server that answers as a test says, and both clients behind one blocking face."""
+"""A real server with scripted answers, and both clients behind one blocking interface."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """A request as it came."""
 
     method: str
@@ -34,7 +34,7 @@ class Script:
     """A server, what it will answer in turn (the last for ever), and what it was asked."""
 
     answers: list[Answer]
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[ReceivedRequest] = field(default_factory=list)
     url: str = ""
 
     def next(self) -> Answer:
@@ -75,7 +75,7 @@ def serving(*answers: Answer) -> Iterator[Script]:
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-            script.asked.append(Asked(self.command, self.path, dict(self.headers.items()), body))
+            script.asked.append(ReceivedRequest(self.command, self.path, dict(self.headers.items()), body))
             self.close_connection = True
             with suppress(OSError):
                 script.next()(self)
@@ -108,30 +108,30 @@ class Blocking:
         self._inner, self._runner = inner, runner
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._inner, name)
-        return (lambda *given, **named: self._faced(found(*given, **named))) if callable(found) else found
+        member = getattr(self._inner, name)
+        return (lambda *given, **named: self._block(member(*given, **named))) if callable(member) else member
 
-    def _faced(self, found: Any) -> Any:
-        if isawaitable(found):
-            found = self._runner.run(_awaited(found))
-        if isinstance(found, AsyncGenerator):
-            return self._drawn(found)
-        return Blocking(found, self._runner) if isinstance(found, AsyncJob) else found
+    def _block(self, value: Any) -> Any:
+        if isawaitable(value):
+            value = self._runner.run(_awaited(value))
+        if isinstance(value, AsyncGenerator):
+            return self._iterate(value)
+        return Blocking(value, self._runner) if isinstance(value, AsyncJob) else value
 
-    def _drawn(self, found: AsyncGenerator[Any]) -> Iterator[Any]:
+    def _iterate(self, items: AsyncGenerator[Any]) -> Iterator[Any]:
         try:
-            while (one := self._runner.run(_next(found))) is not None:
-                yield self._faced(one)
+            while (item := self._runner.run(_next(items))) is not None:
+                yield self._block(item)
         finally:
-            self._runner.run(_awaited(found.aclose()))
+            self._runner.run(_awaited(items.aclose()))
 
 
-async def _awaited(found: Any) -> Any:
-    return await found
+async def _awaited(value: Any) -> Any:
+    return await value
 
 
-async def _next(found: AsyncIterator[Any]) -> Any:
-    return await anext(found, None)
+async def _next(items: AsyncIterator[Any]) -> Any:
+    return await anext(items, None)
 
 
 Make = Callable[..., Any]

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from ted_client import AsyncClient, Client, TedApiError
+from ted_client import AsyncClient, AsyncJob, Client, Job, TedApiError
 from ted_client.errors import DetachedJob
 from ted_client.flow import FlowRunner, SendRequest
-from ted_client.job import AsyncJob, Job
 from ted_client.retry import NO_RETRY
 from ted_core.results.manifest import read_manifest
 from ted_core.results.provenance import Provenance
@@ -76,19 +75,21 @@ def test_a_job_is_submitted_read_cancelled_and_deleted(client: Any, body: Callab
     assert refused.value.request_id
 
 
-def test_one_key_starts_one_job(client: Any, body: Callable[..., dict[str, Any]]) -> None:
+def test_submitting_twice_with_one_idempotency_key_starts_one_job(
+    client: Any, body: Callable[..., dict[str, Any]]
+) -> None:
     assert client.submit(body(), idempotency_key="k").id == client.submit(body(), idempotency_key="k").id
     assert client.submit(body()).id != client.submit(body()).id
 
 
 def test_an_estimate_stores_nothing(client: Any, body: Callable[..., dict[str, Any]]) -> None:
-    found = client.estimate(body())
+    estimate = client.estimate(body())
 
-    assert (found["rows_in"], found["rows_kept"]) == (40, 24)
+    assert (estimate["rows_in"], estimate["rows_kept"]) == (40, 24)
     assert list(client.jobs()) == []
 
 
-def test_a_fault_names_its_field(client: Any, body: Callable[..., dict[str, Any]]) -> None:
+def test_an_invalid_field_is_named_in_the_error(client: Any, body: Callable[..., dict[str, Any]]) -> None:
     with pytest.raises(TedApiError) as refused:
         client.submit(body() | {"plan": {"keep_ratio": 1.5}})
 
@@ -102,8 +103,8 @@ def test_jobs_are_listed_over_pages_and_filtered(client: Any, store: JobStore, b
     client.cancel(many[0])
     hour = timedelta(hours=1)
 
-    def ids(**wanted: object) -> list[str]:
-        return [job.id for job in client.jobs(**wanted)]
+    def ids(**filters: object) -> list[str]:
+        return [job.id for job in client.jobs(**filters)]
 
     assert ids() == [*reversed(many), first.id]
     assert ids(limit=2) == [*reversed(many)][:2]
@@ -128,7 +129,7 @@ def test_pages_are_followed_to_the_end_or_the_limit(connect: Make) -> None:
     assert len(every) == 105
 
 
-def test_a_job_that_has_ended_is_submitted_again(client: Any, leases: Leases, body: Callable[..., Any]) -> None:
+def test_a_job_that_has_ended_can_be_retried(client: Any, leases: Leases, body: Callable[..., Any]) -> None:
     job = client.submit(body())
     ended(leases, job.id)
 
@@ -147,7 +148,9 @@ def test_stored_events_are_read_over_pages(client: Any, leases: Leases, body: Ca
     assert [event["sequence"] for event in client.events(job.id, after=130)] == [131, 132]
 
 
-def test_a_job_knows_its_client(client: Any, body: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_s_methods_ask_its_client(
+    client: Any, body: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     job = client.submit(body())
 
     cancelled = job.cancel()
@@ -194,15 +197,15 @@ def test_files_are_downloaded_at_any_ratio(
     assert refused.value.status == 409
 
 
-def test_names_are_registered_and_forgotten(client: Any, body: Callable[..., Any]) -> None:
+def test_datasets_and_proxies_are_registered_and_forgotten(client: Any, body: Callable[..., Any]) -> None:
     client.register_dataset("digits", body()["dataset"])
     client.register_proxy("small", {"name": "cnn", "epochs": 3})
     job = client.submit(body() | {"dataset": {"name": "digits"}, "proxy": {"name": "small"}})
 
-    assert [one["name"] for one in client.datasets()] == ["digits"]
+    assert [dataset["name"] for dataset in client.datasets()] == ["digits"]
     assert (client.dataset("digits")["rows"], client.dataset("digits")["changed"]) == (40, False)
     assert client.proxy("small")["defaults"]["epochs"] == job.facts["proxy"]["epochs"] == 3
-    assert {"cnn", "mlp", "small"} <= {one["name"] for one in client.proxies()}
+    assert {"cnn", "mlp", "small"} <= {proxy["name"] for proxy in client.proxies()}
     client.forget_dataset("digits")
     client.forget_proxy("small")
     assert list(client.datasets()) == []
@@ -222,8 +225,8 @@ def test_webhooks_are_registered_changed_tried_and_deleted(client: Any) -> None:
     assert webhook["secret"].startswith("whsec_")
     assert rotated["secret"] not in ("", webhook["secret"])
     assert changed["events"] == client.webhook(hook)["events"] == ["job.succeeded"]
-    assert [one["id"] for one in client.webhooks()] == [hook]
-    assert [one["id"] for one in client.deliveries(hook)] == [sent["id"]]
+    assert [registered["id"] for registered in client.webhooks()] == [hook]
+    assert [delivery["id"] for delivery in client.deliveries(hook)] == [sent["id"]]
     assert client.redeliver(hook, sent["id"])["id"] == sent["id"]
     assert list(client.deliveries(hook, status=["failed"])) == []
     client.delete_webhook(hook)
@@ -253,11 +256,11 @@ def test_every_operation_of_the_api_is_covered() -> None:
 
 def sent_by_everything() -> set[tuple[str, str]]:
     """The first request of every method of a client."""
-    client = Client("http://ted", patience=NO_RETRY)
+    client = Client("http://ted", retry=NO_RETRY)
     asked: set[tuple[str, str]] = set()
 
-    def note(call: Any) -> Any:
-        step = FlowRunner(call).step
+    def note(flow: Any) -> Any:
+        step = FlowRunner(flow).step
         assert isinstance(step, SendRequest)
         asked.add((step.request.method, step.request.url))
         raise InterruptedError
@@ -282,7 +285,7 @@ def sent_by_everything() -> set[tuple[str, str]]:
     return asked
 
 
-def test_both_clients_can_do_the_same() -> None:
+def test_both_clients_have_the_same_methods() -> None:
     def public(kind: type) -> set[str]:
         return {name for name in dir(kind) if not name.startswith("_")}
 

@@ -20,7 +20,7 @@ BODY = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
-class Shelf:
+class FileServer:
     """A server with one file; ``breaks`` transfers stop half-way."""
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class Shelf:
         self.body, self.headers, self.keys = BODY, dict[str, str](), list[str | None]()
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
-        shelf = self
+        file_server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 with suppress(OSError):
-                    shelf.answer(self)
+                    file_server.answer(self)
 
             def finish(self) -> None:
                 with suppress(OSError, ValueError):
@@ -61,16 +61,16 @@ class Shelf:
         request.end_headers()
 
     def give(self, request: BaseHTTPRequestHandler) -> None:
-        asked = request.headers["Range"]
+        range_header = request.headers["Range"]
         self.keys.append(request.headers["Authorization"])
-        self.ranges.append(asked)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        if asked and request.headers["If-Range"] not in (None, f'"{self.etag}"'):
-            asked, start = None, 0
-        if asked and start >= len(self.body):
+        self.ranges.append(range_header)
+        start = int(range_header.removeprefix("bytes=").rstrip("-")) if range_header else 0
+        if range_header and request.headers["If-Range"] not in (None, f'"{self.etag}"'):
+            range_header, start = None, 0
+        if range_header and start >= len(self.body):
             return request.send_error(416)
         rest = self.body[start:]
-        request.send_response(206 if asked else self.status)
+        request.send_response(206 if range_header else self.status)
         for name, value in {"ETag": f'"{self.etag}"', "Content-Length": str(len(rest)), **self.headers}.items():
             request.send_header(name, value)
         request.end_headers()
@@ -81,18 +81,18 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
+def file_server() -> FileServer:
+    return FileServer()
 
 
 @pytest.fixture
-def connected(shelf: Shelf, connect: Make) -> Iterator[Make]:
-    """Makes a client of the shelf."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), shelf.handler())
+def connected(file_server: FileServer, connect: Make) -> Iterator[Make]:
+    """Makes a client of the file server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), file_server.handler())
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
-    shelf.url = f"http://127.0.0.1:{server.server_port}"
-    yield lambda **settings: connect(shelf.url, **{"patience": BRIEF, **settings})
+    file_server.url = f"http://127.0.0.1:{server.server_port}"
+    yield lambda **settings: connect(file_server.url, **{"retry": BRIEF, **settings})
     server.shutdown()
     thread.join()
     server.server_close()
@@ -109,7 +109,7 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "manifest.parquet"
 
 
-def parts_beside(target: Path) -> list[Path]:
+def partial_files(target: Path) -> list[Path]:
     return [path for path in target.parent.iterdir() if path != target]
 
 
@@ -117,19 +117,19 @@ def test_the_file_arrives_whole(download: Callable[[], Path]) -> None:
     assert download().read_bytes() == BODY
 
 
-def test_a_broken_transfer_is_taken_up_where_it_stopped(shelf: Shelf, download: Callable[[], Path]) -> None:
-    shelf.breaks = 2
+def test_a_broken_transfer_is_resumed_where_it_stopped(file_server: FileServer, download: Callable[[], Path]) -> None:
+    file_server.breaks = 2
 
     path = download()
 
     assert path.read_bytes() == BODY
-    assert shelf.ranges == [None, f"bytes={len(BODY) // 2}-", f"bytes={len(BODY) * 3 // 4}-"]
+    assert file_server.ranges == [None, f"bytes={len(BODY) // 2}-", f"bytes={len(BODY) * 3 // 4}-"]
 
 
-def test_a_line_that_always_breaks_is_given_up_on_and_leaves_no_manifest(
-    shelf: Shelf, download: Callable[[], Path], target: Path
+def test_a_transfer_that_keeps_breaking_fails_and_leaves_no_manifest(
+    file_server: FileServer, download: Callable[[], Path], target: Path
 ) -> None:
-    shelf.breaks = 100
+    file_server.breaks = 100
 
     with pytest.raises(ServiceUnreachable, match="broke off"):
         download()
@@ -137,8 +137,10 @@ def test_a_line_that_always_breaks_is_given_up_on_and_leaves_no_manifest(
     assert not target.exists()
 
 
-def test_another_content_than_announced_is_refused(shelf: Shelf, download: Callable[[], Path], target: Path) -> None:
-    shelf.etag = "0" * 64
+def test_content_with_another_digest_than_announced_is_refused(
+    file_server: FileServer, download: Callable[[], Path], target: Path
+) -> None:
+    file_server.etag = "0" * 64
 
     with pytest.raises(DownloadBroken, match="Download it again"):
         download()
@@ -146,103 +148,111 @@ def test_another_content_than_announced_is_refused(shelf: Shelf, download: Calla
     assert not target.exists()
 
 
-def test_a_problem_that_is_no_json_is_still_told(shelf: Shelf, download: Callable[[], Path]) -> None:
-    shelf.status = 502
+def test_an_error_response_without_json_still_raises_an_api_error(
+    file_server: FileServer, download: Callable[[], Path]
+) -> None:
+    file_server.status = 502
 
     with pytest.raises(TedApiError, match="502"):
         download()
 
 
-def test_a_store_that_is_busy_for_a_moment_is_asked_again(shelf: Shelf, download: Callable[[], Path]) -> None:
+def test_a_temporarily_busy_object_store_is_retried(file_server: FileServer, download: Callable[[], Path]) -> None:
     """First as the transfer begins; it breaks; then as it is taken up."""
-    shelf.elsewhere, shelf.busy, shelf.breaks = True, 1, 1
+    file_server.elsewhere, file_server.busy, file_server.breaks = True, 1, 1
 
     path = download()
 
     assert path.read_bytes() == BODY
-    assert shelf.ranges == [None, f"bytes={len(BODY) // 2}-"]
+    assert file_server.ranges == [None, f"bytes={len(BODY) // 2}-"]
 
 
-def test_a_store_that_stays_busy_is_given_up_on(shelf: Shelf, download: Callable[[], Path]) -> None:
-    shelf.elsewhere, shelf.busy = True, 100
+def test_an_object_store_that_stays_busy_makes_the_download_fail(
+    file_server: FileServer, download: Callable[[], Path]
+) -> None:
+    file_server.elsewhere, file_server.busy = True, 100
 
     with pytest.raises(ServiceUnreachable, match="the object store answered 503"):
         download()
 
 
-def test_a_service_that_is_away_for_a_moment_while_a_transfer_is_taken_up_is_asked_again(
-    shelf: Shelf, download: Callable[[], Path]
+def test_a_service_that_is_temporarily_away_while_a_transfer_resumes_is_retried(
+    file_server: FileServer, download: Callable[[], Path]
 ) -> None:
-    shelf.breaks = 1
-    give = shelf.give
+    file_server.breaks = 1
+    give = file_server.give
 
     def then_busy(request: BaseHTTPRequestHandler) -> None:
         give(request)
-        shelf.busy, shelf.give = 2, give  # type: ignore[method-assign]
+        file_server.busy, file_server.give = 2, give  # type: ignore[method-assign]
 
-    shelf.give = then_busy  # type: ignore[method-assign]
+    file_server.give = then_busy  # type: ignore[method-assign]
 
     assert download().read_bytes() == BODY
 
 
-def given_up_on(shelf: Shelf, download: Callable[[], Path]) -> None:
+def interrupted(file_server: FileServer, download: Callable[[], Path]) -> None:
     """A download that left half of the file."""
-    shelf.breaks, give = 1, shelf.give
+    file_server.breaks, give = 1, file_server.give
 
     def then_away(request: BaseHTTPRequestHandler) -> None:
         give(request)
-        shelf.busy, shelf.give = 10**6, give  # type: ignore[method-assign]
+        file_server.busy, file_server.give = 10**6, give  # type: ignore[method-assign]
 
-    shelf.give = then_away  # type: ignore[method-assign]
+    file_server.give = then_away  # type: ignore[method-assign]
     with pytest.raises((ServiceUnreachable, TedApiError)):
         download()
-    shelf.busy = 0
+    file_server.busy = 0
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_another_process_goes_on_where_the_first_gave_up(
-    shelf: Shelf, download: Callable[[], Path], target: Path, elsewhere: bool
+def test_another_process_resumes_where_the_first_gave_up(
+    file_server: FileServer, download: Callable[[], Path], target: Path, elsewhere: bool
 ) -> None:
-    shelf.elsewhere = elsewhere
-    given_up_on(shelf, download)
-    left = parts_beside(target)
+    file_server.elsewhere = elsewhere
+    interrupted(file_server, download)
+    left = partial_files(target)
 
     assert download().read_bytes() == BODY
     assert [path.suffix for path in left] == [".partial"]
-    assert parts_beside(target) == []
-    assert shelf.ranges == [None, f"bytes={len(BODY) // 2}-"]
+    assert partial_files(target) == []
+    assert file_server.ranges == [None, f"bytes={len(BODY) // 2}-"]
 
 
-def test_what_was_left_of_another_file_is_thrown_away(shelf: Shelf, download: Callable[[], Path], target: Path) -> None:
-    given_up_on(shelf, download)
-    shelf.body = BODY[::-1]
-    shelf.etag = hashlib.sha256(shelf.body).hexdigest()
+def test_the_partial_file_of_other_content_is_discarded(
+    file_server: FileServer, download: Callable[[], Path], target: Path
+) -> None:
+    interrupted(file_server, download)
+    file_server.body = BODY[::-1]
+    file_server.etag = hashlib.sha256(file_server.body).hexdigest()
 
-    assert download().read_bytes() == shelf.body
-    assert parts_beside(target) == []
+    assert download().read_bytes() == file_server.body
+    assert partial_files(target) == []
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_a_file_that_only_lacked_its_name_gets_it(
-    shelf: Shelf, download: Callable[[], Path], target: Path, elsewhere: bool
+def test_a_complete_partial_file_is_renamed_to_the_target(
+    file_server: FileServer, download: Callable[[], Path], target: Path, elsewhere: bool
 ) -> None:
-    shelf.elsewhere = elsewhere
+    file_server.elsewhere = elsewhere
     target.parent.mkdir()
     target.with_name(f"{target.name}.{SHA256}.partial").write_bytes(BODY)
 
     assert download().read_bytes() == BODY
-    assert parts_beside(target) == []
+    assert partial_files(target) == []
 
 
-def test_more_than_the_file_is_begun_anew(shelf: Shelf, download: Callable[[], Path], target: Path) -> None:
+def test_a_partial_file_larger_than_the_file_is_downloaded_again(
+    file_server: FileServer, download: Callable[[], Path], target: Path
+) -> None:
     target.parent.mkdir()
     target.with_name(f"{target.name}.{SHA256}.partial").write_bytes(BODY + b"more")
 
     assert download().read_bytes() == BODY
 
 
-def test_a_damaged_part_is_found_out_and_does_not_stand_in_the_way(
-    shelf: Shelf, download: Callable[[], Path], target: Path
+def test_a_damaged_partial_file_is_detected_and_does_not_block_the_next_download(
+    file_server: FileServer, download: Callable[[], Path], target: Path
 ) -> None:
     target.parent.mkdir()
     target.with_name(f"{target.name}.{SHA256}.partial").write_bytes(b"damaged")
@@ -253,15 +263,17 @@ def test_a_damaged_part_is_found_out_and_does_not_stand_in_the_way(
     assert download().read_bytes() == BODY
 
 
-def test_the_digest_counts_more_than_the_etag(shelf: Shelf, download: Callable[[], Path]) -> None:
-    told = base64.b64encode(bytes.fromhex(SHA256)).decode()
-    shelf.etag, shelf.headers = "version-7", {"Repr-Digest": f"sha-256=:{told}:"}
+def test_repr_digest_takes_precedence_over_the_etag(file_server: FileServer, download: Callable[[], Path]) -> None:
+    digest = base64.b64encode(bytes.fromhex(SHA256)).decode()
+    file_server.etag, file_server.headers = "version-7", {"Repr-Digest": f"sha-256=:{digest}:"}
 
     assert download().read_bytes() == BODY
 
 
-def test_an_answer_without_a_digest_is_refused(shelf: Shelf, download: Callable[[], Path], target: Path) -> None:
-    shelf.etag = "version-7"
+def test_a_response_without_a_digest_is_refused(
+    file_server: FileServer, download: Callable[[], Path], target: Path
+) -> None:
+    file_server.etag = "version-7"
 
     with pytest.raises(DownloadBroken, match="does not tell"):
         download()
@@ -269,20 +281,22 @@ def test_an_answer_without_a_digest_is_refused(shelf: Shelf, download: Callable[
     assert list(target.parent.iterdir()) == []
 
 
-def test_the_key_is_for_the_service_and_not_for_the_store(shelf: Shelf, connected: Make, target: Path) -> None:
+def test_the_key_is_sent_to_the_service_and_not_to_the_object_store(
+    file_server: FileServer, connected: Make, target: Path
+) -> None:
     connected(key="ted_secret").download("job_1", target)
-    shelf.elsewhere = True
+    file_server.elsewhere = True
     connected(key="ted_secret").download("job_1", target)
 
-    assert shelf.keys == ["Bearer ted_secret", None]
+    assert file_server.keys == ["Bearer ted_secret", None]
 
 
-def test_an_old_target_stays_until_the_new_one_is_whole(
-    shelf: Shelf, download: Callable[[], Path], target: Path
+def test_an_old_target_stays_until_the_new_file_is_complete(
+    file_server: FileServer, download: Callable[[], Path], target: Path
 ) -> None:
     target.parent.mkdir()
     target.write_bytes(b"old")
-    given_up_on(shelf, download)
+    interrupted(file_server, download)
 
     assert target.read_bytes() == b"old"
     assert download().read_bytes() == BODY
@@ -308,7 +322,7 @@ def test_a_large_file_takes_little_memory(connect: Make, tmp_path: Path) -> None
     assert (after - before) * 1024 < size / 4
 
 
-def test_a_place_that_cannot_be_written_to_is_named(download: Callable[[], Path], target: Path) -> None:
+def test_a_target_that_cannot_be_written_raises_not_saved(download: Callable[[], Path], target: Path) -> None:
     target.parent.write_text("a file where the folder should be")
 
     with pytest.raises(NotSaved, match="could not be written"):

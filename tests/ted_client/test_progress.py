@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from ted_client.job import Job
+from ted_client.client import Job
 from ted_client.progress import job_table, outcome_line, progress_display, progress_line
 
 FACTS = {
@@ -36,20 +36,20 @@ def test_a_running_job_is_described_by_round_speed_and_what_is_left() -> None:
     assert progress_line(job(progress=PROGRESS)) == "pruning, round 3/12, 5,120 samples/s, about 10 s left"
 
 
-def test_what_is_not_known_yet_is_left_out() -> None:
+def test_facts_that_are_not_known_yet_are_left_out() -> None:
     starting = PROGRESS | {"phase": "loading", "rounds": 0, "samples_per_second": None, "eta_seconds": None}
 
     assert progress_line(job(progress=starting)) == "loading"
     assert progress_line(job(status="queued")) == "queued"
 
 
-def test_a_failed_job_tells_why() -> None:
+def test_the_outcome_of_a_failed_job_gives_the_reason() -> None:
     failed = job(status="failed", error={"message": "The training process was killed"})
 
     assert outcome_line(failed) == "job_1 is failed: The training process was killed"
 
 
-def test_away_from_a_terminal_every_change_is_one_line() -> None:
+def test_without_a_terminal_every_change_prints_one_line() -> None:
     screen = Console(file=io.StringIO(), width=120)
 
     with progress_display(screen) as show:
@@ -60,7 +60,7 @@ def test_away_from_a_terminal_every_change_is_one_line() -> None:
     assert [line.split(",")[0] for line in screen.file.getvalue().splitlines()] == ["queued", "pruning", "succeeded"]
 
 
-def test_the_list_shows_what_is_kept_of_what() -> None:
+def test_the_job_table_shows_the_keep_ratio_and_the_number_of_rows() -> None:
     screen = Console(file=io.StringIO(), width=160)
 
     screen.print(job_table([job()]))
@@ -69,7 +69,7 @@ def test_the_list_shows_what_is_kept_of_what() -> None:
     assert "60% of 1,000" in screen.file.getvalue()
 
 
-def test_a_job_id_can_be_copied_from_a_narrow_terminal() -> None:
+def test_a_job_id_is_not_cut_on_a_narrow_terminal() -> None:
     screen = Console(file=io.StringIO(), width=80)
     job_id = "job_" + 28 * "f"
 

@@ -1,4 +1,4 @@
-"""What is asked again, when, for how long, and what never is."""
+"""Which requests are retried, when, and for how long."""
 
 import time
 from collections.abc import Iterator
@@ -30,62 +30,63 @@ class Clock:
         return self.now
 
 
-def pauses(call: Flow[Any], replies: Iterator[httpx.TransportError | tuple[int, bytes]], clock: Clock) -> list[float]:
-    """The pauses of a call that meets these replies, until it ends or the replies do."""
-    talk, found, content = FlowRunner(call), [], iter(())
-    while talk.step:
-        match talk.step:
+def pauses(
+    flow: Flow[Any], replies: Iterator[httpx.TransportError | tuple[int, bytes]], clock: Clock
+) -> Iterator[float]:
+    """The pauses of a flow that meets these replies, until it ends."""
+    runner, content = FlowRunner(flow), iter(())
+    while runner.step:
+        match runner.step:
             case SendRequest(_):
                 reply = next(replies)
                 if isinstance(reply, httpx.TransportError):
-                    talk.throw(reply)
+                    runner.throw(reply)
                     continue
                 content = iter([reply[1]])
-                talk.send(ResponseHead(reply[0], httpx.Headers(), "http://ted/v1/jobs"))
+                runner.send(ResponseHead(reply[0], httpx.Headers(), "http://ted/v1/jobs"))
             case ReadChunk():
-                talk.send(next(content, b""))
+                runner.send(next(content, b""))
             case Sleep(seconds):
-                found.append(seconds)
+                yield seconds
                 clock.now += seconds
-                talk.send(None)
-    return found
+                runner.send(None)
 
 
-def refused() -> Iterator[httpx.TransportError]:
+def refusals() -> Iterator[httpx.TransportError]:
     while True:
         yield httpx.ConnectError("refused")
 
 
-def asking(clock: Clock, *, jitter: float = 1.0, seconds: float = 60.0) -> ServiceConnection:
+def connection(clock: Clock, *, jitter: float = 1.0, seconds: float = 60.0) -> ServiceConnection:
     return ServiceConnection("http://ted", RetryPolicy(seconds, jitter=lambda: jitter, clock=clock))
 
 
-def test_pauses_double_to_a_bound_and_end_within_the_patience() -> None:
-    clock, found = Clock(), list[float]()
-
-    with pytest.raises(ServiceUnreachable, match="http://ted does not answer"):
-        found = pauses(asking(clock).send(Request("GET", "/v1/jobs")), refused(), clock)
-
-    assert found == []
-    assert 50 < clock.now < 60
-    clock = Clock()
+def test_pauses_double_up_to_a_limit_and_end_before_time_runs_out() -> None:
+    clock, other_clock, before_giving_up = Clock(), Clock(), list[float]()
     replies = iter([httpx.ConnectError("refused")] * 7 + [(200, b"{}")])
-    found = pauses(asking(clock).send(Request("GET", "/v1/jobs")), replies, clock)
-    assert found == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+    before_success = list(pauses(connection(other_clock).send(Request("GET", "/v1/jobs")), replies, other_clock))
+    with pytest.raises(ServiceUnreachable, match="http://ted does not answer"):
+        for pause in pauses(connection(clock).send(Request("GET", "/v1/jobs")), refusals(), clock):
+            before_giving_up.append(pause)
+
+    assert before_success == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    assert before_giving_up == [*before_success, 10.0, 10.0]
+    assert 50 < clock.now < 60
 
 
-def test_the_jitter_takes_any_part_of_a_pause() -> None:
+def test_jitter_scales_every_pause() -> None:
     clock = Clock()
     replies = iter([httpx.ReadError("reset")] * 3 + [(200, b"{}")])
 
-    found = pauses(asking(clock, jitter=0.25).send(Request("GET", "/v1/jobs")), replies, clock)
+    shortened = list(pauses(connection(clock, jitter=0.25).send(Request("GET", "/v1/jobs")), replies, clock))
 
-    assert found == [0.125, 0.25, 0.5]
+    assert shortened == [0.125, 0.25, 0.5]
 
 
-def test_without_patience_a_service_is_asked_once(connect: Make) -> None:
+def test_without_retries_a_request_is_sent_once(connect: Make) -> None:
     with serving(BUSY) as script, pytest.raises(TedApiError):
-        connect(script.url, patience=RetryPolicy(seconds=0)).job("job_1")
+        connect(script.url, retry=RetryPolicy(seconds=0)).job("job_1")
 
     assert len(script.asked) == 1
 
@@ -100,9 +101,9 @@ def test_without_patience_a_service_is_asked_once(connect: Make) -> None:
         pytest.param([says(429, Retry_After="0")], id="too soon for something between"),
     ],
 )
-def test_trouble_that_passes_is_not_heard_of(connect: Make, trouble: list[Answer]) -> None:
+def test_temporary_failures_are_retried_until_the_request_succeeds(connect: Make, trouble: list[Answer]) -> None:
     with serving(*trouble, says(200, JOB)) as script:
-        job = connect(script.url, patience=AT_ONCE).job("job_1")
+        job = connect(script.url, retry=AT_ONCE).job("job_1")
 
     assert job.id == "job_1"
     assert len(script.asked) == len(trouble) + 1
@@ -110,13 +111,13 @@ def test_trouble_that_passes_is_not_heard_of(connect: Make, trouble: list[Answer
 
 def test_retry_after_is_waited_for(connect: Make) -> None:
     with serving(problem(429, "too_many_requests", Retry_After="1"), says(200, JOB)) as script:
-        client, began = connect(script.url, patience=AT_ONCE), time.monotonic()
+        client, began = connect(script.url, retry=AT_ONCE), time.monotonic()
         client.job("job_1")
 
     assert time.monotonic() - began >= 1
 
 
-def test_a_longer_retry_after_than_the_patience_is_told_at_once(connect: Make) -> None:
+def test_a_retry_after_longer_than_the_policy_allows_raises_at_once(connect: Make) -> None:
     too_soon = problem(429, "too_many_requests", Retry_After="3600")
     with serving(too_soon) as script, pytest.raises(TedApiError) as refused:
         connect(script.url).job("job_1")
@@ -127,16 +128,16 @@ def test_a_longer_retry_after_than_the_patience_is_told_at_once(connect: Make) -
 def test_retry_after_may_be_a_date_and_nonsense_is_ignored() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
 
-    def seconds(said: str) -> float | None:
-        return retry_after(httpx.Headers({"Retry-After": said}))
+    def seconds(value: str) -> float | None:
+        return retry_after(httpx.Headers({"Retry-After": value}))
 
     assert 25 < (seconds(soon) or 0) <= 30
     assert seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert [seconds(said) for said in ("7", "-1", "soon", "")] == [7, None, None, None]
+    assert [seconds(value) for value in ("7", "-1", "soon", "")] == [7, None, None, None]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 500])
-def test_what_another_try_will_not_change_is_told_at_once(connect: Make, status: int) -> None:
+def test_permanent_errors_are_raised_at_once(connect: Make, status: int) -> None:
     with serving(problem(status, "refused")) as script, pytest.raises(TedApiError) as refused:
         connect(script.url).job("job_1")
 
@@ -145,16 +146,29 @@ def test_what_another_try_will_not_change_is_told_at_once(connect: Make, status:
     assert (error.status, error.code, error.detail, error.request_id) == (status, "refused", "It is refused.", "r1")
 
 
-def test_a_full_queue_is_told_at_once(connect: Make) -> None:
+def test_a_full_queue_is_not_retried(connect: Make) -> None:
     with serving(problem(429, "too_many_queued", Retry_After="15")) as script, pytest.raises(TedApiError):
         connect(script.url).submit({})
 
     assert len(script.asked) == 1
 
 
-def test_a_submission_is_repeated_under_one_key(connect: Make) -> None:
+@pytest.mark.parametrize(("code", "times"), [("too_many_requests", 1000), ("too_many_queued", 1)])
+def test_a_429_is_raised_once_the_policy_s_time_is_over_or_if_the_queue_is_full(
+    connect: Make, code: str, times: int
+) -> None:
+    with (
+        serving(*[problem(429, code, Retry_After="0")] * times, says(200, JOB)) as script,
+        pytest.raises(TedApiError) as refused,
+    ):
+        connect(script.url, retry=RetryPolicy(seconds=1)).job("job_1")
+
+    assert (refused.value.status, refused.value.code) == (429, code)
+
+
+def test_a_submission_is_repeated_with_the_same_idempotency_key(connect: Make) -> None:
     with serving(breaks, BUSY, says(202, JOB)) as script:
-        connect(script.url, patience=AT_ONCE).submit({"plan": {}})
+        connect(script.url, retry=AT_ONCE).submit({"plan": {}})
 
     keys = {asked.headers["Idempotency-Key"] for asked in script.asked}
     assert len(script.asked) == 3
@@ -162,41 +176,41 @@ def test_a_submission_is_repeated_under_one_key(connect: Make) -> None:
     assert keys != {""}
 
 
-def test_what_may_have_been_done_is_not_done_twice(connect: Make) -> None:
+def test_a_request_that_is_not_idempotent_is_not_repeated_after_a_broken_connection(connect: Make) -> None:
     with serving(BUSY, breaks, says(201, {})) as script, pytest.raises(ServiceUnreachable):
-        connect(script.url, patience=AT_ONCE).register_webhook("https://hooks.example.com")
+        connect(script.url, retry=AT_ONCE).register_webhook("https://hooks.example.com")
 
     assert len(script.asked) == 2  # once more after the 503, never after the broken line
 
 
 @pytest.mark.parametrize("status", [502, 504])
-def test_a_gateway_that_lost_the_answer_may_have_delivered_the_request(connect: Make, status: int) -> None:
+def test_a_request_that_is_not_idempotent_is_not_repeated_after_a_gateway_error(connect: Make, status: int) -> None:
     with serving(says(status)) as script, pytest.raises(TedApiError, match=str(status)):
-        connect(script.url, patience=AT_ONCE).rotate_webhook("wh_1")
+        connect(script.url, retry=AT_ONCE).rotate_webhook("wh_1")
 
     assert len(script.asked) == 1
 
 
-def test_a_deletion_whose_answer_was_lost_is_done(connect: Make) -> None:
+def test_a_404_after_a_lost_response_means_that_the_deletion_succeeded(connect: Make) -> None:
     gone = problem(404, "job_not_found")
     with serving(breaks, gone) as script:
-        connect(script.url, patience=AT_ONCE).delete("job_1")
+        connect(script.url, retry=AT_ONCE).delete("job_1")
 
     with serving(BUSY, gone) as script, pytest.raises(TedApiError):
-        connect(script.url, patience=AT_ONCE).delete("job_1")
+        connect(script.url, retry=AT_ONCE).delete("job_1")
     assert len(script.asked) == 2
 
 
 @pytest.mark.parametrize("url", ["localhost:1", "ftp://localhost", "/v1", "http://", "http://a\n"])
-def test_what_is_no_address_of_a_service_is_told_at_once(connect: Make, url: str) -> None:
+def test_an_invalid_service_url_is_refused_at_once(connect: Make, url: str) -> None:
     with pytest.raises(ServiceUnreachable, match=r"is no (service's )?URL"):
         connect(url)
 
 
 @pytest.mark.parametrize("answer", [says(200), says(200, ["a list"]), says(204), says(301, Location="/elsewhere")])
-def test_what_is_no_service_is_told_at_once(connect: Make, answer: Answer) -> None:
+def test_a_server_that_is_no_ted_service_is_reported_at_once(connect: Make, answer: Answer) -> None:
     with serving(answer) as script:
-        client = connect(script.url, patience=AT_ONCE)
+        client = connect(script.url, retry=AT_ONCE)
         for asked in (lambda: client.job("job_1"), lambda: client.wait("job_1"), lambda: next(client.jobs())):
             with pytest.raises(ClientError, match="answered"):
                 asked()
@@ -204,43 +218,43 @@ def test_what_is_no_service_is_told_at_once(connect: Make, answer: Answer) -> No
     assert len(script.asked) == 3
 
 
-def test_a_redirected_deletion_is_not_taken_for_done(connect: Make) -> None:
+def test_a_redirected_deletion_is_an_error(connect: Make) -> None:
     with serving(says(301, Location="/elsewhere")) as script, pytest.raises(TedApiError, match="301"):
-        connect(script.url, patience=AT_ONCE).delete("job_1")
+        connect(script.url, retry=AT_ONCE).delete("job_1")
 
 
-def test_an_id_is_one_part_of_the_path_whatever_it_holds(connect: Make) -> None:
+def test_an_id_is_escaped_into_one_path_segment(connect: Make) -> None:
     with serving(says(200, JOB)) as script:
         connect(script.url).job("../webhooks?a=b\n")
 
     assert script.asked[0].path == "/v1/jobs/..%2Fwebhooks%3Fa%3Db%0A"
 
 
-def test_an_answer_that_is_not_the_service_s_is_a_problem_all_the_same(connect: Make) -> None:
+def test_an_error_from_another_server_raises_an_api_error_too(connect: Make) -> None:
     with serving(says(404, ["not", "ted"])) as script, pytest.raises(TedApiError, match="answered 404") as refused:
         connect(script.url).job("job_1")
 
     assert refused.value.code == "not_ted"
 
 
-def test_waiting_asks_for_long_answers_and_hears_of_changes_only(connect: Make) -> None:
+def test_waiting_uses_long_polls_and_reports_only_changes(connect: Make) -> None:
     running, done = JOB | {"status": "running", "progress": None}, JOB | {"status": "succeeded"}
     answers = [says(200, running, ETag='"1"'), says(304), BUSY, says(200, done, ETag='"2"')]
     heard: list[str] = []
 
     with serving(*answers) as script:
-        client = connect(script.url, patience=AT_ONCE)
+        client = connect(script.url, retry=AT_ONCE)
         job = client.wait("job_1", on_progress=lambda job: heard.append(job.status), poll_seconds=0)
 
     assert (job.status, heard) == ("succeeded", ["running", "succeeded"])
-    assert _patience(script) == [(None, None)] + [('"1"', "wait=20")] * 3
+    assert _long_polls(script) == [(None, None)] + [('"1"', "wait=20")] * 3
 
 
-def _patience(script: Script) -> list[tuple[str | None, str | None]]:
+def _long_polls(script: Script) -> list[tuple[str | None, str | None]]:
     return [(asked.headers.get("If-None-Match"), asked.headers.get("Prefer")) for asked in script.asked]
 
 
-def test_the_key_is_shown_to_the_service(connect: Make) -> None:
+def test_the_key_is_sent_as_a_bearer_token(connect: Make) -> None:
     with serving(says(200, JOB)) as script:
         connect(script.url, key="ted_secret").job("job_1")
 

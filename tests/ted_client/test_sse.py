@@ -58,7 +58,7 @@ def streams(*chunks: bytes, breaking: bool = False) -> Answer:
     return answer
 
 
-def test_a_job_is_followed_to_its_end_though_the_api_is_killed(
+def test_a_job_is_followed_to_its_end_even_if_the_api_is_killed(
     connect: Make, api: ApiProcess, claim: Claim, leases: Leases
 ) -> None:
     def happens(*numbers: int) -> None:
@@ -67,8 +67,8 @@ def test_a_job_is_followed_to_its_end_though_the_api_is_killed(
     happens(1, 2)
     heard: list[int] = []
     starting = threading.Thread(target=api.start)
-    for told in connect(api.url).follow(claim.job.id):
-        heard.append(told["sequence"])
+    for last in connect(api.url).follow(claim.job.id):
+        heard.append(last["sequence"])
         if heard[-1] == 4:
             api.kill()
             happens(3, 4)
@@ -79,12 +79,12 @@ def test_a_job_is_followed_to_its_end_though_the_api_is_killed(
     starting.join()
 
     assert heard == list(range(1, 9))
-    assert told["type"] == "job.succeeded"
+    assert last["type"] == "job.succeeded"
 
 
-def test_whoever_is_cut_off_comes_back_for_what_follows(connect: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_stream_is_resumed_after_the_last_event(connect: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "REOPENING_SECONDS", 0.01)
-    told = [
+    answers = [
         streams(event(1), event(2)[:20], breaking=True),
         problem(503, "database_unavailable"),
         breaks,
@@ -92,41 +92,41 @@ def test_whoever_is_cut_off_comes_back_for_what_follows(connect: Make, monkeypat
         streams(event(3), event(4, "job.failed")),
     ]
 
-    with serving(*told) as script:
-        heard = [one["sequence"] for one in connect(script.url, patience=AT_ONCE).follow(JOB)]
+    with serving(*answers) as script:
+        heard = [seen["sequence"] for seen in connect(script.url, retry=AT_ONCE).follow(JOB)]
 
     assert heard == [1, 2, 3, 4]
     assert [asked.headers.get("Last-Event-ID") for asked in script.asked] == [None, "1", "1", "1", "2"]
 
 
-def test_who_has_heard_the_end_hears_nothing(connect: Make) -> None:
+def test_following_from_the_last_event_yields_nothing(connect: Make) -> None:
     with serving(says(204)) as script:
         assert list(connect(script.url).follow(JOB, after=7)) == []
 
     assert script.asked[0].headers["Last-Event-ID"] == "7"
 
 
-def test_a_job_that_is_not_there_is_told(connect: Make) -> None:
+def test_following_an_unknown_job_raises_an_api_error(connect: Make) -> None:
     with serving(problem(404, "job_not_found")) as script, pytest.raises(TedApiError, match="job_not_found"):
         list(connect(script.url).follow(JOB))
 
 
-def test_a_page_instead_of_a_stream_is_told(connect: Make) -> None:
+def test_a_response_that_is_no_stream_raises_a_client_error(connect: Make) -> None:
     with serving(says(200, {"data": []}, Content_Type="application/json")) as script, pytest.raises(ClientError):
         list(connect(script.url).follow(JOB))
 
     assert len(script.asked) == 1
 
 
-def test_a_service_that_does_not_come_back_is_given_up_on(connect: Make) -> None:
+def test_following_fails_if_the_service_does_not_come_back(connect: Make) -> None:
     with serving(streams(event(1), breaking=True), breaks) as script, pytest.raises(ServiceUnreachable):
-        for _ in connect(script.url, patience=RetryPolicy(0.3, jitter=lambda: 0.1)).follow(JOB):
+        for _ in connect(script.url, retry=RetryPolicy(0.3, jitter=lambda: 0.1)).follow(JOB):
             pass
 
     assert len(script.asked) > 1
 
 
-def test_a_listener_may_leave(connect: Make) -> None:
+def test_a_listener_may_stop_before_the_end(connect: Make) -> None:
     with serving(streams(event(1), event(2), breaking=True)) as script:
         following = connect(script.url).follow(JOB)
         assert next(following)["sequence"] == 1
@@ -134,10 +134,10 @@ def test_a_listener_may_leave(connect: Make) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
-def test_events_are_put_together_from_any_pieces(size: int) -> None:
+def test_events_are_decoded_from_chunks_of_any_size(size: int) -> None:
     text = b"retry: 2000\n\n:\n\n" + event(1) + b"event: progress\ndata: {}\n\n" + event(2).replace(b"\n", b"\r\n")
     stream = SseDecoder()
 
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
 
-    assert [one["sequence"] for piece in pieces for one in stream.feed(piece)] == [1, 2]
+    assert [seen["sequence"] for piece in pieces for seen in stream.feed(piece)] == [1, 2]

@@ -5,7 +5,7 @@ from pathlib import Path
 from ted_cli.local.broker import LONGEST_SOCKET_PATH, server_command, socket_path
 
 
-def test_it_listens_in_the_home_folder_and_not_on_the_network(tmp_path: Path) -> None:
+def test_the_broker_listens_in_the_home_folder_and_not_on_the_network(tmp_path: Path) -> None:
     words = server_command(tmp_path)
 
     assert words[words.index("--port") + 1] == "0"

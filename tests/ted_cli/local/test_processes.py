@@ -1,4 +1,4 @@
-"""What the processes of the service are told, and which of them there are."""
+"""What the processes of the service are environment, and which of them there are."""
 
 import socket
 from pathlib import Path
@@ -11,7 +11,7 @@ from ted_cli.local.up import _process_specs
 
 
 @pytest.mark.parametrize(
-    ("said", "embedded"),
+    ("broker_url", "embedded"),
     [
         pytest.param(None, True, id="not set"),
         pytest.param("", True, id="empty"),
@@ -19,15 +19,17 @@ from ted_cli.local.up import _process_specs
     ],
 )
 def test_the_broker_is_the_embedded_one_unless_another_is_named(
-    said: str | None, embedded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker_url: str | None, embedded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TED_BROKER_URL", raising=False)
-    if said is not None:
-        monkeypatch.setenv("TED_BROKER_URL", said)
+    if broker_url is not None:
+        monkeypatch.setenv("TED_BROKER_URL", broker_url)
 
-    told = process_environment(tmp_path)
+    environment = process_environment(tmp_path)
     with socket.socket() as listener:
-        names = [part.name for part in _process_specs(tmp_path, told, listener)]
+        names = [spec.name for spec in _process_specs(tmp_path, environment, listener)]
 
     assert ("broker" in names) is embedded
-    assert told["TED_BROKER_URL"] == (f"redis+socket://{broker.socket_path(tmp_path)}" if embedded else said)
+    assert environment["TED_BROKER_URL"] == (
+        f"redis+socket://{broker.socket_path(tmp_path)}" if embedded else broker_url
+    )
