@@ -3,7 +3,6 @@
 import json
 import statistics
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ted_cli.local.temporary import temporary_service
 from ted_client.client import Client, Job
 from ted_client.errors import ClientError
 from ted_client.progress import outcome_line, progress_display
+from ted_core.python_process import module_command
 
 SEEDS = (0, 1, 2, 3, 4)
 PROXY = {"name": "mlp", "epochs": 20}
@@ -61,7 +61,7 @@ def _compare(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[f
         "proxy": PROXY,
         "seeds": SEEDS,
     }
-    command = [sys.executable, "-m", "ted_core.results.comparison"]
+    command = module_command("ted_core.results.comparison")
     done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise ClientError(f"The comparison failed:\n{done.stderr.strip()}")

@@ -7,26 +7,19 @@ from binascii import Error as NotBase64
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.parse import urljoin
 
 import httpx
 
-from ted_client.errors import (
-    DownloadBroken,
-    NotSaved,
-    RequestFailed,
-    ServiceUnreachable,
-    TedApiError,
-    retry_after,
-)
+from ted_client.errors import DownloadBroken, NotSaved, RequestFailed, ServiceUnreachable, TedApiError, retry_after
 from ted_client.flow import Flow, ReadChunk, Request, ResponseHead, RunBlocking, SendRequest, Sleep, read_response
-from ted_client.retry import FIRST_ERROR, PERMANENT_ERRORS, RETRYABLE_STATUSES, Backoff, ServiceConnection, TryAgain
+from ted_client.retry import PERMANENT_ERRORS, RETRYABLE_STATUSES, Backoff, ServiceConnection, TryAgain
 
-OK, PARTIAL_CONTENT, REDIRECTS, RANGE_NOT_SATISFIABLE = 200, 206, (302, 307), 416
-INTERNAL_ERROR = 500
-RETRYABLE_STORE_STATUSES = RETRYABLE_STATUSES | {INTERNAL_ERROR}
+REDIRECTS = (HTTPStatus.FOUND, HTTPStatus.TEMPORARY_REDIRECT)
+RETRYABLE_STORE_STATUSES = RETRYABLE_STATUSES | {HTTPStatus.INTERNAL_SERVER_ERROR}
 DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -87,9 +80,9 @@ class Download:
         if_range = {"If-Range": f'"{self.partial.expected_sha256}"'} if self.partial.size else {}
         headers = {"Accept": self.accept, "Accept-Encoding": "identity", **self._range_headers(), **if_range}
         head: ResponseHead = yield SendRequest(Request("GET", self.url, params=self.params, headers=headers))
-        if head.status == RANGE_NOT_SATISFIABLE and self.partial.size:
+        if head.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self.partial.size:
             return (yield from self._check_complete())
-        if head.status >= FIRST_ERROR:
+        if head.status >= HTTPStatus.BAD_REQUEST:
             raise self._refusal(TedApiError.of((yield from read_response(head))))
         self.partial.expect(_sha256(head))
         if head.status in REDIRECTS:
@@ -107,8 +100,8 @@ class Download:
             yield from self._transfer()
 
     def _refusal(self, error: TedApiError) -> Exception:
-        is_temporary = error.status in RETRYABLE_STATUSES or (self.partial.size and error.status == INTERNAL_ERROR)
-        return TryAgain(error) if is_temporary else error
+        temporary = RETRYABLE_STORE_STATUSES if self.partial.size else RETRYABLE_STATUSES
+        return TryAgain(error) if error.status in temporary else error
 
     def _fetch_redirected(self, link: str) -> Flow[None]:
         """Fetch the rest of the file from the object store, which must not see the key to the service."""
@@ -118,14 +111,14 @@ class Download:
             error = ServiceUnreachable(f"{self.url} broke off: the object store answered {head.status}.")
             error.retry_after = retry_after(head.headers)
             raise TryAgain(error)
-        if head.status == RANGE_NOT_SATISFIABLE and self.partial.size:
+        if head.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and self.partial.size:
             return
         yield from self._save(head)
 
     def _save(self, head: ResponseHead) -> Flow[None]:
-        if head.status not in (OK, PARTIAL_CONTENT):
+        if head.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             raise DownloadBroken(f"The object store answered {head.status}. Download it again.")
-        with self.partial.open_file("ab" if head.status == PARTIAL_CONTENT else "wb") as file:
+        with self.partial.open_file("ab" if head.status == HTTPStatus.PARTIAL_CONTENT else "wb") as file:
             while chunk := (yield ReadChunk()):
                 file.write(chunk)
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from ted_client.download import Download
 from ted_client.errors import TedApiError, parse_json_object
 from ted_client.flow import READ_SECONDS, Emit, Flow, JsonObject, Request, Sleep, api_path
 from ted_client.job import TERMINAL
-from ted_client.retry import NOT_MODIFIED, ServiceConnection
+from ted_client.retry import ServiceConnection
 from ted_client.sse import EventListener
 
-NOT_FOUND, LARGEST_PAGE = 404, 100
+LARGEST_PAGE = 100
 LONG_POLL_SECONDS = 20
 
 
@@ -78,7 +79,7 @@ class Endpoints:
                 "GET", api_path("jobs", job_id), headers=headers, read_seconds=READ_SECONDS + LONG_POLL_SECONDS
             )
             response = yield from self.service.send(request)
-            if response.status != NOT_MODIFIED:
+            if response.status != HTTPStatus.NOT_MODIFIED:
                 job = parse_json_object(response)
                 yield Emit(job)
                 if job["status"] in TERMINAL:
@@ -193,7 +194,7 @@ class Endpoints:
         try:
             yield from self.service.send(Request("DELETE", path))
         except TedApiError as error:
-            if not (error.may_have_arrived and error.status == NOT_FOUND):
+            if not (error.may_have_arrived and error.status == HTTPStatus.NOT_FOUND):
                 raise
 
 

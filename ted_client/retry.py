@@ -4,19 +4,19 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import httpx
 
 from ted_client.errors import RequestFailed, ServiceUnreachable, TedApiError
 from ted_client.flow import Flow, Request, Response, Sleep, fetch
 
-FIRST_REDIRECT, NOT_MODIFIED, FIRST_ERROR, TOO_MANY_REQUESTS, UNAVAILABLE = 300, 304, 400, 429, 503
 FULL_QUEUE = "too_many_queued"
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 MOST_DOUBLINGS = 10
-UNPROCESSED_STATUSES = frozenset({TOO_MANY_REQUESTS, UNAVAILABLE})
+UNPROCESSED_STATUSES = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 """Responses that say that the request was not processed."""
-RETRYABLE_STATUSES = UNPROCESSED_STATUSES | {502, 504}
+RETRYABLE_STATUSES = UNPROCESSED_STATUSES | {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 """Responses after which another try may succeed."""
 CONNECTION_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 SCHEMES = ("http", "https")
@@ -94,7 +94,7 @@ class ServiceConnection:
         backoff, may_have_arrived = Backoff(self.retry_policy), False
         while True:
             outcome = yield from _attempt(request)
-            if isinstance(outcome, Response) and (outcome.status < FIRST_REDIRECT or outcome.status == NOT_MODIFIED):
+            if isinstance(outcome, Response) and _is_success(outcome):
                 return outcome
             error = self._error(outcome)
             pause = backoff.pause(at_least=error.retry_after) if _is_retryable(request, outcome) else None
@@ -119,6 +119,10 @@ def _attempt(request: Request) -> Flow[Response | httpx.TransportError]:
         return (yield from fetch(request))
     except httpx.TransportError as error:
         return error
+
+
+def _is_success(response: Response) -> bool:
+    return response.status < HTTPStatus.MULTIPLE_CHOICES or response.status == HTTPStatus.NOT_MODIFIED
 
 
 def _was_not_processed(outcome: Response | httpx.TransportError) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import httpx
 
@@ -21,14 +22,13 @@ from ted_client.flow import (
     read_response,
 )
 from ted_client.job import TERMINAL
-from ted_client.retry import FIRST_ERROR, PERMANENT_ERRORS, RETRYABLE_STATUSES, Backoff, ServiceConnection, TryAgain
+from ted_client.retry import PERMANENT_ERRORS, RETRYABLE_STATUSES, Backoff, ServiceConnection, TryAgain
 
 SILENCE_SECONDS = 45.0
 """After which a silent connection counts as dead; the service sends something every 15 seconds."""
 REOPENING_SECONDS = 2.0
 """The pause after a stream that ended before the job did: the service is restarting."""
 MEDIA_TYPE = "text/event-stream"
-NO_CONTENT = 204
 LAST_TYPES = frozenset(f"job.{status}" for status in TERMINAL)
 
 
@@ -64,9 +64,9 @@ class EventListener:
     def _listen(self) -> Flow[bool]:
         """Emit events until the stream ends; return whether the job's last event has been seen."""
         head: ResponseHead = yield SendRequest(self._request())
-        if head.status >= FIRST_ERROR:
+        if head.status >= HTTPStatus.BAD_REQUEST:
             raise _stream_error((yield from read_response(head)))
-        if head.status == NO_CONTENT:
+        if head.status == HTTPStatus.NO_CONTENT:
             return True
         if not head.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
             raise NotATedService(f"{head.url} answered {head.status}, and not with a stream. Check the URL.")

@@ -1,4 +1,4 @@
-"""The part of a dataset to train on, according to a manifest."""
+"""The part of a dataset to train on, according to a manifest. It needs ``ted-coreset[manifest]``, and torch."""
 
 from __future__ import annotations
 

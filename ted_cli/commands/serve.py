@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ted_cli.checkup import collect_findings, findings_table, has_no_problems
-from ted_cli.extras import require
+from ted_cli.extras import require, require_any
 from ted_cli.local.processes import exec_process
 from ted_cli.terminal import err, out
 
@@ -84,7 +84,7 @@ def doctor(
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Say what is wrong with the installation and what to do; the exit status is 1 if something is."""
-    require(context, "worker")
+    require_any(context, "server", "worker")
     findings = collect_findings(context.obj.home, console=err)
     if json_:
         typer.echo(json.dumps(findings, indent=2))

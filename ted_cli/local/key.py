@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 from ted_cli.local.process_group import PrintLine
@@ -10,7 +11,6 @@ from ted_client.client import Client
 from ted_client.errors import ClientError, TedApiError
 
 KEY_FILE = "up.key"
-UNAUTHORIZED = 401
 # On one's own machine there is nobody else to protect from too many requests.
 CREATE_ARGUMENTS = ("create", "--name", "ted up", "--scope", "admin", "--requests-per-minute", "0")
 
@@ -35,7 +35,7 @@ def _is_accepted(url: str, key: str) -> bool:
         try:
             next(client.jobs(limit=1), None)
         except TedApiError as error:
-            return error.status != UNAUTHORIZED
+            return error.status != HTTPStatus.UNAUTHORIZED
     return True
 
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from ted_client.errors import ClientError
+from ted_core.python_process import module_command
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 SETTLED_SECONDS = 60.0
@@ -57,9 +57,11 @@ class ProcessGroup:
         self.say = say
         self._running: list[_RunningProcess] = []
         logs.mkdir(parents=True, exist_ok=True)
-        command = (sys.executable, "-m", "ted_cli.local.watchdog")
         self._watchdog = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdin=subprocess.PIPE, start_new_session=True, pass_fds=(keep_fd,)
+            module_command("ted_cli.local.watchdog"),
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=(keep_fd,),
         )
 
     def start(self, spec: ProcessSpec) -> None:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from ted_cli.local import broker
 from ted_client.client import CONNECTION_FILE
+from ted_core.python_process import module_command
 
 MODULES = {
     "api": "service",
@@ -21,7 +22,7 @@ MODULES = {
 
 def process_command(name: str, *arguments: str) -> tuple[str, ...]:
     """Return the command line of a process, with this interpreter."""
-    return (sys.executable, "-m", MODULES[name], *arguments)
+    return module_command(MODULES[name], *arguments)
 
 
 def process_environment(home: Path) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from ted_client.client import Client, read_connection
 from ted_client.errors import ClientError, ServiceUnreachable
+from ted_core.python_process import module_command
 
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 90, 60, 0.2
 
@@ -19,7 +19,7 @@ def temporary_service(home: Path, *, roots: Sequence[Path]) -> Iterator[Client]:
     """Run a service on a free port and yield a client of it. Raise ClientError if it does not start."""
     home.mkdir(parents=True, exist_ok=True)
     root_options = [argument for root in roots for argument in ("--dataset-root", str(root))]
-    command = [sys.executable, "-m", "ted_cli.main", "--home", str(home), "up", "--port", "0", *root_options]
+    command = module_command("ted_cli.main", "--home", str(home), "up", "--port", "0", *root_options)
     log = home / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 - our own module

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ted_cli import extras
+from ted_cli.commands import serve
 from ted_cli.main import app
 
 SERVER_SIDE = {"fastapi", "sqlalchemy", "celery", "torch", "tenacity", "structlog", "sklearn"}
@@ -59,7 +60,6 @@ def test_ted_help_loads_nothing_slow() -> None:
         pytest.param("keys", "fastapi", "server", id="keys"),
         pytest.param("worker", "torch", "worker", id="worker"),
         pytest.param("worker", "celery", "worker", id="worker without its queue"),
-        pytest.param("doctor", "torch", "worker", id="doctor"),
         pytest.param("demo", "fastapi", "server,worker", id="demo"),
     ],
 )
@@ -73,6 +73,23 @@ def test_a_command_whose_extra_is_missing_says_which_to_install(
     assert done.exit_code == 2
     assert done.stderr == f"ted {command} needs the extra: pip install 'ted-coreset[{named}]'\n"
     assert done.stdout == ""
+
+
+def test_the_doctor_needs_either_extra_as_it_runs_beside_the_api_and_beside_a_worker(without: set[str]) -> None:
+    without |= {"fastapi", "torch"}
+
+    done = CliRunner().invoke(app, ["doctor"])
+
+    installations = "pip install 'ted-coreset[server]' or pip install 'ted-coreset[worker]'"
+    assert (done.exit_code, done.stderr) == (2, f"ted doctor needs an extra: {installations}\n")
+
+
+@pytest.mark.parametrize("missing", ["fastapi", "torch"])
+def test_one_of_them_is_enough_for_the_doctor(missing: str, without: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    without.add(missing)
+    monkeypatch.setattr(serve, "collect_findings", lambda *_, **__: [])
+
+    assert CliRunner().invoke(app, ["doctor", "--json"]).exit_code == 0
 
 
 def test_an_extra_that_another_command_needs_is_not_asked_for(without: set[str]) -> None:

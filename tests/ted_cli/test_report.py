@@ -80,14 +80,14 @@ def test_the_report_command_prints_a_summary_or_json_or_saves_the_page(url: str,
 def test_the_summary_tells_reasons_classes_q_and_cost() -> None:
     text = shown(a_report().model_dump(mode="json"))
 
-    for told in (
+    for part in (
         "60 of 100 rows retained (60.0%, asked for 60.0%)",
         "well generalized (redundant) 38 38.0%",
         "cat 49 20 40.8% 0.500",
         "q = 1: measured: q = 1 did best",
         "cost: 0.80 of one full run, 90.8 s",
     ):
-        assert told in text
+        assert part in text
 
 
 def test_the_summary_tells_that_memory_had_run_out() -> None:

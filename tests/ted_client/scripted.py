@@ -34,7 +34,7 @@ class Script:
     """A server, what it will answer in turn (the last for ever), and what it was asked."""
 
     answers: list[Answer]
-    asked: list[ReceivedRequest] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     url: str = ""
 
     def next(self) -> Answer:
@@ -75,7 +75,7 @@ def serving(*answers: Answer) -> Iterator[Script]:
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-            script.asked.append(ReceivedRequest(self.command, self.path, dict(self.headers.items()), body))
+            script.requests.append(ReceivedRequest(self.command, self.path, dict(self.headers.items()), body))
             self.close_connection = True
             with suppress(OSError):
                 script.next()(self)

@@ -125,7 +125,7 @@ def test_pages_are_followed_to_the_end_or_the_limit(connect: Make) -> None:
         every = [job.id for job in connect(other.url).jobs()]
 
     assert some == [f"job_{number}" for number in range(130)]
-    assert [asked.path for asked in script.asked] == ["/v1/jobs?limit=100", "/v1/jobs?limit=30&after=job_99"]
+    assert [request.path for request in script.requests] == ["/v1/jobs?limit=100", "/v1/jobs?limit=30&after=job_99"]
     assert len(every) == 105
 
 
@@ -244,12 +244,12 @@ def test_every_operation_of_the_api_is_covered() -> None:
         for method, operation in methods.items()
     }
 
-    asked = sent_by_everything()
+    sent_requests = sent_by_everything()
 
     covered = {
         name
         for (method, path), name in operations.items()
-        if any(method == sent and path.fullmatch(where) for sent, where in asked)
+        if any(method == sent and path.fullmatch(url) for sent, url in sent_requests)
     }
     assert set(operations.values()) - covered == FOR_MACHINES
 
@@ -257,12 +257,12 @@ def test_every_operation_of_the_api_is_covered() -> None:
 def sent_by_everything() -> set[tuple[str, str]]:
     """The first request of every method of a client."""
     client = Client("http://ted", retry=NO_RETRY)
-    asked: set[tuple[str, str]] = set()
+    sent_requests: set[tuple[str, str]] = set()
 
     def note(flow: Any) -> Any:
         step = FlowRunner(flow).step
         assert isinstance(step, SendRequest)
-        asked.add((step.request.method, step.request.url))
+        sent_requests.add((step.request.method, step.request.url))
         raise InterruptedError
 
     client._transport.result = client._transport.emitted = note  # type: ignore[method-assign, assignment]
@@ -282,7 +282,7 @@ def sent_by_everything() -> set[tuple[str, str]]:
         with pytest.raises(InterruptedError):
             client.download("a", Path("nowhere/at/all"), kind=kind)
     client.close()
-    return asked
+    return sent_requests
 
 
 def test_both_clients_have_the_same_methods() -> None:

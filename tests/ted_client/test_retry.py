@@ -88,7 +88,7 @@ def test_without_retries_a_request_is_sent_once(connect: Make) -> None:
     with serving(BUSY) as script, pytest.raises(TedApiError):
         connect(script.url, retry=RetryPolicy(seconds=0)).job("job_1")
 
-    assert len(script.asked) == 1
+    assert len(script.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_temporary_failures_are_retried_until_the_request_succeeds(connect: Make
         job = connect(script.url, retry=AT_ONCE).job("job_1")
 
     assert job.id == "job_1"
-    assert len(script.asked) == len(trouble) + 1
+    assert len(script.requests) == len(trouble) + 1
 
 
 def test_retry_after_is_waited_for(connect: Make) -> None:
@@ -122,7 +122,7 @@ def test_a_retry_after_longer_than_the_policy_allows_raises_at_once(connect: Mak
     with serving(too_soon) as script, pytest.raises(TedApiError) as refused:
         connect(script.url).job("job_1")
 
-    assert (refused.value.retry_after, len(script.asked)) == (3600, 1)
+    assert (refused.value.retry_after, len(script.requests)) == (3600, 1)
 
 
 def test_retry_after_may_be_a_date_and_nonsense_is_ignored() -> None:
@@ -141,7 +141,7 @@ def test_permanent_errors_are_raised_at_once(connect: Make, status: int) -> None
     with serving(problem(status, "refused")) as script, pytest.raises(TedApiError) as refused:
         connect(script.url).job("job_1")
 
-    assert len(script.asked) == 1
+    assert len(script.requests) == 1
     error = refused.value
     assert (error.status, error.code, error.detail, error.request_id) == (status, "refused", "It is refused.", "r1")
 
@@ -150,7 +150,7 @@ def test_a_full_queue_is_not_retried(connect: Make) -> None:
     with serving(problem(429, "too_many_queued", Retry_After="15")) as script, pytest.raises(TedApiError):
         connect(script.url).submit({})
 
-    assert len(script.asked) == 1
+    assert len(script.requests) == 1
 
 
 @pytest.mark.parametrize(("code", "times"), [("too_many_requests", 1000), ("too_many_queued", 1)])
@@ -170,8 +170,8 @@ def test_a_submission_is_repeated_with_the_same_idempotency_key(connect: Make) -
     with serving(breaks, BUSY, says(202, JOB)) as script:
         connect(script.url, retry=AT_ONCE).submit({"plan": {}})
 
-    keys = {asked.headers["Idempotency-Key"] for asked in script.asked}
-    assert len(script.asked) == 3
+    keys = {request.headers["Idempotency-Key"] for request in script.requests}
+    assert len(script.requests) == 3
     assert len(keys) == 1
     assert keys != {""}
 
@@ -180,7 +180,7 @@ def test_a_request_that_is_not_idempotent_is_not_repeated_after_a_broken_connect
     with serving(BUSY, breaks, says(201, {})) as script, pytest.raises(ServiceUnreachable):
         connect(script.url, retry=AT_ONCE).register_webhook("https://hooks.example.com")
 
-    assert len(script.asked) == 2  # once more after the 503, never after the broken line
+    assert len(script.requests) == 2  # once more after the 503, never after the broken line
 
 
 @pytest.mark.parametrize("status", [502, 504])
@@ -188,7 +188,7 @@ def test_a_request_that_is_not_idempotent_is_not_repeated_after_a_gateway_error(
     with serving(says(status)) as script, pytest.raises(TedApiError, match=str(status)):
         connect(script.url, retry=AT_ONCE).rotate_webhook("wh_1")
 
-    assert len(script.asked) == 1
+    assert len(script.requests) == 1
 
 
 def test_a_404_after_a_lost_response_means_that_the_deletion_succeeded(connect: Make) -> None:
@@ -198,7 +198,7 @@ def test_a_404_after_a_lost_response_means_that_the_deletion_succeeded(connect: 
 
     with serving(BUSY, gone) as script, pytest.raises(TedApiError):
         connect(script.url, retry=AT_ONCE).delete("job_1")
-    assert len(script.asked) == 2
+    assert len(script.requests) == 2
 
 
 @pytest.mark.parametrize("url", ["localhost:1", "ftp://localhost", "/v1", "http://", "http://a\n"])
@@ -211,11 +211,11 @@ def test_an_invalid_service_url_is_refused_at_once(connect: Make, url: str) -> N
 def test_a_server_that_is_no_ted_service_is_reported_at_once(connect: Make, answer: Answer) -> None:
     with serving(answer) as script:
         client = connect(script.url, retry=AT_ONCE)
-        for asked in (lambda: client.job("job_1"), lambda: client.wait("job_1"), lambda: next(client.jobs())):
+        for call in (lambda: client.job("job_1"), lambda: client.wait("job_1"), lambda: next(client.jobs())):
             with pytest.raises(ClientError, match="answered"):
-                asked()
+                call()
 
-    assert len(script.asked) == 3
+    assert len(script.requests) == 3
 
 
 def test_a_redirected_deletion_is_an_error(connect: Make) -> None:
@@ -227,7 +227,7 @@ def test_an_id_is_escaped_into_one_path_segment(connect: Make) -> None:
     with serving(says(200, JOB)) as script:
         connect(script.url).job("../webhooks?a=b\n")
 
-    assert script.asked[0].path == "/v1/jobs/..%2Fwebhooks%3Fa%3Db%0A"
+    assert script.requests[0].path == "/v1/jobs/..%2Fwebhooks%3Fa%3Db%0A"
 
 
 def test_an_error_from_another_server_raises_an_api_error_too(connect: Make) -> None:
@@ -251,11 +251,11 @@ def test_waiting_uses_long_polls_and_reports_only_changes(connect: Make) -> None
 
 
 def _long_polls(script: Script) -> list[tuple[str | None, str | None]]:
-    return [(asked.headers.get("If-None-Match"), asked.headers.get("Prefer")) for asked in script.asked]
+    return [(request.headers.get("If-None-Match"), request.headers.get("Prefer")) for request in script.requests]
 
 
 def test_the_key_is_sent_as_a_bearer_token(connect: Make) -> None:
     with serving(says(200, JOB)) as script:
         connect(script.url, key="ted_secret").job("job_1")
 
-    assert script.asked[0].headers["Authorization"] == "Bearer ted_secret"
+    assert script.requests[0].headers["Authorization"] == "Bearer ted_secret"

@@ -96,14 +96,14 @@ def test_an_interrupted_stream_is_resumed_after_the_last_event(connect: Make, mo
         heard = [seen["sequence"] for seen in connect(script.url, retry=AT_ONCE).follow(JOB)]
 
     assert heard == [1, 2, 3, 4]
-    assert [asked.headers.get("Last-Event-ID") for asked in script.asked] == [None, "1", "1", "1", "2"]
+    assert [request.headers.get("Last-Event-ID") for request in script.requests] == [None, "1", "1", "1", "2"]
 
 
 def test_following_from_the_last_event_yields_nothing(connect: Make) -> None:
     with serving(says(204)) as script:
         assert list(connect(script.url).follow(JOB, after=7)) == []
 
-    assert script.asked[0].headers["Last-Event-ID"] == "7"
+    assert script.requests[0].headers["Last-Event-ID"] == "7"
 
 
 def test_following_an_unknown_job_raises_an_api_error(connect: Make) -> None:
@@ -115,7 +115,7 @@ def test_a_response_that_is_no_stream_raises_a_client_error(connect: Make) -> No
     with serving(says(200, {"data": []}, Content_Type="application/json")) as script, pytest.raises(ClientError):
         list(connect(script.url).follow(JOB))
 
-    assert len(script.asked) == 1
+    assert len(script.requests) == 1
 
 
 def test_following_fails_if_the_service_does_not_come_back(connect: Make) -> None:
@@ -123,7 +123,7 @@ def test_following_fails_if_the_service_does_not_come_back(connect: Make) -> Non
         for _ in connect(script.url, retry=RetryPolicy(0.3, jitter=lambda: 0.1)).follow(JOB):
             pass
 
-    assert len(script.asked) > 1
+    assert len(script.requests) > 1
 
 
 def test_a_listener_may_stop_before_the_end(connect: Make) -> None:
