@@ -11,7 +11,7 @@ from ted_client.job import JobSnapshot
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
 JOB_ID_WIDTH = 32
-ProgressCallback = Callable[[JobSnapshot], None]
+JobCallback = Callable[[JobSnapshot], None]
 
 
 def ignore_progress(_: JobSnapshot) -> None:
@@ -19,7 +19,7 @@ def ignore_progress(_: JobSnapshot) -> None:
 
 
 @contextmanager
-def progress_display(console: Console) -> Iterator[ProgressCallback]:
+def progress_display(console: Console) -> Iterator[JobCallback]:
     """Yield a function that shows a job's progress: as a bar on a terminal, as plain lines anywhere else."""
     if not console.is_terminal:
         yield _line_display(console)
@@ -36,7 +36,7 @@ def progress_display(console: Console) -> Iterator[ProgressCallback]:
         yield lambda job: bar.update(task, description=progress_line(job), completed=_fraction(job))
 
 
-def _line_display(console: Console) -> ProgressCallback:
+def _line_display(console: Console) -> JobCallback:
     """Return a function that prints a line for every new phase, round or status."""
     last: tuple[object, ...] = ()
 
