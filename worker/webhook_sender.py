@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from threading import Event, Lock, Thread
 
@@ -20,6 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError as DatabaseError
 from standardwebhooks import Webhook
 
+from ted_core.retry_after import parse_retry_after
 from ted_jobs.errors import TargetRefused
 from ted_jobs.webhooks import deliveries
 from ted_jobs.webhooks.deliveries import ClaimedDelivery, Outcome
@@ -173,15 +173,8 @@ def _status_error(status: int) -> str | None:
     return "redirected" if status < HTTPStatus.BAD_REQUEST else "refused"
 
 
-def _retry_after_delay(answer: WebhookResponse) -> float:
-    """Seconds of Retry-After, in either of its forms and within bounds; 0 where nothing of use is said."""
-    if answer.status not in RETRY_AFTER_STATUSES or answer.retry_after is None:
+def _retry_after_delay(response: WebhookResponse) -> float:
+    """Return the seconds that Retry-After asks for, within bounds; 0 if it does not apply or says nothing of use."""
+    if response.status not in RETRY_AFTER_STATUSES or response.retry_after is None:
         return 0
-    return min(max(_parse_retry_after(answer.retry_after), 0), LONGEST_RETRY_AFTER)
-
-
-def _parse_retry_after(text: str) -> float:
-    try:
-        return int(text) if text.isdecimal() else (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return 0
+    return min(parse_retry_after(response.retry_after, now=datetime.now(UTC)) or 0, LONGEST_RETRY_AFTER)
