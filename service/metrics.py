@@ -9,9 +9,9 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONT
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
+from ted_jobs.db import counters
 from ted_jobs.jobs.status import JobStatus
-from ted_jobs.metrics import counters
-from ted_jobs.metrics.snapshot import MetricsSnapshot
+from ted_jobs.metrics_snapshot import MetricsSnapshot
 
 MetricFamilies = Iterator[Metric]
 

@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from ted_core.datasets.sources.base import DatasetRoot
 from ted_core.datasets.sources.uri import parse_roots
 from ted_core.storage.object_store import ObjectUri, is_object_uri
-from ted_jobs.webhooks.targets import Reach
+
+WebhookReach = Literal["public", "loopback"]
+"""How far webhooks may lead: to public addresses only, or to this machine's own as well."""
 
 
 def half_of_the_memory() -> int:
@@ -65,7 +67,7 @@ class Settings(BaseSettings):
     """How many jobs of one key may run at once, where the key itself does not say; 0: any number."""
     requests_per_minute: Annotated[int, Field(ge=0)] = 600
     """How many requests each API process takes of one key, where the key itself does not say; 0: any number."""
-    webhook_targets: Reach = "public"
+    webhook_targets: WebhookReach = "public"
     """Where webhooks may lead: public addresses, or (loopback) also programs on this machine, by http if need be."""
 
     lease_seconds: Annotated[float, Field(gt=0)] = 60

@@ -7,11 +7,10 @@ from functools import partial
 from celery import Celery
 from sqlalchemy import Engine
 
-from ted_jobs.db import retention
+from ted_jobs.db import counters
 from ted_jobs.files import garbage
 from ted_jobs.files.listing import job_folders_at
-from ted_jobs.jobs import maintenance
-from ted_jobs.metrics import counters
+from ted_jobs.jobs import maintenance, retention
 from ted_jobs.queue import outbox
 from ted_jobs.queue.celery import celery_app, notify, queued_wake_ups
 from ted_jobs.settings import Settings

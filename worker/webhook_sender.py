@@ -21,9 +21,10 @@ from standardwebhooks import Webhook
 
 from ted_core.retry_after import parse_retry_after
 from ted_jobs.errors import TargetRefused
+from ted_jobs.settings import WebhookReach
 from ted_jobs.webhooks import deliveries
 from ted_jobs.webhooks.deliveries import ClaimedDelivery, Outcome
-from ted_jobs.webhooks.targets import Reach, Resolver, WebhookTarget, allowed_addresses, resolve_host
+from ted_jobs.webhooks.targets import Resolver, WebhookTarget, allowed_addresses, resolve_host
 from worker.pinned_http import WebhookResponse, post_pinned
 
 log = structlog.get_logger()
@@ -84,7 +85,7 @@ class WebhookSender:
 
 
 @contextmanager
-def sender_thread(engine: Engine, *, reach: Reach, pause: float) -> Iterator[None]:
+def sender_thread(engine: Engine, *, reach: WebhookReach, pause: float) -> Iterator[None]:
     """Messages are sent while the block runs. Those on their way at its end are waited for, an attempt long at most."""
     stop = Event()
     thread = Thread(target=_send_until_stopped, args=(engine,), kwargs={"reach": reach, "pause": pause, "stop": stop})
@@ -96,7 +97,7 @@ def sender_thread(engine: Engine, *, reach: Reach, pause: float) -> Iterator[Non
         thread.join()
 
 
-def _send_until_stopped(engine: Engine, *, reach: Reach, pause: float, stop: Event) -> None:
+def _send_until_stopped(engine: Engine, *, reach: WebhookReach, pause: float, stop: Event) -> None:
     with ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="delivery") as threads:
         courier = WebhookSender(engine, lambda message: attempt_delivery(engine, message, reach=reach), threads)
         while not stop.is_set():
@@ -110,7 +111,7 @@ def _send_until_stopped(engine: Engine, *, reach: Reach, pause: float, stop: Eve
 
 
 def attempt_delivery(
-    engine: Engine, message: ClaimedDelivery, *, reach: Reach, resolve: Resolver = resolve_host
+    engine: Engine, message: ClaimedDelivery, *, reach: WebhookReach, resolve: Resolver = resolve_host
 ) -> None:
     """Send the message once, and write down what came of it."""
     outcome, patience = _send_once(message, reach=reach, resolve=resolve)
@@ -131,7 +132,7 @@ def retry_delay(attempt: int, *, chance: Callable[[], float] = random.random) ->
     return RETRY_SCHEDULE[attempt - 1] * (1 + JITTER * chance())
 
 
-def _send_once(message: ClaimedDelivery, *, reach: Reach, resolve: Resolver) -> tuple[Outcome, float]:
+def _send_once(message: ClaimedDelivery, *, reach: WebhookReach, resolve: Resolver) -> tuple[Outcome, float]:
     """What came of it, and for how many seconds the receiver wants to be left alone."""
     body = message.payload.encode()
     try:

@@ -10,7 +10,7 @@ from service.http.errors import MetricsNotShown
 from service.http.negotiation import preferred
 from service.http.request import AppRequest, PublicRoute
 from service.metrics import RENDERERS, MetricsCollector
-from ted_jobs.metrics.snapshot import metrics_snapshot
+from ted_jobs.metrics_snapshot import metrics_snapshot
 
 router = APIRouter(tags=["health"], route_class=PublicRoute)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import ColumnElement, Engine, exists, insert, or_, select, update
 
+from ted_jobs.db.counters import LEASE_EXPIRIES, increment_counter
 from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import jobs, leaders, outbox
 from ted_jobs.errors import LeaseExpired
@@ -11,7 +12,6 @@ from ted_jobs.jobs.models import Job, JobError
 from ted_jobs.jobs.quotas import within_running_quota
 from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 from ted_jobs.jobs.transitions import end_attempt, move
-from ted_jobs.metrics.counters import LEASE_EXPIRIES, increment_counter
 
 BATCH = 500
 IDLE_SECONDS, MOST_IDLE_WAKE_UPS = 5.0, 100

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ted_core.datasets import DatasetSummary
+from ted_jobs.db.counters import SUBMITTED, increment_counter
 from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import artifacts, events, idempotency, jobs
 from ted_jobs.errors import (
@@ -26,7 +27,6 @@ from ted_jobs.jobs.quotas import check_queued_quota, queued_quota
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.transitions import append_events, enqueue_wake_up, move
-from ted_jobs.metrics.counters import SUBMITTED, increment_counter
 
 log = structlog.get_logger()
 

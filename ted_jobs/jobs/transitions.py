@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, update
 
+from ted_jobs.db.counters import JOB_MOVES, increment_counter
 from ted_jobs.db.engine import now
 from ted_jobs.db.tables import events, jobs, outbox
 from ted_jobs.jobs.models import Job, JobError, JsonObject
 from ted_jobs.jobs.status import JobStatus, predecessors
-from ted_jobs.metrics.counters import JOB_MOVES, increment_counter
 from ted_jobs.webhooks.deliveries import WEBHOOK_EVENT_TYPES, enqueue_deliveries
 
 NEW_EVENT = insert(events).values(created_at=now())

@@ -10,12 +10,10 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Literal
 
 from ted_jobs.errors import TargetRefused
+from ted_jobs.settings import WebhookReach
 
-Reach = Literal["public", "loopback"]
-"""How far webhooks may lead; loopback: to public addresses and to this machine's own."""
 Resolver = Callable[[str, int], Sequence[str]]
 """Host and port → addresses. Raises OSError or UnicodeError where there are none."""
 
@@ -86,7 +84,7 @@ def resolve_host(host: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def allowed_addresses(target: WebhookTarget, *, reach: Reach, resolve: Resolver = resolve_host) -> list[str]:
+def allowed_addresses(target: WebhookTarget, *, reach: WebhookReach, resolve: Resolver = resolve_host) -> list[str]:
     """Where a connection may go, in order of preference. Raises TargetRefused, also where only one may not be reached.
 
     A name that is not known and one that leads inside are refused alike: nobody learns here which names there are.

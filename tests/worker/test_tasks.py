@@ -8,11 +8,11 @@ from sqlalchemy import Engine, update
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from ted_jobs.db import counters
 from ted_jobs.db.engine import read_transaction, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.metrics import counters
 from ted_jobs.settings import Settings
 from tests.servers.stacks import until
 from worker.tasks import pause_after_failures, run_jobs

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Engine
 
 from ted_jobs.jobs.status import LEASED_STATUSES
-from ted_jobs.metrics.snapshot import MetricsSnapshot, metrics_snapshot
+from ted_jobs.metrics_snapshot import MetricsSnapshot, metrics_snapshot
 from worker.doctor.finding import Finding, ok_finding, problem_finding, warning_finding
 
 LATE_WAKE_UP_SECONDS = 30.0

@@ -8,14 +8,13 @@ from sqlalchemy import Engine, update
 
 from service.app import create_app
 from ted_core.datasets import DatasetSummary
-from ted_jobs.db import retention
+from ted_jobs.db import counters
 from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import jobs, outbox
-from ted_jobs.jobs import maintenance
+from ted_jobs.jobs import maintenance, retention
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.metrics import counters
 from ted_jobs.settings import Settings
 from tests.service.conftest import must_be_documented, on_both_databases
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from ted_jobs.db import engine as database
+from ted_jobs.db.counters import increment_counter
 from ted_jobs.db.engine import read_transaction, write_transaction
 from ted_jobs.db.tables import tallies
-from ted_jobs.metrics.counters import increment_counter
 from tests.servers.databases import DATABASES, migrated
 
 

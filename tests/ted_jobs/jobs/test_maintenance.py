@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
+from ted_jobs.db.counters import LEASE_EXPIRIES, counter_totals
 from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.jobs import maintenance
@@ -12,7 +13,6 @@ from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.metrics.counters import LEASE_EXPIRIES, counter_totals
 from ted_jobs.queue import outbox
 from tests.ted_jobs.jobs.test_store import claimed, submitted
 

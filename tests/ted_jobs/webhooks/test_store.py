@@ -7,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, func, insert, select, update
 
-from ted_jobs.db import retention
 from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import deliveries, jobs, webhooks
 from ted_jobs.errors import DeliveryNotFound, TooManyWebhooks, UnknownCursor, WebhookDisabled, WebhookNotFound
-from ted_jobs.jobs import maintenance
+from ted_jobs.jobs import maintenance, retention
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import JobError
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.metrics.snapshot import metrics_snapshot
+from ted_jobs.metrics_snapshot import metrics_snapshot
 from ted_jobs.webhooks import deliveries as due
 from ted_jobs.webhooks import store as registry
 from ted_jobs.webhooks.deliveries import ClaimedDelivery, Outcome

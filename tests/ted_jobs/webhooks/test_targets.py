@@ -5,12 +5,13 @@ import socket
 import pytest
 
 from ted_jobs.errors import TargetRefused
-from ted_jobs.webhooks.targets import Reach, WebhookTarget, allowed_addresses, is_public
+from ted_jobs.settings import WebhookReach
+from ted_jobs.webhooks.targets import WebhookTarget, allowed_addresses, is_public
 
 PUBLIC = "93.184.215.14"
 
 
-def leads(url: str, *found: str, reach: Reach = "public") -> list[str]:
+def leads(url: str, *found: str, reach: WebhookReach = "public") -> list[str]:
     """Where the URL may go, given what its host resolves to; an address resolves to itself."""
     return allowed_addresses(WebhookTarget.parse(url), reach=reach, resolve=lambda host, _: found or (host,))
 

@@ -5,14 +5,14 @@ import threading
 import pytest
 from sqlalchemy import Engine, func, select
 
-from ted_jobs.db import retention
+from ted_jobs.db import counters
 from ted_jobs.db.engine import read_transaction, write_transaction
+from ted_jobs.jobs import retention
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import JobError
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.metrics import counters
-from ted_jobs.metrics.snapshot import metrics_snapshot
+from ted_jobs.metrics_snapshot import metrics_snapshot
 from tests.ted_jobs.db.test_retention import ended
 from tests.ted_jobs.jobs.test_store import claimed
 

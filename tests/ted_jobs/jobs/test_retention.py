@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import Engine, func, insert, select, update
 
-from ted_jobs.db import retention
 from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import artifacts, checkpoints, events, idempotency, jobs, outbox
+from ted_jobs.jobs import retention
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import IdempotencyKey, JobStore
 from tests.ted_jobs.conftest import SPEC, SUMMARY

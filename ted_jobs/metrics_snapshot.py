@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.sql.selectable import Select
 
+from ted_jobs.db.counters import CounterKey, counter_totals
 from ted_jobs.db.engine import now, read_transaction
 from ted_jobs.db.tables import deliveries, jobs, leaders, outbox
 from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
-from ted_jobs.metrics.counters import CounterKey, counter_totals
 from ted_jobs.webhooks.deliveries import DeliveryStatus
 
 

@@ -1,1 +1,0 @@
-"""The installation in numbers."""
