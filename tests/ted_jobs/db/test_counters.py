@@ -13,7 +13,7 @@ from ted_jobs.jobs.models import JobError
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.metrics_snapshot import metrics_snapshot
-from tests.ted_jobs.db.test_retention import ended
+from tests.ted_jobs.jobs.test_retention import ended
 from tests.ted_jobs.jobs.test_store import claimed
 
 

@@ -14,7 +14,7 @@ from ted_jobs.jobs.deletion import delete_ended_job
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import IdempotencyKey, JobStore
 from tests.ted_jobs.conftest import SPEC, SUMMARY
-from tests.ted_jobs.db.test_retention import rows
+from tests.ted_jobs.jobs.test_retention import rows
 
 KEY = IdempotencyKey("key", "digest")
 
