@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard error."""
+"""Logging: one JSON object per line on standard error."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ JSON_RENDERER = structlog.processors.JSONRenderer()
 
 
 def configure_logging(level: str) -> None:
-    """Send structlog's and the standard library's records alike to standard error, one JSON object a line."""
+    """Send the records of structlog and of the standard library to standard error, one JSON object per line."""
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -31,8 +31,7 @@ def configure_logging(level: str) -> None:
 
 
 def _json_line(logger: object, method: str, record: structlog.typing.EventDict) -> str:
-    """The record, whoever wrote it and whatever a client has put where, without what looks like a key or the secret of
-    a webhook."""
+    """The record as JSON, without anything that looks like an API key or a webhook's secret, wherever it stands."""
     return SECRET_PATTERN.sub("[hidden]", str(JSON_RENDERER(logger, method, record)))
 
 

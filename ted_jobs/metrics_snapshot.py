@@ -1,4 +1,4 @@
-"""The whole installation in numbers, as the database knows them."""
+"""The numbers that describe an installation, as its database knows them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,33 +15,33 @@ from ted_jobs.webhooks.deliveries import DeliveryStatus
 
 @dataclass(frozen=True)
 class Backlog:
-    """Things in a queue."""
+    """What waits in a queue."""
 
     count: int
     oldest_seconds: float
-    """Age of the oldest by the database's clock; 0 where none waits."""
+    """Age of the oldest by the database's clock; 0 if nothing waits."""
 
 
 @dataclass(frozen=True)
 class MetricsSnapshot:
-    """What one look at the database finds."""
+    """The state of an installation at one moment."""
 
     jobs: Mapping[JobStatus, int]
     queued: Backlog
     wake_ups: Backlog
-    """Hints that have not been published."""
+    """Wake-ups that have not been published."""
     stale_leases: Backlog
-    """Jobs whose worker is silent and that no sweeper has put back."""
+    """Jobs whose leases have expired and that no sweeper has returned to the queue."""
     deliveries: Mapping[DeliveryStatus, int]
     due_deliveries: Backlog
-    """Deliveries whose time has come."""
+    """Webhook deliveries that are due."""
     sweeper: str | None
-    """Who sweeps; None where nobody does."""
+    """The leading sweeper; None if there is none."""
     totals: Mapping[CounterKey, float]
 
 
 def metrics_snapshot(engine: Engine) -> MetricsSnapshot:
-    """The present numbers, read in one transaction."""
+    """Return the present numbers, read in one transaction."""
     queued = select(jobs.c.queued_at).where(jobs.c.status == JobStatus.QUEUED)
     stale = select(jobs.c.lease_expires_at).where(jobs.c.status.in_(LEASED_STATUSES), jobs.c.lease_expires_at < now())
     with read_transaction(engine) as connection:
@@ -58,13 +58,13 @@ def metrics_snapshot(engine: Engine) -> MetricsSnapshot:
 
 
 def _jobs_by_status(connection: Connection) -> dict[JobStatus, int]:
-    counted = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
-    return dict.fromkeys(JobStatus, 0) | {JobStatus(status): count for status, count in counted}
+    counts = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
+    return dict.fromkeys(JobStatus, 0) | {JobStatus(status): count for status, count in counts}
 
 
 def _deliveries_by_status(connection: Connection) -> dict[DeliveryStatus, int]:
-    counted = connection.execute(select(deliveries.c.status, func.count()).group_by(deliveries.c.status))
-    return dict.fromkeys(DeliveryStatus, 0) | {DeliveryStatus(status): count for status, count in counted}
+    counts = connection.execute(select(deliveries.c.status, func.count()).group_by(deliveries.c.status))
+    return dict.fromkeys(DeliveryStatus, 0) | {DeliveryStatus(status): count for status, count in counts}
 
 
 def _backlog(connection: Connection, since: Select[tuple[Row]]) -> Backlog:  # type: ignore[type-arg]

@@ -1,4 +1,4 @@
-"""Names that a tenant has given to datasets and proxies, so that jobs need not spell them out."""
+"""Names that tenants give to datasets and proxies, so that jobs need not spell them out."""
 
 import secrets
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from ted_jobs.jobs.models import JsonObject
 RegistrationKind = Literal["dataset", "proxy"]
 ID_PREFIXES: Mapping[RegistrationKind, str] = {"dataset": "ds", "proxy": "px"}
 MOST_NAMES = 1000
-"""Of one kind, for one tenant."""
+"""Names of one kind for one tenant."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A name and what it stands for: part of a job's specification, as JSON."""
+    """A name, and the part of a job's specification that it stands for, as JSON."""
 
     id: str
     kind: RegistrationKind
     name: str
     document: JsonObject
     facts: JsonObject
-    """What was found out when it was registered."""
+    """What was found when it was registered, such as a dataset's columns."""
     created_at: datetime
 
 
@@ -42,18 +42,18 @@ class RegistrationStore:
     def add(
         self, kind: RegistrationKind, name: str, *, document: JsonObject, facts: JsonObject, tenant: str
     ) -> Registration:
-        """The new registration. Raises NameTaken, TooManyNames."""
+        """Store and return a new registration. Raises NameTaken, TooManyNames."""
         values = {"id": f"{ID_PREFIXES[kind]}_{secrets.token_hex(14)}", "kind": kind, "name": name, "tenant": tenant}
         statement = insert(registrations).values(document=document, facts=facts, created_at=now(), **values)
         try:
             with write_transaction(self.engine) as connection:
-                _check_room(connection, kind, tenant)
+                _check_name_quota(connection, kind, tenant)
                 return _registration(connection.execute(statement.returning(registrations)).one())
         except IntegrityError:
             raise NameTaken(repr(name), field="name") from None
 
     def lookup(self, kind: RegistrationKind, name: str, *, tenant: str) -> Registration:
-        """What the name stands for. Raises NotRegistered, also for another tenant's."""
+        """Return the registration with this name. Raises NotRegistered, also if it is another tenant's."""
         with read_transaction(self.engine) as connection:
             query = select(registrations).where(*_registered_by(tenant, kind), registrations.c.name == name)
             row = connection.execute(query).one_or_none()
@@ -62,24 +62,24 @@ class RegistrationStore:
         return _registration(row)
 
     def page(self, kind: RegistrationKind, *, tenant: str, after: str = "", limit: int) -> list[Registration]:
-        """At most ``limit`` registrations, by name, whose names follow ``after``."""
+        """Return at most ``limit`` registrations whose names follow ``after``, sorted by name."""
         query = select(registrations).where(*_registered_by(tenant, kind), registrations.c.name > after)
         with read_transaction(self.engine) as connection:
             rows = connection.execute(query.order_by(registrations.c.name).limit(limit))
             return [_registration(row) for row in rows]
 
     def delete(self, kind: RegistrationKind, name: str, *, tenant: str) -> None:
-        """Forget the name; jobs that used it keep what it stood for. Raises NotRegistered."""
+        """Delete the name; jobs that used it keep what it stood for. Raises NotRegistered."""
+        deletion = delete(registrations).where(*_registered_by(tenant, kind), registrations.c.name == name)
         with write_transaction(self.engine) as connection:
-            gone = delete(registrations).where(*_registered_by(tenant, kind), registrations.c.name == name)
-            if not connection.execute(gone).rowcount:
+            if not connection.execute(deletion).rowcount:
                 raise NotRegistered(repr(name[:100]))
 
 
-def _check_room(connection: Connection, kind: RegistrationKind, tenant: str) -> None:
-    names = connection.scalar(select(func.count()).where(*_registered_by(tenant, kind))) or 0
-    if names >= MOST_NAMES:
-        raise TooManyNames(f"There are {names}")
+def _check_name_quota(connection: Connection, kind: RegistrationKind, tenant: str) -> None:
+    count = connection.scalar(select(func.count()).where(*_registered_by(tenant, kind))) or 0
+    if count >= MOST_NAMES:
+        raise TooManyNames(f"There are {count}")
 
 
 def _registered_by(tenant: str, kind: RegistrationKind) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Every setting of the service and its workers. The only reader of TED's environment variables."""
+"""Every setting of the service and its workers; nothing else reads TED's environment variables."""
 
 import os
 from functools import cached_property
@@ -17,35 +17,35 @@ WebhookReach = Literal["public", "loopback"]
 
 
 def half_of_the_memory() -> int:
-    """Bytes."""
+    """Return half of the machine's memory, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 class Settings(BaseSettings):
-    """Read from ``TED_*`` variables; each process reads them once, at its start."""
+    """The settings, from ``TED_*`` variables. Each process reads them once, when it starts."""
 
     model_config = SettingsConfigDict(env_prefix="TED_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Path("~/.ted")
-    """Folder for everything that has no place of its own: database, artifacts, work, logs."""
+    """The folder of everything that no other setting places: database, artifacts, work, logs."""
     database_url: str = ""
-    """SQLAlchemy URL; an SQLite file in the home folder unless set."""
+    """SQLAlchemy URL; an SQLite file in the home folder if unset."""
     broker_url: str = ""
-    """Celery broker URL (Redis or Valkey); the embedded broker's socket unless set."""
+    """Celery broker URL (Redis or Valkey); the embedded broker's socket if unset."""
     artifact_root: DatasetRoot | None = None
     """Where manifests and checkpoints are published: a folder, or ``s3://bucket/folder`` (``gs://``) for machines that
-    share no disk; ``artifacts`` in the home folder unless set."""
+    share no disk; ``artifacts`` in the home folder if unset."""
     artifact_link_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
-    """How long a link to S3 is good for, to which downloads are then redirected; 0: they pass through the API."""
+    """How long the S3 links are valid to which downloads are redirected; 0: downloads go through the API."""
     dataset_roots: Annotated[tuple[DatasetRoot, ...], NoDecode] = ()
-    """Folders, and buckets or folders in them (``s3://bucket/folder``), that datasets may lie in, separated as in PATH.
-    None: every dataset is refused."""
+    """Folders, and buckets or folders in them (``s3://bucket/folder``), that may hold datasets, separated as in PATH.
+    Without any, every dataset is refused."""
 
     model_roots: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Folders that pretrained models may lie in, separated as in PATH, beside those that installed packages carry."""
+    """Folders that may hold pretrained models, separated as in PATH, besides the models of installed packages."""
     cache_bytes: Annotated[int, Field(ge=0)] = 20 << 30
-    """How much ``cache`` may hold: tokens, features, and decoded inputs that do not fit into memory. The oldest go
-    first; inputs that would take more alone are refused."""
+    """How much ``cache`` may hold: tokens, features, and decoded inputs that do not fit into memory. The oldest are
+    deleted first; inputs that alone would take more are refused."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
@@ -53,47 +53,48 @@ class Settings(BaseSettings):
     """An inherited, listening socket to serve on instead of host and port."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
     metrics: Literal["loopback", "open"] = "loopback"
-    """Who may read /metrics: programs on the API's own machine, or all who reach it."""
+    """Who may read /metrics: programs on the API's own machine, or everyone who can reach it."""
 
     auth: Literal["keys", "open"] = "keys"
-    """Whether requests need a key, or everybody who reaches the API is the tenant "default". The API starts with
-    ``open`` on loopback only."""
+    """Whether requests need a key, or everyone who can reach the API is the tenant "default". With ``open`` the API
+    starts on loopback only."""
     key_secret: Annotated[SecretStr | None, Field(min_length=16)] = None
-    """Under which the texts of keys are hashed, the same for every API and for ``ted keys``; ``key.secret`` in the home
-    folder, made at its first use, unless set. With another one no key is known any more."""
+    """Hashes the texts of keys; the same for every API and for ``ted keys``. If unset, ``key.secret`` in the home
+    folder, which is created when first needed. Changing it makes every key invalid."""
     most_queued: Annotated[int, Field(ge=0)] = 1000
-    """How many jobs of one key may wait, where the key itself does not say; 0: any number."""
+    """How many jobs of one key may be queued, unless the key has its own limit; 0: unlimited."""
     most_running: Annotated[int, Field(ge=0)] = 0
-    """How many jobs of one key may run at once, where the key itself does not say; 0: any number."""
+    """How many jobs of one key may run at once, unless the key has its own limit; 0: unlimited."""
     requests_per_minute: Annotated[int, Field(ge=0)] = 600
-    """How many requests each API process takes of one key, where the key itself does not say; 0: any number."""
+    """How many requests of one key each API process accepts, unless the key has its own limit; 0: unlimited."""
     webhook_targets: WebhookReach = "public"
-    """Where webhooks may lead: public addresses, or (loopback) also programs on this machine, by http if need be."""
+    """Where webhooks may lead: to public addresses, or (loopback) also to programs on this machine, even by http."""
 
     lease_seconds: Annotated[float, Field(gt=0)] = 60
     """How long a silent worker keeps its job."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 1
-    """How often a worker renews its lease, reports progress and asks whether to stop."""
+    """How often a worker renews its lease, reports progress and checks whether to stop."""
     sweep_seconds: Annotated[float, Field(gt=0)] = 0.5
+    """The pause between two sweeps."""
     retention_days: Annotated[float | None, Field(gt=0)] = None
-    """How long jobs that have ended are kept, with their files; for ever unless set."""
+    """How long ended jobs are kept, with their files; for ever if unset."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 10
-    """How old a running job's last checkpoint must be before its next round leaves another; 0: every round."""
+    """How old a running job's last checkpoint must be before the next round writes another; 0: every round does."""
     cancel_grace_seconds: Annotated[float, Field(ge=0)] = 2
-    """How long a runner may take to end after SIGTERM before it gets SIGKILL."""
+    """How long a runner may take to exit after SIGTERM before it gets SIGKILL."""
 
     device: str = "auto"
-    """Where runners train: cpu, cuda, mps, or auto for the best that is there."""
+    """Where runners train: cpu, cuda, mps, or auto for the best one available."""
     runner_threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
     runner_memory_bytes: Annotated[int, Field(ge=1 << 28, default_factory=half_of_the_memory)]
-    """What a job is planned for, though no ceiling; half of the machine's memory unless set. Decoded inputs of more
-    than a quarter of it go to ``cache``."""
+    """The memory that a job is planned for, though not a ceiling; half of the machine's memory if unset. Decoded inputs
+    of more than a quarter of it go to ``cache``."""
     runner_memory_ceiling: Annotated[int | None, Field(ge=1 << 28)] = None
-    """Bytes beside what it takes idle that the kernel gives a runner at most (RLIMIT_DATA), so that the runner fails
-    and not the machine; no ceiling unless set."""
+    """The most bytes that the kernel gives a runner beyond what it takes when idle (RLIMIT_DATA), so that the runner
+    fails and not the machine; no ceiling if unset."""
     max_undecodable: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Share of the images that may fail to decode before the job does."""
+    """The share of images that may fail to decode before the job fails."""
     log_level: str = "INFO"
 
     @field_validator("dataset_roots", mode="before")
@@ -120,25 +121,25 @@ class Settings(BaseSettings):
 
     @cached_property
     def database(self) -> str:
-        """The SQLAlchemy URL in force."""
+        """Return the SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.home / 'ted.db'}"
 
     @cached_property
     def broker(self) -> str:
-        """The Celery broker URL in force."""
+        """Return the Celery broker URL in force."""
         return self.broker_url or f"redis+socket://{self.home / 'broker.sock'}"
 
     @cached_property
     def artifacts(self) -> DatasetRoot:
-        """The folder or bucket of published files in force."""
+        """Return the folder or bucket of published files in force."""
         return self.artifact_root or self.home / "artifacts"
 
     @cached_property
     def cache(self) -> Path:
-        """What is made of datasets and worth keeping, or too large for memory."""
+        """Return the folder of what is derived from datasets: worth keeping, or too large for memory."""
         return self.home / "cache"
 
     @cached_property
     def work(self) -> Path:
-        """Where runners keep what is not yet published."""
+        """Return the folder in which runners keep what is not yet published."""
         return self.home / "work"

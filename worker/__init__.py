@@ -1,1 +1,1 @@
-"""Runs pruning jobs: a Celery process that supervises, a child process that trains, a sweeper that keeps order."""
+"""Runs pruning jobs: a Celery process that supervises, a child process that trains, and a sweeper that maintains."""

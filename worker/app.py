@@ -1,4 +1,4 @@
-"""The Celery entry point: one process that waits for hints and forks a child to answer each. Never loads torch."""
+"""The Celery entry point: a process that waits for wake-ups and forks a child to handle them. It never loads torch."""
 
 import multiprocessing
 import os
@@ -21,13 +21,13 @@ from worker.tasks import register_prune_task
 
 log = structlog.get_logger()
 settings = Settings()
-# Made before the pool forks, so that its child sees what the parent sets.
+# Created before the pool forks, so that the child sees what the parent sets.
 _stopping = multiprocessing.get_context("fork").Event()
 
 
 @cache
 def engine() -> Engine:
-    """This process's own connection pool."""
+    """Return this process's own engine: connections do not survive a fork."""
     return make_engine(settings.database)
 
 
@@ -41,9 +41,9 @@ register_prune_task(app, settings=settings, engine=engine, shutting_down=_stoppi
 
 
 def clear_work_folder(settings: Settings) -> None:
-    """Remove what crashed attempts left in this machine's work folder; those of other workers that run are spared.
+    """Delete what crashed attempts left in this machine's work folder, but nothing that other workers are using.
 
-    It waits for the next start where the database does not answer.
+    If the database does not answer, this waits for the next start.
     """
     engine = make_engine(settings.database)  # not the pool of the process that is forked later
     try:
@@ -57,7 +57,7 @@ def clear_work_folder(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Serve hints until SIGTERM; a running job is then handed back to the queue."""
+    """Run jobs until SIGTERM; a running job is then returned to the queue."""
     configure_logging(settings.log_level)
     clear_work_folder(settings)
     arguments = ["--queues", QUEUE_NAME, "--loglevel", settings.log_level, "--without-gossip", "--without-mingle"]

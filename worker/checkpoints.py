@@ -1,4 +1,4 @@
-"""The runner's side of going on after an interruption: what it finds of an earlier attempt, and what it leaves."""
+"""The runner's checkpoints: which one of an earlier attempt it resumes from, and which ones it writes."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,38 +21,38 @@ log = structlog.get_logger()
 
 
 def run_key(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, device: str) -> str:
-    """What tells runs apart that must not go on with one another: the job, the dataset's content and that of the
-    pretrained model, of which both are digests, and what runs it.
+    """Return a digest that two runs share only if one may resume the other.
 
-    A CPU adds up in another order where more threads, or fewer, share the work.
+    It covers the job, the dataset's content and that of the pretrained model, both given as digests, and what runs it:
+    with another number of threads a CPU adds up in another order.
     """
     kind = torch.device(device).type
-    made_by = {
+    runtime = {
         "versions": package_versions(proxy),
         "device": kind,
         "threads": kind == "cpu" and assignment.threads,
     }
     return key_of(
-        spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, model=proxy.model_digest, made_by=made_by
+        spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, model=proxy.model_digest, made_by=runtime
     )
 
 
 def first_usable_checkpoint(paths: Sequence[Path], *, run: str) -> Checkpoint | None:
-    """The first that can be read and belongs to this run."""
+    """Return the first checkpoint that can be read and belongs to this run; None if there is none."""
     for path in paths:
         try:
-            one = checkpoint.read(path)
+            candidate = checkpoint.read(path)
         except CheckpointUnusable as error:
             log.warning("checkpoint passed over", reason=str(error))
             continue
-        if one.facts["run"] == run:
-            return one
+        if candidate.facts["run"] == run:
+            return candidate
         log.warning("checkpoint passed over", reason=f"{path.name} belongs to another run")
     return None
 
 
 class RunCheckpointer:
-    """Keeps a run's state, with what the report has to say of its rounds so far."""
+    """Writes a run's checkpoints: its state, and what the report needs of the rounds so far."""
 
     def __init__(
         self,
@@ -71,18 +71,19 @@ class RunCheckpointer:
             self._resume(earlier)
 
     def _resume(self, earlier: Checkpoint) -> None:
-        own = checkpoint.sub_state_dict(earlier.state, "loop")
+        loop = checkpoint.sub_state_dict(earlier.state, "loop")
         rounds = [ReportRound.model_validate(facts) for facts in earlier.facts["rounds"]]
-        self.log, self.seconds_before = RoundLog(rounds, retained=own["retained"].numpy()), earlier.facts["seconds"]
-        self.report(Resumed(round=int(own["learned"])))
+        self.log = RoundLog(rounds, retained=loop["retained"].numpy())
+        self.seconds_before = earlier.facts["seconds"]
+        self.report(Resumed(round=int(loop["learned"])))
 
     @property
     def seconds(self) -> float:
-        """What all attempts have spent on pruning up to now, but for what came after a checkpoint and was lost."""
+        """Return what all attempts have spent on pruning so far, without what was lost after a checkpoint."""
         return self.seconds_before + self.clock() - self.began
 
     def offer(self, state: Callable[[], StateDict]) -> None:
-        """Write the state down, unless the last was written a moment ago. Where there is no room, the run goes on."""
+        """Write the state to disk, unless that was done a moment ago. If the disk is full, the run goes on without."""
         if self.clock() - self.written_at < self.assignment.checkpoint_seconds:
             return
         self.written += 1

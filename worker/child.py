@@ -1,4 +1,4 @@
-"""The runner as its supervisor sees it: a process to start, to listen to and to end."""
+"""The runner as its supervisor sees it: a process to start, to read from and to stop."""
 
 import os
 import signal
@@ -18,16 +18,16 @@ from worker.messages import Assignment, RunnerMessage, message_from_json
 RUNNER_COMMAND = (sys.executable, "-m", "worker.runner")
 LONGEST_LINE = 1 << 20
 MOST_UNREAD_MESSAGES = 256
-"""Unread messages that are kept; past them the pipe fills and a chatty runner waits."""
+"""Unread messages that are kept. Beyond these the pipe fills up, and the runner waits."""
 LOG_TAIL_BYTES = 2000
 NO_PROGRESS_BARS = {"TQDM_DISABLE": "1"}
-"""Libraries draw progress bars on standard error, which is the runner's log."""
+"""Libraries draw progress bars on standard error, which is the runner's log file."""
 RUNNER_OOM_SCORE_ADJ = "800"
-"""Raised oom_score_adj: short of memory, the kernel kills the training, not the supervisor that reports it."""
+"""A raised oom_score_adj: if memory runs out, the kernel kills the runner, not the supervisor that reports it."""
 
 
 class RunnerProcess:
-    """A running runner. Its standard input is its lifeline: when this end closes, for whatever reason, it exits."""
+    """A runner that has been started. Its standard input is its lifeline: it exits when this end closes."""
 
     def __init__(self, assignment: Assignment, log: Path) -> None:
         self.log = log
@@ -44,7 +44,7 @@ class RunnerProcess:
         self._messages: Queue[RunnerMessage | None] = Queue(MOST_UNREAD_MESSAGES)
         self._output_ended = False
         _expose_to_oom_killer(self.process.pid)
-        with suppress(BrokenPipeError):  # it died at once; its exit status will tell
+        with suppress(BrokenPipeError):  # it died at once; its exit status says why
             self._input.write(assignment.model_dump_json().encode() + b"\n")
             self._input.flush()
         self._reader = Thread(target=self._read_output, daemon=True)
@@ -52,12 +52,12 @@ class RunnerProcess:
 
     @property
     def _input(self) -> IO[bytes]:
-        assert self.process.stdin  # noqa: S101 - asked for when the process was started
+        assert self.process.stdin  # noqa: S101 - requested when the process was started
         return self.process.stdin
 
     @property
     def _output(self) -> IO[bytes]:
-        assert self.process.stdout  # noqa: S101 - asked for when the process was started
+        assert self.process.stdout  # noqa: S101 - requested when the process was started
         return self.process.stdout
 
     def _read_output(self) -> None:
@@ -67,28 +67,28 @@ class RunnerProcess:
         self._messages.put(None)
 
     def read_messages(self, *, seconds: float | None) -> list[RunnerMessage]:
-        """What was said within this time (or before it falls silent); empty where nothing was."""
-        heard: list[RunnerMessage] = []
+        """Wait at most ``seconds`` for a message; return it with those behind it, or nothing."""
+        messages: list[RunnerMessage] = []
         with suppress(Empty):
             message = self._messages.get(timeout=seconds)
             while message is not None:
-                heard.append(message)
+                messages.append(message)
                 message = self._messages.get_nowait()
             self._output_ended = True
-        return heard
+        return messages
 
     @property
     def output_ended(self) -> bool:
-        """Whether everything it will ever say has been heard."""
+        """Return whether all of the runner's messages have been read and no more will come."""
         return self._output_ended
 
     @property
     def was_out_of_memory(self) -> bool:
-        """Whether the kernel has killed a process for memory since this one was started."""
+        """Return whether the kernel has killed a process for lack of memory since this one was started."""
         return oom_kill_count() > self._oom_kills
 
     def stop(self, *, grace_seconds: float) -> None:
-        """End the runner and all it started: politely, then not."""
+        """End the runner and all its children: with SIGTERM, then with SIGKILL."""
         self._signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=grace_seconds)
@@ -98,7 +98,7 @@ class RunnerProcess:
             self.read_messages(seconds=None)
         self._reader.join()
         self._output.close()
-        with suppress(BrokenPipeError):  # what it never read
+        with suppress(BrokenPipeError):  # closing flushes what the runner never read
             self._input.close()
 
     def _signal(self, number: int) -> None:
@@ -106,7 +106,7 @@ class RunnerProcess:
             os.killpg(self.process.pid, number)
 
     def log_tail(self) -> str:
-        """The end of what the runner wrote to its log."""
+        """Return the end of the runner's log."""
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
             return file.read().decode(errors="replace").strip()
@@ -114,7 +114,7 @@ class RunnerProcess:
 
 @contextmanager
 def runner_process(assignment: Assignment, *, log: Path, grace_seconds: float) -> Iterator[RunnerProcess]:
-    """A runner that is gone when the block is left."""
+    """Run the block beside a runner, which is stopped when the block ends."""
     child = RunnerProcess(assignment, log)
     try:
         yield child
@@ -123,7 +123,7 @@ def runner_process(assignment: Assignment, *, log: Path, grace_seconds: float) -
 
 
 def oom_kill_count(path: Path = Path("/proc/vmstat")) -> int:
-    """How many processes the kernel has killed for memory since it started; 0 where it does not say."""
+    """Return how many processes the kernel has killed for lack of memory since boot; 0 if it does not say."""
     with suppress(OSError):
         counts = dict(line.split() for line in path.read_text().splitlines())
         return int(counts.get("oom_kill", 0))
@@ -131,5 +131,5 @@ def oom_kill_count(path: Path = Path("/proc/vmstat")) -> int:
 
 
 def _expose_to_oom_killer(pid: int) -> None:
-    with suppress(OSError):  # not on macOS, and not for a process that has ended already
+    with suppress(OSError):  # on macOS, and for a process that has already ended
         Path(f"/proc/{pid}/oom_score_adj").write_text(RUNNER_OOM_SCORE_ADJ)

@@ -1,4 +1,4 @@
-"""Where a runner trains, and how repeatable that is."""
+"""The device that a runner trains on, and how repeatable its results are."""
 
 import torch
 
@@ -12,17 +12,17 @@ class DeviceMissing(TedError):
 
 
 def resolve_device(name: str) -> str:
-    """The device to train on; ``auto`` is the best that is there. Raises DeviceMissing."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """Return the device to train on; ``auto`` is the best one available. Raises DeviceMissing."""
+    availability = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return next(device for device, here in available.items() if here)
-    if not available.get(name.split(":", maxsplit=1)[0], False):
+        return next(device for device, available in availability.items() if available)
+    if not availability.get(name.split(":", maxsplit=1)[0], False):
         raise DeviceMissing(f"{name} is not available")
     return name
 
 
 def describe_device(device: str) -> str:
-    """The device as a reader of the manifest would want it named."""
+    """Return the device's name for the readers of a manifest."""
     return (
         torch.cuda.get_device_name(device)
         if device.startswith("cuda")
@@ -31,7 +31,7 @@ def describe_device(device: str) -> str:
 
 
 def determinism(device: str) -> str:
-    """How far a second run agrees with this one."""
+    """Return how far a second run would agree with this one."""
     return (
         "bit-exact"
         if device == "cpu"

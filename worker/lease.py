@@ -1,4 +1,4 @@
-"""The lease of one job as its supervisor holds it: renewed in time, and no step given up while it could still hold."""
+"""The lease that a supervisor holds on a job: renewed in time, and trusted as long as nobody else can have taken it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,54 +21,54 @@ StepResult = TypeVar("StepResult")
 
 
 class Lease:
-    """One claim, and the patience with a database that is away: as long as nobody else can have taken the job over."""
+    """One claim. While its lease can still hold, steps are retried if the database is unreachable."""
 
     def __init__(self, claim: Claim, leases: Leases, *, heartbeat_seconds: float) -> None:
         self.claim, self.leases, self.heartbeat_seconds = claim, leases, heartbeat_seconds
         self._expires_at = time.monotonic() + leases.lease_seconds
 
     def call(
-        self, step: Callable[StepParams, StepResult], *args: StepParams.args, **named: StepParams.kwargs
+        self, step: Callable[StepParams, StepResult], *args: StepParams.args, **kwargs: StepParams.kwargs
     ) -> StepResult:
-        """What the step returns, once the database has answered. Raises LeaseLost where that takes too long.
+        """Return what the step returns, once the database has answered. Raises LeaseLost if that takes too long.
 
-        A step whose answer is lost is done again: it has to find out by itself that it was done.
+        A step whose answer was lost is repeated, so it must recognise that it has already been done.
         """
-        patience = Retrying(
+        retrying = Retrying(
             retry=retry_if_exception(is_database_unavailable),
             wait=wait_fixed(self.heartbeat_seconds),
             stop=lambda _: time.monotonic() > self._expires_at,
             before_sleep=self._log_retry,
             retry_error_callback=self._give_up,
         )
-        return patience(step, *args, **named)
+        return retrying(step, *args, **kwargs)
 
-    def renew(self, **news: Any) -> HeartbeatResponse:
-        """What ``Leases.heartbeat`` answers to the news. Raises LeaseLost."""
-        return self.call(self._renew, **news)
+    def renew(self, **updates: Any) -> HeartbeatResponse:
+        """Renew the lease and store the updates, as ``Leases.heartbeat`` does. Raises LeaseLost."""
+        return self.call(self._renew, **updates)
 
     @contextmanager
     def background_renewal(self) -> Iterator[None]:
-        """While the block runs, however long a store takes, the lease is renewed; the next write tells if it held."""
+        """Renew the lease while the block runs, however long a store takes. The next write shows whether it held."""
         done = Event()
-        renewing = Thread(target=self._renew_until, args=(done,))
-        renewing.start()
+        thread = Thread(target=self._renew_until, args=(done,))
+        thread.start()
         try:
             yield
         finally:
             done.set()
-            renewing.join()
+            thread.join()
 
     def _renew_until(self, done: Event) -> None:
         while not done.wait(self.heartbeat_seconds):
             with suppress(LeaseLost, DBAPIError):
                 self._renew()
 
-    def _renew(self, **news: Any) -> HeartbeatResponse:
-        asked = time.monotonic()
-        order = self.leases.heartbeat(self.claim, **news)
-        self._expires_at = asked + self.leases.lease_seconds
-        return order
+    def _renew(self, **updates: Any) -> HeartbeatResponse:
+        sent_at = time.monotonic()
+        response = self.leases.heartbeat(self.claim, **updates)
+        self._expires_at = sent_at + self.leases.lease_seconds
+        return response
 
     def _log_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -1,4 +1,4 @@
-"""What the sweeper does: each chore one idempotent step, its writes conditional on what it has seen."""
+"""The sweeper's tasks: each is one idempotent step whose writes are conditional on what it has read."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,41 +16,43 @@ from ted_jobs.queue.celery import celery_app, notify, queued_wake_ups
 from ted_jobs.settings import Settings
 
 MaintenanceTask = Callable[[Engine], int]
-"""Returns how many things were done."""
+"""Returns how many rows or files it has dealt with."""
 
 PUBLISHING_SECONDS = 2.0
-"""After a broker's outage thousands of hints may wait; leases are looked after in between."""
+"""After a broker's outage thousands of wake-ups may wait; leases must be checked in between."""
 BROKER_CHECK_SECONDS = 5.0
-"""Between two looks into the broker."""
+"""The time between two checks of the broker."""
 ORPHANS_KEPT_SECONDS = 86400.0
-"""For whoever restores an older database beside newer files."""
-MINUTE, HOUR = 60.0, 3600.0
+"""In case somebody restores an older database beside newer files."""
+MINUTE = 60.0
+HOUR = 3600.0
 
 
 def maintenance_tasks(settings: Settings) -> Mapping[str, MaintenanceTask]:
-    """What a sweep does, in order: first what jobs wait for."""
+    """Return the tasks of a sweep in their order: first those that jobs wait for."""
     app = celery_app(settings)
     return {
         "reap expired leases": lambda engine: len(maintenance.reap_expired_leases(engine)),
         "expire overdue jobs": lambda engine: len(maintenance.expire_overdue(engine)),
-        "ring again": partial(maintenance.renotify_overdue, most_running=settings.most_running),
-        "ring the idle": every(BROKER_CHECK_SECONDS, _renotify_idle(app, most_running=settings.most_running)),
-        "publish hints": lambda engine: outbox.drain(engine, partial(notify, app), seconds=PUBLISHING_SECONDS),
+        "renotify overdue jobs": partial(maintenance.renotify_overdue, most_running=settings.most_running),
+        "renotify idle jobs": every(BROKER_CHECK_SECONDS, _renotify_idle(app, most_running=settings.most_running)),
+        "publish wake-ups": lambda engine: outbox.drain(engine, partial(notify, app), seconds=PUBLISHING_SECONDS),
         "remove orphans": garbage.OrphanSweep(job_folders_at(settings.artifacts), kept_seconds=ORPHANS_KEPT_SECONDS),
-        "forget old jobs": every(MINUTE, _delete_old_jobs(settings.retention_days)),
-        "forget checkpoints": every(MINUTE, retention.delete_leftover_checkpoints),
-        "forget old keys": every(HOUR, retention.delete_old_idempotency_keys),
-        "forget old deliveries": every(MINUTE, retention.delete_old_deliveries),
-        "add up tallies": every(MINUTE, counters.compact_counters),
+        "delete old jobs": every(MINUTE, _delete_old_jobs(settings.retention_days)),
+        "delete leftover checkpoints": every(MINUTE, retention.delete_leftover_checkpoints),
+        "delete old idempotency keys": every(HOUR, retention.delete_old_idempotency_keys),
+        "delete old deliveries": every(MINUTE, retention.delete_old_deliveries),
+        "compact counters": every(MINUTE, counters.compact_counters),
     }
 
 
 def _renotify_idle(app: Celery, *, most_running: int) -> MaintenanceTask:
-    return partial(maintenance.renotify_idle, hints_lying=partial(queued_wake_ups, app), most_running=most_running)
+    in_broker = partial(queued_wake_ups, app)
+    return partial(maintenance.renotify_idle, queued_wake_ups=in_broker, most_running=most_running)
 
 
-def every(seconds: float, chore: MaintenanceTask, *, clock: Callable[[], float] = time.monotonic) -> MaintenanceTask:
-    """The chore, done in the first sweep and then no more often than this."""
+def every(seconds: float, task: MaintenanceTask, *, clock: Callable[[], float] = time.monotonic) -> MaintenanceTask:
+    """Return a task that runs in the first sweep and then at most once in ``seconds``."""
     due = float("-inf")
 
     def paced(engine: Engine) -> int:
@@ -58,7 +60,7 @@ def every(seconds: float, chore: MaintenanceTask, *, clock: Callable[[], float] 
         if clock() < due:
             return 0
         due = clock() + seconds
-        return chore(engine)
+        return task(engine)
 
     return paced
 

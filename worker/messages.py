@@ -1,4 +1,4 @@
-"""What supervisor and runner say to each other: one JSON document per line."""
+"""The messages between supervisor and runner: one JSON document per line."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ class _WireMessage(BaseModel):
 
 
 class Assignment(_WireMessage):
-    """The one line a runner reads: what to do and where to leave it."""
+    """The only line that a runner reads: what to do, and where to put the results."""
 
     job_id: str
     spec: JobSpec
@@ -24,25 +24,25 @@ class Assignment(_WireMessage):
     dataset_roots: tuple[DatasetRoot, ...]
     model_roots: tuple[Path, ...] = ()
     cache: Path | None = None
-    """Where tokens, features and large decoded inputs are kept for later jobs."""
+    """The folder in which tokens, features and large decoded inputs are kept for later jobs."""
     cache_bytes: int = 0
     checkpoints: tuple[Path, ...] = ()
-    """Where an interrupted attempt stood, the newest first."""
+    """The checkpoints of interrupted attempts, the newest first."""
     checkpoint_seconds: float = 0
     folder: Path
-    """An empty folder of this attempt's own."""
+    """This attempt's own, empty folder."""
     device: str
     threads: int
     memory_bytes: int | None
     memory_ceiling: int | None = None
-    """Bytes beyond which the kernel gives the runner no more."""
+    """The most bytes that the kernel gives the runner."""
     batch_parts: int = 1
-    """Into how many parts a batch is cut to fit the memory."""
+    """The number of parts into which a batch is split to fit into memory."""
     max_undecodable: float
 
 
 class ProgressMessage(_WireMessage):
-    """How far the attempt has come; only the newest counts."""
+    """The attempt's progress; only the newest counts."""
 
     kind: Literal["progress"] = "progress"
     phase: Literal["starting", "loading", "pruning", "writing"]
@@ -62,10 +62,11 @@ class RoundDone(_WireMessage):
     retained: int
     train_loss: float | None = None
     internal_generalization: float | None = None
-    """Mean performance on the pruned rows of models that did not see them."""
+    """Mean performance on the pruned rows, each predicted by a model that was not trained on it."""
 
     @classmethod
     def from_round(cls, done: Round) -> "RoundDone":
+        """Return the message about a finished round."""
         return cls(
             round=done.number,
             rounds=done.rounds,
@@ -76,22 +77,22 @@ class RoundDone(_WireMessage):
 
 
 class Resumed(_WireMessage):
-    """The attempt goes on where another one stood; becomes an event of the job."""
+    """The attempt resumes from an earlier one's checkpoint; becomes an event of the job."""
 
     kind: Literal["resumed"] = "resumed"
     round: int
-    """The round that was the last to be trained."""
+    """The last round that had been trained."""
 
 
 class Checkpointed(_WireMessage):
-    """Where the attempt stands is written down; only the newest counts."""
+    """A checkpoint has been written; only the newest counts."""
 
     kind: Literal["checkpoint"] = "checkpoint"
     path: Path
 
 
 class Staged(_WireMessage):
-    """The files are written; the attempt has succeeded unless the lease is lost."""
+    """The results are written; the attempt has succeeded unless the lease is lost."""
 
     kind: Literal["staged"] = "staged"
     manifest: Path
@@ -101,7 +102,7 @@ class Staged(_WireMessage):
 
 
 class Failed(_WireMessage):
-    """The attempt has ended without a manifest, for a reason the runner knows."""
+    """The attempt has ended without a manifest, for a reason that the runner knows."""
 
     kind: Literal["failed"] = "failed"
     code: str
@@ -111,6 +112,7 @@ class Failed(_WireMessage):
 
     @classmethod
     def from_error(cls, error: TedError) -> "Failed":
+        """Return the message about an error."""
         return cls(code=error.code(), message=str(error), retryable=error.retryable, field=error.field)
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class PhaseTimer:
-    """Seconds by phase, of the phases that have ended."""
+    """Measures the seconds that each phase takes, from its begin to its end."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds: dict[str, float] = {}
@@ -14,12 +14,12 @@ class PhaseTimer:
 
     @contextmanager
     def measure(self, phase: str, *, already: float = 0) -> Iterator[None]:
-        """While the block runs, this phase does; earlier attempts have spent so many seconds on it ``already``."""
-        began = self._clock()
+        """Count the block's duration as this phase, with what earlier attempts have ``already`` spent on it."""
+        started = self._clock()
         yield
-        self.seconds[phase] = round(already + self._clock() - began, 3)
+        self.seconds[phase] = round(already + self._clock() - started, 3)
 
     @property
     def total(self) -> float:
-        """The seconds of all phases that have ended."""
+        """Return the seconds of all phases that have ended."""
         return sum(self.seconds.values())

@@ -1,6 +1,6 @@
-"""POST to a host at addresses that were checked before, in a bounded time, learning no more than the answer's status.
+"""POST to addresses that were checked before, in bounded time, reading only the response's status and headers.
 
-The name stands in the TLS handshake and the Host header; it is not resolved again. No proxy, no redirect, no cookie.
+The host's name is used for TLS and the Host header, but not resolved again. No proxies, no redirects, no cookies.
 """
 
 import ssl
@@ -20,7 +20,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class WebhookResponse:
-    """What a receiver has said, its body unread."""
+    """A receiver's response, its body unread."""
 
     status: int
     retry_after: str | None
@@ -29,30 +29,29 @@ class WebhookResponse:
 def post_pinned(
     target: WebhookTarget, addresses: Sequence[str], *, headers: Mapping[str, str], body: bytes, seconds: float
 ) -> WebhookResponse:
-    """The answer to one POST. Raises httpcore's exceptions; TimeoutException after so many seconds, all told.
+    """Send one POST and return the response. Raises httpcore's exceptions; TimeoutException after ``seconds`` in total.
 
-    The body of an answer is left alone, be it huge or endless: its status says enough.
+    The response's body, which may be endless, is not read.
     """
     network = _PinnedBackend(addresses, deadline=time.monotonic() + seconds)
-    sent = {"host": target.authority, **headers}
+    all_headers = {"host": target.authority, **headers}
     with (
         httpcore.ConnectionPool(ssl_context=_ssl_context(), network_backend=network) as pool,
-        pool.stream("POST", str(target), headers=list(sent.items()), content=body) as response,
+        pool.stream("POST", str(target), headers=list(all_headers.items()), content=body) as response,
     ):
-        found = {name.lower(): value for name, value in response.headers}
-        return WebhookResponse(
-            response.status, found[b"retry-after"].decode("ascii", "replace") if b"retry-after" in found else None
-        )
+        received = {name.lower(): value for name, value in response.headers}
+        retry_after = received.get(b"retry-after")
+        return WebhookResponse(response.status, retry_after.decode("ascii", "replace") if retry_after else None)
 
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
-    """Whom to trust: the usual authorities, or those in SSL_CERT_FILE."""
+    """A context that trusts the usual authorities, or those in SSL_CERT_FILE."""
     return httpx.create_ssl_context()
 
 
 class _PinnedBackend(httpcore.NetworkBackend):
-    """Connects to the given addresses, whatever name it is asked for."""
+    """Connects to the given addresses, whatever the host's name."""
 
     def __init__(self, addresses: Sequence[str], *, deadline: float) -> None:
         self.addresses, self.deadline = addresses, deadline
@@ -66,7 +65,7 @@ class _PinnedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """A connection to the first address that takes one."""
+        """Connect to the first address that accepts the connection."""
         *others, last = self.addresses
         for address in others:
             try:
@@ -76,42 +75,42 @@ class _PinnedBackend(httpcore.NetworkBackend):
         return self._connect(last, port)
 
     def _connect(self, address: str, port: int) -> httpcore.NetworkStream:
-        left = _remaining_seconds(self.deadline, httpcore.ConnectTimeout)
-        return _DeadlineStream(self._network.connect_tcp(address, port, timeout=left), deadline=self.deadline)
+        remaining = _remaining_seconds(self.deadline, httpcore.ConnectTimeout)
+        return _DeadlineStream(self._network.connect_tcp(address, port, timeout=remaining), deadline=self.deadline)
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A stream whose reads and writes end together at the deadline, however small the pieces that come in."""
+    """A stream with one deadline for all its reads and writes, so that a slow sender cannot prolong it."""
 
     def __init__(self, stream: httpcore.NetworkStream, *, deadline: float) -> None:
         self.stream, self.deadline = stream, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Up to so many bytes."""
+        """Read up to so many bytes."""
         return self.stream.read(max_bytes, _remaining_seconds(self.deadline, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of it."""
+        """Write the whole buffer."""
         self.stream.write(buffer, _remaining_seconds(self.deadline, httpcore.WriteTimeout))
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """The stream, encrypted; the certificate must be that of the name."""
-        left = _remaining_seconds(self.deadline, httpcore.ConnectTimeout)
-        return _DeadlineStream(self.stream.start_tls(ssl_context, server_hostname, left), deadline=self.deadline)
+        """Return the stream, encrypted; the certificate must match the host's name."""
+        remaining = _remaining_seconds(self.deadline, httpcore.ConnectTimeout)
+        return _DeadlineStream(self.stream.start_tls(ssl_context, server_hostname, remaining), deadline=self.deadline)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.stream.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """What is known of the connection."""
+        """Return a property of the connection."""
         return self.stream.get_extra_info(info)
 
 
-def _remaining_seconds(deadline: float, too_late: type[httpcore.TimeoutException]) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise too_late("the time is up")
-    return left
+def _remaining_seconds(deadline: float, timeout: type[httpcore.TimeoutException]) -> float:
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise timeout("the time is up")
+    return remaining

@@ -1,4 +1,4 @@
-"""Runs one claimed job in a child process and tells the store how it went. Never loads torch."""
+"""Runs one claimed job in a child process and records the outcome. It never loads torch."""
 
 import errno
 import shutil
@@ -37,14 +37,14 @@ class StopReason(Enum):
 
 
 EVENT_TYPES: Mapping[type[RunnerMessage], str] = {RoundDone: "job.round", Resumed: "job.resumed"}
-"""Messages that become events, and of which type."""
+"""The messages that become events, and the events' types."""
 STORE_ERRORS = (StorageFull, StoreRefused, StoreUnavailable)
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 STOP_REASONS = {HeartbeatResponse.CANCEL: StopReason.CANCELLED, HeartbeatResponse.EXPIRE: StopReason.EXPIRED}
 
 
 class Supervisor:
-    """Keeps the lease of one job while its runner works."""
+    """Holds the lease of one job while its runner works."""
 
     def __init__(
         self,
@@ -56,13 +56,14 @@ class Supervisor:
         shutting_down: Callable[[], bool] = lambda: False,
     ) -> None:
         self.claim, self.leases, self.store, self.settings = claim, leases, store, settings
-        self.shutting_down, self.checkpoints = shutting_down, CheckpointStore(leases.engine, store)
+        self.shutting_down = shutting_down
+        self.checkpoints = CheckpointStore(leases.engine, store)
         self.folder = settings.work / claim.job.id / str(claim.token)
         self.lease = Lease(claim, leases, heartbeat_seconds=settings.heartbeat_seconds)
         self._outcome: Staged | Failed | None = None
 
     def run(self) -> Job | None:
-        """The job as it was left, or None where the lease was lost and nothing this attempt did may count."""
+        """Run the job and return it, or None if the lease was lost, so that nothing of this attempt counts."""
         try:
             job = self._attempt()
             if job.status.is_terminal:
@@ -80,10 +81,10 @@ class Supervisor:
             return self._run_process()
         except STORE_ERRORS as error:
             return self._fail(_job_error(Failed.from_error(error)))
-        except OSError as error:  # before there was a runner to meet it
+        except OSError as error:  # before there was a runner to report it
             return self._fail(_job_error(Failed.from_error(_start_error(error))))
         except LeaseLost:
-            # perhaps a client was faster than the move that was refused
+            # A client may have cancelled the job just before the move that was refused.
             return self.lease.call(self.leases.mark_cancelled, self.claim)
 
     def _fail(self, error: JobError) -> Job:
@@ -95,10 +96,10 @@ class Supervisor:
         with runner_process(
             self._assignment(), log=log_file, grace_seconds=self.settings.cancel_grace_seconds
         ) as child:
-            ending = self._watch(child)
-            if ending is StopReason.EXITED:
+            reason = self._watch(child)
+            if reason is StopReason.EXITED:
                 self._await_exit(child)
-        return CONCLUSIONS[ending](self, child)
+        return CONCLUSIONS[reason](self, child)
 
     def _assignment(self) -> Assignment:
         return Assignment(
@@ -127,39 +128,40 @@ class Supervisor:
     # --- while it runs ----------------------------------------------------------------------------------------------
 
     def _watch(self, child: RunnerProcess) -> StopReason:
-        """Why the watch is over. Raises LeaseLost."""
-        heard: list[RunnerMessage] = []
+        """Renew the lease until the runner has ended or has to stop, and return why. Raises LeaseLost."""
+        unreported: list[RunnerMessage] = []
         heartbeat_due = time.monotonic()
         while not child.output_ended:
-            heard += child.read_messages(seconds=max(0, heartbeat_due - time.monotonic()))
+            unreported += child.read_messages(seconds=max(0, heartbeat_due - time.monotonic()))
             if child.output_ended or time.monotonic() >= heartbeat_due:
-                order = self._heartbeat(heard)
-                heard, heartbeat_due = [], time.monotonic() + self.settings.heartbeat_seconds
-                if order in STOP_REASONS:
-                    return STOP_REASONS[order]
+                response = self._heartbeat(unreported)
+                unreported = []
+                heartbeat_due = time.monotonic() + self.settings.heartbeat_seconds
+                if response in STOP_REASONS:
+                    return STOP_REASONS[response]
             if self.shutting_down() and not child.output_ended:
                 return StopReason.SHUT_DOWN
         return StopReason.EXITED
 
     def _await_exit(self, child: RunnerProcess) -> None:
-        """Keep the lease until a runner that has fallen silent is gone: a busy machine takes seconds over it."""
+        """Renew the lease until a runner that has fallen silent is gone, which on a busy machine takes seconds."""
         while child.process.poll() is None:
             self._heartbeat(())
             with suppress(subprocess.TimeoutExpired):
                 child.process.wait(self.settings.heartbeat_seconds)
 
-    def _heartbeat(self, heard: Sequence[RunnerMessage]) -> HeartbeatResponse:
-        """Pass on what was heard. A database that is away is waited for as long as the lease lasts."""
-        self._outcome = next((message for message in heard if isinstance(message, Staged | Failed)), self._outcome)
-        facts = [(type(message), message.model_dump(exclude={"kind"})) for message in heard]
-        progress = next((data for kind, data in reversed(facts) if kind is ProgressMessage), None)
-        happened = [(EVENT_TYPES[kind], data) for kind, data in facts if kind in EVENT_TYPES]
-        order = self.lease.renew(progress=progress, happened=happened)
-        self._store_checkpoint([message.path for message in heard if isinstance(message, Checkpointed)])
-        return order
+    def _heartbeat(self, messages: Sequence[RunnerMessage]) -> HeartbeatResponse:
+        """Store what the messages report. If the database is unreachable, wait for it as long as the lease lasts."""
+        self._outcome = next((message for message in messages if isinstance(message, Staged | Failed)), self._outcome)
+        typed_data = [(type(message), message.model_dump(exclude={"kind"})) for message in messages]
+        progress = next((data for kind, data in reversed(typed_data) if kind is ProgressMessage), None)
+        new_events = [(EVENT_TYPES[kind], data) for kind, data in typed_data if kind in EVENT_TYPES]
+        response = self.lease.renew(progress=progress, new_events=new_events)
+        self._store_checkpoint([message.path for message in messages if isinstance(message, Checkpointed)])
+        return response
 
     def _store_checkpoint(self, written: Sequence[Path]) -> None:
-        """Make the newest checkpoint one that the next attempt finds. Where that fails, the job goes on without."""
+        """Store the newest checkpoint for the next attempt. If that fails, the job goes on without it."""
         for path in written[-1:]:
             try:
                 with self.lease.background_renewal():
@@ -172,7 +174,7 @@ class Supervisor:
     # --- when it has ended ------------------------------------------------------------------------------------------
 
     def conclude(self, child: RunnerProcess) -> Job:
-        """The job after its runner has ended by itself: published, to be repeated, or failed."""
+        """Return the job after its runner has ended by itself: published, queued again, or failed."""
         if isinstance(self._outcome, Staged):
             return self._publish(self._outcome)
         error = _job_error(self._outcome) if self._outcome else _exit_error(child)
@@ -181,7 +183,7 @@ class Supervisor:
         return self._fail(error)
 
     def _delete_checkpoints(self) -> None:
-        """Of a job that has ended. Where the database or the store is away, the sweeper will do it."""
+        """Delete the checkpoints of a job that has ended. If the database or the store is away, the sweeper does it."""
         with suppress(DBAPIError, *STORE_ERRORS):
             self.checkpoints.delete_for_job(self.claim.job.id)
 
@@ -209,7 +211,7 @@ CONCLUSIONS: dict[StopReason, Callable[[Supervisor, RunnerProcess], Job]] = {
 
 
 def _start_error(error: OSError) -> TedError:
-    """What keeps this worker from starting a runner."""
+    """The error that keeps this worker from starting a runner."""
     return (
         StorageFull(str(error))
         if error.errno in DISK_FULL_ERRNOS
@@ -222,7 +224,7 @@ def _job_error(failed: Failed) -> JobError:
 
 
 def _exit_error(child: RunnerProcess) -> JobError:
-    """The error of a runner that ended without a word, from how its process ended."""
+    """The error of a runner that ended without reporting one, derived from how its process ended."""
     status = child.process.returncode
     if status == -signal.SIGKILL and child.was_out_of_memory:
         return _job_error(Failed.from_error(OutOfMemory("The kernel killed the runner")))

@@ -1,7 +1,7 @@
-"""``python -m worker.sweeper``: publishes hints and picks up what others dropped. A process of its own.
+"""``python -m worker.sweeper``: publishes wake-ups and takes care of jobs that others have dropped.
 
-Any number may run; the one with the leader's lease works, the others wait to replace it. All of them send what webhooks
-are to be told.
+Any number of sweepers may run: the one with the leader's lease sweeps, the others wait to replace it. All of them send
+webhook deliveries.
 """
 
 import os
@@ -27,34 +27,35 @@ log = structlog.get_logger()
 
 ROLE = "sweeper"
 LEADERSHIP_SECONDS = 5.0
-"""How long a leader that fell silent is waited for. Two at once do no harm: every chore's writes are conditional."""
+"""How long a silent leader keeps the lead. Two at once do no harm: all writes of their tasks are conditional."""
 
 
-def sweep(engine: Engine, *, todo: Mapping[str, MaintenanceTask], holder: str) -> None:
-    """Do every chore once, if this process leads. A chore that fails is tried again in the next sweep."""
+def sweep(engine: Engine, *, tasks: Mapping[str, MaintenanceTask], holder: str) -> None:
+    """Run every task once, if this process leads. A task that fails is tried again in the next sweep."""
     if not maintenance.acquire_leadership(engine, ROLE, holder=holder, seconds=LEADERSHIP_SECONDS):
         return
-    for name, chore in todo.items():
+    for name, task in tasks.items():
         try:
-            done = chore(engine)
+            count = task(engine)
         except (DatabaseError, BrokerError, OSError) as error:
-            log.warning("chore failed", chore=name, error=str(error))
-        except Exception:  # a defect, or a row that another version wrote: no reason to publish no hints
-            log.exception("chore broke off", chore=name)
+            log.warning("maintenance task failed", task=name, error=str(error))
+        except Exception:  # a defect, or a row of another version; the other tasks are done all the same
+            log.exception("maintenance task crashed", task=name)
         else:
-            if done:
-                log.info("chore done", chore=name, times=done)
+            if count:
+                log.info("maintenance task done", task=name, count=count)
 
 
 def run_sweeper(settings: Settings, *, stop: Event) -> None:
-    """Sweep until told to stop. A database that is away is waited for."""
-    engine, todo = make_engine(settings.database), maintenance_tasks(settings)
+    """Sweep until ``stop`` is set. If the database is unreachable, wait for it."""
+    engine = make_engine(settings.database)
+    tasks = maintenance_tasks(settings)
     holder = f"{socket.gethostname()}:{os.getpid()}"
     with sender_thread(engine, reach=settings.webhook_targets, pause=settings.sweep_seconds):
         log.info("sweeper ready", holder=holder)
         while not stop.is_set():
             try:
-                sweep(engine, todo=todo, holder=holder)
+                sweep(engine, tasks=tasks, holder=holder)
             except DatabaseError as error:
                 log.warning("database does not answer", error=str(error.orig))
             stop.wait(settings.sweep_seconds)
@@ -64,7 +65,8 @@ def run_sweeper(settings: Settings, *, stop: Event) -> None:
 
 def main() -> None:
     """Sweep until SIGTERM or SIGINT."""
-    settings, stop = Settings(), Event()
+    settings = Settings()
+    stop = Event()
     configure_logging(settings.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

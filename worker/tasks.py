@@ -1,4 +1,4 @@
-"""What a hint sets off: claim the job it names, or drop it."""
+"""The Celery task that a wake-up starts: it claims the job that the wake-up names and runs it, then those that wait."""
 
 import os
 import signal
@@ -23,7 +23,8 @@ from ted_jobs.queue.celery import PRUNE_TASK
 from ted_jobs.settings import Settings
 from worker.supervisor import Supervisor
 
-LONGEST_FAILURE_PAUSE, POLL_SECONDS = 60.0, 0.1
+LONGEST_FAILURE_PAUSE = 60.0
+POLL_SECONDS = 0.1
 
 log = structlog.get_logger()
 
@@ -31,7 +32,7 @@ log = structlog.get_logger()
 def register_prune_task(
     app: Celery, *, settings: Settings, engine: Callable[[], Engine], shutting_down: Callable[[], bool]
 ) -> None:
-    """Make the app answer hints. ``engine`` is asked in the process that runs the task: pools do not survive forks."""
+    """Register the task. ``engine`` is called in the process that runs the task: connections do not survive a fork."""
 
     @app.task(name=PRUNE_TASK)  # type: ignore[untyped-decorator]
     def prune(job_id: str) -> None:
@@ -41,28 +42,30 @@ def register_prune_task(
 
 @contextmanager
 def sigterm_ignored() -> Iterator[None]:
-    """Whoever stops a service may signal all its processes at once; this one has a job to hand back first.
+    """Ignore SIGTERM while the block runs: this process has a job to release first.
 
-    Celery's parent process hears the signal too, and ``shutting_down`` tells what it has heard.
+    Stopping a service may signal all its processes at once. Celery's parent process gets the signal too, and
+    ``shutting_down`` says that it has.
     """
-    before = signal.signal(signal.SIGTERM, lambda *_: None)  # not SIG_IGN, which the runner would inherit
+    previous = signal.signal(signal.SIGTERM, lambda *_: None)  # not SIG_IGN, which the runner would inherit
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
 def run_jobs(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool]) -> None:
-    """Run the job if it is still queued, and then those that have waited longest, until none is left.
+    """Run the job if it is still queued, then those that have been queued longest, until none is left.
 
-    Ten hints for one job do no harm, and one that reaches a worker is enough for all jobs. A worker whose attempts fail
-    pauses, longer each time: one without a disk or a GPU must not use up the attempts of all jobs.
+    Ten wake-ups for one job do no harm, and one that reaches a worker is enough for all jobs. A worker whose attempts
+    fail pauses, longer each time: one without a disk or a GPU must not use up the attempts of all jobs.
     """
-    store, failures = artifact_store(settings), 0
+    store = artifact_store(settings)
+    failures = 0
     leases = Leases(engine, lease_seconds=settings.lease_seconds, most_running=settings.most_running)
     claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
     if claim is None:
-        log.info("hint dropped", job=job_id)
+        log.info("wake-up dropped", job=job_id)
     while claim:
         with bound_contextvars(job=claim.job.id):
             log.info("job claimed", attempt=claim.job.attempt, token=claim.token)
@@ -75,28 +78,28 @@ def run_jobs(job_id: str, *, engine: Engine, settings: Settings, shutting_down: 
 
 
 def _may_be_this_workers_fault(job: Job) -> bool:
-    """Whether the attempt failed for a reason that another one may not meet."""
+    """Whether the attempt failed for a reason that another attempt may not run into."""
     return job.status is JobStatus.QUEUED or bool((job.error or {}).get("retryable"))
 
 
 def pause_after_failures(failures: int, shutting_down: Callable[[], bool]) -> None:
-    """Wait after so many failures in a row, a second and twice as long each time, but for a worker that shuts down."""
-    over = time.monotonic() + (min(2 ** (failures - 1), LONGEST_FAILURE_PAUSE) if failures else 0)
-    while time.monotonic() < over and not shutting_down():
+    """Sleep after so many failures in a row, one second and twice as long each time, unless the worker shuts down."""
+    end = time.monotonic() + (min(2 ** (failures - 1), LONGEST_FAILURE_PAUSE) if failures else 0)
+    while time.monotonic() < end and not shutting_down():
         time.sleep(POLL_SECONDS)
 
 
 def count_attempt(engine: Engine, job: Job | None) -> None:
-    """Remember for the metrics how an attempt went; None is one whose lease was lost. Not worth an error."""
-    seconds = (job.result or {}).get("seconds", {}) if job else {}
+    """Count an attempt for the metrics; None is one whose lease was lost. If the database is away, it goes missing."""
+    seconds_by_phase = (job.result or {}).get("seconds", {}) if job else {}
     with suppress(DBAPIError), write_transaction(engine) as connection:
         if job is None:
             increment_counter(connection, FENCED)
-        for phase, spent in seconds.items():
-            increment_counter(connection, PHASE_SECONDS, phase, amount=spent)
+        for phase, seconds in seconds_by_phase.items():
+            increment_counter(connection, PHASE_SECONDS, phase, amount=seconds)
             increment_counter(connection, PHASES, phase)
 
 
 def worker_name() -> str:
-    """This process, as a person would look for it."""
+    """Return host and process id, by which a person can find this process."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,6 +1,6 @@
-"""Sends what webhooks are to be told: signed, at least once, many at a time and few of them to any one receiver.
+"""Sends webhook deliveries: signed, at least once, many at a time, but only a few at a time to any one webhook.
 
-Every sweeper process does this in a thread of its own, beside its sweeps, so that no receiver holds up a job.
+Every sweeper process does this in a separate thread, so that no receiver holds up a job.
 """
 
 import random
@@ -29,51 +29,54 @@ from worker.pinned_http import WebhookResponse, post_pinned
 
 log = structlog.get_logger()
 
-MOST_IN_FLIGHT, MOST_IN_FLIGHT_PER_WEBHOOK = 16, 3
-"""Messages on their way: all together, and to one webhook, so that a slow receiver leaves room for the others."""
+MOST_IN_FLIGHT = 16
+MOST_IN_FLIGHT_PER_WEBHOOK = 3
+"""Few enough that a slow receiver leaves room for the others."""
 ATTEMPT_SECONDS = 15.0
-MINUTE, HOUR = 60.0, 3600.0
+MINUTE = 60.0
+HOUR = 3600.0
 RETRY_SCHEDULE = (5.0, 5 * MINUTE, 30 * MINUTE, *(hours * HOUR for hours in (2, 5, 10, 14, 20, 24)))
-"""Seconds from each attempt to the next, as Standard Webhooks has it; then no more."""
+"""Seconds from each attempt to the next, as Standard Webhooks recommends; then the delivery is given up."""
 JITTER = 0.2
-"""By how much of itself a pause may be longer, so that receivers that come back are not overrun."""
+"""The share by which a pause may be longer, so that a receiver that comes back is not flooded."""
 LONGEST_RETRY_AFTER = 24 * HOUR
 RETRY_AFTER_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-"""Whose Retry-After is heeded."""
+"""The statuses whose Retry-After is honoured."""
 USER_AGENT = "TED-Webhooks/1"
 
 Send = Callable[[ClaimedDelivery], None]
 
 
 class WebhookSender:
-    """Hands messages to threads, as long as there is room."""
+    """Hands deliveries to threads, within the limits of how many may be in flight."""
 
     def __init__(self, engine: Engine, send: Send, threads: ThreadPoolExecutor) -> None:
         self.engine, self.send, self.threads = engine, send, threads
-        self._in_flight, self._lock = Counter[str](), Lock()
+        self._in_flight = Counter[str]()
+        self._lock = Lock()
 
     def dispatch(self) -> int:
-        """Begin to send what is due and may be sent now; returns how many messages."""
-        begun = 0
-        while self._has_room() and (message := deliveries.claim_next(self.engine, but=self._busy_webhooks())):
-            self._count(message, 1)
-            self.threads.submit(self._send_claimed, message)
-            begun += 1
-        return begun
+        """Start sending the deliveries that are due; return how many."""
+        started = 0
+        while self._has_room() and (delivery := deliveries.claim_next(self.engine, excluded=self._busy_webhooks())):
+            self._count(delivery, 1)
+            self.threads.submit(self._send_claimed, delivery)
+            started += 1
+        return started
 
-    def _send_claimed(self, message: ClaimedDelivery) -> None:
+    def _send_claimed(self, delivery: ClaimedDelivery) -> None:
         try:
-            self.send(message)
-        except DatabaseError as error:  # the claim runs out, and the message is sent again
-            log.warning("delivery not recorded", delivery=message.id, error=str(error.orig))
+            self.send(delivery)
+        except DatabaseError as error:  # the claim runs out, and the delivery is sent again
+            log.warning("delivery not recorded", delivery=delivery.id, error=str(error.orig))
         except Exception:
-            log.exception("delivery broke off", delivery=message.id)
+            log.exception("delivery crashed", delivery=delivery.id)
         finally:
-            self._count(message, -1)
+            self._count(delivery, -1)
 
-    def _count(self, message: ClaimedDelivery, more: int) -> None:
+    def _count(self, delivery: ClaimedDelivery, change: int) -> None:
         with self._lock:
-            self._in_flight[message.webhook_id] += more
+            self._in_flight[delivery.webhook_id] += change
 
     def _has_room(self) -> bool:
         with self._lock:
@@ -86,7 +89,7 @@ class WebhookSender:
 
 @contextmanager
 def sender_thread(engine: Engine, *, reach: WebhookReach, pause: float) -> Iterator[None]:
-    """Messages are sent while the block runs. Those on their way at its end are waited for, an attempt long at most."""
+    """Send deliveries while the block runs. At its end, wait for those in flight: for one attempt at most."""
     stop = Event()
     thread = Thread(target=_send_until_stopped, args=(engine,), kwargs={"reach": reach, "pause": pause, "stop": stop})
     thread.start()
@@ -99,65 +102,67 @@ def sender_thread(engine: Engine, *, reach: WebhookReach, pause: float) -> Itera
 
 def _send_until_stopped(engine: Engine, *, reach: WebhookReach, pause: float, stop: Event) -> None:
     with ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="delivery") as threads:
-        courier = WebhookSender(engine, lambda message: attempt_delivery(engine, message, reach=reach), threads)
+        sender = WebhookSender(engine, lambda delivery: attempt_delivery(engine, delivery, reach=reach), threads)
         while not stop.is_set():
             try:
-                courier.dispatch()
+                sender.dispatch()
             except DatabaseError as error:
                 log.warning("database does not answer", error=str(error.orig))
             except Exception:
-                log.exception("deliveries broke off")
+                log.exception("sending deliveries crashed")
             stop.wait(pause)
 
 
 def attempt_delivery(
-    engine: Engine, message: ClaimedDelivery, *, reach: WebhookReach, resolve: Resolver = resolve_host
+    engine: Engine, delivery: ClaimedDelivery, *, reach: WebhookReach, resolve: Resolver = resolve_host
 ) -> None:
-    """Send the message once, and write down what came of it."""
-    outcome, patience = _send_once(message, reach=reach, resolve=resolve)
-    facts = {"delivery": message.id, "webhook": message.webhook_id, "attempt": message.attempt, **vars(outcome)}
+    """Send the delivery once, and record the outcome."""
+    outcome, retry_after = _send_once(delivery, reach=reach, resolve=resolve)
+    facts = {"delivery": delivery.id, "webhook": delivery.webhook_id, "attempt": delivery.attempt, **vars(outcome)}
     log.info("delivery attempted", **facts)
     if outcome.error is None:
-        deliveries.succeed(engine, message, outcome)
+        deliveries.succeed(engine, delivery, outcome)
     elif outcome.status_code == HTTPStatus.GONE:
-        deliveries.disable_gone(engine, message, outcome)
-    elif message.attempt > len(RETRY_SCHEDULE):
-        deliveries.give_up(engine, message, outcome)
+        deliveries.disable_gone(engine, delivery, outcome)
+    elif delivery.attempt > len(RETRY_SCHEDULE):
+        deliveries.give_up(engine, delivery, outcome)
     else:
-        deliveries.retry(engine, message, outcome, seconds=max(patience, retry_delay(message.attempt)))
+        deliveries.retry(engine, delivery, outcome, seconds=max(retry_after, retry_delay(delivery.attempt)))
 
 
-def retry_delay(attempt: int, *, chance: Callable[[], float] = random.random) -> float:
-    """Seconds until the attempt that follows this one."""
-    return RETRY_SCHEDULE[attempt - 1] * (1 + JITTER * chance())
+def retry_delay(attempt: int, *, jitter: Callable[[], float] = random.random) -> float:
+    """Return the seconds until the attempt that follows this one. ``jitter`` returns a number from 0 to 1."""
+    return RETRY_SCHEDULE[attempt - 1] * (1 + JITTER * jitter())
 
 
-def _send_once(message: ClaimedDelivery, *, reach: WebhookReach, resolve: Resolver) -> tuple[Outcome, float]:
-    """What came of it, and for how many seconds the receiver wants to be left alone."""
-    body = message.payload.encode()
+def _send_once(delivery: ClaimedDelivery, *, reach: WebhookReach, resolve: Resolver) -> tuple[Outcome, float]:
+    """The outcome, and the seconds for which the receiver asks not to be called again."""
+    body = delivery.payload.encode()
     try:
-        target = WebhookTarget.parse(message.url)
-        where = allowed_addresses(target, reach=reach, resolve=resolve)
-        answer = post_pinned(target, where, headers=signed_headers(message), body=body, seconds=ATTEMPT_SECONDS)
+        target = WebhookTarget.parse(delivery.url)
+        addresses = allowed_addresses(target, reach=reach, resolve=resolve)
+        response = post_pinned(target, addresses, headers=signed_headers(delivery), body=body, seconds=ATTEMPT_SECONDS)
     except (TargetRefused, httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
         return Outcome(error=_error_word_of(error)), 0
-    return Outcome(answer.status, _status_error(answer.status)), _retry_after_delay(answer)
+    return Outcome(response.status, _status_error(response.status)), _retry_after_delay(response)
 
 
-def signed_headers(message: ClaimedDelivery) -> dict[str, str]:
-    """The headers of Standard Webhooks. The id stays over all attempts; each has its own time and so its signature."""
-    signatures = (Webhook(secret).sign(message.id, message.attempted_at, message.payload) for secret in message.secrets)
+def signed_headers(delivery: ClaimedDelivery) -> dict[str, str]:
+    """Return the headers of Standard Webhooks. All attempts share the id; each has its own time and signature."""
+    signatures = (
+        Webhook(secret).sign(delivery.id, delivery.attempted_at, delivery.payload) for secret in delivery.secrets
+    )
     return {
         "content-type": "application/json",
         "user-agent": USER_AGENT,
-        "webhook-id": message.id,
-        "webhook-timestamp": str(int(message.attempted_at.timestamp())),
+        "webhook-id": delivery.id,
+        "webhook-timestamp": str(int(delivery.attempted_at.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
 
 
 def _error_word_of(error: Exception) -> str:
-    """What a tenant is told of a connection that came to nothing: no more than a word, as it may not be theirs."""
+    """One word for a failed connection. The tenant learns no more, since what it reached may not be its own."""
     if isinstance(error, TargetRefused):
         return "address_refused"
     if isinstance(error, httpcore.TimeoutException):

@@ -147,7 +147,7 @@ def list_jobs(visit: AuthenticatedRequest, query: Annotated[JobListQuery, Query(
     Jobs that are submitted or deleted meanwhile move none from one page to another.
     """
     jobs = visit.app_state.store.jobs(
-        tenant=visit.tenant, limit=query.limit + 1, after=query.after, wanted=query.to_filter()
+        tenant=visit.tenant, limit=query.limit + 1, after=query.after, criteria=query.to_filter()
     )
     page, more = jobs[: query.limit], len(jobs) > query.limit
     data = [schemas.Job.of(job) for job in page]

@@ -169,7 +169,7 @@ class EventStreams:
             heard = {job_id: topic.last_sequence for job_id, topic in watched.items()}
             try:
                 told = await to_thread.run_sync(
-                    partial(job_changes, self.engine, heard, most=WINDOW), limiter=self._poll_limiter
+                    partial(job_changes, self.engine, heard, limit=WINDOW), limiter=self._poll_limiter
                 )
             except SQLAlchemyError as error:
                 log.warning("no news of watched jobs", error=str(error))

@@ -49,7 +49,7 @@ class SubmissionService:
         earlier = similar_jobs(
             self.app_state.store.engine,
             admitted.spec,
-            guard=admitted.dataset.change_token,
+            change_token=admitted.dataset.change_token,
             tenant=self.caller.tenant,
         )
         return estimate(admitted, earlier)

@@ -1,4 +1,4 @@
-"""``python -m ted_jobs.api_keys.commands``: make, list and revoke keys; ``ted keys`` starts it."""
+"""``python -m ted_jobs.api_keys.commands``: create, list and revoke keys. ``ted keys`` starts it."""
 
 import re
 import sys
@@ -64,8 +64,8 @@ def create(  # noqa: PLR0917 - typer makes every parameter an option
         "most_running": most_running,
         "requests_per_minute": requests_per_minute,
     }
-    wish = NewApiKey(tenant=tenant, name=name, scopes=[scope], **limits, expires_days=expires_days)
-    key, text = _key_store().create(wish)
+    new_key = NewApiKey(tenant=tenant, name=name, scopes=[scope], **limits, expires_days=expires_days)
+    key, text = _key_store().create(new_key)
     err.print(f"{key.id} for tenant {key.tenant}; keep what follows, it is shown only now", highlight=False)
     typer.echo(text)
 
@@ -94,7 +94,7 @@ def _cells(key: ApiKey) -> list[str]:
 
 
 def _limits(key: ApiKey) -> str:
-    """Those that are the key's own."""
+    """The limits that the key has of its own."""
     own = {"queued": key.most_queued, "running": key.most_running, "a minute": key.requests_per_minute}
     return ", ".join(f"{number or 'any'} {of_what}" for of_what, number in own.items() if number is not None)
 
@@ -117,7 +117,7 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…, as
 
 
 def main() -> None:
-    """Run the command; an error that the user can mend is one line."""
+    """Run the command; an error that the user can fix is one line."""
     try:
         app(prog_name="ted keys")
     except TedError as error:

@@ -1,4 +1,4 @@
-"""The secret of an installation, under which the texts of its keys are hashed."""
+"""The secret of an installation, with which the texts of its keys are hashed."""
 
 import os
 import secrets
@@ -12,7 +12,7 @@ FILE_NAME = "key.secret"
 
 
 def key_secret(settings: Settings) -> bytes:
-    """The secret that is set, else the one in the home folder, made there when it is first asked for."""
+    """Return the secret that is set, else the one in the home folder, which is created when first needed."""
     if settings.key_secret is not None:
         return settings.key_secret.get_secret_value().encode()
     path = settings.home / FILE_NAME
@@ -22,9 +22,9 @@ def key_secret(settings: Settings) -> bytes:
 
 
 def _create_secret(path: Path) -> None:
-    """Write a secret that appears as a whole, readable by its owner only; another process may be faster, and wins."""
+    """Write a new secret atomically, readable by its owner only. If another process is faster, its secret stays."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with NamedTemporaryFile(dir=path.parent, prefix=f"{FILE_NAME}.") as file:  # made with mode 0600
+    with NamedTemporaryFile(dir=path.parent, prefix=f"{FILE_NAME}.") as file:  # created with mode 0600
         file.write(secrets.token_hex(32).encode())
         file.flush()
         os.fsync(file.fileno())

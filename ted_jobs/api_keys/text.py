@@ -1,4 +1,4 @@
-"""The text of a key: ``ted_``, 178 bits of chance, and a checksum, so that a typo is known without the database."""
+"""The text of a key: ``ted_``, 178 random bits, and a checksum, so that a typo is noticed without the database."""
 
 import hashlib
 import hmac
@@ -10,32 +10,31 @@ from zlib import crc32
 KEY_PREFIX = "ted_"
 ALPHABET = string.digits + string.ascii_letters
 RANDOM_LETTERS, CHECKSUM_LETTERS = 30, 6
-"""Letters of each. Six hold the 32 bits of a CRC; as GitHub's tokens have it, so that scanners for leaked secrets can
-tell a key from an example."""
+"""Letters of each. Six hold the 32 bits of a CRC, as in GitHub's tokens: scanners for leaked secrets can tell a key
+from an example."""
 KEY_PATTERN = re.compile(rf"{KEY_PREFIX}[0-9A-Za-z]{{{RANDOM_LETTERS + CHECKSUM_LETTERS}}}")
 
 
 def new_key_text() -> str:
-    """A key that nobody has had."""
+    """Return the text of a new, random key."""
     text = KEY_PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_LETTERS))
     return text + _checksum(text)
 
 
 def is_well_formed_key(text: str) -> bool:
-    """Whether this could be a key: as long as one, of its letters, and with the right checksum."""
+    """Return whether the text could be a key: right length, right letters, right checksum."""
     return bool(KEY_PATTERN.fullmatch(text)) and _checksum(text[:-CHECKSUM_LETTERS]) == text[-CHECKSUM_LETTERS:]
 
 
 def key_digest(text: str, secret: bytes) -> str:
-    """What is stored of a key: without the installation's secret, a copy of the database does not even let one check
-    guesses."""
+    """Return the keyed hash of a key's text. Without the secret, a copy of the database does not allow guessing."""
     return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
 
 
 def _checksum(text: str) -> str:
     """The CRC-32 in base 62."""
-    rest, letters = crc32(text.encode()), []
+    remainder, letters = crc32(text.encode()), []
     for _ in range(CHECKSUM_LETTERS):
-        rest, letter = divmod(rest, len(ALPHABET))
-        letters.append(ALPHABET[letter])
+        remainder, digit = divmod(remainder, len(ALPHABET))
+        letters.append(ALPHABET[digit])
     return "".join(reversed(letters))

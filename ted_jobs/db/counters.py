@@ -1,7 +1,7 @@
-"""Counts that only ever grow and outlive the jobs they count.
+"""Counters that only grow, and outlive the jobs they count.
 
-Counting is an insert, so two transactions that count the same thing never wait for each other; the sweeper adds the
-rows up now and then.
+Counting is an insert, so two transactions that count the same thing never wait for each other; the sweeper compacts the
+rows from time to time.
 """
 
 from collections import Counter
@@ -13,29 +13,30 @@ from ted_jobs.db.engine import write_transaction
 from ted_jobs.db.tables import tallies
 
 CounterKey = tuple[str, str]
-"""What is counted, and which kind of it."""
+"""What is counted, and of which kind, such as ("moves", "failed")."""
 
 SUBMITTED = "submitted"
 JOB_MOVES = "moves"
 LEASE_EXPIRIES = "lease expiries"
 FENCED = "fenced attempts"
-PHASE_SECONDS, PHASES = "phase seconds", "phases"
+PHASE_SECONDS = "phase seconds"
+PHASES = "phases"
 
 
 def increment_counter(connection: Connection, counter: str, kind: str = "", *, amount: float = 1) -> None:
-    """Count in the transaction of what is counted."""
+    """Add to a counter, in the transaction of the change that is counted."""
     connection.execute(insert(tallies), {"counter": counter, "kind": kind, "amount": amount})
 
 
 def counter_totals(connection: Connection) -> Mapping[CounterKey, float]:
-    """Every count so far; what was never counted is missing."""
-    summed = select(tallies.c.counter, tallies.c.kind, func.sum(tallies.c.amount))
-    rows = connection.execute(summed.group_by(tallies.c.counter, tallies.c.kind))
+    """Return the total of every counter; those that were never increased are missing."""
+    sums = select(tallies.c.counter, tallies.c.kind, func.sum(tallies.c.amount))
+    rows = connection.execute(sums.group_by(tallies.c.counter, tallies.c.kind))
     return {(counter, kind): amount for counter, kind, amount in rows}
 
 
 def compact_counters(engine: Engine) -> int:
-    """Leave one row of each count; returns how many rows that saves."""
+    """Replace the rows of each counter by their sum; return how many rows that saves."""
     with write_transaction(engine) as connection:
         rows = connection.execute(delete(tallies).returning(tallies.c.counter, tallies.c.kind, tallies.c.amount)).all()
         sums: Counter[CounterKey] = Counter()

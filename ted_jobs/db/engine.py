@@ -29,33 +29,35 @@ POSTGRESQL_TIMEOUTS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""When PostgreSQL counts as away: seconds, and milliseconds at last. A network that swallows everything would be waited
-for until tomorrow."""
+"""After how long PostgreSQL counts as unreachable: seconds, and milliseconds in the last. Without them, a network that
+drops every packet would block for hours."""
 
-# What clients send is no business of the log, where a failed statement ends up.
+# Failed statements are logged; their parameters, which clients have sent, are not.
 POOL_OPTIONS: dict[str, Any] = {"pool_size": 20, "max_overflow": 20, "hide_parameters": True}
 
 READ_ONLY_SQLSTATE = "25006"
-"""What PostgreSQL calls it when a server that is about to be, or no longer is, the first refuses to write."""
+"""PostgreSQL's code for a write that is refused because the server is not, or no longer, the primary."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time, aware and in UTC whatever the engine stores."""
+    """A point in time, aware and in UTC, whatever the database stores."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the value as it is stored."""
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the value as it is read."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class now(FunctionElement[datetime]):  # noqa: N801 — reads as the SQL function that it is
-    """The database's clock, ``seconds`` from now. Workers' clocks differ; leases are measured by one."""
+    """The database's time, ``seconds`` from now. Workers' clocks differ; leases need a single one."""
 
     type = UtcDateTime()
     inherit_cache = True
@@ -77,26 +79,26 @@ def _postgresql_now(element: now, compiler: Any, **options: Any) -> str:
 
 
 def make_engine(url: str) -> Engine:
-    """An engine whose transactions are begun by :func:`reading` and :func:`writing`; SQLite's folder is made."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, Path(parsed.database or ""))
-    if parsed.drivername == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_pre_ping=True, connect_args=POSTGRESQL_TIMEOUTS, **POOL_OPTIONS)
+    """Return an engine for :func:`read_transaction` and :func:`write_transaction`; SQLite's folder is created."""
+    database_url = make_url(url)
+    if database_url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, Path(database_url.database or ""))
+    if database_url.drivername == "postgresql":
+        database_url = database_url.set(drivername="postgresql+psycopg")
+    return create_engine(database_url, pool_pre_ping=True, connect_args=POSTGRESQL_TIMEOUTS, **POOL_OPTIONS)
 
 
 def _sqlite_engine(url: str, path: Path) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Who waits for SQLite's own lock sleeps for up to 100 ms before it looks again; threads of one process know better.
-    engine = create_engine(url, execution_options={"turn": Lock()}, **POOL_OPTIONS)
+    # Waiting for SQLite's own lock means polling it every 100 ms; the threads of one process can do better.
+    engine = create_engine(url, execution_options={"write_lock": Lock()}, **POOL_OPTIONS)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
+    connection.isolation_level = None  # BEGIN is ours to send
     for pragma in SQLITE_PRAGMAS:
         connection.execute(pragma)
 
@@ -105,39 +107,42 @@ def _begin_sqlite(connection: Connection) -> None:
     # A writer takes the lock at once: upgrading later can fail with "database is locked" in spite of the busy timeout.
     if connection.get_execution_options().get("writes", False):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:  # cannot fail, so SQLAlchemy, whose translation of errors takes longer than a look at a job, is not needed
+    else:  # It cannot fail, so it goes past SQLAlchemy, whose error handling takes longer than reading a job.
         connection.connection.execute("BEGIN")
 
 
 def read_transaction(engine: Engine) -> AbstractContextManager[Connection]:
-    """A transaction that only reads."""
+    """Begin a transaction that only reads."""
     return engine.begin()
 
 
 @contextmanager
 def write_transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction that commits as a whole when the block ends, or not at all."""
-    with _write_turn_lock(engine), engine.connect() as plain:
-        connection = plain.execution_options(writes=True)
+    """Begin a transaction that commits when the block ends, and is rolled back if the block raises."""
+    with _process_write_lock(engine), engine.connect() as reader:
+        connection = reader.execution_options(writes=True)
         with connection.begin():
             yield connection
 
 
 @contextmanager
-def _write_turn_lock(engine: Engine) -> Iterator[None]:
-    """This thread's turn to write, where only one can; without it after a while, when the database will refuse."""
-    turn: Lock | None = engine.get_execution_options().get("turn")
-    held = turn is not None and turn.acquire(timeout=BUSY_SECONDS)
+def _process_write_lock(engine: Engine) -> Iterator[None]:
+    """Hold this process's write lock, if the database has one writer at a time.
+
+    After a while the block runs without it, and the database will refuse its writes.
+    """
+    lock: Lock | None = engine.get_execution_options().get("write_lock")
+    acquired = lock is not None and lock.acquire(timeout=BUSY_SECONDS)
     try:
         yield
     finally:
-        if turn and held:
-            turn.release()
+        if lock and acquired:
+            lock.release()
 
 
 def is_database_unavailable(error: BaseException) -> bool:
-    """Whether the database and not what was asked of it is to blame: the same may go well in a while."""
+    """Return whether the database, not the statement, is to blame, so that it may succeed if it is repeated later."""
     if not isinstance(error, DBAPIError):
         return False
-    lost = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-    return lost or getattr(error.orig, "sqlstate", None) == READ_ONLY_SQLSTATE
+    connection_lost = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    return connection_lost or getattr(error.orig, "sqlstate", None) == READ_ONLY_SQLSTATE

@@ -1,4 +1,4 @@
-"""The tables. Alembic's migrations make them; a test compares the two."""
+"""The tables. Alembic's migrations create them; a test compares the two."""
 
 from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
@@ -12,7 +12,7 @@ metadata = MetaData(
     }
 )
 
-# SQLite gives only INTEGER PRIMARY KEY a counter.
+# SQLite numbers rows by itself only for an INTEGER PRIMARY KEY.
 autoincrement_id = BigInteger().with_variant(Integer, "sqlite")
 
 

@@ -1,4 +1,4 @@
-"""What is new about jobs that somebody watches, asked for all of them at once."""
+"""What has changed about watched jobs, queried for all of them at once."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,59 +13,60 @@ from ted_jobs.jobs.models import Event, JsonObject
 from ted_jobs.jobs.status import JobStatus
 
 BATCH = 100
-"""Jobs per query; each takes three parameters of it."""
+"""Jobs per query; each takes three of its parameters."""
 
 LastSeen = Mapping[str, int | None]
-"""Up to which event each watched job is known; None: its events are not wanted."""
+"""The last event that each job's watchers have seen; None if they want no events."""
 
 
 @dataclass(frozen=True)
 class JobChanges:
-    """How a watched job stands, and what has happened since."""
+    """The present state of a watched job, and its events since."""
 
     status: JobStatus
     version: int
     last_event: int
     progress: JsonObject | None
     events: Sequence[Event]
-    """The newest of those that have not been heard, without gaps."""
+    """The newest of those not yet seen, without gaps."""
 
 
-def job_changes(engine: Engine, heard: LastSeen, *, most: int) -> dict[str, JobChanges]:
-    """What is new about each of these jobs, at most so many events each; a job that is gone is missing."""
-    ids = iter(heard)
-    found: dict[str, JobChanges] = {}
-    while batch := list(islice(ids, BATCH)):
+def job_changes(engine: Engine, last_seen: LastSeen, *, limit: int) -> dict[str, JobChanges]:
+    """Return the changes of each job, with at most ``limit`` events; jobs that no longer exist are missing."""
+    job_ids = iter(last_seen)
+    changes: dict[str, JobChanges] = {}
+    while batch := list(islice(job_ids, BATCH)):
         with read_transaction(engine) as connection:
-            found.update(_batch_changes(connection, {job_id: heard[job_id] for job_id in batch}, most=most))
-    return found
+            changes.update(_batch_changes(connection, {job_id: last_seen[job_id] for job_id in batch}, limit=limit))
+    return changes
 
 
-def _batch_changes(connection: Connection, heard: LastSeen, *, most: int) -> Iterator[tuple[str, JobChanges]]:
+def _batch_changes(connection: Connection, last_seen: LastSeen, *, limit: int) -> Iterator[tuple[str, JobChanges]]:
     columns = (jobs.c.id, jobs.c.status, jobs.c.version, jobs.c.last_event, jobs.c.progress)
-    rows = connection.execute(select(*columns).where(jobs.c.id.in_(heard))).all()
-    unheard = _new_events(
-        connection, {row.id: _sequences_to_read(row.last_event, heard[row.id], most=most) for row in rows}
-    )
+    rows = connection.execute(select(*columns).where(jobs.c.id.in_(last_seen))).all()
+    spans = {row.id: _unseen_sequences(row.last_event, last_seen[row.id], limit=limit) for row in rows}
+    new_events = _events_in(connection, spans)
     return (
-        (row.id, JobChanges(JobStatus(row.status), row.version, row.last_event, row.progress, unheard[row.id]))
+        (row.id, JobChanges(JobStatus(row.status), row.version, row.last_event, row.progress, new_events[row.id]))
         for row in rows
     )
 
 
-def _sequences_to_read(last: int, heard: int | None, *, most: int) -> range:
-    """The sequences of the events to read."""
-    return range(0) if heard is None else range(max(heard, last - most) + 1, last + 1)
+def _unseen_sequences(last: int, last_seen: int | None, *, limit: int) -> range:
+    """The sequence numbers of the events to read."""
+    return range(0) if last_seen is None else range(max(last_seen, last - limit) + 1, last + 1)
 
 
-def _new_events(connection: Connection, wanted: Mapping[str, range]) -> Mapping[str, list[Event]]:
-    found: defaultdict[str, list[Event]] = defaultdict(list)
-    spans = [
+def _events_in(connection: Connection, spans: Mapping[str, range]) -> Mapping[str, list[Event]]:
+    """The events of each job with these sequence numbers."""
+    events_by_job: defaultdict[str, list[Event]] = defaultdict(list)
+    conditions = [
         and_(events.c.job_id == job_id, events.c.sequence.between(span.start, span.stop - 1))
-        for job_id, span in wanted.items()
+        for job_id, span in spans.items()
         if span
     ]
-    if spans:
-        for row in connection.execute(select(events).where(or_(*spans)).order_by(events.c.job_id, events.c.sequence)):
-            found[row.job_id].append(Event(row.job_id, row.sequence, row.type, row.data, row.created_at))
-    return found
+    if conditions:
+        query = select(events).where(or_(*conditions)).order_by(events.c.job_id, events.c.sequence)
+        for row in connection.execute(query):
+            events_by_job[row.job_id].append(Event.from_row(row))
+    return events_by_job

@@ -1,4 +1,4 @@
-"""Which jobs a list holds, and where its next page begins."""
+"""Which jobs a list contains, and where its next page begins."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,31 +6,33 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, select
 
+from ted_jobs.db.paging import older
 from ted_jobs.db.tables import jobs
 from ted_jobs.errors import UnknownCursor
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus
 
 CURSOR_PATTERN = re.compile(r"(job_[0-9a-f]{28})(?:\.([0-9]{1,17}))?")
-"""A job's id and, unless the database shall look it up, when it was created: microseconds since 1970."""
-EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+"""A job's id and, optionally, the microseconds from 1970 to its creation; without them the database looks them up."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
 class JobCriteria:
-    """Which jobs are wanted: those of which everything here is true."""
+    """Selects the jobs that meet every criterion given."""
 
     statuses: Sequence[JobStatus] = ()
-    """One of these; any where there is none."""
+    """Any of these; all statuses if empty."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """All of these labels."""
     created_after: datetime | None = None
     created_before: datetime | None = None
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
-        """The same in SQL."""
+        """Return the criteria as SQL conditions."""
         if self.statuses:
             yield jobs.c.status.in_(self.statuses)
         if self.created_after:
@@ -45,38 +47,35 @@ ALL_JOBS = JobCriteria()
 
 
 def _metadata_value(key: str) -> ColumnElement[str]:
-    """The job's label with this key.
+    """Return the job's label with this key.
 
-    PostgreSQL stores a NUL in JSON but refuses to read a document that holds one, and the whole query with it; such a
-    job counts as one without labels.
+    PostgreSQL stores a NUL in JSON but fails any query that reads a document containing one; such a job counts as one
+    without labels.
     """
     readable = ~cast(jobs.c.spec, Text).contains("\\u0000", autoescape=True)
     return case((readable, jobs.c.spec["metadata"][key].as_string()), else_=None)
 
 
 def page_cursor(job: Job | Row[Any]) -> str:
-    """Where the page that ends with this job goes on, also when the job has been deleted meanwhile."""
+    """Return the cursor of the page after this job. It stays valid even if the job is deleted."""
     return f"{job.id}.{(job.created_at - EPOCH) // MICROSECOND}"
 
 
 def older_than(connection: Connection, after: str, *, tenant: str) -> ColumnElement[bool]:
-    """The condition of jobs that follow ``after``, a cursor or the id of a job, newest first. Raises UnknownCursor.
-
-    Places are told by when a job was created, which never changes: pages neither repeat nor skip a job, whatever is
-    submitted or deleted between them.
-    """
+    """Return the condition that a job is older than ``after``, a cursor or a job's id. Raises UnknownCursor."""
     parsed = CURSOR_PATTERN.fullmatch(after)
     if parsed is None:
         raise UnknownCursor(after, field="after")
-    job_id, instant = parsed.groups()
-    created_at = EPOCH + int(instant) * MICROSECOND if instant else _created_at(connection, job_id, tenant=tenant)
-    same_instant = (jobs.c.created_at == created_at) & (jobs.c.id < job_id)
-    return or_(jobs.c.created_at < created_at, same_instant)
+    job_id, microseconds = parsed.groups()
+    created_at = (
+        EPOCH + int(microseconds) * MICROSECOND if microseconds else _created_at(connection, job_id, tenant=tenant)
+    )
+    return older(jobs, created_at=created_at, row_id=job_id)
 
 
 def _created_at(connection: Connection, job_id: str, *, tenant: str) -> datetime:
-    known = select(jobs.c.created_at).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
-    created_at: datetime | None = connection.scalar(known)
+    query = select(jobs.c.created_at).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
+    created_at: datetime | None = connection.scalar(query)
     if created_at is None:
         raise UnknownCursor(job_id, field="after")
     return created_at

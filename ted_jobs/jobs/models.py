@@ -1,4 +1,4 @@
-"""A job and its facts as values: what the store returns and nobody can change."""
+"""Jobs, events and artifacts as immutable values."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -25,6 +25,7 @@ class JobError:
     field: str | None = None
 
     def as_json(self) -> JsonObject:
+        """Return the error as it is stored and served."""
         return {"code": self.code, "message": self.message, "retryable": self.retryable, "field": self.field}
 
 
@@ -37,7 +38,7 @@ class Job:
     status: JobStatus
     status_reason: str | None
     document: JsonObject
-    """``spec`` as it is stored."""
+    """The specification as it is stored."""
     dataset_guard: str
     rows_in: int
     attempt: int
@@ -57,13 +58,19 @@ class Job:
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> "Job":
-        """The job that a full row of the jobs table describes. Raises JobUnreadable for a status of another version."""
+        """Return the job that a full row of the jobs table describes.
+
+        Raises JobUnreadable if its status is one that only another version knows.
+        """
         columns = {name: getattr(row, name) for name in COLUMNS}
         return cls(**columns, status=_status(row), document=row.spec)
 
     @cached_property
     def spec(self) -> JobSpec:
-        """What the client asked for. Raises JobUnreadable: only those who need it may be held up by it."""
+        """What the client asked for. Raises JobUnreadable if it is of another version.
+
+        It is parsed when it is first read, so that a job which cannot be run here can still be listed and cancelled.
+        """
         try:
             return JobSpec.model_validate(self.document)
         except ValidationError as error:
@@ -79,12 +86,12 @@ def _status(row: Row[Any]) -> JobStatus:
 
 
 COLUMNS = [field.name for field in fields(Job) if field.name not in ("status", "document")]
-"""What a job holds just as its row does."""
+"""The fields that are columns of the same name."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a job; ``sequence`` counts from 1 without gaps."""
+    """Something that happened to a job; ``sequence`` counts from 1 without gaps."""
 
     job_id: str
     sequence: int
@@ -92,10 +99,15 @@ class Event:
     data: JsonObject
     created_at: datetime
 
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> "Event":
+        """Return the event that a row of the events table describes."""
+        return cls(row.job_id, row.sequence, row.type, row.data, row.created_at)
+
 
 @dataclass(frozen=True)
 class Artifact:
-    """A published file of a job: where the artifact store keeps it and what it must hash to."""
+    """A published file of a job: its key in the artifact store, its size and its digest."""
 
     kind: str
     key: str

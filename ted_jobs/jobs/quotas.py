@@ -1,4 +1,4 @@
-"""How many jobs of one key may wait, and how many may run. A limit of 0 is none; jobs without a key have none."""
+"""How many jobs of one key may be queued, and how many may run. 0 means unlimited; jobs without a key are unlimited."""
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
@@ -8,7 +8,7 @@ from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 
 
 def queued_quota(connection: Connection, key_id: str | None, *, default: int) -> int:
-    """The key's limit. Other submissions of the key wait until this transaction ends, so that what it counts holds."""
+    """Return the key's limit. Its other submissions wait until this transaction ends, so that the count stays true."""
     if key_id is None:
         return 0
     limit = select(func.coalesce(keys.c.most_queued, default)).where(keys.c.id == key_id)
@@ -16,7 +16,7 @@ def queued_quota(connection: Connection, key_id: str | None, *, default: int) ->
 
 
 def check_queued_quota(connection: Connection, key_id: str | None, *, limit: int) -> None:
-    """Nothing, while the key has fewer jobs queued than its limit. Raises TooManyQueued."""
+    """Raise TooManyQueued if the key has as many jobs queued as it may."""
     if limit and _count_queued(connection, key_id) >= limit:
         raise TooManyQueued(f"The limit is {limit}")
 
@@ -27,7 +27,7 @@ def _count_queued(connection: Connection, key_id: str | None) -> int:
 
 
 def lock_key_of_job(connection: Connection, job_id: str, *, default: int) -> None:
-    """Make claims of the jobs of this job's key wait for each other, where the number of those that run is limited."""
+    """Make claims of jobs with the same key wait for each other, if the key's number of running jobs is limited."""
     limited = (
         select(keys.c.id).join(jobs, jobs.c.key_id == keys.c.id).where(jobs.c.id == job_id, _running_quota(default) > 0)
     )
@@ -35,13 +35,15 @@ def lock_key_of_job(connection: Connection, job_id: str, *, default: int) -> Non
 
 
 def within_running_quota(default: int) -> ColumnElement[bool]:
-    """Of a job: whether its key runs fewer than its limit."""
+    """Return the condition that the job's key runs fewer jobs than it may."""
     other = jobs.alias("other")
     running = (
         select(func.count()).where(other.c.key_id == keys.c.id, other.c.status.in_(LEASED_STATUSES)).correlate(keys)
     )
-    full = select(keys.c.id).where(_running_quota(default) > 0, running.scalar_subquery() >= _running_quota(default))
-    return or_(jobs.c.key_id.is_(None), jobs.c.key_id.not_in(full))
+    keys_at_limit = select(keys.c.id).where(
+        _running_quota(default) > 0, running.scalar_subquery() >= _running_quota(default)
+    )
+    return or_(jobs.c.key_id.is_(None), jobs.c.key_id.not_in(keys_at_limit))
 
 
 def _running_quota(default: int) -> ColumnElement[int]:

@@ -1,4 +1,4 @@
-"""What the database need not remember any longer. Files follow their rows: ``ted_jobs.files.garbage`` removes them."""
+"""Deletes old rows. Files follow their rows: ``ted_jobs.files.garbage`` removes them."""
 
 from sqlalchemy import Engine, delete, select
 
@@ -9,12 +9,12 @@ from ted_jobs.jobs.status import TERMINAL_STATUSES
 BATCH = 500
 DAY = 86400.0
 IDEMPOTENCY_KEYS_KEPT_DAYS = 7
-"""A client that repeats a submission later than this submits a second job."""
+"""A client that repeats a submission after this time submits a second job."""
 DELIVERIES_KEPT_DAYS = 30
 
 
 def delete_old_jobs(engine: Engine, *, days: float) -> int:
-    """Delete a batch of the jobs that ended longer ago, with all that belongs to them; returns how many."""
+    """Delete a batch of the jobs that ended more than ``days`` ago, and their rows elsewhere; return how many jobs."""
     old = jobs.c.status.in_(TERMINAL_STATUSES) & (jobs.c.finished_at < now(-days * DAY))
     batch = select(jobs.c.id).where(old).order_by(jobs.c.finished_at).limit(BATCH)
     with write_transaction(engine) as connection:
@@ -22,21 +22,21 @@ def delete_old_jobs(engine: Engine, *, days: float) -> int:
 
 
 def delete_leftover_checkpoints(engine: Engine) -> int:
-    """Delete the checkpoints of jobs that have ended, which a worker that died has left; returns how many."""
+    """Delete the checkpoints of ended jobs, which workers that died have left; return how many."""
     ended = select(jobs.c.id).where(jobs.c.status.in_(TERMINAL_STATUSES))
     with write_transaction(engine) as connection:
         return connection.execute(delete(checkpoints).where(checkpoints.c.job_id.in_(ended))).rowcount
 
 
 def delete_old_idempotency_keys(engine: Engine) -> int:
-    """Delete the idempotency keys that no client will repeat any more; returns how many."""
+    """Delete the idempotency keys that are too old to be repeated; return how many."""
     with write_transaction(engine) as connection:
         old = idempotency.c.created_at < now(-IDEMPOTENCY_KEYS_KEPT_DAYS * DAY)
         return connection.execute(delete(idempotency).where(old)).rowcount
 
 
 def delete_old_deliveries(engine: Engine) -> int:
-    """Delete a batch of the messages to webhooks that ended long ago; returns how many."""
+    """Delete a batch of the webhook deliveries that ended long ago; return how many."""
     old = deliveries.c.finished_at < now(-DELIVERIES_KEPT_DAYS * DAY)
     batch = select(deliveries.c.id).where(old).limit(BATCH)
     with write_transaction(engine) as connection:

@@ -1,4 +1,4 @@
-"""What jobs like one that is planned have taken: the tenant's own that succeeded, by the same method and proxy."""
+"""What earlier jobs like a planned one have cost: the tenant's own that succeeded, with the same method and proxy."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,41 +13,41 @@ from ted_jobs.jobs.status import JobStatus
 
 MOST_SIMILAR_JOBS = 50
 SAME_FIELDS = (("plan", "method"), ("proxy", "name"), ("proxy", "model"), ("dataset", "task"))
-"""What of a specification must be the same. Sizes, epochs and ratios are reckoned with."""
+"""The fields that must be equal. Sizes, epochs and ratios may differ: the estimate scales with them."""
 
 
 @dataclass(frozen=True)
 class SimilarJob:
-    """What one job has taken."""
+    """What one job has cost."""
 
     rows_in: int
     full_run_rows: int
-    """Row-visits of one training run of the proxy on all its rows."""
+    """Rows seen by one training run of the proxy on the whole dataset, over all epochs."""
     of_one_full_run: float
-    """What it trained, relative to that."""
+    """What it trained, as a share of that."""
     seconds: float
     peak_memory_bytes: int | None
     classes: int | None
     same_dataset: bool
 
 
-def similar_jobs(engine: Engine, spec: JobSpec, *, guard: str, tenant: str) -> list[SimilarJob]:
-    """The newest jobs of the tenant that are like this one; of the same dataset only, where there are any."""
-    wanted = spec.model_dump(mode="json")
+def similar_jobs(engine: Engine, spec: JobSpec, *, change_token: str, tenant: str) -> list[SimilarJob]:
+    """Return the tenant's newest jobs like this one; only those on the same dataset, if there are any."""
+    planned = spec.model_dump(mode="json")
     query = select(jobs.c.spec, jobs.c.result, jobs.c.dataset_guard).where(
         jobs.c.tenant == tenant, jobs.c.status == JobStatus.SUCCEEDED
     )
     with read_transaction(engine) as connection:
         rows = connection.execute(query.order_by(jobs.c.created_at.desc()).limit(MOST_SIMILAR_JOBS)).all()
-    found = [_similar_job(row, guard) for row in rows if _is_similar(row.spec, wanted)]
-    return [one for one in found if one.same_dataset] or found
+    similar = [_similar_job(row, change_token) for row in rows if _is_similar(row.spec, planned)]
+    return [job for job in similar if job.same_dataset] or similar
 
 
-def _is_similar(spec: JsonObject, wanted: JsonObject) -> bool:
-    return all(spec[part].get(field) == wanted[part].get(field) for part, field in SAME_FIELDS)
+def _is_similar(spec: JsonObject, planned: JsonObject) -> bool:
+    return all(spec[part].get(field) == planned[part].get(field) for part, field in SAME_FIELDS)
 
 
-def _similar_job(row: Any, guard: str) -> SimilarJob:
+def _similar_job(row: Any, change_token: str) -> SimilarJob:
     result: JsonObject = row.result
     return SimilarJob(
         rows_in=result["rows_in"],
@@ -56,5 +56,5 @@ def _similar_job(row: Any, guard: str) -> SimilarJob:
         seconds=sum(result.get("seconds", {}).values()) or result["cost"]["seconds"],
         peak_memory_bytes=result.get("peak_memory_bytes"),
         classes=result.get("classes"),
-        same_dataset=row.dataset_guard == guard,
+        same_dataset=row.dataset_guard == change_token,
     )

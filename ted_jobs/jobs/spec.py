@@ -1,4 +1,4 @@
-"""What a client asks for: a dataset, a proxy, a plan, and the client's own labels."""
+"""What a client submits: a dataset, a proxy, a plan, and its own labels."""
 
 from typing import Annotated
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """Where a job stands."""
+    """The status of a job."""
 
     QUEUED = "queued"
     """Accepted and stored; waits for a worker."""
@@ -25,7 +25,7 @@ class JobStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a job stays in this status for ever."""
+        """Whether the job has ended: no move leads out of this status."""
         return not LEGAL_MOVES[self]
 
 
@@ -40,14 +40,15 @@ LEGAL_MOVES: dict[JobStatus, frozenset[JobStatus]] = {
     _.CANCELLED: frozenset(),
     _.EXPIRED: frozenset(),
 }
-"""From each status, those a job may move to. ``running → queued`` is a lost lease or a failed attempt to repeat."""
+"""The statuses that a job may move to from each. ``running → queued`` is a lost lease, or a failed attempt that will be
+repeated."""
 
 LEASED_STATUSES = frozenset({_.RUNNING, _.FINALIZING, _.CANCELLING})
 """The statuses in which a worker holds a lease."""
 
-TERMINAL_STATUSES = frozenset(status for status, onward in LEGAL_MOVES.items() if not onward)
+TERMINAL_STATUSES = frozenset(status for status, targets in LEGAL_MOVES.items() if not targets)
 
 
 def predecessors(target: JobStatus) -> frozenset[JobStatus]:
-    """The statuses from which a job may move to ``target``."""
-    return frozenset(status for status, onward in LEGAL_MOVES.items() if target in onward)
+    """Return the statuses from which a job may move to ``target``."""
+    return frozenset(status for status, targets in LEGAL_MOVES.items() if target in targets)

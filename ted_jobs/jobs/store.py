@@ -1,4 +1,4 @@
-"""What clients do with jobs: submit, read, list, cancel. Every call is one transaction."""
+"""What clients do with jobs: submit, read, list and cancel them. Every call is one transaction."""
 
 import secrets
 import time
@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from ted_core.datasets import DatasetSummary
 from ted_jobs.db.counters import SUBMITTED, increment_counter
 from ted_jobs.db.engine import now, read_transaction, write_transaction
+from ted_jobs.db.paging import newest_first
 from ted_jobs.db.tables import artifacts, events, idempotency, jobs
 from ted_jobs.errors import (
     ArtifactNotReady,
@@ -30,7 +31,7 @@ from ted_jobs.jobs.transitions import append_events, enqueue_wake_up, move
 
 log = structlog.get_logger()
 
-# What every poll and every submission asks. Built once, since building takes SQLAlchemy as long as running.
+# The statements of every poll and every submission. Built once: SQLAlchemy takes as long to build one as to run it.
 JOB_BY_ID = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
 NEW_JOB = insert(jobs).values(created_at=now(), queued_at=now()).returning(jobs)
 NEW_IDEMPOTENCY_KEY = insert(idempotency).values(created_at=now())
@@ -38,7 +39,7 @@ NEW_IDEMPOTENCY_KEY = insert(idempotency).values(created_at=now())
 
 @dataclass(frozen=True)
 class Submission:
-    """A stored job, and whether this request stored it or an earlier one with the same key did."""
+    """A stored job, and whether an earlier request with the same Idempotency-Key had already stored it."""
 
     job: Job
     replayed: bool
@@ -46,7 +47,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """A client's key and the digest of the body it came with."""
+    """A client's Idempotency-Key, and the digest of the request body sent with it."""
 
     key: str
     request_digest: str
@@ -68,27 +69,27 @@ class JobStore:
         idempotency_key: IdempotencyKey | None = None,
         retry_of: str | None = None,
     ) -> Submission:
-        """The stored job. Job, first event, idempotency row and hint are one transaction.
+        """Return the stored job. Job, first event, idempotency row and wake-up are written in one transaction.
 
-        Raises IdempotencyConflict where the Idempotency-Key came with another body before, and TooManyQueued where the
-        client's key ``key_id`` has no room for another job.
+        Raises IdempotencyConflict if the Idempotency-Key was sent with another body before, and TooManyQueued if the
+        API key ``key_id`` has as many jobs queued as it may.
         """
         try:
             with write_transaction(self.engine) as connection:
                 limit = queued_quota(connection, key_id, default=self.most_queued)  # first, since it may wait
-                if known := self._replay(connection, tenant, idempotency_key):
-                    return known
+                if earlier := self._replay(connection, tenant, idempotency_key):
+                    return earlier
                 check_queued_quota(connection, key_id, limit=limit)
                 new = self._new_row(spec, summary, tenant) | {"key_id": key_id, "retry_of": retry_of}
                 return self._insert(connection, new, idempotency_key, seconds=spec.deadline_seconds)
         except IntegrityError:  # two requests with one key at the same instant: the other one won
-            known = self.replay(idempotency_key, tenant=tenant)
-            if known is None:
+            earlier = self.replay(idempotency_key, tenant=tenant)
+            if earlier is None:
                 raise
-            return known
+            return earlier
 
     def replay(self, idempotency_key: IdempotencyKey | None, *, tenant: str) -> Submission | None:
-        """What an earlier request with this key has stored, or None. Raises IdempotencyConflict."""
+        """Return what an earlier request with this key stored, or None. Raises IdempotencyConflict."""
         with read_transaction(self.engine) as connection:
             return self._replay(connection, tenant, idempotency_key)
 
@@ -96,24 +97,24 @@ class JobStore:
         if key is None:
             return None
         match = (idempotency.c.tenant == tenant) & (idempotency.c.key == key.key)
-        known = connection.execute(select(idempotency).where(match)).one_or_none()
-        if known is None:
+        row = connection.execute(select(idempotency).where(match)).one_or_none()
+        if row is None:
             return None
-        if known.request_digest != key.request_digest:
+        if row.request_digest != key.request_digest:
             raise IdempotencyConflict(field="Idempotency-Key")
-        return Submission(self._job(connection, known.job_id, tenant), replayed=True)
+        return Submission(self._job(connection, row.job_id, tenant), replayed=True)
 
     def _insert(
-        self, connection: Connection, new: dict[str, object], repeat: IdempotencyKey | None, *, seconds: float | None
+        self, connection: Connection, new: dict[str, object], key: IdempotencyKey | None, *, seconds: float | None
     ) -> Submission:
-        """``seconds``: how long the job may take."""
+        """``seconds``: how long the job may take, if that is limited."""
         row = connection.execute(NEW_JOB.values(deadline_at=now(seconds)) if seconds else NEW_JOB, new).one()
         append_events(connection, row.id, ("job.queued", _queued_event_data(row.retry_of)), last=1)
         enqueue_wake_up(connection, row.id)
         increment_counter(connection, SUBMITTED)
-        if repeat:
-            known_by = {"tenant": row.tenant, "key": repeat.key, "request_digest": repeat.request_digest}
-            connection.execute(NEW_IDEMPOTENCY_KEY, {"job_id": row.id, **known_by})
+        if key:
+            columns = {"job_id": row.id, "tenant": row.tenant, "key": key.key, "request_digest": key.request_digest}
+            connection.execute(NEW_IDEMPOTENCY_KEY, columns)
         return Submission(Job.from_row(row), replayed=False)
 
     def _new_row(self, spec: JobSpec, summary: DatasetSummary, tenant: str) -> dict[str, object]:
@@ -133,7 +134,7 @@ class JobStore:
         }
 
     def job(self, job_id: str, *, tenant: str) -> Job:
-        """The job. Raises JobNotFound, also for another tenant's."""
+        """Return the job. Raises JobNotFound, also if it is another tenant's."""
         with read_transaction(self.engine) as connection:
             return self._job(connection, job_id, tenant)
 
@@ -143,28 +144,30 @@ class JobStore:
             raise JobNotFound(job_id)
         return Job.from_row(row)
 
-    def jobs(self, *, tenant: str, limit: int, after: str | None = None, wanted: JobCriteria = ALL_JOBS) -> list[Job]:
-        """Newest first: at most ``limit`` jobs that follow ``after``, a cursor or a job's id. Raises UnknownCursor.
+    def jobs(self, *, tenant: str, limit: int, after: str | None = None, criteria: JobCriteria = ALL_JOBS) -> list[Job]:
+        """Return at most ``limit`` jobs older than ``after``, a cursor or a job's id, newest first.
 
-        Those that only another version can read are left out.
+        Jobs that only another version can read are left out. Raises UnknownCursor.
         """
-        found: list[Job] = []
+        readable: list[Job] = []
         while True:
-            page = self._page(tenant=tenant, limit=limit, after=after, wanted=wanted)
-            found += filter(None, map(_job_if_readable, page))
-            if len(page) < limit or len(found) >= limit:
-                return found[:limit]
+            page = self._page(tenant=tenant, limit=limit, after=after, criteria=criteria)
+            readable += filter(None, map(_job_if_readable, page))
+            if len(page) < limit or len(readable) >= limit:
+                return readable[:limit]
             after = page_cursor(page[-1])
 
-    def _page(self, *, tenant: str, limit: int, after: str | None, wanted: JobCriteria) -> Sequence[Row[Any]]:
-        query = select(jobs).where(jobs.c.tenant == tenant, *wanted.conditions())
+    def _page(self, *, tenant: str, limit: int, after: str | None, criteria: JobCriteria) -> Sequence[Row[Any]]:
+        query = select(jobs).where(jobs.c.tenant == tenant, *criteria.conditions())
         with read_transaction(self.engine) as connection:
             query = query.where(older_than(connection, after, tenant=tenant)) if after else query
-            newest_first = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
-            return connection.execute(newest_first.limit(limit)).all()
+            return connection.execute(newest_first(query, jobs, limit=limit)).all()
 
     def cancel(self, job_id: str, *, tenant: str) -> Job:
-        """The job, cancelled or about to be. Raises JobNotFound, NotCancellable. Asking twice is no error."""
+        """Return the job, cancelled or about to be. Cancelling it again is no error.
+
+        Raises JobNotFound, NotCancellable.
+        """
         with write_transaction(self.engine) as connection:
             job = (
                 move(
@@ -178,14 +181,14 @@ class JobStore:
         return job
 
     def events(self, job_id: str, *, tenant: str, after: int, limit: int) -> list[Event]:
-        """At most ``limit`` events that follow sequence number ``after``. Raises JobNotFound."""
+        """Return at most ``limit`` events that follow the sequence number ``after``. Raises JobNotFound."""
         query = select(events).where(events.c.job_id == job_id, events.c.sequence > after)
         with read_transaction(self.engine) as connection:
             self._job(connection, job_id, tenant)
-            return [_event(row) for row in connection.execute(query.order_by(events.c.sequence).limit(limit))]
+            return [Event.from_row(row) for row in connection.execute(query.order_by(events.c.sequence).limit(limit))]
 
     def artifact(self, job_id: str, kind: str, *, tenant: str) -> Artifact:
-        """A published file of the job. Raises JobNotFound, ArtifactNotReady."""
+        """Return a published file of the job. Raises JobNotFound, ArtifactNotReady."""
         query = select(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind == kind)
         with read_transaction(self.engine) as connection:
             job = self._job(connection, job_id, tenant)
@@ -195,13 +198,13 @@ class JobStore:
         return Artifact(kind=row.kind, key=row.key, bytes=row.bytes, sha256=row.sha256)
 
     def ping(self) -> None:
-        """Nothing, once the database has answered that it has the tables."""
+        """Check that the database is reachable and migrated. Raises DBAPIError if it is not."""
         with read_transaction(self.engine) as connection:
             connection.execute(select(jobs.c.id).limit(1))
 
 
 def new_job_id() -> str:
-    """A fresh id; ids made later sort later, to the millisecond."""
+    """Return a new id. Ids sort by the millisecond in which they were made."""
     return f"job_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
 
 
@@ -216,7 +219,3 @@ def _job_if_readable(row: Row[Any]) -> Job | None:
     except JobUnreadable as error:
         log.error("job not listed", job=row.id, error=str(error))
         return None
-
-
-def _event(row: Row[Any]) -> Event:
-    return Event(row.job_id, row.sequence, row.type, row.data, row.created_at)

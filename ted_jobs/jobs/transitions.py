@@ -1,4 +1,4 @@
-"""The one way in which a job changes its status: row, version and event together."""
+"""The only way a job changes its status: row, version and event change together."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def move(
     facts: JsonObject | None = None,
     **changes: Any,
 ) -> Job | None:
-    """The job after its move, or None where it is not in a status that may move there or a condition fails.
+    """Return the moved job, or None if its status does not allow the move or a condition does not hold.
 
     ``facts`` go into the event, ``changes`` into the row.
     """
@@ -43,16 +43,16 @@ def move(
 
 
 def _status_timestamps(to: JobStatus) -> dict[str, Any]:
-    """The times that reaching a status sets."""
+    """The timestamps that reaching a status sets."""
     return {"finished_at": now(), "lease_expires_at": None} if to.is_terminal else {}
 
 
-def append_events(connection: Connection, job_id: str, *happened: tuple[str, JsonObject], last: int) -> None:
-    """Write events, given as types and data, and what webhooks are to hear of them.
+def append_events(connection: Connection, job_id: str, *new_events: tuple[str, JsonObject], last: int) -> None:
+    """Write events, each a type and its data, and the webhook deliveries that they cause.
 
-    The last gets the sequence ``last``, to which the caller has just raised the row's counter.
+    The last one gets the sequence number ``last``, to which the caller has just raised the job's counter.
     """
-    numbered = list(enumerate(happened, start=last - len(happened) + 1))
+    numbered = list(enumerate(new_events, start=last - len(new_events) + 1))
     if numbered:
         rows = [{"job_id": job_id, "sequence": number, "type": kind, "data": data} for number, (kind, data) in numbered]
         connection.execute(NEW_EVENT, rows)
@@ -62,12 +62,15 @@ def append_events(connection: Connection, job_id: str, *happened: tuple[str, Jso
 
 
 def enqueue_wake_up(connection: Connection, job_id: str) -> None:
-    """Leave a hint in the outbox; the sweeper publishes it after this transaction commits."""
+    """Add a wake-up to the outbox; the sweeper publishes it once this transaction has been committed."""
     connection.execute(NEW_WAKE_UP, {"job_id": job_id})
 
 
 def end_attempt(connection: Connection, job: Job, error: JobError, *conditions: ColumnElement[bool]) -> Job | None:
-    """The job after a failed attempt: queued again where that may help and attempts are left, failed where not."""
+    """Return the job after a failed attempt: queued again if the error is retryable and attempts are left, else failed.
+
+    None if a condition does not hold.
+    """
     facts = {"attempt": job.attempt, "error": error.as_json()}
     if error.retryable and job.attempt < job.max_attempts:
         reason = f"attempt {job.attempt} of {job.max_attempts} failed and will be repeated: {error.message}"
@@ -83,7 +86,7 @@ def requeue(
     facts: JsonObject,
     **changes: Any,
 ) -> Job | None:
-    """The job back in the queue, its lease void and a hint on its way."""
+    """Return the job to the queue, without a lease and with a new wake-up. None if a condition does not hold."""
     fresh = {"status_reason": reason, "queued_at": now(), "progress": None, "lease_expires_at": None}
     job = move(
         connection, job_id, JobStatus.QUEUED, *conditions, facts=facts, hints=0, ring_at=None, **fresh, **changes

@@ -1,4 +1,4 @@
-"""The Celery app, and the one thing that is ever sent through it: a job's id."""
+"""The Celery app, and the only message ever sent through it: a wake-up with a job's id."""
 
 from celery import Celery
 from kombu.connection import Connection
@@ -9,8 +9,8 @@ from ted_jobs.settings import Settings
 PRUNE_TASK = "ted.prune"
 QUEUE_NAME = "ted"
 
-# A lost hint is rung again from the database, so nothing here may hold on to one: acks come early, nothing is
-# prefetched, no result is kept, and a broker that does not answer is given up on quickly.
+# The database replaces lost wake-ups, so none is worth holding on to: they are acknowledged early, are not prefetched
+# and leave no result, and a broker that does not answer is given up on quickly.
 CELERY_CONFIGURATION = {
     "task_default_queue": QUEUE_NAME,
     "task_serializer": "json",
@@ -30,7 +30,7 @@ CELERY_CONFIGURATION = {
         "socket_connect_timeout": 2,
         "health_check_interval": 25,
         "socket_keepalive": True,
-        # Otherwise publishing to a broker that is gone takes six seconds of repeated attempts.
+        # Without these, publishing to a broker that is away takes six seconds of retries.
         "max_retries": 1,
         "interval_start": 0,
     },
@@ -38,19 +38,19 @@ CELERY_CONFIGURATION = {
 
 
 def celery_app(settings: Settings) -> Celery:
-    """The app on the broker that the settings name."""
+    """Return the app, connected to the broker that the settings name."""
     app = Celery("ted", broker=settings.broker, backend=None)
     app.conf.update(CELERY_CONFIGURATION)
     return app
 
 
 def notify(app: Celery, job_id: str) -> None:
-    """Send a hint that this job may be queued. The hint is a doorbell; the job's row is the letter."""
+    """Wake a worker up: this job may be queued. Everything else is in the job's row."""
     app.send_task(PRUNE_TASK, args=[job_id], queue=QUEUE_NAME, ignore_result=True)
 
 
 def queued_wake_ups(app: Celery) -> int:
-    """How many hints the broker holds that no worker has taken. Raises OperationalError."""
+    """Return how many wake-ups the broker holds that no worker has taken. Raises OperationalError."""
     with app.connection_for_read() as connection:
         try:
             return int(connection.default_channel.client.llen(QUEUE_NAME))
@@ -59,9 +59,9 @@ def queued_wake_ups(app: Celery) -> int:
 
 
 def is_broker_reachable(settings: Settings) -> bool:
-    """Whether the broker accepts a connection within about a second."""
-    patience = {"socket_timeout": 1, "socket_connect_timeout": 1}
-    with Connection(settings.broker, connect_timeout=1, transport_options=patience) as connection:  # type: ignore[no-untyped-call]
+    """Return whether the broker accepts a connection within about a second."""
+    timeouts = {"socket_timeout": 1, "socket_connect_timeout": 1}
+    with Connection(settings.broker, connect_timeout=1, transport_options=timeouts) as connection:  # type: ignore[no-untyped-call]
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)
         except (*connection.connection_errors, OperationalError):

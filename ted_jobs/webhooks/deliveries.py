@@ -1,6 +1,6 @@
-"""What webhooks are to be told. A delivery is written in the transaction of the event it tells of, so none is lost.
+"""Deliveries to webhooks. Each is written in the transaction of the event that it reports, so none is lost.
 
-It is sent at least once: a sender claims it for a while, and whoever does not report back is followed by another.
+It is sent at least once: a sender claims it for a while, and if it does not report back, another sender takes over.
 """
 
 import json
@@ -18,15 +18,15 @@ from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import deliveries, jobs, webhooks
 
 WebhookEventType = Literal["job.succeeded", "job.failed", "job.cancelled", "job.expired", "job.running", "job.queued"]
-"""The events that a webhook may ask for."""
+"""The events that a webhook may subscribe to."""
 WEBHOOK_EVENT_TYPES = frozenset(get_args(WebhookEventType))
 PING = "ping"
 CLAIM_SECONDS = 120.0
-"""How long a sender that fell silent is waited for; longer than an attempt can take."""
+"""How long a claim lasts; longer than an attempt can take."""
 FAILURES_UNTIL_DISABLED = 5
-"""After so many deliveries on end that nobody took in any of their attempts, a webhook is disabled."""
+"""After so many failed deliveries in a row, a webhook is disabled."""
 
-# Asked with every event, so built once. Locked, or one could be deleted or disabled before the event commits.
+# Run for every event, so built once. It locks the webhooks: none is deleted or disabled before the event commits.
 SUBSCRIBED_WEBHOOKS = (
     select(webhooks.c.id, webhooks.c.events, now().label("at"))
     .join(jobs, jobs.c.tenant == webhooks.c.tenant)
@@ -36,19 +36,19 @@ SUBSCRIBED_WEBHOOKS = (
 
 
 class DeliveryStatus(StrEnum):
-    """How a delivery stands."""
+    """The status of a delivery."""
 
     PENDING = "pending"
-    """Waits for its next attempt, or is in one."""
+    """Waiting for its next attempt, or in one."""
     DELIVERED = "delivered"
-    """The receiver has answered with 2xx."""
+    """The receiver answered with 2xx."""
     FAILED = "failed"
-    """Given up; it can be asked for again."""
+    """Given up; it can be requested again."""
 
 
 @dataclass(frozen=True)
 class ClaimedDelivery:
-    """A delivery in the hands of a sender."""
+    """A delivery that a sender has claimed."""
 
     id: str
     webhook_id: str
@@ -56,24 +56,23 @@ class ClaimedDelivery:
     payload: str
     attempt: int
     attempted_at: datetime
-    """When this attempt began, by the database's clock: a sender's own may be wrong, and a receiver refuses a stale
-    signature."""
+    """When this attempt began, by the database's clock: the sender's may be wrong, and old signatures are refused."""
     secrets: tuple[str, ...] = field(repr=False)
-    """Each signs: the present one, and for a while the one before."""
+    """All of them sign: the present one and, for a while, the one before."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an attempt: the status the receiver answered with, and a word for what went wrong."""
+    """The outcome of an attempt: the receiver's HTTP status, and one word for what went wrong."""
 
     status_code: int | None = None
     error: str | None = None
 
 
 def enqueue_deliveries(connection: Connection, job_id: str, *, sequence: int, topic: str) -> None:
-    """Have the webhooks told that asked for such events; belongs into the event's own transaction.
+    """Write a delivery for each webhook that subscribes to such events; called in the event's own transaction.
 
-    Where the tenant has no webhook this is one look into an index.
+    If the tenant has no webhook, this costs one index search.
     """
     rows = [
         new_delivery_row(row.id, topic, _event_data(job_id, sequence, topic), at=row.at, job_id=job_id)
@@ -85,23 +84,23 @@ def enqueue_deliveries(connection: Connection, job_id: str, *, sequence: int, to
 
 
 def _event_data(job_id: str, sequence: int, topic: str) -> dict[str, Any]:
-    here = f"/v1/jobs/{job_id}"
-    files = {name: f"{here}/{name}" for name in ("manifest", "report")} if topic == "job.succeeded" else {}
-    links = {"self": here, "events": f"{here}/events"} | files
+    path = f"/v1/jobs/{job_id}"
+    files = {name: f"{path}/{name}" for name in ("manifest", "report")} if topic == "job.succeeded" else {}
+    links = {"self": path, "events": f"{path}/events"} | files
     return {"job_id": job_id, "status": topic.removeprefix("job."), "sequence": sequence, "links": links}
 
 
 def new_delivery_row(
     webhook_id: str, topic: str, data: dict[str, Any], *, at: datetime, job_id: str | None = None
 ) -> dict[str, Any]:
-    """The row of a delivery that is due at once, its payload the very text that will be signed and sent."""
-    stamp = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return the row of a delivery that is due at once; its payload is the very text that will be signed and sent."""
+    timestamp = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "id": f"msg_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}",
         "webhook_id": webhook_id,
         "job_id": job_id,
         "type": topic,
-        "payload": json.dumps({"type": topic, "timestamp": stamp, "data": data}, separators=(",", ":")),
+        "payload": json.dumps({"type": topic, "timestamp": timestamp, "data": data}, separators=(",", ":")),
         "status": DeliveryStatus.PENDING,
         "attempt": 0,
         "due_at": at,
@@ -109,94 +108,95 @@ def new_delivery_row(
     }
 
 
-def claim_next(engine: Engine, *, but: Collection[str] = ()) -> ClaimedDelivery | None:
-    """The delivery that has been due longest, for the caller to send; None where none is due.
-
-    ``but``: webhooks that have enough to do.
-    """
+def claim_next(engine: Engine, *, excluded: Collection[str] = ()) -> ClaimedDelivery | None:
+    """Claim the delivery that has been due longest, except those to the webhooks ``excluded``; None if none is due."""
     due = (deliveries.c.status == DeliveryStatus.PENDING) & (deliveries.c.due_at <= now())
-    first = select(deliveries.c.id).where(due, deliveries.c.webhook_id.not_in(but)).order_by(deliveries.c.due_at)
+    first = select(deliveries.c.id).where(due, deliveries.c.webhook_id.not_in(excluded)).order_by(deliveries.c.due_at)
     while True:
         with read_transaction(engine) as connection:
             delivery_id = connection.scalar(first.limit(1))
         if delivery_id is None:
             return None
-        if message := _claim(engine, deliveries.c.id == delivery_id, due):  # unless another sender was faster
-            return message
+        if delivery := _claim(engine, deliveries.c.id == delivery_id, due):  # unless another sender was faster
+            return delivery
 
 
 def _claim(engine: Engine, *conditions: ColumnElement[bool]) -> ClaimedDelivery | None:
-    ahead = {"attempt": deliveries.c.attempt + 1, "due_at": now(CLAIM_SECONDS)}
-    claim = update(deliveries).where(*conditions).values(ahead)
+    changes = {"attempt": deliveries.c.attempt + 1, "due_at": now(CLAIM_SECONDS)}
+    claim = update(deliveries).where(*conditions).values(changes)
     former = case((webhooks.c.former_secret_until > now(), webhooks.c.former_secret), else_=null())
     with write_transaction(engine) as connection:
         row = connection.execute(claim.returning(deliveries, now().label("at"))).one_or_none()
         if row is None:
             return None
-        whom = select(webhooks.c.url, webhooks.c.secret, former.label("former")).where(webhooks.c.id == row.webhook_id)
-        url, *keys = connection.execute(whom).one()
-    signing = tuple(filter(None, keys))
+        query = select(webhooks.c.url, webhooks.c.secret, former.label("former")).where(webhooks.c.id == row.webhook_id)
+        webhook = connection.execute(query).one()
     return ClaimedDelivery(
-        row.id, row.webhook_id, url, row.payload, attempt=row.attempt, attempted_at=row.at, secrets=signing
+        id=row.id,
+        webhook_id=row.webhook_id,
+        url=webhook.url,
+        payload=row.payload,
+        attempt=row.attempt,
+        attempted_at=row.at,
+        secrets=(webhook.secret, webhook.former) if webhook.former else (webhook.secret,),
     )
 
 
-def succeed(engine: Engine, message: ClaimedDelivery, outcome: Outcome) -> None:
-    """Note that the receiver has taken it."""
+def succeed(engine: Engine, delivery: ClaimedDelivery, outcome: Outcome) -> None:
+    """Record that the receiver has accepted the delivery."""
     with write_transaction(engine) as connection:
-        _finish(connection, _claim_condition(message), DeliveryStatus.DELIVERED, outcome)
+        _finish(connection, _claim_condition(delivery), DeliveryStatus.DELIVERED, outcome)
 
 
-def retry(engine: Engine, message: ClaimedDelivery, outcome: Outcome, *, seconds: float) -> None:
-    """Note an attempt that came to nothing; the next is due in so many seconds."""
-    later = {"due_at": now(seconds), "status_code": outcome.status_code, "error": outcome.error}
+def retry(engine: Engine, delivery: ClaimedDelivery, outcome: Outcome, *, seconds: float) -> None:
+    """Record a failed attempt; the next is due in so many seconds."""
+    changes = {"due_at": now(seconds), "status_code": outcome.status_code, "error": outcome.error}
     with write_transaction(engine) as connection:
-        connection.execute(update(deliveries).where(_claim_condition(message)).values(later))
+        connection.execute(update(deliveries).where(_claim_condition(delivery)).values(changes))
 
 
-def give_up(engine: Engine, message: ClaimedDelivery, outcome: Outcome) -> None:
-    """Note that no more attempts will be made. Where the last deliveries all ended so, their webhook is disabled."""
+def give_up(engine: Engine, delivery: ClaimedDelivery, outcome: Outcome) -> None:
+    """Record that no more attempts will be made. If the last deliveries all failed, disable their webhook."""
     with write_transaction(engine) as connection:
-        # The webhook's row is locked before its deliveries, here as everywhere, so that no two wait for each other.
-        connection.execute(select(webhooks.c.id).where(webhooks.c.id == message.webhook_id).with_for_update())
-        _finish(connection, _claim_condition(message), DeliveryStatus.FAILED, outcome)
-        if _recent_all_failed(connection, message.webhook_id):
+        # Every transaction locks the webhook's row before its deliveries, so that no two wait for each other.
+        connection.execute(select(webhooks.c.id).where(webhooks.c.id == delivery.webhook_id).with_for_update())
+        _finish(connection, _claim_condition(delivery), DeliveryStatus.FAILED, outcome)
+        if _recent_all_failed(connection, delivery.webhook_id):
             disable_webhook(
                 connection,
-                message.webhook_id,
+                delivery.webhook_id,
                 reason=f"{FAILURES_UNTIL_DISABLED} deliveries on end failed in every attempt",
             )
 
 
-def disable_gone(engine: Engine, message: ClaimedDelivery, outcome: Outcome) -> None:
-    """Disable the webhook: its receiver wants no more."""
+def disable_gone(engine: Engine, delivery: ClaimedDelivery, outcome: Outcome) -> None:
+    """Disable the webhook, because its receiver wants no more deliveries."""
     with write_transaction(engine) as connection:
-        disable_webhook(connection, message.webhook_id, reason="the receiver answered 410 Gone")
-        _finish(connection, deliveries.c.id == message.id, DeliveryStatus.FAILED, outcome)
+        disable_webhook(connection, delivery.webhook_id, reason="the receiver answered 410 Gone")
+        _finish(connection, deliveries.c.id == delivery.id, DeliveryStatus.FAILED, outcome)
 
 
 def disable_webhook(connection: Connection, webhook_id: str, *, reason: str) -> None:
-    """Tell the webhook nothing any more; what was still to be told has failed."""
+    """Disable the webhook; its pending deliveries fail."""
     connection.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(disabled_reason=reason))
     waiting = (deliveries.c.webhook_id == webhook_id) & (deliveries.c.status == DeliveryStatus.PENDING)
     _finish(connection, waiting, DeliveryStatus.FAILED, Outcome(error="webhook_disabled"))
 
 
-def _claim_condition(message: ClaimedDelivery) -> ColumnElement[bool]:
-    """Whether this sender's claim is the last."""
-    claimed = (deliveries.c.id == message.id) & (deliveries.c.attempt == message.attempt)
+def _claim_condition(delivery: ClaimedDelivery) -> ColumnElement[bool]:
+    """The condition that nobody has claimed the delivery since."""
+    claimed = (deliveries.c.id == delivery.id) & (deliveries.c.attempt == delivery.attempt)
     return claimed & (deliveries.c.status == DeliveryStatus.PENDING)
 
 
 def _finish(connection: Connection, which: ColumnElement[bool], status: DeliveryStatus, outcome: Outcome) -> None:
-    facts = {"status_code": outcome.status_code, "error": outcome.error}
-    ended = update(deliveries).where(which).values(status=status, due_at=None, finished_at=now(), **facts)
-    connection.execute(ended)
+    changes = {"status_code": outcome.status_code, "error": outcome.error}
+    connection.execute(update(deliveries).where(which).values(status=status, due_at=None, finished_at=now(), **changes))
 
 
 def _recent_all_failed(connection: Connection, webhook_id: str) -> bool:
     ended = select(deliveries.c.status).where(
         deliveries.c.webhook_id == webhook_id, deliveries.c.status != DeliveryStatus.PENDING
     )
-    last = list(connection.scalars(ended.order_by(deliveries.c.finished_at.desc()).limit(FAILURES_UNTIL_DISABLED)))
-    return last == [DeliveryStatus.FAILED] * FAILURES_UNTIL_DISABLED
+    newest = ended.order_by(deliveries.c.finished_at.desc()).limit(FAILURES_UNTIL_DISABLED)
+    return list(connection.scalars(newest)) == [DeliveryStatus.FAILED] * FAILURES_UNTIL_DISABLED

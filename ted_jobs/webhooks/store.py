@@ -1,4 +1,4 @@
-"""What clients do with webhooks: register, change, rotate, delete, and look at what they were told."""
+"""What clients do with webhooks: register, change, rotate and delete them, and read their deliveries."""
 
 import base64
 import secrets
@@ -8,23 +8,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, Table, case, delete, func, insert, select, update
 
 from ted_jobs.db.engine import now, read_transaction, write_transaction
+from ted_jobs.db.paging import newest_first, older
 from ted_jobs.db.tables import deliveries, webhooks
 from ted_jobs.errors import DeliveryNotFound, TooManyWebhooks, UnknownCursor, WebhookDisabled, WebhookNotFound
 from ted_jobs.webhooks.deliveries import PING, DeliveryStatus, WebhookEventType, disable_webhook, new_delivery_row
 
 MOST_WEBHOOKS = 20
-"""Webhooks of one tenant. Each event of a job looks at all of them."""
+"""Webhooks of one tenant. Each event of a job is checked against all of them."""
 FORMER_SECRET_SECONDS = 86400.0
-"""How long the secret before the last rotation signs along."""
+"""How long the secret before the last rotation keeps signing."""
 SECRET_BYTES = 32
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """A receiver and what it wants to hear."""
+    """A receiver, and the events that it subscribes to."""
 
     id: str
     url: str
@@ -36,13 +37,13 @@ class Webhook:
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> "Webhook":
-        """The webhook that a row describes."""
+        """Return the webhook that a row describes."""
         return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message to a webhook, and how it fares."""
+    """A message to a webhook, and its status."""
 
     id: str
     webhook_id: str
@@ -58,20 +59,20 @@ class Delivery:
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> "Delivery":
-        """The delivery that a row describes."""
+        """Return the delivery that a row describes."""
         columns = {name: getattr(row, name) for name in cls.__dataclass_fields__}
         return cls(**columns | {"status": DeliveryStatus(row.status)})
 
 
 class WebhookStore:
-    """One tenant's webhooks. Every call is one transaction; another tenant's are not found."""
+    """One tenant's webhooks. Every call is one transaction; other tenants' webhooks are not found."""
 
     def __init__(self, engine: Engine, *, tenant: str) -> None:
         self.engine, self.tenant = engine, tenant
         self._is_own = webhooks.c.tenant == tenant
 
     def register(self, url: str, events: Sequence[WebhookEventType]) -> Webhook:
-        """The new webhook, with its secret. Raises TooManyWebhooks."""
+        """Store and return a new webhook, with its secret. Raises TooManyWebhooks."""
         row = {
             "id": _new_webhook_id(),
             "tenant": self.tenant,
@@ -82,20 +83,20 @@ class WebhookStore:
         with write_transaction(self.engine) as connection:
             if (connection.scalar(select(func.count()).where(self._is_own)) or 0) >= MOST_WEBHOOKS:
                 raise TooManyWebhooks(f"There are {MOST_WEBHOOKS}")
-            made = insert(webhooks).values(**row, created_at=now()).returning(webhooks)
-            return Webhook.from_row(connection.execute(made).one())
+            statement = insert(webhooks).values(**row, created_at=now()).returning(webhooks)
+            return Webhook.from_row(connection.execute(statement).one())
 
     def webhook(self, webhook_id: str) -> Webhook:
-        """The webhook. Raises WebhookNotFound."""
+        """Return the webhook. Raises WebhookNotFound."""
         with read_transaction(self.engine) as connection:
             return self._webhook(connection, webhook_id)
 
     def _webhook(self, connection: Connection, webhook_id: str) -> Webhook:
-        found = select(webhooks).where(webhooks.c.id == webhook_id, self._is_own)
-        return _require_webhook(connection.execute(found).one_or_none(), webhook_id)
+        query = select(webhooks).where(webhooks.c.id == webhook_id, self._is_own)
+        return _require_webhook(connection.execute(query).one_or_none(), webhook_id)
 
     def webhooks(self, *, limit: int, after: str | None = None) -> list[Webhook]:
-        """Newest first: at most ``limit`` webhooks older than ``after``. Raises UnknownCursor."""
+        """Return at most ``limit`` webhooks older than ``after``, newest first. Raises UnknownCursor."""
         with read_transaction(self.engine) as connection:
             query = _page(connection, select(webhooks).where(self._is_own), webhooks, after=after, limit=limit)
             return [Webhook.from_row(row) for row in connection.execute(query)]
@@ -108,7 +109,10 @@ class WebhookStore:
         events: Sequence[WebhookEventType] | None = None,
         enabled: bool | None = None,
     ) -> Webhook:
-        """The webhook after these changes. Raises WebhookNotFound. One that is disabled hears of what follows only."""
+        """Change the webhook and return it. Raises WebhookNotFound.
+
+        One that is enabled again gets the events from then on.
+        """
         changes: dict[str, Any] = {"url": url, "events": events and list(events)}
         changes = {name: value for name, value in changes.items() if value is not None}
         changes |= {"disabled_reason": None} if enabled else {}
@@ -119,27 +123,28 @@ class WebhookStore:
             return self._change(connection, webhook_id, **changes) if changes else self._webhook(connection, webhook_id)
 
     def _change(self, connection: Connection, webhook_id: str, **changes: Any) -> Webhook:
-        changed = (
-            update(webhooks).where(webhooks.c.id == webhook_id, self._is_own).values(**changes).returning(webhooks)
-        )
-        return _require_webhook(connection.execute(changed).one_or_none(), webhook_id)
+        statement = update(webhooks).where(webhooks.c.id == webhook_id, self._is_own).values(**changes)
+        return _require_webhook(connection.execute(statement.returning(webhooks)).one_or_none(), webhook_id)
 
     def rotate(self, webhook_id: str) -> Webhook:
-        """The webhook with a new secret; the one before signs along for a day. Raises WebhookNotFound."""
+        """Give the webhook a new secret; the old one keeps signing for a day. Raises WebhookNotFound."""
         former = {"former_secret": webhooks.c.secret, "former_secret_until": now(FORMER_SECRET_SECONDS)}
         with write_transaction(self.engine) as connection:
             return self._change(connection, webhook_id, secret=new_webhook_secret(), **former)
 
     def delete(self, webhook_id: str) -> None:
-        """Forget the webhook and its deliveries. Raises WebhookNotFound."""
-        gone = delete(webhooks).where(webhooks.c.id == webhook_id, self._is_own).returning(webhooks)
+        """Delete the webhook and its deliveries. Raises WebhookNotFound."""
+        deletion = delete(webhooks).where(webhooks.c.id == webhook_id, self._is_own).returning(webhooks)
         with write_transaction(self.engine) as connection:
-            _require_webhook(connection.execute(gone).one_or_none(), webhook_id)
+            _require_webhook(connection.execute(deletion).one_or_none(), webhook_id)
 
     def deliveries(
         self, webhook_id: str, *, limit: int, after: str | None = None, statuses: Sequence[DeliveryStatus] = ()
     ) -> list[Delivery]:
-        """Newest first: at most ``limit`` deliveries older than ``after``. Raises WebhookNotFound, UnknownCursor."""
+        """Return at most ``limit`` deliveries older than ``after``, newest first.
+
+        Raises WebhookNotFound, UnknownCursor.
+        """
         query = select(deliveries).where(deliveries.c.webhook_id == webhook_id)
         with read_transaction(self.engine) as connection:
             self._webhook(connection, webhook_id)
@@ -148,7 +153,7 @@ class WebhookStore:
             return [Delivery.from_row(row) for row in connection.execute(query)]
 
     def ping(self, webhook_id: str) -> Delivery:
-        """A message that only says that it has come. Raises WebhookNotFound, WebhookDisabled."""
+        """Enqueue a test message and return its delivery. Raises WebhookNotFound, WebhookDisabled."""
         with write_transaction(self.engine) as connection:
             self._require_enabled(connection, webhook_id)
             at = connection.execute(select(now())).scalar_one()
@@ -156,17 +161,19 @@ class WebhookStore:
             return Delivery.from_row(connection.execute(insert(deliveries).values(row).returning(deliveries)).one())
 
     def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
-        """The delivery, due now under its old id. Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound.
+        """Make the delivery due now, under its old id, and return it. One that has ended gets all its attempts again.
 
-        One that has ended gets all its attempts again.
+        Raises WebhookNotFound, WebhookDisabled, DeliveryNotFound.
         """
-        waits = deliveries.c.status == DeliveryStatus.PENDING
-        attempt = case((waits, deliveries.c.attempt), else_=0)
-        again = {"status": DeliveryStatus.PENDING, "due_at": now(), "finished_at": None, "attempt": attempt}
+        is_pending = deliveries.c.status == DeliveryStatus.PENDING
+        attempt = case((is_pending, deliveries.c.attempt), else_=0)
+        changes = {"status": DeliveryStatus.PENDING, "due_at": now(), "finished_at": None, "attempt": attempt}
         which = (deliveries.c.id == delivery_id) & (deliveries.c.webhook_id == webhook_id)
         with write_transaction(self.engine) as connection:
             self._require_enabled(connection, webhook_id)
-            row = connection.execute(update(deliveries).where(which).values(again).returning(deliveries)).one_or_none()
+            row = connection.execute(
+                update(deliveries).where(which).values(changes).returning(deliveries)
+            ).one_or_none()
             if row is None:
                 raise DeliveryNotFound(delivery_id)
             return Delivery.from_row(row)
@@ -179,7 +186,7 @@ class WebhookStore:
 
 
 def new_webhook_secret() -> str:
-    """A fresh secret, as Standard Webhooks spells them."""
+    """Return a new secret in the format of Standard Webhooks."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
 
 
@@ -194,12 +201,11 @@ def _require_webhook(row: Row[Any] | None, webhook_id: str) -> Webhook:
 
 
 def _page(connection: Connection, query: Select[Any], table: Table, *, after: str | None, limit: int) -> Select[Any]:
-    """The query for its newest rows that are older than its row ``after``. Raises UnknownCursor."""
+    """The query for its newest rows that are older than the row ``after``. Raises UnknownCursor."""
     if after:
         cursor = connection.execute(query.with_only_columns(table.c.created_at).where(table.c.id == after))
         created_at = cursor.scalar_one_or_none()
         if created_at is None:
             raise UnknownCursor(after, field="after")
-        same_instant = (table.c.created_at == created_at) & (table.c.id < after)
-        query = query.where(or_(table.c.created_at < created_at, same_instant))
-    return query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
+        query = query.where(older(table, created_at=created_at, row_id=after))
+    return newest_first(query, table, limit=limit)

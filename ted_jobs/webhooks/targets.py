@@ -1,7 +1,7 @@
-"""Where webhooks may lead: by https to public addresses, and where the operator allows it to this machine's programs.
+"""Where webhooks may lead: by https to public addresses and, if the operator allows it, to programs on this machine.
 
-A URL is taken apart once, by a narrow grammar, so that no second reader can find another host in it. A name is resolved
-once for each attempt, and the connection is made to the addresses that were checked: what the name says a moment later
+A URL is parsed once, by a narrow grammar, so that no second parser can find another host in it. A name is resolved once
+for each attempt, and the connection goes to the addresses that were checked: what the name resolves to a moment later
 does not matter.
 """
 
@@ -15,7 +15,7 @@ from ted_jobs.errors import TargetRefused
 from ted_jobs.settings import WebhookReach
 
 Resolver = Callable[[str, int], Sequence[str]]
-"""Host and port → addresses. Raises OSError or UnicodeError where there are none."""
+"""Returns the addresses of a host and port. Raises OSError or UnicodeError if there are none."""
 
 URL_PATTERN = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:(?P<port>[0-9]{1,5}))?"
@@ -24,27 +24,30 @@ URL_PATTERN = re.compile(
 )
 HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
-"""What some resolvers take for an IPv4 address, or its last part."""
-LONGEST_NAME, HIGHEST_PORT = 253, 65535
+"""What some resolvers take for an IPv4 address, or for its last part."""
+LONGEST_NAME = 253
+HIGHEST_PORT = 65535
 DEFAULT_PORTS = {"https": 443, "http": 80}
-UNICAST, SIX_TO_FOUR = IPv6Network("2000::/3"), IPv6Network("2002::/16")
-"""The only global part of IPv6; IPv4-mapped and NAT64 addresses lie outside it. 6to4 leads back to IPv4."""
+UNICAST = IPv6Network("2000::/3")
+"""The only global part of IPv6; IPv4-mapped and NAT64 addresses lie outside it."""
+SIX_TO_FOUR = IPv6Network("2002::/16")
+"""Leads back to IPv4."""
 
 
 @dataclass(frozen=True)
 class WebhookTarget:
-    """A webhook's URL, taken apart."""
+    """The parts of a webhook's URL."""
 
     scheme: str
     host: str
     """In lower case; an IPv6 address without its brackets."""
     port: int
     path: str
-    """With the query."""
+    """Including the query."""
 
     @classmethod
     def parse(cls, url: str) -> "WebhookTarget":
-        """The target of a URL. Raises TargetRefused."""
+        """Parse a webhook's URL. Raises TargetRefused."""
         parts = URL_PATTERN.fullmatch(url)
         if parts is None:
             raise TargetRefused("This is no http or https URL in plain ASCII without user and fragment", field="url")
@@ -56,7 +59,7 @@ class WebhookTarget:
 
     @property
     def authority(self) -> str:
-        """Host and port, as in a URL."""
+        """Return host and port as a URL has them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -65,7 +68,7 @@ class WebhookTarget:
 
 
 def _is_address(host: str) -> bool:
-    """Whether this is an address in its usual spelling; ``127.1`` and ``0x7f.1`` are not."""
+    """Whether this is an address in its usual notation; ``127.1`` and ``0x7f.1`` are not."""
     try:
         return bool(ip_address(host))
     except ValueError:
@@ -80,25 +83,25 @@ def _is_name(host: str) -> bool:
 
 
 def resolve_host(host: str, port: int) -> list[str]:
-    """The addresses of a host by the system's resolver."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    """Return the addresses of a host, from the system's resolver."""
+    return [str(address[0]) for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def allowed_addresses(target: WebhookTarget, *, reach: WebhookReach, resolve: Resolver = resolve_host) -> list[str]:
-    """Where a connection may go, in order of preference. Raises TargetRefused, also where only one may not be reached.
+    """Return the target's addresses, in order of preference. Raises TargetRefused if any of them is not allowed.
 
-    A name that is not known and one that leads inside are refused alike: nobody learns here which names there are.
+    Unknown names and internal names are refused alike, so that nobody can find out which internal names exist.
     """
     try:
-        found = list(resolve(target.host, target.port))
+        addresses = list(resolve(target.host, target.port))
     except (OSError, UnicodeError):
-        found = []
-    local = reach == "loopback" and all(_is_loopback(address) for address in found)
-    if not found or not (local or all(is_public(address) for address in found)):
+        addresses = []
+    local = reach == "loopback" and all(_is_loopback(address) for address in addresses)
+    if not addresses or not (local or all(is_public(address) for address in addresses)):
         raise TargetRefused(f"{target.host} does not lead to public addresses", field="url")
     if target.scheme != "https" and not local:
         raise TargetRefused("http is not https", field="url")
-    return found
+    return addresses
 
 
 def _is_loopback(address: str) -> bool:
@@ -106,7 +109,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def is_public(text: str) -> bool:
-    """Whether an address is one that anybody on the Internet could reach too."""
+    """Return whether anybody on the Internet could reach the address as well."""
     address = ip_address(text)
     return (
         PUBLIC_ADDRESS_CHECKS[type(address)](address)

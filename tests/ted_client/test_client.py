@@ -142,7 +142,7 @@ def test_a_job_that_has_ended_can_be_retried(client: Any, leases: Leases, body: 
 def test_stored_events_are_read_over_pages(client: Any, leases: Leases, body: Callable[..., Any]) -> None:
     job = client.submit(body())
     claim = claimed(leases, job.id)
-    leases.heartbeat(claim, progress={}, happened=[("job.round", {"round": number}) for number in range(130)])
+    leases.heartbeat(claim, progress={}, new_events=[("job.round", {"round": number}) for number in range(130)])
 
     assert [event["sequence"] for event in client.events(job.id)] == list(range(1, 133))
     assert [event["sequence"] for event in client.events(job.id, after=130)] == [131, 132]

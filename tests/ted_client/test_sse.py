@@ -62,7 +62,7 @@ def test_a_job_is_followed_to_its_end_even_if_the_api_is_killed(
     connect: Make, api: ApiProcess, claim: Claim, leases: Leases
 ) -> None:
     def happens(*numbers: int) -> None:
-        leases.heartbeat(claim, progress={}, happened=[("job.round", {"round": number}) for number in numbers])
+        leases.heartbeat(claim, progress={}, new_events=[("job.round", {"round": number}) for number in numbers])
 
     happens(1, 2)
     heard: list[int] = []

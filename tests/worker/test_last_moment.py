@@ -54,7 +54,7 @@ def test_a_worker_whose_store_fails_after_its_lease_was_lost_leaves_the_job_to_o
         raise StorageFull("no room")
 
     error = JobError("lost", "as a sweeper would say", retryable=True)
-    monkeypatch.setattr(ArtifactStore, "keep", full)
+    monkeypatch.setattr(ArtifactStore, "put_file", full)
 
     assert supervised(claim).run() is None
     assert store.job(claim.job.id, tenant="default").status is JobStatus.RUNNING
@@ -99,13 +99,13 @@ def test_a_store_that_lets_nobody_in_when_a_trained_job_is_published_costs_one_a
     def refuse(*_: object, **__: object) -> Artifact:
         raise ArtifactsRefused("403")
 
-    monkeypatch.setattr(ArtifactStore, "keep", refuse)
+    monkeypatch.setattr(ArtifactStore, "put_file", refuse)
     job = supervised(claim).run()
     assert job
     assert job.status is JobStatus.QUEUED
     assert "did not let this service in" in (job.status_reason or "")
 
-    monkeypatch.setattr(ArtifactStore, "keep", keep)
+    monkeypatch.setattr(ArtifactStore, "put_file", keep)
     again = leases.claim(claim.job.id, worker="another")
     assert again
     job = supervised(again).run()

@@ -60,8 +60,8 @@ def submitted(claimed: Callable[..., Claim], jobs_wanted: int) -> None:
 
 def sweep_seconds(engine: Engine, settings: Settings) -> float:
     """How long one sweep takes."""
-    todo, began = maintenance_tasks(settings), time.monotonic()
-    sweeper.sweep(engine, todo=todo, holder="leader")
+    tasks, began = maintenance_tasks(settings), time.monotonic()
+    sweeper.sweep(engine, tasks=tasks, holder="leader")
     return time.monotonic() - began
 
 
@@ -111,7 +111,7 @@ def test_jobs_are_kept_for_ever_unless_the_operator_says_how_long(
 ) -> None:
     def sweep(days: float | None) -> int:
         sweeper.sweep(
-            engine, todo=maintenance_tasks(settings.model_copy(update={"retention_days": days})), holder="leader"
+            engine, tasks=maintenance_tasks(settings.model_copy(update={"retention_days": days})), holder="leader"
         )
         return len(store.jobs(tenant="default", limit=10))
 

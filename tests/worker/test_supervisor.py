@@ -312,7 +312,7 @@ def test_the_lease_outlives_a_slow_store(
         time.sleep(1.5 if kind == "manifest" else 0)
         return keep(self, source, key=key, kind=kind)
 
-    monkeypatch.setattr(ArtifactStore, "keep", slowly)
+    monkeypatch.setattr(ArtifactStore, "put_file", slowly)
     short = Leases(engine, lease_seconds=1)
     claim = claimed()
     stop, reaped = threading.Event(), list[Job]()

@@ -15,11 +15,11 @@ from worker import maintenance_tasks, sweeper
 
 def test_only_the_leader_sweeps(engine: Engine) -> None:
     done: list[str] = []
-    todo = {"note": lambda _: done.append("swept")}
+    tasks = {"note": lambda _: done.append("swept")}
 
-    sweeper.sweep(engine, todo=todo, holder="first")
-    sweeper.sweep(engine, todo=todo, holder="second")
-    sweeper.sweep(engine, todo=todo, holder="first")
+    sweeper.sweep(engine, tasks=tasks, holder="first")
+    sweeper.sweep(engine, tasks=tasks, holder="second")
+    sweeper.sweep(engine, tasks=tasks, holder="first")
 
     assert done == ["swept", "swept"]
 
@@ -49,7 +49,7 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(engine: Engine, error
     def fail(_: Engine) -> None:
         raise error
 
-    sweeper.sweep(engine, todo={"fail": fail, "note": lambda _: done.append("swept")}, holder="leader")
+    sweeper.sweep(engine, tasks={"fail": fail, "note": lambda _: done.append("swept")}, holder="leader")
 
     assert done == ["swept"]
 
@@ -58,11 +58,11 @@ def test_a_job_whose_worker_fell_silent_is_queued_again(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(maintenance_tasks, "ring", lambda _, job_id: rung.append(job_id))
+    monkeypatch.setattr(maintenance_tasks, "notify", lambda _, job_id: rung.append(job_id))
     claim = claimed()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET lease_expires_at = '2000-01-01 00:00:00.000000'")
 
-    sweeper.sweep(engine, todo=sweeper.maintenance_tasks(settings), holder="leader")
+    sweeper.sweep(engine, tasks=sweeper.maintenance_tasks(settings), holder="leader")
 
     assert claim.job.id in rung

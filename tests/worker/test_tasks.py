@@ -69,7 +69,7 @@ def test_every_line_that_a_worker_logs_names_its_job(
     with capture_logs(processors=[merge_contextvars]) as lines:
         run(taken, engine, settings)
 
-    assert [(line["event"], line["job"]) for line in lines] == [("hint dropped", taken)]
+    assert [(line["event"], line["job"]) for line in lines] == [("wake-up dropped", taken)]
 
 
 def test_a_worker_goes_on_with_the_next_job_until_none_is_left(

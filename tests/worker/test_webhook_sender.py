@@ -201,10 +201,10 @@ def test_410_disables_the_webhook(engine: Engine, mine: WebhookStore) -> None:
 def test_pauses_are_those_of_standard_webhooks_and_at_most_a_fifth_longer() -> None:
     attempts = range(1, 10)
 
-    assert [retry_delay(number, chance=lambda: 0) for number in attempts] == [
+    assert [retry_delay(number, jitter=lambda: 0) for number in attempts] == [
         *(5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
     ]
-    assert all(retry_delay(number) <= 1.2 * retry_delay(number, chance=lambda: 0) for number in attempts)
+    assert all(retry_delay(number) <= 1.2 * retry_delay(number, jitter=lambda: 0) for number in attempts)
 
 
 def test_after_the_tenth_attempt_a_message_is_given_up(engine: Engine, mine: WebhookStore) -> None:

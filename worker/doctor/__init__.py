@@ -1,1 +1,1 @@
-"""What is wrong with an installation and what to do about it, seen from the machine that asks."""
+"""Checks an installation, as seen from this machine: what is wrong with it, and what to do about it."""

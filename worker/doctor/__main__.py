@@ -1,4 +1,4 @@
-"""``python -m worker.doctor``: one finding a line, as JSON."""
+"""``python -m worker.doctor``: one finding per line, as JSON."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def examine() -> Iterator[Finding]:
-    """Every finding on the installation that the environment describes."""
+    """Yield the findings on the installation that the environment describes."""
     try:
         settings = Settings()
     except ValidationError as error:
@@ -32,9 +32,9 @@ def examine() -> Iterator[Finding]:
 
 
 def _run_check(check: Check, settings: Settings) -> Iterator[Finding]:
-    """The check's findings. Where it breaks off, that is one: a setting may name what this machine does not have.
+    """The check's findings. If it crashes, that is one: a setting may name something that this machine does not have.
 
-    What the error says may hold a password.
+    The error's text is left out, since it may contain a password.
     """
     try:
         yield from check(settings)
@@ -45,7 +45,7 @@ def _run_check(check: Check, settings: Settings) -> Iterator[Finding]:
 
 
 def _settings_problems(error: ValidationError) -> Iterator[Finding]:
-    """What each variable holds stays out of it: some are secrets."""
+    """One finding for each variable; without its value, which may be secret."""
     for fault in error.errors():
         name = "TED_" + "_".join(map(str, fault["loc"])).upper()
         yield problem_finding(
@@ -54,9 +54,9 @@ def _settings_problems(error: ValidationError) -> Iterator[Finding]:
 
 
 def main() -> None:
-    """Print findings as they come."""
+    """Print the findings as they come."""
     for finding in examine():
-        print(json.dumps(finding.as_json()), flush=True)  # noqa: T201 - what it is for
+        print(json.dumps(finding.as_json()), flush=True)  # noqa: T201 - the output of the command
 
 
 if __name__ == "__main__":

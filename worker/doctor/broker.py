@@ -1,4 +1,4 @@
-"""The broker: whether it answers, keeps what it is given, and who listens at its other end."""
+"""Checks the broker: whether it answers, whether it may drop wake-ups, and which workers listen to it."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +15,7 @@ ANSWER_SECONDS = 1.0
 
 
 def check_broker(settings: Settings) -> Iterator[Finding]:
-    """Whether hints get through. Only a broker that answers is asked more."""
+    """Yield whether the broker answers and, if it does, what it says about memory and workers."""
     kind = "external" if settings.broker_url and "+socket" not in settings.broker_url else "embedded"
     if not is_broker_reachable(settings):
         remedy = {
@@ -26,24 +26,24 @@ def check_broker(settings: Settings) -> Iterator[Finding]:
         return
     with Connection(settings.broker) as connection:  # type: ignore[no-untyped-call]
         client = connection.default_channel.client
-        yield ok_finding("broker", f"{kind}, answers; {client.llen(QUEUE_NAME)} hints lie in it")
+        yield ok_finding("broker", f"{kind}, answers; {client.llen(QUEUE_NAME)} wake-ups wait in it")
         yield from _check_eviction(client)
     yield from _check_workers(settings)
 
 
 def _check_eviction(client: Any) -> Iterator[Finding]:
-    """Whether it throws hints away when its memory is full. Managed servers do not say; that is no finding."""
+    """Whether it drops wake-ups when its memory is full. Managed servers do not say; that is not a finding."""
     with suppress(RedisError):
         limits = client.config_get("maxmemory*")
         if int(limits["maxmemory"]) and limits["maxmemory-policy"] != "noeviction":
-            fact = f"drops keys when its memory is full ({limits['maxmemory-policy']}); dropped hints come late"
+            fact = f"drops keys when its memory is full ({limits['maxmemory-policy']}); dropped wake-ups come late"
             yield warning_finding("broker", fact, "Set maxmemory-policy to noeviction.")
 
 
 def _check_workers(settings: Settings) -> Iterator[Finding]:
-    """Which workers listen; a busy one answers too."""
-    answers = celery_app(settings).control.ping(timeout=ANSWER_SECONDS)
-    names = sorted(name for answer in answers for name in answer)
+    """Which workers listen; busy ones answer as well."""
+    responses = celery_app(settings).control.ping(timeout=ANSWER_SECONDS)
+    names = sorted(name for response in responses for name in response)
     if names:
         yield ok_finding("workers", f"{len(names)} answer: {', '.join(names)}")
     else:

@@ -1,4 +1,4 @@
-"""The database: whether it answers, fits this code, and tells the same time."""
+"""Checks the database: whether it answers, fits this code, and agrees on the time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ MIGRATE = "Run `ted migrate`."
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
-    """How the database is, and how the jobs in it are. Nothing is made where none exists."""
+    """Yield the findings on the database and on the jobs in it. A database that does not exist is not created."""
     try:
         url = make_url(settings.database)
     except ArgumentError:
@@ -30,34 +30,34 @@ def check_database(settings: Settings) -> Iterator[Finding]:
             "database", "TED_DATABASE_URL is no URL", "Write it as postgresql://user@host/name, or unset it."
         )
         return
-    named = url.render_as_string(hide_password=True)
+    name = url.render_as_string(hide_password=True)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        yield problem_finding("database", f"{named} does not exist", f"{MIGRATE} `ted up` does so by itself.")
+        yield problem_finding("database", f"{name} does not exist", f"{MIGRATE} `ted up` does so by itself.")
         return
     try:
         with _engine(settings) as engine:
-            yield from _check_reachable_database(engine, named, settings)
+            yield from _check_reachable_database(engine, name, settings)
     except DBAPIError as error:
-        yield problem_finding("database", f"{named}: {error.orig}", "Start it, or correct TED_DATABASE_URL.")
+        yield problem_finding("database", f"{name}: {error.orig}", "Start it, or correct TED_DATABASE_URL.")
 
 
 @contextmanager
 def _engine(settings: Settings) -> Iterator[Engine]:
     url = make_url(settings.database)
-    patient = {} if url.get_backend_name() == "sqlite" else {"connect_timeout": str(CONNECT_TIMEOUT_SECONDS)}
-    engine = make_engine(url.update_query_dict(patient).render_as_string(hide_password=False))
+    options = {} if url.get_backend_name() == "sqlite" else {"connect_timeout": str(CONNECT_TIMEOUT_SECONDS)}
+    engine = make_engine(url.update_query_dict(options).render_as_string(hide_password=False))
     yield engine
     engine.dispose()
 
 
-def _check_reachable_database(engine: Engine, named: str, settings: Settings) -> Iterator[Finding]:
+def _check_reachable_database(engine: Engine, name: str, settings: Settings) -> Iterator[Finding]:
     present, newest = revision(engine), head()
     if present != newest:
         older = present is None or present < newest
         remedy = MIGRATE if older else "Upgrade TED on this machine: another has upgraded the database."
-        yield problem_finding("database", f"{named} is at revision {present}, this code at {newest}", remedy)
+        yield problem_finding("database", f"{name} is at revision {present}, this code at {newest}", remedy)
         return
-    yield ok_finding("database", f"{named}, at revision {present}")
+    yield ok_finding("database", f"{name}, at revision {present}")
     yield _check_clock(engine)
     yield from check_jobs(engine)
     yield from check_leftovers(engine, settings)
@@ -65,8 +65,8 @@ def _check_reachable_database(engine: Engine, named: str, settings: Settings) ->
 
 def _check_clock(engine: Engine) -> Finding:
     with read_transaction(engine) as connection:
-        theirs = connection.scalar(select(now()))
-    skew = abs((datetime.now(UTC) - theirs).total_seconds()) if theirs else 0.0
+        database_time = connection.scalar(select(now()))
+    skew = abs((datetime.now(UTC) - database_time).total_seconds()) if database_time else 0.0
     fact = f"{skew:.1f} s from the database's"
     if skew < SKEW_SECONDS:
         return ok_finding("clock", fact)

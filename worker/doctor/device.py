@@ -1,4 +1,4 @@
-"""The device that jobs are trained on. It is asked in a process of its own: nothing else loads torch."""
+"""Checks the device that jobs are trained on, in a separate process: nothing else in the doctor loads torch."""
 
 import json
 import subprocess
@@ -14,20 +14,20 @@ GIB = 1 << 30
 
 
 def check_device(settings: Settings) -> Iterator[Finding]:
-    """Whether a worker on this machine could train where the settings say."""
+    """Yield whether a worker on this machine could train on the device of the settings."""
     try:
-        asked = _query_device(settings.device)
+        query = _query_device(settings.device)
     except subprocess.TimeoutExpired:
         yield problem_finding(
             "device", f"does not answer within {TIMEOUT_SECONDS} s", "Look at the driver, for example with nvidia-smi."
         )
         return
-    if asked.returncode:
-        yield _device_finding(asked.stderr)
+    if query.returncode:
+        yield _device_finding(query.stderr)
         return
-    found = json.loads(asked.stdout)
-    free = f", {found['free_bytes'] / GIB:.1f} of {found['bytes'] / GIB:.1f} GiB free" if found["bytes"] else ""
-    yield ok_finding("device", f"{found['name']}{free}")
+    device = json.loads(query.stdout)
+    free = f", {device['free_bytes'] / GIB:.1f} of {device['bytes'] / GIB:.1f} GiB free" if device["bytes"] else ""
+    yield ok_finding("device", f"{device['name']}{free}")
 
 
 def _query_device(name: str) -> "subprocess.CompletedProcess[str]":
@@ -38,5 +38,7 @@ def _query_device(name: str) -> "subprocess.CompletedProcess[str]":
 def _device_finding(trace: str) -> Finding:
     last = (trace.strip().splitlines() or ["no output"])[-1]
     if "No module named 'torch'" in last:
-        return warning_finding("device", "torch is not installed", "Nothing, where no worker runs; else install torch.")
+        return warning_finding(
+            "device", "torch is not installed", "Install torch if a worker is to run on this machine."
+        )
     return problem_finding("device", last, "Set TED_DEVICE to what is there, or repair the driver.")

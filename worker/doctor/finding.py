@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""The findings of checks."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -8,7 +8,7 @@ Verdict = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One fact about an installation, how bad it is, and what would mend it."""
+    """A fact about an installation, how bad it is, and what would fix it."""
 
     subject: str
     verdict: Verdict
@@ -16,19 +16,20 @@ class Finding:
     remedy: str = ""
 
     def as_json(self) -> dict[str, Any]:
+        """Return the finding as it is printed."""
         return asdict(self)
 
 
 def ok_finding(subject: str, fact: str) -> Finding:
-    """As it should be."""
+    """Return a finding that all is well."""
     return Finding(subject, "ok", fact)
 
 
 def warning_finding(subject: str, fact: str, remedy: str) -> Finding:
-    """Jobs run, but not as well as they might, or not for long."""
+    """Return a finding of something because of which jobs run less well than they could, or not for much longer."""
     return Finding(subject, "warning", fact, remedy)
 
 
 def problem_finding(subject: str, fact: str, remedy: str) -> Finding:
-    """Jobs wait or fail until this is mended."""
+    """Return a finding of something because of which jobs wait or fail until it is fixed."""
     return Finding(subject, "problem", fact, remedy)

@@ -1,4 +1,4 @@
-"""Folders: those that TED writes to, and those that it reads from."""
+"""Checks the folders that TED writes to, and those that it reads from."""
 
 import os
 import shutil
@@ -12,13 +12,15 @@ from ted_core.storage.object_store import ObjectUri
 from ted_jobs.settings import Settings
 from worker.doctor.finding import Finding, ok_finding, problem_finding, warning_finding
 
-PROBLEM_FREE_BYTES, WARNING_FREE_BYTES = 256 << 20, 4 << 30
-"""Free bytes below which jobs are about to fail, and below which it is time to make room."""
+PROBLEM_FREE_BYTES = 256 << 20
+"""Free bytes below which jobs are about to fail."""
+WARNING_FREE_BYTES = 4 << 30
+"""Free bytes below which it is time to make room."""
 GIB = 1 << 30
 
 
 def check_written_folders(settings: Settings) -> Iterator[Finding]:
-    """Whether the folders that TED writes to can be written to, and how much room is left."""
+    """Yield whether the folders that TED writes to are writable, and how much room is left."""
     for name, folder in {"home": settings.home, "work": settings.work, "cache": settings.cache}.items():
         yield _check_writable(f"{name} folder", folder)
     artifacts = settings.artifacts
@@ -26,18 +28,18 @@ def check_written_folders(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_writable(subject: str, folder: Path) -> Finding:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     try:
-        with tempfile.TemporaryFile(dir=there):
-            free = shutil.disk_usage(there).free
+        with tempfile.TemporaryFile(dir=existing):
+            free = shutil.disk_usage(existing).free
     except OSError as error:
         return problem_finding(
-            subject, f"{folder}: {error.strerror}", f"Let this user write to {there}, or name another folder."
+            subject, f"{folder}: {error.strerror}", f"Let this user write to {existing}, or name another folder."
         )
     fact = f"{folder}: {free / GIB:.1f} GiB free"
     if free < PROBLEM_FREE_BYTES:
         return problem_finding(
-            subject, fact, "Make room: jobs fail where the disk is full. TED_RETENTION_DAYS limits old jobs."
+            subject, fact, "Make room: jobs fail when the disk is full. TED_RETENTION_DAYS limits old jobs."
         )
     if free < WARNING_FREE_BYTES:
         return warning_finding(
@@ -57,7 +59,7 @@ def _check_bucket(uri: ObjectUri) -> Finding:
 
 
 def check_read_folders(settings: Settings) -> Iterator[Finding]:
-    """Whether datasets and models can be read."""
+    """Yield whether the folders of datasets and models are readable."""
     if not settings.dataset_roots:
         yield warning_finding("dataset roots", "none: every dataset is refused", "Name folders in TED_DATASET_ROOTS.")
     for root in settings.dataset_roots:

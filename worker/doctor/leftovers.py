@@ -1,4 +1,4 @@
-"""Files that nobody wants and nobody will remove soon. Where there are none, that is no finding."""
+"""Checks for files that nobody needs and nobody will delete soon. If there are none, there is no finding."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,15 +16,15 @@ MIB = 1 << 20
 
 
 def check_leftovers(engine: Engine, settings: Settings) -> Iterator[Finding]:
-    """What killed workers have left on this machine, and who else publishes where this installation does."""
+    """Yield what killed workers have left on this machine, and which other installations share the artifact store."""
     work = LocalJobFolders(settings.work)
-    found = [
+    keys = [
         key
         for names in job_folder_batches(work)
         for key in orphan_keys(engine, work, names, wanted=keep_in_work_folder)
     ]
-    if found:
-        yield _work_folder_finding(settings.work, found)
+    if keys:
+        yield _work_folder_finding(settings.work, keys)
     with suppress(OSError):  # whether the root can be read is another check's business
         if marks := other_markers(job_folders_at(settings.artifacts).names(), own=own_marker(engine)):
             yield _shared_root_finding(str(settings.artifacts), marks)

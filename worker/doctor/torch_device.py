@@ -1,4 +1,4 @@
-"""``python -m worker.doctor.torch_device NAME``: the device of that name, as JSON. The doctor's only use of torch."""
+"""``python -m worker.doctor.torch_device NAME``: the device with this name, as JSON. The doctor's only use of torch."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from worker.device import describe_device, resolve_device
 
 
 def device_facts(name: str) -> dict[str, Any]:
-    """What the device is, and its memory in bytes where it has memory of its own. Raises DeviceMissing."""
+    """Return what the device is, and its memory in bytes, 0 if it has none of its own. Raises DeviceMissing."""
     device = resolve_device(name)
     free, total = torch.cuda.mem_get_info(device) if device.startswith("cuda") else (0, 0)
     return {"device": device, "name": describe_device(device), "free_bytes": free, "bytes": total}

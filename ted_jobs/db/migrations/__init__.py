@@ -1,4 +1,4 @@
-"""The database schema's history. ``python -m ted_jobs.db.migrations`` brings a database to the newest."""
+"""The history of the database schema. ``python -m ted_jobs.db.migrations`` upgrades a database to its head."""
 
 from pathlib import Path
 
@@ -12,24 +12,24 @@ from ted_jobs.db.engine import read_transaction, write_transaction
 
 FOLDER = str(Path(__file__).parent)
 LOCK = int.from_bytes(b"ted-jobs")
-"""PostgreSQL's name for the right to migrate."""
+"""PostgreSQL's advisory lock for migrating."""
 
 
 def revision(engine: Engine) -> str | None:
-    """The database's place in the history; None before its first migration."""
+    """Return the database's revision; None before its first migration."""
     with read_transaction(engine) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def head() -> str:
-    """The newest place in the history, the one that this code needs."""
+    """Return the newest revision, the one that this code needs."""
     newest = ScriptDirectory(FOLDER).get_current_head()
     assert newest, "there is a first migration"  # noqa: S101
     return newest
 
 
 def upgrade(engine: Engine) -> None:
-    """Make or bring up to date every table, in one transaction. A second process that does so waits for the first."""
+    """Upgrade the database to the newest revision, in one transaction. Of two processes, one waits for the other."""
     config = Config()
     config.set_main_option("script_location", FOLDER)
     with write_transaction(engine) as connection:

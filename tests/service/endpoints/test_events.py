@@ -72,7 +72,7 @@ def events_of(claim: Claim) -> str:
 
 
 def rounds(leases: Leases, claim: Claim, numbers: range) -> None:
-    leases.heartbeat(claim, progress=PROGRESS, happened=[("job.round", {"round": number}) for number in numbers])
+    leases.heartbeat(claim, progress=PROGRESS, new_events=[("job.round", {"round": number}) for number in numbers])
 
 
 def finish(leases: Leases, claim: Claim) -> None:

@@ -186,7 +186,7 @@ def test_events_are_read_page_by_page_and_then_awaited(
     client: TestClient, claimed: Callable[[], Claim], leases: Leases
 ) -> None:
     claim = claimed()
-    leases.heartbeat(claim, happened=[("job.round", {"round": 1}), ("job.round", {"round": 2})])
+    leases.heartbeat(claim, new_events=[("job.round", {"round": 1}), ("job.round", {"round": 2})])
 
     first = client.get(at(claim) + "/events?limit=3").json()
     second = client.get(at(claim) + "/events", params={"after": first["next"]}).json()

@@ -279,7 +279,7 @@ def test_no_hint_is_sent_for_a_job_that_would_be_passed_over(
     with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(queued_at=now(-60), ring_at=now(-1)))
 
-    while_full = (maintenance.renotify_idle(engine, hints_lying=lambda: 0), maintenance.renotify_overdue(engine))
+    while_full = (maintenance.renotify_idle(engine, queued_wake_ups=lambda: 0), maintenance.renotify_overdue(engine))
     leases.release(running)
     claimed = leases.claim(waiting, worker="w")
 
@@ -290,4 +290,4 @@ def test_no_hint_is_sent_for_a_job_that_would_be_passed_over(
     with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(queued_at=now(-60)))
     publish_batch(engine, lambda _: None)
-    assert maintenance.renotify_idle(engine, hints_lying=lambda: 0) == 1
+    assert maintenance.renotify_idle(engine, queued_wake_ups=lambda: 0) == 1

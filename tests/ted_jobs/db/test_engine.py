@@ -33,7 +33,7 @@ def test_threads_of_one_process_take_turns_instead_of_knocking_at_sqlites_lock(
 def test_a_turn_that_does_not_come_is_left_to_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
     with DATABASES["sqlite"](tmp_path) as url, migrated(url) as engine:
-        turn = engine.get_execution_options()["turn"]
+        turn = engine.get_execution_options()["write_lock"]
         with turn:
             with write_transaction(engine) as connection:
                 increment_counter(connection, "things")

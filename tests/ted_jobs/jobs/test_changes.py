@@ -17,10 +17,10 @@ def test_each_job_tells_what_its_listeners_have_not_heard(
     monkeypatch.setattr(module, "BATCH", 2)
     running, quiet, unknown = claimed(store, leases), submitted(store), submitted(store)
     leases.heartbeat(
-        running, progress={"round": 2}, happened=[("job.round", {"round": 1}), ("job.round", {"round": 2})]
+        running, progress={"round": 2}, new_events=[("job.round", {"round": 1}), ("job.round", {"round": 2})]
     )
 
-    told = job_changes(engine, {running.job.id: 1, quiet: 1, unknown: None, "job_gone": 3}, most=10)
+    told = job_changes(engine, {running.job.id: 1, quiet: 1, unknown: None, "job_gone": 3}, limit=10)
 
     assert told.keys() == {running.job.id, quiet, unknown}
     assert [(event.sequence, event.type) for event in told[running.job.id].events] == [
@@ -37,12 +37,12 @@ def test_each_job_tells_what_its_listeners_have_not_heard(
 
 def test_of_too_much_news_the_newest_is_told(store: JobStore, leases: Leases, engine: Engine) -> None:
     claim = claimed(store, leases)
-    leases.heartbeat(claim, happened=[("job.round", {"round": number}) for number in range(20)])
+    leases.heartbeat(claim, new_events=[("job.round", {"round": number}) for number in range(20)])
 
-    told = job_changes(engine, {claim.job.id: 1}, most=5)[claim.job.id]
+    told = job_changes(engine, {claim.job.id: 1}, limit=5)[claim.job.id]
 
     assert [event.sequence for event in told.events] == list(range(18, 23))
 
 
 def test_nobody_s_news_are_none(engine: Engine) -> None:
-    assert job_changes(engine, {}, most=5) == {}
+    assert job_changes(engine, {}, limit=5) == {}

@@ -91,7 +91,7 @@ def test_files_that_will_not_go_do_not_bring_the_job_back(
     store: JobStore, leases: Leases, files: ArtifactStore, engine: Engine
 ) -> None:
     class Away(ArtifactStore):
-        def remove(self, key: str) -> None:
+        def delete(self, key: str) -> None:
             raise StoreUnavailable(key)
 
     job_id = succeeded(store, leases, files)

@@ -95,13 +95,13 @@ def test_jobs_that_wait_beside_a_broker_without_hints_are_rung_for_however_patie
 ) -> None:
     job_id = submitted(store)
     outbox.drain(engine, lambda _: None, seconds=60)
-    assert maintenance.renotify_idle(engine, hints_lying=lambda: 0) == 0, "it may be on its way to a worker"
+    assert maintenance.renotify_idle(engine, queued_wake_ups=lambda: 0) == 0, "it may be on its way to a worker"
 
     with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(queued_at=now(-60)))
 
-    assert maintenance.renotify_idle(engine, hints_lying=lambda: 1) == 0
-    assert [maintenance.renotify_idle(engine, hints_lying=lambda: 0) for _ in range(2)] == [1, 0]
+    assert maintenance.renotify_idle(engine, queued_wake_ups=lambda: 1) == 0
+    assert [maintenance.renotify_idle(engine, queued_wake_ups=lambda: 0) for _ in range(2)] == [1, 0]
     rung: list[str] = []
     outbox.drain(engine, rung.append, seconds=60)
     assert rung == [job_id]
@@ -115,7 +115,7 @@ def test_the_broker_is_asked_while_no_transaction_is_open(store: JobStore, engin
         connection.execute(update(jobs).values(queued_at=now(-60)))
     held: list[int] = []
 
-    maintenance.renotify_idle(engine, hints_lying=lambda: held.append(engine.pool.checkedout()) or 1)  # type: ignore[attr-defined,func-returns-value]
+    maintenance.renotify_idle(engine, queued_wake_ups=lambda: held.append(engine.pool.checkedout()) or 1)  # type: ignore[attr-defined,func-returns-value]
 
     assert held == [0]
 
@@ -123,4 +123,4 @@ def test_the_broker_is_asked_while_no_transaction_is_open(store: JobStore, engin
 def test_nobody_asks_the_broker_while_no_job_waits(store: JobStore, leases: Leases, engine: Engine) -> None:
     claimed(store, leases)
 
-    assert maintenance.renotify_idle(engine, hints_lying=lambda: pytest.fail("it was asked")) == 0
+    assert maintenance.renotify_idle(engine, queued_wake_ups=lambda: pytest.fail("it was asked")) == 0

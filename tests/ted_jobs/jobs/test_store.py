@@ -96,7 +96,7 @@ def test_a_cursor_that_is_no_job_is_refused(store: JobStore) -> None:
 def test_jobs_can_be_listed_by_status(store: JobStore, leases: Leases) -> None:
     running, waiting = claimed(store, leases).job.id, submitted(store)
 
-    listed = store.jobs(tenant="default", limit=10, wanted=JobCriteria(statuses=[JobStatus.RUNNING]))
+    listed = store.jobs(tenant="default", limit=10, criteria=JobCriteria(statuses=[JobStatus.RUNNING]))
 
     assert [job.id for job in listed] == [running]
     assert waiting not in [job.id for job in listed]
@@ -147,7 +147,7 @@ def test_a_manifest_can_be_had_only_after_success(store: JobStore, leases: Lease
 
 def test_a_job_tells_its_story_without_gaps(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
-    leases.heartbeat(claim, progress={"round": 2}, happened=[("job.round", {"round": 1}), ("job.round", {"round": 2})])
+    leases.heartbeat(claim, progress={"round": 2}, new_events=[("job.round", {"round": 1}), ("job.round", {"round": 2})])
     leases.begin_finalizing(claim)
     leases.finish(claim, published=[], result={})
 

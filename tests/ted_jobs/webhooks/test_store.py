@@ -191,8 +191,8 @@ def test_webhooks_that_have_enough_to_do_are_passed_over(engine: Engine, mine: W
     other = mine.register(URL, ENDS)
     mine.ping(other.id)
 
-    assert claim(engine, but=[webhook.id]).webhook_id == other.id
-    assert due.claim_next(engine, but=[webhook.id]) is None
+    assert claim(engine, excluded=[webhook.id]).webhook_id == other.id
+    assert due.claim_next(engine, excluded=[webhook.id]) is None
 
 
 def test_what_was_taken_in_is_not_sent_again(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:

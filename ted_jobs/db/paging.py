@@ -1,0 +1,17 @@
+"""Pages of a list, newest first: none repeats or skips a row, whatever is added or deleted between two of them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, or_
+
+
+def older(table: Table, *, created_at: datetime, row_id: str) -> ColumnElement[bool]:
+    """Return the condition that a row follows the one with this id and time. The id decides between equal times."""
+    same_instant = (table.c.created_at == created_at) & (table.c.id < row_id)
+    return or_(table.c.created_at < created_at, same_instant)
+
+
+def newest_first(query: Select[Any], table: Table, *, limit: int) -> Select[Any]:
+    """Return the query, ordered as :func:`older` has it, for at most ``limit`` rows."""
+    return query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
