@@ -15,7 +15,7 @@ class Clock:
         return self.seconds
 
 
-def test_it_speaks_at_once_and_then_four_times_a_second_at_most() -> None:
+def test_estimates_come_at_once_and_then_at_most_four_times_a_second() -> None:
     clock = Clock()
     pace = EtaEstimator(clock)
 
@@ -27,7 +27,7 @@ def test_it_speaks_at_once_and_then_four_times_a_second_at_most() -> None:
     assert spoken == 4
 
 
-def test_the_first_step_tells_no_speed_however_long_it_took() -> None:
+def test_the_first_step_has_no_speed_however_long_it_took() -> None:
     clock = Clock()
     pace = EtaEstimator(clock)
     clock.seconds += 60
@@ -35,7 +35,7 @@ def test_the_first_step_tells_no_speed_however_long_it_took() -> None:
     assert pace.estimate(128, 0.1) == EtaEstimate(None, None)
 
 
-def test_it_counts_from_the_first_step_and_looks_ahead() -> None:
+def test_speed_and_time_left_are_measured_from_the_first_step() -> None:
     clock = Clock()
     pace = EtaEstimator(clock)
     pace.estimate(100, 0.1)

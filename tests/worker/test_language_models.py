@@ -1,4 +1,4 @@
-"""A job with a language model: what that knew before is told, and its file is unpacked once, in silence."""
+"""A job with a language model: its earlier performance is reported, and its file is unpacked once, silently."""
 
 import json
 from collections.abc import Callable
@@ -57,22 +57,22 @@ def run(
 @pytest.fixture
 def last_words(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What each runner left in its log."""
-    told: list[str] = []
+    log_tails: list[str] = []
     stop = child.RunnerProcess.stop
 
     def overheard(self: child.RunnerProcess, *, grace_seconds: float) -> None:
         stop(self, grace_seconds=grace_seconds)
-        told.append(self.log_tail())
+        log_tails.append(self.log_tail())
 
     monkeypatch.setattr(child.RunnerProcess, "stop", overheard)
-    return told
+    return log_tails
 
 
 def published(job: Job, kind: str, store: JobStore, settings: Settings) -> Path:
     return settings.artifacts / store.artifact(job.id, kind, tenant="default").key
 
 
-def test_what_the_language_model_knew_stands_in_decisions_and_report(
+def test_decisions_and_report_have_the_performance_of_the_pretrained_model(
     run: Callable[..., Job], store: JobStore, settings: Settings
 ) -> None:
     job = run()
@@ -93,7 +93,7 @@ def test_what_the_language_model_knew_stands_in_decisions_and_report(
     assert report.cost.rows_measured == 2 * ROWS, "once before training, once by the twins after the last round"
 
 
-def test_the_file_is_unpacked_for_the_first_job_without_a_word_and_the_second_decides_the_same(
+def test_a_model_file_is_unpacked_once_and_silently_and_both_jobs_decide_the_same(
     run: Callable[..., Job], store: JobStore, settings: Settings, last_words: list[str]
 ) -> None:
     first = run()

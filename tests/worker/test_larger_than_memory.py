@@ -44,7 +44,7 @@ def images(size: int) -> Batches:
             chance.integers(0, 150, (count, SIDE, SIDE, 3), np.uint8)
             + 10 * labels.astype(np.uint8)[:, None, None, None]
         )
-        yield pa.record_batch({"image": [_bitmap(one) for one in pixels], "label": labels})
+        yield pa.record_batch({"image": [_bitmap(image) for image in pixels], "label": labels})
 
 
 def _bitmap(pixels: np.ndarray) -> bytes:

@@ -26,7 +26,7 @@ Claimed = Callable[..., Claim]
 Supervised = Callable[[Claim], Supervisor]
 
 
-def test_a_client_that_cancels_when_the_runner_is_done_need_not_wait_for_the_lease_to_expire(
+def test_cancelling_when_the_runner_is_done_takes_effect_before_the_lease_expires(
     claimed: Claimed, supervised: Supervised, store: JobStore, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim, begin = claimed(), leases.begin_finalizing
@@ -43,7 +43,7 @@ def test_a_client_that_cancels_when_the_runner_is_done_need_not_wait_for_the_lea
     assert job.status is JobStatus.CANCELLED
 
 
-def test_a_worker_whose_store_fails_after_its_lease_was_lost_leaves_the_job_to_others(
+def test_a_store_that_fails_after_the_lease_was_lost_does_not_change_the_job(
     claimed: Claimed, supervised: Supervised, leases: Leases, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim = claimed()
@@ -60,7 +60,7 @@ def test_a_worker_whose_store_fails_after_its_lease_was_lost_leaves_the_job_to_o
     assert store.job(claim.job.id, tenant="default").status is JobStatus.RUNNING
 
 
-def test_the_lease_outlives_a_store_that_is_slow_to_give_a_checkpoint(
+def test_the_lease_is_renewed_while_a_checkpoint_is_fetched(
     claimed: Claimed, engine: Engine, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifacts, fetch = ArtifactStore(settings.artifacts), ArtifactStore.fetch
@@ -91,7 +91,7 @@ def test_the_lease_outlives_a_store_that_is_slow_to_give_a_checkpoint(
     assert (job.status, job.attempt, reaped) == (JobStatus.SUCCEEDED, 1, [])
 
 
-def test_a_store_that_lets_nobody_in_when_a_trained_job_is_published_costs_one_attempt(
+def test_a_store_that_refuses_access_on_publishing_costs_one_attempt(
     claimed: Claimed, supervised: Supervised, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim, keep = claimed(), ArtifactStore.put_file
@@ -122,7 +122,7 @@ def test_a_store_that_lets_nobody_in_when_a_trained_job_is_published_costs_one_a
     ],
 )
 @pytest.mark.parametrize("step", ["mkdir", "open"])
-def test_a_worker_that_cannot_write_before_its_runner_starts_says_so_at_once(
+def test_a_worker_that_cannot_write_its_folder_fails_the_attempt_at_once(
     claimed: Claimed,
     supervised: Supervised,
     store: JobStore,

@@ -25,7 +25,7 @@ DEFECT = ProgrammingError("UPDATE jbos", {}, psycopg.errors.UndefinedTable("no j
 
 
 class Away:
-    """A step that a database keeps from being done, or from being heard of, some times."""
+    """A step that fails a few times because the database is away, before or after the step is done."""
 
     def __init__(self, step: Callable[..., object], error: Exception, *, times: int, done: bool) -> None:
         self.step, self.error, self.times, self.done = step, error, times, done
@@ -68,7 +68,7 @@ def test_a_database_that_is_away_at_every_step_costs_no_attempt(
     assert store.artifact(job.id, "manifest", tenant="default").bytes
 
 
-def test_a_failure_is_told_once_the_database_is_back(
+def test_a_failure_is_recorded_once_the_database_is_back(
     claimed: Claimed, supervised: Supervised, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.child.RUNNER_COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
@@ -80,9 +80,7 @@ def test_a_failure_is_told_once_the_database_is_back(
     assert "no such luck" in (job.status_reason or "")
 
 
-def test_a_database_that_stays_away_is_waited_for_no_longer_than_the_lease_lasts(
-    claimed: Claimed, leases: Leases
-) -> None:
+def test_waiting_for_the_database_ends_with_the_lease(claimed: Claimed, leases: Leases) -> None:
     claim, began = claimed(), time.monotonic()
     leases.lease_seconds = 1
     lease = Lease(claim, leases, heartbeat_seconds=0.1)
@@ -93,7 +91,7 @@ def test_a_database_that_stays_away_is_waited_for_no_longer_than_the_lease_lasts
     assert 0.9 < time.monotonic() - began < 5
 
 
-def test_a_defect_is_not_waited_for(claimed: Claimed, leases: Leases) -> None:
+def test_an_error_that_is_not_the_databases_is_not_retried(claimed: Claimed, leases: Leases) -> None:
     lease, step = Lease(claimed(), leases, heartbeat_seconds=60), Away(leases.fail, DEFECT, times=2, done=False)
 
     with pytest.raises(ProgrammingError):

@@ -1,4 +1,4 @@
-"""The sweeper's chores against a real broker that hangs, is away and comes back; and how often each is done."""
+"""The sweeper's tasks with a real broker that hangs, is away and comes back; and how often each task runs."""
 
 import os
 import signal
@@ -41,8 +41,8 @@ def start(settings: Settings) -> Iterator[Callable[[], Process]]:
         process.wait()
 
 
-def hints_in(settings: Settings) -> int:
-    """How many hints lie in the broker."""
+def wake_ups_in_broker(settings: Settings) -> int:
+    """How many wake-ups the broker holds."""
     with celery_app(settings).connection_for_read() as connection:
         return int(connection.default_channel.client.llen(QUEUE_NAME))
 
@@ -52,9 +52,9 @@ def waiting(engine: Engine) -> int:
         return connection.scalar(select(func.count()).select_from(outbox)) or 0
 
 
-def submitted(claimed: Callable[..., Claim], jobs_wanted: int) -> None:
-    """So many hints that wait: claimed or not makes no difference to them."""
-    for _ in range(jobs_wanted):
+def submit(claimed: Callable[..., Claim], count: int) -> None:
+    """Put so many wake-ups into the outbox: claiming their jobs makes no difference to them."""
+    for _ in range(count):
         claimed()
 
 
@@ -65,23 +65,23 @@ def sweep_seconds(engine: Engine, settings: Settings) -> float:
     return time.monotonic() - began
 
 
-def test_a_broker_that_is_away_holds_a_sweep_up_hardly_at_all(
+def test_a_broker_that_is_away_hardly_delays_a_sweep(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], start: Callable[[], Process]
 ) -> None:
-    submitted(claimed, 20)
+    submit(claimed, 20)
 
     assert sweep_seconds(engine, settings) < 3
     assert waiting(engine) == 20
 
     start()
     sweep_seconds(engine, settings)
-    assert (waiting(engine), hints_in(settings)) == (0, 20)
+    assert (waiting(engine), wake_ups_in_broker(settings)) == (0, 20)
 
 
-def test_a_broker_that_hangs_holds_a_sweep_up_once_not_once_a_hint_and_other_chores_are_done(
+def test_a_broker_that_hangs_delays_a_sweep_once_and_the_other_tasks_run(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], start: Callable[[], Process], store: JobStore
 ) -> None:
-    submitted(claimed, 20)
+    submit(claimed, 20)
     silent = claimed().job.id
     with write_transaction(engine) as connection:
         connection.execute(update(jobs).where(jobs.c.id == silent).values(lease_expires_at=now(-1)))
@@ -96,17 +96,17 @@ def test_a_broker_that_hangs_holds_a_sweep_up_once_not_once_a_hint_and_other_cho
     assert waiting(engine) == 22
     sweep_seconds(engine, settings)
     assert waiting(engine) == 0
-    assert hints_in(settings) >= 22
+    assert wake_ups_in_broker(settings) >= 22
 
 
-def test_a_chore_with_a_pace_is_done_at_once_and_then_no_more_often(engine: Engine) -> None:
+def test_a_periodic_task_runs_at_once_and_then_once_per_period(engine: Engine) -> None:
     times = iter([0.0, 0.0, 1.0, 59.0, 60.0, 60.0, 61.0])
-    chore = every(60, lambda _: 1, clock=lambda: next(times))  # it looks twice when it does something
+    task = every(60, lambda _: 1, clock=lambda: next(times))  # the clock is read twice by a run
 
-    assert [chore(engine) for _ in range(5)] == [1, 0, 0, 1, 0]
+    assert [task(engine) for _ in range(5)] == [1, 0, 0, 1, 0]
 
 
-def test_jobs_are_kept_for_ever_unless_the_operator_says_how_long(
+def test_jobs_are_kept_for_ever_unless_a_retention_is_set(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], store: JobStore
 ) -> None:
     def sweep(days: float | None) -> int:
@@ -135,7 +135,7 @@ def test_a_sweep_removes_what_a_crashed_attempt_staged_long_ago(
     assert (void.exists(), held.exists()) == (False, True)
 
 
-def test_a_worker_that_starts_clears_its_work_folder_of_all_but_attempts_that_run(
+def test_a_starting_worker_clears_its_work_folder_except_for_running_attempts(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim]
 ) -> None:
     claim = claimed()
@@ -147,7 +147,7 @@ def test_a_worker_that_starts_clears_its_work_folder_of_all_but_attempts_that_ru
     assert (left.parent.exists(), another_workers.exists()) == (False, True)
 
 
-def test_a_worker_starts_where_the_database_is_away(settings: Settings) -> None:
+def test_a_worker_starts_while_the_database_is_away(settings: Settings) -> None:
     left = write(settings.work / f"job_{0:028x}" / "1" / "runner.log")
 
     clear_work_folder(settings.model_copy(update={"database_url": "postgresql://nobody@127.0.0.1:1/nowhere"}))

@@ -31,7 +31,7 @@ def store(engine: Engine) -> JobStore:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not say what a process has")
-def test_smaller_batches_end_what_large_ones_could_not(
+def test_a_job_that_ran_out_of_memory_succeeds_with_smaller_batches(
     claimed: Callable[..., Claim], leases: Leases, settings: Settings, store: JobStore
 ) -> None:
     claim: Claim | None = claimed(proxy={"name": "cnn", "batch_size": 1797}, image_size=16, q=1)

@@ -30,12 +30,14 @@ def test_the_report_agrees_with_manifest_decisions_and_events(
     report = Report.model_validate_json((settings.artifacts / files["report"].key).read_bytes())
     manifest = read_manifest(settings.artifacts / files["manifest"].key)
     reasons = pq.read_table(settings.artifacts / files["decisions"].key)["reason"].to_pylist()
-    rounds = [one.data for one in store.events(job.id, tenant="default", after=0, limit=100) if one.type == "job.round"]
+    rounds = [
+        event.data for event in store.events(job.id, tenant="default", after=0, limit=100) if event.type == "job.round"
+    ]
     assert (report.job_id, report.rows_kept) == (job.id, len(manifest.row_indices))
     assert report.reasons == {phrase: reasons.count(phrase) for phrase in set(reasons)}
-    assert sum(one.before for one in report.classes) == report.dataset.rows == 1797
-    assert [(one.round, one.retained, one.internal_generalization) for one in report.rounds] == [
-        (one["round"], one["retained"], one["internal_generalization"]) for one in rounds
+    assert sum(row.before for row in report.classes) == report.dataset.rows == 1797
+    assert [(row.round, row.retained, row.internal_generalization) for row in report.rounds] == [
+        (data["round"], data["retained"], data["internal_generalization"]) for data in rounds
     ]
     assert report.cost.rows_trained == (job.result or {})["cost"]["rows_trained"]
     assert report.cost.seconds.loading > 0

@@ -1,4 +1,4 @@
-"""An attempt goes on where the one before it stood, and the manifest does not tell that there were two."""
+"""An attempt resumes where the one before it stopped, and the manifest is that of a single attempt."""
 
 import os
 import signal
@@ -69,9 +69,9 @@ def content(job: Job | None) -> str:
 
 
 def events(store: JobStore, job: Claim, kind: str) -> list[dict[str, object]]:
-    found = store.events(job.job.id, tenant="default", after=0, limit=100)
-    assert [event.sequence for event in found] == list(range(1, len(found) + 1))
-    return [event.data for event in found if event.type == f"job.{kind}"]
+    job_events = store.events(job.job.id, tenant="default", after=0, limit=100)
+    assert [event.sequence for event in job_events] == list(range(1, len(job_events) + 1))
+    return [event.data for event in job_events if event.type == f"job.{kind}"]
 
 
 UNDISTURBED: list[str] = []
@@ -79,13 +79,13 @@ UNDISTURBED: list[str] = []
 
 @pytest.fixture
 def golden(claimed: Claimed, supervised: Callable[[Claim], Supervisor]) -> str:
-    """The digest of the same job's content, undisturbed; found out once."""
+    """The digest of the same job's content, without an interruption; computed once."""
     if not UNDISTURBED:
         UNDISTURBED.append(content(supervised(claimed(**JOB)).run()))
     return UNDISTURBED[0]
 
 
-def test_the_content_is_that_of_an_undisturbed_run(
+def test_a_resumed_run_has_the_content_of_an_uninterrupted_one(
     interrupted: Claim, supervised: Callable[[Claim], Supervisor], golden: str, store: JobStore
 ) -> None:
     job = supervised(interrupted).run()
@@ -98,7 +98,7 @@ def test_the_content_is_that_of_an_undisturbed_run(
     assert len(rounds) < 2 * ROUNDS
 
 
-def test_the_report_speaks_of_all_rounds(
+def test_the_report_of_a_resumed_run_covers_all_rounds(
     interrupted: Claim, supervised: Callable[[Claim], Supervisor], store: JobStore, settings: Settings
 ) -> None:
     supervised(interrupted).run()
@@ -107,7 +107,7 @@ def test_the_report_speaks_of_all_rounds(
     assert all(f'"round":{number},' in report for number in range(1, ROUNDS + 1))
 
 
-def test_a_job_that_has_ended_keeps_no_checkpoint(
+def test_the_checkpoints_of_an_ended_job_are_deleted(
     interrupted: Claim, supervised: Callable[[Claim], Supervisor], checkpoints: CheckpointStore, settings: Settings
 ) -> None:
     assert list((settings.artifacts / interrupted.job.id / "checkpoints").iterdir())
@@ -125,7 +125,7 @@ def flip_a_byte(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [flip_a_byte, Path.unlink])
-def test_where_the_last_checkpoint_is_damaged_the_one_before_serves(
+def test_if_the_last_checkpoint_is_damaged_the_one_before_is_used(
     damage: Callable[[Path], object],
     interrupted: Claim,
     supervised: Callable[[Claim], Supervisor],
@@ -141,7 +141,7 @@ def test_where_the_last_checkpoint_is_damaged_the_one_before_serves(
     assert events(store, interrupted, "resumed")
 
 
-def test_where_all_are_damaged_the_run_begins_again(
+def test_if_all_checkpoints_are_damaged_the_run_starts_again(
     interrupted: Claim, checkpoints: CheckpointStore, settings: Settings, tmp_path: Path
 ) -> None:
     for file in checkpoints.for_job(interrupted.job.id):
@@ -150,7 +150,7 @@ def test_where_all_are_damaged_the_run_begins_again(
     assert not checkpoints.fetch_intact(interrupted.job.id, folder=tmp_path)
 
 
-def test_another_jobs_checkpoint_is_not_gone_on_with(
+def test_a_run_does_not_resume_from_another_jobs_checkpoint(
     interrupted: Claim,
     claimed: Claimed,
     supervised: Callable[[Claim], Supervisor],
@@ -172,7 +172,7 @@ def test_another_jobs_checkpoint_is_not_gone_on_with(
 @pytest.mark.parametrize(
     ("device", "alike"), [pytest.param("cpu", False, id="a CPU"), pytest.param("cuda", True, id="a GPU")]
 )
-def test_more_threads_make_another_run_of_it_where_they_add_up(
+def test_the_number_of_threads_is_part_of_the_run_key_on_a_cpu(
     claimed: Claimed, supervised: Callable[[Claim], Supervisor], device: str, alike: bool
 ) -> None:
     supervisor = supervised(claimed(**JOB))
@@ -187,7 +187,7 @@ def test_more_threads_make_another_run_of_it_where_they_add_up(
     assert (len(runs) == 1) is alike
 
 
-def test_another_model_under_the_same_name_makes_another_run(
+def test_the_content_of_the_pretrained_model_is_part_of_the_run_key(
     claimed: Claimed, supervised: Callable[[Claim], Supervisor], tmp_path: Path
 ) -> None:
     model = tmp_path / "model"

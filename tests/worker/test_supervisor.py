@@ -167,7 +167,7 @@ def test_a_deadline_ends_a_running_job(claimed: Claimed, supervised: Supervised)
     assert not runners()
 
 
-def test_a_supervisor_that_has_lost_its_lease_ends_its_runner_and_publishes_nothing(
+def test_a_supervisor_that_has_lost_its_lease_stops_its_runner_and_publishes_nothing(
     pruning: tuple[Claim, Background], store: JobStore, leases: Leases
 ) -> None:
     claim, work = pruning
@@ -181,7 +181,7 @@ def test_a_supervisor_that_has_lost_its_lease_ends_its_runner_and_publishes_noth
     assert not runners()
 
 
-def test_a_worker_that_shuts_down_hands_its_job_back_uncounted(
+def test_a_worker_that_shuts_down_requeues_its_job_without_counting_the_attempt(
     claimed: Claimed, supervised: Supervised, store: JobStore
 ) -> None:
     stopping = threading.Event()
@@ -199,7 +199,7 @@ def test_a_worker_that_shuts_down_hands_its_job_back_uncounted(
     assert not runners()
 
 
-def test_a_runner_that_crashes_leaves_its_trace_in_the_reason(
+def test_the_error_of_a_crashed_runner_has_the_last_line_of_its_trace(
     claimed: Claimed, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.child.RUNNER_COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
@@ -211,7 +211,7 @@ def test_a_runner_that_crashes_leaves_its_trace_in_the_reason(
     assert "no such luck" in (job.status_reason or "")
 
 
-def test_a_runner_that_is_slow_to_go_away_does_not_cost_its_job_the_lease(
+def test_a_runner_that_is_slow_to_exit_does_not_lose_the_lease(
     claimed: Claimed, supervised: Supervised, leases: Leases, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lingering = "import os, time; os.close(1); time.sleep(4); os._exit(3)"
@@ -259,7 +259,7 @@ def one_class(digits: Path) -> pa.Table:
         pytest.param(one_class, "single_class", "dataset.target", "1 class", id="one class"),
     ],
 )
-def test_what_only_the_rows_show_fails_the_job_at_once_and_names_the_field(
+def test_a_defect_in_the_rows_fails_the_job_at_once_and_names_the_field(
     claimed: Claimed,
     supervised: Supervised,
     tmp_path: Path,
@@ -295,14 +295,14 @@ def test_a_dataset_that_changed_since_submission_is_refused(
     assert (job.status, (job.error or {})["code"]) == (JobStatus.FAILED, "dataset_changed")
 
 
-def test_a_learning_rate_that_blows_up_is_named(claimed: Claimed, supervised: Supervised) -> None:
+def test_an_error_names_a_learning_rate_that_is_too_high(claimed: Claimed, supervised: Supervised) -> None:
     job = supervised(claimed(epochs=20, proxy={"learning_rate": 10.0, "weight_decay": 1.0})).run()
 
     assert job is not None
     assert (job.status, (job.error or {})["field"]) == (JobStatus.FAILED, "proxy.learning_rate")
 
 
-def test_the_lease_outlives_a_slow_store(
+def test_the_lease_is_renewed_while_a_slow_store_publishes(
     claimed: Claimed, engine: Engine, settings: Settings, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody else may publish while this one's upload takes longer than a lease."""

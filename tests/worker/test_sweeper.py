@@ -24,7 +24,7 @@ def test_only_the_leader_sweeps(engine: Engine) -> None:
     assert done == ["swept", "swept"]
 
 
-def test_a_leader_that_ends_makes_room_at_once(engine: Engine, settings: Settings) -> None:
+def test_a_leader_that_exits_releases_the_leadership_at_once(engine: Engine, settings: Settings) -> None:
     stop = threading.Event()
     stop.set()
     assert maintenance.acquire_leadership(engine, sweeper.ROLE, holder="waiting", seconds=0)
@@ -34,7 +34,7 @@ def test_a_leader_that_ends_makes_room_at_once(engine: Engine, settings: Setting
     assert maintenance.acquire_leadership(engine, sweeper.ROLE, holder="next", seconds=5)
 
 
-def test_another_cannot_resign_in_the_leaders_name(engine: Engine) -> None:
+def test_only_the_leader_can_release_the_leadership(engine: Engine) -> None:
     maintenance.acquire_leadership(engine, sweeper.ROLE, holder="leader", seconds=60)
 
     maintenance.release_leadership(engine, sweeper.ROLE, holder="somebody else")
@@ -43,7 +43,7 @@ def test_another_cannot_resign_in_the_leaders_name(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("error", [BrokerError("no broker"), ValueError("a row that cannot be read")])
-def test_a_chore_that_fails_keeps_no_other_from_being_done(engine: Engine, error: Exception) -> None:
+def test_a_task_that_fails_does_not_keep_the_others_from_running(engine: Engine, error: Exception) -> None:
     done: list[str] = []
 
     def fail(_: Engine) -> None:
@@ -57,12 +57,12 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(engine: Engine, error
 def test_a_job_whose_worker_fell_silent_is_queued_again(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rung: list[str] = []
-    monkeypatch.setattr(maintenance_tasks, "notify", lambda _, job_id: rung.append(job_id))
+    notified: list[str] = []
+    monkeypatch.setattr(maintenance_tasks, "notify", lambda _, job_id: notified.append(job_id))
     claim = claimed()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET lease_expires_at = '2000-01-01 00:00:00.000000'")
 
     sweeper.sweep(engine, tasks=sweeper.maintenance_tasks(settings), holder="leader")
 
-    assert claim.job.id in rung
+    assert claim.job.id in notified

@@ -1,4 +1,4 @@
-"""What a hint sets off, as far as the metrics and the log tell."""
+"""What a wake-up starts, as seen in metrics and logs."""
 
 import threading
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def run(job_id: str, engine: Engine, settings: Settings) -> None:
     run_jobs(job_id, engine=engine, settings=settings, shutting_down=lambda: False)
 
 
-def test_what_a_job_spent_on_each_phase_is_counted_once_it_has_succeeded(
+def test_the_phase_seconds_of_a_succeeded_job_are_counted(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], leases: Leases, store: JobStore
 ) -> None:
     job_id = queued(claimed, leases)
@@ -46,7 +46,7 @@ def test_what_a_job_spent_on_each_phase_is_counted_once_it_has_succeeded(
         assert totals(engine)[counters.PHASES, phase] == 1
 
 
-def test_an_attempt_that_is_fenced_off_is_counted(
+def test_an_attempt_that_lost_its_lease_is_counted(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], leases: Leases, store: JobStore
 ) -> None:
     job_id = queued(claimed, leases, epochs=1000)
@@ -61,7 +61,7 @@ def test_an_attempt_that_is_fenced_off_is_counted(
     assert totals(engine)[counters.FENCED, ""] == 1
 
 
-def test_every_line_that_a_worker_logs_names_its_job(
+def test_every_log_line_of_a_worker_names_its_job(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim]
 ) -> None:
     taken = claimed().job.id
@@ -72,25 +72,25 @@ def test_every_line_that_a_worker_logs_names_its_job(
     assert [(line["event"], line["job"]) for line in lines] == [("wake-up dropped", taken)]
 
 
-def test_a_worker_goes_on_with_the_next_job_until_none_is_left(
+def test_a_worker_runs_queued_jobs_until_none_is_left(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], leases: Leases, store: JobStore
 ) -> None:
     first, second = (queued(claimed, leases, method="random") for _ in range(2))
 
     run(first, engine, settings)
 
-    assert [store.job(one, tenant="default").status for one in (first, second)] == ["succeeded", "succeeded"]
+    assert [store.job(job_id, tenant="default").status for job_id in (first, second)] == ["succeeded", "succeeded"]
 
 
-def test_a_worker_that_shuts_down_takes_no_other_job(
+def test_a_worker_that_shuts_down_claims_no_further_job(
     engine: Engine, settings: Settings, claimed: Callable[..., Claim], leases: Leases, store: JobStore
 ) -> None:
     first, second = (queued(claimed, leases, method="random") for _ in range(2))
-    asked = iter([False])
+    shutting_down = iter([False])
 
-    run_jobs(first, engine=engine, settings=settings, shutting_down=lambda: next(asked, True))
+    run_jobs(first, engine=engine, settings=settings, shutting_down=lambda: next(shutting_down, True))
 
-    assert {store.job(one, tenant="default").status for one in (first, second)} == {"queued"}
+    assert {store.job(job_id, tenant="default").status for job_id in (first, second)} == {"queued"}
 
 
 def test_a_worker_that_keeps_failing_pauses_longer_each_time(
@@ -112,7 +112,7 @@ def test_a_worker_that_keeps_failing_pauses_longer_each_time(
     assert pauses == [1, 2]
 
 
-def test_a_pause_grows_and_ends_where_the_worker_shuts_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_and_end_if_the_worker_shuts_down(monkeypatch: pytest.MonkeyPatch) -> None:
     now, slept = [0.0], list[float]()
     monkeypatch.setattr("worker.tasks.time.monotonic", lambda: now[0])
     monkeypatch.setattr("worker.tasks.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))

@@ -76,7 +76,7 @@ def seconds_until_due(engine: Engine) -> float:
 # --- signatures -------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_arrives_signed_and_as_it_was_stored(engine: Engine, mine: WebhookStore) -> None:
+def test_a_delivery_arrives_signed_and_as_it_was_stored(engine: Engine, mine: WebhookStore) -> None:
     webhook = mine.register("https://hooks.example.com/", ["job.succeeded"])
     with receiving() as receiver:
         mine.change(webhook.id, url=receiver.url)
@@ -108,7 +108,7 @@ def test_after_a_rotation_old_and_new_secret_both_verify(engine: Engine, mine: W
         request.verified(new_webhook_secret())
 
 
-def test_a_message_that_was_altered_or_is_old_is_refused() -> None:
+def test_an_altered_or_old_message_does_not_verify() -> None:
     secret, body = new_webhook_secret(), '{"type":"ping"}'
     message = ClaimedDelivery(
         "msg_1", "wh_1", "https://x.example/", body, attempt=1, attempted_at=datetime.now(UTC), secrets=(secret,)
@@ -131,9 +131,7 @@ def test_a_message_that_was_altered_or_is_old_is_refused() -> None:
 # --- receivers that behave badly --------------------------------------------------------------------------------------
 
 
-def test_a_receiver_that_fails_and_then_does_not_gets_the_same_message_again(
-    engine: Engine, mine: WebhookStore
-) -> None:
+def test_a_receiver_that_recovers_gets_the_same_message_again(engine: Engine, mine: WebhookStore) -> None:
     with receiving(in_turn(status(500), reset, status(200))) as receiver:
         delivery = tried(engine, mine, receiver.url, times=3)
 
@@ -158,7 +156,7 @@ def test_a_receiver_that_fails_and_then_does_not_gets_the_same_message_again(
         pytest.param(nonsense, None, "no_answer", id="another protocol"),
     ],
 )
-def test_whatever_is_not_a_success_is_told_in_a_word_and_repeated(
+def test_every_failure_is_recorded_in_one_word_and_retried(
     engine: Engine, mine: WebhookStore, answer: Answer, code: int | None, error: str
 ) -> None:
     began = time.monotonic()
@@ -171,14 +169,14 @@ def test_whatever_is_not_a_success_is_told_in_a_word_and_repeated(
 
 
 @pytest.mark.usefixtures("hurried")
-def test_the_body_of_an_answer_is_left_alone_however_large(engine: Engine, mine: WebhookStore) -> None:
+def test_the_body_of_a_response_is_not_read(engine: Engine, mine: WebhookStore) -> None:
     with receiving(endless) as receiver:
         delivery = tried(engine, mine, receiver.url)
 
     assert (delivery.status, delivery.error) == ("delivered", None)
 
 
-def test_nobody_listens(engine: Engine, mine: WebhookStore) -> None:
+def test_a_refused_connection_is_a_failed_attempt(engine: Engine, mine: WebhookStore) -> None:
     with receiving() as receiver:
         pass
 
@@ -198,7 +196,7 @@ def test_410_disables_the_webhook(engine: Engine, mine: WebhookStore) -> None:
 # --- when it is tried again -------------------------------------------------------------------------------------------
 
 
-def test_pauses_are_those_of_standard_webhooks_and_at_most_a_fifth_longer() -> None:
+def test_retry_delays_are_those_of_standard_webhooks_and_at_most_a_fifth_longer() -> None:
     attempts = range(1, 10)
 
     assert [retry_delay(number, jitter=lambda: 0) for number in attempts] == [
@@ -207,7 +205,7 @@ def test_pauses_are_those_of_standard_webhooks_and_at_most_a_fifth_longer() -> N
     assert all(retry_delay(number) <= 1.2 * retry_delay(number, jitter=lambda: 0) for number in attempts)
 
 
-def test_after_the_tenth_attempt_a_message_is_given_up(engine: Engine, mine: WebhookStore) -> None:
+def test_a_delivery_is_given_up_after_the_tenth_attempt(engine: Engine, mine: WebhookStore) -> None:
     with receiving(status(500)) as receiver:
         delivery = tried(engine, mine, receiver.url, times=10)
 
@@ -232,7 +230,7 @@ def in_an_hour() -> str:
         pytest.param(500, "3600", 5, id="not for this status"),
     ],
 )
-def test_retry_after_is_heeded_within_bounds(
+def test_retry_after_is_honoured_within_bounds(
     engine: Engine, mine: WebhookStore, code: int, retry_after: str | None, seconds: float
 ) -> None:
     with receiving(status(code, Retry_After=retry_after or in_an_hour())) as receiver:
@@ -247,29 +245,29 @@ def test_retry_after_is_heeded_within_bounds(
 # --- nobody but the address that was checked --------------------------------------------------------------------------
 
 
-def test_a_name_is_resolved_once_and_what_it_says_later_does_not_matter(engine: Engine, mine: WebhookStore) -> None:
-    asked: list[str] = []
+def test_a_name_is_resolved_once_and_later_changes_do_not_matter(engine: Engine, mine: WebhookStore) -> None:
+    hosts: list[str] = []
 
     def rebinding(host: str, _: int) -> list[str]:
-        asked.append(host)
-        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.1"]
+        hosts.append(host)
+        return ["127.0.0.1"] if len(hosts) == 1 else ["10.0.0.1"]
 
     with receiving() as receiver:
         url = receiver.url.replace("127.0.0.1", "rebinding.example")
         delivery = tried(engine, mine, url, resolve=rebinding)
 
     assert delivery.status == "delivered"
-    assert asked == ["rebinding.example"]
+    assert hosts == ["rebinding.example"]
     assert receiver.received[0].headers["host"] == url.split("/")[2]
 
 
-@pytest.mark.parametrize("found", [["10.0.0.1"], ["169.254.169.254"], ["127.0.0.1"], ["::ffff:127.0.0.1"], []])
-def test_a_name_that_leads_inside_by_now_is_not_connected_to(
-    engine: Engine, mine: WebhookStore, monkeypatch: pytest.MonkeyPatch, found: list[str]
+@pytest.mark.parametrize("addresses", [["10.0.0.1"], ["169.254.169.254"], ["127.0.0.1"], ["::ffff:127.0.0.1"], []])
+def test_a_name_that_now_resolves_to_an_internal_address_is_refused(
+    engine: Engine, mine: WebhookStore, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("it has connected"))
 
-    delivery = tried(engine, mine, "https://moved.example/", reach="public", resolve=lambda *_: found)
+    delivery = tried(engine, mine, "https://moved.example/", reach="public", resolve=lambda *_: addresses)
 
     assert (delivery.status, delivery.status_code, delivery.error) == ("pending", None, "address_refused")
 
@@ -297,7 +295,7 @@ def authority(monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
 
 
 def presenting(certificate: trustme.LeafCert, names: list[str | None]) -> ssl.SSLContext:
-    """A server with this certificate, which notes the names it was asked for."""
+    """A server with this certificate, which records the names that it is asked for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     context.sni_callback = lambda _socket, name, _context: names.append(name)
@@ -323,7 +321,7 @@ def test_the_certificate_must_be_that_of_the_name_and_not_of_the_address(
     assert names == ["hooks.example.com"]
 
 
-def test_where_the_first_address_takes_no_connection_the_next_is_tried(engine: Engine, mine: WebhookStore) -> None:
+def test_if_the_first_address_refuses_the_connection_the_next_is_tried(engine: Engine, mine: WebhookStore) -> None:
     with receiving() as receiver:
         url = receiver.url.replace("127.0.0.1", "both.example")
         delivery = tried(engine, mine, url, resolve=lambda *_: ["::1", "127.0.0.1"])
@@ -351,10 +349,10 @@ def test_a_slow_receiver_leaves_room_for_the_others(engine: Engine, mine: Webhoo
         until(lambda: quick.received, seconds=1.5)
 
         assert len(slow.received) <= sending.MOST_IN_FLIGHT_PER_WEBHOOK
-    assert [one.status for one in mine.deliveries(crowded.id, limit=100)].count("delivered") <= 2 * 3
+    assert [delivery.status for delivery in mine.deliveries(crowded.id, limit=100)].count("delivered") <= 2 * 3
 
 
-def test_no_more_are_on_their_way_than_there_is_room_for(engine: Engine, mine: WebhookStore) -> None:
+def test_the_number_of_deliveries_in_flight_is_limited(engine: Engine, mine: WebhookStore) -> None:
     for number in range(10):
         webhook = mine.register(f"https://{number}.example/", ["job.succeeded"])
         for _ in range(5):
@@ -369,7 +367,7 @@ def test_no_more_are_on_their_way_than_there_is_room_for(engine: Engine, mine: W
     assert (begun, more) == (sending.MOST_IN_FLIGHT, 0)
 
 
-def test_a_message_whose_sender_breaks_off_keeps_no_room(engine: Engine, mine: WebhookStore) -> None:
+def test_a_delivery_whose_sender_crashes_is_no_longer_in_flight(engine: Engine, mine: WebhookStore) -> None:
     mine.ping(mine.register("https://x.example/", ["job.succeeded"]).id)
 
     def break_off(_: ClaimedDelivery) -> None:
@@ -383,7 +381,7 @@ def test_a_message_whose_sender_breaks_off_keeps_no_room(engine: Engine, mine: W
     assert not courier._busy_webhooks()
 
 
-def test_nothing_that_is_secret_is_logged(
+def test_no_secret_is_logged(
     engine: Engine, mine: WebhookStore, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -396,9 +394,9 @@ def test_nothing_that_is_secret_is_logged(
             with write_transaction(engine) as connection:
                 connection.execute(update(deliveries).values(due_at=now(-1)))
 
-    told = f"{logs} {caplog.text} {capsys.readouterr()}"
+    output = f"{logs} {caplog.text} {capsys.readouterr()}"
     assert len(receiver.received) == 3
-    assert "delivery attempted" in told
+    assert "delivery attempted" in output
     for secret in (webhook.secret, rotated.secret):
-        assert secret.removeprefix("whsec_") not in told
-    assert all(request.headers["webhook-signature"] not in told for request in receiver.received)
+        assert secret.removeprefix("whsec_") not in output
+    assert all(request.headers["webhook-signature"] not in output for request in receiver.received)

@@ -42,7 +42,7 @@ def submitted(store: JobStore, key: ApiKey | None, *, repeat: str | None = None)
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_key_is_known_by_its_looks_and_holds_enough_chance() -> None:
+def test_a_new_key_is_well_formed_and_has_enough_random_bits() -> None:
     texts = {key_text.new_key_text() for _ in range(1000)}
 
     assert len(texts) == 1000
@@ -51,7 +51,7 @@ def test_a_new_key_is_known_by_its_looks_and_holds_enough_chance() -> None:
 
 
 @given(place=some.integers(4, 39), letter=some.sampled_from(string.digits + string.ascii_letters))
-def test_every_single_wrong_letter_is_noticed(place: int, letter: str) -> None:
+def test_the_checksum_detects_every_single_wrong_letter(place: int, letter: str) -> None:
     text = key_text.new_key_text()
 
     typo = text[:place] + letter + text[place + 1 :]
@@ -60,11 +60,11 @@ def test_every_single_wrong_letter_is_noticed(place: int, letter: str) -> None:
 
 
 @given(some.text(max_size=60))
-def test_no_other_text_is_taken_for_a_key(text: str) -> None:
+def test_other_texts_are_not_well_formed_keys(text: str) -> None:
     assert not key_text.is_well_formed_key(text)
 
 
-def test_the_secret_is_made_once_by_whoever_is_first_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+def test_the_secret_is_created_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
 
     with ThreadPoolExecutor(8) as pool:
@@ -84,9 +84,9 @@ def test_the_secret_is_made_once_by_whoever_is_first_and_only_its_owner_can_read
 def test_a_key_is_found_by_its_text_of_which_only_a_keyed_hash_is_stored(keys: ApiKeyStore, engine: Engine) -> None:
     key, text = keys.create(NewApiKey(tenant="vision", name="laptop", scopes=[Scope.READ], most_queued=3))
 
-    found = keys.valid_key(keys.digest(text))
+    valid_key = keys.valid_key(keys.digest(text))
 
-    assert found and found.key == key
+    assert valid_key and valid_key.key == key
     assert (key.tenant, key.name, key.scopes, key.most_queued) == ("vision", "laptop", {Scope.READ}, 3)
     with read_transaction(engine) as connection:
         (row,) = connection.execute(select(table)).all()
@@ -109,12 +109,12 @@ def test_scopes_of_a_newer_version_grant_nothing_here(keys: ApiKeyStore, engine:
     with write_transaction(engine) as connection:
         connection.execute(update(table).values(scopes=["read", "fly"]))
 
-    found = keys.valid_key(keys.digest(text))
+    valid_key = keys.valid_key(keys.digest(text))
 
-    assert found and found.key.scopes == key.scopes
+    assert valid_key and valid_key.key.scopes == key.scopes
 
 
-def test_a_revoked_key_is_no_key_any_more_and_stays_listed(keys: ApiKeyStore) -> None:
+def test_a_revoked_key_is_invalid_and_stays_listed(keys: ApiKeyStore) -> None:
     key, text = keys.create(NewApiKey())
 
     revoked = keys.revoke(key.id)
@@ -127,7 +127,7 @@ def test_a_revoked_key_is_no_key_any_more_and_stays_listed(keys: ApiKeyStore) ->
         keys.revoke("key_nobodys")
 
 
-def test_an_expired_key_is_no_key_any_more(keys: ApiKeyStore, engine: Engine) -> None:
+def test_an_expired_key_is_invalid(keys: ApiKeyStore, engine: Engine) -> None:
     _, text = keys.create(NewApiKey(expires_days=1))
     assert keys.valid_key(keys.digest(text))
 
@@ -137,14 +137,14 @@ def test_an_expired_key_is_no_key_any_more(keys: ApiKeyStore, engine: Engine) ->
     assert keys.valid_key(keys.digest(text)) is None
 
 
-def test_its_use_is_noted_at_most_once_a_minute(keys: ApiKeyStore, engine: Engine) -> None:
+def test_the_use_of_a_key_is_recorded_at_most_once_a_minute(keys: ApiKeyStore, engine: Engine) -> None:
     key, text = keys.create(NewApiKey())
     digest = keys.digest(text)
 
     def unnoted() -> bool:
-        found = keys.valid_key(digest)
-        assert found
-        return found.use_unrecorded
+        valid_key = keys.valid_key(digest)
+        assert valid_key
+        return valid_key.use_unrecorded
 
     assert unnoted()
     keys.record_use(key.id)
@@ -160,7 +160,7 @@ def test_its_use_is_noted_at_most_once_a_minute(keys: ApiKeyStore, engine: Engin
 # --- how many may wait ------------------------------------------------------------------------------------------------
 
 
-def test_twenty_submissions_at_once_cannot_pass_the_limit(keys: ApiKeyStore, engine: Engine) -> None:
+def test_twenty_concurrent_submissions_cannot_exceed_the_limit(keys: ApiKeyStore, engine: Engine) -> None:
     key, _ = keys.create(NewApiKey(most_queued=5))
     other, _ = keys.create(NewApiKey())
     store = JobStore(engine)
@@ -178,7 +178,7 @@ def test_twenty_submissions_at_once_cannot_pass_the_limit(keys: ApiKeyStore, eng
     assert submitted(store, other) and submitted(store, None)
 
 
-def test_the_settings_limit_those_keys_that_have_none_of_their_own(keys: ApiKeyStore, engine: Engine) -> None:
+def test_keys_without_a_limit_of_their_own_have_that_of_the_settings(keys: ApiKeyStore, engine: Engine) -> None:
     store = JobStore(engine, most_queued=1)
     plain, free = keys.create(NewApiKey())[0], keys.create(NewApiKey(most_queued=0))[0]
 
@@ -190,7 +190,7 @@ def test_the_settings_limit_those_keys_that_have_none_of_their_own(keys: ApiKeyS
         submitted(store, free)
 
 
-def test_a_repetition_is_never_refused_by_the_limit_not_even_of_a_submission_on_its_way(
+def test_a_replay_is_never_refused_by_the_limit_even_if_the_submission_is_still_in_flight(
     keys: ApiKeyStore, engine: Engine
 ) -> None:
     key, _ = keys.create(NewApiKey(most_queued=1))
@@ -204,7 +204,7 @@ def test_a_repetition_is_never_refused_by_the_limit_not_even_of_a_submission_on_
         submitted(store, key)
 
 
-def test_what_has_started_makes_room(keys: ApiKeyStore, engine: Engine) -> None:
+def test_a_job_that_has_started_no_longer_counts_as_queued(keys: ApiKeyStore, engine: Engine) -> None:
     key, _ = keys.create(NewApiKey(most_queued=1))
     store = JobStore(engine)
     submitted(store, key)
@@ -217,7 +217,7 @@ def test_what_has_started_makes_room(keys: ApiKeyStore, engine: Engine) -> None:
 # --- how many may run -------------------------------------------------------------------------------------------------
 
 
-def test_a_key_at_its_limit_is_passed_over_until_one_of_its_jobs_has_ended(
+def test_jobs_of_a_key_at_its_limit_are_skipped_until_one_has_ended(
     keys: ApiKeyStore, store: JobStore, leases: Leases
 ) -> None:
     busy, other = keys.create(NewApiKey(most_running=1))[0], keys.create(NewApiKey(tenant="other", most_running=1))[0]
@@ -237,7 +237,7 @@ def test_a_key_at_its_limit_is_passed_over_until_one_of_its_jobs_has_ended(
     assert then and then.job.id == second
 
 
-def test_many_claimers_never_run_more_than_the_limit(keys: ApiKeyStore, store: JobStore, engine: Engine) -> None:
+def test_concurrent_claims_never_exceed_the_limit(keys: ApiKeyStore, store: JobStore, engine: Engine) -> None:
     key, _ = keys.create(NewApiKey(most_running=2))
     ids = [submitted(store, key) for _ in range(12)]
     url = engine.url.render_as_string(hide_password=False)
@@ -254,9 +254,7 @@ def test_many_claimers_never_run_more_than_the_limit(keys: ApiKeyStore, store: J
     assert sum(won) == 2
 
 
-def test_jobs_without_a_key_and_keys_without_a_limit_run_as_they_come(
-    keys: ApiKeyStore, store: JobStore, engine: Engine
-) -> None:
+def test_jobs_without_a_key_or_a_limit_run_in_order(keys: ApiKeyStore, store: JobStore, engine: Engine) -> None:
     free, _ = keys.create(NewApiKey(most_running=0))
     ids = [submitted(store, key) for key in (free, free, None, None)]
     strict = Leases(engine, most_running=1)
@@ -266,7 +264,7 @@ def test_jobs_without_a_key_and_keys_without_a_limit_run_as_they_come(
     assert [claim and claim.job.id for claim in claims] == ids
 
 
-def test_no_hint_is_sent_for_a_job_that_would_be_passed_over(
+def test_no_wake_up_is_sent_for_a_job_whose_key_is_at_its_limit(
     keys: ApiKeyStore, store: JobStore, engine: Engine
 ) -> None:
     key, _ = keys.create(NewApiKey(most_running=1))

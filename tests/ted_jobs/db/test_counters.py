@@ -22,13 +22,13 @@ def totals(engine: Engine) -> dict[tuple[str, str], float]:
         return dict(counters.counter_totals(connection))
 
 
-def test_submissions_and_moves_are_counted(store: JobStore, leases: Leases, engine: Engine) -> None:
+def test_submissions_and_status_changes_are_counted(store: JobStore, leases: Leases, engine: Engine) -> None:
     leases.fail(claimed(store, leases), JobError("bad", "bad"))
 
     assert totals(engine) == {("submitted", ""): 1, ("moves", "running"): 1, ("moves", "failed"): 1}
 
 
-def test_what_is_undone_was_not_counted(engine: Engine) -> None:
+def test_a_transaction_that_is_rolled_back_is_not_counted(engine: Engine) -> None:
     with pytest.raises(ZeroDivisionError), write_transaction(engine) as connection:
         counters.increment_counter(connection, counters.FENCED)
         raise ZeroDivisionError
@@ -36,7 +36,7 @@ def test_what_is_undone_was_not_counted(engine: Engine) -> None:
     assert totals(engine) == {}
 
 
-def test_counts_outlive_the_jobs(store: JobStore, engine: Engine) -> None:
+def test_counters_outlive_the_jobs_they_count(store: JobStore, engine: Engine) -> None:
     ended(store, engine, days_ago=2)
     before = totals(engine)
 
@@ -46,7 +46,7 @@ def test_counts_outlive_the_jobs(store: JobStore, engine: Engine) -> None:
     assert totals(engine) == before
 
 
-def test_adding_up_changes_no_count_while_others_count(engine: Engine) -> None:
+def test_compacting_changes_no_total_while_others_count(engine: Engine) -> None:
     def count() -> None:
         for _ in range(20):
             with write_transaction(engine) as connection:

@@ -13,7 +13,7 @@ from ted_jobs.db.tables import tallies
 from tests.servers.databases import DATABASES, migrated
 
 
-def test_threads_of_one_process_take_turns_instead_of_knocking_at_sqlites_lock(
+def test_threads_of_one_process_wait_for_each_other_instead_of_polling_sqlites_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write(engine: Engine) -> None:
@@ -30,7 +30,7 @@ def test_threads_of_one_process_take_turns_instead_of_knocking_at_sqlites_lock(
             assert connection.scalar(select(func.count()).select_from(tallies)) == 8 * 20
 
 
-def test_a_turn_that_does_not_come_is_left_to_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_lock_that_is_not_released_is_left_to_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
     with DATABASES["sqlite"](tmp_path) as url, migrated(url) as engine:
         turn = engine.get_execution_options()["write_lock"]

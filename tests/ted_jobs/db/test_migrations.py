@@ -16,7 +16,7 @@ from ted_jobs.db.tables import metadata
 from tests.servers.databases import DATABASES
 
 
-def test_migrated_tables_equal_the_described_ones(engine: Engine) -> None:
+def test_migrations_create_exactly_the_described_tables(engine: Engine) -> None:
     with read_transaction(engine) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
 
@@ -49,11 +49,15 @@ def test_the_databases_clock_counts_in_utc_and_in_both_directions(engine: Engine
     assert present.utcoffset().total_seconds() == 0
 
 
-def test_a_network_that_swallows_everything_is_not_waited_for_without_end(engine: Engine) -> None:
+def test_a_network_that_drops_every_packet_does_not_block_for_ever(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite is no network away")
     with engine.connect() as connection:
-        asked = connection.connection.dbapi_connection.info.get_parameters()
+        parameters = connection.connection.dbapi_connection.info.get_parameters()
 
-    assert int(asked["keepalives_idle"]) + int(asked["keepalives_interval"]) * int(asked["keepalives_count"]) <= 60
-    assert int(asked["tcp_user_timeout"]) <= 60_000
+    assert (
+        int(parameters["keepalives_idle"])
+        + int(parameters["keepalives_interval"]) * int(parameters["keepalives_count"])
+        <= 60
+    )
+    assert int(parameters["tcp_user_timeout"]) <= 60_000

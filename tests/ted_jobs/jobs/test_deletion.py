@@ -39,7 +39,7 @@ def succeeded(store: JobStore, leases: Leases, files: ArtifactStore) -> str:
     return job_id
 
 
-def test_a_deleted_job_leaves_neither_rows_nor_files(
+def test_deleting_a_job_removes_its_rows_and_files(
     store: JobStore, leases: Leases, files: ArtifactStore, engine: Engine
 ) -> None:
     store.cancel(store.submit(SPEC, SUMMARY, tenant="default").job.id, tenant="default")
@@ -54,7 +54,9 @@ def test_a_deleted_job_leaves_neither_rows_nor_files(
         delete_ended_job(engine, files, job_id, tenant="default")
 
 
-def test_a_job_that_has_not_ended_stays(store: JobStore, leases: Leases, files: ArtifactStore, engine: Engine) -> None:
+def test_a_job_that_has_not_ended_is_not_deleted(
+    store: JobStore, leases: Leases, files: ArtifactStore, engine: Engine
+) -> None:
     queued, running = (store.submit(SPEC, SUMMARY, tenant="default").job.id for _ in range(2))
     assert leases.claim(running, worker="w")
 
@@ -64,7 +66,7 @@ def test_a_job_that_has_not_ended_stays(store: JobStore, leases: Leases, files: 
         assert store.job(job_id, tenant="default")
 
 
-def test_another_tenant_s_job_cannot_be_told_from_none(
+def test_another_tenants_job_is_not_found_for_deletion(
     store: JobStore, leases: Leases, files: ArtifactStore, engine: Engine
 ) -> None:
     job_id = succeeded(store, leases, files)
@@ -75,7 +77,7 @@ def test_another_tenant_s_job_cannot_be_told_from_none(
     assert files.locate(store.artifact(job_id, "manifest", tenant="default")).read_bytes() == b"rows"
 
 
-def test_the_key_of_a_deleted_job_stores_a_new_one(
+def test_the_idempotency_key_of_a_deleted_job_stores_a_new_job(
     store: JobStore, leases: Leases, files: ArtifactStore, engine: Engine
 ) -> None:
     job_id = succeeded(store, leases, files)
@@ -87,7 +89,7 @@ def test_the_key_of_a_deleted_job_stores_a_new_one(
     assert again.job.id != job_id
 
 
-def test_files_that_will_not_go_do_not_bring_the_job_back(
+def test_a_job_stays_deleted_if_its_files_cannot_be_deleted(
     store: JobStore, leases: Leases, files: ArtifactStore, engine: Engine
 ) -> None:
     class Away(ArtifactStore):

@@ -44,7 +44,7 @@ def every_write(leases: Leases, claim: Claim) -> list[object]:
     ]
 
 
-def test_ten_hints_for_one_job_start_it_once(store: JobStore, leases: Leases) -> None:
+def test_ten_wake_ups_for_one_job_start_it_once(store: JobStore, leases: Leases) -> None:
     job_id, claims = submitted(store), []
 
     workers = [
@@ -57,7 +57,7 @@ def test_ten_hints_for_one_job_start_it_once(store: JobStore, leases: Leases) ->
     assert store.job(job_id, tenant="default").attempt == 1
 
 
-def test_a_hint_for_a_finished_or_unknown_job_claims_nothing(store: JobStore, leases: Leases) -> None:
+def test_a_wake_up_for_a_finished_or_unknown_job_claims_nothing(store: JobStore, leases: Leases) -> None:
     job_id = submitted(store)
     store.cancel(job_id, tenant="default")
 
@@ -76,7 +76,7 @@ def test_a_heartbeat_renews_the_lease_and_stores_progress(store: JobStore, lease
     assert maintenance.reap_expired_leases(engine) == []
 
 
-def test_a_heartbeat_without_news_leaves_the_version_alone(store: JobStore, leases: Leases) -> None:
+def test_a_heartbeat_without_progress_keeps_the_version(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
 
     leases.heartbeat(claim)
@@ -84,14 +84,14 @@ def test_a_heartbeat_without_news_leaves_the_version_alone(store: JobStore, leas
     assert store.job(claim.job.id, tenant="default").version == claim.job.version
 
 
-def test_a_heartbeat_brings_back_the_wish_to_cancel(store: JobStore, leases: Leases) -> None:
+def test_a_heartbeat_returns_a_request_to_cancel(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
     store.cancel(claim.job.id, tenant="default")
 
     assert leases.heartbeat(claim) is HeartbeatResponse.CANCEL
 
 
-def test_a_heartbeat_after_the_deadline_says_so(store: JobStore, leases: Leases, engine: Engine) -> None:
+def test_a_heartbeat_after_the_deadline_returns_expire(store: JobStore, leases: Leases, engine: Engine) -> None:
     hasty = JobSpec.model_validate(SPEC.model_dump() | {"deadline_seconds": 60})
     claim = leases.claim(store.submit(hasty, SUMMARY, tenant="default").job.id, worker="w")
     assert claim
@@ -103,7 +103,7 @@ def test_a_heartbeat_after_the_deadline_says_so(store: JobStore, leases: Leases,
     assert leases.mark_expired(claim).status is JobStatus.EXPIRED
 
 
-def test_an_expired_lease_puts_the_job_back_and_voids_the_old_claim(
+def test_an_expired_lease_requeues_the_job_and_voids_the_old_claim(
     store: JobStore, leases: Leases, engine: Engine
 ) -> None:
     zombie = claimed(store, leases)
@@ -121,7 +121,7 @@ def test_an_expired_lease_puts_the_job_back_and_voids_the_old_claim(
     assert status(store, heir) is JobStatus.RUNNING
 
 
-def test_a_zombie_that_publishes_after_its_heir_has_succeeded_is_told_that_its_lease_is_lost(
+def test_a_worker_that_publishes_after_its_successor_has_succeeded_loses_its_lease(
     store: JobStore, leases: Leases, engine: Engine
 ) -> None:
     zombie = claimed(store, leases)
@@ -140,7 +140,7 @@ def test_a_zombie_that_publishes_after_its_heir_has_succeeded_is_told_that_its_l
     assert store.artifact(heir.job.id, "manifest", tenant="default") == kept
 
 
-def test_a_step_whose_answer_was_lost_is_found_done_when_it_is_done_again(store: JobStore, leases: Leases) -> None:
+def test_repeating_a_step_whose_answer_was_lost_is_no_error(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
     kept = Artifact(kind="manifest", key=f"{claim.job.id}/1/manifest.parquet", bytes=3, sha256="0" * 64)
 
@@ -177,7 +177,7 @@ def test_a_crash_is_repeated_until_the_attempts_are_used_up(store: JobStore, lea
     assert ended.error == CRASH.as_json()
 
 
-def test_bad_data_is_not_tried_twice(store: JobStore, leases: Leases) -> None:
+def test_an_error_that_is_not_retryable_fails_the_job_at_once(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
 
     job = leases.fail(claim, BAD_DATA)
@@ -200,7 +200,9 @@ def test_a_job_that_crashes_while_being_cancelled_ends_as_cancelled(
     assert status(store, silent) is JobStatus.CANCELLED
 
 
-def test_a_worker_that_shuts_down_hands_its_job_back_uncounted(store: JobStore, leases: Leases) -> None:
+def test_a_worker_that_shuts_down_requeues_its_job_without_counting_the_attempt(
+    store: JobStore, leases: Leases
+) -> None:
     claim = claimed(store, leases)
 
     job = leases.release(claim)
@@ -219,7 +221,7 @@ def test_cancel_wins_over_a_runner_that_has_not_begun_to_finalize(store: JobStor
         leases.begin_finalizing(claim)
 
 
-def test_a_job_overdue_in_the_queue_expires(store: JobStore, engine: Engine) -> None:
+def test_a_queued_job_expires_after_its_deadline(store: JobStore, engine: Engine) -> None:
     hasty = JobSpec.model_validate(SPEC.model_dump() | {"deadline_seconds": 60})
     job_id = store.submit(hasty, SUMMARY, tenant="default").job.id
     assert maintenance.expire_overdue(engine) == []
@@ -231,36 +233,36 @@ def test_a_job_overdue_in_the_queue_expires(store: JobStore, engine: Engine) -> 
     assert (job.id, job.status) == (job_id, JobStatus.EXPIRED)
 
 
-def test_every_submission_rings_once_and_a_lost_hint_is_rung_again_later(store: JobStore, engine: Engine) -> None:
-    rung: list[str] = []
+def test_every_submission_sends_one_wake_up_and_another_later_if_it_is_lost(store: JobStore, engine: Engine) -> None:
+    notified: list[str] = []
     job_id = submitted(store)
 
-    outbox.publish_batch(engine, rung.append)
-    outbox.publish_batch(engine, rung.append)
+    outbox.publish_batch(engine, notified.append)
+    outbox.publish_batch(engine, notified.append)
     maintenance.renotify_overdue(engine)
-    assert outbox.publish_batch(engine, rung.append) == 0
+    assert outbox.publish_batch(engine, notified.append) == 0
     with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(ring_at=now(-1)))
     maintenance.renotify_overdue(engine)
     maintenance.renotify_overdue(engine)
-    outbox.publish_batch(engine, rung.append)
+    outbox.publish_batch(engine, notified.append)
 
-    assert rung == [job_id, job_id]
+    assert notified == [job_id, job_id]
     with read_transaction(engine) as connection:
         assert connection.scalar(select(jobs.c.ring_at > now(45)))
 
 
-def test_a_hint_survives_a_broker_that_is_away(store: JobStore, engine: Engine) -> None:
-    job_id, rung = submitted(store), []
+def test_a_wake_up_survives_a_broker_that_is_away(store: JobStore, engine: Engine) -> None:
+    job_id, notified = submitted(store), []
 
     def broken(_: str) -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
         outbox.publish_batch(engine, broken)
-    outbox.publish_batch(engine, rung.append)
+    outbox.publish_batch(engine, notified.append)
 
-    assert rung == [job_id]
+    assert notified == [job_id]
 
 
 def test_one_sweeper_leads_until_it_falls_silent(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""What the sweeper makes of jobs that nobody looks after, on both databases."""
+"""What the sweeper does with jobs that nobody takes care of, on both databases."""
 
 from typing import Any
 
@@ -75,24 +75,22 @@ def test_sweeping_twice_does_nothing_more(store: JobStore, leases: Leases, engin
     assert maintenance.reap_expired_leases(engine) == []
 
 
-def test_jobs_whose_hints_seem_lost_are_rung_again_together_and_once(
+def test_jobs_whose_wake_ups_seem_lost_get_one_more_each(
     store: JobStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maintenance, "BATCH", 2)
-    rung: list[str] = []
+    notified: list[str] = []
     job_ids = [submitted(store) for _ in range(3)]
     outbox.drain(engine, lambda _: None, seconds=60)
     set_back(engine, "ring_at")
 
     assert [maintenance.renotify_overdue(engine) for _ in range(3)] == [2, 1, 0]
 
-    outbox.drain(engine, rung.append, seconds=60)
-    assert sorted(rung) == sorted(job_ids)
+    outbox.drain(engine, notified.append, seconds=60)
+    assert sorted(notified) == sorted(job_ids)
 
 
-def test_jobs_that_wait_beside_a_broker_without_hints_are_rung_for_however_patient_they_were(
-    store: JobStore, engine: Engine
-) -> None:
+def test_queued_jobs_get_wake_ups_early_if_the_broker_holds_none(store: JobStore, engine: Engine) -> None:
     job_id = submitted(store)
     outbox.drain(engine, lambda _: None, seconds=60)
     assert maintenance.renotify_idle(engine, queued_wake_ups=lambda: 0) == 0, "it may be on its way to a worker"
@@ -102,12 +100,12 @@ def test_jobs_that_wait_beside_a_broker_without_hints_are_rung_for_however_patie
 
     assert maintenance.renotify_idle(engine, queued_wake_ups=lambda: 1) == 0
     assert [maintenance.renotify_idle(engine, queued_wake_ups=lambda: 0) for _ in range(2)] == [1, 0]
-    rung: list[str] = []
-    outbox.drain(engine, rung.append, seconds=60)
-    assert rung == [job_id]
+    notified: list[str] = []
+    outbox.drain(engine, notified.append, seconds=60)
+    assert notified == [job_id]
 
 
-def test_the_broker_is_asked_while_no_transaction_is_open(store: JobStore, engine: Engine) -> None:
+def test_no_transaction_is_open_while_the_broker_is_queried(store: JobStore, engine: Engine) -> None:
     submitted(store)
     outbox.drain(engine, lambda _: None, seconds=60)
     set_back(engine, "queued_at")
@@ -120,7 +118,7 @@ def test_the_broker_is_asked_while_no_transaction_is_open(store: JobStore, engin
     assert held == [0]
 
 
-def test_nobody_asks_the_broker_while_no_job_waits(store: JobStore, leases: Leases, engine: Engine) -> None:
+def test_the_broker_is_not_queried_while_no_job_is_queued(store: JobStore, leases: Leases, engine: Engine) -> None:
     claimed(store, leases)
 
-    assert maintenance.renotify_idle(engine, queued_wake_ups=lambda: pytest.fail("it was asked")) == 0
+    assert maintenance.renotify_idle(engine, queued_wake_ups=lambda: pytest.fail("the broker was queried")) == 0

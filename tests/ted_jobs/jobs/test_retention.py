@@ -31,7 +31,7 @@ def ended(store: JobStore, engine: Engine, *, days_ago: float) -> str:
     return job_id
 
 
-def test_jobs_that_ended_long_ago_go_with_all_that_is_theirs(store: JobStore, engine: Engine) -> None:
+def test_jobs_that_ended_long_ago_are_deleted_with_their_rows_elsewhere(store: JobStore, engine: Engine) -> None:
     young = ended(store, engine, days_ago=29)
     before = rows(engine)
     ended(store, engine, days_ago=31)
@@ -43,7 +43,7 @@ def test_jobs_that_ended_long_ago_go_with_all_that_is_theirs(store: JobStore, en
     assert retention.delete_old_jobs(engine, days=30) == 0
 
 
-def test_a_job_that_has_not_ended_stays_however_old_it_is(store: JobStore, leases: Leases, engine: Engine) -> None:
+def test_a_job_that_has_not_ended_is_kept_however_old_it_is(store: JobStore, leases: Leases, engine: Engine) -> None:
     queued, running = submitted(store), claimed(store, leases).job.id
     with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(created_at=now(-365 * DAY), finished_at=now(-365 * DAY)))
@@ -53,7 +53,7 @@ def test_a_job_that_has_not_ended_stays_however_old_it_is(store: JobStore, lease
     assert {job.id for job in store.jobs(tenant="default", limit=10)} == {queued, running}
 
 
-def test_the_oldest_go_first_and_a_batch_at_a_time(
+def test_the_oldest_jobs_are_deleted_first_and_a_batch_at_a_time(
     store: JobStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 1)
@@ -65,7 +65,7 @@ def test_the_oldest_go_first_and_a_batch_at_a_time(
     assert [job.id for job in store.jobs(tenant="default", limit=10)] == [younger]
 
 
-def test_a_key_is_remembered_for_a_week(store: JobStore, engine: Engine) -> None:
+def test_an_idempotency_key_is_kept_for_a_week(store: JobStore, engine: Engine) -> None:
     ended(store, engine, days_ago=0)
 
     def age_keys(days: float) -> int:
@@ -77,7 +77,7 @@ def test_a_key_is_remembered_for_a_week(store: JobStore, engine: Engine) -> None
     assert rows(engine)["jobs"] == 1
 
 
-def test_checkpoints_of_jobs_that_have_ended_are_forgotten(store: JobStore, leases: Leases, engine: Engine) -> None:
+def test_checkpoints_of_ended_jobs_are_deleted(store: JobStore, leases: Leases, engine: Engine) -> None:
     ended, running = claimed(store, leases), claimed(store, leases)
     with write_transaction(engine) as connection:
         for claim in (ended, running):

@@ -208,26 +208,27 @@ class Jobs(RuleBasedStateMachine):
         return self.claim(claim.job.id)
 
     @rule()
-    def publish_hints(self) -> None:
-        rung: list[str] = []
-        outbox.publish_batch(self.engine, rung.append)
-        assert set(rung) <= set(self.models)
+    def publish_wake_ups(self) -> None:
+        notified: list[str] = []
+        outbox.publish_batch(self.engine, notified.append)
+        assert set(notified) <= set(self.models)
 
     # --- what always holds ------------------------------------------------------------------------------------------
 
     @invariant()
     def every_job_is_as_its_model(self) -> None:
-        found = stories(self.engine)
+        stories_by_job = stories(self.engine)
         assert {
-            job_id: (story.row.status, story.row.attempt, story.row.lease_token) for job_id, story in found.items()
+            job_id: (story.row.status, story.row.attempt, story.row.lease_token)
+            for job_id, story in stories_by_job.items()
         } == {job_id: (model.status, model.attempt, model.token) for job_id, model in self.models.items()}
-        for story in found.values():
+        for story in stories_by_job.values():
             assert not (story.illegal() or story.stale() or story.duplicated())
             assert story.row.attempt <= story.row.max_attempts
             assert bool(story.files) == (story.row.status == JobStatus.SUCCEEDED)
 
 
-def test_whatever_happens_in_whatever_order_jobs_are_as_their_model(engine: Engine) -> None:
+def test_jobs_agree_with_their_model_after_any_sequence_of_steps(engine: Engine) -> None:
     quick = settings(
         max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )

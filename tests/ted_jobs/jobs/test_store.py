@@ -33,7 +33,7 @@ def test_a_submitted_job_is_queued_and_reads_back_as_it_was_sent(store: JobStore
     assert job.created_at.utcoffset() is not None
 
 
-def test_another_tenants_job_cannot_be_told_from_one_that_does_not_exist(store: JobStore) -> None:
+def test_another_tenants_job_is_not_found(store: JobStore) -> None:
     job_id = submitted(store, tenant="theirs")
 
     for call in (store.job, store.cancel):
@@ -46,7 +46,7 @@ def test_another_tenants_job_cannot_be_told_from_one_that_does_not_exist(store: 
     assert store.jobs(tenant="ours", limit=10) == []
 
 
-def test_the_same_key_and_body_bring_back_the_first_job(store: JobStore) -> None:
+def test_the_same_idempotency_key_and_body_return_the_first_job(store: JobStore) -> None:
     key = IdempotencyKey("k", "digest")
     first = store.submit(SPEC, SUMMARY, tenant="default", idempotency_key=key)
 
@@ -56,14 +56,14 @@ def test_the_same_key_and_body_bring_back_the_first_job(store: JobStore) -> None
     assert len(store.jobs(tenant="default", limit=10)) == 1
 
 
-def test_the_same_key_with_another_body_is_refused(store: JobStore) -> None:
+def test_the_same_idempotency_key_with_another_body_is_refused(store: JobStore) -> None:
     store.submit(SPEC, SUMMARY, tenant="default", idempotency_key=IdempotencyKey("k", "digest"))
 
     with pytest.raises(IdempotencyConflict):
         store.submit(SPEC, SUMMARY, tenant="default", idempotency_key=IdempotencyKey("k", "other"))
 
 
-def test_one_key_sent_by_twenty_clients_at_once_makes_one_job(store: JobStore) -> None:
+def test_twenty_concurrent_requests_with_one_idempotency_key_make_one_job(store: JobStore) -> None:
     key, ids = IdempotencyKey("k", "digest"), []
 
     def submit() -> None:
@@ -77,7 +77,7 @@ def test_one_key_sent_by_twenty_clients_at_once_makes_one_job(store: JobStore) -
     assert len(set(ids)) == len(store.jobs(tenant="default", limit=100)) == 1
 
 
-def test_pages_of_jobs_go_from_new_to_old_and_miss_none(store: JobStore) -> None:
+def test_pages_list_all_jobs_from_newest_to_oldest(store: JobStore) -> None:
     newest_first = [submitted(store) for _ in range(5)][::-1]
 
     first = store.jobs(tenant="default", limit=2)
@@ -88,7 +88,7 @@ def test_pages_of_jobs_go_from_new_to_old_and_miss_none(store: JobStore) -> None
     assert times == sorted(times, reverse=True)
 
 
-def test_a_cursor_that_is_no_job_is_refused(store: JobStore) -> None:
+def test_a_cursor_that_is_not_a_job_is_refused(store: JobStore) -> None:
     with pytest.raises(UnknownCursor):
         store.jobs(tenant="default", limit=2, after="job_nothing")
 
@@ -102,7 +102,7 @@ def test_jobs_can_be_listed_by_status(store: JobStore, leases: Leases) -> None:
     assert waiting not in [job.id for job in listed]
 
 
-def test_a_queued_job_is_cancelled_at_once_and_twice_is_no_error(store: JobStore) -> None:
+def test_a_queued_job_is_cancelled_at_once_and_cancelling_it_again_is_no_error(store: JobStore) -> None:
     job_id = submitted(store)
 
     assert store.cancel(job_id, tenant="default").status is JobStatus.CANCELLED
@@ -112,10 +112,10 @@ def test_a_queued_job_is_cancelled_at_once_and_twice_is_no_error(store: JobStore
 def test_a_running_job_is_cancelling_until_its_worker_has_stopped(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
 
-    asked = store.cancel(claim.job.id, tenant="default")
+    cancelling = store.cancel(claim.job.id, tenant="default")
     ended = leases.mark_cancelled(claim)
 
-    assert (asked.status, ended.status) == (JobStatus.CANCELLING, JobStatus.CANCELLED)
+    assert (cancelling.status, ended.status) == (JobStatus.CANCELLING, JobStatus.CANCELLED)
     assert ended.finished_at is not None
 
 
@@ -132,7 +132,7 @@ def test_a_job_past_the_point_of_no_return_cannot_be_cancelled(
         store.cancel(claim.job.id, tenant="default")
 
 
-def test_a_manifest_can_be_had_only_after_success(store: JobStore, leases: Leases) -> None:
+def test_a_manifest_is_available_only_after_success(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
     file = Artifact(kind="manifest", key="a/1/manifest.parquet", bytes=3, sha256="0" * 64)
     with pytest.raises(ArtifactNotReady):
@@ -145,15 +145,17 @@ def test_a_manifest_can_be_had_only_after_success(store: JobStore, leases: Lease
     assert (job.status, job.result) == (JobStatus.SUCCEEDED, {"rows_kept": 7})
 
 
-def test_a_job_tells_its_story_without_gaps(store: JobStore, leases: Leases) -> None:
+def test_the_events_of_a_job_are_numbered_without_gaps(store: JobStore, leases: Leases) -> None:
     claim = claimed(store, leases)
-    leases.heartbeat(claim, progress={"round": 2}, new_events=[("job.round", {"round": 1}), ("job.round", {"round": 2})])
+    leases.heartbeat(
+        claim, progress={"round": 2}, new_events=[("job.round", {"round": 1}), ("job.round", {"round": 2})]
+    )
     leases.begin_finalizing(claim)
     leases.finish(claim, published=[], result={})
 
     story = store.events(claim.job.id, tenant="default", after=0, limit=100)
 
     assert [event.sequence for event in story] == list(range(1, len(story) + 1))
-    told = [event.type.removeprefix("job.") for event in story]
-    assert told == ["queued", "running", "round", "round", "finalizing", "succeeded"]
+    types = [event.type.removeprefix("job.") for event in story]
+    assert types == ["queued", "running", "round", "round", "finalizing", "succeeded"]
     assert store.events(claim.job.id, tenant="default", after=3, limit=1)[0].data == {"round": 2}

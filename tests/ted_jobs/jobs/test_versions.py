@@ -26,7 +26,7 @@ def set_back(engine: Engine, column: str) -> None:
         connection.execute(update(jobs).values({column: now(-1)}))
 
 
-def test_its_silent_worker_is_replaced_as_any_other_s(store: JobStore, leases: Leases, engine: Engine) -> None:
+def test_an_expired_lease_on_an_unreadable_job_is_reaped(store: JobStore, leases: Leases, engine: Engine) -> None:
     foreign, ours = claimed(store, leases), claimed(store, leases)
     stored_by_another_version(engine, foreign.job.id)
     set_back(engine, "lease_expires_at")
@@ -36,7 +36,7 @@ def test_its_silent_worker_is_replaced_as_any_other_s(store: JobStore, leases: L
     assert {job.id: job.status for job in reaped} == dict.fromkeys([foreign.job.id, ours.job.id], JobStatus.QUEUED)
 
 
-def test_it_expires_and_is_cancelled_as_any_other(store: JobStore, engine: Engine) -> None:
+def test_an_unreadable_job_expires_and_can_be_cancelled(store: JobStore, engine: Engine) -> None:
     overdue, unwanted = (stored_by_another_version(engine, submitted(store)) for _ in range(2))
     store.cancel(unwanted, tenant="default")
     set_back(engine, "deadline_at")
@@ -47,7 +47,7 @@ def test_it_expires_and_is_cancelled_as_any_other(store: JobStore, engine: Engin
     assert store.job(unwanted, tenant="default").status is JobStatus.CANCELLED
 
 
-def test_it_waits_for_a_worker_that_can_read_it_while_the_next_job_runs(
+def test_an_unreadable_job_stays_queued_while_the_next_job_runs(
     store: JobStore, leases: Leases, engine: Engine
 ) -> None:
     foreign = stored_by_another_version(engine, submitted(store))
@@ -60,7 +60,7 @@ def test_it_waits_for_a_worker_that_can_read_it_while_the_next_job_runs(
     assert (left.status, left.attempt, left.version) == (JobStatus.QUEUED, 0, 1)
 
 
-def test_a_list_leaves_it_out_and_goes_on_behind_it(store: JobStore, engine: Engine) -> None:
+def test_a_list_skips_an_unreadable_job_and_continues_behind_it(store: JobStore, engine: Engine) -> None:
     ours = [submitted(store) for _ in range(4)]
     stored_by_another_version(engine, ours.pop(1))
     stored_by_another_version(engine, ours.pop(1))
@@ -70,7 +70,7 @@ def test_a_list_leaves_it_out_and_goes_on_behind_it(store: JobStore, engine: Eng
     assert [[job.id for job in page] for page in pages] == [ours[:0:-1], ours[::-1], ours[::-1]]
 
 
-def test_reading_what_it_asks_for_says_why_that_cannot_be(store: JobStore, engine: Engine) -> None:
+def test_reading_the_spec_of_an_unreadable_job_names_the_unknown_fields(store: JobStore, engine: Engine) -> None:
     job = store.job(stored_by_another_version(engine, submitted(store)), tenant="default")
 
     with pytest.raises(JobUnreadable, match=r"colour.*one version everywhere"):

@@ -1,4 +1,4 @@
-"""What webhooks are to be told, and what their owners may do with them, on both databases."""
+"""Deliveries to webhooks, and what owners may do with their webhooks, on both databases."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def webhook(mine: WebhookStore) -> Webhook:
     return mine.register(URL, ENDS)
 
 
-def told(mine: WebhookStore, webhook: Webhook) -> list[Delivery]:
+def deliveries_of(mine: WebhookStore, webhook: Webhook) -> list[Delivery]:
     return mine.deliveries(webhook.id, limit=100)
 
 
@@ -55,12 +55,12 @@ def make_due(engine: Engine) -> None:
 # --- events become deliveries -----------------------------------------------------------------------------------------
 
 
-def test_an_end_of_a_job_is_told_with_the_facts_that_lead_to_the_rest(
+def test_the_delivery_of_an_ended_job_has_its_status_and_links(
     store: JobStore, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     job = store.cancel(submitted(store), tenant="default")
 
-    (delivery,) = told(mine, webhook)
+    (delivery,) = deliveries_of(mine, webhook)
     payload = json.loads(claim(engine).payload)
 
     assert (delivery.job_id, delivery.type, delivery.status, delivery.attempt) == (
@@ -80,7 +80,7 @@ def test_an_end_of_a_job_is_told_with_the_facts_that_lead_to_the_rest(
     }
 
 
-def test_every_way_to_end_is_told(
+def test_every_terminal_status_is_delivered(
     store: JobStore, leases: Leases, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     store.cancel(submitted(store), tenant="default")
@@ -93,25 +93,25 @@ def test_every_way_to_end_is_told(
         connection.execute(update(jobs).where(jobs.c.status == "queued").values(deadline_at=now(-1)))
     maintenance.expire_overdue(engine)
 
-    assert sorted(delivery.type for delivery in told(mine, webhook)) == sorted(ENDS)
+    assert sorted(delivery.type for delivery in deliveries_of(mine, webhook)) == sorted(ENDS)
 
 
-def test_only_what_was_asked_for_is_told(store: JobStore, leases: Leases, mine: WebhookStore) -> None:
+def test_only_subscribed_events_are_delivered(store: JobStore, leases: Leases, mine: WebhookStore) -> None:
     starts, ends = mine.register(URL, ["job.queued", "job.running"]), mine.register(URL, ["job.succeeded"])
 
     claimed(store, leases)
 
-    assert {delivery.type for delivery in told(mine, starts)} == {"job.queued", "job.running"}
-    assert not told(mine, ends)
+    assert {delivery.type for delivery in deliveries_of(mine, starts)} == {"job.queued", "job.running"}
+    assert not deliveries_of(mine, ends)
 
 
-def test_another_tenants_jobs_are_not_told(store: JobStore, engine: Engine, webhook: Webhook) -> None:
+def test_another_tenants_jobs_are_not_delivered(store: JobStore, engine: Engine, webhook: Webhook) -> None:
     theirs = WebhookStore(engine, tenant="other")
     elsewhere = theirs.register(URL, ENDS)
 
     store.cancel(submitted(store), tenant="default")
 
-    assert not told(theirs, elsewhere)
+    assert not deliveries_of(theirs, elsewhere)
 
 
 def test_event_and_delivery_are_written_together_or_not_at_all(
@@ -123,21 +123,23 @@ def test_event_and_delivery_are_written_together_or_not_at_all(
         raise RuntimeError
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr("ted_jobs.jobs.transitions.tally", crash)  # after event and delivery, before the commit
+        patch.setattr(
+            "ted_jobs.jobs.transitions.increment_counter", crash
+        )  # after event and delivery, before the commit
         store.cancel(job_id, tenant="default")
 
     assert store.job(job_id, tenant="default").status == "queued"
-    assert not told(mine, webhook)
+    assert not deliveries_of(mine, webhook)
 
 
-def test_a_job_without_webhooks_costs_one_look_and_writes_nothing(store: JobStore, engine: Engine) -> None:
+def test_a_job_without_webhooks_costs_one_query_and_writes_nothing(store: JobStore, engine: Engine) -> None:
     store.cancel(submitted(store), tenant="default")
 
     with read_transaction(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(deliveries)) == 0
 
 
-def test_a_webhook_that_is_deleted_in_the_same_instant_breaks_no_job(
+def test_deleting_a_webhook_at_the_same_moment_breaks_no_job(
     store: JobStore, engine: Engine, mine: WebhookStore
 ) -> None:
     ids = [submitted(store) for _ in range(20)]
@@ -148,14 +150,14 @@ def test_a_webhook_that_is_deleted_in_the_same_instant_breaks_no_job(
         gone = [threads.submit(mine.delete, webhook.id) for webhook in passing]
 
     assert all(job.result().status == "cancelled" for job in ended)
-    assert not [one.result() for one in gone if one.result()]
+    assert not [future.result() for future in gone if future.result()]
     assert not mine.webhooks(limit=10)
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_claimed_message_is_nobody_elses_until_its_sender_has_been_silent_for_long(
+def test_a_claimed_delivery_is_not_claimed_again_until_its_claim_runs_out(
     engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     ping = mine.ping(webhook.id)
@@ -172,21 +174,21 @@ def test_a_claimed_message_is_nobody_elses_until_its_sender_has_been_silent_for_
     assert first.secrets == (webhook.secret,)
 
 
-def test_who_claims_at_once_shares_the_work_and_none_is_claimed_twice(
-    engine: Engine, mine: WebhookStore, webhook: Webhook
-) -> None:
+def test_concurrent_senders_never_claim_a_delivery_twice(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     waiting = {mine.ping(webhook.id).id for _ in range(40)}
 
     def all_there_are() -> list[str]:
         return [message.id for message in iter(lambda: due.claim_next(engine), None)]
 
     with ThreadPoolExecutor(8) as threads:
-        claims = [one for share in [threads.submit(all_there_are) for _ in range(8)] for one in share.result()]
+        claims = [
+            delivery for share in [threads.submit(all_there_are) for _ in range(8)] for delivery in share.result()
+        ]
 
     assert sorted(claims) == sorted(waiting)
 
 
-def test_webhooks_that_have_enough_to_do_are_passed_over(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
+def test_deliveries_to_excluded_webhooks_are_not_claimed(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     mine.ping(webhook.id)
     other = mine.register(URL, ENDS)
     mine.ping(other.id)
@@ -195,26 +197,24 @@ def test_webhooks_that_have_enough_to_do_are_passed_over(engine: Engine, mine: W
     assert due.claim_next(engine, excluded=[webhook.id]) is None
 
 
-def test_what_was_taken_in_is_not_sent_again(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
+def test_a_delivered_message_is_not_sent_again(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     mine.ping(webhook.id)
 
     due.succeed(engine, claim(engine), Outcome(204))
     make_due(engine)
 
-    (delivery,) = told(mine, webhook)
+    (delivery,) = deliveries_of(mine, webhook)
     assert (delivery.status, delivery.status_code, delivery.error, delivery.due_at) == ("delivered", 204, None, None)
     assert delivery.finished_at
     assert due.claim_next(engine) is None
 
 
-def test_a_failed_attempt_is_repeated_when_its_time_has_come(
-    engine: Engine, mine: WebhookStore, webhook: Webhook
-) -> None:
+def test_a_failed_attempt_is_repeated_when_it_is_due(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     mine.ping(webhook.id)
 
     due.retry(engine, claim(engine), REFUSED, seconds=60)
 
-    (delivery,) = told(mine, webhook)
+    (delivery,) = deliveries_of(mine, webhook)
     assert (delivery.status, delivery.status_code, delivery.error) == ("pending", 500, "refused")
     assert due.claim_next(engine) is None
     make_due(engine)
@@ -222,7 +222,7 @@ def test_a_failed_attempt_is_repeated_when_its_time_has_come(
 
 
 @pytest.mark.parametrize("late", [due.succeed, due.give_up, lambda *a: due.retry(*a, seconds=1)])
-def test_a_sender_that_was_given_up_changes_nothing_any_more(
+def test_a_sender_whose_claim_has_run_out_changes_nothing(
     engine: Engine, mine: WebhookStore, webhook: Webhook, late
 ) -> None:
     mine.ping(webhook.id)
@@ -232,11 +232,11 @@ def test_a_sender_that_was_given_up_changes_nothing_any_more(
 
     late(engine, stale, Outcome(200))
 
-    (delivery,) = told(mine, webhook)
+    (delivery,) = deliveries_of(mine, webhook)
     assert (delivery.status, delivery.attempt, delivery.error) == ("pending", 2, "timed_out")
 
 
-def test_a_receiver_that_is_gone_is_told_nothing_any_more(
+def test_a_webhook_whose_receiver_is_gone_gets_no_more_deliveries(
     store: JobStore, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     mine.ping(webhook.id)
@@ -245,12 +245,12 @@ def test_a_receiver_that_is_gone_is_told_nothing_any_more(
     due.disable_gone(engine, claim(engine), Outcome(410, "refused"))
     store.cancel(submitted(store), tenant="default")
 
-    assert [delivery.status for delivery in told(mine, webhook)] == ["failed", "failed"]
-    assert {delivery.error for delivery in told(mine, webhook)} == {"refused", "webhook_disabled"}
+    assert [delivery.status for delivery in deliveries_of(mine, webhook)] == ["failed", "failed"]
+    assert {delivery.error for delivery in deliveries_of(mine, webhook)} == {"refused", "webhook_disabled"}
     assert mine.webhook(webhook.id).disabled_reason == "the receiver answered 410 Gone"
 
 
-def test_a_webhook_is_disabled_once_nothing_but_failures_have_been_given_up(
+def test_a_webhook_is_disabled_after_five_failed_deliveries_in_a_row(
     engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     def given_up() -> None:
@@ -273,9 +273,7 @@ def test_a_webhook_is_disabled_once_nothing_but_failures_have_been_given_up(
 # --- what owners do ---------------------------------------------------------------------------------------------------
 
 
-def test_a_secret_is_32_random_bytes_and_is_not_in_what_is_shown_of_a_webhook(
-    mine: WebhookStore, webhook: Webhook
-) -> None:
+def test_a_secret_is_32_random_bytes_and_not_in_the_repr_of_a_webhook(mine: WebhookStore, webhook: Webhook) -> None:
     prefix, _, encoded = webhook.secret.partition("_")
 
     assert prefix == "whsec"
@@ -301,7 +299,7 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(engine: Engine, mine: Webh
     assert webhook.secret not in repr(both)
 
 
-def test_changes_apply_to_what_waits(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
+def test_changes_apply_to_pending_deliveries(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     mine.ping(webhook.id)
 
     changed = mine.change(webhook.id, url="https://other.example/", events=["job.failed"])
@@ -311,7 +309,7 @@ def test_changes_apply_to_what_waits(engine: Engine, mine: WebhookStore, webhook
     assert mine.change(webhook.id) == changed
 
 
-def test_a_disabled_webhook_hears_of_what_follows_once_it_is_enabled(
+def test_a_webhook_that_is_enabled_again_gets_only_later_events(
     store: JobStore, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     waiting = mine.ping(webhook.id)
@@ -327,10 +325,10 @@ def test_a_disabled_webhook_hears_of_what_follows_once_it_is_enabled(
 
     assert disabled.disabled_reason == "disabled by its owner"
     assert mine.change(webhook.id, enabled=True) == enabled
-    assert [delivery.status for delivery in told(mine, webhook)] == ["pending", "failed"]
+    assert [delivery.status for delivery in deliveries_of(mine, webhook)] == ["pending", "failed"]
 
 
-def test_a_delivery_asked_for_again_keeps_its_id_and_payload_and_gets_all_attempts(
+def test_a_redelivery_keeps_id_and_payload_and_gets_all_attempts_again(
     engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     delivery = mine.ping(webhook.id)
@@ -347,7 +345,7 @@ def test_a_delivery_asked_for_again_keeps_its_id_and_payload_and_gets_all_attemp
     assert claim(engine).attempt == 2
 
 
-def test_a_tenant_has_so_many_webhooks_and_no_more(
+def test_the_number_of_a_tenants_webhooks_is_limited(
     engine: Engine, mine: WebhookStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "MOST_WEBHOOKS", 2)
@@ -360,7 +358,7 @@ def test_a_tenant_has_so_many_webhooks_and_no_more(
     assert WebhookStore(engine, tenant="other").register(URL, ENDS)
 
 
-def test_another_tenants_webhooks_are_not_there(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
+def test_another_tenants_webhooks_are_not_found(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
     theirs = WebhookStore(engine, tenant="other")
     delivery = mine.ping(webhook.id)
 
@@ -385,7 +383,7 @@ def test_another_tenants_webhooks_are_not_there(engine: Engine, mine: WebhookSto
     assert mine.webhook(webhook.id) == webhook
 
 
-def test_pages_lead_through_all_newest_first(mine: WebhookStore, webhook: Webhook, engine: Engine) -> None:
+def test_pages_list_all_deliveries_newest_first(mine: WebhookStore, webhook: Webhook, engine: Engine) -> None:
     pings = [mine.ping(webhook.id).id for _ in range(5)]
     due.succeed(engine, claim(engine), Outcome(200))
 
@@ -393,26 +391,26 @@ def test_pages_lead_through_all_newest_first(mine: WebhookStore, webhook: Webhoo
     rest = mine.deliveries(webhook.id, limit=3, after=first[-1].id)
 
     assert [delivery.id for delivery in [*first, *rest]] == pings[::-1]
-    assert [one.id for one in mine.deliveries(webhook.id, limit=9, statuses=[due.DeliveryStatus.DELIVERED])] == pings[
-        :1
-    ]
+    assert [
+        delivery.id for delivery in mine.deliveries(webhook.id, limit=9, statuses=[due.DeliveryStatus.DELIVERED])
+    ] == pings[:1]
     with pytest.raises(UnknownCursor):
         mine.deliveries(webhook.id, limit=3, after="msg_unknown")
 
 
-def test_deliveries_go_with_their_webhook_and_with_their_job(
+def test_deliveries_are_deleted_with_their_webhook_and_with_their_job(
     store: JobStore, engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     other = mine.register(URL, ENDS)
     store.cancel(submitted(store), tenant="default")
 
     mine.delete(webhook.id)
-    left = told(mine, other)
+    left = deliveries_of(mine, other)
     with write_transaction(engine) as connection:
         connection.execute(jobs.delete())
 
     assert len(left) == 1
-    assert not told(mine, other)
+    assert not deliveries_of(mine, other)
     with pytest.raises(WebhookNotFound):
         mine.webhook(webhook.id)
 
@@ -420,7 +418,7 @@ def test_deliveries_go_with_their_webhook_and_with_their_job(
 # --- upkeep -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_told_long_ago_is_forgotten_and_what_waits_is_not(
+def test_old_deliveries_are_deleted_and_pending_ones_are_not(
     engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     old, young, waiting = (mine.ping(webhook.id).id for _ in range(3))
@@ -431,10 +429,10 @@ def test_what_was_told_long_ago_is_forgotten_and_what_waits_is_not(
         connection.execute(update(deliveries).where(deliveries.c.id == old).values(finished_at=now(-31 * DAY)))
 
     assert [retention.delete_old_deliveries(engine) for _ in range(2)] == [1, 0]
-    assert {delivery.id for delivery in told(mine, webhook)} == {young, waiting}
+    assert {delivery.id for delivery in deliveries_of(mine, webhook)} == {young, waiting}
 
 
-def test_the_census_counts_deliveries_and_knows_how_long_the_oldest_has_been_due(
+def test_the_snapshot_counts_deliveries_and_knows_how_long_the_oldest_has_been_due(
     engine: Engine, mine: WebhookStore, webhook: Webhook
 ) -> None:
     for _ in range(3):
@@ -451,7 +449,7 @@ def test_the_census_counts_deliveries_and_knows_how_long_the_oldest_has_been_due
     assert counted.due_deliveries.oldest_seconds == pytest.approx(90, abs=10)
 
 
-def test_a_look_for_webhooks_uses_the_index(engine: Engine) -> None:
+def test_searching_a_tenants_webhooks_uses_the_index(engine: Engine) -> None:
     if engine.dialect.name != "sqlite":
         pytest.skip("PostgreSQL reads tables as small as this one from end to end, and is right")
     with write_transaction(engine) as connection:

@@ -11,9 +11,9 @@ from ted_jobs.webhooks.targets import WebhookTarget, allowed_addresses, is_publi
 PUBLIC = "93.184.215.14"
 
 
-def leads(url: str, *found: str, reach: WebhookReach = "public") -> list[str]:
+def leads(url: str, *addresses: str, reach: WebhookReach = "public") -> list[str]:
     """Where the URL may go, given what its host resolves to; an address resolves to itself."""
-    return allowed_addresses(WebhookTarget.parse(url), reach=reach, resolve=lambda host, _: found or (host,))
+    return allowed_addresses(WebhookTarget.parse(url), reach=reach, resolve=lambda host, _: addresses or (host,))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def leads(url: str, *found: str, reach: WebhookReach = "public") -> list[str]:
         ("https://xn--nxasmq6b.example/", "https://xn--nxasmq6b.example/"),
     ],
 )
-def test_a_url_is_read_once_and_written_in_one_way(url: str, canonical: str) -> None:
+def test_a_url_has_one_canonical_form(url: str, canonical: str) -> None:
     target = WebhookTarget.parse(url)
 
     assert str(target) == canonical
@@ -87,7 +87,7 @@ def test_a_url_is_read_once_and_written_in_one_way(url: str, canonical: str) -> 
         pytest.param("", id="nothing"),
     ],
 )
-def test_a_url_that_could_be_read_in_two_ways_is_refused(url: str) -> None:
+def test_an_ambiguous_url_is_refused(url: str) -> None:
     with pytest.raises(TargetRefused) as refused:
         WebhookTarget.parse(url)
 
@@ -114,7 +114,7 @@ INSIDE = [
 
 
 @pytest.mark.parametrize("address", INSIDE)
-def test_an_address_that_is_not_everybodys_is_refused_spelled_out_or_behind_a_name(address: str) -> None:
+def test_a_non_public_address_is_refused_by_itself_and_behind_a_name(address: str) -> None:
     assert not is_public(address)
     with pytest.raises(TargetRefused, match="does not lead to public addresses"):
         leads("https://innocent.example/", address)
@@ -124,16 +124,16 @@ def test_an_address_that_is_not_everybodys_is_refused_spelled_out_or_behind_a_na
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e"])
-def test_an_address_that_is_everybodys_is_allowed(address: str) -> None:
+def test_a_public_address_is_allowed(address: str) -> None:
     assert leads("https://hooks.example.com/", address) == [address]
 
 
-def test_one_inner_address_among_public_ones_is_enough_to_refuse() -> None:
+def test_one_internal_address_among_public_ones_is_refused() -> None:
     with pytest.raises(TargetRefused):
         leads("https://hooks.example.com/", PUBLIC, "10.0.0.1")
 
 
-def test_a_name_that_is_unknown_and_one_that_leads_inside_are_refused_in_the_same_words() -> None:
+def test_unknown_and_internal_names_are_refused_in_the_same_words() -> None:
     def unknown(*_: object) -> list[str]:
         raise socket.gaierror
 
@@ -150,10 +150,10 @@ def test_the_systems_resolver_finds_localhost_and_it_is_refused() -> None:
         allowed_addresses(WebhookTarget.parse("https://LocalHost/"), reach="public")
 
 
-def test_http_is_for_this_machine_only_and_only_where_the_operator_allows_it() -> None:
+def test_http_is_allowed_only_to_this_machine_and_only_if_the_operator_allows_it() -> None:
     assert leads("http://localhost:9000/", "::1", "127.0.0.1", reach="loopback") == ["::1", "127.0.0.1"]
     assert leads("https://hooks.example.com/", PUBLIC, reach="loopback") == [PUBLIC]
-    for url, *found in (
+    for url, *addresses in (
         ("http://hooks.example.com/", PUBLIC),
         ("http://hooks.example.com/", PUBLIC, "127.0.0.1"),
         ("https://hooks.example.com/", PUBLIC, "127.0.0.1"),
@@ -161,6 +161,6 @@ def test_http_is_for_this_machine_only_and_only_where_the_operator_allows_it() -
         ("http://[::ffff:127.0.0.1]/",),
     ):
         with pytest.raises(TargetRefused):
-            leads(url, *found, reach="loopback")
+            leads(url, *addresses, reach="loopback")
     with pytest.raises(TargetRefused):
         leads("http://hooks.example.com/", PUBLIC)
