@@ -62,9 +62,14 @@ class RunCheckpointer:
         report: Callable[[Resumed | Checkpointed], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.assignment, self.run, self.report, self.clock = assignment, run, report, clock
+        self.assignment = assignment
+        self.run = run
+        self.report = report
+        self.clock = clock
         self.began = self.written_at = clock()
-        self.written, self.log, self.seconds_before = 0, RoundLog(), 0.0
+        self.written = 0
+        self.log = RoundLog()
+        self.seconds_before = 0.0
         earlier = first_usable_checkpoint(assignment.checkpoints, run=run)
         self.saved_state: StateDict | None = earlier.state if earlier else None
         if earlier:

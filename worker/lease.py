@@ -24,7 +24,9 @@ class Lease:
     """One claim. While its lease can still hold, steps are retried if the database is unreachable."""
 
     def __init__(self, claim: Claim, leases: Leases, *, heartbeat_seconds: float) -> None:
-        self.claim, self.leases, self.heartbeat_seconds = claim, leases, heartbeat_seconds
+        self.claim = claim
+        self.leases = leases
+        self.heartbeat_seconds = heartbeat_seconds
         self._expires_at = time.monotonic() + leases.lease_seconds
 
     def call(

@@ -54,7 +54,8 @@ class _PinnedBackend(httpcore.NetworkBackend):
     """Connects to the given addresses, whatever the host's name."""
 
     def __init__(self, addresses: Sequence[str], *, deadline: float) -> None:
-        self.addresses, self.deadline = addresses, deadline
+        self.addresses = addresses
+        self.deadline = deadline
         self._network = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -83,7 +84,8 @@ class _DeadlineStream(httpcore.NetworkStream):
     """A stream with one deadline for all its reads and writes, so that a slow sender cannot prolong it."""
 
     def __init__(self, stream: httpcore.NetworkStream, *, deadline: float) -> None:
-        self.stream, self.deadline = stream, deadline
+        self.stream = stream
+        self.deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read up to so many bytes."""

@@ -55,7 +55,10 @@ class Supervisor:
         settings: Settings,
         shutting_down: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.claim, self.leases, self.store, self.settings = claim, leases, store, settings
+        self.claim = claim
+        self.leases = leases
+        self.store = store
+        self.settings = settings
         self.shutting_down = shutting_down
         self.checkpoints = CheckpointStore(leases.engine, store)
         self.folder = settings.work / claim.job.id / str(claim.token)

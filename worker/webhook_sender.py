@@ -51,7 +51,9 @@ class WebhookSender:
     """Hands deliveries to threads, within the limits of how many may be in flight."""
 
     def __init__(self, engine: Engine, send: Send, threads: ThreadPoolExecutor) -> None:
-        self.engine, self.send, self.threads = engine, send, threads
+        self.engine = engine
+        self.send = send
+        self.threads = threads
         self._in_flight = Counter[str]()
         self._lock = Lock()
 

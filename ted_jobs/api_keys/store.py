@@ -98,7 +98,8 @@ class ApiKeyStore:
     """The API keys in the database."""
 
     def __init__(self, engine: Engine, *, secret: bytes) -> None:
-        self.engine, self._secret = engine, secret
+        self.engine = engine
+        self._secret = secret
 
     def create(self, new_key: NewApiKey) -> tuple[ApiKey, str]:
         """Store and return a new key, with its text, which cannot be recovered later."""

@@ -33,7 +33,8 @@ def key_digest(text: str, secret: bytes) -> str:
 
 def _checksum(text: str) -> str:
     """The CRC-32 in base 62."""
-    remainder, letters = crc32(text.encode()), []
+    remainder = crc32(text.encode())
+    letters: list[str] = []
     for _ in range(CHECKSUM_LETTERS):
         remainder, digit = divmod(remainder, len(ALPHABET))
         letters.append(ALPHABET[digit])

@@ -43,7 +43,9 @@ class Leases:
     """The workers' view of the jobs table."""
 
     def __init__(self, engine: Engine, *, lease_seconds: float = 60, most_running: int = 0) -> None:
-        self.engine, self.lease_seconds, self.most_running = engine, lease_seconds, most_running
+        self.engine = engine
+        self.lease_seconds = lease_seconds
+        self.most_running = most_running
 
     def claim(self, job_id: str, *, worker: str) -> Claim | None:
         """Return a claim on the job, or None if it is not queued: another worker was faster, or it has ended.

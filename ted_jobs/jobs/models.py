@@ -67,7 +67,7 @@ class Job:
 
     @cached_property
     def spec(self) -> JobSpec:
-        """What the client asked for. Raises JobUnreadable if it is of another version.
+        """Return the parsed specification. Raises JobUnreadable if only another version can read it.
 
         It is parsed when it is first read, so that a job which cannot be run here can still be listed and cancelled.
         """

@@ -25,7 +25,7 @@ class JobStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job has ended: no move leads out of this status."""
+        """Return whether the job has ended: no move leads out of this status."""
         return not LEGAL_MOVES[self]
 
 

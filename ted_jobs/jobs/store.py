@@ -57,7 +57,9 @@ class JobStore:
     """The API's view of the jobs table."""
 
     def __init__(self, engine: Engine, *, max_attempts: int = 3, most_queued: int = 0) -> None:
-        self.engine, self.max_attempts, self.most_queued = engine, max_attempts, most_queued
+        self.engine = engine
+        self.max_attempts = max_attempts
+        self.most_queued = most_queued
 
     def submit(
         self,

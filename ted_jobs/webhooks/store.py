@@ -68,7 +68,8 @@ class WebhookStore:
     """One tenant's webhooks. Every call is one transaction; other tenants' webhooks are not found."""
 
     def __init__(self, engine: Engine, *, tenant: str) -> None:
-        self.engine, self.tenant = engine, tenant
+        self.engine = engine
+        self.tenant = tenant
         self._is_own = webhooks.c.tenant == tenant
 
     def register(self, url: str, events: Sequence[WebhookEventType]) -> Webhook:

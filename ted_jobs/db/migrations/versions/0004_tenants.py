@@ -1,4 +1,4 @@
-"""Keys, and what belongs to a tenant: its webhooks and what they were told, its names for datasets and proxies.
+"""Keys, and what belongs to a tenant: its webhooks and their deliveries, its names for datasets and proxies.
 
 And the installation's own name, by which it knows its artifacts from those of others.
 """
