@@ -53,10 +53,10 @@ def test_a_database_that_is_away_at_every_step_costs_no_attempt(
     supervisor = supervised(claim)
     for owner, name in (
         (leases, "heartbeat"),
-        (leases, "times_out_of_memory"),
+        (leases, "out_of_memory_count"),
         (leases, "begin_finalizing"),
         (leases, "finish"),
-        (supervisor.checkpoints, "whole"),
+        (supervisor.checkpoints, "fetch_intact"),
         (supervisor.checkpoints, "add"),
     ):
         monkeypatch.setattr(owner, name, Away(getattr(owner, name), error, times=2, done=done))
