@@ -1,4 +1,4 @@
-"""Where a manifest came from, and the summary of it that the API shows."""
+"""The provenance of a manifest, and its summary that the API shows."""
 
 import platform
 import resource
@@ -28,14 +28,14 @@ from worker.messages import Assignment
 
 VERSIONED_PACKAGES = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
 PRETRAINED_PACKAGES = ("transformers", "tokenizers", "peft", "gguf")
-"""What has a say in the rows where the proxy starts from a pretrained model."""
+"""What has a say in the rows if the proxy starts from a pretrained model."""
 
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes."""
 
 
 def package_versions(proxy: ResolvedProxy) -> dict[str, str]:
-    """Of everything that has a say in the rows."""
+    """Return the versions of everything that has a say in the rows."""
     used = VERSIONED_PACKAGES + (PRETRAINED_PACKAGES if proxy.model_path else ())
     return {"python": platform.python_version()} | {name: version(name) for name in used}
 
@@ -49,13 +49,13 @@ class ProvenanceBuilder:
     samples: Samples
     identity: DatasetIdentity
     base_model: BaseModel | None
-    """The first twin as it started; None where nothing was trained."""
+    """The first twin before its training; None if nothing was trained."""
     final: Round
     device: str
     seconds: float
 
     def provenance(self) -> Provenance:
-        """What the manifest's metadata says beside the selection itself."""
+        """Return what the manifest's metadata says besides the selection itself."""
         spec = self.assignment.spec
         return Provenance(
             dataset=self._dataset(),
@@ -72,7 +72,7 @@ class ProvenanceBuilder:
         )
 
     def result(self, written: ManifestMetadata) -> dict[str, Any]:
-        """What the job's row says about its manifest."""
+        """Return what the job's row says about its manifest."""
         return {
             "rows_in": written.dataset.rows,
             "rows_kept": written.rows_kept,
@@ -88,9 +88,9 @@ class ProvenanceBuilder:
         }
 
     def _dataset(self) -> DatasetFacts:
-        named = self.assignment.spec.dataset
+        spec = self.assignment.spec.dataset
         return DatasetFacts(
-            **named.model_dump(),
+            **spec.model_dump(),
             rows=self.identity.rows,
             shards=tuple(ShardFacts(**vars(shard)) for shard in self.identity.shards),
             fingerprint=self.identity.fingerprint,

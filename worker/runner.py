@@ -36,12 +36,12 @@ from worker.provenance_builder import ProvenanceBuilder
 
 SendMessage = Callable[[RunnerMessage], None]
 OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "can't start new thread", "could not create a primitive")
-"""What runtime errors say where it is memory that ran out, of torch, of Python and of oneDNN."""
+"""What the runtime errors of torch, Python and oneDNN say if memory has run out."""
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
-    """Run the one assignment; whatever goes wrong in a way we know is reported, not raised."""
+    """Run the assignment on standard input; report the errors that have a name instead of raising them."""
     report = _message_sender()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
     Thread(target=_exit_with_supervisor, daemon=True).start()
@@ -54,7 +54,7 @@ def main() -> None:
     except (MemoryError, torch.OutOfMemoryError) as error:
         report(Failed.from_error(OutOfMemory(str(error))))
     except RuntimeError as error:
-        if not any(sign in str(error) for sign in OUT_OF_MEMORY_MESSAGES):
+        if not any(text in str(error) for text in OUT_OF_MEMORY_MESSAGES):
             raise
         report(Failed.from_error(OutOfMemory(str(error).splitlines()[0])))
     except OSError as error:
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _message_sender() -> SendMessage:
-    """A function that writes a message to what was standard output; stray prints go to standard error from now on."""
+    """A function that writes messages to standard output; everything else printed there goes to standard error."""
     messages = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     return lambda message: print(message.model_dump_json(), file=messages, flush=True)
@@ -76,47 +76,48 @@ def _exit_with_supervisor() -> None:
 
 
 def run_assignment(assignment: Assignment, report: SendMessage) -> None:
-    """Load, prune, write: ends with a Staged message or raises a TedError."""
+    """Load, prune and write; end with a Staged message. Raises TedError."""
     torch.set_num_threads(assignment.threads)
-    device, plan = resolve_device(assignment.device), assignment.spec.plan
-    stopwatch = PhaseTimer()
+    plan = assignment.spec.plan
+    device = resolve_device(assignment.device)
+    timer = PhaseTimer()
     report(ProgressMessage(phase="loading"))
     if assignment.cache:
         trim(assignment.cache, at_most=assignment.cache_bytes)
-    with stopwatch.measure("loading"):
+    with timer.measure("loading"):
         proxy = _resolve_proxy(assignment)
         samples, identity = _load_samples(assignment)
         samples = prepare_samples(samples, proxy, device=device)
-    this_run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device)
-    checkpoints = RunCheckpointer(assignment, run=this_run, report=report)
-    with stopwatch.measure("pruning", already=checkpoints.seconds_before):
+    run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device)
+    checkpoints = RunCheckpointer(assignment, run=run, report=report)
+    with timer.measure("pruning", already=checkpoints.seconds_before):
         rounds = prune(
             samples, plan, proxy=proxy, device=device, watch=ProgressReporter(report), checkpointer=checkpoints
         )
         report(ProgressMessage(phase="pruning"))
-        start = base_model(samples, plan, proxy, device=device)
+        base = base_model(samples, plan, proxy, device=device)
         final = _final_round(rounds, checkpoints.log, report)
     report(ProgressMessage(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
     _check_unchanged(assignment)
-    origin = ProvenanceBuilder(
-        assignment, proxy, samples, identity, start, final=final, device=device, seconds=stopwatch.total
+    builder = ProvenanceBuilder(
+        assignment, proxy, samples, identity, base, final=final, device=device, seconds=timer.total
     )
-    decided = decide(final, samples, plan, base=start.performance if start else None)
-    report(_write_results(origin, decided, checkpoints.log, stopwatch))
+    decisions = decide(final, samples, plan, base=base.performance if base else None)
+    report(_write_results(builder, decisions, checkpoints.log, timer))
 
 
-def _write_results(origin: ProvenanceBuilder, decided: Decisions, log: RoundLog, stopwatch: PhaseTimer) -> Staged:
-    """The manifest, the decisions and the report on them, in the assignment's folder."""
-    folder = origin.assignment.folder
-    with stopwatch.measure("writing"):
-        written = write_manifest(folder, decided, provenance=origin.provenance())
-    seconds = PhaseSeconds(**stopwatch.seconds)
-    found = report_builder.build_report(decided, log, metadata=written.metadata, seconds=seconds)
+def _write_results(builder: ProvenanceBuilder, decisions: Decisions, log: RoundLog, timer: PhaseTimer) -> Staged:
+    """Write the manifest, the decisions and the report into the assignment's folder."""
+    folder = builder.assignment.folder
+    with timer.measure("writing"):
+        written = write_manifest(folder, decisions, provenance=builder.provenance())
+    seconds = PhaseSeconds(**timer.seconds)
+    report = report_builder.build_report(decisions, log, metadata=written.metadata, seconds=seconds)
     return Staged(
         manifest=written.manifest,
         decisions=written.decisions,
-        report=report_builder.write_report(folder, found),
-        result=origin.result(written.metadata) | {"seconds": stopwatch.seconds},
+        report=report_builder.write_report(folder, report),
+        result=builder.result(written.metadata) | {"seconds": timer.seconds},
     )
 
 
@@ -130,8 +131,9 @@ def _resolve_proxy(assignment: Assignment) -> ResolvedProxy:
 
 
 def _load_samples(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
-    """The samples and what they were read from; not a byte of it has changed since the job was submitted."""
-    dataset, roots = assignment.spec.dataset, assignment.dataset_roots
+    """The samples, and the identity of their files, which have not changed since the job was submitted."""
+    dataset = assignment.spec.dataset
+    roots = assignment.dataset_roots
     _check_unchanged(assignment)
     identity = identify(dataset, roots=roots)
     limits = Limits(
@@ -146,38 +148,39 @@ def _load_samples(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
 
 
 def _check_unchanged(assignment: Assignment) -> None:
-    """Raise DatasetChanged where the files are not those that were submitted."""
+    """Raise DatasetChanged if the files are not those that were submitted."""
     if inspect(assignment.spec.dataset, roots=assignment.dataset_roots).change_token != assignment.dataset_guard:
         raise DatasetChanged(assignment.spec.dataset.uri, field="dataset.uri")
 
 
 def _final_round(rounds: Iterator[Round], log: RoundLog, report: SendMessage) -> Round:
-    """The final round; each one is reported and noted as it ends."""
-    done = None
-    for done in rounds:
-        report(RoundDone.from_round(done))
-        log.note(done)
-    assert done, "pruning yields at least one round"  # noqa: S101
-    return done
+    """The final round. Each round is reported and logged when it ends."""
+    final = None
+    for final in rounds:
+        report(RoundDone.from_round(final))
+        log.note(final)
+    assert final, "pruning yields at least one round"  # noqa: S101
+    return final
 
 
 class ProgressReporter:
-    """Tells the steps of pruning as progress, a few times a second at most."""
+    """Reports the steps of pruning as progress, a few times a second at most."""
 
     def __init__(self, report: SendMessage) -> None:
-        self.report, self.eta = report, EtaEstimator()
+        self.report = report
+        self.eta = EtaEstimator()
 
     def __call__(self, step: ProgressUpdate) -> None:
-        speed = self.eta.estimate(step.samples_trained, step.fraction)
-        if speed:
+        estimate = self.eta.estimate(step.samples_trained, step.fraction)
+        if estimate:
             self.report(
                 ProgressMessage(
                     phase="pruning",
                     round=step.round,
                     rounds=step.rounds,
                     fraction=step.fraction,
-                    samples_per_second=speed.samples_per_second,
-                    eta_seconds=speed.eta_seconds,
+                    samples_per_second=estimate.samples_per_second,
+                    eta_seconds=estimate.eta_seconds,
                 )
             )
 
