@@ -22,7 +22,7 @@ from service.http.request_log import RequestLog
 from ted_jobs.api_keys.secret import key_secret
 from ted_jobs.api_keys.store import ApiKeyStore
 from ted_jobs.db.engine import make_engine
-from ted_jobs.files.object_store import artifact_store
+from ted_jobs.files.artifacts import artifact_store
 from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.queue.celery import is_broker_reachable

@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ted_core.datasets.sources.base import DatasetRoot
-from ted_core.datasets.sources.uri import parse_roots
-from ted_core.storage.object_store import ObjectUri, is_object_uri
+from ted_core.storage.file_store import StorageRoot
+from ted_core.storage.roots import parse_root, parse_roots
 
 WebhookReach = Literal["public", "loopback"]
 """How far webhooks may lead: to public addresses only, or to this machine's own as well."""
@@ -32,12 +31,12 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; an SQLite file in the home folder if unset."""
     broker_url: str = ""
     """Celery broker URL (Redis or Valkey); the embedded broker's socket if unset."""
-    artifact_root: DatasetRoot | None = None
+    artifact_root: StorageRoot | None = None
     """Where manifests and checkpoints are published: a folder, or ``s3://bucket/folder`` (``gs://``) for machines that
     share no disk; ``artifacts`` in the home folder if unset."""
     artifact_link_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
     """How long the S3 links are valid to which downloads are redirected; 0: downloads go through the API."""
-    dataset_roots: Annotated[tuple[DatasetRoot, ...], NoDecode] = ()
+    dataset_roots: Annotated[tuple[StorageRoot, ...], NoDecode] = ()
     """Folders, and buckets or folders in them (``s3://bucket/folder``), that may hold datasets, separated as in PATH.
     Without any, every dataset is refused."""
 
@@ -115,9 +114,7 @@ class Settings(BaseSettings):
     @field_validator("artifact_root", mode="before")
     @classmethod
     def _one_root(cls, value: object) -> object:
-        if isinstance(value, str) and is_object_uri(value):
-            return ObjectUri.parse(value)
-        return Path(value).expanduser().absolute() if isinstance(value, str | Path) and str(value) else None
+        return parse_root(str(value)) if value and str(value) else None
 
     @cached_property
     def database(self) -> str:
@@ -130,7 +127,7 @@ class Settings(BaseSettings):
         return self.broker_url or f"redis+socket://{self.home / 'broker.sock'}"
 
     @cached_property
-    def artifacts(self) -> DatasetRoot:
+    def artifacts(self) -> StorageRoot:
         """Return the folder or bucket of published files in force."""
         return self.artifact_root or self.home / "artifacts"
 

@@ -11,9 +11,9 @@ from celery.signals import worker_shutting_down
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from ted_core.storage.roots import file_store
 from ted_jobs.db.engine import make_engine
 from ted_jobs.files import garbage
-from ted_jobs.files.listing import LocalJobFolders
 from ted_jobs.logs import configure_logging
 from ted_jobs.queue.celery import QUEUE_NAME, celery_app
 from ted_jobs.settings import Settings
@@ -47,7 +47,7 @@ def clear_work_folder(settings: Settings) -> None:
     """
     engine = make_engine(settings.database)  # not the pool of the process that is forked later
     try:
-        work = LocalJobFolders(settings.work)
+        work = file_store(settings.work)
         for names in garbage.job_folder_batches(work):
             garbage.remove_orphans(engine, work, names, wanted=garbage.keep_in_work_folder, kept_seconds=0)
     except DBAPIError as error:

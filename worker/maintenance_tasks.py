@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from ted_jobs.db import counters
 from ted_jobs.files import garbage
-from ted_jobs.files.listing import job_folders_at
+from ted_core.storage.roots import file_store
 from ted_jobs.jobs import maintenance, retention
 from ted_jobs.queue import outbox
 from ted_jobs.queue.celery import celery_app, notify, queued_wake_ups
@@ -37,7 +37,7 @@ def maintenance_tasks(settings: Settings) -> Mapping[str, MaintenanceTask]:
         "renotify overdue jobs": partial(maintenance.renotify_overdue, most_running=settings.most_running),
         "renotify idle jobs": every(BROKER_CHECK_SECONDS, _renotify_idle(app, most_running=settings.most_running)),
         "publish wake-ups": lambda engine: outbox.drain(engine, partial(notify, app), seconds=PUBLISHING_SECONDS),
-        "remove orphans": garbage.OrphanSweep(job_folders_at(settings.artifacts), kept_seconds=ORPHANS_KEPT_SECONDS),
+        "remove orphans": garbage.OrphanSweep(file_store(settings.artifacts), kept_seconds=ORPHANS_KEPT_SECONDS),
         "delete old jobs": every(MINUTE, _delete_old_jobs(settings.retention_days)),
         "delete leftover checkpoints": every(MINUTE, retention.delete_leftover_checkpoints),
         "delete old idempotency keys": every(HOUR, retention.delete_old_idempotency_keys),

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from ted_core.datasets.sources.base import DatasetRoot
 from ted_core.errors import TedError
 from ted_core.selection.rounds import Round
+from ted_core.storage.file_store import StorageRoot
 from ted_jobs.jobs.spec import JobSpec
 
 
@@ -21,7 +21,7 @@ class Assignment(_WireMessage):
     job_id: str
     spec: JobSpec
     dataset_guard: str
-    dataset_roots: tuple[DatasetRoot, ...]
+    dataset_roots: tuple[StorageRoot, ...]
     model_roots: tuple[Path, ...] = ()
     cache: Path | None = None
     """The folder in which tokens, features and large decoded inputs are kept for later jobs."""

@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ted_core.errors import OutOfMemory, StorageFull, StoreRefused, StoreUnavailable, TedError
 from ted_jobs.errors import LeaseLost, RunnerCrashed, RunnerKilled
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.checkpoints import CheckpointStore
-from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 from ted_jobs.jobs.models import Artifact, Job, JobError
 from ted_jobs.settings import Settings

@@ -15,7 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from ted_jobs.db.counters import FENCED, PHASE_SECONDS, PHASES, increment_counter
 from ted_jobs.db.engine import write_transaction
-from ted_jobs.files.object_store import artifact_store
+from ted_jobs.files.artifacts import artifact_store
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus

@@ -24,7 +24,7 @@ from rich.table import Table
 from benchmarks.harness import machine
 from benchmarks.service.read_path import HOST, serving, stored_job
 from ted_jobs.db.engine import make_engine
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 

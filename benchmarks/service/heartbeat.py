@@ -30,7 +30,7 @@ from benchmarks.harness.machine import hardware
 from ted_core.datasets import inspect
 from ted_jobs.db.engine import make_engine
 from ted_jobs.db.migrations import upgrade
-from ted_jobs.files.object_store import artifact_store
+from ted_jobs.files.artifacts import artifact_store
 from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore

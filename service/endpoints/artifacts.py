@@ -11,7 +11,7 @@ from service.http.file_response import FileRequest, respond
 from service.http.parameters import IfNoneMatch, JobIdParam
 from service.http.request import AuthenticatedRequest, AuthenticatedRoute
 from ted_core.errors import TooFewRowsKept
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.jobs.store import JobStore

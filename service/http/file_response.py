@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from service.http.conditional import digest_headers, etag_matches
 from service.http.errors import RangeNotSatisfiable
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.models import Artifact
 
 MEDIA_TYPE = "application/vnd.apache.parquet"

@@ -17,7 +17,7 @@ from service.http.authentication import AddBackgroundTask, Authenticator, Princi
 from service.http.errors import ScopeMissing
 from service.http.event_stream import EventStreams
 from ted_jobs.api_keys.store import Scope
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.registry import RegistrationStore

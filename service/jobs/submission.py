@@ -12,11 +12,11 @@ from service.http.errors import InvalidRequest
 from service.http.validation import LONGEST_FIELD, MOST_ERRORS
 from service.schemas.jobs import FieldError
 from ted_core.datasets import DatasetSummary, inspect
-from ted_core.datasets.sources.base import DatasetRoot
 from ted_core.datasets.spec import TASKS
 from ted_core.proxies import FAMILIES, ResolvedProxy, resolve_proxy
 from ted_core.selection import feasibility
 from ted_core.selection.schedule import loop_epochs
+from ted_core.storage.file_store import StorageRoot
 from ted_jobs.errors import NotRegistered, UnknownDataset
 from ted_jobs.jobs.models import JsonObject
 from ted_jobs.jobs.spec import JobSpec
@@ -94,7 +94,7 @@ class Admission:
     dataset: DatasetSummary
 
 
-def admit(spec: JobSpec, *, roots: Sequence[DatasetRoot], model_roots: Sequence[Path] = ()) -> Admission:
+def admit(spec: JobSpec, *, roots: Sequence[StorageRoot], model_roots: Sequence[Path] = ()) -> Admission:
     """The specification with every default written out, its proxy, and what its dataset's headers tell.
 
     Raises the TedError, with its field, of whatever already shows that the job cannot succeed.

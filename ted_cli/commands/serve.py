@@ -29,7 +29,7 @@ def up(
     """Run the whole service here: API, sweeper, worker and broker, until Ctrl-C."""
     require(context, "server", "worker")
     from ted_cli.local.up import UpOptions, run_service  # noqa: PLC0415 - only here, since it needs a POSIX system
-    from ted_core.datasets.sources.uri import parse_root, parse_roots  # noqa: PLC0415 - pyarrow takes its time
+    from ted_core.storage.roots import parse_root, parse_roots  # noqa: PLC0415 - pyarrow takes its time
 
     try:
         roots = tuple(map(parse_root, dataset_root or [])) or parse_roots(os.environ.get("TED_DATASET_ROOTS", ""))

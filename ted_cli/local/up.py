@@ -19,7 +19,7 @@ from ted_cli.local.processes import process_command, process_environment
 from ted_client.client import CONNECTION_FILE, Client
 from ted_client.errors import ClientError
 from ted_client.retry import NO_RETRY
-from ted_core.datasets.sources.base import DatasetRoot
+from ted_core.storage.file_store import StorageRoot
 
 READY_SECONDS = 60.0
 LOOPBACK = "127.0.0.1"
@@ -39,7 +39,7 @@ class UpOptions:
 
     home: Path
     port: int
-    dataset_roots: Sequence[DatasetRoot]
+    dataset_roots: Sequence[StorageRoot]
 
 
 def run_service(options: UpOptions, *, say: PrintLine) -> None:
@@ -82,7 +82,7 @@ def _environment(options: UpOptions, listener: socket.socket) -> dict[str, str]:
     return process_environment(options.home) | options_environment | {"TED_WEBHOOK_TARGETS": webhook_targets}
 
 
-def _join_roots(roots: Sequence[DatasetRoot]) -> str:
+def _join_roots(roots: Sequence[StorageRoot]) -> str:
     return os.pathsep.join(map(str, roots))
 
 

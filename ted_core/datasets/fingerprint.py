@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ted_core.datasets.loading import open_dataset
-from ted_core.datasets.sources.base import DatasetRoot, Source, map_concurrently
+from ted_core.datasets.sources.base import Source, map_concurrently
 from ted_core.datasets.sources.read_errors import translate_read_errors
 from ted_core.datasets.spec import DatasetSpec
+from ted_core.storage.file_store import StorageRoot
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class DatasetIdentity:
         return "sha256:" + hashlib.sha256(json.dumps(rows_and_digests).encode()).hexdigest()
 
 
-def identify(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> DatasetIdentity:
+def identify(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> DatasetIdentity:
     """Read all bytes of the dataset, in constant memory, and return its identity. Raises what ``inspect`` raises."""
     dataset = open_dataset(spec, roots=roots)
     rows = dataset.rows_per_file()

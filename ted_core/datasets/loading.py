@@ -17,12 +17,13 @@ from ted_core.datasets.formats.parquet import PARQUET
 from ted_core.datasets.formats.webdataset import WEBDATASET
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
-from ted_core.datasets.sources.base import DatasetRoot, Source
+from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.uri import locate
 from ted_core.datasets.spec import TASKS, DatasetSpec
 from ted_core.datasets.summary_cache import cached_summary
 from ted_core.errors import DatasetEmpty, DatasetTooLarge, DatasetUnreadable
 from ted_core.plugins import plugin
+from ted_core.storage.file_store import StorageRoot
 
 FORMATS: Mapping[str, Format] = {
     "parquet": PARQUET,
@@ -91,7 +92,7 @@ class OpenedDataset:
         return rows + (0,) * (len(self.files) - len(rows))
 
 
-def open_dataset(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> OpenedDataset:
+def open_dataset(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> OpenedDataset:
     """Find the dataset's files and check that each of them lies under the roots.
 
     Raises DatasetNotAllowed, DatasetNotFound, and DatasetUnreadable unless all are regular files: a pipe may never end.
@@ -105,7 +106,7 @@ def open_dataset(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> OpenedDa
     return dataset
 
 
-def inspect(spec: DatasetSpec, *, roots: Sequence[DatasetRoot]) -> DatasetSummary:
+def inspect(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> DatasetSummary:
     """Summarize the dataset from its headers and footers. Raises TedErrors that name the request's field."""
     dataset = open_dataset(spec, roots=roots)
     summary = dataset.schema_summary()
@@ -118,7 +119,7 @@ def _change_token(dataset: OpenedDataset, summary: SchemaSummary) -> str:
     return hashlib.sha256(json.dumps([stats, summary.rows]).encode()).hexdigest()
 
 
-def load(spec: DatasetSpec, *, roots: Sequence[DatasetRoot], limits: Limits | None = None) -> Samples:
+def load(spec: DatasetSpec, *, roots: Sequence[StorageRoot], limits: Limits | None = None) -> Samples:
     """Load every usable row of the dataset. Raises TedErrors that name field, file and rows.
 
     >>> import tempfile

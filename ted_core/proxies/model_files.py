@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from ted_core.datasets.sources.local import resolve_under_roots
+from ted_core.datasets.sources.base import resolve_under_roots
 from ted_core.errors import DatasetNotAllowed, UnknownModel
 from ted_core.storage.content_cache import files_digest
 

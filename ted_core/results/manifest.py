@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ted_core.datasets.fingerprint import identify
-from ted_core.datasets.sources.uri import root_containing
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import ManifestMismatch
 from ted_core.results.provenance import ManifestMetadata
 from ted_core.storage.digests import indices_digest
 from ted_core.storage.object_store import is_object_uri
+from ted_core.storage.roots import parse_root, root_containing
 
 METADATA_KEY = b"ted"
 
@@ -115,7 +115,7 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
     spec = DatasetSpec.model_validate(
         {"uri": uri, **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
     )
-    found = identify(spec, roots=[root_containing(uri)])
+    found = identify(spec, roots=[root_containing(parse_root(uri))])
     if (found.rows, found.fingerprint) != (expected.rows, expected.fingerprint):
         raise ManifestMismatch(f"{dataset} has {found.rows} rows and {found.fingerprint}, not {expected.fingerprint}")
     return manifest

@@ -66,6 +66,11 @@ class ObjectUri:
         return tuple(self.path.split("/"))
 
     @property
+    def name(self) -> str:
+        """The last part."""
+        return self.parts[-1]
+
+    @property
     def bucket(self) -> "ObjectUri":
         """The bucket that it lies in."""
         return ObjectUri(self.scheme, self.parts[0])
@@ -74,6 +79,10 @@ class ObjectUri:
     def filesystem(self) -> fs.FileSystem:
         """What reads and writes ``path``."""
         return filesystem(self.scheme)
+
+    def resolve(self) -> "ObjectUri":
+        """Itself, since objects have no links; as of a path."""
+        return self
 
     def is_relative_to(self, other: "ObjectUri") -> bool:
         """Whether it is the other or lies in it, compared by whole parts."""

@@ -9,7 +9,7 @@ from ted_core.errors import StoreRefused, StoreUnavailable
 from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import checkpoints, jobs
 from ted_jobs.errors import LeaseLost
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Claim
 from ted_jobs.jobs.models import Artifact
 

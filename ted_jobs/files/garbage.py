@@ -13,10 +13,10 @@ from itertools import islice
 import structlog
 from sqlalchemy import Engine, select
 
+from ted_core.storage.file_store import FileStore
 from ted_jobs.db.engine import read_transaction
 from ted_jobs.db.tables import artifacts, jobs
 from ted_jobs.files.installation import other_markers, own_marker
-from ted_jobs.files.listing import JobFolders
 from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 
 log = structlog.get_logger()
@@ -60,7 +60,7 @@ def keep_in_artifact_store(standing: JobFileState, key: str) -> bool:
     return standing.may_be_in_use(key) or not key.split("/")[1].isdecimal()
 
 
-def job_folder_batches(place: JobFolders) -> Iterator[list[str]]:
+def job_folder_batches(place: FileStore) -> Iterator[list[str]]:
     """The names of the job folders in there, in batches. Other folders are none of our business."""
     yield from _folder_batches(place.names())
 
@@ -72,14 +72,14 @@ def _folder_batches(names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def remove_orphans(
-    engine: Engine, place: JobFolders, names: Sequence[str], *, wanted: KeepRule, kept_seconds: float
+    engine: Engine, place: FileStore, names: Sequence[str], *, wanted: KeepRule, kept_seconds: float
 ) -> int:
     """Remove from these job folders what nobody wants and is older; returns how many files and folders."""
     return sum(orphan_removals(engine, place, names, wanted=wanted, kept_seconds=kept_seconds))
 
 
 def orphan_removals(
-    engine: Engine, place: JobFolders, names: Sequence[str], *, wanted: KeepRule, kept_seconds: float
+    engine: Engine, place: FileStore, names: Sequence[str], *, wanted: KeepRule, kept_seconds: float
 ) -> Iterator[int]:
     """See ``remove_orphans``: how many files and folders of one job folder after another."""
     known, before = _file_states(engine, names), time.time() - kept_seconds
@@ -98,14 +98,14 @@ def _file_states(engine: Engine, names: Sequence[str]) -> Mapping[str, JobFileSt
 
 
 def _remove_orphans_of_job(
-    place: JobFolders, name: str, standing: JobFileState | None, *, wanted: KeepRule, before: float
+    place: FileStore, name: str, standing: JobFileState | None, *, wanted: KeepRule, before: float
 ) -> int:
     """Remove the orphans of one job, and the folders that this leaves empty."""
     aged = place.old_keys(name, before=before)  # all of them first: removing a file renews its folder
     return sum(place.delete(key) for key in reversed(aged) if _is_orphan(key, standing, wanted))
 
 
-def orphan_keys(engine: Engine, place: JobFolders, names: Sequence[str], *, wanted: KeepRule) -> list[str]:
+def orphan_keys(engine: Engine, place: FileStore, names: Sequence[str], *, wanted: KeepRule) -> list[str]:
     """The keys of what ``remove_orphans`` would remove from these job folders, however young."""
     known, before = _file_states(engine, names), time.time()
     found = [key for name in names for key in place.old_keys(name, before=before)]
@@ -124,7 +124,7 @@ class OrphanSweep:
     Nothing is removed where another installation has left its mark: whose the files are, their names do not tell.
     """
 
-    def __init__(self, place: JobFolders, *, kept_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, place: FileStore, *, kept_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.folders, self.kept_seconds, self.clock = place, kept_seconds, clock
         self._batches: Iterator[list[str]] = iter(())
         self._remaining: list[str] = []

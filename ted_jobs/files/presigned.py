@@ -1,11 +1,9 @@
-"""Links to objects that anybody may follow for a while, signed with this process's own credentials."""
+"""Whether links to artifacts can be made, which anybody may follow for a while."""
 
-from functools import cache
 from importlib.util import find_spec
-from typing import Any
 
 from ted_core.errors import TedError
-from ted_core.storage.object_store import ObjectUri
+from ted_core.storage.roots import file_store
 from ted_jobs.settings import Settings
 
 
@@ -14,28 +12,7 @@ class LinksNeedBotocore(TedError):
 
 
 def check_presigning(settings: Settings) -> None:
-    """Nothing, where the links that the settings ask for can be made. Raises LinksNeedBotocore."""
-    root = settings.artifacts
-    wanted = settings.artifact_link_seconds and isinstance(root, ObjectUri) and root.scheme == "s3"
-    if wanted and find_spec("botocore") is None:
+    """Raise LinksNeedBotocore if the settings ask for links that cannot be made here."""
+    wants_links = settings.artifact_link_seconds and file_store(settings.artifacts).can_presign
+    if wants_links and find_spec("botocore") is None:
         raise LinksNeedBotocore()
-
-
-@cache
-def _s3_client() -> Any:
-    """As the environment describes the store; nothing is sent. Raises ImportError without the extra ``s3``."""
-    from botocore.config import Config  # noqa: PLC0415 - an extra
-    from botocore.session import get_session  # noqa: PLC0415
-
-    return get_session().create_client("s3", config=Config(signature_version="s3v4"))
-
-
-def presigned_url(uri: ObjectUri, *, seconds: int, filename: str) -> str:
-    """A URL that answers a GET of this object in S3, for so many seconds, and names the file as it is to be saved."""
-    asked = {
-        "Bucket": uri.parts[0],
-        "Key": "/".join(uri.parts[1:]),
-        "ResponseContentDisposition": f'attachment; filename="{filename}"',
-    }
-    url: str = _s3_client().generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
-    return url

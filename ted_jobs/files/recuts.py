@@ -12,7 +12,7 @@ from ted_core.results.recut import recut
 from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import artifacts
 from ted_jobs.errors import ArtifactNotReady
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.jobs.store import JobStore
 

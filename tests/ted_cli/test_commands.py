@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from ted_cli.estimate import estimate_table
 from ted_cli.main import app
 from ted_client import Client, Job
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.servers.webhook_receivers import receiving

@@ -16,7 +16,7 @@ from ted_client.flow import FlowRunner, SendRequest
 from ted_client.retry import NO_RETRY
 from ted_core.results.manifest import read_manifest
 from ted_core.results.provenance import Provenance
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from sqlalchemy import Engine
 
 from ted_core.datasets import inspect
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore

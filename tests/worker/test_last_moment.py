@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from ted_core.errors import StorageFull
 from ted_jobs.errors import ArtifactsRefused
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.checkpoints import CheckpointStore
-from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.maintenance import reap_expired_leases
 from ted_jobs.jobs.models import Artifact, Job, JobError

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_core.results.report import Report
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus
@@ -48,7 +48,7 @@ def test_a_job_that_ran_out_of_memory_succeeds_with_smaller_batches(
     assert all("The worker ran out of memory" in (job.status_reason or "") for job in failed)
     assert last.status is JobStatus.SUCCEEDED
     report = Report.model_validate_json(
-        artifacts.locate(store.artifact(last.id, "report", tenant="default")).read_text()
+        artifacts.open(store.artifact(last.id, "report", tenant="default")).read()
     )
     assert report.cost.batch_parts == 2 ** len(failed)
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_core.proxies import ProxySpec, resolve_proxy
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.checkpoints import CheckpointStore
-from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_core.results.manifest import read_manifest, verify
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.maintenance import reap_expired_leases
 from ted_jobs.jobs.models import Artifact, Job

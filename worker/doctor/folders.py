@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ted_core.datasets.sources.uri import locate
 from ted_core.errors import TedError
-from ted_core.storage.object_store import ObjectUri
+from ted_core.storage.roots import file_store, parse_root
 from ted_jobs.settings import Settings
 from worker.doctor.finding import Finding, ok_finding, problem_finding, warning_finding
 
@@ -22,13 +22,14 @@ GIB = 1 << 30
 def check_written_folders(settings: Settings) -> Iterator[Finding]:
     """Yield whether the folders that TED writes to are writable, and how much room is left."""
     for name, folder in {"home": settings.home, "work": settings.work, "cache": settings.cache}.items():
-        yield _check_writable(f"{name} folder", folder)
-    artifacts = settings.artifacts
-    yield _check_writable("artifacts folder", artifacts) if isinstance(artifacts, Path) else _check_bucket(artifacts)
+        yield _check_writable(f"{name} folder", str(folder))
+    store = file_store(settings.artifacts)
+    yield WRITE_CHECKS[store.root_type](f"artifacts {store.root_type}", str(store.root))
 
 
-def _check_writable(subject: str, folder: Path) -> Finding:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+def _check_writable(subject: str, path: str) -> Finding:
+    folder = Path(path)
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=existing):
             free = shutil.disk_usage(existing).free
@@ -48,14 +49,17 @@ def _check_writable(subject: str, folder: Path) -> Finding:
     return ok_finding(subject, fact)
 
 
-def _check_bucket(uri: ObjectUri) -> Finding:
+def _check_bucket(subject: str, uri: str) -> Finding:
     try:
-        uri.filesystem.get_file_info(uri.path)
+        file_store(parse_root(uri)).stat("")
     except OSError as error:
         return problem_finding(
-            "artifacts bucket", f"{uri}: {error}", "Give this process credentials that may list, read and write."
+            subject, f"{uri}: {error}", "Give this process credentials that may list, read and write."
         )
-    return ok_finding("artifacts bucket", f"{uri} answers")
+    return ok_finding(subject, f"{uri} answers")
+
+
+WRITE_CHECKS = {"folder": _check_writable, "bucket": _check_bucket}
 
 
 def check_read_folders(settings: Settings) -> Iterator[Finding]:
@@ -63,11 +67,7 @@ def check_read_folders(settings: Settings) -> Iterator[Finding]:
     if not settings.dataset_roots:
         yield warning_finding("dataset roots", "none: every dataset is refused", "Name folders in TED_DATASET_ROOTS.")
     for root in settings.dataset_roots:
-        yield (
-            _check_readable("dataset root", str(root))
-            if isinstance(root, Path)
-            else _check_object_root(settings, str(root))
-        )
+        yield READ_CHECKS[file_store(root).root_type]("dataset root", str(root))
     for root in settings.model_roots:
         yield _check_readable("model root", str(root))
 
@@ -82,9 +82,12 @@ def _check_readable(subject: str, path: str) -> Finding:
     return ok_finding(subject, path)
 
 
-def _check_object_root(settings: Settings, uri: str) -> Finding:
+def _check_object_root(subject: str, uri: str) -> Finding:
     try:
-        locate(uri, roots=settings.dataset_roots)
+        locate(uri, roots=[parse_root(uri)])
     except TedError as error:
-        return problem_finding("dataset root", f"{uri}: {error.fact}", error.remedy())
-    return ok_finding("dataset root", uri)
+        return problem_finding(subject, f"{uri}: {error.fact}", error.remedy())
+    return ok_finding(subject, uri)
+
+
+READ_CHECKS = {"folder": _check_readable, "bucket": _check_object_root}

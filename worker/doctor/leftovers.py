@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from ted_core.storage.roots import file_store
 from ted_jobs.files.garbage import job_folder_batches, keep_in_work_folder, orphan_keys
 from ted_jobs.files.installation import other_markers, own_marker
-from ted_jobs.files.listing import LocalJobFolders, job_folders_at
 from ted_jobs.settings import Settings
 from worker.doctor.finding import Finding, warning_finding
 
@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 def check_leftovers(engine: Engine, settings: Settings) -> Iterator[Finding]:
     """Yield what killed workers have left on this machine, and which other installations share the artifact store."""
-    work = LocalJobFolders(settings.work)
+    work = file_store(settings.work)
     keys = [
         key
         for names in job_folder_batches(work)
@@ -26,7 +26,7 @@ def check_leftovers(engine: Engine, settings: Settings) -> Iterator[Finding]:
     if keys:
         yield _work_folder_finding(settings.work, keys)
     with suppress(OSError):  # whether the root can be read is another check's business
-        if marks := other_markers(job_folders_at(settings.artifacts).names(), own=own_marker(engine)):
+        if marks := other_markers(file_store(settings.artifacts).names(), own=own_marker(engine)):
             yield _shared_root_finding(str(settings.artifacts), marks)
 
 

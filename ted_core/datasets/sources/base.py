@@ -1,67 +1,68 @@
 """A dataset's files and folders as they were found, wherever they lie. Formats read these, never paths."""
 
 import io
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TypeVar, cast
 
 import pyarrow as pa
-from pyarrow.fs import FileSystem, FileType
 
 from ted_core.errors import DatasetNotAllowed, DatasetUnreadable, TedError
-from ted_core.storage.object_store import ObjectUri, store_error
+from ted_core.storage.file_store import FileEntry, FileStore, StorageRoot
+from ted_core.storage.object_store import store_error
+from ted_core.storage.roots import file_store, is_under_root, root_containing
 
 FIELD = "dataset.uri"
-DatasetRoot = Path | ObjectUri
-"""A folder that datasets may lie in."""
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 """How compressed files begin."""
 AT_A_TIME = 256
 WorkResult = TypeVar("WorkResult")
+Location = TypeVar("Location", bound=StorageRoot)
 
 
-@dataclass(frozen=True)
-class Source(ABC):
-    """A file or folder as it was found: equal to another look at it only while it stays as it is."""
+@dataclass(frozen=True, kw_only=True)
+class Source(FileEntry):
+    """A dataset's file or folder as it was found."""
 
-    read_ahead: ClassVar[int]
-    """Bytes that are worth a request."""
-    readers: ClassVar[int]
-    """Files that are worth reading at the same time; a thread that waits for them takes no processor."""
-
-    path: str
-    """As the file system names it."""
-    name: str
-    """What the folder calls it, whatever a link leads to; of a file in ``inside`` its path inside the folder."""
-    kind: FileType = FileType.NotFound
-    size: int = 0
-    """Bytes."""
-    modified: int = 0
-    """Nanoseconds since 1970; of objects, whole seconds."""
-    is_link: bool = False
-    """Whether ``path`` leads over a link at its end."""
+    store: FileStore
+    """The disk or bucket that it lies in."""
+    key: str
+    """What the store calls it."""
     inside: "tuple[Source, ...] | None" = None
-    """Where the folder is taken as one file: the files in it that matter, in row order."""
+    """If the folder is taken as one file: the files in it that matter, in row order."""
+
+    @classmethod
+    def at(cls, location: StorageRoot) -> "Source":
+        """What lies there; a link is what it leads to. Raises StoreRefused, StoreUnavailable."""
+        return cls._in(file_store(root_containing(location)), "/".join(location.parts[1:]))
+
+    @classmethod
+    def _in(cls, store: FileStore, key: str) -> "Source":
+        with translate_store_errors(store.uri(key), "cannot be looked at"):
+            return cls._of(store.stat(key), store, key)
+
+    @classmethod
+    def _of(cls, entry: FileEntry, store: FileStore, key: str) -> "Source":
+        return cls(entry.name, entry.kind, entry.size, entry.modified, entry.is_link, store=store, key=key)
 
     def __str__(self) -> str:
-        return self.path
+        return self.store.uri(self.key)
 
     @property
-    def exists(self) -> bool:
-        return self.kind is not FileType.NotFound
+    def path(self) -> str:
+        """As the file system names it."""
+        return self.store.path(self.key)
 
     @property
-    def is_folder(self) -> bool:
-        return self.kind is FileType.Directory
-
-    @property
-    def is_file(self) -> bool:
-        return self.kind is FileType.File
+    def location(self) -> StorageRoot:
+        """Where it lies. Raises DatasetNotAllowed for a key that could be read in two ways."""
+        try:
+            return self.store.locate(self.key)
+        except ValueError as error:
+            raise DatasetNotAllowed(f"{str(self)!r} cannot be followed ({error})", field=FIELD) from error
 
     @property
     def members(self) -> "tuple[Source, ...]":
@@ -70,52 +71,72 @@ class Source(ABC):
 
     # --- what lies around it ------------------------------------------------------------------------------------------
 
-    @abstractmethod
-    def confine_to(self, roots: Sequence[DatasetRoot]) -> "Source":
-        """The same, once it and what is inside proved to lie under a root. Raises DatasetNotAllowed."""
+    def confine_to(self, roots: Sequence[StorageRoot]) -> "Source":
+        """The same, once it and what is inside proved to lie under a root; its path no longer leads over links.
 
-    @abstractmethod
+        Raises DatasetNotAllowed; DatasetUnreadable for a name that is not UTF-8.
+        """
+        _refuse_bytes(self.path)
+        location = self.location
+        resolved = resolve_under_roots(location, roots=roots)
+        _refuse_bytes(str(resolved))
+        confined = self if resolved == location else replace(self.at(resolved), name=self.name, inside=self.inside)
+        if self.inside is None:
+            return confined
+        inside = tuple(file.confine_to(roots) if file.is_link else file for file in self.inside)
+        return replace(confined, inside=inside)
+
     def parent(self) -> "Source":
         """The folder that it lies in."""
+        return self._in(self.store, self.key.rpartition("/")[0])
 
-    @abstractmethod
     def child(self, name: str) -> "Source":
-        """What lies under this name in the folder."""
+        """What lies under this name in the folder. Raises DatasetNotAllowed."""
+        return self.at(self._of(FileEntry(name), self.store, self._prefix + name).location)
 
-    @abstractmethod
-    def children(self) -> "Sequence[Source]":
-        """Files and folders in the folder by name, but for hidden ones. Raises DatasetUnreadable."""
+    def children(self) -> "list[Source]":
+        """Files and folders in the folder by name, except hidden ones. Raises DatasetUnreadable."""
+        with translate_store_errors(str(self), "cannot be listed"):
+            entries = self.store.children(self.key)
+        return self._listed(sorted(entries, key=lambda entry: entry.name))
 
-    @abstractmethod
-    def tree(self, *suffixes: str) -> "Sequence[Source]":
+    def tree(self, *suffixes: str) -> "list[Source]":
         """The files with these suffixes at any depth, in the bytewise order of their paths inside the folder.
 
         Hidden files and folders are passed over. Raises DatasetUnreadable.
         """
+        with translate_store_errors(str(self), "cannot be listed"):
+            entries = self.store.tree(self.key, suffixes)
+        for entry in entries:
+            _refuse_bytes(entry.name)
+        return self._listed(sorted(entries, key=lambda entry: entry.name.encode()))
+
+    def _listed(self, entries: Sequence[FileEntry]) -> "list[Source]":
+        return [self._of(entry, self.store, self._prefix + entry.name) for entry in entries]
+
+    @property
+    def _prefix(self) -> str:
+        """What the keys of all that lies in the folder begin with."""
+        return f"{self.key}/" if self.key else ""
 
     # --- its content --------------------------------------------------------------------------------------------------
 
     @property
-    @abstractmethod
-    def filesystem(self) -> FileSystem:
-        """What ``path`` is a path in."""
-
-    def open_mapped(self) -> pa.NativeFile:
-        """The file for random access; where it lies on a disk, mapped into memory."""
-        return self.open()
-
-    def open_mapped_stream(self) -> pa.NativeFile:
-        """The file from its beginning; where it lies on a disk, mapped into memory."""
-        return self.stream()
-
-    def stable_path(self) -> AbstractContextManager[str]:
-        """What the file system is to call the file while it is opened."""
-        return nullcontext(self.path)
+    def read_ahead(self) -> int:
+        """Bytes that are worth a request."""
+        return self.store.read_ahead
 
     def open(self) -> pa.NativeFile:
         """The file for random access; every read is a request of its own."""
-        with self.stable_path() as name:
-            return self.filesystem.open_input_file(name)
+        return self.store.open(self.key)
+
+    def open_mapped(self) -> pa.NativeFile:
+        """The file for random access; on a disk, mapped into memory."""
+        return self.store.open_mapped(self.key)
+
+    def open_mapped_stream(self) -> pa.NativeFile:
+        """The file from its beginning; on a disk, mapped into memory."""
+        return self.store.open_mapped_stream(self.key)
 
     def open_buffered(self) -> io.BufferedReader:
         """The file for Python's readers, which like small bites."""
@@ -123,28 +144,52 @@ class Source(ABC):
 
     def stream(self, compression: str | None = None) -> pa.NativeFile:
         """The file from its beginning, decompressed as it is read."""
-        with self.stable_path() as name:
-            return self.filesystem.open_input_stream(name, compression, self.read_ahead)
+        return self.store.stream(self.key, compression)
 
     def read_start(self, size: int) -> bytes:
-        """The first bytes, or fewer where the file has fewer."""
+        """The first bytes, or fewer if the file has fewer."""
         with self.open() as file:
             return bytes(file.read(size))
 
     def compression(self) -> str | None:
         """How the file is compressed, by what it begins with; unlike a suffix, that does not depend on its name."""
-        begin = self.read_start(max(map(len, COMPRESSIONS)))
-        return next((name for magic, name in COMPRESSIONS.items() if begin.startswith(magic)), None)
+        start = self.read_start(max(map(len, COMPRESSIONS)))
+        return next((name for magic, name in COMPRESSIONS.items() if start.startswith(magic)), None)
 
 
-def not_allowed_error(source: Source | str) -> DatasetNotAllowed:
-    """The error that it lies outside the roots, which says the same whether or not it exists."""
-    return DatasetNotAllowed(f"{source} lies outside the allowed folders", field=FIELD)
+def resolve_under_roots(location: Location, *, roots: Sequence[StorageRoot]) -> Location:
+    """The location with symbolic links resolved, once it proved to lie under a root. Raises DatasetNotAllowed."""
+    try:
+        resolved = cast(Location, location.resolve())
+    except (RuntimeError, ValueError) as error:  # links in a loop, characters that no file system knows
+        raise DatasetNotAllowed(f"{str(location)!r} cannot be followed ({error})", field=FIELD) from error
+    if not is_under_root(resolved, roots):  # which says the same whether or not it exists
+        raise DatasetNotAllowed(f"{location} lies outside the allowed folders", field=FIELD)
+    return resolved
 
 
 def unreadable_error(fact: str, error: BaseException, *, field: str = FIELD) -> TedError:
-    """The store's own trouble where that is what went wrong, else DatasetUnreadable with the fact."""
+    """The store's own trouble if that is what went wrong, else DatasetUnreadable with the fact."""
     return store_error(error, field=FIELD) or DatasetUnreadable(f"{fact} ({error})", field=field)
+
+
+@contextmanager
+def translate_store_errors(subject: str, trouble: str) -> Iterator[None]:
+    """Raise what a store or disk says instead of an answer as a TedError."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        subject, reason = getattr(error, "filename", None) or subject, getattr(error, "strerror", None) or error
+        fact = f"{subject!a} {trouble} ({reason})"
+        raise store_error(error, field=FIELD) or DatasetUnreadable(fact, field=FIELD) from error
+
+
+def _refuse_bytes(name: str) -> None:
+    """Raise DatasetUnreadable for bytes that are not UTF-8: Arrow cannot open them, JSON cannot say them."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise DatasetUnreadable(f"{name!a} is no name in UTF-8; rename it", field=FIELD) from error
 
 
 def map_concurrently(work: Callable[[Source], WorkResult], sources: Sequence[Source]) -> Iterator[WorkResult]:
@@ -152,7 +197,7 @@ def map_concurrently(work: Callable[[Source], WorkResult], sources: Sequence[Sou
     if len(sources) <= 1:  # threads would take longer to start than a file to open
         yield from map(work, sources)
         return
-    waiting = iter(sources)
-    with ThreadPoolExecutor(sources[0].readers) as pool:
-        while some := list(islice(waiting, AT_A_TIME)):
-            yield from pool.map(work, some)
+    remaining = iter(sources)
+    with ThreadPoolExecutor(sources[0].store.readers) as pool:
+        while batch := list(islice(remaining, AT_A_TIME)):
+            yield from pool.map(work, batch)

@@ -5,13 +5,14 @@ import hashlib
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
 from ted_jobs.errors import ArtifactsRefused
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.settings import Settings
@@ -185,12 +186,12 @@ def test_a_store_that_lets_this_service_in_no_longer_is_no_fault_of_the_client(
 def test_a_job_that_is_deleted_in_the_moment_of_a_download_is_not_found(
     client: TestClient, manifest: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locate = ArtifactStore.locate
+    open_file = ArtifactStore.open
 
-    def located_too_late(store: ArtifactStore, artifact: Artifact) -> Path:
+    def opened_too_late(store: ArtifactStore, artifact: Artifact) -> BinaryIO:
         client.delete(manifest.removesuffix("/manifest"))
-        return locate(store, artifact)
+        return open_file(store, artifact)
 
-    monkeypatch.setattr(ArtifactStore, "locate", located_too_late)
+    monkeypatch.setattr(ArtifactStore, "open", opened_too_late)
 
     assert client.get(manifest).status_code == 404

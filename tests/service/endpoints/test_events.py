@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from service.http import event_stream
 from service.http.event_stream import EventStreams, JobChannel
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.changes import JobChanges
 from ted_jobs.jobs.deletion import delete_ended_job
 from ted_jobs.jobs.leases import Claim, Leases

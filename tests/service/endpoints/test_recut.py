@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from ted_core.results.manifest import read_manifest
 from ted_core.results.provenance import Provenance
 from ted_jobs.files import recuts
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.service.conftest import Json, on_both_databases

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from ted_core.results import report_builder
 from ted_core.results.report import Report
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.reports import a_report, of_random_rows

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from ted_core.results import report_builder
 from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.reports import a_report

@@ -11,7 +11,7 @@ import pytest
 from ted_core.datasets import DatasetSpec, inspect, summary_cache
 from ted_core.datasets.formats.base import SchemaSummary
 from ted_core.datasets.loading import FORMATS
-from ted_core.datasets.sources.local import DiskSource
+from ted_core.datasets.sources.base import Source
 from ted_core.errors import DatasetUnreadable
 
 HOUR_NS = 3600 * 10**9
@@ -37,7 +37,7 @@ def nothing_is_cached() -> Iterator[None]:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> DiskSource:
+def file(tmp_path: Path) -> Source:
     """A file that was last changed an hour ago."""
     return aged(tmp_path / "rows.parquet", "rows")
 
@@ -47,18 +47,18 @@ def make() -> Counted:
     return Counted(SchemaSummary(("x", "label"), (3,)))
 
 
-def aged(path: Path, content: str) -> DiskSource:
+def aged(path: Path, content: str) -> Source:
     path.write_text(content)
     then = time.time_ns() - HOUR_NS
     os.utime(path, ns=(then, then))
-    return DiskSource.at(path)
+    return Source.at(path)
 
 
 def spec(**choices: str) -> DatasetSpec:
     return DatasetSpec.model_validate({"uri": "/data/rows.parquet", "task": "tabular-classification"} | choices)
 
 
-def test_an_unchanged_dataset_is_summarized_once(file: DiskSource, make: Counted) -> None:
+def test_an_unchanged_dataset_is_summarized_once(file: Source, make: Counted) -> None:
     assert [summary_cache.cached_summary(spec(), [file], make) for _ in range(3)] == [make.summary] * 3
     assert make.times == 1
 
@@ -71,14 +71,14 @@ def test_an_unchanged_dataset_is_summarized_once(file: DiskSource, make: Counted
         pytest.param({"path": "/elsewhere/rows.parquet"}, id="its path"),
     ],
 )
-def test_a_changed_file_is_looked_at_again(file: DiskSource, make: Counted, other: dict[str, object]) -> None:
+def test_a_changed_file_is_looked_at_again(file: Source, make: Counted, other: dict[str, object]) -> None:
     summary_cache.cached_summary(spec(), [file], make)
     summary_cache.cached_summary(spec(), [replace(file, **other)], make)  # type: ignore[arg-type]
 
     assert make.times == 2
 
 
-def test_another_question_about_the_same_files_has_its_own_answer(file: DiskSource, make: Counted) -> None:
+def test_another_question_about_the_same_files_has_its_own_answer(file: Source, make: Counted) -> None:
     summary_cache.cached_summary(spec(), [file], make)
     summary_cache.cached_summary(spec(target="other"), [file], make)
 
@@ -87,7 +87,7 @@ def test_another_question_about_the_same_files_has_its_own_answer(file: DiskSour
 
 @pytest.mark.parametrize("modified", [0, None], ids=["at an unknown time", "just now"])
 def test_files_that_may_have_changed_unseen_are_looked_at_every_time(
-    file: DiskSource, make: Counted, modified: int | None
+    file: Source, make: Counted, modified: int | None
 ) -> None:
     lately = replace(file, modified=time.time_ns() if modified is None else modified)
 
@@ -97,7 +97,7 @@ def test_files_that_may_have_changed_unseen_are_looked_at_every_time(
     assert make.times == 2
 
 
-def test_a_refusal_is_not_remembered(file: DiskSource, make: Counted) -> None:
+def test_a_refusal_is_not_remembered(file: Source, make: Counted) -> None:
     def refuse() -> SchemaSummary:
         raise DatasetUnreadable("it is damaged", field="dataset.uri")
 
@@ -107,7 +107,7 @@ def test_a_refusal_is_not_remembered(file: DiskSource, make: Counted) -> None:
     assert summary_cache.cached_summary(spec(), [file], make) == make.summary
 
 
-def test_what_is_remembered_has_a_limit(file: DiskSource) -> None:
+def test_what_is_remembered_has_a_limit(file: Source) -> None:
     long = Counted(SchemaSummary(("x" * summary_cache.MOST_BYTES,), (3,)))
     summary_cache.cached_summary(spec(), [file], long)
     summary_cache.cached_summary(spec(), [file], long)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 
-from ted_core.datasets.sources.uri import parse_roots
 from ted_core.errors import StoreRefused, StoreUnavailable
 from ted_core.storage.object_store import ObjectUri, store_error
+from ted_core.storage.roots import parse_roots
 from ted_jobs.settings import Settings
 from tests.servers.object_stores import reached
 

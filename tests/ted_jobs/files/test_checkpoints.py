@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from ted_jobs.errors import LeaseLost
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.checkpoints import CheckpointStore
-from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.store import JobStore

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete, update
 
+from ted_core.storage.roots import file_store
 from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import jobs
 from ted_jobs.files import garbage
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.garbage import OrphanSweep
 from ted_jobs.files.installation import other_markers, own_marker
-from ted_jobs.files.listing import LocalJobFolders
-from ted_jobs.files.local import ArtifactStore
 from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.models import JobError
@@ -47,7 +47,7 @@ def checkpoint(root: Path, claim: Claim) -> Path:
 def sweep(
     engine: Engine, root: Path, *, wanted: garbage.KeepRule = garbage.keep_in_artifact_store, kept_seconds: float = 0
 ) -> int:
-    place = LocalJobFolders(root)
+    place = file_store(root)
     batches = list(garbage.job_folder_batches(place))
     return sum(
         garbage.remove_orphans(engine, place, names, wanted=wanted, kept_seconds=kept_seconds) for names in batches
@@ -165,14 +165,14 @@ def test_where_two_installations_publish_at_one_root_neither_takes_the_other_s_f
     (tmp_path / "other").mkdir()
     claim = claimed(store, leases)
     manifest, foreign = succeeded(leases, root, claim), write(root, f"job_{1:028x}/1/manifest.parquet")
-    ours, own = OrphanSweep(LocalJobFolders(root), kept_seconds=-60), own_marker(engine)
+    ours, own = OrphanSweep(file_store(root), kept_seconds=-60), own_marker(engine)
     with sqlite_url(tmp_path / "other") as url, migrated(url) as elsewhere:
-        theirs = OrphanSweep(LocalJobFolders(root), kept_seconds=-60)
+        theirs = OrphanSweep(file_store(root), kept_seconds=-60)
         (root / own_marker(elsewhere)).touch()
 
         assert [ours(engine), theirs(elsewhere)] == [0, 0]
 
-        assert other_markers(LocalJobFolders(root).names(), own=own) == [own_marker(elsewhere)]
+        assert other_markers(file_store(root).names(), own=own) == [own_marker(elsewhere)]
     assert (manifest.exists(), foreign.exists(), (root / own).exists()) == (True, True, True)
 
 
@@ -181,7 +181,7 @@ def test_an_installation_that_publishes_alone_clears_its_root_and_leaves_its_mar
 ) -> None:
     manifest, void = succeeded(leases, root, claimed(store, leases)), write(root, f"job_{1:028x}/1/manifest.parquet")
 
-    assert OrphanSweep(LocalJobFolders(root), kept_seconds=-60)(engine) == 3
+    assert OrphanSweep(file_store(root), kept_seconds=-60)(engine) == 3
 
     assert (manifest.exists(), void.exists()) == (True, False)
     assert (root / own_marker(engine)).exists()
@@ -193,7 +193,7 @@ def test_a_slow_place_is_looked_through_a_second_at_a_time_and_the_next_batch_wa
     for number in range(4):
         write(root, f"job_{number:028x}/1/manifest.parquet")
     clock = iter(range(100)).__next__  # a second for every look at it
-    rounds = OrphanSweep(LocalJobFolders(root), kept_seconds=-60, clock=lambda: float(clock()))
+    rounds = OrphanSweep(file_store(root), kept_seconds=-60, clock=lambda: float(clock()))
 
     removed = [rounds(engine) for _ in range(5)]
 

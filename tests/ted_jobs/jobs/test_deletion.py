@@ -9,7 +9,7 @@ from ted_core.errors import StoreUnavailable
 from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import checkpoints
 from ted_jobs.errors import JobNotEnded, JobNotFound
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.deletion import delete_ended_job
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import IdempotencyKey, JobStore
@@ -29,7 +29,7 @@ def succeeded(store: JobStore, leases: Leases, files: ArtifactStore) -> str:
     job_id = store.submit(SPEC, SUMMARY, tenant="default", idempotency_key=KEY).job.id
     claim = leases.claim(job_id, worker="w")
     assert claim
-    source = files.root.parent / "manifest.parquet"
+    source = files.store.root.parent / "manifest.parquet"
     source.write_text("rows")
     with write_transaction(leases.engine) as connection:
         facts = {"job_id": job_id, "key": "key", "bytes": 1, "sha256": "0"}
@@ -49,7 +49,7 @@ def test_deleting_a_job_removes_its_rows_and_files(
     delete_ended_job(engine, files, job_id, tenant="default")
 
     assert rows(engine) == before
-    assert list(files.root.iterdir()) == []
+    assert list(files.store.root.iterdir()) == []
     with pytest.raises(JobNotFound):
         delete_ended_job(engine, files, job_id, tenant="default")
 
@@ -74,7 +74,7 @@ def test_another_tenants_job_is_not_found_for_deletion(
     with pytest.raises(JobNotFound):
         delete_ended_job(engine, files, job_id, tenant="theirs")
 
-    assert files.locate(store.artifact(job_id, "manifest", tenant="default")).read_bytes() == b"rows"
+    assert files.open(store.artifact(job_id, "manifest", tenant="default")).read() == b"rows"
 
 
 def test_the_idempotency_key_of_a_deleted_job_stores_a_new_job(
@@ -98,8 +98,8 @@ def test_a_job_stays_deleted_if_its_files_cannot_be_deleted(
 
     job_id = succeeded(store, leases, files)
 
-    delete_ended_job(engine, Away(files.root), job_id, tenant="default")
+    delete_ended_job(engine, Away(files.store.root), job_id, tenant="default")
 
     with pytest.raises(JobNotFound):
         store.job(job_id, tenant="default")
-    assert (files.root / job_id).exists()
+    assert (files.store.root / job_id).exists()

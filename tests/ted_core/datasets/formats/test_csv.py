@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ted_core.datasets import DatasetSpec, DatasetSummary, Samples, identify
 from ted_core.datasets.formats import csv as delimited
-from ted_core.datasets.sources.local import DiskSource
+from ted_core.datasets.sources.base import Source
 from ted_core.errors import DatasetEmpty, DatasetUnreadable, MissingValues, SchemasDiffer, TedError, UnusableLabels
 from tests.ted_core.datasets import files
 from tests.ted_core.datasets.files import TEXTS, lines
@@ -41,14 +41,14 @@ def refused(error: type[TedError], path: Path, **choices: Any) -> TedError:
 
 def columns(*paths: Path) -> dict[str, list[Any]]:
     """What the reader makes of the files, as Python values."""
-    sources = [DiskSource.at(path) for path in paths]
+    sources = [Source.at(path) for path in paths]
     schema, _ = delimited.schema_summary(sources, DatasetSpec(uri="/", task=TEXTS))
     rows = [row for batch in delimited.batches(sources, schema.names) for row in batch.to_pylist()]
     return {name: [row[name] for row in rows] for name in schema.names}
 
 
 def types(path: Path) -> dict[str, str]:
-    schema, _ = delimited.schema_summary([DiskSource.at(path)], DatasetSpec(uri="/", task=TEXTS))
+    schema, _ = delimited.schema_summary([Source.at(path)], DatasetSpec(uri="/", task=TEXTS))
     return {field.name: str(field.type) for field in schema}
 
 

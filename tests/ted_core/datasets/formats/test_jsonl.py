@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ted_core.datasets import DatasetSpec, DatasetSummary, Dialogues, Samples
 from ted_core.datasets.formats import jsonl
-from ted_core.datasets.sources.local import DiskSource
+from ted_core.datasets.sources.base import Source
 from ted_core.errors import (
     DatasetEmpty,
     DatasetUnreadable,
@@ -52,7 +52,7 @@ def refused(error: type[TedError], path: Path, **choices: Any) -> TedError:
 
 def table(*paths: Path) -> list[dict[str, Any]]:
     """What the reader makes of the files, as Python values."""
-    sources = [DiskSource.at(path) for path in paths]
+    sources = [Source.at(path) for path in paths]
     schema, _ = jsonl.schema_summary(sources, DatasetSpec(uri="/", task=TEXTS))
     batches = jsonl.batches(sources, schema.names)
     return [row for batch in batches for row in batch.to_pylist()]
@@ -332,7 +332,7 @@ def filled(value: Any, kind: pa.DataType) -> Any:
 def test_whatever_objects_hold_is_read_as_python_reads_it(path: Path, rows: list[dict[str, Any]]) -> None:
     lines(path, *map(json.dumps, rows))
 
-    schema, counts = jsonl.schema_summary([DiskSource.at(path)], DatasetSpec(uri="/", task=TEXTS))
+    schema, counts = jsonl.schema_summary([Source.at(path)], DatasetSpec(uri="/", task=TEXTS))
 
     assert counts == (len(rows),)
     assert table(path) == [filled(row, pa.struct(list(schema))) for row in rows]

@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 from ted_core.datasets import DatasetSummary, Limits, Samples
 from ted_core.datasets.formats.npz import NPZ
-from ted_core.datasets.sources.local import DiskSource
+from ted_core.datasets.sources.base import Source
 from ted_core.errors import (
     DatasetEmpty,
     DatasetTooLarge,
@@ -154,7 +154,7 @@ def test_a_pickle_is_never_opened(path: Path, tmp_path: Path) -> None:
 
     refused_on_sight(UnusableLabels, path)
     with pytest.raises(DatasetUnreadable):  # not even where the file changed after it was looked at
-        NPZ.load([DiskSource.at(path)], files.spec(path, format="npz"), Limits())
+        NPZ.load([Source.at(path)], files.spec(path, format="npz"), Limits())
     assert not (tmp_path / "sprung").exists()
 
 

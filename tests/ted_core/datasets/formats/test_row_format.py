@@ -1,6 +1,7 @@
 """What every format of rows can rely on, whatever its reader does."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,10 +11,9 @@ from ted_core.datasets.formats.base import Format
 from ted_core.datasets.formats.row_format import RowReader, format_of
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.sources.base import Source
-from ted_core.datasets.sources.local import DiskSource
 from ted_core.errors import DatasetChanged
 
-SOURCES = [DiskSource("/a", "a"), DiskSource("/b", "b")]
+SOURCES = [Source.at(Path("/a")), Source.at(Path("/b"))]
 SPEC = DatasetSpec(uri="/data", task="tabular-classification")
 ROWS = pa.record_batch({"x": [1.0, 2.0], "label": [0, 1]})
 

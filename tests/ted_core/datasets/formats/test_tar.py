@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ted_core.datasets.formats import tar
-from ted_core.datasets.sources.local import DiskSource
+from ted_core.datasets.sources.base import Source
 from ted_core.errors import DatasetUnreadable
 
 FILES = [("0.jpg", b"picture" * 100), ("0.cls", b"3"), ("deep/er/1.jpg", b""), ("deep/er/1.cls", bytes(512))]
@@ -31,7 +31,7 @@ def archive(path: Path, files: Iterable[tuple[str, bytes]], *, layout: int = tar
 
 
 def read(path: Path) -> list[tuple[str, bytes]]:
-    return [(name, content) for name, content in tar.archive_files(DiskSource.at(path), read_content=lambda _: True)]
+    return [(name, content) for name, content in tar.archive_files(Source.at(path), read_content=lambda _: True)]
 
 
 def refused(path: Path) -> str:
@@ -59,7 +59,7 @@ def test_names_and_contents_come_in_order(tmp_path: Path, name: str, layout: int
 def test_only_contents_that_are_wanted_are_read(path: Path) -> None:
     labels = [
         content
-        for _, content in tar.archive_files(DiskSource.at(path), read_content=lambda name: name.endswith(".cls"))
+        for _, content in tar.archive_files(Source.at(path), read_content=lambda name: name.endswith(".cls"))
     ]
 
     assert labels == [b"", b"3", b"", bytes(512)]

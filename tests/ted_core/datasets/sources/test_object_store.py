@@ -13,8 +13,7 @@ import pytest
 
 from ted_core.datasets import DatasetSpec, identify, inspect, load
 from ted_core.datasets.formats.parquet import batches
-from ted_core.datasets.sources.object_store import StoredSource
-from ted_core.datasets.sources.uri import DatasetRoot, parse_roots
+from ted_core.datasets.sources.base import Source
 from ted_core.errors import (
     DatasetNotAllowed,
     DatasetNotFound,
@@ -25,6 +24,7 @@ from ted_core.errors import (
 )
 from ted_core.storage import object_store
 from ted_core.storage.object_store import ObjectUri
+from ted_core.storage.roots import StorageRoot, parse_roots
 from tests.servers import object_stores
 from tests.ted_core.datasets.files import DIALOGUES, IMAGES, TABLE, TEXTS, image, parquet, spec
 from tests.ted_core.datasets.formats.test_formats_agree import COLUMNS, ROW_FORMATS, facts
@@ -109,7 +109,7 @@ def table(uri: str) -> DatasetSpec:
     return DatasetSpec(uri=uri, task="tabular-classification")
 
 
-def rows(uri: str, *, roots: tuple[DatasetRoot, ...] = ROOTS) -> int:
+def rows(uri: str, *, roots: tuple[StorageRoot, ...] = ROOTS) -> int:
     return inspect(table(uri), roots=roots).rows
 
 
@@ -323,7 +323,7 @@ def test_a_batch_is_read_without_the_rest_of_the_file(tmp_path: Path) -> None:
         return 206, content[begin : end + 1]
 
     with object_stores.answering(answer):
-        source = StoredSource.at(ObjectUri.parse("s3://datasets/data.parquet"))
+        source = Source.at(ObjectUri.parse("s3://datasets/data.parquet"))
         first = next(iter(batches([source], ["x"])))
 
     assert first["x"].to_pylist() == noise.ravel()[: len(first)].tolist()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ted_core.datasets import DatasetSpec, inspect
-from ted_core.datasets.sources.local import DiskSource
+from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.shards import files_with
 from ted_core.errors import DatasetNotAllowed, DatasetNotFound, DatasetUnreadable
 from tests.ted_core.datasets.files import inspected, loaded, parquet, refused_on_sight
@@ -99,7 +99,7 @@ def test_a_folder_that_went_away_meanwhile_is_unreadable(folder: Path) -> None:
     spec = DatasetSpec(uri=str(folder / "gone"), task="tabular-classification")
 
     with pytest.raises(DatasetUnreadable, match="cannot be listed"):
-        files_with(".parquet")(DiskSource.at(folder / "gone" / "*.parquet"), spec)
+        files_with(".parquet")(Source.at(folder / "gone" / "*.parquet"), spec)
 
 
 def test_the_guard_counts_the_files_that_match(folder: Path) -> None:

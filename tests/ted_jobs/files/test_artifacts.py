@@ -7,7 +7,7 @@ import pytest
 
 from ted_core.errors import StorageFull
 from ted_core.storage.digests import sha256_of
-from ted_jobs.files.local import ArtifactStore
+from ted_jobs.files.artifacts import ArtifactStore
 
 
 def test_a_published_file_is_a_whole_copy_with_its_digest(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_a_published_file_is_a_whole_copy_with_its_digest(tmp_path: Path) -> Non
 
     artifact = ArtifactStore(tmp_path / "store").put_attempt_file(source, job_id="job_1", token=2, kind="manifest")
 
-    path = ArtifactStore(tmp_path / "store").locate(artifact)
+    path = tmp_path / "store" / artifact.key
     assert path.read_bytes() == b"rows"
     assert (artifact.bytes, artifact.sha256) == (4, sha256_of(source))
     assert [file.name for file in path.parent.iterdir()] == ["manifest.parquet"]
@@ -30,8 +30,8 @@ def test_two_attempts_never_share_a_file(tmp_path: Path) -> None:
     source.write_bytes(b"second")
     second = store.put_attempt_file(source, job_id="job_1", token=2, kind="manifest")
 
-    assert store.locate(first).read_bytes() == b"first"
-    assert store.locate(second).read_bytes() == b"second"
+    assert store.open(first).read() == b"first"
+    assert store.open(second).read() == b"second"
 
 
 def test_a_store_that_cannot_be_written_is_reported_as_such(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from ted_core.datasets.sources.local import DiskSource
+from ted_core.datasets.sources.base import Source
 
-OPENINGS: dict[str, Callable[[DiskSource], pa.NativeFile]] = {
-    "open": DiskSource.open,
-    "stream": DiskSource.stream,
-    "mapped": DiskSource.open_mapped,
-    "mapped_stream": DiskSource.open_mapped_stream,
+OPENINGS: dict[str, Callable[[Source], pa.NativeFile]] = {
+    "open": Source.open,
+    "stream": Source.stream,
+    "mapped": Source.open_mapped,
+    "mapped_stream": Source.open_mapped_stream,
 }
 
 
@@ -26,11 +26,11 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def proved(root: Path) -> DiskSource:
+def proved(root: Path) -> Source:
     """A file that lies where it may."""
     file = root / "folder" / "rows.bin"
     file.write_bytes(b"inside")
-    return DiskSource.at(file).confine_to([root])
+    return Source.at(file).confine_to([root])
 
 
 @pytest.fixture
@@ -43,18 +43,18 @@ def outside(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=OPENINGS)
-def opened(request: pytest.FixtureRequest) -> Callable[[DiskSource], pa.NativeFile]:
+def opened(request: pytest.FixtureRequest) -> Callable[[Source], pa.NativeFile]:
     """Every way of opening a file."""
     return OPENINGS[request.param]
 
 
-def test_a_file_that_stayed_is_read(opened: Callable[[DiskSource], pa.NativeFile], proved: DiskSource) -> None:
+def test_a_file_that_stayed_is_read(opened: Callable[[Source], pa.NativeFile], proved: Source) -> None:
     with opened(proved) as file:
         assert file.read() == b"inside"
 
 
 def test_a_file_that_became_a_link_is_not_followed(
-    opened: Callable[[DiskSource], pa.NativeFile], proved: DiskSource, outside: Path
+    opened: Callable[[Source], pa.NativeFile], proved: Source, outside: Path
 ) -> None:
     Path(proved.path).unlink()
     Path(proved.path).symlink_to(outside / "rows.bin")
@@ -64,7 +64,7 @@ def test_a_file_that_became_a_link_is_not_followed(
 
 
 def test_a_folder_that_became_a_link_is_not_entered(
-    opened: Callable[[DiskSource], pa.NativeFile], proved: DiskSource, root: Path, outside: Path
+    opened: Callable[[Source], pa.NativeFile], proved: Source, root: Path, outside: Path
 ) -> None:
     (root / "folder").rename(root / "moved")
     (root / "folder").symlink_to(outside)
@@ -73,9 +73,7 @@ def test_a_folder_that_became_a_link_is_not_entered(
         opened(proved)
 
 
-def test_a_file_that_became_a_pipe_is_not_waited_for(
-    opened: Callable[[DiskSource], pa.NativeFile], proved: DiskSource
-) -> None:
+def test_a_file_that_became_a_pipe_is_not_waited_for(opened: Callable[[Source], pa.NativeFile], proved: Source) -> None:
     Path(proved.path).unlink()
     os.mkfifo(proved.path)
 
@@ -83,7 +81,7 @@ def test_a_file_that_became_a_pipe_is_not_waited_for(
         opened(proved)
 
 
-def test_nothing_stays_open_but_the_file(proved: DiskSource) -> None:
+def test_nothing_stays_open_but_the_file(proved: Source) -> None:
     before = descriptors()
 
     with proved.open():

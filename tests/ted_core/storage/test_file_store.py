@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ted_core.storage.file_store import FileStore
 from ted_core.storage.object_store import ObjectUri
-from ted_jobs.files.listing import JobFolders, job_folders_at
+from ted_core.storage.roots import file_store
 from tests.servers import object_stores
 
 Write = Callable[[str], None]
@@ -31,29 +32,29 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def made(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[JobFolders, Write]:
+def made(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[FileStore, Write]:
     """A place, and how a test writes to it."""
     if kind != "folder":
         server, prefix = request.getfixturevalue("servers")[kind], str(uuid.uuid4())
         uri = ObjectUri.parse(f"{kind}://{object_stores.BUCKET}/{prefix}")
-        return job_folders_at(uri), lambda key: server.write(b"x", to=f"{prefix}/{key}") and None
+        return file_store(uri), lambda key: server.write(b"x", to=f"{prefix}/{key}") and None
 
     def write(key: str) -> None:
         (tmp_path / "root" / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "root" / key).write_text("x")
 
-    return job_folders_at(tmp_path / "root"), write
+    return file_store(tmp_path / "root"), write
 
 
 def now_and_a_bit() -> float:
     return time.time() + 60
 
 
-def test_a_place_that_does_not_exist_yet_is_empty(made: tuple[JobFolders, Write]) -> None:
+def test_a_place_that_does_not_exist_yet_is_empty(made: tuple[FileStore, Write]) -> None:
     assert made[0].names() == []
 
 
-def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(made: tuple[JobFolders, Write]) -> None:
+def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(made: tuple[FileStore, Write]) -> None:
     place, write = made
     for key in ("job/1/manifest", "job/1/report", "job/checkpoints/3", "other/1/manifest"):
         write(key)
@@ -66,14 +67,14 @@ def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(m
     assert not any(key.startswith("other") for key in keys)
 
 
-def test_young_files_are_not_listed(made: tuple[JobFolders, Write]) -> None:
+def test_young_files_are_not_listed(made: tuple[FileStore, Write]) -> None:
     place, write = made
     write("job/1/manifest")
 
     assert "job/1/manifest" not in place.old_keys("job", before=time.time() - 60)
 
 
-def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[JobFolders, Write]) -> None:
+def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[FileStore, Write]) -> None:
     place, write = made
     write("job/1/manifest")
     write("job/2/manifest")
@@ -84,7 +85,7 @@ def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[JobFold
     assert place.old_keys("job", before=now_and_a_bit()).count("job/2/manifest") == 1
 
 
-def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[JobFolders, Write]) -> None:
+def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[FileStore, Write]) -> None:
     place, write = made
     for key in ("job/1/manifest", "job/2/manifest", "job/checkpoints/3"):
         write(key)
@@ -95,7 +96,7 @@ def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[JobFolders, Wri
     assert place.names() == []
 
 
-def test_a_mark_is_a_name_at_the_top(made: tuple[JobFolders, Write]) -> None:
+def test_a_mark_is_a_name_at_the_top(made: tuple[FileStore, Write]) -> None:
     place, write = made
     write("job/1/manifest")
 
@@ -105,5 +106,5 @@ def test_a_mark_is_a_name_at_the_top(made: tuple[JobFolders, Write]) -> None:
     assert sorted(place.names()) == [".mark", "job"]
 
 
-def test_removing_what_is_gone_is_no_error(made: tuple[JobFolders, Write]) -> None:
+def test_removing_what_is_gone_is_no_error(made: tuple[FileStore, Write]) -> None:
     assert not made[0].delete("job/1/manifest")

@@ -12,8 +12,8 @@ from ted_core.errors import StoreUnavailable
 from ted_core.storage.object_store import ObjectUri
 from ted_jobs.errors import ArtifactsRefused
 from ted_jobs.files import presigned
+from ted_jobs.files.artifacts import ArtifactStore, artifact_store
 from ted_jobs.files.checkpoints import CheckpointStore
-from ted_jobs.files.object_store import ObjectArtifactStore, artifact_store
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.jobs.store import JobStore
@@ -45,8 +45,8 @@ def of_s3(servers: None) -> ObjectUri:
 
 
 @pytest.fixture
-def bucket(uri: ObjectUri) -> ObjectArtifactStore:
-    return ObjectArtifactStore(uri)
+def bucket(uri: ObjectUri) -> ArtifactStore:
+    return ArtifactStore(uri)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_put_is_read_back(bucket: ObjectArtifactStore, manifest: Path) -> None:
+def test_what_is_put_is_read_back(bucket: ArtifactStore, manifest: Path) -> None:
     artifact = bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
 
     with bucket.open(artifact) as file:
@@ -65,7 +65,7 @@ def test_what_is_put_is_read_back(bucket: ObjectArtifactStore, manifest: Path) -
     assert (artifact.key, artifact.bytes) == ("job_1/2/manifest.parquet", 5000)
 
 
-def test_a_copy_is_whole_or_known_not_to_be(bucket: ObjectArtifactStore, manifest: Path, tmp_path: Path) -> None:
+def test_a_copy_is_whole_or_known_not_to_be(bucket: ArtifactStore, manifest: Path, tmp_path: Path) -> None:
     artifact = bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
 
     assert bucket.fetch(artifact, tmp_path / "copy")
@@ -79,7 +79,7 @@ def test_a_copy_is_whole_or_known_not_to_be(bucket: ObjectArtifactStore, manifes
     assert not bucket.fetch(artifact, tmp_path / "copy")
 
 
-def test_a_file_that_is_gone_is_an_error(bucket: ObjectArtifactStore, manifest: Path) -> None:
+def test_a_file_that_is_gone_is_an_error(bucket: ArtifactStore, manifest: Path) -> None:
     artifact = bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
     bucket.delete("job_1")
     bucket.delete("job_1")
@@ -89,7 +89,7 @@ def test_a_file_that_is_gone_is_an_error(bucket: ObjectArtifactStore, manifest: 
 
 
 def test_links_are_good_without_credentials(of_s3: ObjectUri, manifest: Path) -> None:
-    bucket = ObjectArtifactStore(of_s3, link_seconds=60)
+    bucket = ArtifactStore(of_s3, link_seconds=60)
     artifact = bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
 
     link = bucket.download_url(artifact, filename="job_1-manifest.parquet")
@@ -98,18 +98,18 @@ def test_links_are_good_without_credentials(of_s3: ObjectUri, manifest: Path) ->
     answer = httpx.get(link)
     assert answer.content == manifest.read_bytes()
     assert "X-Amz-Expires=60" in link
-    assert ObjectArtifactStore(of_s3).download_url(artifact, filename="any") is None
+    assert ArtifactStore(of_s3).download_url(artifact, filename="any") is None
 
 
 def test_without_an_answer_the_store_is_said_to_be_away(manifest: Path) -> None:
     with object_stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
-        ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder")).put_attempt_file(
+        ArtifactStore(ObjectUri.parse("s3://bucket/folder")).put_attempt_file(
             manifest, job_id="job_1", token=1, kind="manifest"
         )
 
 
 def test_a_store_that_lets_nobody_in_is_the_operator_s_business_and_worth_another_attempt(manifest: Path) -> None:
-    bucket = ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder"))
+    bucket = ArtifactStore(ObjectUri.parse("s3://bucket/folder"))
     artifact = Artifact(kind="manifest", key="job_1/1/manifest.parquet", bytes=5000, sha256="0" * 64)
     steps = [
         lambda: bucket.put_attempt_file(manifest, job_id="job_1", token=1, kind="manifest"),
@@ -135,11 +135,11 @@ def test_links_without_botocore_are_missed_at_the_start(of_s3: ObjectUri, monkey
 
 def test_what_cannot_be_removed_now_is_no_crash(manifest: Path) -> None:
     with object_stores.answering(lambda *_: (503, b"")), pytest.raises(StoreUnavailable):
-        ObjectArtifactStore(ObjectUri.parse("s3://bucket/folder")).delete("job_1/checkpoints")
+        ArtifactStore(ObjectUri.parse("s3://bucket/folder")).delete("job_1/checkpoints")
 
 
 def test_checkpoints_lie_there_as_well(
-    bucket: ObjectArtifactStore, engine: Engine, store: JobStore, leases: Leases, tmp_path: Path
+    bucket: ArtifactStore, engine: Engine, store: JobStore, leases: Leases, tmp_path: Path
 ) -> None:
     claim, checkpoints = claimed(store, leases), CheckpointStore(engine, bucket)
     for name in "abc":
@@ -159,6 +159,6 @@ def test_the_settings_name_a_folder_or_a_bucket(tmp_path: Path) -> None:
     folder = Settings(home=tmp_path)
     stored = Settings(home=tmp_path, artifact_root="s3://bucket/folder", artifact_link_seconds=30)
 
-    assert artifact_store(folder).root == tmp_path / "artifacts"
-    assert isinstance(found := artifact_store(stored), ObjectArtifactStore)
-    assert (str(found.uri), found.link_seconds) == ("s3://bucket/folder", 30)
+    assert artifact_store(folder).store.root == tmp_path / "artifacts"
+    found = artifact_store(stored)
+    assert (str(found.store.root), found.link_seconds) == ("s3://bucket/folder", 30)

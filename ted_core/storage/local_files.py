@@ -1,0 +1,173 @@
+"""A folder on one of this machine's disks."""
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow.fs import FileSystem, FileType, LocalFileSystem
+
+from ted_core.storage.file_store import FileEntry, FileStore
+
+DISK = LocalFileSystem()
+FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
+KINDS = {stat.S_IFREG: FileType.File, stat.S_IFDIR: FileType.Directory}
+
+
+@dataclass(frozen=True)
+class LocalFileStore(FileStore):
+    """The files below a folder. None is opened over a link, except one that the root's own name leads over."""
+
+    root_type = "folder"
+    read_ahead = 16 << 10  # with many more, what nobody wants of an archive is read instead of skipped
+    readers = 8
+    pause_seconds = 10.0
+
+    root: Path
+
+    def locate(self, key: str) -> Path:
+        return self.root / key
+
+    def path(self, key: str) -> str:
+        return os.path.join(self.root, key)  # noqa: PTH118 - a path object for each of many files takes its time
+
+    def stat(self, key: str) -> FileEntry:
+        """As in ``FileStore``. What cannot be looked at does not exist."""
+        path = self.locate(key)
+        try:
+            return _entry(path.name, path.stat(), is_link=path.is_symlink())
+        except (OSError, ValueError):  # not there, no name that a file can have, a folder closed to this process
+            return FileEntry(path.name)
+
+    def children(self, key: str) -> list[FileEntry]:
+        return [_entry_of(entry, entry.name) for entry in _visible(self.path(key))]
+
+    def tree(self, key: str, suffixes: tuple[str, ...]) -> list[FileEntry]:
+        """As in ``FileStore``. A link to a folder is refused: it could lead anywhere, or back to where it lies."""
+        return list(_walk(self.path(key), suffixes))
+
+    def names(self) -> list[str]:
+        return [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
+
+    def old_keys(self, name: str, *, before: float) -> list[str]:
+        paths = []
+        for folder, _, files in os.walk(self.root / name):
+            for path in (Path(folder), *(Path(folder, file) for file in files)):
+                with suppress(FileNotFoundError):  # somebody else was faster
+                    paths += [path] if path.lstat().st_mtime <= before else []
+        return [path.relative_to(self.root).as_posix() for path in paths]
+
+    @property
+    def filesystem(self) -> FileSystem:
+        return DISK
+
+    @contextmanager
+    def stable_path(self, key: str) -> Iterator[str]:
+        """A name for the file that stays its name, whatever is put in the place of its folders meanwhile.
+
+        Every part is entered from the one before and none of them may be a link: what proved to lie under a root lies
+        there still.
+        """
+        *folders, file = Path(key).parts or (".",)
+        with ExitStack() as stack:
+            parent = _open(self.root, FOLDER, None, stack)
+            for folder in folders:
+                parent = _open(folder, FOLDER | os.O_NOFOLLOW, parent, stack)
+            descriptor = _open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, parent, stack)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe may never end
+                raise OSError(errno.EINVAL, "no regular file", self.path(key))
+            yield f"/dev/fd/{descriptor}"
+
+    def open_mapped(self, key: str) -> pa.NativeFile:
+        with self.stable_path(key) as path:
+            return pa.memory_map(path)
+
+    def open_mapped_stream(self, key: str) -> pa.NativeFile:
+        return self.open_mapped(key)
+
+    def put(self, source: Path, key: str) -> None:
+        """Copy under a temporary name, flush, rename, flush the folder.
+
+        What did not fit does not stay, or it would leave no room for what follows.
+        """
+        destination = self.locate(key)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        partial = destination.with_name(destination.name + ".partial")
+        try:
+            shutil.copyfile(source, partial)
+            _fsync(partial)
+            partial.replace(destination)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        _fsync(destination.parent)
+
+    def write_marker(self, name: str) -> None:
+        self.locate(name).touch()
+
+    def delete(self, key: str) -> bool:
+        path = self.locate(key)
+        with suppress(OSError):  # somebody else was faster, or the folder is not empty
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+            return True
+        return False
+
+    def delete_tree(self, key: str) -> None:
+        """As in ``FileStore``. What will not go is left to the sweeper."""
+        path = self.locate(key)
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _entry(name: str, status: os.stat_result, *, is_link: bool) -> FileEntry:
+    kind = KINDS.get(stat.S_IFMT(status.st_mode), FileType.Unknown)
+    return FileEntry(name, kind, status.st_size, status.st_mtime_ns, is_link=is_link)
+
+
+def _entry_of(entry: os.DirEntry[str], name: str) -> FileEntry:
+    try:
+        return _entry(name, entry.stat(), is_link=entry.is_symlink())
+    except OSError:  # a link to nowhere, or just removed
+        return FileEntry(name)
+
+
+def _visible(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
+
+
+def _walk(top: str, suffixes: tuple[str, ...]) -> Iterator[FileEntry]:
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        for entry in _visible(f"{top}/{folder}"):
+            if entry.is_dir():
+                _refuse_link(entry)
+                pending.append(f"{folder}{entry.name}/")
+            elif entry.name.lower().endswith(suffixes):
+                yield _entry_of(entry, folder + entry.name)
+
+
+def _refuse_link(folder: os.DirEntry[str]) -> None:
+    if folder.is_symlink():
+        fact = "it is a link to a folder; put a folder there, whose files may be links"
+        raise OSError(errno.ELOOP, fact, folder.path)
+
+
+def _open(part: str | Path, flags: int, parent: int | None, stack: ExitStack) -> int:
+    descriptor = os.open(part, flags | os.O_CLOEXEC, dir_fd=parent)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
