@@ -49,7 +49,7 @@ def clear_work_folder(settings: Settings) -> None:
     try:
         work = file_store(settings.work)
         for names in garbage.job_folder_batches(work):
-            garbage.remove_orphans(engine, work, names, wanted=garbage.keep_in_work_folder, kept_seconds=0)
+            garbage.remove_orphans(engine, work, names, keep=garbage.keep_in_work_folder, kept_seconds=0)
     except DBAPIError as error:
         log.warning("work folder not cleared", error=str(error))
     finally:

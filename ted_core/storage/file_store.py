@@ -34,17 +34,14 @@ class FileEntry:
 
     @property
     def exists(self) -> bool:
-        """Whether anything has this name."""
         return self.kind is not FileType.NotFound
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder, or a link to one."""
         return self.kind is FileType.Directory
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a regular file, or a link to one."""
         return self.kind is FileType.File
 
 
@@ -62,19 +59,9 @@ class FileStore(ABC):
 
     root: StorageRoot
 
-    # --- names --------------------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def locate(self, key: str) -> StorageRoot:
-        """Where the key leads. Raises ValueError for one that could be read in two ways."""
-
     @abstractmethod
     def path(self, key: str) -> str:
         """What ``filesystem`` calls the file."""
-
-    def uri(self, key: str) -> str:
-        """What people call the file."""
-        return self.path(key)
 
     @property
     def can_presign(self) -> bool:
@@ -84,8 +71,6 @@ class FileStore(ABC):
     def presigned_url(self, key: str, *, seconds: int, filename: str) -> str | None:
         """A URL by which anybody may fetch the file for a while under this name; None if there is none."""
         return None
-
-    # --- looking ------------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def stat(self, key: str) -> FileEntry:
@@ -106,8 +91,6 @@ class FileStore(ABC):
     @abstractmethod
     def old_keys(self, name: str, *, before: float) -> list[str]:
         """The keys of a folder at the top and of all in it last changed before; what holds others comes first."""
-
-    # --- reading ------------------------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
@@ -136,15 +119,13 @@ class FileStore(ABC):
         """The file from its beginning; on a disk, mapped into memory."""
         return self.stream(key)
 
-    # --- writing ------------------------------------------------------------------------------------------------------
-
     @abstractmethod
     def put(self, source: Path, key: str) -> None:
         """Copy a local file here, durably: after a crash it is whole or absent."""
 
-    @abstractmethod
     def write_marker(self, name: str) -> None:
         """Leave an empty file of this name at the top."""
+        self.filesystem.open_output_stream(self.path(name)).close()
 
     @abstractmethod
     def delete(self, key: str) -> bool:

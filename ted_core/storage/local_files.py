@@ -16,6 +16,7 @@ from ted_core.storage.file_store import FileEntry, FileStore
 
 DISK = LocalFileSystem()
 FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
+LINKED_FOLDER = "it is a link to a folder; put a folder there, whose files may be links"
 KINDS = {stat.S_IFREG: FileType.File, stat.S_IFDIR: FileType.Directory}
 
 
@@ -30,15 +31,12 @@ class LocalFileStore(FileStore):
 
     root: Path
 
-    def locate(self, key: str) -> Path:
-        return self.root / key
-
     def path(self, key: str) -> str:
         return os.path.join(self.root, key)  # noqa: PTH118 - a path object for each of many files takes its time
 
     def stat(self, key: str) -> FileEntry:
         """As in ``FileStore``. What cannot be looked at does not exist."""
-        path = self.locate(key)
+        path = self.root / key
         try:
             return _entry(path.name, path.stat(), is_link=path.is_symlink())
         except (OSError, ValueError):  # not there, no name that a file can have, a folder closed to this process
@@ -95,7 +93,7 @@ class LocalFileStore(FileStore):
 
         What did not fit does not stay, or it would leave no room for what follows.
         """
-        destination = self.locate(key)
+        destination = self.root / key
         destination.parent.mkdir(parents=True, exist_ok=True)
         partial = destination.with_name(destination.name + ".partial")
         try:
@@ -107,11 +105,8 @@ class LocalFileStore(FileStore):
             raise
         _fsync(destination.parent)
 
-    def write_marker(self, name: str) -> None:
-        self.locate(name).touch()
-
     def delete(self, key: str) -> bool:
-        path = self.locate(key)
+        path = self.root / key
         with suppress(OSError):  # somebody else was faster, or the folder is not empty
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
             return True
@@ -119,7 +114,7 @@ class LocalFileStore(FileStore):
 
     def delete_tree(self, key: str) -> None:
         """As in ``FileStore``. What will not go is left to the sweeper."""
-        path = self.locate(key)
+        path = self.root / key
         with suppress(OSError):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -147,16 +142,11 @@ def _walk(top: str, suffixes: tuple[str, ...]) -> Iterator[FileEntry]:
         folder = pending.pop()
         for entry in _visible(f"{top}/{folder}"):
             if entry.is_dir():
-                _refuse_link(entry)
+                if entry.is_symlink():
+                    raise OSError(errno.ELOOP, LINKED_FOLDER, entry.path)
                 pending.append(f"{folder}{entry.name}/")
             elif entry.name.lower().endswith(suffixes):
                 yield _entry_of(entry, folder + entry.name)
-
-
-def _refuse_link(folder: os.DirEntry[str]) -> None:
-    if folder.is_symlink():
-        fact = "it is a link to a folder; put a folder there, whose files may be links"
-        raise OSError(errno.ELOOP, fact, folder.path)
 
 
 def _open(part: str | Path, flags: int, parent: int | None, stack: ExitStack) -> int:

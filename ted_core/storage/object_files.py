@@ -2,12 +2,13 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType
+from pyarrow.fs import FileInfo, FileSelector, FileSystem
 
 from ted_core.storage.file_store import FileEntry, FileStore
 from ted_core.storage.object_store import ObjectUri
@@ -30,20 +31,14 @@ class ObjectFileStore(FileStore):
     def can_presign(self) -> bool:
         return self.root.scheme == "s3"
 
-    def locate(self, key: str) -> ObjectUri:
-        return ObjectUri(self.root.scheme, self.path(key))
-
     def path(self, key: str) -> str:
-        return f"{self.root.path}/{key}" if key else self.root.path
-
-    def uri(self, key: str) -> str:
-        return f"{self.root.scheme}://{self.path(key)}"
+        return f"{self.root.path}/{key}".removesuffix("/")
 
     def presigned_url(self, key: str, *, seconds: int, filename: str) -> str | None:
         """As in ``FileStore``, of S3 only. Raises ImportError without the extra ``s3``."""
         if not self.can_presign:
             return None
-        bucket, *parts = self.locate(key).parts
+        bucket, *parts = (self.root / key).parts
         request = {
             "Bucket": bucket,
             "Key": "/".join(parts),
@@ -96,24 +91,16 @@ class ObjectFileStore(FileStore):
         with source.open("rb") as file, self.filesystem.open_output_stream(self.path(key)) as stream:
             shutil.copyfileobj(file, stream, CHUNK_BYTES)
 
-    def write_marker(self, name: str) -> None:
-        self.filesystem.open_output_stream(self.path(name)).close()
-
     def delete(self, key: str) -> bool:
         entry = self.stat(key)
-        if not entry.exists or (entry.is_folder and self._holds_objects(key)):
+        if entry.is_folder and any(info.is_file for _, info in self._list(key, recursive=True, allow_not_found=True)):
             return False
         self._delete(key, entry)
-        return True
+        return entry.exists
 
     def delete_tree(self, key: str) -> None:
-        try:
+        with suppress(FileNotFoundError):  # somebody else was faster; or Google's folder went with what was in it
             self._delete(key, self.stat(key))
-        except FileNotFoundError:  # somebody else was faster; or Google's, if a folder is gone with what was in it
-            return
-
-    def _holds_objects(self, key: str) -> bool:
-        return any(info.is_file for _, info in self._list(key, recursive=True, allow_not_found=True))
 
     def _delete(self, key: str, entry: FileEntry) -> None:
         if entry.is_file:
@@ -123,9 +110,7 @@ class ObjectFileStore(FileStore):
 
 
 def _entry(info: FileInfo, name: str) -> FileEntry:
-    if info.type is not FileType.File:
-        return FileEntry(name, info.type)
-    return FileEntry(name, info.type, info.size, info.mtime_ns or 0)
+    return FileEntry(name, info.type, info.size or 0, info.mtime_ns or 0)
 
 
 @cache

@@ -71,6 +71,11 @@ class ObjectUri:
         return self.parts[-1]
 
     @property
+    def parent(self) -> "ObjectUri":
+        """The folder or bucket that it lies in. Raises ValueError for a bucket."""
+        return ObjectUri(self.scheme, self.path.rpartition("/")[0])
+
+    @property
     def bucket(self) -> "ObjectUri":
         """The bucket that it lies in."""
         return ObjectUri(self.scheme, self.parts[0])
@@ -80,8 +85,12 @@ class ObjectUri:
         """What reads and writes ``path``."""
         return filesystem(self.scheme)
 
+    def __truediv__(self, key: str) -> "ObjectUri":
+        """What lies there in the folder. Raises ValueError."""
+        return ObjectUri(self.scheme, f"{self.path}/{key}".removesuffix("/"))
+
     def resolve(self) -> "ObjectUri":
-        """Itself, since objects have no links; as of a path."""
+        """Itself: unlike paths, keys lead over no links."""
         return self
 
     def is_relative_to(self, other: "ObjectUri") -> bool:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from ted_core.errors import StoreRefused, StoreUnavailable
 from ted_jobs.db.engine import now, read_transaction, write_transaction
@@ -29,24 +29,19 @@ class CheckpointStore:
     def add(self, claim: Claim, source: Path) -> None:
         """Make the file the job's newest checkpoint, and remove those that are no longer needed.
 
-        A worker whose claim is void leaves a file that no row names. Raises LeaseLost, StorageFull.
+        A worker whose claim is void leaves a file that no row names.
+        Raises LeaseLost and what ``ArtifactStore.put_file`` raises.
         """
         key = f"{claim.job.id}/{FOLDER}/{claim.token}-{source.name}"
         file = self.store.put_file(source, key=key, kind=KIND)
         with write_transaction(self.engine) as connection:
-            held = update(jobs).where(*claim.conditions()).values(lease_token=claim.token).returning(jobs.c.id)
-            if connection.execute(held).one_or_none() is None:
+            renewed = update(jobs).where(*claim.conditions()).values(lease_token=claim.token).returning(jobs.c.id)
+            if connection.execute(renewed).one_or_none() is None:
                 raise LeaseLost(claim.job.id)
-            # Where the answer to a commit was lost and it is done again, a second row would make the file look stale.
-            connection.execute(delete(checkpoints).where(checkpoints.c.key == key))
-            facts = {"key": file.key, "bytes": file.bytes, "sha256": file.sha256}
-            connection.execute(insert(checkpoints).values(job_id=claim.job.id, created_at=now(), **facts))
-            known = select(checkpoints.c.id).where(checkpoints.c.job_id == claim.job.id)
-            stale = list(connection.scalars(known.order_by(checkpoints.c.id.desc()).offset(MOST_KEPT_PER_JOB)))
-            removed = delete(checkpoints).where(checkpoints.c.id.in_(stale)).returning(checkpoints.c.key)
-            keys = list(connection.scalars(removed)) if stale else []
-        for old in keys:
-            self.store.delete(old)
+            _insert(connection, claim.job.id, file)
+            stale_keys = _delete_stale(connection, claim.job.id)
+        for stale_key in stale_keys:
+            self.store.delete(stale_key)
 
     def for_job(self, job_id: str) -> list[Artifact]:
         """The checkpoints that count, the newest first."""
@@ -78,3 +73,18 @@ class CheckpointStore:
         with write_transaction(self.engine) as connection:
             connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
         self.store.delete(f"{job_id}/{FOLDER}")
+
+
+def _insert(connection: Connection, job_id: str, file: Artifact) -> None:
+    # If the answer to a commit was lost and it is done again, a second row would make the file look stale.
+    connection.execute(delete(checkpoints).where(checkpoints.c.key == file.key))
+    columns = {"key": file.key, "bytes": file.bytes, "sha256": file.sha256}
+    connection.execute(insert(checkpoints).values(job_id=job_id, created_at=now(), **columns))
+
+
+def _delete_stale(connection: Connection, job_id: str) -> list[str]:
+    """The keys of a job's older checkpoints, which are no longer needed, their rows deleted."""
+    newest_first = select(checkpoints.c.id).where(checkpoints.c.job_id == job_id).order_by(checkpoints.c.id.desc())
+    stale = list(connection.scalars(newest_first.offset(MOST_KEPT_PER_JOB)))
+    removal = delete(checkpoints).where(checkpoints.c.id.in_(stale)).returning(checkpoints.c.key)
+    return list(connection.scalars(removal)) if stale else []

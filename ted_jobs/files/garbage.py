@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 BATCH = 200
 REMOVAL_SECONDS = 1.0
-"""A store takes its time over every listing, and whoever sweeps has leases to look after."""
+"""How long one sweep may last: a store takes its time over every listing, and the sweeper has leases to look after."""
 JOB_FOLDER = re.compile(r"job_[0-9a-f]{28}")
 
 
@@ -45,24 +45,24 @@ class JobFileState:
 
 
 KeepRule = Callable[[JobFileState, str], bool]
-"""Whether a job wants the file with this key, ``<job>/<token>/<file>``."""
+"""Whether a job keeps the file with this key, ``<job>/<token>/<file>``."""
 
 
-def keep_in_work_folder(standing: JobFileState, key: str) -> bool:
-    """The rule of a work folder: nothing counts there but the present attempt."""
-    return standing.may_be_in_use(key)
+def keep_in_work_folder(state: JobFileState, key: str) -> bool:
+    """The rule of a work folder: keep the files of the present attempt only."""
+    return state.may_be_in_use(key)
 
 
-def keep_in_artifact_store(standing: JobFileState, key: str) -> bool:
-    """The rule of the artifact store: what is published stays and, until its end, what a job may go on with."""
-    if standing.status.is_terminal:
-        return key in standing.published
-    return standing.may_be_in_use(key) or not key.split("/")[1].isdecimal()
+def keep_in_artifact_store(state: JobFileState, key: str) -> bool:
+    """The rule of the artifact store: keep what is published and, until the job ends, what it may resume from."""
+    if state.status.is_terminal:
+        return key in state.published
+    return state.may_be_in_use(key) or not key.split("/")[1].isdecimal()
 
 
-def job_folder_batches(place: FileStore) -> Iterator[list[str]]:
-    """The names of the job folders in there, in batches. Other folders are none of our business."""
-    yield from _folder_batches(place.names())
+def job_folder_batches(files: FileStore) -> Iterator[list[str]]:
+    """The names of the job folders at the top, in batches. Other folders are none of our business."""
+    yield from _folder_batches(files.names())
 
 
 def _folder_batches(names: Sequence[str]) -> Iterator[list[str]]:
@@ -72,19 +72,19 @@ def _folder_batches(names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def remove_orphans(
-    engine: Engine, place: FileStore, names: Sequence[str], *, wanted: KeepRule, kept_seconds: float
+    engine: Engine, files: FileStore, names: Sequence[str], *, keep: KeepRule, kept_seconds: float
 ) -> int:
-    """Remove from these job folders what nobody wants and is older; returns how many files and folders."""
-    return sum(orphan_removals(engine, place, names, wanted=wanted, kept_seconds=kept_seconds))
+    """Remove from these job folders what no job keeps and is older; returns how many files and folders."""
+    return sum(orphan_removals(engine, files, names, keep=keep, kept_seconds=kept_seconds))
 
 
 def orphan_removals(
-    engine: Engine, place: FileStore, names: Sequence[str], *, wanted: KeepRule, kept_seconds: float
+    engine: Engine, files: FileStore, names: Sequence[str], *, keep: KeepRule, kept_seconds: float
 ) -> Iterator[int]:
     """See ``remove_orphans``: how many files and folders of one job folder after another."""
-    known, before = _file_states(engine, names), time.time() - kept_seconds
+    states, before = _file_states(engine, names), time.time() - kept_seconds
     for name in names:
-        yield _remove_orphans_of_job(place, name, known.get(name), wanted=wanted, before=before)
+        yield _remove_orphans_of_job(files, name, states.get(name), keep=keep, before=before)
 
 
 def _file_states(engine: Engine, names: Sequence[str]) -> Mapping[str, JobFileState]:
@@ -98,74 +98,72 @@ def _file_states(engine: Engine, names: Sequence[str]) -> Mapping[str, JobFileSt
 
 
 def _remove_orphans_of_job(
-    place: FileStore, name: str, standing: JobFileState | None, *, wanted: KeepRule, before: float
+    files: FileStore, name: str, state: JobFileState | None, *, keep: KeepRule, before: float
 ) -> int:
     """Remove the orphans of one job, and the folders that this leaves empty."""
-    aged = place.old_keys(name, before=before)  # all of them first: removing a file renews its folder
-    return sum(place.delete(key) for key in reversed(aged) if _is_orphan(key, standing, wanted))
+    keys = files.old_keys(name, before=before)  # all of them first: removing a file renews its folder
+    return sum(files.delete(key) for key in reversed(keys) if _is_orphan(key, state, keep))
 
 
-def orphan_keys(engine: Engine, place: FileStore, names: Sequence[str], *, wanted: KeepRule) -> list[str]:
+def orphan_keys(engine: Engine, files: FileStore, names: Sequence[str], *, keep: KeepRule) -> list[str]:
     """The keys of what ``remove_orphans`` would remove from these job folders, however young."""
-    known, before = _file_states(engine, names), time.time()
-    found = [key for name in names for key in place.old_keys(name, before=before)]
-    return [key for key in found if _is_orphan(key, known.get(key.split("/")[0]), wanted)]
+    states, before = _file_states(engine, names), time.time()
+    keys = [key for name in names for key in files.old_keys(name, before=before)]
+    return [key for key in keys if _is_orphan(key, states.get(key.split("/")[0]), keep)]
 
 
-def _is_orphan(key: str, standing: JobFileState | None, wanted: KeepRule) -> bool:
-    if standing is None:
+def _is_orphan(key: str, state: JobFileState | None, keep: KeepRule) -> bool:
+    if state is None:
         return True
-    return not wanted(standing, key) if "/" in key else standing.status.is_terminal
+    return not keep(state, key) if "/" in key else state.status.is_terminal
 
 
 class OrphanSweep:
-    """Looks through the job folders of the artifact store, a batch at a time, round and round.
+    """Removes orphans from the artifact store, one batch of job folders at a time, over and over.
 
-    Nothing is removed where another installation has left its mark: whose the files are, their names do not tell.
+    Nothing is removed if another installation has left its marker: names do not tell whose the files are.
     """
 
-    def __init__(self, place: FileStore, *, kept_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.folders, self.kept_seconds, self.clock = place, kept_seconds, clock
+    def __init__(self, files: FileStore, *, kept_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.files, self.kept_seconds, self.clock = files, kept_seconds, clock
         self._batches: Iterator[list[str]] = iter(())
         self._remaining: list[str] = []
         self._due, self._warned = float("-inf"), False
 
     def __call__(self, engine: Engine) -> int:
-        """Go on for about a second, unless it is too soon; returns how many files and folders were removed."""
-        names, self._remaining = (
-            self._remaining or self._next_batch(engine),
-            [],
-        )  # of a store that fails, the rest waits a round
-        removed, until = 0, self.clock() + REMOVAL_SECONDS
-        clearer = orphan_removals(
-            engine, self.folders, names, wanted=keep_in_artifact_store, kept_seconds=self.kept_seconds
+        """Continue for about a second, unless it is too soon; returns how many files and folders were removed."""
+        names = self._remaining or self._next_batch(engine)
+        self._remaining = []  # if the store fails, the rest waits until all folders have been looked at again
+        removed, deadline = 0, self.clock() + REMOVAL_SECONDS
+        removals = orphan_removals(
+            engine, self.files, names, keep=keep_in_artifact_store, kept_seconds=self.kept_seconds
         )
-        for looked_at, count in enumerate(clearer, start=1):
+        for done, count in enumerate(removals, start=1):
             removed += count
-            if self.clock() > until:
-                self._remaining = names[looked_at:]
+            if self.clock() > deadline:
+                self._remaining = names[done:]
                 break
         return removed
 
     def _next_batch(self, engine: Engine) -> list[str]:
-        """The next batch; none before its time."""
+        """The next batch; an empty one before its time."""
         if self.clock() < self._due:
             return []
-        self._due = self.clock() + self.folders.pause_seconds
+        self._due = self.clock() + self.files.pause_seconds
         batch = next(self._batches, None)
         if batch is None:
-            names = self.folders.names()
+            names = self.files.names()
             self._batches = _folder_batches(names) if self._is_only_installation(engine, names) else iter(())
             batch = next(self._batches, [])
         return batch
 
     def _is_only_installation(self, engine: Engine, names: Sequence[str]) -> bool:
-        """Whether no other installation publishes here; our own mark tells the others that we do."""
+        """Whether no other installation publishes here; our own marker tells the others that we do."""
         own = own_marker(engine)
         if names and own not in names:
-            self.folders.write_marker(own)
-        found = other_markers(names, own=own)
-        if found and not self._warned:
-            log.error("orphans stay: another installation publishes there", marks=found)
-        self._warned = bool(found)
-        return not found
+            self.files.write_marker(own)
+        others = other_markers(names, own=own)
+        if others and not self._warned:
+            log.error("orphans stay: another installation publishes there", marks=others)
+        self._warned = bool(others)
+        return not others

@@ -47,9 +47,7 @@ def test_a_job_that_ran_out_of_memory_succeeds_with_smaller_batches(
     assert failed
     assert all("The worker ran out of memory" in (job.status_reason or "") for job in failed)
     assert last.status is JobStatus.SUCCEEDED
-    report = Report.model_validate_json(
-        artifacts.open(store.artifact(last.id, "report", tenant="default")).read()
-    )
+    report = Report.model_validate_json(artifacts.open(store.artifact(last.id, "report", tenant="default")).read())
     assert report.cost.batch_parts == 2 ** len(failed)
 
 

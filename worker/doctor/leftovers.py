@@ -21,7 +21,7 @@ def check_leftovers(engine: Engine, settings: Settings) -> Iterator[Finding]:
     keys = [
         key
         for names in job_folder_batches(work)
-        for key in orphan_keys(engine, work, names, wanted=keep_in_work_folder)
+        for key in orphan_keys(engine, work, names, keep=keep_in_work_folder)
     ]
     if keys:
         yield _work_folder_finding(settings.work, keys)

@@ -37,11 +37,8 @@ class Source(FileEntry):
     @classmethod
     def at(cls, location: StorageRoot) -> "Source":
         """What lies there; a link is what it leads to. Raises StoreRefused, StoreUnavailable."""
-        return cls._in(file_store(root_containing(location)), "/".join(location.parts[1:]))
-
-    @classmethod
-    def _in(cls, store: FileStore, key: str) -> "Source":
-        with translate_store_errors(store.uri(key), "cannot be looked at"):
+        store, key = file_store(root_containing(location)), "/".join(location.parts[1:])
+        with translate_store_errors(location, "cannot be looked at"):
             return cls._of(store.stat(key), store, key)
 
     @classmethod
@@ -49,7 +46,7 @@ class Source(FileEntry):
         return cls(entry.name, entry.kind, entry.size, entry.modified, entry.is_link, store=store, key=key)
 
     def __str__(self) -> str:
-        return self.store.uri(self.key)
+        return str(self.location)
 
     @property
     def path(self) -> str:
@@ -58,11 +55,8 @@ class Source(FileEntry):
 
     @property
     def location(self) -> StorageRoot:
-        """Where it lies. Raises DatasetNotAllowed for a key that could be read in two ways."""
-        try:
-            return self.store.locate(self.key)
-        except ValueError as error:
-            raise DatasetNotAllowed(f"{str(self)!r} cannot be followed ({error})", field=FIELD) from error
+        """Where it lies, links at its end included."""
+        return self.store.root / self.key
 
     @property
     def members(self) -> "tuple[Source, ...]":
@@ -80,44 +74,39 @@ class Source(FileEntry):
         location = self.location
         resolved = resolve_under_roots(location, roots=roots)
         _refuse_bytes(str(resolved))
-        confined = self if resolved == location else replace(self.at(resolved), name=self.name, inside=self.inside)
-        if self.inside is None:
-            return confined
-        inside = tuple(file.confine_to(roots) if file.is_link else file for file in self.inside)
-        return replace(confined, inside=inside)
+        inside = self.inside and tuple(file.confine_to(roots) if file.is_link else file for file in self.inside)
+        return replace(self if resolved == location else self.at(resolved), name=self.name, inside=inside)
 
     def parent(self) -> "Source":
         """The folder that it lies in."""
-        return self._in(self.store, self.key.rpartition("/")[0])
+        return self.at(self.location.parent)
 
     def child(self, name: str) -> "Source":
         """What lies under this name in the folder. Raises DatasetNotAllowed."""
-        return self.at(self._of(FileEntry(name), self.store, self._prefix + name).location)
+        try:
+            return self.at(self.location / name)
+        except ValueError as error:
+            raise DatasetNotAllowed(f"{name!r} in {self} cannot be followed ({error})", field=FIELD) from error
 
     def children(self) -> "list[Source]":
         """Files and folders in the folder by name, except hidden ones. Raises DatasetUnreadable."""
-        with translate_store_errors(str(self), "cannot be listed"):
+        with translate_store_errors(self, "cannot be listed"):
             entries = self.store.children(self.key)
-        return self._listed(sorted(entries, key=lambda entry: entry.name))
+        return [self._inner(entry) for entry in sorted(entries, key=lambda entry: entry.name)]
 
     def tree(self, *suffixes: str) -> "list[Source]":
         """The files with these suffixes at any depth, in the bytewise order of their paths inside the folder.
 
         Hidden files and folders are passed over. Raises DatasetUnreadable.
         """
-        with translate_store_errors(str(self), "cannot be listed"):
+        with translate_store_errors(self, "cannot be listed"):
             entries = self.store.tree(self.key, suffixes)
         for entry in entries:
             _refuse_bytes(entry.name)
-        return self._listed(sorted(entries, key=lambda entry: entry.name.encode()))
+        return [self._inner(entry) for entry in sorted(entries, key=lambda entry: entry.name.encode())]
 
-    def _listed(self, entries: Sequence[FileEntry]) -> "list[Source]":
-        return [self._of(entry, self.store, self._prefix + entry.name) for entry in entries]
-
-    @property
-    def _prefix(self) -> str:
-        """What the keys of all that lies in the folder begin with."""
-        return f"{self.key}/" if self.key else ""
+    def _inner(self, entry: FileEntry) -> "Source":
+        return self._of(entry, self.store, f"{self.key}/{entry.name}" if self.key else entry.name)
 
     # --- its content --------------------------------------------------------------------------------------------------
 
@@ -174,13 +163,13 @@ def unreadable_error(fact: str, error: BaseException, *, field: str = FIELD) -> 
 
 
 @contextmanager
-def translate_store_errors(subject: str, trouble: str) -> Iterator[None]:
+def translate_store_errors(subject: object, trouble: str) -> Iterator[None]:
     """Raise what a store or disk says instead of an answer as a TedError."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:
         subject, reason = getattr(error, "filename", None) or subject, getattr(error, "strerror", None) or error
-        fact = f"{subject!a} {trouble} ({reason})"
+        fact = f"{str(subject)!a} {trouble} ({reason})"
         raise store_error(error, field=FIELD) or DatasetUnreadable(fact, field=FIELD) from error
 
 

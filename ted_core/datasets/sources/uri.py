@@ -24,7 +24,7 @@ def locate(uri: str, *, roots: Sequence[StorageRoot]) -> Source:
     """
     if SUSPICIOUS.search(uri):
         raise DatasetNotAllowed(f"{uri!r} contains characters or escapes that no dataset path needs", field=FIELD)
-    location = _object_uri(uri) if is_object_uri(uri) else _path(uri)
+    location = _location(uri)
     allowed = resolve_under_roots(location, roots=roots)  # before a store is asked anything
     source = replace(Source.at(allowed), name=location.name)
     if not (source.exists or ("*" in source.name and source.parent().is_folder)):
@@ -32,18 +32,13 @@ def locate(uri: str, *, roots: Sequence[StorageRoot]) -> Source:
     return source
 
 
-def _object_uri(uri: str) -> ObjectUri:
+def _location(uri: str) -> StorageRoot:
+    """The object or path that the reference spells out; of a ``file://`` URI, decoded once."""
     try:
-        return ObjectUri.parse(uri)
-    except ValueError as error:
-        raise DatasetNotAllowed(f"{uri!r} names no object ({error})", field=FIELD) from error
-
-
-def _path(uri: str) -> Path:
-    """The path that the reference spells out, decoded once."""
-    try:
+        if is_object_uri(uri):
+            return ObjectUri.parse(uri)
         parts = urlsplit(uri)
-    except ValueError as error:  # brackets that hold no IPv6 address
+    except ValueError as error:  # no bucket's name, brackets that hold no IPv6 address
         raise DatasetNotAllowed(f"{uri!r} is no URI ({error})", field=FIELD) from error
     path = unquote(parts.path) if parts.scheme == "file" and parts.netloc in ("", "localhost") else uri
     if not path.startswith("/") or ".." in Path(path).parts:

@@ -68,7 +68,7 @@ def test_an_unchanged_dataset_is_summarized_once(file: Source, make: Counted) ->
     [
         pytest.param({"size": 5}, id="its size"),
         pytest.param({"modified": 1_000}, id="its time"),
-        pytest.param({"path": "/elsewhere/rows.parquet"}, id="its path"),
+        pytest.param({"key": "elsewhere/rows.parquet"}, id="its path"),
     ],
 )
 def test_a_changed_file_is_looked_at_again(file: Source, make: Counted, other: dict[str, object]) -> None:

@@ -45,13 +45,11 @@ def checkpoint(root: Path, claim: Claim) -> Path:
 
 
 def sweep(
-    engine: Engine, root: Path, *, wanted: garbage.KeepRule = garbage.keep_in_artifact_store, kept_seconds: float = 0
+    engine: Engine, root: Path, *, keep: garbage.KeepRule = garbage.keep_in_artifact_store, kept_seconds: float = 0
 ) -> int:
-    place = file_store(root)
-    batches = list(garbage.job_folder_batches(place))
-    return sum(
-        garbage.remove_orphans(engine, place, names, wanted=wanted, kept_seconds=kept_seconds) for names in batches
-    )
+    files = file_store(root)
+    batches = list(garbage.job_folder_batches(files))
+    return sum(garbage.remove_orphans(engine, files, names, keep=keep, kept_seconds=kept_seconds) for names in batches)
 
 
 def succeeded(leases: Leases, root: Path, claim: Claim) -> Path:
@@ -211,6 +209,6 @@ def test_a_work_folder_keeps_nothing_but_the_present_attempts(
         connection.execute(update(jobs).where(jobs.c.id == silent.job.id).values(lease_expires_at=now(-1)))
     maintenance.reap_expired_leases(engine)
 
-    sweep(engine, root, wanted=garbage.keep_in_work_folder)
+    sweep(engine, root, keep=garbage.keep_in_work_folder)
 
     assert (left.exists(), kept.exists()) == (False, True)
