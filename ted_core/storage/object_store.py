@@ -15,16 +15,16 @@ from pyarrow import fs
 from ted_core.errors import StoreRefused, StoreUnavailable, TedError
 
 CONNECT_SECONDS, SILENT_SECONDS = 5, 10
-"""How long a connection may take, and how long an answer may stand still; three attempts are made."""
+"""How long connecting may take, and how long an answer may stall; three attempts are made."""
 RETRY_SECONDS = 30
-"""How long Google's client tries again."""
+"""How long Google's client retries."""
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
 S3_ENDPOINT = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-"""The first of them that is set; the SDK inside pyarrow heeds neither."""
+"""The first of them that is set; the SDK inside pyarrow reads neither."""
 GCS_EMULATOR = "STORAGE_EMULATOR_HOST"
-"""What Google's libraries heed; the one inside pyarrow does not."""
-OF_A_STORE = ("AWS Error", "google::cloud::Status")
-"""What is in the text of an OSError that a store, not a file, is to blame for."""
+"""What Google's libraries read; the one inside pyarrow does not."""
+STORE_MARKS = ("AWS Error", "google::cloud::Status")
+"""What the text of an OSError holds if a store, not a file, is to blame."""
 REFUSED = re.compile(
     "ACCESS_DENIED|INVALID_ACCESS_KEY_ID|INVALID_CLIENT_TOKEN_ID|SIGNATURE|EXPIRED|UNRECOGNIZED_CLIENT|"
     r"HTTP status (?:30[17]|40[0137])|NO_SUCH_BUCKET|PERMISSION_DENIED|UNAUTHENTICATED|OAuth2 access token"
@@ -33,7 +33,7 @@ REFUSED = re.compile(
 
 @dataclass(frozen=True)
 class ObjectUri:
-    """A bucket, or an object or folder in it. Keys are taken as they are written, without escapes.
+    """A bucket, or an object or folder in it. Keys are taken literally, without escapes.
 
     Raises ValueError for a name that could be read in two ways.
     """
@@ -122,13 +122,13 @@ def _s3() -> fs.FileSystem:
 
 
 def _gcs() -> fs.FileSystem:
-    patience = timedelta(seconds=RETRY_SECONDS)
+    retry_limit = timedelta(seconds=RETRY_SECONDS)
     emulator = os.environ.get(GCS_EMULATOR)
     if not emulator:
-        return fs.GcsFileSystem(retry_time_limit=patience)
+        return fs.GcsFileSystem(retry_time_limit=retry_limit)
     scheme, _, host = emulator.rpartition("://")
     return fs.GcsFileSystem(
-        anonymous=True, scheme=scheme or "http", endpoint_override=host.rstrip("/"), retry_time_limit=patience
+        anonymous=True, scheme=scheme or "http", endpoint_override=host.rstrip("/"), retry_time_limit=retry_limit
     )
 
 
@@ -136,9 +136,9 @@ FILESYSTEMS: Mapping[str, Callable[[], fs.FileSystem]] = {"s3": _s3, "gs": _gcs}
 
 
 def store_error(error: BaseException, *, field: str | None = None) -> TedError | None:
-    """What the store's answer, or its silence, means; None where the store is not to blame."""
+    """What the store's answer, or its silence, means; None if the store is not to blame."""
     fact = str(error)
-    if not isinstance(error, OSError) or not any(mark in fact for mark in OF_A_STORE):
+    if not isinstance(error, OSError) or not any(mark in fact for mark in STORE_MARKS):
         return None
     if REFUSED.search(fact):
         return StoreRefused(fact, field=field)

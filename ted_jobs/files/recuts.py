@@ -49,15 +49,15 @@ class RecutStore:
             if not self.files.fetch(decisions, source):
                 raise StoreUnavailable(f"The decisions of {job_id} are gone or altered")
             recut(source, keep_ratio=keep_ratio, to=cut)
-            made = self.files.put_file(cut, key=f"{job_id}/recut/{kind}.parquet", kind=kind)
-        self._record(job_id, made)
-        return made
+            manifest = self.files.put_file(cut, key=f"{job_id}/recut/{kind}.parquet", kind=kind)
+        self._record(job_id, manifest)
+        return manifest
 
-    def _record(self, job_id: str, made: Artifact) -> None:
+    def _record(self, job_id: str, manifest: Artifact) -> None:
         """Note the file. Another process may have made and noted the same one; the bytes are equal."""
         try:
             with write_transaction(self.store.engine) as connection:
-                connection.execute(insert(artifacts).values(job_id=job_id, created_at=now(), **vars(made)))
+                connection.execute(insert(artifacts).values(job_id=job_id, created_at=now(), **vars(manifest)))
         except IntegrityError:
             return
         for key in _delete_oldest(self.store.engine, job_id):
@@ -70,5 +70,5 @@ def _delete_oldest(engine: Engine, job_id: str) -> list[str]:
     surplus = select(artifacts.c.kind).where(*of_job).order_by(artifacts.c.created_at.desc()).offset(MOST_KEPT)
     with write_transaction(engine) as connection:
         kinds = list(connection.scalars(surplus))
-        gone = delete(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind.in_(kinds))
-        return list(connection.scalars(gone.returning(artifacts.c.key))) if kinds else []
+        removal = delete(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind.in_(kinds))
+        return list(connection.scalars(removal.returning(artifacts.c.key))) if kinds else []

@@ -32,8 +32,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def made(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[FileStore, Write]:
-    """A place, and how a test writes to it."""
+def root(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[FileStore, Write]:
+    """A root, and how a test writes to it."""
     if kind != "folder":
         server, prefix = request.getfixturevalue("servers")[kind], str(uuid.uuid4())
         uri = ObjectUri.parse(f"{kind}://{object_stores.BUCKET}/{prefix}")
@@ -50,61 +50,61 @@ def now_and_a_bit() -> float:
     return time.time() + 60
 
 
-def test_a_place_that_does_not_exist_yet_is_empty(made: tuple[FileStore, Write]) -> None:
-    assert made[0].names() == []
+def test_a_place_that_does_not_exist_yet_is_empty(root: tuple[FileStore, Write]) -> None:
+    assert root[0].names() == []
 
 
-def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(made: tuple[FileStore, Write]) -> None:
-    place, write = made
+def test_folders_are_listed_with_all_that_lies_in_them_what_holds_others_first(root: tuple[FileStore, Write]) -> None:
+    files, write = root
     for key in ("job/1/manifest", "job/1/report", "job/checkpoints/3", "other/1/manifest"):
         write(key)
 
-    keys = place.old_keys("job", before=now_and_a_bit())
+    keys = files.old_keys("job", before=now_and_a_bit())
 
-    assert sorted(place.names()) == ["job", "other"]
+    assert sorted(files.names()) == ["job", "other"]
     assert {"job", "job/1/manifest", "job/1/report", "job/checkpoints/3"} <= set(keys)
     assert keys.index("job") < keys.index("job/1/manifest")
     assert not any(key.startswith("other") for key in keys)
 
 
-def test_young_files_are_not_listed(made: tuple[FileStore, Write]) -> None:
-    place, write = made
+def test_young_files_are_not_listed(root: tuple[FileStore, Write]) -> None:
+    files, write = root
     write("job/1/manifest")
 
-    assert "job/1/manifest" not in place.old_keys("job", before=time.time() - 60)
+    assert "job/1/manifest" not in files.old_keys("job", before=time.time() - 60)
 
 
-def test_files_go_first_and_folders_only_once_they_are_empty(made: tuple[FileStore, Write]) -> None:
-    place, write = made
+def test_files_go_first_and_folders_only_once_they_are_empty(root: tuple[FileStore, Write]) -> None:
+    files, write = root
     write("job/1/manifest")
     write("job/2/manifest")
 
-    assert not place.delete("job")
-    assert not place.delete("job/1")
-    assert place.delete("job/1/manifest")
-    assert place.old_keys("job", before=now_and_a_bit()).count("job/2/manifest") == 1
+    assert not files.delete("job")
+    assert not files.delete("job/1")
+    assert files.delete("job/1/manifest")
+    assert files.old_keys("job", before=now_and_a_bit()).count("job/2/manifest") == 1
 
 
-def test_all_of_a_folder_can_be_removed_from_the_end(made: tuple[FileStore, Write]) -> None:
-    place, write = made
+def test_all_of_a_folder_can_be_removed_from_the_end(root: tuple[FileStore, Write]) -> None:
+    files, write = root
     for key in ("job/1/manifest", "job/2/manifest", "job/checkpoints/3"):
         write(key)
 
-    for key in reversed(place.old_keys("job", before=now_and_a_bit())):
-        place.delete(key)
+    for key in reversed(files.old_keys("job", before=now_and_a_bit())):
+        files.delete(key)
 
-    assert place.names() == []
+    assert files.names() == []
 
 
-def test_a_mark_is_a_name_at_the_top(made: tuple[FileStore, Write]) -> None:
-    place, write = made
+def test_a_mark_is_a_name_at_the_top(root: tuple[FileStore, Write]) -> None:
+    files, write = root
     write("job/1/manifest")
 
-    place.write_marker(".mark")
-    place.write_marker(".mark")
+    files.write_marker(".mark")
+    files.write_marker(".mark")
 
-    assert sorted(place.names()) == [".mark", "job"]
+    assert sorted(files.names()) == [".mark", "job"]
 
 
-def test_removing_what_is_gone_is_no_error(made: tuple[FileStore, Write]) -> None:
-    assert not made[0].delete("job/1/manifest")
+def test_removing_what_is_gone_is_no_error(root: tuple[FileStore, Write]) -> None:
+    assert not root[0].delete("job/1/manifest")

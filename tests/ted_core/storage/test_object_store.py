@@ -1,14 +1,10 @@
-"""An object's URI is read in one way only, and roots are separated as in PATH."""
-
-from pathlib import Path
+"""An object's URI is read in one way only, and a store's answers mean the same whichever store it is."""
 
 import pytest
 from pyarrow import fs
 
 from ted_core.errors import StoreRefused, StoreUnavailable
 from ted_core.storage.object_store import ObjectUri, store_error
-from ted_core.storage.roots import parse_roots
-from ted_jobs.settings import Settings
 from tests.servers.object_stores import reached
 
 GOOGLE = "google::cloud::Status(%s: what it says error_info={})"
@@ -75,31 +71,3 @@ def test_without_credentials_google_refuses_rather_than_fails() -> None:
 def test_what_is_wrong_with_a_file_is_no_trouble_of_the_store() -> None:
     assert store_error(OSError("Not a gzipped file")) is None
     assert store_error(ValueError("AWS Error")) is None
-
-
-# --- roots ------------------------------------------------------------------------------------------------------------
-
-
-def test_folders_and_buckets_are_separated_as_in_path() -> None:
-    assert parse_roots("/data:s3://bucket/a:/more data:gs://bucket:s3://b-2/") == (
-        Path("/data"),
-        ObjectUri("s3", "bucket/a"),
-        Path("/more data"),
-        ObjectUri("gs", "bucket"),
-        ObjectUri("s3", "b-2"),
-    )
-    assert parse_roots("") == parse_roots(":") == ()
-
-
-def test_the_settings_hold_roots_of_both_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TED_DATASET_ROOTS", "/data:s3://bucket/a")
-
-    assert Settings().dataset_roots == (Path("/data"), ObjectUri("s3", "bucket/a"))
-
-
-@pytest.mark.parametrize("written", ["s3://bucket/../other", "http://bucket/a", "/data:s3://"])
-def test_a_root_that_names_no_bucket_stops_the_service(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    monkeypatch.setenv("TED_DATASET_ROOTS", written)
-
-    with pytest.raises(ValueError, match="dataset_roots"):
-        Settings()

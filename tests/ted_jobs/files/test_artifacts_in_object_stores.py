@@ -160,5 +160,5 @@ def test_the_settings_name_a_folder_or_a_bucket(tmp_path: Path) -> None:
     stored = Settings(home=tmp_path, artifact_root="s3://bucket/folder", artifact_link_seconds=30)
 
     assert artifact_store(folder).store.root == tmp_path / "artifacts"
-    found = artifact_store(stored)
-    assert (str(found.store.root), found.link_seconds) == ("s3://bucket/folder", 30)
+    bucket = artifact_store(stored)
+    assert (str(bucket.store.root), bucket.link_seconds) == ("s3://bucket/folder", 30)
