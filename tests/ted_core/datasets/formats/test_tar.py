@@ -58,8 +58,7 @@ def test_names_and_contents_come_in_order(tmp_path: Path, name: str, layout: int
 
 def test_only_contents_that_are_wanted_are_read(path: Path) -> None:
     labels = [
-        content
-        for _, content in tar.archive_files(Source.at(path), read_content=lambda name: name.endswith(".cls"))
+        content for _, content in tar.archive_files(Source.at(path), read_content=lambda name: name.endswith(".cls"))
     ]
 
     assert labels == [b"", b"3", b"", bytes(512)]
