@@ -78,9 +78,9 @@ def _choose_runner() -> None:
 
 
 def _shorten_patience() -> None:
-    import_module("ted_jobs.queue.outbox").FIRST_PATIENCE = float(os.environ[PATIENCE])
+    import_module("ted_jobs.queue.outbox").FIRST_BACKOFF_SECONDS = float(os.environ[PATIENCE])
     attempt, sending = float(os.environ[ATTEMPT_SECONDS]), import_module("worker.webhook_sender")
-    sending.ATTEMPT_SECONDS, sending.SCHEDULE = attempt, [attempt / 2] * len(sending.SCHEDULE)
+    sending.ATTEMPT_SECONDS, sending.RETRY_SCHEDULE = attempt, [attempt / 2] * len(sending.RETRY_SCHEDULE)
     import_module("ted_jobs.webhooks.deliveries").CLAIM_SECONDS = 3 * attempt
 
 
