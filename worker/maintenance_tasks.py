@@ -7,9 +7,9 @@ from functools import partial
 from celery import Celery
 from sqlalchemy import Engine
 
+from ted_core.storage.roots import file_store
 from ted_jobs.db import counters
 from ted_jobs.files import garbage
-from ted_core.storage.roots import file_store
 from ted_jobs.jobs import maintenance, retention
 from ted_jobs.queue import outbox
 from ted_jobs.queue.celery import celery_app, notify, queued_wake_ups

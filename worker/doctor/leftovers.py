@@ -19,9 +19,7 @@ def check_leftovers(engine: Engine, settings: Settings) -> Iterator[Finding]:
     """Yield what killed workers have left on this machine, and which other installations share the artifact store."""
     work = file_store(settings.work)
     keys = [
-        key
-        for names in job_folder_batches(work)
-        for key in orphan_keys(engine, work, names, keep=keep_in_work_folder)
+        key for names in job_folder_batches(work) for key in orphan_keys(engine, work, names, keep=keep_in_work_folder)
     ]
     if keys:
         yield _work_folder_finding(settings.work, keys)
