@@ -9,7 +9,12 @@ import tomllib
 import venv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from tests.deployment.distributions import applies
 
 ROOT = Path(__file__).parents[2]
 PROJECT_FILES = ("pyproject.toml", "README.md", "LICENSE")
@@ -81,6 +86,31 @@ def install(wheel: Path, folder: Path) -> Installation:
     options = ("--no-deps", "--no-index", str(wheel))
     subprocess.run([*PIP, "--python", str(installation.python), "install", *options], check=True)
     return installation
+
+
+def own_requirements(installation: Installation, *extras: str) -> list[Requirement]:
+    """What the installed wheel asks for here with these extras, each of which may name others of its own."""
+    (folder,) = installation.site_packages.glob("ted_coreset-*.dist-info")
+    ours = Distribution.at(folder)
+    listed = [each for each in map(Requirement, ours.requires or []) if applies(each, extras=extras)]
+    own = {extra for each in listed if each.name == ours.name for extra in each.extras}
+    if own - set(extras):
+        return own_requirements(installation, *extras, *own)
+    return [Requirement(str(each).partition(";")[0]) for each in listed if each.name != ours.name]
+
+
+def link_packages(installation: Installation, distributions: Iterable[str]) -> None:
+    """Let it import these distributions as they are installed here, and no other."""
+    for name in distributions:
+        found = distribution(name)
+        for top in {file.parts[0] for file in found.files or []} - {"..", "__pycache__"}:
+            (installation.site_packages / top).symlink_to(found.locate_file(top))
+
+
+def disk_space(folder: Path) -> int:
+    """The bytes that its files take on the disk, wherever they lie."""
+    files = (Path(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names)
+    return sum(512 * file.stat().st_blocks for file in files)
 
 
 def share_packages(installation: Installation) -> None:

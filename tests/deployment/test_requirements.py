@@ -4,20 +4,25 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Sequence
-from importlib.metadata import packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.deployment.distributions import installed_with
 from tests.deployment.installation import packages
 from tests.test_architecture import modules
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-PRETRAINED = ("ted_core.proxies.pretrained", "ted_core.training.frozen_features")
+PRETRAINED = (
+    "ted_core.proxies.pretrained",
+    "ted_core.training.frozen_features",
+    "ted_core.training.token_batches",
+)
 SWEEPER = ("worker.sweeper", "worker.maintenance_tasks", "worker.webhook_sender", "worker.pinned_http")
 RUN_WITH: dict[str, Sequence[str]] = {
     "": ("ted_client", "ted_cli"),
@@ -67,26 +72,6 @@ def requirements(extras: str) -> list[Requirement]:
     others = [requirement for requirement in parsed if requirement.name != PROJECT["name"]]
     own = [extra for requirement in parsed if requirement.name == PROJECT["name"] for extra in requirement.extras]
     return [*others, *(requirements(",".join(own)) if own else [])]
-
-
-def installed_with(wanted: Iterable[Requirement]) -> set[str]:
-    """The distributions that come with these requirements, at any depth."""
-    known: set[tuple[str, frozenset[str]]] = set()
-    waiting = [requirement for requirement in wanted if applies(requirement)]
-    while waiting:
-        requirement = waiting.pop()
-        name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
-        if (name, extras) not in known:
-            known.add((name, extras))
-            asked = map(Requirement, requires(name) or [])
-            waiting += [requirement for requirement in asked if applies(requirement, extras=extras)]
-    return {name for name, _ in known}
-
-
-def applies(requirement: Requirement, *, extras: Iterable[str] = ()) -> bool:
-    """Whether pip heeds it here, asked for with these extras."""
-    marker = requirement.marker
-    return marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras})
 
 
 def is_within(module: str, parents: Iterable[str]) -> bool:
