@@ -18,7 +18,7 @@ from tests.deployment.distributions import applies
 
 ROOT = Path(__file__).parents[2]
 PROJECT_FILES = ("pyproject.toml", "README.md", "LICENSE")
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+PIP = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def build_wheel(folder: Path) -> Path:
     for name in packages():
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder))
-    subprocess.run([*PIP, "wheel", *options, str(source)], check=True)
+    subprocess.run([*PIP, "wheel", *options, str(source)], env=clean_environment({}), check=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -84,7 +84,8 @@ def install(wheel: Path, folder: Path) -> Installation:
     venv.create(folder, symlinks=True)
     installation = Installation(folder)
     options = ("--no-deps", "--no-index", str(wheel))
-    subprocess.run([*PIP, "--python", str(installation.python), "install", *options], check=True)
+    pip = (*PIP, "--python", str(installation.python))
+    subprocess.run([*pip, "install", *options], env=clean_environment({}), check=True)
     return installation
 
 
