@@ -12,6 +12,9 @@ beartyped = beartype(conf=BeartypeConf(is_pep484_tower=True))
 """Checks annotations as they are meant in Python: an int is welcome where a float is."""
 install_import_hook("ted_core", "tests.conftest.beartyped")  # before anything imports ted_core
 
+ROOT = Path(__file__).parents[1]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+"""Processes that tests start import this checkout, whichever one is installed."""
 DATA_DIR = Path(__file__).parents[2] / "shared" / "data"
 
 

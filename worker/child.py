@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,9 +12,10 @@ from typing import IO
 
 from pydantic import ValidationError
 
+from ted_core.python_process import module_command
 from worker.messages import Assignment, RunnerMessage, message_from_json
 
-RUNNER_COMMAND = (sys.executable, "-m", "worker.runner")
+RUNNER_COMMAND = module_command("worker.runner")
 LONGEST_LINE = 1 << 20
 MOST_UNREAD_MESSAGES = 256
 """Unread messages that are kept. Beyond these the pipe fills up, and the runner waits."""

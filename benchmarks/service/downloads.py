@@ -23,6 +23,7 @@ from rich.table import Table
 
 from benchmarks.harness import machine
 from benchmarks.service.read_path import HOST, serving, stored_job
+from ted_core.python_process import module_command
 from ted_jobs.db.engine import make_engine
 from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
@@ -97,7 +98,8 @@ def both_servers() -> Iterator[Mapping[str, tuple[int, str]]]:
         file.write_bytes(Random(0).randbytes(MEGABYTES << 20))  # noqa: S311 - any bytes
         path = finished_job(Settings(home=Path(home), database_url=""), file)
         settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}", "TED_AUTH": "open"}
-        with serving(["-c", PLAIN_APP, "{fd}", str(file)]) as plain, serving(["-m", "service"], **settings) as service:
+        plain_command = [sys.executable, "-c", PLAIN_APP, "{fd}", str(file)]
+        with serving(plain_command) as plain, serving(module_command("service"), **settings) as service:
             yield {"plain Starlette": (plain, "/file"), "manifest": (service, path)}
 
 

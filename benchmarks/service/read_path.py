@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ted_core.datasets import DatasetSummary
+from ted_core.python_process import module_command
 from ted_jobs.db.engine import make_engine
 from ted_jobs.db.migrations import upgrade
 from ted_jobs.jobs.spec import JobSpec
@@ -42,9 +43,9 @@ import socket, sys, uvicorn
 from fastapi import FastAPI
 from service.http.body_limit import BodyLimit
 from service.http.request_log import RequestLog
-from ted_jobs.logs import configure
+from ted_jobs.logs import configure_logging
 
-configure("INFO")
+configure_logging("INFO")
 app = FastAPI()
 app.add_middleware(BodyLimit, limit=1_000_000)
 app.add_middleware(RequestLog)
@@ -153,13 +154,13 @@ def _latencies(port: int, path: str, *, deadline: float) -> list[float]:
 
 
 @contextmanager
-def serving(arguments: list[str], **environment: str) -> Iterator[int]:
+def serving(command: Sequence[str], **environment: str) -> Iterator[int]:
     """Yield the port of a server process that inherits a listening socket; ``{fd}`` stands for its descriptor."""
     with create_server((HOST, 0), backlog=128) as listener:
         fd = listener.fileno()
-        command = [sys.executable, *(argument.replace("{fd}", str(fd)) for argument in arguments)]
+        words = [word.replace("{fd}", str(fd)) for word in command]
         variables = os.environ | {name: value.replace("{fd}", str(fd)) for name, value in environment.items()}
-        process = subprocess.Popen(command, pass_fds=(fd,), env=variables, stderr=subprocess.DEVNULL)  # noqa: S603
+        process = subprocess.Popen(words, pass_fds=(fd,), env=variables, stderr=subprocess.DEVNULL)  # noqa: S603
         try:
             yield listener.getsockname()[1]
         finally:
@@ -183,7 +184,8 @@ def both_servers() -> Iterator[dict[str, Endpoint]]:
     with TemporaryDirectory() as home:
         path = f"/v1/jobs/{stored_job(Settings(home=Path(home), database_url=''))}"
         settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}", "TED_AUTH": "open"}
-        with serving(["-c", EMPTY_APP, "{fd}"]) as empty, serving(["-m", "service"], **settings) as service:
+        empty_command = [sys.executable, "-c", EMPTY_APP, "{fd}"]
+        with serving(empty_command) as empty, serving(module_command("service"), **settings) as service:
             yield {"empty": Endpoint(empty, "/empty"), "job": Endpoint(service, path)}
 
 

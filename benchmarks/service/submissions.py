@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.service.read_path import HOST, serving
+from ted_core.python_process import module_command
 from ted_jobs.db.engine import make_engine
 from ted_jobs.db.migrations import upgrade
 from ted_jobs.settings import Settings
@@ -83,7 +84,7 @@ def service() -> Iterator[tuple[int, bytes]]:
         upgrade(engine)
         engine.dispose()
         settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}", "TED_AUTH": "open"}
-        with serving(["-m", "service"], **settings, TED_DATASET_ROOTS=str(dataset.parent)) as port:
+        with serving(module_command("service"), **settings, TED_DATASET_ROOTS=str(dataset.parent)) as port:
             yield port, _body(dataset)
 
 

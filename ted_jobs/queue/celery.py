@@ -1,6 +1,10 @@
 """The Celery app, and the only message ever sent through it: a wake-up with a job's id."""
 
+from importlib import import_module
+from types import ModuleType
+
 from celery import Celery
+from celery.loaders.app import AppLoader
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
@@ -37,9 +41,17 @@ CELERY_CONFIGURATION = {
 }
 
 
+class InstalledModulesLoader(AppLoader):  # type: ignore[misc]
+    """Import only what is installed. Celery's own loader looks in the current folder first."""
+
+    def import_from_cwd(self, module: str, imp: object = None, package: str | None = None) -> ModuleType:
+        """Return the module of that name."""
+        return import_module(module, package)
+
+
 def celery_app(settings: Settings) -> Celery:
     """Return the app, connected to the broker that the settings name."""
-    app = Celery("ted", broker=settings.broker, backend=None)
+    app = Celery("ted", broker=settings.broker, backend=None, loader=InstalledModulesLoader)
     app.conf.update(CELERY_CONFIGURATION)
     return app
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from ted_cli.local import broker
+from tests.deployment.installation import PROJECT_FILES, packages
 from tests.servers.databases import DATABASES
 from tests.servers.stacks import until
 
@@ -64,6 +65,14 @@ def test_every_image_of_ours_is_a_stage_of_the_dockerfile() -> None:
     stages = re.findall(r"^FROM .* AS (\S+)$", DOCKERFILE, re.MULTILINE)
 
     assert {service["build"]["target"] for service in OURS.values()} <= set(stages)
+
+
+def test_every_package_reaches_the_images_and_no_test_does() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+
+    assert lines[0] == "*"
+    assert {f"!{name}" for name in (*packages(), *PROJECT_FILES)} <= set(lines)
+    assert "!tests" not in lines
 
 
 def test_every_image_of_ours_runs_without_privileges() -> None:

@@ -3,20 +3,45 @@
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
-from importlib.metadata import packages_distributions, requires
+from collections.abc import Iterable, Sequence
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.test_architecture import PACKAGES, modules
+from tests.deployment.distributions import installed_with
+from tests.deployment.installation import packages
+from tests.test_architecture import modules
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-TEXT = "text"
-"""The extra for pretrained models."""
+EXTRAS = PROJECT["optional-dependencies"]
+PRETRAINED = (
+    "ted_core.proxies.pretrained",
+    "ted_core.training.frozen_features",
+    "ted_core.training.token_batches",
+)
+SWEEPER = ("worker.sweeper", "worker.maintenance_tasks", "worker.webhook_sender", "worker.pinned_http")
+RUN_WITH: dict[str, Sequence[str]] = {
+    "": ("ted_client", "ted_cli"),
+    "manifest": ("ted_client", "ted_core.results.manifest"),
+    "server": ("service", "ted_jobs", "ted_cli.local", "worker.doctor", *SWEEPER),
+    "worker": ("worker", "ted_core", "ted_jobs", "ted_cli.demo"),
+    "server,worker": packages(),
+    "all": packages(),
+}
+"""Extras → what must run with them."""
+RUN_WITH_MORE: dict[str, Sequence[str]] = {
+    "": ("ted_client.subset", "ted_cli.demo", "ted_cli.demo_data", "ted_cli.local.up"),
+    "manifest": (),
+    "server": ("worker.doctor.torch_device",),
+    "worker": (*PRETRAINED, *SWEEPER),
+    "server,worker": PRETRAINED,
+    "all": (),
+}
+"""Extras → what of that asks for more than them."""
 INSTALLERS = {"pip", "setuptools"}
 """What a virtual environment may hold without anybody's asking."""
 IMPORTS = """
@@ -38,46 +63,37 @@ sys.meta_path[:] = map(Blind, sys.meta_path)
 for name in names:
     import_module(name)
 """
-WITH_TRANSFORMERS = (
-    "ted_core.proxies.pretrained",
-    "ted_core.training.frozen_features",
-    "ted_core.training.token_batches",
-)
-"""What only the extra ``text`` makes importable."""
 
 
-def installed_with(wanted: Iterable[Requirement]) -> set[str]:
-    """The distributions that come with these requirements, at any depth."""
-    found: set[tuple[str, frozenset[str]]] = set()
-    waiting = [one for one in wanted if applies(one)]
-    while waiting:
-        requirement = waiting.pop()
-        name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
-        if (name, extras) not in found:
-            found.add((name, extras))
-            waiting += [one for one in map(Requirement, requires(name) or []) if applies(one, extras=extras)]
-    return {name for name, _ in found}
+def requirements(extras: str) -> list[Requirement]:
+    """What the project asks for with these extras, each of which may name others of its own."""
+    listed = [*PROJECT["dependencies"], *(line for extra in extras.split(",") if extra for line in EXTRAS[extra])]
+    parsed = list(map(Requirement, listed))
+    others = [requirement for requirement in parsed if requirement.name != PROJECT["name"]]
+    own = [extra for requirement in parsed if requirement.name == PROJECT["name"] for extra in requirement.extras]
+    return [*others, *(requirements(",".join(own)) if own else [])]
 
 
-def applies(requirement: Requirement, *, extras: Iterable[str] = ()) -> bool:
-    """Whether pip heeds it here, asked for with these extras."""
-    marker = requirement.marker
-    return marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras})
+def is_within(module: str, parents: Iterable[str]) -> bool:
+    """Whether it is one of these modules and packages, or in one of them."""
+    return any(module == parent or module.startswith(f"{parent}.") for parent in parents)
 
 
-@pytest.mark.parametrize("extra", [None, TEXT])
-def test_an_installation_without_the_tests_tools_has_everything_that_is_imported(extra: str | None) -> None:
-    asked = PROJECT["dependencies"] + (PROJECT["optional-dependencies"][extra] if extra else [])
-    present = installed_with(map(Requirement, asked)) | INSTALLERS | {PROJECT["name"]}
+@pytest.mark.parametrize("extras", RUN_WITH)
+def test_an_installation_with_these_extras_has_everything_that_is_imported(extras: str) -> None:
+    present = installed_with(requirements(extras)) | INSTALLERS | {PROJECT["name"]}
     absent = {
         module
         for module, distributions in packages_distributions().items()
         if not present & set(map(canonicalize_name, distributions))
     }
-    everything = [name for name in modules(*PACKAGES) if extra or not name.startswith(WITH_TRANSFORMERS)]
-    names = [*everything, "kombu.transport.redis"]  # celery looks for its transport when it first connects
+    run = [name for name in modules(*packages()) if is_within(name, RUN_WITH[extras])]
+    names = [name for name in run if not is_within(name, RUN_WITH_MORE[extras])]
+    if "celery" not in absent:
+        names.append("kombu.transport.redis")  # celery looks for its transport when it first connects
 
     assert {"pytest", "hypothesis", "beartype"} <= absent
+    assert names
     code = f"absent, names = {absent!r}, {names!r}\n{IMPORTS}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -85,7 +101,7 @@ def test_an_installation_without_the_tests_tools_has_everything_that_is_imported
 
 
 def test_everything_that_is_asked_for_is_pinned() -> None:
-    asked = list(map(Requirement, [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]))
+    asked = requirements("dev")
     lines = (ROOT / "constraints" / "ci.txt").read_text().splitlines()
     pins = {
         canonicalize_name(pin.name): pin for pin in map(Requirement, (li for li in lines if not li.startswith("#")))

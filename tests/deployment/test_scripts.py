@@ -84,7 +84,7 @@ def test_installing_happens_once_for_each_extra_and_again_when_the_requirements_
         return [line for line in calls() if "--editable" in line]
 
     run("scripts/serve")
-    assert [line.split()[-1] for line in installed()] == ["."]
+    assert [line.split()[-1] for line in installed()] == [".[server,worker]"]
     run("scripts/serve")
     assert installed() == []
     run("scripts/test")

@@ -72,7 +72,7 @@ def _choose_runner() -> None:
     """Runners are watched too, or replaced by one that trains nothing."""
     child = import_module("worker.child")
     runner = os.environ[RUNNER]
-    child.COMMAND = (
+    child.RUNNER_COMMAND = (
         (sys.executable, "-m", "tests.faults.saboteur", runner) if runner in POINTS else (sys.executable, runner)
     )
 

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 
+from ted_core.python_process import module_command
 from ted_jobs.settings import Settings
 from worker.doctor.finding import Finding, ok_finding, problem_finding, warning_finding
 
-TORCH_DEVICE_COMMAND = (sys.executable, "-m", "worker.doctor.torch_device")
+TORCH_DEVICE_COMMAND = module_command("worker.doctor.torch_device")
 TIMEOUT_SECONDS = 120
 GIB = 1 << 30
 

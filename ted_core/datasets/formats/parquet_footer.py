@@ -21,6 +21,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ted_core.python_process import module_command
 from ted_core.storage.rlimit import limit_memory
 
 MEMORY_BYTES, SECONDS = 512 << 20, 20
@@ -30,7 +31,7 @@ SIZE_BYTES = 8
 LONGEST_TRUSTED = 16 << 10
 """Bytes of a footer that may be read here: the worst found takes 30 MB and a fifth of a second."""
 MOST_PROCESSES = 2
-COMMAND = [sys.executable, "-m", "ted_core.datasets.formats.parquet_footer"]
+COMMAND = module_command("ted_core.datasets.formats.parquet_footer")
 PROCESS_SLOTS = BoundedSemaphore(MOST_PROCESSES)
 
 
