@@ -8,8 +8,8 @@ from ted_core.plan import PruningPlan
 from ted_core.results.decisions import Decisions, Members, Reason
 from ted_core.selection.baselines.ccs import hardest
 from ted_core.selection.baselines.common import Quota
-from ted_core.selection.rounds import Round
 from ted_core.selection.distance import turning_point
+from ted_core.selection.rounds import Round
 
 
 def decide(
