@@ -1,4 +1,4 @@
-"""Makes the two files of a manifest: streamed, flushed, and visible only when whole."""
+"""Writes the two files of a manifest: streamed, flushed, and visible only when complete."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ ROWS_PER_GROUP = 1 << 20
 
 @dataclass(frozen=True)
 class WrittenManifest:
-    """The two files, whole and flushed to disk, and what stands in them."""
+    """The two files, complete and flushed to disk, and their metadata."""
 
     manifest: Path
     decisions: Path
@@ -30,17 +30,17 @@ class WrittenManifest:
 
 
 def write_manifest(folder: Path, decisions: Decisions, *, provenance: Provenance) -> WrittenManifest:
-    """Both files in ``folder``; each appears under its name only when it is complete.
+    """Write both files to ``folder``; each appears under its name only when it is complete.
 
-    Memory beyond the decisions themselves is that of one row group.
+    Beyond the decisions themselves this needs the memory of one row group.
     """
     metadata = _metadata(decisions, provenance)
     shard_rows = [shard.rows for shard in provenance.dataset.shards]
     folder.mkdir(parents=True, exist_ok=True)
-    paths = folder / "manifest.parquet", folder / "decisions.parquet"
-    write_file(paths[0], MANIFEST_SCHEMA, batches=_retained(decisions, shard_rows), metadata=metadata)
-    write_file(paths[1], DECISIONS_SCHEMA, batches=_all(decisions), metadata=metadata)
-    return WrittenManifest(*paths, metadata)
+    manifest, every = folder / "manifest.parquet", folder / "decisions.parquet"
+    write_file(manifest, MANIFEST_SCHEMA, batches=_retained(decisions, shard_rows), metadata=metadata)
+    write_file(every, DECISIONS_SCHEMA, batches=_all(decisions), metadata=metadata)
+    return WrittenManifest(manifest, every, metadata)
 
 
 def _metadata(decisions: Decisions, provenance: Provenance) -> ManifestMetadata:
@@ -137,16 +137,16 @@ def _base(decisions: Decisions, rows: np.ndarray) -> pa.Array:
 
 
 def write_file(path: Path, schema: pa.Schema, *, batches: Iterator[pa.RecordBatch], metadata: ManifestMetadata) -> None:
-    """The batches as a file, which appears under its name only when it is complete."""
+    """Write the batches to a file that appears under its name only when it is complete."""
     described = schema.with_metadata({METADATA_KEY: metadata.model_dump_json()})
-    with _appearing_whole(path) as partial, pq.ParquetWriter(partial, described, **_layout(schema)) as writer:
+    with _atomically(path) as partial, pq.ParquetWriter(partial, described, **_layout(schema)) as writer:
         for batch in batches:
             writer.write_batch(batch, row_group_size=ROWS_PER_GROUP)
 
 
 @contextmanager
-def _appearing_whole(path: Path) -> Iterator[Path]:
-    """A temporary path whose file takes the name ``path`` when the block has ended well."""
+def _atomically(path: Path) -> Iterator[Path]:
+    """A temporary path whose file is renamed to ``path`` when the block has succeeded."""
     partial = path.with_name(path.name + ".partial")
     yield partial
     with partial.open("rb") as file:

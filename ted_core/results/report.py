@@ -1,6 +1,6 @@
 """The report of a job: what became of the rows, how the selection came about and what it cost. Torch-free.
 
-This module is the contract and its reader; ``report_writer`` makes it.
+This module defines the report; ``report_builder`` builds it.
 """
 
 from datetime import datetime

@@ -16,7 +16,7 @@ from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.manifest import read_manifest, verify
 from ted_core.results.provenance import Provenance
 from ted_core.selection.schedule import select_highest
-from tests.ted_core.results.test_manifest import provenance as provenance_of
+from tests.ted_core.results.decided import provenance as provenance_of
 
 ROWS, CLASSES, BROKEN = 240, 4, (5, 77)
 
