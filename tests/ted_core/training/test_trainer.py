@@ -122,7 +122,7 @@ def test_the_loss_is_the_mean_over_rows_not_over_batches() -> None:
 @pytest.mark.parametrize("name", ["mlp", "resnet18"])
 def test_a_learning_rate_that_is_far_too_large_diverges_in_words(name: str) -> None:
     samples = examples.random_images(64)
-    endless = training(name, epochs=3, batch_size=16).model_copy(update={"learning_rate": 1e30})
+    endless = training(name, epochs=3, batch_size=16).with_training(learning_rate=1e30)
 
     with pytest.raises(TrainingDiverged, match=r"lower proxy\.learning_rate") as failure:
         fit(samples, np.arange(64), proxy=endless, seed=0)
