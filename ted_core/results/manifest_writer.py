@@ -37,10 +37,10 @@ def write_manifest(folder: Path, decisions: Decisions, *, provenance: Provenance
     metadata = _metadata(decisions, provenance)
     shard_rows = [shard.rows for shard in provenance.dataset.shards]
     folder.mkdir(parents=True, exist_ok=True)
-    manifest, every = folder / "manifest.parquet", folder / "decisions.parquet"
-    write_file(manifest, MANIFEST_SCHEMA, batches=_retained(decisions, shard_rows), metadata=metadata)
-    write_file(every, DECISIONS_SCHEMA, batches=_all(decisions), metadata=metadata)
-    return WrittenManifest(manifest, every, metadata)
+    manifest_path, decisions_path = folder / "manifest.parquet", folder / "decisions.parquet"
+    write_file(manifest_path, MANIFEST_SCHEMA, batches=_retained(decisions, shard_rows), metadata=metadata)
+    write_file(decisions_path, DECISIONS_SCHEMA, batches=_every_row(decisions), metadata=metadata)
+    return WrittenManifest(manifest_path, decisions_path, metadata)
 
 
 def _metadata(decisions: Decisions, provenance: Provenance) -> ManifestMetadata:
@@ -55,12 +55,12 @@ def _metadata(decisions: Decisions, provenance: Provenance) -> ManifestMetadata:
 
 
 def _content(decisions: Decisions, shard_rows: list[int]) -> str:
-    manifest, every = ContentDigest(MANIFEST_SCHEMA), ContentDigest(DECISIONS_SCHEMA)
+    manifest_digest, decisions_digest = ContentDigest(MANIFEST_SCHEMA), ContentDigest(DECISIONS_SCHEMA)
     for batch in _retained(decisions, shard_rows):
-        manifest.update(batch)
-    for batch in _all(decisions):
-        every.update(batch)
-    return combined_digest({"manifest": manifest, "decisions": every})
+        manifest_digest.update(batch)
+    for batch in _every_row(decisions):
+        decisions_digest.update(batch)
+    return combined_digest({"manifest": manifest_digest, "decisions": decisions_digest})
 
 
 def _retained(decisions: Decisions, shard_rows: list[int]) -> Iterator[pa.RecordBatch]:
@@ -94,7 +94,7 @@ def manifest_batch(
     return pa.record_batch(columns, schema=MANIFEST_SCHEMA)
 
 
-def _all(decisions: Decisions) -> Iterator[pa.RecordBatch]:
+def _every_row(decisions: Decisions) -> Iterator[pa.RecordBatch]:
     """The decisions' rows, a row group at a time."""
     phrases = pa.array([reason.phrase for reason in Reason], pa.string())
     classes = pa.array(decisions.classes, pa.string())

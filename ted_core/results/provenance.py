@@ -49,7 +49,9 @@ class CandidateFacts(_ExtensibleModel):
         float,
         Field(description="Of a proxy trained on this candidate's rows, estimated from rows it was not trained on."),
     ]
-    behind: Annotated[float, Field(description="How much lower that is than the chosen one's; below 0 where higher.")]
+    behind: Annotated[
+        float, Field(description="How much lower that is than the chosen one's; negative if it is higher.")
+    ]
     standard_error: Annotated[float, Field(description="Of `behind`.")]
 
 

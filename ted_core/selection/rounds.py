@@ -57,7 +57,7 @@ class Round:
     score: Float32[np.ndarray, " samples"]
     """NaN if the method measures nothing."""
     internal_generalization: Float32[np.ndarray, " samples"]
-    """Mean performance so far of models that did not train on the sample; NaN where not measured."""
+    """Mean performance so far of models that did not train on the sample; NaN if not measured."""
     last_round: UInt16[np.ndarray, " samples"]
     """The last round in which the sample was retained; 0 for never."""
     train_loss: float | None

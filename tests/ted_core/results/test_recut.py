@@ -42,10 +42,10 @@ class Ranking:
     """Priorities and labels of all rows but two broken ones, and what cutting them at a ratio retains."""
 
     def __init__(self, seed: int, *, class_floor: float = 0.0) -> None:
-        chance = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         self.usable = ~np.isin(np.arange(ROWS), BROKEN)
-        self.priority = chance.random(ROWS)
-        self.label = np.minimum(chance.geometric(0.5, ROWS) - 1, CLASSES - 1).astype(np.int32)
+        self.priority = rng.random(ROWS)
+        self.label = np.minimum(rng.geometric(0.5, ROWS) - 1, CLASSES - 1).astype(np.int32)
         self.class_floor = class_floor
 
     def kept(self, ratio: float) -> np.ndarray:

@@ -488,8 +488,8 @@ def test_rows_are_drawn_in_proportion_to_their_weights_without_replacement() -> 
 
 
 def test_the_fewer_are_kept_the_easier_they_are() -> None:
-    chance = np.random.default_rng(0)
-    probability, score = chance.random(2000).astype(np.float32), chance.uniform(0.05, 0.1, 2000).astype(np.float32)
+    rng = np.random.default_rng(0)
+    probability, score = rng.random(2000).astype(np.float32), rng.uniform(0.05, 0.1, 2000).astype(np.float32)
 
     means = [probability[dual_rows(score, probability, quota(count, 2000))].mean() for count in (1000, 400, 100)]
 

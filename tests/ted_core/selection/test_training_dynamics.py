@@ -41,12 +41,12 @@ def training(**choices: object) -> ResolvedProxy:
 
 def history(epochs: int, samples: int, seed: int) -> list[Epoch]:
     """What a run might show."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     return [
         Epoch(
-            chance.random(samples, np.float32),
-            chance.uniform(-1, 1, samples).astype(np.float32),
-            chance.random(samples) < 0.5,
+            rng.random(samples, np.float32),
+            rng.uniform(-1, 1, samples).astype(np.float32),
+            rng.random(samples) < 0.5,
         )
         for _ in range(epochs)
     ]
