@@ -10,7 +10,9 @@ FIRST = (0.5, 1.0)
 """Tried first; the better one shows in which direction to continue."""
 SLICE_ROWS, SMALLEST_SLICE, LARGEST_SLICE = 3000, 0.1, 0.2
 """Rows that make a difference of a percentage point visible, and the share of all samples that they may be."""
-FEWEST_EPOCHS, WHOLE_RUN = 2, 0.1
+FEWEST_EPOCHS = 2
+FULL_RUN_SHARE = 0.1
+"""A candidate's proxy trains for all its epochs if that takes no more than this share of a full run."""
 BATCH_FACTOR = 2
 """Larger batches are cheaper. The learning rate grows with them (Goyal et al. 2017, arXiv 1706.02677): a run that takes
 too few steps would favour easy rows."""
@@ -49,7 +51,7 @@ def shorten_training(proxy: ResolvedProxy, plan: PruningPlan) -> ResolvedProxy:
     It trains as long as the proxy itself if that takes no more than a tenth of a full run, and about a third as long if
     most rows are kept.
     """
-    share = max(0.5 - 0.2 * plan.keep_ratio, min(1, WHOLE_RUN / plan.keep_ratio))
+    share = max(0.5 - 0.2 * plan.keep_ratio, min(1, FULL_RUN_SHARE / plan.keep_ratio))
     return proxy.with_training(
         epochs=max(FEWEST_EPOCHS, round(share * proxy.training.epochs)),
         batch_size=BATCH_FACTOR * proxy.training.batch_size,
