@@ -14,9 +14,11 @@ import pyarrow as pa
 from jaxtyping import Bool
 from sklearn.datasets import load_digits, make_classification
 
+from benchmarks.random_streams import BenchmarkStream
 from benchmarks.texts import Encode, Labelled, ag_news, features, minilm, sst2, tf_idf
 from ted_core.datasets import DatasetSpec, Limits, Samples, Texts, load
 from ted_core.datasets.samples import Inputs
+from ted_core.random_streams import stream_rng
 
 Split = tuple[Samples, Samples]
 """Training and test samples with the same classes."""
@@ -25,8 +27,6 @@ DIGITS_TRAINING_ROWS, LETTER_TEST_ROWS = 1297, 5000
 SYNTHETIC_ROWS, SYNTHETIC_TRAINING_ROWS = 15_000, 12_000
 ADULT_NUMBERS = (0, 2, 4, 10, 11, 12)
 ADULT_CATEGORIES = (1, 3, 5, 6, 7, 8, 9, 13)
-SUBSAMPLE, NOISE = 901, 902
-"""What randomness is for; part of every seed, so that no two uses share a stream."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _lines(path: Path) -> list[str]:
 def digits(_: Path, __: Path) -> Split:
     """Read 1,297 and 500 handwritten digits as vectors of 64 pixels."""
     data = load_digits()
-    order = np.random.default_rng(0).permutation(len(data.target))
+    order = stream_rng(0, BenchmarkStream.DIGITS_SPLIT).permutation(len(data.target))
     classes = tuple(str(digit) for digit in range(10))
     return split(data.data[order], data.target[order], classes, training=DIGITS_TRAINING_ROWS)
 
@@ -168,7 +168,7 @@ def at_most(samples: Samples, rows: int | None) -> Samples:
     """Draw a random subsample of so many rows, the same for every seed; all rows if there are no more, or for None."""
     if rows is None or rows >= len(samples):
         return samples
-    chosen = np.sort(np.random.default_rng((0, SUBSAMPLE)).permutation(len(samples))[:rows])
+    chosen = np.sort(stream_rng(0, BenchmarkStream.SUBSAMPLE).permutation(len(samples))[:rows])
     return replace(
         samples,
         inputs=_taken(samples.inputs, chosen),
@@ -188,9 +188,9 @@ def _taken(inputs: Inputs, rows: np.ndarray) -> Inputs:
 
 def noisy(samples: Samples, share: float, *, seed: int) -> tuple[Samples, Bool[np.ndarray, " samples"]]:
     """Give this share of the samples the label of another class (each as likely); also return which those are."""
-    chance = np.random.default_rng((seed, NOISE))
+    rng = stream_rng(seed, BenchmarkStream.NOISE)
     flipped = np.zeros(len(samples), bool)
-    flipped[chance.permutation(len(samples))[: round(share * len(samples))]] = True
-    moved = chance.integers(1, len(samples.classes), len(samples))
+    flipped[rng.permutation(len(samples))[: round(share * len(samples))]] = True
+    moved = rng.integers(1, len(samples.classes), len(samples))
     labels = np.where(flipped, (samples.labels + moved) % len(samples.classes), samples.labels)
     return replace(samples, labels=labels), flipped

@@ -8,28 +8,29 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
+from benchmarks.random_streams import BenchmarkStream
 from ted_core.datasets import Samples
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
+from ted_core.random_streams import Stream, stream_rng, stream_seed
 from ted_core.training.trainer import FittedModel, Trainer, batches_of
 
-FRESH = 903
 Rows = Int64[np.ndarray, " rows"]
 
 
 def training_seed(seed: int) -> int:
     """Return a seed of the fresh model's own, so that it shares no initial weights or orders with the proxies."""
-    return int(np.random.SeedSequence((seed, FRESH)).generate_state(1)[0])
+    return stream_seed(seed, BenchmarkStream.FRESH_MODELS)
 
 
 def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: ResolvedProxy, seed: int) -> FittedModel:
     """Train a fresh model on given rows in each epoch; if they are the same in all, it equals the result of ``fit``."""
     table = batches_of(samples, proxy)
     timed = proxy.with_training(epochs=len(rows_of_epochs))
-    trainee = Trainer(build(proxy, samples, seed=seed), timed, device="cpu")
-    for number, rows in enumerate(rows_of_epochs):
-        trainee.train_epoch(table, rows, number=number, seed=(seed,))
-    return FittedModel(trainee, table)
+    trainer = Trainer(build(proxy, samples, seed=stream_seed(seed, Stream.FIT_WEIGHTS)), timed, device="cpu")
+    for epoch, rows in enumerate(rows_of_epochs):
+        trainer.train_epoch(table, rows, number=epoch, rng=stream_rng(seed, Stream.FIT_BATCHES, epoch))
+    return FittedModel(trainer, table)
 
 
 @dataclass(frozen=True)

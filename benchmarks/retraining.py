@@ -11,11 +11,12 @@ from scipy.stats import spearmanr
 from benchmarks.fresh import Rows, trained
 from benchmarks.ground import Ground
 from benchmarks.harness import storage
+from benchmarks.random_streams import BenchmarkStream
 from benchmarks.vectorized import Run, fit_together, in_groups
 from ted_core.proxies import resolve_proxy
+from ted_core.random_streams import stream_rng, stream_seed
 
-HALVES, WHOLES, WEIGHTS = 906, 907, 908
-"""What randomness is for; part of every seed, so that no two uses share a stream."""
+HALVES, WHOLES = BenchmarkStream.HALVES, BenchmarkStream.WHOLES
 Performances = Float32[np.ndarray, "models samples"]
 
 
@@ -50,7 +51,7 @@ class Truth:
 def half(samples: int, *, seed: int, number: int) -> Rows:
     """Return half of the samples; models 2k and 2k + 1 share out all of them: each sample is in half of the models."""
     pair, second = divmod(number, 2)
-    order, size = np.random.default_rng((seed, HALVES, pair)).permutation(samples), samples // 2
+    order, size = stream_rng(seed, HALVES, pair).permutation(samples), samples // 2
     return np.sort(order[size : 2 * size] if second else order[:size])
 
 
@@ -65,7 +66,7 @@ PARTS: Mapping[int, Callable[..., Rows]] = {HALVES: half, WHOLES: whole}
 def run_of(samples: int, *, use: int, seed: int, number: int) -> Run:
     """Return the rows and the seed of one model."""
     rows = PARTS[use](samples, seed=seed, number=number)
-    return Run(rows, int(np.random.SeedSequence((seed, use, number, WEIGHTS)).generate_state(1)[0]))
+    return Run(rows, stream_seed(seed, BenchmarkStream.RETRAINED_MODELS, use, number))
 
 
 def included(runs: Sequence[Run], samples: int) -> Bool[np.ndarray, "models samples"]:

@@ -9,6 +9,7 @@ from benchmarks.fresh import trained
 from benchmarks.ground import Ground
 from ted_core.plan import PruningPlan, ScoreName
 from ted_core.proxies import resolve_proxy
+from ted_core.random_streams import Stream, stream_rng
 from ted_core.selection.baselines.ccs import aum_score
 from ted_core.selection.baselines.dual import dual_score
 from ted_core.selection.baselines.early import EarlyScores
@@ -44,8 +45,13 @@ def both_in_parameters(ground: Ground) -> Scores:
     """Return both twins' mean performance times their mean gradient norm, in the metric of their own samples."""
     twins, everything = ground.twins, np.arange(len(ground.train))
     norms = [
-        one.gradient_norm(twins.table, everything, curvature_rows=np.flatnonzero(~fold))
-        for one, fold in zip(twins.trainers, twins.folds, strict=True)
+        trainer.gradient_norm(
+            twins.table,
+            everything,
+            curvature_rows=np.flatnonzero(~fold),
+            rng=stream_rng(ground.seed, Stream.TWIN_CURVATURE, twin),
+        )
+        for twin, (trainer, fold) in enumerate(zip(twins.trainers, twins.folds, strict=True))
     ]
     return np.asarray(both_performances(ground) * np.mean(norms, axis=0))
 

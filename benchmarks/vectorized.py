@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import build
+from ted_core.random_streams import Stream, stream_rng, stream_seed
 from ted_core.training.batches import MEASURING_BATCH, Scaling
 from ted_core.training.objectives import per_sample_loss, performance
 from ted_core.training.trainer import learning_rate_share
@@ -40,7 +41,8 @@ class Perceptrons:
     """Several models of one shape; their weights are stacked along a first axis ``models``."""
 
     def __init__(self, samples: Samples, *, seeds: Sequence[int]) -> None:
-        models = [build(resolve_proxy(ProxySpec(name="mlp")), samples, seed=seed) for seed in seeds]
+        proxy = resolve_proxy(ProxySpec(name="mlp"))
+        models = [build(proxy, samples, seed=stream_seed(seed, Stream.FIT_WEIGHTS)) for seed in seeds]
         stacked = [torch.stack(weights).detach() for weights in zip(*(m.parameters() for m in models), strict=True)]
         first, first_bias, second, second_bias = stacked
         self.count = len(models)
@@ -114,7 +116,7 @@ def fit_together(samples: Samples, runs: Sequence[Run], *, proxy: ResolvedProxy)
 def _batches(runs: Sequence[Run], proxy: ResolvedProxy) -> Iterator[tuple[float, Int64[Tensor, "models batch"]]]:
     """Yield the share of training done so far and each model's next rows, ordered and cut as in ``ArrayBatches``."""
     for number in range(proxy.training.epochs):
-        orders = [np.random.default_rng((run.seed, number)).permutation(run.rows) for run in runs]
+        orders = [stream_rng(run.seed, Stream.FIT_BATCHES, number).permutation(run.rows) for run in runs]
         whole, seen = torch.from_numpy(np.stack(orders)), 0
         for part in torch.split(whole, proxy.training.batch_size, dim=1):
             if part.shape[1] > 1:

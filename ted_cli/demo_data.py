@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from ted_core.random_streams import Stream, stream_rng
+
 BRIGHTEST = 16
 TEST_SHARE = 0.25
 
@@ -17,7 +19,7 @@ def write_digits(folder: Path, *, seed: int = 0) -> tuple[Path, Path]:
     """Write a training and a test file with the columns ``image`` and ``label``, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     data = load_digits()
-    order = np.random.default_rng(seed).permutation(len(data.target))
+    order = stream_rng(seed, Stream.DEMO_SPLIT).permutation(len(data.target))
     test, train = np.split(order, [round(TEST_SHARE * len(order))])
     return _write(folder / "train.parquet", data, train), _write(folder / "test.parquet", data, test)
 

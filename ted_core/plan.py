@@ -20,7 +20,7 @@ class PruningPlan(BaseModel):
     method: Annotated[
         MethodName,
         Field(
-            description="How rows are chosen: by internal generalization (ted), or by a rival: uniformly at random "
+            description="How rows are chosen: by internal generalization (ted), or by a baseline: uniformly at random "
             "(random), at random within every class (stratified), or by the published scores el2n, grand, forgetting, "
             "ccs and dual."
         ),
@@ -47,7 +47,7 @@ class PruningPlan(BaseModel):
             ge=2,
             le=1000,
             description="Pruning rounds, each at least one epoch of the twins; half as many as the proxy has epochs "
-            "where null.",
+            "if null.",
         ),
     ] = None
     class_floor: Annotated[

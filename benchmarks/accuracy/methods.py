@@ -10,12 +10,11 @@ from jaxtyping import Bool
 from benchmarks.accuracy.rivals import RIVALS
 from benchmarks.fresh import Rows
 from benchmarks.ground import Ground, Select, Selection, Timed, timed
+from benchmarks.random_streams import BenchmarkStream
 from ted_core.plan import PruningPlan
+from ted_core.random_streams import stream_rng
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
-
-DYNAMIC, PASSES = 904, 905
-"""What randomness is for; part of every seed, so that no two uses share a stream."""
 
 Feed = Callable[[Ground, Selection, int, int], Sequence[Rows]]
 """(what is shared, selection, rows kept, epochs) → the rows of each epoch."""
@@ -76,14 +75,14 @@ def the_same_rows(_: Ground, selection: Selection, __: int, epochs: int) -> list
 
 def fresh_random_rows(ground: Ground, _: Selection, rows: int, epochs: int) -> list[Rows]:
     """Return another random subset for each epoch."""
-    chance = np.random.default_rng((ground.seed, DYNAMIC))
-    return [chance.permutation(len(ground.train))[:rows] for _ in range(epochs)]
+    rng = stream_rng(ground.seed, BenchmarkStream.DYNAMIC_RANDOM)
+    return [rng.permutation(len(ground.train))[:rows] for _ in range(epochs)]
 
 
 def pass_after_pass(ground: Ground, _: Selection, rows: int, epochs: int) -> list[Rows]:
     """Return all rows in random order, pass after pass, until as many rows are visited as with the selection."""
-    chance, total = np.random.default_rng((ground.seed, PASSES)), rows * epochs
-    passes = [chance.permutation(len(ground.train)) for _ in range(-(-total // len(ground.train)))]
+    rng, total = stream_rng(ground.seed, BenchmarkStream.PASSES), rows * epochs
+    passes = [rng.permutation(len(ground.train)) for _ in range(-(-total // len(ground.train)))]
     return list(np.concatenate(passes)[:total].reshape(epochs, rows))
 
 

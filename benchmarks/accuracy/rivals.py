@@ -28,9 +28,9 @@ def grand(ground: Ground, kept: float) -> Selection:
 
 
 def _early(found: Timed[EarlyScores], ground: Ground, kept: float) -> Selection:
-    (score,), effort = found.value.scores, found.value.effort
+    (score,), cost = found.value.scores, found.value.cost
     retained = highest_rows(score, ground.quota(kept))
-    return Selection(retained, found.seconds, effort.samples_trained, effort.samples_measured)
+    return Selection(retained, found.seconds, cost.samples_trained, cost.samples_measured)
 
 
 def forgetting(ground: Ground, kept: float) -> Selection:
@@ -52,8 +52,8 @@ def dual(ground: Ground, kept: float) -> Selection:
 
 
 def _observed(ground: Ground, retained: Bool[np.ndarray, " samples"], *, share: float = 1.0) -> Selection:
-    effort, seconds = ground.observation.value.cost, ground.observation.seconds
-    trained, measured = (round(share * rows) for rows in (effort.samples_trained, effort.samples_measured))
+    cost, seconds = ground.observation.value.cost, ground.observation.seconds
+    trained, measured = (round(share * rows) for rows in (cost.samples_trained, cost.samples_measured))
     return Selection(retained, share * seconds, trained, measured)
 
 

@@ -11,18 +11,18 @@ import pyarrow as pa
 import torch
 from jaxtyping import Float, Float32
 
+from benchmarks.random_streams import BenchmarkStream
 from ted_core.datasets import Dialogues, Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.build import build
+from ted_core.random_streams import stream_rng
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
 from ted_core.training.batches import measure_rows
 from ted_core.training.trainer import Trainer, batches_of
 
 FILE = "alpaca_9k/random_9k.json"
-DRAW = 909
-"""What the drawing of instructions adds to every seed, so that it shares no stream of randomness."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def losses(trainee: Trainer, samples: Samples) -> Float32[np.ndarray, " samples"
 def read(data: Path, *, rows: int, seed: int) -> tuple[Samples, Samples]:
     """Draw instructions by the seed: those to learn from, and as many others."""
     records = json.loads((data / FILE).read_text())
-    drawn = np.random.default_rng((seed, DRAW)).permutation(len(records))[: 2 * rows]
+    drawn = stream_rng(seed, BenchmarkStream.INSTRUCTIONS).permutation(len(records))[: 2 * rows]
     chosen = [records[row] for row in drawn]
     return dialogues(chosen[:rows]), dialogues(chosen[rows:])
 

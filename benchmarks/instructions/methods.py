@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import Bool
 
 from benchmarks.instructions.lesson import Lesson, losses, untrained, without_instruction
+from benchmarks.random_streams import BenchmarkStream
+from ted_core.random_streams import stream_rng
 from ted_core.selection.distance import distance
 from ted_core.selection.prune import prune
 from ted_core.selection.sampling import PoissonSampler
 
-LENGTHS = 910
-"""What drawing by length adds to every seed, so that it shares no stream of randomness."""
 STRETCHES = 8
 """Stretches of length within which random rows are drawn in the numbers that TED keeps."""
 Kept = Bool[np.ndarray, " samples"]
@@ -38,17 +38,17 @@ def by_gain(lesson: Lesson) -> Kept:
     """Keep rows by TED's distance of the twins' gain over the base model, as a share of the gain that was possible."""
     unseen, before = lesson.final.internal_generalization, np.exp(-lesson.base_loss)
     gained = np.clip((unseen - before) / (1 - before), 0, 1)
-    drawing = PoissonSampler(lesson.train.groups, lesson.plan)
-    return drawing.sample(distance(gained, lesson.plan.q), gained, lesson.count).retained
+    sampler = PoissonSampler(lesson.train.groups, lesson.plan)
+    return sampler.sample(distance(gained, lesson.plan.q), gained, lesson.count).retained
 
 
 def as_long(lesson: Lesson) -> Kept:
     """Keep random rows whose answers are as long as those that TED keeps."""
-    chance = np.random.default_rng((lesson.seed, LENGTHS))
+    rng = stream_rng(lesson.seed, BenchmarkStream.SAME_LENGTH)
     order = np.argsort(lesson.answer_lengths, kind="stable")
     kept = np.zeros(len(order), bool)
     for stretch in np.array_split(order, STRETCHES):
-        kept[chance.permutation(stretch)[: lesson.final.retained[stretch].sum()]] = True
+        kept[rng.permutation(stretch)[: lesson.final.retained[stretch].sum()]] = True
     return kept
 
 

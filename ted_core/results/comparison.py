@@ -1,6 +1,6 @@
-"""``python -m ted_core.results.comparison``: what a model gains from selected rows, beside all rows and random ones.
+"""``python -m ted_core.results.comparison``: compare a selection with all rows and with random rows.
 
-It reads one JSON document from standard input and writes one: accuracies on a test set that no selection has seen.
+It reads a JSON document from standard input and writes another: accuracies on a test set that no selection has seen.
 """
 
 import json
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ted_core.datasets import DatasetSpec, Limits, Samples, load
 from ted_core.proxies import ProxySpec, resolve_proxy
+from ted_core.random_streams import Stream, stream_rng
 from ted_core.results.manifest import verify
 from ted_core.training.trainer import fit
 
@@ -21,7 +22,7 @@ RowIndices = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Comparison(BaseModel):
-    """What to compare: the manifest's rows with all rows and with as many random ones, over several seeds."""
+    """What to compare: models that are trained on the manifest's rows, on all rows and on as many random ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,33 +33,33 @@ class Comparison(BaseModel):
     seeds: tuple[int, ...]
 
 
-def compare(wanted: Comparison, *, threads: int = 1) -> dict[str, list[float]]:
-    """For ``full``, ``ted`` and ``random`` the test accuracy with each seed. Raises ManifestMismatch."""
-    train, test = (_loaded(spec, threads=threads) for spec in (wanted.train, wanted.test))
-    kept = verify(wanted.manifest, wanted.train.uri).row_indices.astype(np.int64)
+def compare(comparison: Comparison, *, threads: int = 1) -> dict[str, list[float]]:
+    """The test accuracy with each seed, for ``full``, ``ted`` and ``random``. Raises ManifestMismatch."""
+    train, test = (_load(spec, threads=threads) for spec in (comparison.train, comparison.test))
+    kept = verify(comparison.manifest, comparison.train.uri).row_indices.astype(np.int64)
     rows: dict[str, Callable[[int], RowIndices]] = {
         "full": lambda _: np.arange(len(train)),
         "ted": lambda _: np.searchsorted(train.row_index, kept),
-        "random": lambda seed: _drawn(len(train), len(kept), seed=seed),
+        "random": lambda seed: _random_rows(len(train), len(kept), seed=seed),
     }
-    proxy = resolve_proxy(wanted.proxy)
+    proxy = resolve_proxy(comparison.proxy)
     return {
-        name: [fit(train, chosen(seed), proxy=proxy, seed=seed).accuracy(test) for seed in wanted.seeds]
-        for name, chosen in rows.items()
+        name: [fit(train, choose(seed), proxy=proxy, seed=seed).accuracy(test) for seed in comparison.seeds]
+        for name, choose in rows.items()
     }
 
 
-def _loaded(spec: DatasetSpec, *, threads: int) -> Samples:
+def _load(spec: DatasetSpec, *, threads: int) -> Samples:
     return load(spec, roots=[Path(spec.uri).parent], limits=Limits(threads))
 
 
-def _drawn(samples: int, count: int, *, seed: int) -> RowIndices:
-    """Random rows; other ones with every seed."""
-    return np.sort(np.random.default_rng(seed).permutation(samples)[:count])
+def _random_rows(samples: int, count: int, *, seed: int) -> RowIndices:
+    """Random rows, others with every seed."""
+    return np.sort(stream_rng(seed, Stream.COMPARISON_ROWS).permutation(samples)[:count])
 
 
 def main() -> None:
-    """Compare what standard input names."""
+    """Run the comparison that standard input describes."""
     json.dump(compare(Comparison.model_validate_json(sys.stdin.read())), sys.stdout)
 
 

@@ -22,7 +22,7 @@ class Reason(IntEnum):
 
     @property
     def phrase(self) -> str:
-        """The words that stand in the manifest."""
+        """The words that the decisions file uses."""
         return PHRASES[self]
 
 
@@ -38,7 +38,7 @@ PHRASES = {
 
 
 class Members(NamedTuple):
-    """Pairs of a row and a class that it has."""
+    """Pairs of a row and one of its classes."""
 
     row: Int64[np.ndarray, " pairs"]
     label: Int32[np.ndarray, " pairs"]
@@ -48,30 +48,30 @@ class Members(NamedTuple):
 class Decisions:
     """One entry per row of the dataset, in the dataset's own row order, undecodable rows included.
 
-    ``label`` holds indices into ``classes``, -1 where a row has none. Measures that do not exist (of an undecodable
-    row, or of a method that measures nothing) are NaN.
+    ``label`` holds indices into ``classes``, or -1 for rows without a class. Measures that do not exist (of an
+    undecodable row, or of a method that measures nothing) are NaN.
     """
 
     kept: Bool[np.ndarray, " rows"]
     internal_generalization: Float32[np.ndarray, " rows"]
     score: Float32[np.ndarray, " rows"]
     rank: UInt64[np.ndarray, " rows"]
-    """0 is the row that would be the last to be pruned; ties and NaN are ordered by row index."""
+    """0 is the row that would be pruned last; ties and NaN are ordered by row index."""
     last_round: UInt16[np.ndarray, " rows"]
     """The last round in which the row was retained; 0 if never."""
     reason: UInt8[np.ndarray, " rows"]
     label: Int32[np.ndarray, " rows"]
     classes: tuple[str, ...]
     sample_key: pa.Array | None = None
-    """The dataset's own ids as strings, where it has any."""
+    """The dataset's own ids as strings, if it has any."""
     base_performance: Float32[np.ndarray, " rows"] | None = None
-    """What the pretrained model makes of the rows as it comes, for proxies that start from one and answer."""
+    """Each row's performance under the pretrained model itself, for proxies that start from a language model."""
     members: Members | None = None
-    """Every class of every row, where rows may have several; ``label`` then holds the rarest."""
+    """Every class of every row, if rows may have several; ``label`` then holds the rarest."""
 
     @property
     def memberships(self) -> Members:
-        """Every class of every row that has any."""
+        """Every class of every row that has one."""
         if self.members is not None:
             return self.members
         rows = np.flatnonzero(self.label >= 0)

@@ -8,16 +8,16 @@ from ted_core.plan import PruningPlan
 from ted_core.results.decisions import Decisions, Members, Reason
 from ted_core.selection.baselines.ccs import hardest
 from ted_core.selection.baselines.common import Quota
-from ted_core.selection.rounds import Round
 from ted_core.selection.distance import turning_point
+from ted_core.selection.rounds import Round
 
 
 def decide(
     final: Round, samples: Samples, plan: PruningPlan, *, base: Float32[np.ndarray, " samples"] | None = None
 ) -> Decisions:
-    """What became of every dataset row; undecodable rows are pruned and rank last.
+    """Decide about every row of the dataset; undecodable rows are pruned and rank last.
 
-    ``base`` is what the pretrained model makes of the samples before any training.
+    ``base`` is each sample's performance under the pretrained model, before any training.
     """
     return Decisions(
         kept=_scattered(final.retained, samples, fill=False),
@@ -35,7 +35,7 @@ def decide(
 
 
 def _labels(samples: Samples) -> Int32[np.ndarray, " samples"]:
-    """Each sample's class; of several the rarest, -1 for none."""
+    """Each sample's class: the rarest if it has several, -1 if it has none."""
     return np.where(samples.groups < len(samples.classes), samples.groups, -1).astype(np.int32)
 
 
@@ -52,7 +52,7 @@ def _scattered(values: np.ndarray, samples: Samples, *, fill: object) -> np.ndar
 
 
 def _ranks(final: Round, samples: Samples) -> UInt64[np.ndarray, " rows"]:
-    """Kept rows first, each group by falling priority, then by row: cutting at another ratio is taking the lowest."""
+    """Kept rows first, then pruned ones, each by decreasing priority, then by row: lower ranks are kept longer."""
     order = np.lexsort((samples.row_index, -_priority(final), ~final.retained))
     undecodable = np.setdiff1d(np.arange(samples.rows, dtype=np.uint64), samples.row_index)
     ranks = np.empty(samples.rows, np.uint64)
@@ -75,17 +75,17 @@ def _reasons(final: Round, samples: Samples, plan: PruningPlan) -> UInt8[np.ndar
 
 
 def _on_merit(final: Round) -> Bool[np.ndarray, " samples"]:
-    """The samples that would be retained were there no class floor; all that tie count."""
+    """The samples that would be retained without a class floor, including all that tie."""
     priority = _priority(final)
     return np.asarray(priority >= np.sort(priority)[-int(final.retained.sum())])
 
 
 def _by_generalization(final: Round, q: float) -> Int64[np.ndarray, " samples"]:
-    """Pruned rows that had at least the usual chance to stay were unlucky; the others had a reason to go."""
-    assert final.inclusion_probability is not None, "what has an exponent is drawn"  # noqa: S101
+    """Pruned rows with at least the mean inclusion probability were not drawn; the others were pruned for a reason."""
+    assert final.inclusion_probability is not None, "rows that have an exponent are sampled"  # noqa: S101
     redundant = final.internal_generalization >= turning_point(q)
-    deserved = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
-    return np.where(final.inclusion_probability >= final.inclusion_probability.mean(), Reason.RANDOM, deserved)
+    reason = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
+    return np.where(final.inclusion_probability >= final.inclusion_probability.mean(), Reason.RANDOM, reason)
 
 
 def _not_drawn(final: Round, _: Samples, __: PruningPlan) -> Int64[np.ndarray, " samples"]:
@@ -97,7 +97,7 @@ def _scored_lower(final: Round, _: Samples, __: PruningPlan) -> Int64[np.ndarray
 
 
 def _cut_or_not_drawn(final: Round, samples: Samples, plan: PruningPlan) -> Int64[np.ndarray, " samples"]:
-    """CCS cuts the lowest scores off and draws from the rest."""
+    """CCS cuts off the lowest scores and samples from the rest."""
     return np.where(hardest(final.score, Quota.of(samples, plan)), Reason.SCORED_LOWER, Reason.RANDOM)
 
 
@@ -107,4 +107,4 @@ WHY_PRUNED = {
     "forgetting": _scored_lower,
     "ccs": _cut_or_not_drawn,
 }
-"""What pruned rows are told where no performance ranked them; of all other methods they were not drawn."""
+"""The reasons for pruning if no performance ranked the rows; with every other method they were not drawn."""

@@ -1,8 +1,8 @@
 """The manifest: which rows were retained, and the decisions behind it. Two Parquet files; no torch needed.
 
 ``manifest.parquet`` holds the retained rows and is all that a trainer needs; ``decisions.parquet`` holds every row of
-the dataset and answers "why". Both are sorted by ``row_index`` and carry the same metadata under the key ``ted``.
-This module is the contract and its reader; ``manifest_writer`` makes the files.
+the dataset and says why. Both are sorted by ``row_index`` and carry the same metadata under the key ``ted``.
+This module defines the files and reads them; ``manifest_writer`` writes them.
 """
 
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class Manifest:
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """The manifest at ``path``. Raises ManifestMismatch where it is not one, or was cut short or altered."""
+    """Read the manifest at ``path``. Raises ManifestMismatch if it is not one, or has been truncated or altered."""
     try:
         manifest = Manifest(Path(path), read_metadata(Path(path), MANIFEST_SCHEMA))
         _check_indices(manifest)
@@ -83,12 +83,12 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def read_metadata(path: Path, schema: pa.Schema) -> ManifestMetadata:
-    """What a file with this schema says of itself. Raises ManifestMismatch."""
-    found = pq.read_schema(path)
-    facts = (found.metadata or {}).get(METADATA_KEY)
+    """Read the metadata of a file that must have this schema. Raises ManifestMismatch."""
+    actual = pq.read_schema(path)
+    facts = (actual.metadata or {}).get(METADATA_KEY)
     if facts is None:
         raise ManifestMismatch(f"{path} carries no TED metadata")
-    if not found.remove_metadata().equals(schema):
+    if not actual.remove_metadata().equals(schema):
         raise ManifestMismatch(f"{path} has other columns than this version of TED writes")
     try:
         return ManifestMetadata.model_validate_json(facts)
@@ -105,9 +105,17 @@ def _check_indices(manifest: Manifest) -> None:
 
 
 def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
-    """The manifest, once the dataset at this path or URI proved to be the one it was made from.
+    """Return the manifest if the dataset at this path or URI is the one it was made from.
 
-    Raises ManifestMismatch on another fingerprint or row count, on other columns and on altered indices.
+    >>> manifest = verify("manifest.parquet", "data.parquet")
+    >>> manifest.row_indices.tolist(), manifest.metadata.achieved_ratio
+    ([1, 2, 3, 7], 0.5)
+    >>> verify("manifest.parquet", "other.parquet")
+    Traceback (most recent call last):
+    ...
+    ted_core.errors.ManifestMismatch: ...
+
+    Raises ManifestMismatch if fingerprint or row count differ, or if the manifest has other columns or altered indices.
     """
     manifest = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
     expected = manifest.metadata.dataset
@@ -115,7 +123,7 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
     spec = DatasetSpec.model_validate(
         {"uri": uri, **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
     )
-    found = identify(spec, roots=[root_containing(parse_root(uri))])
-    if (found.rows, found.fingerprint) != (expected.rows, expected.fingerprint):
-        raise ManifestMismatch(f"{dataset} has {found.rows} rows and {found.fingerprint}, not {expected.fingerprint}")
+    actual = identify(spec, roots=[root_containing(parse_root(uri))])
+    if (actual.rows, actual.fingerprint) != (expected.rows, expected.fingerprint):
+        raise ManifestMismatch(f"{dataset} has {actual.rows} rows and {actual.fingerprint}, not {expected.fingerprint}")
     return manifest

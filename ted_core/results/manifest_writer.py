@@ -1,4 +1,4 @@
-"""Makes the two files of a manifest: streamed, flushed, and visible only when whole."""
+"""Writes the two files of a manifest: streamed, flushed, and visible only when complete."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ ROWS_PER_GROUP = 1 << 20
 
 @dataclass(frozen=True)
 class WrittenManifest:
-    """The two files, whole and flushed to disk, and what stands in them."""
+    """The two files, complete and flushed to disk, and their metadata."""
 
     manifest: Path
     decisions: Path
@@ -30,17 +30,17 @@ class WrittenManifest:
 
 
 def write_manifest(folder: Path, decisions: Decisions, *, provenance: Provenance) -> WrittenManifest:
-    """Both files in ``folder``; each appears under its name only when it is complete.
+    """Write both files to ``folder``; each appears under its name only when it is complete.
 
-    Memory beyond the decisions themselves is that of one row group.
+    Beyond the decisions themselves this needs the memory of one row group.
     """
     metadata = _metadata(decisions, provenance)
     shard_rows = [shard.rows for shard in provenance.dataset.shards]
     folder.mkdir(parents=True, exist_ok=True)
-    paths = folder / "manifest.parquet", folder / "decisions.parquet"
-    write_file(paths[0], MANIFEST_SCHEMA, batches=_retained(decisions, shard_rows), metadata=metadata)
-    write_file(paths[1], DECISIONS_SCHEMA, batches=_all(decisions), metadata=metadata)
-    return WrittenManifest(*paths, metadata)
+    manifest_path, decisions_path = folder / "manifest.parquet", folder / "decisions.parquet"
+    write_file(manifest_path, MANIFEST_SCHEMA, batches=_retained(decisions, shard_rows), metadata=metadata)
+    write_file(decisions_path, DECISIONS_SCHEMA, batches=_every_row(decisions), metadata=metadata)
+    return WrittenManifest(manifest_path, decisions_path, metadata)
 
 
 def _metadata(decisions: Decisions, provenance: Provenance) -> ManifestMetadata:
@@ -55,12 +55,12 @@ def _metadata(decisions: Decisions, provenance: Provenance) -> ManifestMetadata:
 
 
 def _content(decisions: Decisions, shard_rows: list[int]) -> str:
-    manifest, every = ContentDigest(MANIFEST_SCHEMA), ContentDigest(DECISIONS_SCHEMA)
+    manifest_digest, decisions_digest = ContentDigest(MANIFEST_SCHEMA), ContentDigest(DECISIONS_SCHEMA)
     for batch in _retained(decisions, shard_rows):
-        manifest.update(batch)
-    for batch in _all(decisions):
-        every.update(batch)
-    return combined_digest({"manifest": manifest, "decisions": every})
+        manifest_digest.update(batch)
+    for batch in _every_row(decisions):
+        decisions_digest.update(batch)
+    return combined_digest({"manifest": manifest_digest, "decisions": decisions_digest})
 
 
 def _retained(decisions: Decisions, shard_rows: list[int]) -> Iterator[pa.RecordBatch]:
@@ -94,7 +94,7 @@ def manifest_batch(
     return pa.record_batch(columns, schema=MANIFEST_SCHEMA)
 
 
-def _all(decisions: Decisions) -> Iterator[pa.RecordBatch]:
+def _every_row(decisions: Decisions) -> Iterator[pa.RecordBatch]:
     """The decisions' rows, a row group at a time."""
     phrases = pa.array([reason.phrase for reason in Reason], pa.string())
     classes = pa.array(decisions.classes, pa.string())
@@ -137,16 +137,16 @@ def _base(decisions: Decisions, rows: np.ndarray) -> pa.Array:
 
 
 def write_file(path: Path, schema: pa.Schema, *, batches: Iterator[pa.RecordBatch], metadata: ManifestMetadata) -> None:
-    """The batches as a file, which appears under its name only when it is complete."""
+    """Write the batches to a file that appears under its name only when it is complete."""
     described = schema.with_metadata({METADATA_KEY: metadata.model_dump_json()})
-    with _appearing_whole(path) as partial, pq.ParquetWriter(partial, described, **_layout(schema)) as writer:
+    with _atomically(path) as partial, pq.ParquetWriter(partial, described, **_layout(schema)) as writer:
         for batch in batches:
             writer.write_batch(batch, row_group_size=ROWS_PER_GROUP)
 
 
 @contextmanager
-def _appearing_whole(path: Path) -> Iterator[Path]:
-    """A temporary path whose file takes the name ``path`` when the block has ended well."""
+def _atomically(path: Path) -> Iterator[Path]:
+    """A temporary path whose file is renamed to ``path`` when the block has succeeded."""
     partial = path.with_name(path.name + ".partial")
     yield partial
     with partial.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Where a manifest comes from: the facts that its files carry as metadata."""
+"""How a manifest came about: the facts that its files carry as metadata."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ class DatasetFacts(_StrictModel):
     target: str | list[str] | None = None
     missing: str = "refuse"
     image_size: int | None = None
-    """Pixels that images were resized to, each way, bilinearly and whatever their aspect; None for the first one's."""
+    """Width and height in pixels that images were resized to, bilinearly; None for those of the first image."""
     rows: int
     shards: tuple[ShardFacts, ...]
     fingerprint: str
@@ -49,7 +49,9 @@ class CandidateFacts(_ExtensibleModel):
         float,
         Field(description="Of a proxy trained on this candidate's rows, estimated from rows it was not trained on."),
     ]
-    behind: Annotated[float, Field(description="How much lower that is than the chosen one's; below 0 where higher.")]
+    behind: Annotated[
+        float, Field(description="How much lower that is than the chosen one's; negative if it is higher.")
+    ]
     standard_error: Annotated[float, Field(description="Of `behind`.")]
 
 
@@ -57,7 +59,7 @@ class QChoice(_ExtensibleModel):
     """The exponent that was used, and who chose it."""
 
     value: float | None
-    """None where rows were drawn at random."""
+    """None if rows were drawn at random."""
     chosen_by: str
     candidates: tuple[CandidateFacts, ...] = ()
 
@@ -75,14 +77,14 @@ class CostFacts(_StrictModel):
     """What the selection took, beside one training run on all rows with the same proxy."""
 
     rows_trained: int
-    """By the loop and, where q was chosen, by its candidates."""
+    """By the loop and, if q was chosen, by its candidates."""
     rows_measured: int
     rows_trained_choosing: int = 0
     """The part of ``rows_trained`` that the choice of q took."""
     full_run_rows: int
     seconds: float
     batch_parts: int = 1
-    """Into how many parts batches were cut, their gradients added up, after memory had run out with fewer."""
+    """The parts that batches were cut into, gradients added up, after memory had run out with fewer."""
 
     @property
     def of_one_full_run(self) -> float:
@@ -104,14 +106,14 @@ class Provenance(_StrictModel):
     versions: dict[str, str]
     job_id: str | None = None
     parent: str | None = None
-    """``content_sha256`` of the decisions that a re-cut manifest was derived from, without training."""
+    """``content_sha256`` of the decisions that a re-cut manifest was derived from."""
     parent_keep_ratio: float | None = None
-    """What those were made for; exponent and scores are still theirs."""
+    """The keep ratio that those were made for; exponent and scores are still theirs."""
     created_at: datetime
 
 
 class ManifestMetadata(Provenance):
-    """What stands under the ``ted`` key of both files."""
+    """The metadata under the ``ted`` key of both files."""
 
     schema_version: Literal[1] = 1
     polarity: Literal["retained"] = "retained"

@@ -1,4 +1,4 @@
-"""A manifest for another keep ratio from decisions that are there: their ranking is cut elsewhere, without training."""
+"""Derives a manifest for another keep ratio: the ranking of existing decisions is cut elsewhere, without training."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +20,13 @@ from ted_core.selection.schedule import select_highest
 from ted_core.storage.digests import ContentDigest, combined_digest, indices_digest
 
 RANKED = frozenset({"ted", "random", "el2n", "grand", "forgetting"})
-"""Methods of which a smaller selection is part of a larger one. The others shape theirs by the keep ratio itself."""
+"""Methods whose smaller selections are part of their larger ones. Other selections depend on the keep ratio itself."""
 
 
 def recut(decisions: Path, *, keep_ratio: float, to: Path) -> ManifestMetadata:
-    """What the manifest that lies at ``to`` afterwards says of itself. Two calls write the same bytes.
+    """Write a manifest to ``to`` and return its metadata. Two calls write the same bytes.
 
-    At the ratio of the decisions it holds the very rows that were kept. Memory: some 40 bytes per row.
+    At the ratio of the decisions it holds exactly the rows that were kept. This needs some 40 bytes per row.
 
     Raises RecutUnsuited, TooFewRowsKept.
     """
@@ -48,7 +48,7 @@ def _origin(decisions: Path) -> ManifestMetadata:
 
 
 def _kept(decisions: Path, plan: PruningPlan) -> Bool[np.ndarray, " rows"]:
-    """The rows of lowest rank, once every class has its floor; undecodable ones are nobody's."""
+    """The rows of lowest rank, once every class has its floor; undecodable rows belong to no class."""
     table = pq.read_table(decisions, columns=["rank", "reason", "label"])
     usable = pc.not_equal(pc.cast(table["reason"], pa.string()), Reason.UNDECODABLE.phrase).to_numpy()
     labels = _codes(table["label"])[usable]
@@ -61,7 +61,7 @@ def _kept(decisions: Path, plan: PruningPlan) -> Bool[np.ndarray, " rows"]:
 
 
 def _codes(labels: pa.ChunkedArray) -> Int64[np.ndarray, " rows"]:
-    """A number for every class, -1 for none."""
+    """A number for each class, -1 for none."""
     codes = labels.unify_dictionaries().combine_chunks().indices
     return np.asarray(pc.fill_null(codes, -1).to_numpy(zero_copy_only=False)).astype(np.int64)
 
@@ -90,14 +90,15 @@ def _content(decisions: Path, kept: Bool[np.ndarray, " rows"], origin: ManifestM
 
 def _rows(decisions: Path, kept: Bool[np.ndarray, " rows"], origin: ManifestMetadata) -> Iterator[pa.RecordBatch]:
     """The manifest's rows, as many at a time as the decisions have in a row group."""
-    shard_rows, columns = [shard.rows for shard in origin.dataset.shards], ["row_index", "sample_key", "score", "label"]
+    shard_rows = [shard.rows for shard in origin.dataset.shards]
+    columns = ["row_index", "sample_key", "score", "label"]
     for batch in pq.ParquetFile(decisions).iter_batches(ROWS_PER_GROUP, columns=columns):
         rows = batch["row_index"].to_numpy()
-        found = batch.filter(pa.array(kept[rows]))
+        retained = batch.filter(pa.array(kept[rows]))
         yield manifest_batch(
-            found["row_index"].to_numpy(),
+            retained["row_index"].to_numpy(),
             shard_rows,
-            sample_key=found["sample_key"],
-            score=found["score"],
-            label=found["label"],
+            sample_key=retained["sample_key"],
+            score=retained["score"],
+            label=retained["label"],
         )

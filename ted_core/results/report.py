@@ -1,6 +1,6 @@
 """The report of a job: what became of the rows, how the selection came about and what it cost. Torch-free.
 
-This module is the contract and its reader; ``report_writer`` makes it.
+This module defines the report; ``report_builder`` builds it.
 """
 
 from datetime import datetime
@@ -40,23 +40,23 @@ class ReportClass(_ReportModel):
         int, Field(description="Rows that could be used; a row with several classes counts in each of them.")
     ]
     after: Annotated[int, Field(description="Rows that were retained.")]
-    kept_share: Annotated[float | None, Field(description="after / before; null where there were none.")]
+    kept_share: Annotated[float | None, Field(description="after / before; null if there were none.")]
     internal_generalization: Performance
 
 
 class ReportGain(_ReportModel):
-    """What training adds to what a pretrained model can do already; means over some rows."""
+    """What training adds to the performance of a pretrained model; means over some rows."""
 
     rows: int
-    base: Annotated[float, Field(description="Performance of the pretrained model as it comes.")]
+    base: Annotated[float, Field(description="Performance of the pretrained model before any training.")]
     internal_generalization: Annotated[
         float, Field(description="Performance of the twins that did not train on the row, mean over the loop's rounds.")
     ]
-    gain: Annotated[float, Field(description="The second less the first.")]
+    gain: Annotated[float, Field(description="The second minus the first.")]
 
 
 class ReportGains(_ReportModel):
-    """The gain on all rows that were measured, and on those of either fate; null where there are none."""
+    """The gain on all rows that were measured, and on those kept and those pruned; null if there are none."""
 
     all: ReportGain | None
     kept: ReportGain | None
@@ -64,7 +64,7 @@ class ReportGains(_ReportModel):
 
 
 class Histogram(_ReportModel):
-    """How many retained and pruned rows lie where; empty where nothing was measured."""
+    """How many retained and pruned rows have values in which range; empty if nothing was measured."""
 
     edges: Annotated[tuple[float, ...], Field(description="Ascending, one more than there are bins.")] = ()
     kept: Annotated[tuple[int, ...], Field(description="Retained rows per bin.")] = ()
@@ -118,7 +118,7 @@ class ReportExample(_ReportModel):
     """One row worth looking at."""
 
     row_index: int
-    sample_key: Annotated[str | None, Field(description="The dataset's own id of the row, where it has any.")]
+    sample_key: Annotated[str | None, Field(description="The dataset's own id of the row, if it has one.")]
     label: str | None
     kept: bool
     internal_generalization: float | None

@@ -1,4 +1,4 @@
-"""Makes the report of a job from its rounds, its decisions and its manifest's metadata."""
+"""Builds the report of a job from its rounds, its decisions and its manifest's metadata."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,12 +28,12 @@ FILE_NAME = "report.json"
 
 
 class RoundLog:
-    """What the report says of each round, noted as it ends: no round needs to be held for it."""
+    """What the report says about each round, recorded when it ends, so that no round has to be kept."""
 
     def __init__(
         self, rounds: Iterable[ReportRound] = (), *, retained: Bool[np.ndarray, " samples"] | None = None
     ) -> None:
-        """``rounds``: those before, after the last of which these samples were retained."""
+        """``rounds`` are earlier ones; ``retained`` are the samples that the last of them retained."""
         self.rounds, self._before = list(rounds), retained
 
     def note(self, done: Round) -> None:
@@ -55,18 +55,18 @@ class RoundLog:
 
 
 def write_report(folder: Path, report: Report) -> Path:
-    """The path of the report in ``folder``, as JSON."""
+    """Write the report to ``folder`` as JSON and return its path."""
     path = folder / FILE_NAME
     path.write_text(report.model_dump_json(), encoding="utf-8")
     return path
 
 
 def build_report(decisions: Decisions, log: RoundLog, *, metadata: ManifestMetadata, seconds: PhaseSeconds) -> Report:
-    """The report of the manifest whose metadata this is."""
-    alike = {"job_id", "created_at", "plan", "achieved_ratio", "rows_kept", "q", "proxy"}
-    alike |= {"device", "determinism", "seed", "versions"}
+    """Build the report of the manifest with this metadata."""
+    copied = {"job_id", "created_at", "plan", "achieved_ratio", "rows_kept", "q", "proxy"}
+    copied |= {"device", "determinism", "seed", "versions"}
     return Report(
-        **{name: getattr(metadata, name) for name in alike},
+        **{name: getattr(metadata, name) for name in copied},
         dataset=_dataset(metadata.dataset, decisions),
         method=metadata.plan["method"],
         keep_ratio=metadata.plan["keep_ratio"],
@@ -83,13 +83,13 @@ def build_report(decisions: Decisions, log: RoundLog, *, metadata: ManifestMetad
 
 def _dataset(facts: DatasetFacts, decisions: Decisions) -> ReportDataset:
     undecodable = int(np.count_nonzero(decisions.reason == Reason.UNDECODABLE))
-    named = facts.model_dump(include={"uri", "format", "task", "rows", "fingerprint"})
-    return ReportDataset(**named, undecodable=undecodable)
+    copied = facts.model_dump(include={"uri", "format", "task", "rows", "fingerprint"})
+    return ReportDataset(**copied, undecodable=undecodable)
 
 
 def _cost(cost: CostFacts, seconds: PhaseSeconds) -> ReportCost:
-    counted = cost.model_dump(exclude={"seconds"})
-    return ReportCost(**counted, of_one_full_run=cost.of_one_full_run, seconds=seconds)
+    copied = cost.model_dump(exclude={"seconds"})
+    return ReportCost(**copied, of_one_full_run=cost.of_one_full_run, seconds=seconds)
 
 
 def _reasons(decisions: Decisions) -> dict[str, int]:
@@ -101,30 +101,31 @@ def _reasons(decisions: Decisions) -> dict[str, int]:
 def _classes(decisions: Decisions) -> Iterator[ReportClass]:
     """Every class, counted in one pass however many there are."""
     rows, labels = decisions.memberships
-    found, classes = decisions.internal_generalization[rows], len(decisions.classes)
-    measured = np.isfinite(found)
-    before, after, known = (
-        np.bincount(chosen, minlength=classes) for chosen in (labels, labels[decisions.kept[rows]], labels[measured])
+    values = decisions.internal_generalization[rows]
+    finite = np.isfinite(values)
+    classes = len(decisions.classes)
+    before, after, measured = (
+        np.bincount(part, minlength=classes) for part in (labels, labels[decisions.kept[rows]], labels[finite])
     )
-    performance = np.bincount(labels[measured], weights=found[measured], minlength=classes)
+    performance = np.bincount(labels[finite], weights=values[finite], minlength=classes)
     for code, name in enumerate(decisions.classes):
         yield ReportClass(
             name=name,
             before=int(before[code]),
             after=int(after[code]),
             kept_share=after[code] / before[code] if before[code] else None,
-            internal_generalization=performance[code] / known[code] if known[code] else None,
+            internal_generalization=performance[code] / measured[code] if measured[code] else None,
         )
 
 
 def _gains(decisions: Decisions) -> ReportGains | None:
-    """What the twins know more than the pretrained model; None where there is none that answers."""
+    """How much better the twins are than the pretrained model; None if there is no such model."""
     base, trained = decisions.base_performance, decisions.internal_generalization
     if base is None:
         return None
     measured = np.isfinite(base) & np.isfinite(trained)
-    fates = {"all": measured, "kept": measured & decisions.kept, "pruned": measured & ~decisions.kept}
-    return ReportGains(**{name: _gain(base[rows], trained[rows]) for name, rows in fates.items()})
+    groups = {"all": measured, "kept": measured & decisions.kept, "pruned": measured & ~decisions.kept}
+    return ReportGains(**{name: _gain(base[rows], trained[rows]) for name, rows in groups.items()})
 
 
 def _gain(base: Float32[np.ndarray, " some"], trained: Float32[np.ndarray, " some"]) -> ReportGain | None:
@@ -137,38 +138,39 @@ def _gain(base: Float32[np.ndarray, " some"], trained: Float32[np.ndarray, " som
 def _histogram(
     values: Float32[np.ndarray, " rows"], decisions: Decisions, *, bounds: tuple[float, float] | None = None
 ) -> Histogram:
-    """The finite values of the rows, in equal bins over ``bounds`` or over all there are."""
-    measured = np.isfinite(values)
-    found, reason, kept = values[measured].astype(np.float64), decisions.reason[measured], decisions.kept[measured]
-    if not len(found):
+    """The rows' finite values, in equal bins over ``bounds`` or from the smallest to the largest."""
+    rows = np.isfinite(values)
+    finite, reasons, kept = values[rows].astype(np.float64), decisions.reason[rows], decisions.kept[rows]
+    if not len(finite):
         return Histogram()
-    span = bounds or _span(found)
+    span = bounds or _span(finite)
 
-    def counts(chosen: Bool[np.ndarray, " measured"]) -> tuple[int, ...]:
-        return tuple(np.histogram(found[chosen], bins=BINS, range=span)[0].tolist())
+    def counts(part: Bool[np.ndarray, " finite"]) -> tuple[int, ...]:
+        return tuple(np.histogram(finite[part], bins=BINS, range=span)[0].tolist())
 
     return Histogram(
-        edges=tuple(np.histogram_bin_edges(found[:0], bins=BINS, range=span).tolist()),
+        edges=tuple(np.histogram_bin_edges(finite[:0], bins=BINS, range=span).tolist()),
         kept=counts(kept),
         pruned=counts(~kept),
-        reasons={one.phrase: counts(reason == one) for one in Reason if (reason == one).any()},
+        reasons={reason.phrase: counts(reasons == reason) for reason in Reason if (reasons == reason).any()},
     )
 
 
-def _span(found: np.ndarray) -> tuple[float, float]:
-    """From the least to the greatest, with room for bins where all are next to equal."""
-    low, high = float(found.min()), float(found.max())
+def _span(values: np.ndarray) -> tuple[float, float]:
+    """From the smallest to the largest, widened if they are too close for bins."""
+    low, high = float(values.min()), float(values.max())
     room = 1e-6 * max(abs(low), abs(high), 1e-6)
     return (low, high) if high - low > room else (low - room, high + room)
 
 
 def _examples(decisions: Decisions) -> ReportExamples:
-    performance, everywhere = decisions.internal_generalization, np.ones_like(decisions.kept)
+    performance = decisions.internal_generalization
+    every = np.ones_like(decisions.kept)
     redundant = decisions.reason == Reason.WELL_GENERALIZED
     return ReportExamples(
         kept=_described(decisions, _smallest(-decisions.score, decisions.kept)),
         well_generalized=_described(decisions, _smallest(-performance, redundant)),
-        poorly_generalized=_described(decisions, _smallest(performance, everywhere)),
+        poorly_generalized=_described(decisions, _smallest(performance, every)),
     )
 
 
@@ -198,11 +200,11 @@ def _example(decisions: Decisions, row: int) -> ReportExample:
 
 
 def _finite(value: float | np.floating | None) -> float | None:
-    """The number, where it is one."""
+    """The number if it is finite."""
     return float(value) if value is not None and np.isfinite(value) else None
 
 
 def _mean(values: Float32[np.ndarray, " samples"]) -> float | None:
-    """The mean of what is measured; None where nothing is."""
+    """The mean of the finite values; None if there are none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean(dtype=np.float64)) if len(finite) else None

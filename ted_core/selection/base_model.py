@@ -1,4 +1,4 @@
-"""The first twin before any training: what it is made of and, where it is a language model, what it knows already."""
+"""The first twin before any training: what it is made of and, if it is a language model, what it knows already."""
 
 from dataclasses import dataclass
 
@@ -13,32 +13,33 @@ from ted_core.proxies.build import build
 from ted_core.selection.twins import initial_seeds
 from ted_core.training.trainer import Trainer, batches_of
 
-DRAWING_METHODS = {"random", "stratified"}
-"""Those that train nothing."""
+UNTRAINED_METHODS = {"random", "stratified"}
+"""Methods that train nothing."""
 
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A proxy as it starts. As long as it is held, adapters of the same language model find that in memory."""
+    """A proxy before training. While it is referenced, adapters of the same language model find that in memory."""
 
     model: nn.Module
     performance: Float32[np.ndarray, " samples"] | None
-    """θ₀'s: each dialogue's under the pretrained model as it comes. None for proxies that start from nothing, or with a
-    head that means nothing yet."""
+    """Each dialogue's under the pretrained model θ₀. None for proxies that start from random weights, or with a random
+    head."""
 
     @property
     def rows_measured(self) -> int:
-        """Row-visits of measuring that this took."""
+        """Row-visits of measuring that it took."""
         return 0 if self.performance is None else len(self.performance)
 
 
 def base_model(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, *, device: str = "cpu") -> BaseModel | None:
-    """The first twin of this plan; None where nothing is trained. Raises ProxyMismatch, UnknownModel."""
-    if plan.method in DRAWING_METHODS:
+    """The first twin of this plan, untrained; None if the method trains nothing. Raises ProxyMismatch, UnknownModel."""
+    if plan.method in UNTRAINED_METHODS:
         return None
     model = build(proxy, samples, seed=initial_seeds(plan.seed)[0])
-    answers = proxy.model_path is not None and samples.kind == "dialogue"
-    return BaseModel(model, base_performance(model, samples, proxy, device=device) if answers else None)
+    if proxy.model_path is None or samples.kind != "dialogue":
+        return BaseModel(model, None)
+    return BaseModel(model, base_performance(model, samples, proxy, device=device))
 
 
 def base_performance(

@@ -2,15 +2,15 @@
 
 Concepts from arXiv 2405.03228; the closed form is our construction. A small fluctuation of the mask moves the
 parameters by dθ and a performance a = exp(-loss), measured on the Box-Cox scale a^q/q (the generalized cross-entropy of
-Zhang and Sabuncu 2018, up to sign), by -a^q ∇loss·dθ. Taking the gradient in logit space, where softmax cross-entropy
-gives the true label the component 1 - a, the first-order distance is a^q (1 - a).
+Zhang and Sabuncu 2018, up to sign), by -a^q ∇loss·dθ. The gradient is taken in logit space, where that of softmax
+cross-entropy has the component 1 - a for the true label; to first order the distance is then a^q (1 - a).
 """
 
 import numpy as np
 from jaxtyping import Float
 
 RESOLUTION = 1e-4
-"""Performances nearer to 0 or to 1 than this are not told apart, so that every sample has some chance to stay."""
+"""Performances closer to 0 or 1 than this are treated alike, so that every sample may be retained."""
 
 
 def distance(performance: Float[np.ndarray, " samples"], q: float) -> Float[np.ndarray, " samples"]:
@@ -20,7 +20,7 @@ def distance(performance: Float[np.ndarray, " samples"], q: float) -> Float[np.n
 
 
 def clip_performance(performance: Float[np.ndarray, " samples"]) -> Float[np.ndarray, " samples"]:
-    """The performances, kept apart from 0 and 1."""
+    """Clip the performances to between RESOLUTION and 1 - RESOLUTION."""
     return np.asarray(np.clip(performance, RESOLUTION, 1 - RESOLUTION))
 
 

@@ -1,4 +1,4 @@
-"""How a pruning run is carried out. Nothing here has a say in which rows are retained."""
+"""How a pruning run is carried out. Nothing here influences which rows are retained."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,22 +13,30 @@ from ted_core.storage.checkpoint import StateDict
 
 @runtime_checkable
 class Checkpointer(Protocol):
-    """Keeps where a run stands, should it be interrupted."""
+    """Stores the state of a run, so that it can be resumed after an interruption.
+
+    >>> class InMemory:
+    ...     saved_state = None
+    ...     def offer(self, state):
+    ...         self.saved_state = state()
+    >>> isinstance(InMemory(), Checkpointer)
+    True
+    """
 
     saved_state: StateDict | None
-    """Where an interrupted run on the same samples, plan and proxy stood; None to begin at the beginning."""
+    """The state of an interrupted run on the same samples, plan and proxy; None to start from the beginning."""
 
     def offer(self, state: Callable[[], StateDict]) -> None:
-        """Keep this state in place of the last, unless that one is young enough."""
+        """Store this state in place of the last one, or keep the last one if it is recent enough."""
 
 
 class NoCheckpoints:
-    """The keeper for those who would rather begin again."""
+    """A checkpointer that stores nothing."""
 
     saved_state: StateDict | None = None
 
     def offer(self, state: Callable[[], StateDict]) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
 
 NO_CHECKPOINTS = NoCheckpoints()
@@ -36,7 +44,7 @@ NO_CHECKPOINTS = NoCheckpoints()
 
 @dataclass(frozen=True)
 class Execution:
-    """Where to calculate, and whom to tell."""
+    """Where to calculate, and whom to report to."""
 
     device: str = "cpu"
     watch: ProgressCallback = ignore_progress

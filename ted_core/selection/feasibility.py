@@ -1,4 +1,4 @@
-"""Whether plan, proxy and dataset fit together; asked at submission and again with the loaded data. Torch-free."""
+"""Whether plan, proxy and dataset fit together; checked at submission and again with the loaded data. Torch-free."""
 
 from ted_core.errors import MethodUnsuited, ProxyMismatch, SingleClass, TooFewRounds, TooFewRowsKept
 from ted_core.plan import PruningPlan
@@ -19,7 +19,7 @@ KINDS: dict[str, InputKind] = {
 
 FEWEST_WATCHED_EPOCHS = 3
 WATCHING_METHODS = {"forgetting", "ccs", "dual"}
-"""Those that follow each sample through a training run."""
+"""Methods that follow each sample through a training run."""
 ONE_CLASS_METHODS = {"el2n", "grand", "forgetting", "ccs", "dual"}
 
 
@@ -59,7 +59,7 @@ def _check_proxy(proxy: ResolvedProxy, kind: InputKind) -> None:
 
 
 def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -> None:
-    """Rivals are defined on one label per sample; gradients by sample are not known for pretrained layers."""
+    """Baselines are defined for one label per sample; per-sample gradients do not exist for pretrained layers."""
     if plan.method in ONE_CLASS_METHODS and (not one_class or (proxy.is_fine_tuned and plan.method == "grand")):
         raise MethodUnsuited(f"Method {plan.method} with {proxy.name} on this dataset", field="plan.method")
     if plan.method == "ted" and plan.score == "parameter" and (not one_class or proxy.is_fine_tuned):
@@ -67,7 +67,7 @@ def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -
 
 
 def check_ratio(plan: PruningPlan, *, rows: int, classes: int) -> None:
-    """Raise TooFewRowsKept where the plan keeps too few rows for the classes, the twins or its own class floor."""
+    """Raise TooFewRowsKept if the plan keeps too few rows for the classes, the twins or its own class floor."""
     kept = plan.rows_kept(rows)
     if kept < max(classes, FEWEST_ROWS_KEPT):
         fact = f"A keep_ratio of {plan.keep_ratio} leaves {kept} of {rows} rows for {classes} classes"

@@ -1,10 +1,11 @@
 """TED's progressive pruning loop.
 
-Two twin proxies train on complementary halves of the retained samples. Every other round each sample, pruned ones too,
-is measured by the twin that never trained on it: its *internal generalization* a. Samples are retained in proportion to
-how far their a would move under small changes of the mask, a^q (1 - a); a little fewer each round, until the target is
-reached. What was pruned keeps being measured and may come back. At the end q itself is chosen, by what proxies that are
-trained on each candidate's rows make of the others.
+Twin proxies train on complementary halves of the retained samples. After every other round each sample, pruned or not,
+is measured by the twin that has never trained on it: its performance a there is its *internal generalization*. A row's
+chance of being kept is then proportional to how sensitive its prediction is to the rest of the selection, a^q (1 - a).
+Each round retains a few samples fewer, until the target is reached; pruned samples are still measured and may come
+back. In the last round the exponent q itself is chosen: a proxy is trained on each candidate's rows and tested on rows
+that it was not trained on.
 
 The concepts are those of arXiv 2405.03228, which published no code; this loop is our construction from them.
 """
@@ -32,11 +33,23 @@ def prune(
     watch: ProgressCallback = ignore_progress,
     checkpointer: Checkpointer = NO_CHECKPOINTS,
 ) -> Iterator[Round]:
-    """Rounds, the last of which is the selection; ``watch`` hears of every batch in between.
+    """Return an iterator over the rounds of a pruning run; the last round holds the selection.
 
-    An interrupted run that the checkpointer has saved is resumed; the rounds before it are not yielded again.
+    ``watch`` is called after every batch. If the checkpointer has a saved state, the run is resumed from it, and the
+    rounds before it are not yielded again.
 
-    Raises TedErrors that name the request's field, before anything is trained, and TrainingDiverged.
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(40) % 2
+    >>> inputs = rng.normal(labels[:, None], size=(40, 3)).astype(np.float32)
+    >>> samples = Samples(inputs, labels, ("low", "high"), np.arange(40, dtype=np.uint64), rows=40)
+    >>> plan = PruningPlan(keep_ratio=0.5, q=1.0, class_floor=0.4)
+    >>> *_, selection = prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=6))
+    >>> rows = samples.row_index[selection.retained]
+    >>> len(rows), selection.number, bool(np.bincount(labels[selection.retained]).min() >= 8)
+    (20, 3, True)
+
+    Raises TedErrors that name the request's field before anything is trained, and TrainingDiverged.
     """
     resolved = proxy if isinstance(proxy, ResolvedProxy) else resolve_proxy(proxy)
     check_feasibility(
@@ -54,16 +67,16 @@ def prune(
 def by_internal_generalization(
     samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution
 ) -> Iterator[Round]:
-    """TED: retain samples in proportion to how far the mask's small fluctuations would move them."""
+    """Run TED: retain samples in proportion to how sensitive their predictions are to the rest of the selection."""
     loop = Loop(samples, plan, proxy, execution)
-    for number in loop.rounds_left:
-        if number > loop.learned:
+    for number in loop.remaining_rounds:
+        if number > loop.last_trained:  # a resumed run may have trained this round already
             loop.train(number)
             if is_measured(number, rounds=loop.rounds):
                 loop.measure()
             loop.save_checkpoint()
         if number == loop.rounds and plan.q == "auto":
-            loop.choose()
+            loop.choose_exponent()
         yield loop.retain(number)
 
 

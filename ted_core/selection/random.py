@@ -1,19 +1,24 @@
-"""Seeded lots: what decides among samples that nothing else tells apart."""
+"""Seeded random numbers for what scores alone do not decide."""
 
 import numpy as np
 from jaxtyping import Float, Float64
 
-TIES, DRAWS = 100, 101
-"""What these lots are for, beside the uses in ``ted_core.selection.twins``; part of every seed, so that no stream is shared."""
+from ted_core.random_streams import Stream, stream_rng
 
 
-def uniform_numbers(samples: int, *, seed: int, use: int = TIES) -> Float64[np.ndarray, " samples"]:
+def uniform_numbers(samples: int, *, seed: int, stream: Stream) -> Float64[np.ndarray, " samples"]:
     """One number between 0 and 1 for each sample."""
-    return np.random.default_rng((seed, use)).random(samples)
+    return stream_rng(seed, stream).random(samples)
 
 
 def tie_broken_ranks(score: Float[np.ndarray, " samples"], *, seed: int) -> Float64[np.ndarray, " samples"]:
-    """How many samples stand below each: 0 is the lowest score's place. Where scores tie, lots decide, not the row."""
-    ranking = np.empty(len(score))
-    ranking[np.lexsort((uniform_numbers(len(score), seed=seed), score))] = np.arange(len(score))
-    return ranking
+    """Each sample's rank, 0 for the lowest score. Equal scores are ranked at random, not by row."""
+    ties = uniform_numbers(len(score), seed=seed, stream=Stream.TIES)
+    ranks = np.empty(len(score))
+    ranks[np.lexsort((ties, score))] = np.arange(len(score))
+    return ranks
+
+
+def shuffle_within_levels(level: Float[np.ndarray, " samples"], *, seed: int) -> Float64[np.ndarray, " samples"]:
+    """A priority for each sample: whole-numbered levels decide, and the order within a level is random."""
+    return np.asarray(level + uniform_numbers(len(level), seed=seed, stream=Stream.ORDER_WITHIN_LEVELS))

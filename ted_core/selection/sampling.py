@@ -1,9 +1,9 @@
-"""Samples are retained in proportion to their score, spread evenly over classes and over what is easy and hard.
+"""Retain samples with probability proportional to their score, spread evenly over classes and over easy and hard.
 
 Taking the highest scores outright leaves whole regions of the data without a row, which costs more than the score gains
-once half of the rows are gone (docs/decisions/0006-drawn-not-cut.md). So a sample's chance to stay is min(1, c·score),
-drawn by sequential Poisson sampling (Ohlsson 1998): every sample gets a lot u, and the largest score/u are retained. A
-smaller draw is part of a larger one, so one ranking serves every keep ratio.
+once half of the rows are gone (docs/decisions/0006-drawn-not-cut.md). So a sample is retained with probability
+min(1, c·score), by sequential Poisson sampling (Ohlsson 1998): every sample gets a random number u, and the largest
+score/u are retained. A smaller selection is part of a larger one, so one ranking serves every keep ratio.
 """
 
 from dataclasses import dataclass
@@ -12,28 +12,27 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from ted_core.plan import PruningPlan
+from ted_core.random_streams import Stream, stream_rng
 from ted_core.selection.schedule import select_highest
 
 GOLDEN = (5**0.5 - 1) / 2
 SMALLEST_NUMBER = 1e-12
-SAMPLING_STREAM = 200
-"""What this randomness is for; part of its seed, so that no other use shares the stream."""
 
 
 @dataclass(frozen=True)
 class PoissonSample:
-    """One draw."""
+    """The result of sampling once."""
 
     retained: Bool[np.ndarray, " samples"]
     priority: Float[np.ndarray, " samples"]
-    """score/lot; the highest are retained, once every class has its floor."""
+    """score/u; the highest are retained, once every class has its floor."""
     inclusion_probability: Float[np.ndarray, " samples"]
-    """Of each sample to be retained, before the lots were drawn."""
+    """The probability with which each sample was to be retained."""
 
 
 @dataclass(frozen=True)
 class PoissonSampler:
-    """Draws from the same samples by the same lots."""
+    """Samples rows of the same data with the same random numbers each time."""
 
     labels: Int64[np.ndarray, " samples"]
     plan: PruningPlan
@@ -41,7 +40,7 @@ class PoissonSampler:
     def sample(
         self, score: Float[np.ndarray, " samples"], performance: Float[np.ndarray, " samples"], count: int
     ) -> PoissonSample:
-        """``count`` samples in proportion to their positive score, evenly over classes and over performance."""
+        """Retain ``count`` samples in proportion to their positive score, evenly over classes and over performance."""
         priority = score / low_discrepancy_numbers(self.labels, performance, seed=self.plan.seed)
         retained = select_highest(priority, count, labels=self.labels, class_floor=self.plan.class_floor)
         groups = self.labels if self.plan.class_floor else np.zeros_like(self.labels)
@@ -57,11 +56,11 @@ def low_discrepancy_numbers(
     which is spread almost as evenly as can be (Weyl 1916). With equal scores, what is retained is therefore a random
     sample that is stratified by class and by performance.
     """
-    chance = np.random.default_rng((seed, SAMPLING_STREAM))
-    order = np.lexsort((chance.random(len(labels)), performance, labels))
-    lots = np.empty(len(labels))
-    lots[order] = (np.arange(len(labels)) * GOLDEN + chance.random()) % 1
-    return np.maximum(lots, SMALLEST_NUMBER)
+    rng = stream_rng(seed, Stream.POISSON_SAMPLING)
+    order = np.lexsort((rng.random(len(labels)), performance, labels))
+    numbers = np.empty(len(labels))
+    numbers[order] = (np.arange(len(labels)) * GOLDEN + rng.random()) % 1
+    return np.maximum(numbers, SMALLEST_NUMBER)
 
 
 def inclusion_probabilities(
@@ -71,9 +70,9 @@ def inclusion_probabilities(
     *,
     groups: Int64[np.ndarray, " samples"],
 ) -> Float[np.ndarray, " samples"]:
-    """Each sample's chance to be retained before its lot was drawn: min(1, score/threshold).
+    """The probability with which each sample was to be retained: min(1, score/threshold).
 
-    The threshold is the lowest priority that is retained in the sample's group: its class where classes have floors.
+    The threshold is the lowest priority that is retained in the sample's group: its class, if classes have floors.
     """
     thresholds = np.full(int(groups.max()) + 1, np.inf)
     np.minimum.at(thresholds, groups[retained], priority[retained])

@@ -1,4 +1,4 @@
-"""How many samples survive each round, and which."""
+"""How many samples each round retains, and how the highest scores are selected."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ FEWEST_ROUNDS = 3
 LOOP_SHARE = 1 / 2
 MEASURED_EVERY = 2
 EXACT = 9
-"""Decimals of a product that are meant: 0.29 of 100 is 29, though in binary it falls short of that."""
+"""Decimals that a product is rounded to: 0.29 of 100 is 29, though in binary it falls short of that."""
 
 
 def warm_up(rounds: int) -> int:
@@ -19,19 +19,22 @@ def warm_up(rounds: int) -> int:
 
 
 def loop_epochs(epochs: int) -> int:
-    """How many epochs the twins train for, where the proxy itself has this many: enough to know every sample."""
+    """The epochs that twins train for if the proxy itself has this many: enough to measure every sample."""
     return min(epochs, max(FEWEST_ROUNDS, round(LOOP_SHARE * epochs)))
 
 
 def is_measured(number: int, *, rounds: int) -> bool:
-    """Whether samples are measured after this round: every other one, and the last."""
+    """Whether samples are measured after this round: every other round, and always the last."""
     return (rounds - number) % MEASURED_EVERY == 0
 
 
 def retained_counts(samples: int, kept: int, *, rounds: int) -> list[int]:
-    """The number of samples retained after each round: linear from all to ``kept``, reached one round before the end.
+    """The number of samples retained after each round.
 
-    ``rounds`` is at least 2. The last round trains on the target number and selects it once more.
+    It stays at all samples for the warm-up, then decreases linearly to ``kept``, which it reaches one round before the
+    end.
+
+    ``rounds`` is at least 2. The last round trains on ``kept`` samples and selects as many once more.
     """
     first = warm_up(rounds)
     shares = [min(max((number - first + 1) / (rounds - first), 0.0), 1.0) for number in range(1, rounds + 1)]
@@ -41,9 +44,9 @@ def retained_counts(samples: int, kept: int, *, rounds: int) -> list[int]:
 def select_highest(
     score: Float[np.ndarray, " samples"], count: int, *, labels: Int64[np.ndarray, " samples"], class_floor: float
 ) -> Bool[np.ndarray, " samples"]:
-    """The ``count`` highest scores, after every class has got the floor's share of its own size (rounded down).
+    """Select the ``count`` highest scores, after every class has got the floor's share of its own size (rounded down).
 
-    The floors come first: where they alone exceed ``count``, they are what is retained. Ties go to the earlier sample.
+    The floors come first: if they alone exceed ``count``, they are what is retained. Ties go to the earlier sample.
     """
     order = np.argsort(-score, kind="stable")
     mask = np.zeros(len(score), bool)
@@ -71,7 +74,7 @@ def epochs_of_round(number: int, *, rounds: int, epochs: int) -> range:
 
 
 def row_visits(samples: int, counts: Sequence[int], *, epochs: int) -> int:
-    """Rows that the twins train on in all the loop, where ``counts`` are retained after its rounds."""
+    """Row-visits of training in the whole loop, if ``counts`` samples are retained after its rounds."""
     before = [samples, *counts[:-1]]
     rounds = len(counts)
     return sum(

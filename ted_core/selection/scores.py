@@ -1,4 +1,4 @@
-"""What the twins make of every sample, averaged over the rounds, and the score that follows from it."""
+"""How well the twins predict every sample, averaged over the measurements, and the score that follows from it."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
@@ -13,7 +13,7 @@ from ted_core.storage.checkpoint import StateDict, of_array, of_number
 
 @runtime_checkable
 class Measures(Protocol):
-    """What can be asked of twins."""
+    """What twins can measure."""
 
     def out_of_sample_performance(self) -> Float32[np.ndarray, " samples"]:
         """See ``ted_core.selection.twins``."""
@@ -23,7 +23,7 @@ class Measures(Protocol):
 
 
 class LogitScore:
-    """The distance with its gradient taken in the logits: a forward pass is all it needs."""
+    """The distance with its gradient taken in the logits; a forward pass is all it needs."""
 
     def __init__(self, samples: int) -> None:
         self.times = 0
@@ -31,29 +31,30 @@ class LogitScore:
         """Internal generalization: the mean performance under the twin that has not trained on the sample."""
 
     def update(self, twins: Measures, retained: Bool[np.ndarray, " samples"]) -> None:
-        """Measure once more. The twins have last trained on the retained samples."""
+        """Measure every sample once more. The twins have last trained on the retained samples."""
         self.times += 1
         self.performance += (twins.out_of_sample_performance() - self.performance) / self.times
 
     @property
     def internal_generalization(self) -> Float32[np.ndarray, " samples"]:
-        """The performance, for the record: NaN before the first measurement."""
+        """The mean performance so far; NaN before the first measurement."""
         return (self.performance if self.times else np.full(len(self.performance), np.nan)).astype(np.float32)
 
     def score(self, q: float | None) -> Float[np.ndarray, " samples"]:
-        """How much each sample is worth keeping; all the same where there is no exponent."""
+        """How much each sample is worth keeping; all the same if there is no exponent."""
         return np.ones(len(self.performance)) if q is None else self._score(q)
 
     def _score(self, q: float) -> Float[np.ndarray, " samples"]:
         return distance(self.performance, q)
 
     def state_dict(self) -> StateDict:
-        """The means, and over how many measurements."""
+        """The mean, and the number of measurements that it is over."""
         return {"times": of_number(self.times), "performance": of_array(self.performance)}
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Go on from these means."""
-        self.times, self.performance = int(state["times"]), state["performance"].numpy()
+        """Resume from these means."""
+        self.times = int(state["times"])
+        self.performance = state["performance"].numpy()
 
 
 class ParameterScore(LogitScore):
@@ -64,21 +65,20 @@ class ParameterScore(LogitScore):
         self.gradient: Float[np.ndarray, " samples"] = np.zeros(samples)
 
     def update(self, twins: Measures, retained: Bool[np.ndarray, " samples"]) -> None:
-        """Measure once more; the metric is that of the samples which each twin was trained on."""
+        """Measure every sample once more, gradients in the metric of the samples that each twin was trained on."""
         super().update(twins, retained)
         self.gradient += (twins.out_of_sample_gradient_norm(retained) - self.gradient) / self.times
 
     def _score(self, q: float) -> Float[np.ndarray, " samples"]:
-        return np.asarray(
-            np.maximum(clip_performance(self.performance) ** q * self.gradient, np.finfo(np.float32).tiny)
-        )
+        score = clip_performance(self.performance) ** q * self.gradient
+        return np.asarray(np.maximum(score, np.finfo(np.float32).tiny))
 
     def state_dict(self) -> StateDict:
-        """The means, that of the gradients among them."""
+        """The means of performance and of gradient norm."""
         return {**super().state_dict(), "gradient": of_array(self.gradient)}
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Go on from these means."""
+        """Resume from these means."""
         super().load_state_dict(state)
         self.gradient = state["gradient"].numpy()
 

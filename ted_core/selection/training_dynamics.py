@@ -1,10 +1,10 @@
-"""One ordinary training run on all samples, watched: what rival methods score samples by.
+"""One ordinary training run on all samples, observed: what baselines score samples by.
 
-After each epoch every sample is measured by the model as it stands, in eval mode and without augmentation. Forgetting,
+After each epoch every sample is measured under the current model, in eval mode and without augmentation. Forgetting,
 AUM and DUAL were defined on the predictions that training makes anyway, in mini-batches: in train mode, augmented, and
-each by a younger model the earlier its batch comes. Measuring at the ends of epochs puts all samples before the same
-model, so that their scores can be compared; the price is one more forward pass over the samples per epoch, which
-``samples_measured`` counts. Augmentation's share in the fluctuations is lost.
+under a less trained model the earlier the batch comes. Measuring at the ends of epochs shows all samples to the same
+model, so that their scores can be compared; it costs one more forward pass over the samples per epoch, which
+``samples_measured`` counts. What augmentation adds to the fluctuations is lost.
 """
 
 from collections import deque
@@ -22,10 +22,10 @@ from ted_core.datasets import Samples
 from ted_core.errors import TooFewRounds, TrainingDiverged
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
+from ted_core.random_streams import Stream, stream_rng, stream_seed
 from ted_core.selection.feasibility import FEWEST_WATCHED_EPOCHS
 from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.rounds import ProgressCallback, ignore_progress
-from ted_core.selection.twins import INITIALIZATION, ORDER
 from ted_core.training.batches import Batches, measure_rows
 from ted_core.training.trainer import CountRows, Trainer, batches_of
 
@@ -40,7 +40,7 @@ Measure = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What a method's training took; the names are those of ``Round``."""
+    """What a method's training cost; the names are those of ``Round``."""
 
     train_loss: float | None
     samples_trained: int
@@ -54,14 +54,14 @@ class Epoch:
     probability: Float32[np.ndarray, " samples"]
     """Of the true label."""
     margin: Float32[np.ndarray, " samples"]
-    """That, less the largest probability of another label."""
+    """That, minus the largest probability of another label."""
     right: Bool[np.ndarray, " samples"]
     """Whether the most likely label is the true one."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What is left of a run's epochs; one entry per sample."""
+    """What a run's epochs add up to; one entry per sample."""
 
     epochs: int
     probability: Float32[np.ndarray, " samples"]
@@ -69,9 +69,9 @@ class Observation:
     margin: Float32[np.ndarray, " samples"]
     """Mean over the epochs."""
     forgotten: UInt16[np.ndarray, " samples"]
-    """How often the sample was right after one epoch and wrong after the next."""
+    """How often the sample was predicted rightly after one epoch and wrongly after the next."""
     learned: Bool[np.ndarray, " samples"]
-    """Whether it was right after any epoch."""
+    """Whether it was predicted rightly after any epoch."""
     dual: Float32[np.ndarray, " samples"]
     """(1 - mean) x standard deviation of the probability in a window, mean over the windows of DUAL's epochs."""
     dual_probability: Float32[np.ndarray, " samples"]
@@ -80,12 +80,12 @@ class Observation:
 
 
 def dual_epochs(epochs: int) -> int:
-    """How many of a run's epochs DUAL watches: 15 %, at least 6, never more than there are."""
+    """The number of a run's epochs that DUAL watches: 15 %, at least 6, never more than there are."""
     return min(max(round(DUAL_SHARE * epochs), FEWEST_DUAL_EPOCHS), epochs)
 
 
 def dual_window(watched: int) -> int:
-    """The epochs of one window: a third of those that DUAL watches, at least 3, never more than there are."""
+    """The epochs in one window: a third of those that DUAL watches, at least 3, never more than there are."""
     return min(max(round(DUAL_WINDOW_SHARE * watched), SHORTEST_DUAL_WINDOW), watched)
 
 
@@ -93,7 +93,7 @@ class Collector:
     """Running sums over the epochs of a run. Only as many epochs as DUAL's window holds are remembered."""
 
     def __init__(self, samples: int, *, epochs: int) -> None:
-        """``epochs`` are those of the whole schedule, whether or not all of them are going to be observed."""
+        """``epochs`` are those of the whole schedule, whether or not all of them will be observed."""
         self.epochs, self.watched = 0, dual_epochs(epochs)
         self.window: deque[Float32[np.ndarray, " samples"]] = deque(maxlen=dual_window(self.watched))
         self.probability, self.margin = np.zeros(samples), np.zeros(samples)
@@ -103,7 +103,7 @@ class Collector:
         self.dual_probability = np.zeros(samples)
 
     def add(self, epoch: Epoch) -> None:
-        """Count the next epoch in."""
+        """Add the next epoch."""
         self.epochs += 1
         self.probability += epoch.probability
         self.margin += epoch.margin
@@ -117,12 +117,12 @@ class Collector:
         self.dual_probability += probability
         self.window.append(probability)
         if len(self.window) == self.window.maxlen:
-            seen = np.stack(self.window)
-            self.dual += (1 - seen.mean(0)) * seen.std(0, ddof=1)
+            window = np.stack(self.window)
+            self.dual += (1 - window.mean(0)) * window.std(0, ddof=1)
             self.windows += 1
 
-    def observation(self, effort: TrainingCost) -> Observation:
-        """The means so far."""
+    def observation(self, cost: TrainingCost) -> Observation:
+        """The means so far, with what they cost."""
         return Observation(
             epochs=self.epochs,
             probability=(self.probability / self.epochs).astype(np.float32),
@@ -131,26 +131,26 @@ class Collector:
             learned=self.learned.copy(),
             dual=(self.dual / max(self.windows, 1)).astype(np.float32),
             dual_probability=(self.dual_probability / min(self.epochs, self.watched)).astype(np.float32),
-            cost=effort,
+            cost=cost,
         )
 
 
 class Run:
-    """One model that trains on all samples. Runs of one seed differ by their number, in weights and in order."""
+    """The training of one model on all samples. Runs of one seed differ by number, in weights and in order."""
 
     def __init__(self, samples: Samples, proxy: ResolvedProxy, *, table: Batches, seed: int, number: int = 0) -> None:
-        initial = np.random.SeedSequence((seed, INITIALIZATION)).generate_state(number + 1)[number]
-        model = build(proxy, samples, seed=int(initial))
+        model = build(proxy, samples, seed=stream_seed(seed, Stream.BASELINE_WEIGHTS, number))
         self.trainer = Trainer(model, proxy, device=str(table.device))
         self.table, self.rows = table, np.arange(len(samples))
-        self.seed = (seed, ORDER, number)
+        self.seed, self.number = seed, number
 
-    def train_epoch(self, number: int, *, count_rows: CountRows) -> float:
-        """The mean loss of epoch ``number``, counted from 0. Raises TrainingDiverged."""
-        return self.trainer.train_epoch(self.table, self.rows, number=number, seed=self.seed, count_rows=count_rows)
+    def train_epoch(self, epoch: int, *, count_rows: CountRows) -> float:
+        """Train for one epoch, counted from 0, and return its mean loss. Raises TrainingDiverged."""
+        rng = stream_rng(self.seed, Stream.BASELINE_BATCHES, self.number, epoch)
+        return self.trainer.train_epoch(self.table, self.rows, number=epoch, rng=rng, count_rows=count_rows)
 
     def measure(self, measure: Measure) -> Float32[np.ndarray, "samples ..."]:
-        """What the measure says of every sample under the model as it is. Raises TrainingDiverged."""
+        """The measure of every sample under the current model. Raises TrainingDiverged."""
         self.trainer.model.eval()
         values = measure_rows(self.table, self.rows, partial(measure, self.trainer.model))
         if not np.isfinite(values).all():
@@ -167,21 +167,21 @@ def observe(
     epochs: int | None = None,
     watch: ProgressCallback = ignore_progress,
 ) -> Observation:
-    """What one training run on all samples shows, over its first ``epochs`` or all; the schedule is that of all.
+    """Observe a training run on all samples, over its first ``epochs`` or all of them; the schedule is that of all.
 
     Raises TooFewRounds, TrainingDiverged.
     """
-    observed = epochs or proxy.training.epochs
-    if observed < FEWEST_WATCHED_EPOCHS:
-        raise TooFewRounds(f"{observed} epochs show too little of training", field="proxy.epochs")
+    epochs = epochs or proxy.training.epochs
+    if epochs < FEWEST_WATCHED_EPOCHS:
+        raise TooFewRounds(f"{epochs} epochs show too little of training", field="proxy.epochs")
     run = Run(samples, proxy, table=batches_of(samples, proxy, device=device), seed=seed)
     collector = Collector(len(samples), epochs=proxy.training.epochs)
-    meter = ProgressCounter(watch, rounds=1, work=observed * len(samples))
-    for number in range(observed):
-        loss = run.train_epoch(number, count_rows=meter.count_trained)
+    progress = ProgressCounter(watch, rounds=1, work=epochs * len(samples))
+    for epoch in range(epochs):
+        loss = run.train_epoch(epoch, count_rows=progress.count_trained)
         collector.add(_epoch(run.measure(predictions)))
-        meter.count_measured(len(samples))
-    return collector.observation(TrainingCost(loss, meter.rows_trained, meter.rows_measured))
+        progress.count_measured(len(samples))
+    return collector.observation(TrainingCost(loss, progress.rows_trained, progress.rows_measured))
 
 
 def _epoch(values: Float32[np.ndarray, "samples 3"]) -> Epoch:
@@ -191,7 +191,7 @@ def _epoch(values: Float32[np.ndarray, "samples 3"]) -> Epoch:
 
 @torch.inference_mode()
 def predictions(model: nn.Module, inputs: Any, labels: Int64[Tensor, " samples"]) -> Float32[Tensor, "samples 3"]:
-    """Each sample's probability of the true label, that less the largest other one, and 1 where the model is right."""
+    """Each sample's probability of the true label, that minus the largest other one, and 1 if the model is right."""
     probabilities = model(inputs).softmax(1)
     true = labels[:, None]
     own = probabilities.gather(1, true)[:, 0]

@@ -12,25 +12,25 @@ SHIFT_SHARE = 1 / 8
 
 
 def augment_images(
-    images: Float[Tensor, "batch channels height width"], chance: np.random.Generator
+    images: Float[Tensor, "batch channels height width"], rng: np.random.Generator
 ) -> Float[Tensor, "batch channels height width"]:
     """The images, each shifted by up to an eighth of its side; colour images also mirrored every other time.
 
     Grey images are not mirrored: they are mostly characters, which change their meaning.
     """
-    return _shifted(_mirrored(images, chance) if images.shape[1] == COLOUR_CHANNELS else images, chance)
+    return _shifted(_mirrored(images, rng) if images.shape[1] == COLOUR_CHANNELS else images, rng)
 
 
-def _mirrored(images: Tensor, chance: np.random.Generator) -> Tensor:
-    flip = _on(images, chance.random(len(images)) < 0.5)  # noqa: PLR2004 - a fair coin
+def _mirrored(images: Tensor, rng: np.random.Generator) -> Tensor:
+    flip = _on(images, rng.random(len(images)) < 0.5)  # noqa: PLR2004 - a fair coin
     return torch.where(flip[:, None, None, None], images.flip(-1), images)
 
 
-def _shifted(images: Tensor, chance: np.random.Generator) -> Tensor:
+def _shifted(images: Tensor, rng: np.random.Generator) -> Tensor:
     count, _, height, width = images.shape
     most = max(1, round(SHIFT_SHARE * min(height, width)))
     padded = pad(images, (most, most, most, most))
-    down, right = (_on(images, chance.integers(0, 2 * most + 1, count)) for _ in range(2))
+    down, right = (_on(images, rng.integers(0, 2 * most + 1, count)) for _ in range(2))
     rows = down[:, None] + torch.arange(height, device=images.device)
     columns = right[:, None] + torch.arange(width, device=images.device)
     sample = torch.arange(count, device=images.device)[:, None, None]

@@ -69,9 +69,9 @@ class Batches(Protocol):
     task: Task
 
     def shuffled(
-        self, rows: RowIndices, batch_size: int, *, seed: tuple[int, ...], augment: bool
+        self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool
     ) -> Iterator[list[Batch]]:
-        """The steps of an epoch over the rows, in an order that the seed alone decides.
+        """The steps of an epoch over the rows, in a random order.
 
         A step is one batch, or several smaller ones whose gradients are added up where one would take too much memory.
         """
@@ -99,18 +99,17 @@ class ArrayBatches:
         self.scaling = Scaling(scaling.mean.to(self.device), scaling.std.to(self.device))
 
     def shuffled(
-        self, rows: RowIndices, batch_size: int, *, seed: tuple[int, ...], augment: bool
+        self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool
     ) -> Iterator[list[Batch]]:
         """One batch a step, or the parts that it is cut into; augmented where asked.
 
         A last batch of a single row is left out, and no part has only one: batch normalization cannot use it.
         """
-        chance = np.random.default_rng(seed)
-        for gathered, part in self.inputs.parts(chance.permutation(rows), batch_size):
+        for gathered, part in self.inputs.parts(rng.permutation(rows), batch_size):
             if len(part) > 1:
                 inputs = self.scaling.apply(gathered)
                 parts = max(1, min(self.cut_into, len(part) // 2))
-                seen = (augment_images(inputs, chance) if augment else inputs).tensor_split(parts)
+                seen = (augment_images(inputs, rng) if augment else inputs).tensor_split(parts)
                 yield list(zip(seen, self.labels[part].tensor_split(parts), strict=True))
 
     def in_order(self, rows: RowIndices) -> Iterator[tuple[Tensor, Tensor]]:

@@ -44,17 +44,16 @@ class TokenBatches:
         return TokenBatches(samples, self.model, device=str(self.device), parts=self.cut_into)
 
     def shuffled(
-        self, rows: RowIndices, batch_size: int, *, seed: tuple[int, ...], augment: bool
+        self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool
     ) -> Iterator[list[Batch]]:
         """Batches of rows of like length, cut where they hold more tokens than the budget. Nothing is augmented.
 
         The rows are shuffled, each pool of them is sorted by length and cut into batches, and these are shuffled.
         """
-        chance = np.random.default_rng(seed)
-        order, size = chance.permutation(rows), batch_size * POOL
+        order, size = rng.permutation(rows), batch_size * POOL
         pools = [self._by_length(order[start : start + size]) for start in range(0, len(order), size)]
         batches = [pool[start : start + batch_size] for pool in pools for start in range(0, len(pool), batch_size)]
-        for number in chance.permutation(len(batches)):
+        for number in rng.permutation(len(batches)):
             yield list(self.in_order(batches[number]))
 
     def in_order(self, rows: RowIndices) -> Iterator[Batch]:

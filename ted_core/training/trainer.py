@@ -14,6 +14,7 @@ from ted_core.datasets import Samples
 from ted_core.errors import TrainingDiverged
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
+from ted_core.random_streams import Stream, stream_rng, stream_seed
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, sub_state_dict
 from ted_core.training.batches import ArrayBatches, Batch, Batches, Scaling, measure_rows
 from ted_core.training.features import prepare_samples
@@ -54,14 +55,14 @@ class Trainer:
         rows: Int64[np.ndarray, " rows"],
         *,
         number: int,
-        seed: tuple[int, ...],
+        rng: np.random.Generator,
         count_rows: CountRows = lambda _: None,
     ) -> float:
-        """The mean loss of epoch ``number``, counted from 0, over the rows. Raises TrainingDiverged."""
+        """Train for epoch ``number``, counted from 0, and return the rows' mean loss. Raises TrainingDiverged."""
         self.model.train()
         training = self.proxy.training
         total, seen = torch.zeros((), device=table.device), 0
-        for step in table.shuffled(rows, training.batch_size, seed=(*seed, number), augment=training.augment):
+        for step in table.shuffled(rows, training.batch_size, rng=rng, augment=training.augment):
             size = sum(len(targets) for _, targets in step)
             total += self._step(step, table.task, size, done=(number + seen / len(rows)) / training.epochs) * size
             seen += size
@@ -96,17 +97,22 @@ class Trainer:
         return measure_rows(table, rows, lambda x, y: table.task.right(self.model(x), y))
 
     def gradient_norm(
-        self, table: Batches, rows: Int64[np.ndarray, " rows"], *, curvature_rows: Int64[np.ndarray, " some"]
+        self,
+        table: Batches,
+        rows: Int64[np.ndarray, " rows"],
+        *,
+        curvature_rows: Int64[np.ndarray, " some"],
+        rng: np.random.Generator,
     ) -> Float32[np.ndarray, " rows"]:
         """The norm of each row's gradient under the model as it is, in the metric of the curvature at other rows.
 
-        Of more than MOST_CURVATURE_ROWS of these a fixed draw is used; without any the metric is Euclidean. Raises
-        LayerNotSupported.
+        If there are more than MOST_CURVATURE_ROWS of these, a random sample of them is used; without any the metric is
+        Euclidean. Raises LayerNotSupported.
         """
-        drawn = np.random.default_rng(0).permutation(curvature_rows)[:MOST_CURVATURE_ROWS]
+        sample = rng.permutation(curvature_rows)[:MOST_CURVATURE_ROWS]
         norms = gradient_norms
-        if len(drawn):
-            norms = partial(preconditioned_norms, curvature=Curvature.of(self.model, table.in_order(drawn)))
+        if len(sample):
+            norms = partial(preconditioned_norms, curvature=Curvature.of(self.model, table.in_order(sample)))
         return measure_rows(table, rows, partial(norms, self.model))
 
     def state_dict(self) -> StateDict:
@@ -151,10 +157,11 @@ def fit(
     """A fresh model, trained from scratch on these samples for all the proxy's epochs."""
     samples = prepare_samples(samples, proxy, device=device)
     table = batches_of(samples, proxy, device=device)
-    trainee = Trainer(build(proxy, samples, seed=seed), proxy, device=device)
-    for number in range(proxy.training.epochs):
-        trainee.train_epoch(table, rows, number=number, seed=(seed,))
-    return FittedModel(trainee, table)
+    model = build(proxy, samples, seed=stream_seed(seed, Stream.FIT_WEIGHTS))
+    trainer = Trainer(model, proxy, device=device)
+    for epoch in range(proxy.training.epochs):
+        trainer.train_epoch(table, rows, number=epoch, rng=stream_rng(seed, Stream.FIT_BATCHES, epoch))
+    return FittedModel(trainer, table)
 
 
 def batches_of(samples: Samples, proxy: ResolvedProxy, *, device: str = "cpu") -> Batches:

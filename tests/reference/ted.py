@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
+from ted_core.random_streams import Stream, stream_rng
 
 
 def warm_up(rounds: int) -> int:
@@ -41,15 +41,15 @@ def distance(performance: float, q: float) -> float:
     return math.pow(a, q) * (1 - a)
 
 
-def even_lots(labels: Sequence[int], performance: Sequence[float], *, seed: int) -> list[float]:
-    """The golden-ratio sequence along the samples in order of class, then performance, then chance."""
-    chance = np.random.default_rng((seed, 200))
-    ties, start = chance.random(len(labels)), chance.random()
-    lots = [0.0] * len(labels)
+def low_discrepancy_numbers(labels: Sequence[int], performance: Sequence[float], *, seed: int) -> list[float]:
+    """The golden-ratio sequence along the samples in order of class, then performance, then at random."""
+    rng = stream_rng(seed, Stream.POISSON_SAMPLING)
+    ties, start = rng.random(len(labels)), rng.random()
+    numbers = [0.0] * len(labels)
     order = sorted(range(len(labels)), key=lambda sample: (labels[sample], performance[sample], ties[sample]))
     for place, sample in enumerate(order):
-        lots[sample] = max(math.fmod(place * (math.sqrt(5) - 1) / 2 + start, 1), 1e-12)
-    return lots
+        numbers[sample] = max(math.fmod(place * (math.sqrt(5) - 1) / 2 + start, 1), 1e-12)
+    return numbers
 
 
 def mean(values: Sequence[float]) -> float:
@@ -84,9 +84,9 @@ def progressive(
     for number, count in enumerate(counts, start=1):
         if (len(counts) - number) % 2 == 0:
             taken += 1
-            so_far = [mean([measured[sample] for measured in performances[:taken]]) for sample in range(samples)]
-        lots = even_lots(labels, so_far, seed=seed)
-        priority = [distance(performance, q) / lot for performance, lot in zip(so_far, lots, strict=True)]
+            so_far = [mean([performance[sample] for performance in performances[:taken]]) for sample in range(samples)]
+        numbers = low_discrepancy_numbers(labels, so_far, seed=seed)
+        priority = [distance(performance, q) / number for performance, number in zip(so_far, numbers, strict=True)]
         retained = strongest(priority, count, labels=labels, class_floor=class_floor)
         last_round = [number if retained[sample] else last_round[sample] for sample in range(samples)]
         yield State(retained, so_far if taken else [math.nan] * samples, last_round)

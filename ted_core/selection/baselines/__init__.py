@@ -1,4 +1,4 @@
-"""The rivals: other ways of choosing rows, for comparison and as methods of their own."""
+"""Baselines: other ways of choosing rows, for comparison and as methods of their own."""
 
 from collections.abc import Mapping
 

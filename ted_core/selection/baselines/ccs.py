@@ -1,4 +1,4 @@
-"""CCS: drop the hardest, then draw evenly over the range of the scores (Zheng et al. 2023, arXiv 2210.15809).
+"""CCS: drop the hardest, then sample evenly over the range of the scores (Zheng et al. 2023, arXiv 2210.15809).
 
 The score is the paper's AUM: the margin between the probability of the true label and the largest other one, over all
 epochs of one training run. (AUM as first published, Pleiss et al. 2020, arXiv 2001.10528, takes the margin of logits;
@@ -16,7 +16,7 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.selection.baselines.common import Quota, final_round, sample_per_group, top_rows
 from ted_core.selection.execution import Execution
-from ted_core.selection.random import tie_broken_ranks, uniform_numbers
+from ted_core.selection.random import shuffle_within_levels, tie_broken_ranks
 from ted_core.selection.rounds import Round
 from ted_core.selection.training_dynamics import Observation, observe
 
@@ -31,37 +31,36 @@ def aum_score(observation: Observation) -> Float32[np.ndarray, " samples"]:
 
 
 def hardest_share(keep_ratio: float) -> float:
-    """The share of hardest samples that is cut before drawing, beta in the paper.
+    """The share of hardest samples that is cut before sampling, beta in the paper.
 
-    Straight lines between the paper's values for CIFAR-10, level beyond them, on every dataset. The paper sets beta for
-    each dataset apart, by results that whoever wants to save training does not have.
+    It is interpolated linearly between the paper's values for CIFAR-10 and constant beyond them, for every dataset. The
+    paper tunes beta for each dataset, by results that are not available to those who want to save training.
     """
     return float(np.interp(1 - keep_ratio, PRUNED, CUT))
 
 
 def hardest(aum: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.ndarray, " samples"]:
-    """The samples that are cut: beta n of the lowest scores, to the nearest, but so many that enough are left."""
+    """The samples that are cut: beta n of the lowest scores, rounded, but only so many that enough are left."""
     cut = min(round(hardest_share(quota.keep_ratio) * len(aum)), len(aum) - quota.count)
     return np.asarray(tie_broken_ranks(aum, seed=quota.seed) < cut)
 
 
 def ccs_rows(aum: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.ndarray, " samples"]:
-    """``quota.count`` samples: none of the hardest, the others drawn by stratum as in the paper's algorithm 1.
+    """Select ``quota.count`` samples: none of the hardest, the others by stratum as in the paper's algorithm 1.
 
-    Only a class floor may ask for more: it takes drawn samples before others, and the hardest last.
+    Only a class floor may need others: it takes sampled rows first, and the hardest last.
     """
     return top_rows(ccs_priority(aum, quota), quota)
 
 
 def ccs_priority(aum: Float[np.ndarray, " samples"], quota: Quota) -> Float64[np.ndarray, " samples"]:
-    """Lots: those of the drawn samples above those of the others, and the hardest's below."""
+    """A priority for each sample: sampled ones before the others, the hardest last, otherwise at random."""
     left = ~hardest(aum, quota)
     stratum = strata(aum[left])
-    drawn = np.zeros(len(aum), bool)
-    drawn[left] = sample_per_group(
-        stratum, budgets(np.bincount(stratum, minlength=STRATA), quota.count), seed=quota.seed
-    )
-    return np.asarray(left.astype(float) + drawn + uniform_numbers(len(aum), seed=quota.seed))
+    budget = budgets(np.bincount(stratum, minlength=STRATA), quota.count)
+    sampled = np.zeros(len(aum), bool)
+    sampled[left] = sample_per_group(stratum, budget, seed=quota.seed)
+    return shuffle_within_levels(left.astype(float) + sampled, seed=quota.seed)
 
 
 def strata(score: Float[np.ndarray, " samples"]) -> Int64[np.ndarray, " samples"]:
@@ -72,7 +71,7 @@ def strata(score: Float[np.ndarray, " samples"]) -> Int64[np.ndarray, " samples"
 
 
 def budgets(sizes: Int64[np.ndarray, " strata"], count: int) -> Int64[np.ndarray, " strata"]:
-    """How many each stratum gives: an even share of what is still wanted, the smallest strata first, all they have."""
+    """How many samples each stratum gives, the smallest first: an even share of what is still needed, or all it has."""
     granted = np.zeros_like(sizes)
     for turn, stratum in enumerate(np.argsort(sizes, kind="stable")):
         granted[stratum] = min(sizes[stratum], (count - granted.sum()) // (len(sizes) - turn))
@@ -80,7 +79,7 @@ def budgets(sizes: Int64[np.ndarray, " strata"], count: int) -> Int64[np.ndarray
 
 
 def by_coverage(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution) -> Iterator[Round]:
-    """CCS: rows from easy to hard alike, but for the hardest."""
+    """Run CCS: keep rows of every difficulty except the hardest."""
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, watch=execution.watch)
     score, quota = aum_score(observation), Quota.of(samples, plan)
-    yield final_round(ccs_priority(score, quota), quota, score=score, effort=observation.cost)
+    yield final_round(ccs_priority(score, quota), quota, score=score, cost=observation.cost)

@@ -1,4 +1,4 @@
-"""What the rivals share: how many rows they are to keep, and the one round that they yield."""
+"""What baselines share: how many rows to keep, and the one round that they yield."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float, Float32, Int64
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
-from ted_core.selection.random import DRAWS, tie_broken_ranks, uniform_numbers
+from ted_core.random_streams import Stream
+from ted_core.selection.random import tie_broken_ranks, uniform_numbers
 from ted_core.selection.rounds import Round
 from ted_core.selection.schedule import select_highest
 from ted_core.selection.training_dynamics import TrainingCost
@@ -17,7 +18,7 @@ NO_TRAINING_COST = TrainingCost(train_loss=None, samples_trained=0, samples_meas
 
 @dataclass(frozen=True)
 class Quota:
-    """How many samples are to be kept, whose labels, and the seed of what is left to chance."""
+    """How many samples to keep, their labels, and the seed of every random choice."""
 
     count: int
     labels: Int64[np.ndarray, " samples"]
@@ -26,7 +27,7 @@ class Quota:
 
     @classmethod
     def of(cls, samples: Samples, plan: PruningPlan) -> "Quota":
-        """What the plan asks of these samples."""
+        """What the plan requires of these samples."""
         return cls(plan.rows_kept(len(samples)), samples.groups, plan.seed, plan.class_floor)
 
     @property
@@ -41,20 +42,21 @@ def top_rows(priority: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.n
 
 
 def highest_rows(score: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.ndarray, " samples"]:
-    """The samples of highest score, once every class has its floor; where scores tie, lots decide."""
+    """The samples of highest score, once every class has its floor; ties are broken at random."""
     return top_rows(tie_broken_ranks(score, seed=quota.seed), quota)
 
 
 def sample_per_group(
     group: Int64[np.ndarray, " samples"], budgets: Int64[np.ndarray, " groups"], *, seed: int
 ) -> Bool[np.ndarray, " samples"]:
-    """Of each group as many random members as its budget says, or all where it has fewer."""
-    order = np.lexsort((uniform_numbers(len(group), seed=seed, use=DRAWS), group))
+    """Select at random as many members of each group as its budget, or all if it has fewer."""
+    numbers = uniform_numbers(len(group), seed=seed, stream=Stream.GROUP_SAMPLING)
+    order = np.lexsort((numbers, group))
     first = np.searchsorted(group[order], np.arange(len(budgets)))
-    turn = np.arange(len(group)) - first[group[order]]
-    drawn = np.zeros(len(group), bool)
-    drawn[order] = turn < budgets[group[order]]
-    return drawn
+    place = np.arange(len(group)) - first[group[order]]
+    sampled = np.zeros(len(group), bool)
+    sampled[order] = place < budgets[group[order]]
+    return sampled
 
 
 def final_round(
@@ -62,9 +64,9 @@ def final_round(
     quota: Quota,
     *,
     score: Float32[np.ndarray, " samples"] | None = None,
-    effort: TrainingCost = NO_TRAINING_COST,
+    cost: TrainingCost = NO_TRAINING_COST,
 ) -> Round:
-    """The only round of a method that scores once, or draws without a score. Internal generalization it has none."""
+    """The only round of a method that scores once or not at all; it has no internal generalization."""
     retained = top_rows(priority, quota)
     unmeasured = np.full(len(priority), np.nan, np.float32)
     return Round(
@@ -75,5 +77,5 @@ def final_round(
         internal_generalization=unmeasured,
         last_round=retained.astype(np.uint16),
         priority=priority,
-        **vars(effort),
+        **vars(cost),
     )

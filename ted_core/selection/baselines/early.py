@@ -1,4 +1,4 @@
-"""EL2N and GraNd: the errors and the gradients of several young models (Paul et al. 2021, arXiv 2107.07075).
+"""EL2N and GraNd: errors and gradients of several models early in training (Paul et al. 2021, arXiv 2107.07075).
 
 Both are expectations over the initialization, taken early in training: the paper averages ten models after 20 of 200
 epochs, and so do we: ten models after a tenth of the proxy's epochs, at least one. All of them together cost about one
@@ -36,14 +36,14 @@ SHARE = 0.1
 
 @dataclass(frozen=True)
 class EarlyScores:
-    """For each measure its mean over the models, one number per sample."""
+    """The mean of each measure over the models, one number per sample."""
 
     scores: tuple[Float32[np.ndarray, " samples"], ...]
     cost: TrainingCost
 
 
 def early_epochs(epochs: int) -> int:
-    """How many of a run's epochs come before the measuring: a tenth, at least one."""
+    """The number of a run's epochs before measuring: a tenth, at least one."""
     return max(1, round(SHARE * epochs))
 
 
@@ -56,42 +56,43 @@ def early_scores(
     device: str = "cpu",
     watch: ProgressCallback = ignore_progress,
 ) -> EarlyScores:
-    """Every measure's mean over ten young models, which all measures share. Raises TrainingDiverged."""
+    """The mean of every measure over the same ten briefly trained models. Raises TrainingDiverged."""
     table = batches_of(samples, proxy, device=device)
     epochs = early_epochs(proxy.training.epochs)
-    meter = ProgressCounter(watch, rounds=1, work=MODELS * epochs * len(samples))
-    totals, losses = np.zeros((len(measures), len(samples))), []
+    progress = ProgressCounter(watch, rounds=1, work=MODELS * epochs * len(samples))
+    totals = np.zeros((len(measures), len(samples)))
+    losses = []
     for number in range(MODELS):
         run = Run(samples, proxy, table=table, seed=seed, number=number)
-        losses.append([run.train_epoch(epoch, count_rows=meter.count_trained) for epoch in range(epochs)][-1])
+        losses.append([run.train_epoch(epoch, count_rows=progress.count_trained) for epoch in range(epochs)][-1])
         totals += [run.measure(measure) for measure in measures]
-        meter.count_measured(len(measures) * len(samples))
+        progress.count_measured(len(measures) * len(samples))
     scores = tuple((totals / MODELS).astype(np.float32))
-    return EarlyScores(scores, TrainingCost(float(np.mean(losses)), meter.rows_trained, meter.rows_measured))
+    return EarlyScores(scores, TrainingCost(float(np.mean(losses)), progress.rows_trained, progress.rows_measured))
 
 
 @torch.inference_mode()
 def error_norms(model: nn.Module, inputs: Any, labels: Int64[Tensor, " samples"]) -> Float32[Tensor, " samples"]:
-    """The length of each sample's error vector: probabilities less the one-hot label."""
+    """The norm of each sample's error vector: probabilities minus the one-hot label."""
     probabilities = model(inputs).softmax(1)
     return torch.linalg.vector_norm(probabilities - one_hot(labels, probabilities.shape[1]), dim=1)  # type: ignore[no-any-return]
 
 
 def by_error_norm(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution) -> Iterator[Round]:
-    """EL2N: keep the rows that young models err on most."""
+    """Run EL2N: keep the rows on which models early in training err most."""
     yield _highest(samples, plan, proxy, execution, error_norms)
 
 
 def by_gradient_norm(
     samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution
 ) -> Iterator[Round]:
-    """GraNd: keep the rows whose loss has the longest gradient over all of the young models' parameters."""
+    """Run GraNd: keep the rows whose loss has the largest gradient in those models' parameters."""
     yield _highest(samples, plan, proxy, execution, gradient_norms)
 
 
 def _highest(
     samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution, measure: Measure
 ) -> Round:
-    found = early_scores(samples, proxy, [measure], seed=plan.seed, device=execution.device, watch=execution.watch)
-    (score,) = found.scores
-    return final_round(tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=found.cost)
+    early = early_scores(samples, proxy, [measure], seed=plan.seed, device=execution.device, watch=execution.watch)
+    (score,) = early.scores
+    return final_round(tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, cost=early.cost)

@@ -1,4 +1,4 @@
-"""Forgetting: how often what was right turns wrong again (Toneva et al. 2019, arXiv 1812.05159)."""
+"""Forgetting: how often a right prediction turns wrong again (Toneva et al. 2019, arXiv 1812.05159)."""
 
 from collections.abc import Iterator
 
@@ -16,9 +16,9 @@ from ted_core.selection.training_dynamics import Observation, observe
 
 
 def forgetting_score(observation: Observation) -> Float32[np.ndarray, " samples"]:
-    """The number of forgetting events; for a sample that was never right the number of epochs, more than any other.
+    """The number of forgetting events, or the number of epochs for samples that were never predicted rightly.
 
-    The paper counts what was never learned as forgotten infinitely often; a finite number orders the same way.
+    The paper counts what was never learned as forgotten infinitely often; any number above all others ranks the same.
     """
     never = np.float32(observation.epochs)
     return np.where(observation.learned, observation.forgotten.astype(np.float32), never)
@@ -27,10 +27,8 @@ def forgetting_score(observation: Observation) -> Float32[np.ndarray, " samples"
 def by_forgetting(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution) -> Iterator[Round]:
     """Keep the rows that are forgotten most often.
 
-    Most rows tie, at no event or at one, and the paper does not say which of them go: lots do, drawn from the seed.
+    Most rows tie, at no event or at one, and the paper does not say which of them go; here the seed decides at random.
     """
     observation = observe(samples, proxy, seed=plan.seed, device=execution.device, watch=execution.watch)
-    score = forgetting_score(observation)
-    yield final_round(
-        tie_broken_ranks(score, seed=plan.seed), Quota.of(samples, plan), score=score, effort=observation.cost
-    )
+    score, quota = forgetting_score(observation), Quota.of(samples, plan)
+    yield final_round(tie_broken_ranks(score, seed=plan.seed), quota, score=score, cost=observation.cost)

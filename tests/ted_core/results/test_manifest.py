@@ -11,17 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ted_core.datasets import DatasetSpec, identify
 from ted_core.errors import ManifestMismatch
-from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.manifest import DECISIONS_SCHEMA, MANIFEST_SCHEMA, METADATA_KEY, read_manifest, verify
 from ted_core.results.manifest_writer import WrittenManifest, write_manifest
-from ted_core.results.provenance import CostFacts, DatasetFacts, Provenance, ProxyFacts, QChoice, ShardFacts
 from ted_core.storage.digests import ContentDigest, combined_digest, indices_digest
-
-SHARD_ROWS = (3, 5)
-ROWS = sum(SHARD_ROWS)
-KEPT = (1, 2, 3, 7)
+from tests.ted_core.results.decided import KEPT, ROWS, SHARD_ROWS, decided, provenance
 
 
 @pytest.fixture
@@ -33,44 +27,6 @@ def dataset(tmp_path: Path) -> Path:
         table = pa.table({"x": np.arange(rows, dtype=np.float32) + number, "label": np.arange(rows) % 2})
         pq.write_table(table, folder / f"part-{number}.parquet")
     return folder
-
-
-def decided(kept: tuple[int, ...] = KEPT) -> Decisions:
-    mask = np.isin(np.arange(ROWS), kept)
-    return Decisions(
-        kept=mask,
-        internal_generalization=np.linspace(0, 1, ROWS, dtype=np.float32),
-        score=np.linspace(1, 0, ROWS, dtype=np.float32),
-        rank=np.arange(ROWS, dtype=np.uint64),
-        last_round=np.full(ROWS, 4, np.uint16),
-        reason=np.where(mask, Reason.KEPT, Reason.WELL_GENERALIZED).astype(np.uint8),
-        label=np.array([0, 1, 0, -1, 1, 0, 1, 0], np.int32),
-        classes=("cat", "dog"),
-        sample_key=pa.array([f"row-{row}" for row in range(ROWS)]),
-    )
-
-
-def provenance(dataset: Path) -> Provenance:
-    spec = DatasetSpec(uri=str(dataset), task="tabular-classification")
-    identity = identify(spec, roots=[dataset.parent])
-    facts = DatasetFacts(
-        **spec.model_dump(),
-        rows=identity.rows,
-        shards=tuple(ShardFacts(**vars(shard)) for shard in identity.shards),
-        fingerprint=identity.fingerprint,
-    )
-    return Provenance(
-        dataset=facts,
-        plan={"keep_ratio": 0.5},
-        q=QChoice(value=2, chosen_by="plan"),
-        proxy=ProxyFacts(name="mlp", settings={}),
-        seed=0,
-        determinism="bit-exact",
-        cost=CostFacts(rows_trained=10, rows_measured=20, full_run_rows=20, seconds=1.5),
-        device="cpu",
-        versions={"torch": "2"},
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
 
 
 @pytest.fixture

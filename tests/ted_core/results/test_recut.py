@@ -16,7 +16,7 @@ from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.manifest import read_manifest, verify
 from ted_core.results.provenance import Provenance
 from ted_core.selection.schedule import select_highest
-from tests.ted_core.results.test_manifest import provenance as provenance_of
+from tests.ted_core.results.decided import provenance as provenance_of
 
 ROWS, CLASSES, BROKEN = 240, 4, (5, 77)
 
@@ -42,10 +42,10 @@ class Ranking:
     """Priorities and labels of all rows but two broken ones, and what cutting them at a ratio retains."""
 
     def __init__(self, seed: int, *, class_floor: float = 0.0) -> None:
-        chance = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         self.usable = ~np.isin(np.arange(ROWS), BROKEN)
-        self.priority = chance.random(ROWS)
-        self.label = np.minimum(chance.geometric(0.5, ROWS) - 1, CLASSES - 1).astype(np.int32)
+        self.priority = rng.random(ROWS)
+        self.label = np.minimum(rng.geometric(0.5, ROWS) - 1, CLASSES - 1).astype(np.int32)
         self.class_floor = class_floor
 
     def kept(self, ratio: float) -> np.ndarray:

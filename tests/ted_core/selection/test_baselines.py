@@ -16,6 +16,7 @@ from ted_core.errors import TedError, TooFewRounds, TooFewRowsKept, TrainingDive
 from ted_core.plan import MethodName, PruningPlan
 from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import weights_digest
+from ted_core.random_streams import Stream
 from ted_core.selection.baselines import METHODS
 from ted_core.selection.baselines.ccs import aum_score, budgets, ccs_priority, ccs_rows, hardest, hardest_share, strata
 from ted_core.selection.baselines.common import Quota, highest_rows, sample_per_group
@@ -24,7 +25,7 @@ from ted_core.selection.baselines.early import MODELS, early_epochs, early_score
 from ted_core.selection.baselines.forgetting import forgetting_score
 from ted_core.selection.baselines.random import proportional_shares, stratified_rows
 from ted_core.selection.prune import prune
-from ted_core.selection.random import DRAWS, TIES, uniform_numbers
+from ted_core.selection.random import uniform_numbers
 from ted_core.selection.rounds import ProgressUpdate, Round
 from ted_core.selection.training_dynamics import Observation, TrainingCost, observe
 from ted_core.training.gradients import gradient_norms
@@ -67,7 +68,7 @@ def observation(**fields: Any) -> Observation:
     nothing = np.zeros(4, np.float32)
     usually = dict.fromkeys(("probability", "margin", "dual", "dual_probability"), nothing)
     counted = {"forgotten": np.zeros(4, np.uint16), "learned": np.ones(4, bool)}
-    return Observation(**{"epochs": 9, "effort": TrainingCost(0.1, 1, 1), **usually, **counted, **fields})
+    return Observation(**{"epochs": 9, "cost": TrainingCost(0.1, 1, 1), **usually, **counted, **fields})
 
 
 # --- every rival ----------------------------------------------------------------------------------------------------
@@ -235,7 +236,7 @@ def test_where_all_scores_tie_every_sample_has_the_same_chance() -> None:
 
 
 def test_lots_for_one_use_say_nothing_about_those_for_another() -> None:
-    ties, draws = (uniform_numbers(1000, seed=3, use=use) for use in (TIES, DRAWS))
+    ties, draws = (uniform_numbers(1000, seed=3, stream=stream) for stream in (Stream.TIES, Stream.GROUP_SAMPLING))
 
     assert abs(np.corrcoef(ties, draws)[0, 1]) < 0.1
 
@@ -310,7 +311,7 @@ def test_scores_are_means_over_ten_young_models_that_differ_each_in_eval_mode() 
     (score,) = found.scores
     assert len(set(seen)) == len(seen) == MODELS == 10
     assert score.tolist() == [5.5] * len(SAMPLES)
-    assert found.effort.samples_trained == 10 * 2 * len(SAMPLES)
+    assert found.cost.samples_trained == 10 * 2 * len(SAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,7 @@ def test_several_measures_share_the_young_models() -> None:
 
     np.testing.assert_array_equal(both.scores[0], usual("el2n").score)
     np.testing.assert_array_equal(both.scores[1], usual("grand").score)
-    assert both.effort.samples_trained == usual("el2n").samples_trained
+    assert both.cost.samples_trained == usual("el2n").samples_trained
 
 
 @pytest.mark.parametrize("method", ["el2n", "grand"])
@@ -487,8 +488,8 @@ def test_rows_are_drawn_in_proportion_to_their_weights_without_replacement() -> 
 
 
 def test_the_fewer_are_kept_the_easier_they_are() -> None:
-    chance = np.random.default_rng(0)
-    probability, score = chance.random(2000).astype(np.float32), chance.uniform(0.05, 0.1, 2000).astype(np.float32)
+    rng = np.random.default_rng(0)
+    probability, score = rng.random(2000).astype(np.float32), rng.uniform(0.05, 0.1, 2000).astype(np.float32)
 
     means = [probability[dual_rows(score, probability, quota(count, 2000))].mean() for count in (1000, 400, 100)]
 

@@ -8,7 +8,7 @@ import pytest
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, resolve_proxy
-from ted_core.selection.exponent_search import ExponentSearch, Trial, choose, hill_climb
+from ted_core.selection.exponent_search import ExponentSearch, Trial, choose_exponent, hill_climb
 from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.prune import prune
 from ted_core.selection.sampling import PoissonSampler
@@ -22,7 +22,7 @@ SAMPLES = examples.random_vectors(2000, classes=4)
 PERFORMANCE = np.random.default_rng(5).random(len(SAMPLES))
 
 
-def race(
+def search(
     kind: type[ExponentSearch] = ExponentSearch, samples: Samples = SAMPLES, *, seed: int = 0, **plan: float
 ) -> ExponentSearch:
     measured = LogitScore(len(samples))
@@ -33,16 +33,16 @@ def race(
         PoissonSampler(samples.labels, PruningPlan.model_validate({"keep_ratio": 0.4, "seed": seed} | plan)),
         proxy=resolve_proxy(PROXY),
         table=ArrayBatches(samples, scaling=Scaling.of(samples)),
-        meter=ProgressCounter(lambda _: None, rounds=1, work=1),
-        ran=[],
-        keep=lambda: None,
+        progress=ProgressCounter(lambda _: None, rounds=1, work=1),
+        trials=[],
+        save_checkpoint=lambda: None,
     )
 
 
-class KnownRace(ExponentSearch):
-    """A race in which it is known of every sample whether a proxy will be right about it: where a is above a half."""
+class ScriptedSearch(ExponentSearch):
+    """A search in which every proxy is right about exactly the samples with a above a half."""
 
-    def _fitted(self, rows: np.ndarray) -> object:  # type: ignore[override]
+    def _train(self, rows: np.ndarray) -> object:  # type: ignore[override]
         self.trained_on = rows
         return None
 
@@ -50,20 +50,20 @@ class KnownRace(ExponentSearch):
         return (PERFORMANCE[: len(rows)] > 0.5) & rows
 
 
-def ran(q: float | None, accuracy: float) -> Trial:
+def trial(q: float | None, accuracy: float) -> Trial:
     return Trial(q, accuracy, np.zeros(3))
 
 
 def scripted(accuracies: dict[float, float]) -> Callable[[float], Trial]:
-    return lambda q: ran(q, accuracies[q])
+    return lambda q: trial(q, accuracies[q])
 
 
 @pytest.mark.parametrize("q", [0.25, 1.0, 4.0, None])
 @pytest.mark.parametrize("keep_ratio", [0.1, 0.7])
 def test_the_rows_left_out_speak_for_all_rows(q: float | None, keep_ratio: float) -> None:
-    races = [race(KnownRace, seed=seed, keep_ratio=keep_ratio) for seed in range(60)]
+    searches = [search(ScriptedSearch, seed=seed, keep_ratio=keep_ratio) for seed in range(60)]
 
-    estimates = [one.run_trial(q).accuracy for one in races]
+    estimates = [one.run_trial(q).accuracy for one in searches]
 
     truth = (PERFORMANCE > 0.5).mean()
     assert np.mean(estimates) == pytest.approx(truth, abs=4 * np.std(estimates) / np.sqrt(60) + 0.005)
@@ -73,23 +73,23 @@ def test_the_rows_left_out_speak_for_all_rows(q: float | None, keep_ratio: float
 def test_they_do_so_under_a_class_floor(q: float) -> None:
     hard_class = np.where(PERFORMANCE < 0.3, 0, 1 + SAMPLES.labels % 3)
     samples = examples.samples(SAMPLES.inputs, hard_class)
-    races = [race(KnownRace, samples, seed=seed, keep_ratio=0.5, class_floor=0.4) for seed in range(60)]
+    searches = [search(ScriptedSearch, samples, seed=seed, keep_ratio=0.5, class_floor=0.4) for seed in range(60)]
 
-    estimates = [one.run_trial(q).accuracy for one in races]
+    estimates = [one.run_trial(q).accuracy for one in searches]
 
     assert np.mean(estimates) == pytest.approx((PERFORMANCE > 0.5).mean(), abs=0.015)
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_something_is_withheld_even_where_next_to_all_is_kept(seed: int) -> None:
-    few = race(KnownRace, examples.random_vectors(8), seed=seed, keep_ratio=0.95)
+    few = search(ScriptedSearch, examples.random_vectors(8), seed=seed, keep_ratio=0.95)
 
     assert few.held_out.any()
     assert np.isfinite(few.run_trial(1.0).accuracy)
 
 
 def test_counting_the_rows_left_out_alike_would_mislead() -> None:
-    one = race(KnownRace)
+    one = search(ScriptedSearch)
 
     one.run_trial(4.0)
 
@@ -98,7 +98,7 @@ def test_counting_the_rows_left_out_alike_would_mislead() -> None:
 
 
 def test_the_error_that_is_told_is_the_one_that_is_made() -> None:
-    runs = [race(KnownRace, seed=seed).run_trial(1.0) for seed in range(100)]
+    runs = [search(ScriptedSearch, seed=seed).run_trial(1.0) for seed in range(100)]
 
     told = np.mean([np.sqrt((one.influence**2).sum()) for one in runs])
     made = np.std([one.accuracy for one in runs])
@@ -106,7 +106,7 @@ def test_the_error_that_is_told_is_the_one_that_is_made() -> None:
 
 
 def test_no_candidate_trains_on_the_slice() -> None:
-    one = race(KnownRace)
+    one = search(ScriptedSearch)
 
     for q in (0.125, 2.0, None):
         one.run_trial(q)
@@ -117,15 +117,15 @@ def test_no_candidate_trains_on_the_slice() -> None:
 
 def test_large_data_withhold_a_tenth() -> None:
     large = examples.random_vectors(60_000, features=1)
-    one = KnownRace(
+    one = ScriptedSearch(
         large,
         LogitScore(60_000),
         PoissonSampler(large.labels, PruningPlan(keep_ratio=0.5)),
         proxy=resolve_proxy(PROXY),
         table=ArrayBatches(large, scaling=Scaling.of(large)),
-        meter=ProgressCounter(lambda _: None, rounds=1, work=1),
-        ran=[],
-        keep=lambda: None,
+        progress=ProgressCounter(lambda _: None, rounds=1, work=1),
+        trials=[],
+        save_checkpoint=lambda: None,
     )
 
     assert one.held_out.mean() == pytest.approx(0.1, abs=0.01)
@@ -148,10 +148,10 @@ def test_the_climb_goes_on_while_it_goes_up(accuracies: dict[float, float], walk
 
 def test_the_best_candidate_is_chosen_and_the_others_are_told() -> None:
     accuracies = {0.5: 0.8, 1.0: 0.9, 3.0: 0.85, None: 0.7}
-    one = race()
-    one.run_trial = lambda q: ran(q, accuracies[q])  # type: ignore[method-assign]
+    one = search()
+    one.run_trial = lambda q: trial(q, accuracies[q])  # type: ignore[method-assign]
 
-    choice = choose(one)
+    choice = choose_exponent(one)
 
     assert choice.q == 1.0
     assert [candidate.q for candidate in choice.candidates] == [0.5, 1.0, 3.0, None]
@@ -161,10 +161,10 @@ def test_the_best_candidate_is_chosen_and_the_others_are_told() -> None:
 
 def test_random_rows_are_chosen_where_no_exponent_beats_them() -> None:
     accuracies = {0.5: 0.8, 1.0: 0.7, 0.25: 0.75, None: 0.85}
-    one = race()
-    one.run_trial = lambda q: ran(q, accuracies[q])  # type: ignore[method-assign]
+    one = search()
+    one.run_trial = lambda q: trial(q, accuracies[q])  # type: ignore[method-assign]
 
-    choice = choose(one)
+    choice = choose_exponent(one)
 
     assert choice.q is None
     assert "random" in choice.reason
@@ -172,11 +172,11 @@ def test_random_rows_are_chosen_where_no_exponent_beats_them() -> None:
 
 @pytest.mark.parametrize(("ahead", "chosen"), [(0.01, 1.0), (0.05, None)])
 def test_random_rows_must_be_ahead_by_more_than_a_standard_error(ahead: float, chosen: float | None) -> None:
-    one, error = race(), 0.03
+    one, error = search(), 0.03
     doubtful = Trial(None, 0.8 + ahead, np.array([error, 0.0, 0.0]))
-    one.run_trial = lambda q: doubtful if q is None else ran(q, 0.8 if q == 1.0 else 0.7)  # type: ignore[method-assign]
+    one.run_trial = lambda q: doubtful if q is None else trial(q, 0.8 if q == 1.0 else 0.7)  # type: ignore[method-assign]
 
-    choice = choose(one)
+    choice = choose_exponent(one)
 
     assert choice.q == chosen
     assert ("random rows were ahead by less than a standard error" in choice.reason) == (chosen is not None)
@@ -185,9 +185,9 @@ def test_random_rows_must_be_ahead_by_more_than_a_standard_error(ahead: float, c
 
 @pytest.mark.parametrize("keep_ratio", [0.1, 0.5, 0.9])
 def test_choosing_takes_no_more_rows_than_it_announces(keep_ratio: float) -> None:
-    one = race(keep_ratio=keep_ratio)
+    one = search(keep_ratio=keep_ratio)
 
-    choice = choose(one)
+    choice = choose_exponent(one)
 
     plan = one.sampler.plan
     assert 0 < choice.samples_trained <= 1.05 * search_rows_trained(len(SAMPLES), plan, resolve_proxy(PROXY))
@@ -197,7 +197,7 @@ def test_choosing_takes_no_more_rows_than_it_announces(keep_ratio: float) -> Non
 
 def test_the_fewer_rows_are_kept_the_longer_a_candidate_trains() -> None:
     epochs = [
-        shorten_training(resolve_proxy(PROXY), PruningPlan(keep_ratio=keep_ratio)).epochs
+        shorten_training(resolve_proxy(PROXY), PruningPlan(keep_ratio=keep_ratio)).training.epochs
         for keep_ratio in (0.1, 0.3, 0.9)
     ]
 
@@ -228,7 +228,7 @@ def test_the_choice_is_the_same_on_every_run(noisy_digits: Samples) -> None:
 
 def test_rows_drawn_at_random_carry_no_exponent_and_equal_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ted_core.selection.exponent_search.hill_climb", lambda run, **_: [run(1.0)])
-    monkeypatch.setattr(ExponentSearch, "run", lambda _, q: ran(q, 1.0 if q is None else 0.5))
+    monkeypatch.setattr(ExponentSearch, "run_trial", lambda _, q: trial(q, 1.0 if q is None else 0.5))
 
     *_, final = prune(SAMPLES, PruningPlan(keep_ratio=0.5), proxy=ProxySpec(name="mlp", epochs=3))
 

@@ -31,20 +31,20 @@ TIGHT = [(0.6, 0.5), (0.34, 0.34), (0.1, 0.1), (0.02, 0.02)]
 
 def long_tail() -> Samples:
     """Vectors near their class's centre, in random order."""
-    chance = np.random.default_rng(0)
-    labels = chance.permutation(np.repeat(np.arange(CLASSES), SIZES))
-    centres = chance.normal(size=(CLASSES, 6))
-    inputs = centres[labels] + chance.normal(size=(len(labels), 6))
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(np.repeat(np.arange(CLASSES), SIZES))
+    centres = rng.normal(size=(CLASSES, 6))
+    inputs = centres[labels] + rng.normal(size=(len(labels), 6))
     return examples.samples(inputs.astype(np.float32), labels)
 
 
 def several_classes() -> Samples:
     """The same, and a third of the rows have the largest class too; some have none."""
     one = long_tail()
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     flags = np.eye(CLASSES, dtype=np.float32)[one.labels]
-    flags[chance.random(len(one)) < 0.3, 0] = 1
-    flags[chance.random(len(one)) < 0.01] = 0
+    flags[rng.random(len(one)) < 0.3, 0] = 1
+    flags[rng.random(len(one)) < 0.01] = 0
     return Samples(one.inputs, flags, one.classes, one.row_index, rows=one.rows)
 
 

@@ -25,17 +25,17 @@ IMAGES = examples.random_images(48)
 class Drawer:
     """Keeps every state that is offered, through a file as a worker would."""
 
-    def __init__(self, folder: Path, found: StateDict | None = None) -> None:
-        self.folder, self.found, self.paths = folder, found, list[Path]()
+    def __init__(self, folder: Path, saved_state: StateDict | None = None) -> None:
+        self.folder, self.saved_state, self.paths = folder, saved_state, list[Path]()
 
     def offer(self, state: Callable[[], StateDict]) -> None:
         self.paths.append(self.folder / f"{len(self.paths)}.safetensors")
         checkpoint.write(self.paths[-1], state())
 
 
-def run(samples: Samples, keeper: Any, *, name: str = "mlp", epochs: int = 8, **plan: Any) -> Iterator[Round]:
+def run(samples: Samples, checkpointer: Any, *, name: str = "mlp", epochs: int = 8, **plan: Any) -> Iterator[Round]:
     chosen = PruningPlan.model_validate({"keep_ratio": 0.4, "q": 2.0} | plan)
-    return prune(samples, chosen, proxy=ProxySpec(name=name, epochs=epochs), checkpointer=keeper)
+    return prune(samples, chosen, proxy=ProxySpec(name=name, epochs=epochs), checkpointer=checkpointer)
 
 
 def contents(one: Round) -> tuple[object, ...]:

@@ -14,29 +14,30 @@ LABELS = np.arange(SAMPLES) % 4
 PERFORMANCE = np.random.default_rng(1).random(SAMPLES)
 
 
-def drawing(*, seed: int = 0, class_floor: float = 0.0, labels: np.ndarray = LABELS) -> PoissonSampler:
+def sampler(*, seed: int = 0, class_floor: float = 0.0, labels: np.ndarray = LABELS) -> PoissonSampler:
     return PoissonSampler(labels, PruningPlan(keep_ratio=0.5, seed=seed, class_floor=class_floor))
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=60), st.integers(0, 5))
-def test_the_lots_are_those_of_the_plain_rule(samples: list[tuple[int, float]], seed: int) -> None:
+def test_the_numbers_are_those_of_the_plain_rule(samples: list[tuple[int, float]], seed: int) -> None:
     labels, performance = np.array([label for label, _ in samples]), np.array([a for _, a in samples])
 
-    lots = low_discrepancy_numbers(labels, performance, seed=seed)
+    numbers = low_discrepancy_numbers(labels, performance, seed=seed)
 
-    assert lots.tolist() == pytest.approx(ted.even_lots(labels.tolist(), performance.tolist(), seed=seed))
+    expected = ted.low_discrepancy_numbers(labels.tolist(), performance.tolist(), seed=seed)
+    assert numbers.tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("count", [1, 17, 100, 500, 999, 1000])
 def test_as_many_samples_are_drawn_as_were_asked_for(count: int) -> None:
-    drawn = drawing().sample(PERFORMANCE + 0.1, PERFORMANCE, count)
+    drawn = sampler().sample(PERFORMANCE + 0.1, PERFORMANCE, count)
 
     assert drawn.retained.sum() == count
 
 
 @pytest.mark.parametrize("count", [40, 100, 400, 800])
 def test_equal_scores_give_a_sample_stratified_by_class_and_performance(count: int) -> None:
-    drawn = drawing().sample(np.ones(SAMPLES), PERFORMANCE, count).retained
+    drawn = sampler().sample(np.ones(SAMPLES), PERFORMANCE, count).retained
 
     share = count / SAMPLES
     for label in range(4):
@@ -47,7 +48,7 @@ def test_equal_scores_give_a_sample_stratified_by_class_and_performance(count: i
 
 
 def test_a_smaller_draw_is_part_of_a_larger_one() -> None:
-    draws = [drawing().sample(PERFORMANCE**2 + 0.01, PERFORMANCE, count).retained for count in (50, 200, 700)]
+    draws = [sampler().sample(PERFORMANCE**2 + 0.01, PERFORMANCE, count).retained for count in (50, 200, 700)]
 
     assert (draws[0] <= draws[1]).all()
     assert (draws[1] <= draws[2]).all()
@@ -57,7 +58,7 @@ def test_a_smaller_draw_is_part_of_a_larger_one() -> None:
 def test_over_many_seeds_every_sample_is_drawn_as_often_as_its_chance_says(count: int) -> None:
     score = 0.05 + PERFORMANCE**3
 
-    draws = [drawing(seed=seed).sample(score, PERFORMANCE, count) for seed in range(300)]
+    draws = [sampler(seed=seed).sample(score, PERFORMANCE, count) for seed in range(300)]
 
     often = np.mean([drawn.retained for drawn in draws], axis=0)
     expected = np.mean([drawn.inclusion_probability for drawn in draws], axis=0)
@@ -86,8 +87,8 @@ def test_every_class_gets_its_floor_before_the_draw() -> None:
     labels = (np.arange(SAMPLES) < 50).astype(np.int64)
     score = np.where(labels == 1, 1e-9, 1.0)
 
-    without = drawing(labels=labels).sample(score, PERFORMANCE, 500).retained
-    floored = drawing(labels=labels, class_floor=0.4).sample(score, PERFORMANCE, 500).retained
+    without = sampler(labels=labels).sample(score, PERFORMANCE, 500).retained
+    floored = sampler(labels=labels, class_floor=0.4).sample(score, PERFORMANCE, 500).retained
 
     assert without[labels == 1].sum() == 0
     assert floored[labels == 1].sum() == 20
@@ -95,6 +96,6 @@ def test_every_class_gets_its_floor_before_the_draw() -> None:
 
 
 def test_another_seed_draws_other_samples() -> None:
-    first, other = (drawing(seed=seed).sample(np.ones(SAMPLES), PERFORMANCE, 500).retained for seed in (1, 2))
+    first, other = (sampler(seed=seed).sample(np.ones(SAMPLES), PERFORMANCE, 500).retained for seed in (1, 2))
 
     assert (first & other).sum() / 500 < 0.9

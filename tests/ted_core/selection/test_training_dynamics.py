@@ -13,6 +13,7 @@ from ted_core.datasets import Samples
 from ted_core.errors import TooFewRounds, TrainingDiverged
 from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import build
+from ted_core.random_streams import Stream, stream_rng, stream_seed
 from ted_core.selection.rounds import ProgressUpdate
 from ted_core.selection.training_dynamics import (
     Collector,
@@ -25,14 +26,13 @@ from ted_core.selection.training_dynamics import (
     observe,
     predictions,
 )
-from ted_core.selection.twins import ORDER, initial_seeds
 from ted_core.training.batches import ArrayBatches, Scaling
 from ted_core.training.trainer import Trainer
 from tests.reference import baselines, ted
 from tests.ted_core import examples
 
 SAMPLES = examples.random_vectors(150, classes=3)
-EFFORT = TrainingCost(train_loss=0.5, samples_trained=7, samples_measured=9)
+COST = TrainingCost(train_loss=0.5, samples_trained=7, samples_measured=9)
 
 
 def training(**choices: object) -> ResolvedProxy:
@@ -41,12 +41,12 @@ def training(**choices: object) -> ResolvedProxy:
 
 def history(epochs: int, samples: int, seed: int) -> list[Epoch]:
     """What a run might show."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     return [
         Epoch(
-            chance.random(samples, np.float32),
-            chance.uniform(-1, 1, samples).astype(np.float32),
-            chance.random(samples) < 0.5,
+            rng.random(samples, np.float32),
+            rng.uniform(-1, 1, samples).astype(np.float32),
+            rng.random(samples) < 0.5,
         )
         for _ in range(epochs)
     ]
@@ -56,7 +56,7 @@ def collected(epochs: list[Epoch], *, planned: int) -> Observation:
     collector = Collector(len(epochs[0].right), epochs=planned)
     for epoch in epochs:
         collector.add(epoch)
-    return collector.observation(EFFORT)
+    return collector.observation(COST)
 
 
 def contents(found: Observation) -> list[object]:
@@ -121,10 +121,11 @@ def test_predictions_are_those_of_the_plain_softmax(logits: list[list[float]], d
 def test_what_is_recorded_is_what_the_model_says_after_each_epoch_in_eval_mode() -> None:
     images, proxy = examples.random_images(40, classes=3), training(name="cnn", epochs=3, batch_size=16)
     table = ArrayBatches(images, scaling=Scaling.of(images))
-    plain = Trainer(build(resolve_proxy(ProxySpec(name="cnn")), images, seed=initial_seeds(5)[0]), proxy, device="cpu")
+    plain = Trainer(build(proxy, images, seed=stream_seed(5, Stream.BASELINE_WEIGHTS, 0)), proxy, device="cpu")
     said = []
     for number in range(3):
-        plain.train_epoch(table, np.arange(40), number=number, seed=(5, ORDER, 0))
+        rng = stream_rng(5, Stream.BASELINE_BATCHES, 0, number)
+        plain.train_epoch(table, np.arange(40), number=number, rng=rng)
         said.append(plain.performance(table, np.arange(40)))
 
     found = observe(images, proxy, seed=5)
@@ -163,7 +164,11 @@ def test_runs_of_one_seed_differ_in_weights_and_in_order() -> None:
     runs = [Run(SAMPLES, training(), table=table, seed=3, number=number) for number in range(3)]
 
     first_weights = {next(run.trainer.model.parameters()).sum().item() for run in runs}
-    assert len(first_weights) == len({run.seed for run in runs}) == 3
+    first_numbers = set()
+    for run in runs:
+        run.trainer.train_epoch = lambda *_, rng, **__: rng.random()  # type: ignore[method-assign]
+        first_numbers.add(run.train_epoch(0, count_rows=lambda _: None))
+    assert len(first_weights) == len(first_numbers) == 3
 
 
 def test_every_row_visit_is_counted_and_told_as_it_happens() -> None:

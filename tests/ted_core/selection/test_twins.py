@@ -31,16 +31,16 @@ def trained(pair: Twins, *, epochs: int = 1, retained: np.ndarray | None = None)
 
 @dataclass
 class Recorder:
-    """Stands in for a trainee and remembers which rows it is given."""
+    """Stands in for a trainer and remembers which rows it is given."""
 
     name: int
     trained: list[int] = field(default_factory=list)
     measured: list[int] = field(default_factory=list)
-    seeds: list[tuple[int, ...]] = field(default_factory=list)
+    random_numbers: list[float] = field(default_factory=list)
 
-    def train_epoch(self, _: object, rows: np.ndarray, *, seed: tuple[int, ...], **__: object) -> float:
+    def train_epoch(self, _: object, rows: np.ndarray, *, rng: np.random.Generator, **__: object) -> float:
         self.trained += rows.tolist()
-        self.seeds.append(seed)
+        self.random_numbers.append(rng.random())
         return float(self.name)
 
     def performance(self, _: object, rows: np.ndarray) -> np.ndarray:
@@ -139,11 +139,11 @@ def test_every_twin_of_every_seed_has_an_order_of_its_own() -> None:
     for pair in pairs:
         trained(pair)
 
-    assert len({twin.seeds[0] for pair in pairs for twin in pair.trainers}) == 4
+    assert len({twin.random_numbers[0] for pair in pairs for twin in pair.trainers}) == 4
 
 
 def test_the_twins_start_from_different_weights_that_the_seed_decides() -> None:
-    digests = [weights_digest(trainee.model) for seed in (1, 1, 2) for trainee in twins(seed=seed).trainers]
+    digests = [weights_digest(trainer.model) for seed in (1, 1, 2) for trainer in twins(seed=seed).trainers]
 
     assert digests[:2] == digests[2:4]
     assert len(set(digests)) == 4
@@ -154,7 +154,7 @@ def test_the_initial_seeds_tell_how_to_rebuild_the_twins() -> None:
         weights_digest(build(resolve_proxy(ProxySpec(name="mlp")), SAMPLES, seed=seed)) for seed in initial_seeds(7)
     ]
 
-    assert rebuilt == [weights_digest(trainee.model) for trainee in twins(seed=7).trainers]
+    assert rebuilt == [weights_digest(trainer.model) for trainer in twins(seed=7).trainers]
 
 
 def test_equal_seeds_measure_the_same_bit_for_bit() -> None:

@@ -27,8 +27,8 @@ def counted(rows: int) -> ArrayBatches:
     return ArrayBatches(examples.samples(numbers, np.arange(rows)), scaling=scaling)
 
 
-def visited(table: ArrayBatches, rows: np.ndarray, batch_size: int, *, seed: tuple[int, ...] = (0,)) -> list[list[int]]:
-    batches = table.shuffled(rows, batch_size, seed=seed, augment=False)
+def visited(table: ArrayBatches, rows: np.ndarray, batch_size: int, *, seed: int = 0) -> list[list[int]]:
+    batches = table.shuffled(rows, batch_size, rng=np.random.default_rng(seed), augment=False)
     return [labels.tolist() for [(_, labels)] in batches]
 
 
@@ -90,7 +90,7 @@ def test_a_feature_is_scaled_alike_in_every_unit(unit: float) -> None:
 @given(st.integers(2, 60), st.integers(2, 20), st.integers(0, 5))
 @settings(deadline=None, max_examples=50)
 def test_every_row_is_seen_once_but_for_one_that_would_be_alone(rows: int, batch_size: int, seed: int) -> None:
-    batches = visited(counted(rows), np.arange(rows), batch_size, seed=(seed,))
+    batches = visited(counted(rows), np.arange(rows), batch_size, seed=seed)
 
     seen = sorted(row for batch in batches for row in batch)
     assert len(set(seen)) == len(seen) == rows - (rows % batch_size == 1)
@@ -117,7 +117,7 @@ def test_only_the_rows_asked_for_are_seen() -> None:
 
 
 def test_the_order_is_the_seeds() -> None:
-    first, again, other = (visited(counted(50), np.arange(50), 8, seed=seed) for seed in ((1, 2), (1, 2), (1, 3)))
+    first, again, other = (visited(counted(50), np.arange(50), 8, seed=seed) for seed in (1, 1, 2))
 
     assert first == again != other
     assert list(itertools.chain(*first)) != list(range(50))
@@ -127,7 +127,7 @@ def test_inputs_stay_with_their_labels() -> None:
     numbers = counted(30)
 
     for inputs, labels in (
-        *itertools.chain(*numbers.shuffled(np.arange(30), 7, seed=(0,), augment=False)),
+        *itertools.chain(*numbers.shuffled(np.arange(30), 7, rng=np.random.default_rng(0), augment=False)),
         *numbers.in_order(np.arange(30)),
     ):
         assert inputs[:, 0].tolist() == labels.tolist()
@@ -146,7 +146,8 @@ def test_only_what_is_to_be_augmented_is() -> None:
     images = table(samples)
 
     plain, moved = (
-        next(images.shuffled(np.arange(40), 40, seed=(0,), augment=augment))[0][0] for augment in (False, True)
+        next(images.shuffled(np.arange(40), 40, rng=np.random.default_rng(0), augment=augment))[0][0]
+        for augment in (False, True)
     )
 
     assert torch.equal(plain.sort(dim=0).values, next(images.in_order(np.arange(40)))[0].sort(dim=0).values)
@@ -158,7 +159,7 @@ def test_training_does_not_change_the_table() -> None:
     samples = examples.random_vectors(40)
     before = samples.inputs.copy()
 
-    list(table(samples).shuffled(np.arange(40), 8, seed=(0,), augment=False))
+    list(table(samples).shuffled(np.arange(40), 8, rng=np.random.default_rng(0), augment=False))
     list(table(samples).in_order(np.arange(40)))
 
     np.testing.assert_array_equal(samples.inputs, before)
@@ -174,6 +175,6 @@ def test_a_batch_that_is_cut_up_teaches_the_same(parts: int) -> None:
 
     for one, other in zip(whole.trainer.model.parameters(), cut.trainer.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
-    steps = list(cut.table.shuffled(np.arange(50), 25, seed=(0,), augment=False))
+    steps = list(cut.table.shuffled(np.arange(50), 25, rng=np.random.default_rng(0), augment=False))
     assert [len(step) for step in steps] == 2 * [min(parts, 12)]
     assert min(len(labels) for step in steps for _, labels in step) > 1, "batch normalization needs two"

@@ -31,7 +31,8 @@ def in_a_file(samples: Samples, folder: Path) -> Samples:
 
 def seen(samples: Samples, *, augment: bool) -> list[torch.Tensor]:
     table, rows = ArrayBatches(samples, scaling=Scaling.of(samples)), np.arange(len(samples))
-    steps = [step for batches in table.shuffled(rows, 32, seed=(1,), augment=augment) for step in batches]
+    shuffled = table.shuffled(rows, 32, rng=np.random.default_rng(1), augment=augment)
+    steps = [step for batches in shuffled for step in batches]
     return [tensor for batch in (*steps, *table.in_order(rows)) for tensor in batch]
 
 

@@ -29,7 +29,7 @@ def trainee(samples: Samples, proxy: ResolvedProxy) -> tuple[Trainer, ArrayBatch
 
 def weights_after_an_epoch(samples: Samples, proxy: ResolvedProxy, *, seed: int) -> str:
     model, table = trainee(samples, proxy)
-    model.train_epoch(table, np.arange(len(samples)), number=1, seed=(seed,))
+    model.train_epoch(table, np.arange(len(samples)), number=1, rng=np.random.default_rng(seed))
     return weights_digest(model.model)
 
 
@@ -55,7 +55,7 @@ def test_the_learning_rate_follows_the_share_of_training_that_is_done() -> None:
     samples, proxy = examples.random_vectors(100), training(epochs=10, batch_size=25, learning_rate=0.01)
     model, table = trainee(samples, proxy)
 
-    model.train_epoch(table, np.arange(100), number=4, seed=(0,))
+    model.train_epoch(table, np.arange(100), number=4, rng=np.random.default_rng(0))
 
     last_step = learning_rate_share((4 + 75 / 100) / 10)
     assert model.optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * last_step)
@@ -67,7 +67,7 @@ def test_fewer_rows_do_not_slow_the_schedule_down() -> None:
 
     for rows in (100, 50):
         model, table = trainee(samples, proxy)
-        model.train_epoch(table, np.arange(rows), number=9, seed=(0,))
+        model.train_epoch(table, np.arange(rows), number=9, rng=np.random.default_rng(0))
         rates.append(model.optimizer.param_groups[0]["lr"] / proxy.training.learning_rate)
 
     assert rates == pytest.approx([learning_rate_share(0.975), learning_rate_share(0.95)])
@@ -104,7 +104,8 @@ def test_the_accuracy_is_the_share_of_right_answers(digits: Samples) -> None:
 def test_the_loss_falls_from_epoch_to_epoch(digits: Samples) -> None:
     model, table = trainee(digits, training(epochs=5))
 
-    losses = [model.train_epoch(table, np.arange(len(digits)), number=number, seed=(0,)) for number in range(5)]
+    rows = np.arange(len(digits))
+    losses = [model.train_epoch(table, rows, number=epoch, rng=np.random.default_rng(epoch)) for epoch in range(5)]
 
     assert all(later < earlier for earlier, later in itertools.pairwise(losses))
 
@@ -113,7 +114,7 @@ def test_the_loss_is_the_mean_over_rows_not_over_batches() -> None:
     samples, proxy = examples.random_vectors(10), training(epochs=3, batch_size=8)
     model, table = trainee(samples, proxy.with_training(learning_rate=0.0))
 
-    loss = model.train_epoch(table, np.arange(10), number=0, seed=(0,))
+    loss = model.train_epoch(table, np.arange(10), number=0, rng=np.random.default_rng(0))
 
     assert loss == pytest.approx(float(np.mean(-np.log(model.performance(table, np.arange(10))))), rel=1e-5)
 
@@ -121,7 +122,7 @@ def test_the_loss_is_the_mean_over_rows_not_over_batches() -> None:
 @pytest.mark.parametrize("name", ["mlp", "resnet18"])
 def test_a_learning_rate_that_is_far_too_large_diverges_in_words(name: str) -> None:
     samples = examples.random_images(64)
-    endless = training(name, epochs=3, batch_size=16).model_copy(update={"learning_rate": 1e30})
+    endless = training(name, epochs=3, batch_size=16).with_training(learning_rate=1e30)
 
     with pytest.raises(TrainingDiverged, match=r"lower proxy\.learning_rate") as failure:
         fit(samples, np.arange(64), proxy=endless, seed=0)
@@ -133,7 +134,7 @@ def test_a_row_that_would_be_alone_in_its_batch_is_neither_trained_nor_counted()
     samples, counts = examples.random_images(17), []
     model, table = trainee(samples, training("cnn", epochs=3, batch_size=8))
 
-    model.train_epoch(table, np.arange(17), number=0, seed=(0,), count_rows=counts.append)
+    model.train_epoch(table, np.arange(17), number=0, rng=np.random.default_rng(0), count_rows=counts.append)
 
     assert counts == [8, 8]
 
@@ -143,7 +144,7 @@ def test_without_rows_nothing_is_learned_and_the_loss_is_zero() -> None:
     model, table = trainee(samples, training())
     before = weights_digest(model.model)
 
-    loss = model.train_epoch(table, np.zeros(0, np.int64), number=3, seed=(0,))
+    loss = model.train_epoch(table, np.zeros(0, np.int64), number=3, rng=np.random.default_rng(0))
 
     assert (loss, weights_digest(model.model)) == (0.0, before)
 

@@ -21,11 +21,15 @@ def trainee(samples: Samples, name: str = "mlp") -> tuple[Trainer, ArrayBatches]
     ), table
 
 
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
 def test_each_row_has_its_own_norm_in_the_metric_of_the_other_rows() -> None:
     model, table = trainee(examples.random_vectors(30))
     rows, others = np.array([7, 3, 3, 29]), np.arange(10, 20)
 
-    measured = model.gradient_norm(table, rows, curvature_rows=others)
+    measured = model.gradient_norm(table, rows, curvature_rows=others, rng=rng())
 
     curvature = Curvature.of(model.model, table.in_order(others))
     (batch,) = table.in_order(rows)
@@ -39,7 +43,9 @@ def test_measuring_gradients_changes_nothing() -> None:
     model, table = trainee(examples.random_images(20), "cnn")
     before = weights_digest(model.model)
 
-    first, again = (model.gradient_norm(table, np.arange(20), curvature_rows=np.arange(20)) for _ in range(2))
+    first, again = (
+        model.gradient_norm(table, np.arange(20), curvature_rows=np.arange(20), rng=rng()) for _ in range(2)
+    )
 
     assert weights_digest(model.model) == before
     np.testing.assert_array_equal(first, again)
@@ -49,8 +55,8 @@ def test_more_rows_than_a_batch_are_measured_in_order() -> None:
     model, table = trainee(examples.random_vectors(MEASURING_BATCH + 5))
     rows = np.arange(MEASURING_BATCH + 5)
 
-    forwards = model.gradient_norm(table, rows, curvature_rows=rows)
-    backwards = model.gradient_norm(table, rows[::-1].copy(), curvature_rows=rows)
+    forwards = model.gradient_norm(table, rows, curvature_rows=rows, rng=rng())
+    backwards = model.gradient_norm(table, rows[::-1].copy(), curvature_rows=rows, rng=rng())
 
     np.testing.assert_allclose(forwards, backwards[::-1], rtol=1e-4)
 
@@ -67,7 +73,7 @@ def test_of_many_rows_a_fixed_draw_gives_the_curvature(monkeypatch: pytest.Monke
     monkeypatch.setattr(trainer, "MOST_CURVATURE_ROWS", 10)
     monkeypatch.setattr(trainer.Curvature, "of", lambda model, batches: watched(model, list(batches)))
     for _ in range(2):
-        model.gradient_norm(table, np.arange(5), curvature_rows=np.arange(30))
+        model.gradient_norm(table, np.arange(5), curvature_rows=np.arange(30), rng=rng())
 
     assert torch.equal(*drawn)
     assert len(drawn[0]) == len(torch.unique(drawn[0], dim=0)) == 10
@@ -78,7 +84,9 @@ def test_no_rows_have_no_gradients_and_without_curvature_the_metric_is_euclidean
     model, table = trainee(examples.random_vectors(10))
     none = np.zeros(0, np.int64)
 
-    assert model.gradient_norm(table, none, curvature_rows=np.arange(10)).shape == (0,)
+    assert model.gradient_norm(table, none, curvature_rows=np.arange(10), rng=rng()).shape == (0,)
     inputs, labels = next(table.in_order(np.arange(10)))
     plain = gradient_norms(model.model, inputs, labels).numpy()
-    assert model.gradient_norm(table, np.arange(10), curvature_rows=none).tolist() == pytest.approx(plain.tolist())
+    assert model.gradient_norm(table, np.arange(10), curvature_rows=none, rng=rng()).tolist() == pytest.approx(
+        plain.tolist()
+    )

@@ -1,0 +1,31 @@
+"""The streams of random numbers that only benchmarks use, beside those of ``ted_core.random_streams``."""
+
+from enum import IntEnum, unique
+
+
+@unique
+class BenchmarkStream(IntEnum):
+    """What random numbers are for; the values are none of ``ted_core.random_streams.Stream``."""
+
+    DIGITS_SPLIT = 900
+    """Which digits are for training."""
+    SUBSAMPLE = 901
+    """Which rows a smaller benchmark takes of a larger one."""
+    NOISE = 902
+    """Which labels are replaced, and by which."""
+    FRESH_MODELS = 903
+    """The seeds of the models that are trained on selections."""
+    DYNAMIC_RANDOM = 904
+    """The random rows of every epoch."""
+    PASSES = 905
+    """The order of passes over all rows."""
+    HALVES = 906
+    """The halves that models are retrained on (pair of models)."""
+    WHOLES = 907
+    """Nothing random: names the models that are retrained on all rows."""
+    RETRAINED_MODELS = 908
+    """The seeds of retrained models (halves or wholes, model)."""
+    INSTRUCTIONS = 909
+    """Which instructions are drawn."""
+    SAME_LENGTH = 910
+    """The random rows whose answers are as long as those that TED keeps."""
