@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 def retained(dataset: Dataset[Any], manifest: str | Path) -> Subset[Any]:
     """Return the retained rows of a map-style dataset, in the dataset's order.
 
-    For example, ``DataLoader(retained(dataset, "manifest.parquet"), batch_size=128, shuffle=True)`` trains on them.
+    >>> dataset = [(f"picture {row}", row % 2) for row in range(8)]
+    >>> [picture for picture, label in retained(dataset, "manifest.parquet")]
+    ['picture 1', 'picture 2', 'picture 3', 'picture 7']
+
+    ``DataLoader(retained(dataset, "manifest.parquet"), batch_size=128, shuffle=True)`` trains on them.
 
     Raise ManifestMismatch if the dataset has not as many rows as the one from which the manifest was made.
     """

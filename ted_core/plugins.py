@@ -15,7 +15,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TaskFamily:
-    """A task of an installed package: a loss of its own for inputs and targets that TED can read."""
+    """A task of an installed package: a loss of its own for inputs and targets that TED can read.
+
+    A package adds one by an entry point of the group ``ted.tasks`` that holds such a value:
+
+    >>> smoothed = TaskFamily(base="tabular-classification", task="my_package.losses:SMOOTHED")
+    >>> smoothed.base
+    'tabular-classification'
+    """
 
     base: str
     """TED's own task whose inputs and targets it takes, such as ``tabular-classification``."""

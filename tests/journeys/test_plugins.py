@@ -25,7 +25,8 @@ data = Path(sys.argv[1])
 spec = DatasetSpec(uri=str(data), format="ndjson", task="smoothed-classification", input=["x", "y"])
 samples = load(spec, roots=[data])
 *_, final = prune(samples, PruningPlan(keep_ratio=0.5), proxy=ProxySpec(name="linear"))
-print(int(final.retained.sum()), samples.task, parameter_count(build(resolve_proxy(ProxySpec(name="linear")), samples, seed=0)))
+model = build(resolve_proxy(ProxySpec(name="linear")), samples, seed=0)
+print(int(final.retained.sum()), samples.task, parameter_count(model))
 """
 REFUSED = """
 from pydantic import ValidationError
