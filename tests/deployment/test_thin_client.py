@@ -102,6 +102,12 @@ def test_a_command_that_needs_more_says_what_to_install(
     assert "Traceback" not in done.stderr
 
 
+def test_reading_a_manifest_without_pyarrow_says_what_to_install(client: Installation, tmp_path: Path) -> None:
+    done = client.run(client.python, "-c", "from ted_client.subset import retained", cwd=tmp_path)
+
+    assert "pip install 'ted-coreset[manifest]'" in done.stderr
+
+
 def test_a_job_is_submitted_and_its_manifest_comes_home_and_is_verified(
     client: Installation, with_extras: Install, service: Up, table: Path, tmp_path: Path
 ) -> None:
