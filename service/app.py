@@ -6,18 +6,19 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Security
 from sqlalchemy import Engine
 
 from service.apidoc.document import DESCRIPTION, complete_document
+from service.apidoc.responses import SERVICE_PROBLEMS, problem_responses
 from service.apidoc.webhook_messages import router as messages
 from service.broker import BrokerProbe
 from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, webhooks
 from service.http.authentication import Authenticator, KeyAuthenticator, OpenAuthenticator
 from service.http.body_limit import BodyLimit
+from service.http.dependencies import ApiKeyScheme, AppState, authenticate
 from service.http.event_stream import EventStreams
 from service.http.problems import HANDLERS
-from service.http.request import AppState
 from service.http.request_log import RequestLog
 from ted_jobs.api_keys.secret import key_secret
 from ted_jobs.api_keys.store import ApiKeyStore
@@ -34,13 +35,13 @@ class TedApi(FastAPI):
     """FastAPI, with the document of the API completed."""
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document."""
+        """Return the OpenAPI document."""
         self.openapi_schema = self.openapi_schema or complete_document(super().openapi())
         return self.openapi_schema
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The app with these settings, or with those of the environment."""
+    """Return the app with these settings, or with those of the environment."""
     settings = settings or Settings()
     app = TedApi(
         title="TED coreset service",
@@ -54,8 +55,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(RequestLog)
-    for endpoints in (jobs, events, artifacts, report, datasets, proxies, webhooks, health, metrics):
-        app.include_router(endpoints.router)
+    for endpoints in (jobs, events, artifacts, report, datasets, proxies, webhooks):
+        app.include_router(
+            endpoints.router,
+            dependencies=[Depends(authenticate), Security(ApiKeyScheme())],
+            responses=problem_responses(401, 429) | SERVICE_PROBLEMS,
+        )
+    for endpoints in (health, metrics):
+        app.include_router(endpoints.router, responses=SERVICE_PROBLEMS)
     return app
 
 
@@ -72,20 +79,21 @@ AUTHENTICATORS: Mapping[str, Callable[[Engine, Settings], Authenticator]] = {
 
 @asynccontextmanager
 async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str, AppState]]:
-    """What every request finds in its state; made when the server starts, so that importing costs nothing."""
-    engine, files = make_engine(settings.database), artifact_store(settings)
+    """Yield what every request finds in its state; made when the server starts, so that importing costs nothing."""
+    engine = make_engine(settings.database)
+    artifacts = artifact_store(settings)
     store = JobStore(engine, max_attempts=settings.max_attempts, most_queued=settings.most_queued)
     app.state.streams = streams = EventStreams(engine)
-    parts = AppState(
+    state = AppState(
         settings=settings,
         store=store,
-        artifacts=files,
-        recuts=RecutStore(store, files),
+        artifacts=artifacts,
+        recuts=RecutStore(store, artifacts),
         names=RegistrationStore(engine),
         broker=BrokerProbe(partial(is_broker_reachable, settings)),
         streams=streams,
         authenticator=AUTHENTICATORS[settings.auth](engine, settings),
     )
-    yield {"parts": parts}
+    yield {"app_state": state}
     await streams.aclose()
     engine.dispose()

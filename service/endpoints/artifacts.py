@@ -1,22 +1,21 @@
 """What a succeeded job leaves: the manifest and the decisions behind it."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.apidoc.document import NOT_MODIFIED, PARQUET_FILE, documented_response, problem_responses
+from service.apidoc.responses import NOT_MODIFIED, PARQUET_FILE, Responses, documented_response, problem_responses
+from service.http.dependencies import Caller, IfNoneMatch, JobIdParam, State
 from service.http.file_response import FileRequest, respond
-from service.http.parameters import IfNoneMatch, JobIdParam
-from service.http.request import AuthenticatedRequest, AuthenticatedRoute
 from ted_core.errors import TooFewRowsKept
 from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.jobs.store import JobStore
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"], route_class=AuthenticatedRoute)
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"])
 
 FILE_HEADERS = {
     "ETag": "The file's SHA-256.",
@@ -31,15 +30,14 @@ PARTIAL_RESPONSE = documented_response(
 REDIRECT_RESPONSE = documented_response(
     307, "The file lies in an object store; fetch it there.", Location="A link good for a while."
 )
-RESPONSES: dict[int | str, dict[str, Any]] = {
+RESPONSES: Responses = {
     200: FULL_RESPONSE[200] | PARQUET_FILE,
     206: PARTIAL_RESPONSE[206] | PARQUET_FILE,
     **REDIRECT_RESPONSE,
     **NOT_MODIFIED,
     **problem_responses(404, 409, 416, 422),
 }
-HEAD_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: {} for status in (404, 409, 422, 500, 503)}
-HEAD_RESPONSES: dict[int | str, dict[str, Any]] = {200: FULL_RESPONSE[200], **NOT_MODIFIED, **HEAD_ERROR_RESPONSES}
+HEAD_RESPONSES: Responses = {**FULL_RESPONSE, **NOT_MODIFIED, **problem_responses(404, 409, 422)}
 
 
 class RecutQuery(BaseModel):
@@ -76,11 +74,11 @@ class PublishedFiles:
     request: FileRequest
 
     def serve(self, kind: str) -> Response:
-        """The file of this kind. Raises JobNotFound, ArtifactNotReady, RangeNotSatisfiable."""
+        """Return the file of this kind. Raises JobNotFound, ArtifactNotReady, RangeNotSatisfiable."""
         return self._respond(self.store.artifact(self.job_id, kind, tenant=self.tenant), name=kind)
 
     def recut(self, keep_ratio: float) -> Response:
-        """The manifest at another ratio. Raises what ``serve`` and ``RecutStore.manifest`` raise."""
+        """Return the manifest at another ratio. Raises what ``serve`` and ``RecutStore.manifest`` raise."""
         try:
             artifact = self.recuts.manifest(self.job_id, keep_ratio=keep_ratio, tenant=self.tenant)
         except TooFewRowsKept as error:
@@ -91,7 +89,7 @@ class PublishedFiles:
         try:
             return respond(self.files, artifact, self.request, filename=f"{self.job_id}-{name}.parquet")
         except FileNotFoundError:
-            self.store.job(self.job_id, tenant=self.tenant)  # which says so where it was deleted in this moment
+            self.store.job(self.job_id, tenant=self.tenant)  # which says so if it was deleted in this moment
             raise
 
     @property
@@ -101,15 +99,17 @@ class PublishedFiles:
 
 
 async def _published_files(
-    visit: AuthenticatedRequest,
+    request: Request,
+    state: State,
+    caller: Caller,
     job_id: JobIdParam,
     *,
     if_none_match: IfNoneMatch = None,
     range: Annotated[str | None, Header(description="One range of bytes; several are answered with all.")] = None,  # noqa: A002 — the header's name
     if_range: Annotated[str | None, Header(description="Mind `Range` only where this is still the ETag.")] = None,
 ) -> PublishedFiles:
-    wanted = FileRequest(visit.method, if_none_match, range, if_range)
-    return PublishedFiles(job_id, visit.tenant, visit.app_state.store, visit.app_state.recuts, wanted)
+    file_request = FileRequest(request.method, if_none_match, range, if_range)
+    return PublishedFiles(job_id, caller.tenant, state.store, state.recuts, file_request)
 
 
 ArtifactFiles = Annotated[PublishedFiles, Depends(_published_files)]

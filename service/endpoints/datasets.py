@@ -2,18 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.apidoc.document import documented_response, json_request_body, problem_responses
-from service.http.bodies import json_response, parse_body
-from service.http.parameters import JsonBody
-from service.http.request import AuthenticatedRequest, AuthenticatedRoute
+from service.apidoc.responses import documented_response, json_request_body, problem_responses
+from service.http.dependencies import Caller, State, json_body
+from service.http.paging import read_page
 from service.schemas import registry as schemas
 from ted_core.datasets import inspect
 from ted_core.errors import TedError
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=AuthenticatedRoute)
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 
 class DatasetPage(BaseModel):
@@ -26,40 +25,38 @@ class DatasetPage(BaseModel):
 
 
 DatasetNameParam = Annotated[str, Path(description="The registered name.", examples=["digits"])]
+NewDatasetBody = Annotated[schemas.NewDataset, Depends(json_body(schemas.NewDataset))]
 
 
 @router.post(
     "",
     status_code=201,
-    response_model=schemas.Dataset,
     operation_id="register_dataset",
     summary="Give a dataset a name",
     openapi_extra=json_request_body(schemas.NewDataset),
     responses=documented_response(201, "The name stands for the dataset.", Location="The dataset.")
     | problem_responses(400, 409, 413, 415, 422),
 )
-def register_dataset(visit: AuthenticatedRequest, body: JsonBody) -> Response:
+def register_dataset(body: NewDatasetBody, state: State, caller: Caller, response: Response) -> schemas.Dataset:
     """Check that the dataset can be used, and let jobs write `"dataset": {"name": …}` from now on.
 
     A job that is submitted by name keeps what the name stood for then.
     """
-    asked = parse_body(schemas.NewDataset, body)
-    found = inspect(asked, roots=visit.app_state.settings.dataset_roots)
-    facts = {"rows": found.rows, "columns": list(found.columns), "guard": found.change_token}
-    known = visit.app_state.names.add(
-        "dataset", asked.name, document=asked.document(), facts=facts, tenant=visit.tenant
-    )
-    location = {"Location": f"/v1/datasets/{known.name}"}
-    return json_response(schemas.Dataset.of(known, changed=False), status=201, headers=location)
+    summary = inspect(body, roots=state.settings.dataset_roots)
+    facts = {"rows": summary.rows, "columns": list(summary.columns), "guard": summary.change_token}
+    registration = state.names.add("dataset", body.name, document=body.document(), facts=facts, tenant=caller.tenant)
+    response.headers["Location"] = f"/v1/datasets/{registration.name}"
+    return schemas.Dataset.of(registration, changed=False)
 
 
 @router.get("", operation_id="list_datasets", summary="List registered datasets", responses=problem_responses(422))
-def list_datasets(visit: AuthenticatedRequest, wanted: Annotated[DatasetPage, Query()]) -> schemas.DatasetList:
+def list_datasets(query: Annotated[DatasetPage, Query()], state: State, caller: Caller) -> schemas.DatasetList:
     """By name, as they were when they were registered."""
-    found = visit.app_state.names.page("dataset", tenant=visit.tenant, after=wanted.after, limit=wanted.limit + 1)
-    page, more = found[: wanted.limit], len(found) > wanted.limit
-    data = [schemas.Dataset.of(one) for one in page]
-    return schemas.DatasetList(data=data, has_more=more, next=page[-1].name if more else None)
+    page = read_page(
+        lambda limit: state.names.page("dataset", tenant=caller.tenant, after=query.after, limit=limit), query.limit
+    )
+    data = [schemas.Dataset.of(registration) for registration in page.rows]
+    return schemas.DatasetList(data=data, has_more=page.has_more, next=page.next(lambda last: last.name))
 
 
 @router.get(
@@ -68,15 +65,14 @@ def list_datasets(visit: AuthenticatedRequest, wanted: Annotated[DatasetPage, Qu
     summary="See what a registered dataset holds",
     responses=problem_responses(404),
 )
-def read_dataset(visit: AuthenticatedRequest, name: DatasetNameParam) -> schemas.Dataset:
+def read_dataset(name: DatasetNameParam, state: State, caller: Caller) -> schemas.Dataset:
     """Its rows and columns, and whether it has changed since it was registered."""
-    known = visit.app_state.names.lookup("dataset", name, tenant=visit.tenant)
-    described = schemas.Dataset.of(known)
+    dataset = schemas.Dataset.of(state.names.lookup("dataset", name, tenant=caller.tenant))
     try:
-        now = inspect(described.reference, roots=visit.app_state.settings.dataset_roots)
+        summary = inspect(dataset.reference, roots=state.settings.dataset_roots)
     except TedError:
-        return described
-    return described.model_copy(update={"changed": now.change_token != described.guard})
+        return dataset
+    return dataset.model_copy(update={"changed": summary.change_token != dataset.guard})
 
 
 @router.delete(
@@ -86,6 +82,6 @@ def read_dataset(visit: AuthenticatedRequest, name: DatasetNameParam) -> schemas
     summary="Forget a registered name",
     responses=documented_response(204, "The name stands for nothing.") | problem_responses(404),
 )
-def forget_dataset(visit: AuthenticatedRequest, name: DatasetNameParam) -> None:
+def forget_dataset(name: DatasetNameParam, state: State, caller: Caller) -> None:
     """The name is free again. The dataset itself, and jobs that used it, stay as they are."""
-    visit.app_state.names.delete("dataset", name, tenant=visit.tenant)
+    state.names.delete("dataset", name, tenant=caller.tenant)

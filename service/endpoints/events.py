@@ -1,29 +1,29 @@
 """What has happened to a job: page by page, or as it happens."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.apidoc.document import EVENT_STREAM, documented_response, problem_responses
+from service.apidoc.responses import EVENT_STREAM, Responses, documented_response, problem_responses
 from service.http.bodies import JSON, json_response
+from service.http.dependencies import Accept, Caller, JobIdParam, State
 from service.http.event_stream import MEDIA_TYPE, EventStreamResponse, EventStreams
 from service.http.negotiation import preferred
-from service.http.parameters import JobIdParam
-from service.http.request import AuthenticatedRequest, AuthenticatedRoute
+from service.http.paging import read_page
 from service.schemas import jobs
 from ted_jobs.jobs.models import Event
 from ted_jobs.jobs.store import JobStore
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=AuthenticatedRoute)
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 
 PAGE_SIZE = 100
 MAX_SEQUENCE = 2**53
 
 OK_RESPONSE = documented_response(200, "A page of events as JSON, or all of them as they happen.", Vary="Accept")
-RESPONSES: dict[int | str, dict[str, Any]] = {
+RESPONSES: Responses = {
     200: OK_RESPONSE[200] | EVENT_STREAM,
     **documented_response(
         204, "To `Accept: text/event-stream` only: the job has ended and the client has heard its last event."
@@ -54,7 +54,7 @@ LastEventId = Annotated[
 
 @dataclass(frozen=True)
 class JobEvents:
-    """One job's events, as one client wants them."""
+    """One job's events, as one client asks for them."""
 
     job_id: str
     tenant: str
@@ -64,15 +64,15 @@ class JobEvents:
     last_event_id: int | None
 
     def page(self) -> Response:
-        """A page as JSON, and where the next one begins."""
-        events = self._read(self.query.after, limit=self.query.limit + 1)
-        data = [jobs.Event.of(event) for event in events[: self.query.limit]]
-        last = data[-1].sequence if data else self.query.after
-        page = jobs.EventList(data=data, has_more=len(events) > self.query.limit, next=last)
-        return json_response(page, headers={"Vary": "Accept"})
+        """Return a page as JSON, and where the next one begins, now or later."""
+        page = read_page(lambda limit: self._read(self.query.after, limit), self.query.limit)
+        last_sequence = page.rows[-1].sequence if page.rows else self.query.after
+        data = [jobs.Event.of(event) for event in page.rows]
+        events = jobs.EventList(data=data, has_more=page.has_more, next=last_sequence)
+        return json_response(events, headers={"Vary": "Accept"})
 
     def stream(self) -> Response:
-        """All that follow, as they happen; 204 where none will, for only that keeps an EventSource from coming back."""
+        """Return all that follow, as they happen; 204 if none will: only that keeps an EventSource from coming back."""
         after = self.query.after if self.last_event_id is None else self.last_event_id
         job = self.store.job(self.job_id, tenant=self.tenant)
         if job.status.is_terminal and not self._read(after, limit=1):
@@ -83,23 +83,18 @@ class JobEvents:
         return self.store.events(self.job_id, tenant=self.tenant, after=after, limit=limit)
 
 
-class EventsRenderer(Protocol):
-    """How a story is told."""
-
-    def __call__(self, story: JobEvents, /) -> Response:
-        """The answer."""
-
-
-RENDERERS: Mapping[str, EventsRenderer] = {JSON: JobEvents.page, MEDIA_TYPE: JobEvents.stream}
+RENDERERS: Mapping[str, Callable[[JobEvents], Response]] = {JSON: JobEvents.page, MEDIA_TYPE: JobEvents.stream}
 
 
 async def _job_events(
-    visit: AuthenticatedRequest,
+    state: State,
+    caller: Caller,
     job_id: JobIdParam,
-    wanted: Annotated[EventFilter, Query()],
+    query: Annotated[EventFilter, Query()],
+    *,
     last_event_id: LastEventId = None,
 ) -> JobEvents:
-    return JobEvents(job_id, visit.tenant, visit.app_state.store, visit.app_state.streams, wanted, last_event_id)
+    return JobEvents(job_id, caller.tenant, state.store, state.streams, query, last_event_id)
 
 
 @router.get(
@@ -109,14 +104,11 @@ async def _job_events(
     summary="List what has happened to a job, or listen to it",
     responses=RESPONSES,
 )
-def list_job_events(
-    story: Annotated[JobEvents, Depends(_job_events)],
-    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
-) -> Response:
+def list_job_events(events: Annotated[JobEvents, Depends(_job_events)], accept: Accept = None) -> Response:
     """Changes of status and finished rounds, oldest first; pass `next` as `after` to hear what is new.
 
     With `Accept: text/event-stream`, Server-Sent Events: each stored event under its sequence as `id`, and `progress`
     of the running job without one. The stream ends after the job's last event; until then, whoever is cut off comes
     back with `Last-Event-ID` and misses nothing.
     """
-    return RENDERERS[preferred(accept, list(RENDERERS))](story)
+    return RENDERERS[preferred(accept, list(RENDERERS))](events)

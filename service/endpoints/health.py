@@ -2,23 +2,22 @@
 
 from fastapi import APIRouter
 
-from service.apidoc.document import problem_responses
-from service.http.request import AppRequest, PublicRoute
-from service.schemas.jobs import Health, Readiness
+from service.http.dependencies import State
+from service.schemas.health import Health, Readiness
 
-router = APIRouter(tags=["health"], route_class=PublicRoute)
+router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", operation_id="health", summary="Is the process alive?", responses=problem_responses())
+@router.get("/healthz", operation_id="health", summary="Is the process alive?")
 async def health() -> Health:
     """Yes, if anything answers at all."""
     return Health()
 
 
-@router.get("/readyz", operation_id="readiness", summary="Can jobs be taken?", responses=problem_responses())
-def readiness(call: AppRequest) -> Readiness:
+@router.get("/readyz", operation_id="readiness", summary="Can jobs be taken?")
+def readiness(state: State) -> Readiness:
     """Yes, once the database answers. Without the broker the service is degraded: jobs are stored and start later."""
-    call.app_state.store.ping()
-    if call.app_state.broker.is_reachable():
+    state.store.ping()
+    if state.broker.is_reachable():
         return Readiness(status="ok")
     return Readiness(status="degraded", reason="The broker does not answer; jobs wait until it does.")

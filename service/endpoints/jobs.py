@@ -1,30 +1,30 @@
 """Jobs: submit, repeat, list, read, cancel and delete them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from service.apidoc.document import (
-    IF_NONE_MATCH,
+from service.apidoc.responses import (
     JOB_SPEC_BODY,
     METADATA_FILTER,
     NOT_MODIFIED,
-    PREFER,
-    documented_parameters,
+    Responses,
     documented_response,
     problem_responses,
 )
+from service.http.authentication import Principal
 from service.http.bodies import json_response
 from service.http.conditional import etag_matches, strong_etag
-from service.http.parameters import JobIdParam, json_body
-from service.http.prefer_wait import LongPoll, long_poll
-from service.http.request import AuthenticatedRequest, AuthenticatedRoute
-from service.jobs.desk import Submissions
+from service.http.dependencies import AppState, Caller, IfNoneMatch, JobIdParam, RawJsonBody, State, check_job_id
+from service.http.direct_route import DirectRoute
+from service.http.paging import read_page
+from service.http.prefer_wait import LongPoll, Poll, long_poll
 from service.jobs.estimate import Estimate
 from service.jobs.filter import JobListQuery
+from service.jobs.submission import SubmissionService
 from service.schemas import jobs as schemas
 from ted_jobs.errors import JobNotFound
 from ted_jobs.jobs import deletion
@@ -33,9 +33,13 @@ from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.store import JobStore, Submission
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=AuthenticatedRoute)
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 POLL_SECONDS = 1
+
+
+# --- submit -----------------------------------------------------------------------------------------------------------
+
 
 PREFERENCE_APPLIED = "wait=N, where the client asked for it with Prefer."
 ACCEPTED_RESPONSE = documented_response(
@@ -47,10 +51,27 @@ ACCEPTED_RESPONSE = documented_response(
     Idempotent_Replayed="true, where an earlier request with this Idempotency-Key had stored the job.",
     Preference_Applied=PREFERENCE_APPLIED,
 )
-
-ESTIMATE_RESPONSE: dict[int | str, dict[str, Any]] = {
+ESTIMATE_RESPONSE: Responses = {
     200: {"model": Estimate, "description": "With `validate_only`: the job would be accepted, and what it would take."}
 }
+
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x20-\x7e]+$",
+        max_length=255,
+        description="The client's own name for this submission: sending it again with the same body stores nothing new "
+        "and answers with the job of the first time.",
+    ),
+]
+
+
+async def _submission_service(state: State, caller: Caller, key: IdempotencyKeyHeader = None) -> SubmissionService:
+    return SubmissionService(state, caller, key)
+
+
+Submissions = Annotated[SubmissionService, Depends(_submission_service)]
 
 
 class SubmitQuery(BaseModel):
@@ -69,21 +90,20 @@ class SubmitQuery(BaseModel):
     response_model=schemas.Job,
     operation_id="submit_job",
     summary="Submit a job",
-    openapi_extra=JOB_SPEC_BODY | documented_parameters(PREFER),
+    openapi_extra=JOB_SPEC_BODY,
     responses=ACCEPTED_RESPONSE | ESTIMATE_RESPONSE | problem_responses(400, 413, 415, 422),
 )
 async def submit_job(
-    visit: AuthenticatedRequest, desk: Submissions, query: Annotated[SubmitQuery, Query()]
+    submissions: Submissions, query: Annotated[SubmitQuery, Query()], body: RawJsonBody, poll: Poll
 ) -> Response:
     """Check everything that can be checked without reading the rows, then store the job.
 
     The job comes back with every default written out; with `Prefer: wait=N`, when it has ended or N seconds later.
     With `validate_only`, nothing is stored, and what the job would take comes back instead.
     """
-    body = await json_body(visit)
     if query.validate_only:
-        return json_response(await run_in_threadpool(desk.estimate, body))
-    return await _accepted_response(await run_in_threadpool(desk.submit, body), visit)
+        return json_response(await run_in_threadpool(submissions.estimate, body))
+    return await _accepted_response(await run_in_threadpool(submissions.submit, body), submissions.state.store, poll)
 
 
 @router.post(
@@ -92,74 +112,107 @@ async def submit_job(
     response_model=schemas.Job,
     operation_id="retry_job",
     summary="Submit an ended job again",
-    openapi_extra=documented_parameters(PREFER),
     responses=ACCEPTED_RESPONSE | problem_responses(404, 409, 413, 422),
 )
-async def retry_job(visit: AuthenticatedRequest, job_id: JobIdParam, desk: Submissions) -> Response:
+async def retry_job(job_id: JobIdParam, submissions: Submissions, poll: Poll) -> Response:
     """A new job that asks for the same as one that has ended, in whatever way, of the dataset as it is now.
 
     Its `retry_of` names the old job, which stays as it is.
     """
-    return await _accepted_response(await run_in_threadpool(desk.retry, job_id), visit)
+    return await _accepted_response(await run_in_threadpool(submissions.retry, job_id), submissions.state.store, poll)
 
 
-async def _accepted_response(submission: Submission, visit: AuthenticatedRequest) -> Response:
-    job, waiting = submission.job, await long_poll(visit)
-    log.info("job accepted", job=job.id, replayed=submission.replayed)
-    response = _job_response(await _wait_until_ended(job, visit.app_state.store, waiting))
-    response.status_code = 202
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    response.headers.update(waiting.applied_headers)
+async def _accepted_response(submission: Submission, store: JobStore, poll: LongPoll) -> Response:
+    log.info("job accepted", job=submission.job.id, replayed=submission.replayed)
+    job = await _wait_until_ended(submission.job, store, poll)
+    headers = _headers(job) | poll.applied_headers | {"Location": f"/v1/jobs/{job.id}"}
     if submission.replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
+        headers["Idempotent-Replayed"] = "true"
+    return json_response(schemas.Job.of(job), status=202, headers=headers)
 
 
-async def _wait_until_ended(job: Job, store: JobStore, waiting: LongPoll) -> Job:
+async def _wait_until_ended(job: Job, store: JobStore, poll: LongPoll) -> Job:
+    def read() -> Job:
+        return store.job(job.id, tenant=job.tenant)
+
     try:
-        return await waiting.wait_until(
-            job, lambda: store.job(job.id, tenant=job.tenant), until=lambda it: it.status.is_terminal
-        )
+        return await poll.wait_until(job, read, until=lambda current: current.status.is_terminal)
     except JobNotFound:  # deleted as soon as it had ended; that it was accepted stays true
         return job
 
 
-def _job_response(job: Job) -> Response:
-    return json_response(schemas.Job.of(job), headers=_headers(job))
-
-
 def _headers(job: Job) -> dict[str, str]:
-    waiting = {} if job.status.is_terminal else {"Retry-After": str(POLL_SECONDS)}
-    return {"ETag": strong_etag(str(job.version))} | waiting
+    retry_after = {} if job.status.is_terminal else {"Retry-After": str(POLL_SECONDS)}
+    return {"ETag": strong_etag(str(job.version))} | retry_after
+
+
+# --- list and read ----------------------------------------------------------------------------------------------------
 
 
 @router.get(
     "",
-    response_model=schemas.JobList,
     operation_id="list_jobs",
     summary="List jobs",
-    openapi_extra=documented_parameters(METADATA_FILTER),
+    openapi_extra=METADATA_FILTER,
     responses=problem_responses(422),
 )
-def list_jobs(visit: AuthenticatedRequest, query: Annotated[JobListQuery, Query()]) -> Response:
-    """The newest jobs first. Where there are more, `next` leads to them.
+def list_jobs(query: Annotated[JobListQuery, Query()], state: State, caller: Caller) -> schemas.JobList:
+    """The newest jobs first. If there are more, `next` leads to them.
 
     Jobs that are submitted or deleted meanwhile move none from one page to another.
     """
-    jobs = visit.app_state.store.jobs(
-        tenant=visit.tenant, limit=query.limit + 1, after=query.after, criteria=query.to_filter()
+    criteria = query.to_filter()
+    page = read_page(
+        lambda limit: state.store.jobs(tenant=caller.tenant, limit=limit, after=query.after, criteria=criteria),
+        query.limit,
     )
-    page, more = jobs[: query.limit], len(jobs) > query.limit
-    data = [schemas.Job.of(job) for job in page]
-    return json_response(schemas.JobList(data=data, has_more=more, next=page_cursor(page[-1]) if more else None))
+    data = [schemas.Job.of(job) for job in page.rows]
+    return schemas.JobList(data=data, has_more=page.has_more, next=page.next(page_cursor))
 
 
-@router.get(
+async def read_job(
+    job_id: JobIdParam, state: State, caller: Caller, poll: Poll, if_none_match: IfNoneMatch = None
+) -> Response:
+    """How the job stands. Ask again after `Retry-After`, with the `ETag` in `If-None-Match`.
+
+    With `Prefer: wait=N` as well, the answer comes when the job has changed, or N seconds later.
+    """
+
+    def read() -> Job:
+        return state.store.job(job_id, tenant=caller.tenant)
+
+    def is_new(job: Job) -> bool:
+        return not etag_matches(strong_etag(str(job.version)), if_none_match)
+
+    job = await poll.wait_until(
+        await run_in_threadpool(read), read, until=lambda current: is_new(current) or current.status.is_terminal
+    )
+    headers = _headers(job) | poll.applied_headers
+    return json_response(schemas.Job.of(job), headers=headers) if is_new(job) else Response(None, 304, headers)
+
+
+class ReadJobRoute(DirectRoute):
+    """The busiest endpoint: clients poll it."""
+
+    async def call_endpoint(self, request: Request, state: AppState, caller: Principal) -> Response:
+        """Read a job, without FastAPI's help."""
+        return await read_job(
+            check_job_id(request.path_params["job_id"]),
+            state,
+            caller,
+            await long_poll(request, state),
+            request.headers.get("if-none-match"),
+        )
+
+
+router.add_api_route(
     "/{job_id}",
+    read_job,
+    methods=["GET"],
+    route_class_override=ReadJobRoute,
     response_model=schemas.Job,
     operation_id="read_job",
     summary="Read a job",
-    openapi_extra=documented_parameters(PREFER, IF_NONE_MATCH),
     responses=documented_response(
         200,
         "The job as it stands.",
@@ -170,54 +223,34 @@ def list_jobs(visit: AuthenticatedRequest, query: Annotated[JobListQuery, Query(
     | NOT_MODIFIED
     | problem_responses(404, 413),
 )
-async def read_job(visit: AuthenticatedRequest, job_id: JobIdParam) -> Response:
-    """How the job stands. Ask again after `Retry-After`, with the `ETag` in `If-None-Match`.
 
-    With `Prefer: wait=N` as well, the answer comes when the job has changed, or N seconds later.
-    """
 
-    def look() -> Job:
-        return visit.app_state.store.job(job_id, tenant=visit.tenant)
-
-    def is_new(job: Job) -> bool:
-        return not etag_matches(strong_etag(str(job.version)), visit.headers.get("if-none-match"))
-
-    waiting = await long_poll(visit)
-    job = await waiting.wait_until(
-        await run_in_threadpool(look), look, until=lambda it: is_new(it) or it.status.is_terminal
-    )
-    response = _job_response(job) if is_new(job) else Response(status_code=304, headers=_headers(job))
-    response.headers.update(waiting.applied_headers)
-    return response
+# --- cancel and delete ------------------------------------------------------------------------------------------------
 
 
 @router.post(
-    "/{job_id}/cancel",
-    response_model=schemas.Job,
-    operation_id="cancel_job",
-    summary="Cancel a job",
-    responses=problem_responses(404, 409),
+    "/{job_id}/cancel", operation_id="cancel_job", summary="Cancel a job", responses=problem_responses(404, 409)
 )
-def cancel_job(visit: AuthenticatedRequest, job_id: JobIdParam) -> Response:
-    """Stop the job: at once where it is queued, within seconds where it runs. Asking twice is no error.
+def cancel_job(job_id: JobIdParam, state: State, caller: Caller, response: Response) -> schemas.Job:
+    """Stop the job: at once if it is queued, within seconds if it runs. Asking twice is no error.
 
     Once it is finalizing, or has ended in another way, there is nothing left to cancel.
     """
-    return _job_response(visit.app_state.store.cancel(job_id, tenant=visit.tenant))
+    job = state.store.cancel(job_id, tenant=caller.tenant)
+    response.headers.update(_headers(job))
+    return schemas.Job.of(job)
 
 
 @router.delete(
     "/{job_id}",
     status_code=204,
-    response_class=Response,
     operation_id="delete_job",
     summary="Delete a job",
     responses=documented_response(204, "The job is gone, and its files with it.") | problem_responses(404, 409),
 )
-def delete_job(visit: AuthenticatedRequest, job_id: JobIdParam) -> Response:
+def delete_job(job_id: JobIdParam, state: State, caller: Caller) -> None:
     """Delete a job that has ended, with its events and its files.
 
     Its Idempotency-Key goes too: sending the submission again stores a new job.
     """
-    deletion.delete_ended_job(visit.app_state.store.engine, visit.app_state.artifacts, job_id, tenant=visit.tenant)
-    return Response(status_code=204)
+    deletion.delete_ended_job(state.store.engine, state.artifacts, job_id, tenant=caller.tenant)

@@ -1,16 +1,15 @@
 """Webhooks: register, change, delete, and see what they were told."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.apidoc.document import documented_response, json_request_body, problem_responses
-from service.http.bodies import json_response, parse_body
-from service.http.parameters import JsonBody
-from service.http.request import AuthenticatedRequest, AuthenticatedRoute
+from service.apidoc.responses import documented_response, json_request_body, problem_responses
+from service.http.dependencies import Caller, State, json_body
+from service.http.paging import read_page
 from service.schemas import webhooks as schemas
 from ted_jobs.errors import DeliveryNotFound, WebhookNotFound
 from ted_jobs.settings import Settings
@@ -19,9 +18,10 @@ from ted_jobs.webhooks.store import WebhookStore
 from ted_jobs.webhooks.targets import WebhookTarget, allowed_addresses
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=AuthenticatedRoute)
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
-WEBHOOK_ID, DELIVERY_ID = re.compile(r"wh_[0-9a-f]{28}"), re.compile(r"msg_[0-9a-f]{28}")
+WEBHOOK_ID = re.compile(r"wh_[0-9a-f]{28}")
+DELIVERY_ID = re.compile(r"msg_[0-9a-f]{28}")
 
 
 async def _webhook_id(
@@ -40,13 +40,15 @@ async def _delivery_id(
     return delivery_id
 
 
-async def _tenant_webhooks(visit: AuthenticatedRequest) -> WebhookStore:
-    return WebhookStore(visit.app_state.store.engine, tenant=visit.tenant)
+async def _webhook_store(state: State, caller: Caller) -> WebhookStore:
+    return WebhookStore(state.store.engine, tenant=caller.tenant)
 
 
 WebhookIdParam = Annotated[str, Depends(_webhook_id)]
 DeliveryIdParam = Annotated[str, Depends(_delivery_id)]
-TenantWebhooks = Annotated[WebhookStore, Depends(_tenant_webhooks)]
+Webhooks = Annotated[WebhookStore, Depends(_webhook_store)]
+NewWebhookBody = Annotated[schemas.NewWebhook, Depends(json_body(schemas.NewWebhook))]
+WebhookChangeBody = Annotated[schemas.WebhookChange, Depends(json_body(schemas.WebhookChange))]
 
 
 class WebhookPage(BaseModel):
@@ -75,7 +77,6 @@ class DeliveryFilter(BaseModel):
 @router.post(
     "",
     status_code=201,
-    response_model=schemas.WebhookWithSecret,
     operation_id="register_webhook",
     summary="Register a webhook",
     openapi_extra=json_request_body(schemas.NewWebhook),
@@ -84,74 +85,54 @@ class DeliveryFilter(BaseModel):
     )
     | problem_responses(400, 409, 413, 415, 422),
 )
-def register_webhook(visit: AuthenticatedRequest, body: JsonBody, mine: TenantWebhooks) -> Response:
+def register_webhook(
+    body: NewWebhookBody, state: State, webhooks: Webhooks, response: Response
+) -> schemas.WebhookWithSecret:
     """Have a URL told what happens to your jobs, from now on, signed as Standard Webhooks has it."""
-    asked = parse_body(schemas.NewWebhook, body)
-    webhook = mine.register(_validated_url(asked.url, visit.app_state.settings), asked.events)
+    webhook = webhooks.register(_check_url(body.url, state.settings), body.events)
     log.info("webhook registered", webhook=webhook.id)
-    location = {"Location": f"/v1/webhooks/{webhook.id}"}
-    return json_response(schemas.WebhookWithSecret.of(webhook), status=201, headers=location)
+    response.headers["Location"] = f"/v1/webhooks/{webhook.id}"
+    return schemas.WebhookWithSecret.of(webhook)
 
 
-def _validated_url(url: str, config: Settings) -> str:
-    """The URL as it is stored, once it leads where it may. Raises TargetRefused."""
+def _check_url(url: str, settings: Settings) -> str:
+    """Return the URL as it is stored. Raises TargetRefused if it leads where it may not."""
     target = WebhookTarget.parse(url)
-    allowed_addresses(target, reach=config.webhook_targets)
+    allowed_addresses(target, reach=settings.webhook_targets)
     return str(target)
 
 
-@router.get(
-    "",
-    response_model=schemas.WebhookList,
-    operation_id="list_webhooks",
-    summary="List webhooks",
-    responses=problem_responses(422),
-)
-def list_webhooks(wanted: Annotated[WebhookPage, Query()], mine: TenantWebhooks) -> Response:
-    """The newest webhooks first. Where there are more, `next` leads to them."""
-    found = mine.webhooks(limit=wanted.limit + 1, after=wanted.after)
-    data = [schemas.Webhook.of(webhook) for webhook in found[: wanted.limit]]
-    return json_response(schemas.WebhookList(data=data, **_next_page(found, wanted.limit)))
+@router.get("", operation_id="list_webhooks", summary="List webhooks", responses=problem_responses(422))
+def list_webhooks(query: Annotated[WebhookPage, Query()], webhooks: Webhooks) -> schemas.WebhookList:
+    """The newest webhooks first. If there are more, `next` leads to them."""
+    page = read_page(lambda limit: webhooks.webhooks(limit=limit, after=query.after), query.limit)
+    data = [schemas.Webhook.of(webhook) for webhook in page.rows]
+    return schemas.WebhookList(data=data, has_more=page.has_more, next=page.next(lambda last: last.id))
 
 
-def _next_page(found: list[Any], limit: int) -> dict[str, Any]:
-    more = len(found) > limit
-    return {"has_more": more, "next": found[limit - 1].id if more else None}
-
-
-@router.get(
-    "/{webhook_id}",
-    response_model=schemas.Webhook,
-    operation_id="read_webhook",
-    summary="Read a webhook",
-    responses=problem_responses(404),
-)
-def read_webhook(webhook_id: WebhookIdParam, mine: TenantWebhooks) -> Response:
-    """The webhook, and why it is disabled where it is. Its secret is not shown again."""
-    return json_response(schemas.Webhook.of(mine.webhook(webhook_id)))
+@router.get("/{webhook_id}", operation_id="read_webhook", summary="Read a webhook", responses=problem_responses(404))
+def read_webhook(webhook_id: WebhookIdParam, webhooks: Webhooks) -> schemas.Webhook:
+    """The webhook, and why it is disabled if it is. Its secret is not shown again."""
+    return schemas.Webhook.of(webhooks.webhook(webhook_id))
 
 
 @router.patch(
     "/{webhook_id}",
-    response_model=schemas.Webhook,
     operation_id="change_webhook",
     summary="Change a webhook",
     openapi_extra=json_request_body(schemas.WebhookChange),
     responses=problem_responses(400, 404, 413, 415, 422),
 )
 def change_webhook(
-    visit: AuthenticatedRequest, webhook_id: WebhookIdParam, body: JsonBody, mine: TenantWebhooks
-) -> Response:
+    webhook_id: WebhookIdParam, body: WebhookChangeBody, state: State, webhooks: Webhooks
+) -> schemas.Webhook:
     """Another URL, other events, or on and off.
 
     Messages that wait go to the new URL. What happens while a webhook is disabled it is never told, and what it was
     still to be told has failed; failed messages can be redelivered.
     """
-    asked = parse_body(schemas.WebhookChange, body)
-    url = None if asked.url is None else _validated_url(asked.url, visit.app_state.settings)
-    return json_response(
-        schemas.Webhook.of(mine.change(webhook_id, url=url, events=asked.events, enabled=asked.enabled))
-    )
+    url = None if body.url is None else _check_url(body.url, state.settings)
+    return schemas.Webhook.of(webhooks.change(webhook_id, url=url, events=body.events, enabled=body.enabled))
 
 
 @router.delete(
@@ -161,61 +142,59 @@ def change_webhook(
     summary="Delete a webhook",
     responses=documented_response(204, "The webhook is gone, with its deliveries.") | problem_responses(404),
 )
-def delete_webhook(webhook_id: WebhookIdParam, mine: TenantWebhooks) -> Response:
+def delete_webhook(webhook_id: WebhookIdParam, webhooks: Webhooks) -> None:
     """Tell it nothing any more, and forget what it was told. A message on its way may still arrive."""
-    mine.delete(webhook_id)
-    return Response(status_code=204)
+    webhooks.delete(webhook_id)
 
 
 @router.post(
     "/{webhook_id}/rotate",
-    response_model=schemas.WebhookWithSecret,
     operation_id="rotate_webhook_secret",
     summary="Replace a webhook's secret",
     responses=problem_responses(404),
 )
-def rotate_webhook_secret(webhook_id: WebhookIdParam, mine: TenantWebhooks) -> Response:
+def rotate_webhook_secret(webhook_id: WebhookIdParam, webhooks: Webhooks) -> schemas.WebhookWithSecret:
     """A new secret, shown this once. For a day messages carry a signature by the former one, too."""
-    return json_response(schemas.WebhookWithSecret.of(mine.rotate(webhook_id)))
+    return schemas.WebhookWithSecret.of(webhooks.rotate(webhook_id))
 
 
 @router.post(
     "/{webhook_id}/ping",
     status_code=202,
-    response_model=schemas.Delivery,
     operation_id="ping_webhook",
     summary="Try out a webhook",
     responses=documented_response(202, "The message will be sent at once.") | problem_responses(404, 409),
 )
-def ping_webhook(webhook_id: WebhookIdParam, mine: TenantWebhooks) -> Response:
+def ping_webhook(webhook_id: WebhookIdParam, webhooks: Webhooks) -> schemas.Delivery:
     """Send it a message of type `ping`."""
-    return json_response(schemas.Delivery.of(mine.ping(webhook_id)), status=202)
+    return schemas.Delivery.of(webhooks.ping(webhook_id))
 
 
 @router.get(
     "/{webhook_id}/deliveries",
-    response_model=schemas.DeliveryList,
     operation_id="list_deliveries",
     summary="List what a webhook was told",
     responses=problem_responses(404, 422),
 )
 def list_deliveries(
-    webhook_id: WebhookIdParam, wanted: Annotated[DeliveryFilter, Query()], mine: TenantWebhooks
-) -> Response:
-    """The newest messages first, for 30 days. Where there are more, `next` leads to them."""
-    found = mine.deliveries(webhook_id, limit=wanted.limit + 1, after=wanted.after, statuses=wanted.status)
-    data = [schemas.Delivery.of(delivery) for delivery in found[: wanted.limit]]
-    return json_response(schemas.DeliveryList(data=data, **_next_page(found, wanted.limit)))
+    webhook_id: WebhookIdParam, query: Annotated[DeliveryFilter, Query()], webhooks: Webhooks
+) -> schemas.DeliveryList:
+    """The newest messages first, for 30 days. If there are more, `next` leads to them."""
+    page = read_page(
+        lambda limit: webhooks.deliveries(webhook_id, limit=limit, after=query.after, statuses=query.status),
+        query.limit,
+    )
+    data = [schemas.Delivery.of(delivery) for delivery in page.rows]
+    return schemas.DeliveryList(data=data, has_more=page.has_more, next=page.next(lambda last: last.id))
 
 
 @router.post(
     "/{webhook_id}/deliveries/{delivery_id}/redeliver",
     status_code=202,
-    response_model=schemas.Delivery,
     operation_id="redeliver",
     summary="Send a message again",
     responses=documented_response(202, "The message will be sent at once.") | problem_responses(404, 409),
 )
-def redeliver(webhook_id: WebhookIdParam, delivery_id: DeliveryIdParam, mine: TenantWebhooks) -> Response:
+def redeliver(webhook_id: WebhookIdParam, delivery_id: DeliveryIdParam, webhooks: Webhooks) -> schemas.Delivery:
     """Send it now, under the same `webhook-id`; it gets all its attempts again."""
-    return json_response(schemas.Delivery.of(mine.redeliver(webhook_id, delivery_id)), status=202)
+    return schemas.Delivery.of(webhooks.redeliver(webhook_id, delivery_id))

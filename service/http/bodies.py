@@ -15,7 +15,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse_json(body: bytes) -> object:
-    """What the JSON says. Raises MalformedJson."""
+    """Return what the JSON says. Raises MalformedJson."""
     try:
         return _integral_floats_as_ints(from_json(body, allow_inf_nan=False))
     except ValueError as error:
@@ -32,12 +32,12 @@ def _integral_floats_as_ints(value: Any) -> Any:
 
 
 def parse_body(model: type[Model], body: bytes) -> Model:
-    """The model that the body holds, types taken literally. Raises MalformedJson, InvalidRequest."""
+    """Return the model that the body holds, types taken literally. Raises MalformedJson, InvalidRequest."""
     return validate(model, parse_json(body))
 
 
 def validate(model: type[Model], value: object) -> Model:
-    """The model that this JSON value is, types taken literally. Raises InvalidRequest."""
+    """Return the model that this JSON value is, types taken literally. Raises InvalidRequest."""
     try:
         return model.model_validate(value, strict=True)
     except ValidationError as error:
@@ -45,5 +45,5 @@ def validate(model: type[Model], value: object) -> Model:
 
 
 def json_response(content: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The content, without FastAPI's looking it over again."""
+    """Return the content as a response, for endpoints that may answer with something else as well."""
     return Response(content.model_dump_json(), status_code=status, headers=headers, media_type=JSON)

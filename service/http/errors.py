@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.schemas.jobs import FieldError
+from service.schemas.problems import FieldError
 from ted_core.errors import TedError
 
 

@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Annotated
 
+from fastapi import Depends, Header, Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 
+from service.http.dependencies import State
 from service.http.event_stream import EventStreams
-from service.http.request import AuthenticatedRequest
 from ted_jobs.jobs.models import Job
 
-MOST_SECONDS, MOST_DIGITS = 60, 9
+MOST_SECONDS = 60
+MOST_DIGITS = 9
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.1, 1.0, 1.5
 """Seconds between two looks at the job."""
 
@@ -25,7 +27,7 @@ WAIT = re.compile(r'\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;.*)?', re.IGNORE
 
 @dataclass(frozen=True)
 class LongPoll:
-    """What one request prefers. While it waits it takes no thread but for the moments of looking."""
+    """How long one request will wait. While it waits it takes no thread except in the moments of looking."""
 
     request: Request
     streams: EventStreams
@@ -33,12 +35,12 @@ class LongPoll:
 
     @property
     def applied_headers(self) -> dict[str, str]:
-        """The header that says what was made of the preference."""
+        """Return the header that says what was made of the preference."""
         return {} if self.seconds is None else {"Preference-Applied": f"wait={self.seconds}"}
 
     async def wait_until(self, job: Job, look: Callable[[], Job], *, until: Callable[[Job], bool]) -> Job:
-        """The job once ``until`` holds of it; as it last stood where the time is up before, the client has left, the
-        service ends, or the database does not answer."""
+        """Return the job once ``until`` holds of it; as it last stood if the time is up before, the client has left,
+        the service ends, or the database does not answer."""
         deadline, pause = time.monotonic() + (self.seconds or 0), FIRST_PAUSE
         while (
             not until(job)
@@ -60,7 +62,7 @@ class LongPoll:
 
 
 def preferred_wait(prefer: str) -> int | None:
-    """The seconds that the header asks for, cut to the most that are granted; None where it asks for none.
+    """Return the seconds that the header asks for, cut to the most that are granted; None if it asks for none.
 
     What cannot be understood is ignored, and of several the first counts, as RFC 7240 has it.
     """
@@ -74,9 +76,23 @@ def _wait_preferences(prefer: str) -> Iterator[int]:
             yield min(int(digits[:MOST_DIGITS]), MOST_SECONDS)
 
 
-async def long_poll(visit: AuthenticatedRequest) -> LongPoll:
-    """What this request prefers. Raises BodyTooLarge."""
-    seconds = preferred_wait(",".join(visit.headers.getlist("prefer")))
+PreferHeader = Annotated[
+    str | None,
+    Header(
+        alias="Prefer",
+        description=f"`wait=N`: hold the answer back for up to N seconds, at most {MOST_SECONDS}, until there is "
+        "something to tell. Other preferences, and what cannot be understood, are ignored.",
+        examples=["wait=30"],
+    ),
+]
+
+
+async def long_poll(request: Request, state: State, _: PreferHeader = None) -> LongPoll:
+    """Return how long this request will wait. Raises BodyTooLarge."""
+    seconds = preferred_wait(",".join(request.headers.getlist("prefer")))  # a list may come in several headers
     if seconds is not None:
-        await visit.body()  # what is then received tells of nothing but the client's leaving
-    return LongPoll(visit, visit.app_state.streams, seconds)
+        await request.body()  # what is then received tells of nothing but the client's leaving
+    return LongPoll(request, state.streams, seconds)
+
+
+Poll = Annotated[LongPoll, Depends(long_poll)]

@@ -15,7 +15,7 @@ from starlette.routing import Match
 
 from service.http import errors as http
 from service.http.validation import parameter_errors
-from service.schemas.jobs import FieldError, Problem
+from service.schemas.problems import FieldError, Problem
 from ted_core import errors as core
 from ted_core.errors import TedError
 from ted_jobs import errors as jobs

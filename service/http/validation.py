@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from service.schemas.jobs import FieldError
+from service.schemas.problems import FieldError
 
 MESSAGES: Mapping[str, str] = {
     "missing": "is required",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.jobs.submission import Admission
+from service.jobs.admission import Admission
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.plan import PruningPlan
 from ted_core.proxies.spec import Training
@@ -65,9 +65,9 @@ class Estimate(BaseModel):
     ]
 
 
-def estimate(admitted: Admission, earlier: Sequence[SimilarJob]) -> Estimate:
+def estimate(admission: Admission, earlier: Sequence[SimilarJob]) -> Estimate:
     """What the job would take, by its arithmetic and by what earlier ones like it have taken."""
-    spec, dataset, proxy = admitted.spec, admitted.dataset, admitted.proxy
+    spec, dataset, proxy = admission.spec, admission.dataset, admission.proxy
     full_run = dataset.rows * proxy.training.epochs
     most = most_rows_trained(dataset.rows, spec.plan, proxy)
     return Estimate(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from service.http.errors import InvalidRequest
 from service.http.validation import LONGEST_FIELD, MESSAGES, MOST_ERRORS
-from service.schemas.jobs import FieldError
+from service.schemas.problems import FieldError
 from ted_jobs.jobs.filter import CURSOR_PATTERN, JobCriteria
 from ted_jobs.jobs.spec import MetadataKey
 from ted_jobs.jobs.status import JobStatus
@@ -38,7 +38,7 @@ Instant = Annotated[datetime, BeforeValidator(_in_utc)]
 class JobListQuery(BaseModel):
     """Which jobs to list."""
 
-    model_config = ConfigDict(extra="allow")  # labels come as metadata[key]; `wanted` refuses all the rest
+    model_config = ConfigDict(extra="allow")  # labels come as metadata[key]; `to_filter` refuses all the rest
 
     after: Annotated[
         str | None,
@@ -57,7 +57,7 @@ class JobListQuery(BaseModel):
     ] = None
 
     def to_filter(self) -> JobCriteria:
-        """The same for the store. Raises InvalidRequest."""
+        """Return the same for the store. Raises InvalidRequest."""
         return JobCriteria(self.status, _labels(self.model_extra or {}), self.created_after, self.created_before)
 
 

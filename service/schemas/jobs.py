@@ -1,4 +1,4 @@
-"""What travels over HTTP. Requests are ``ted_jobs.jobs.spec.JobSpec``; these are the answers."""
+"""Jobs as they travel over HTTP."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies.spec import Training
 from ted_core.results.provenance import QChoice
 from ted_jobs.jobs import models as stored
+from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.status import JobStatus
 
 Sha256 = Annotated[str, Field(description="Hexadecimal SHA-256.")]
@@ -20,7 +21,18 @@ class _ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-# --- a job ------------------------------------------------------------------------------------------------------------
+class NamedDataset(BaseModel):
+    """A dataset that was registered before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(description="As registered with POST /v1/datasets.", examples=["digits"])]
+
+
+class JobRequest(JobSpec):
+    """A pruning job as a client submits it. This is its documentation: `service.jobs.submission` reads it."""
+
+    dataset: DatasetSpec | NamedDataset  # type: ignore[assignment]
 
 
 class Progress(_ResponseModel):
@@ -134,13 +146,13 @@ class Job(_ResponseModel):
     def of(cls, job: stored.Job) -> "Job":
         """The stored job as its client sees it."""
         spec = job.spec
-        asked = {
+        request = {
             "dataset": spec.dataset,
             "proxy": Training.of(spec.proxy),
             "plan": spec.plan,
             "metadata": spec.metadata,
         }
-        return cls.model_validate({**vars(job), **asked, "links": Links.of(job.id)})
+        return cls.model_validate({**vars(job), **request, "links": Links.of(job.id)})
 
 
 class JobList(_ResponseModel):
@@ -173,43 +185,3 @@ class EventList(_ResponseModel):
     data: list[Event]
     has_more: bool
     next: Annotated[int, Field(description="Pass as `after` to hear what follows, now or later.")]
-
-
-# --- everything else --------------------------------------------------------------------------------------------------
-
-
-class Health(_ResponseModel):
-    """The process is alive."""
-
-    status: Literal["ok"] = "ok"
-
-
-class Readiness(_ResponseModel):
-    """Whether jobs can be taken, and whether workers hear of them at once."""
-
-    status: Annotated[
-        Literal["ok", "degraded"],
-        Field(description="degraded: jobs are taken and stored, but start only when the broker is back."),
-    ]
-    reason: str | None = None
-
-
-class FieldError(_ResponseModel):
-    """One field of the request that was not as it must be."""
-
-    field: Annotated[str, Field(examples=["plan.keep_ratio"])]
-    message: str
-
-
-class Problem(_ResponseModel):
-    """What went wrong, as RFC 9457 has it. `code` is stable; `errors` names the request's fields."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM]})
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[FieldError] = []
-    instance: Annotated[str, Field(description="This one occurrence: the request's id, as found in the service's log.")]

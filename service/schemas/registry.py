@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.proxies.spec import FAMILIES, InputKind, ProxySpec, Training, family_of
-from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.registry import Registration
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -38,20 +37,6 @@ class NewProxy(BaseModel):
 
     name: RegisteredName
     proxy: ProxySpec
-
-
-class NamedDataset(BaseModel):
-    """A dataset that was registered before."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, Field(description="As registered with POST /v1/datasets.", examples=["digits"])]
-
-
-class JobRequest(JobSpec):
-    """A pruning job as a client submits it. This is its documentation: `service.jobs.submission` reads it."""
-
-    dataset: DatasetSpec | NamedDataset  # type: ignore[assignment]
 
 
 class Dataset(BaseModel):
