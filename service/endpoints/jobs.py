@@ -1,5 +1,6 @@
 """Jobs: submit, repeat, list, read, cancel and delete them."""
 
+import re
 from typing import Annotated
 
 import structlog
@@ -18,7 +19,16 @@ from service.apidoc.responses import (
 from service.http.authentication import Principal
 from service.http.bodies import json_response
 from service.http.conditional import etag_matches, strong_etag
-from service.http.dependencies import AppState, Caller, IfNoneMatch, JobIdParam, RawJsonBody, State, check_job_id
+from service.http.dependencies import (
+    AppState,
+    Caller,
+    IfNoneMatch,
+    JobIdParam,
+    RawJsonBody,
+    State,
+    check_job_id,
+    raw_json_body,
+)
 from service.http.direct_route import DirectRoute
 from service.http.paging import read_page
 from service.http.prefer_wait import LongPoll, Poll, long_poll
@@ -55,12 +65,14 @@ ESTIMATE_RESPONSE: Responses = {
     200: {"model": Estimate, "description": "With `validate_only`: the job would be accepted, and what it would take."}
 }
 
+IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]+")
+LONGEST_IDEMPOTENCY_KEY = 255
 IdempotencyKeyHeader = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        pattern=r"^[\x20-\x7e]+$",
-        max_length=255,
+        pattern=f"^{IDEMPOTENCY_KEY.pattern}$",
+        max_length=LONGEST_IDEMPOTENCY_KEY,
         description="The client's own name for this submission: sending it again with the same body stores nothing new "
         "and answers with the job of the first time.",
     ),
@@ -84,15 +96,6 @@ class SubmitQuery(BaseModel):
     )
 
 
-@router.post(
-    "",
-    status_code=202,
-    response_model=schemas.Job,
-    operation_id="submit_job",
-    summary="Submit a job",
-    openapi_extra=JOB_SPEC_BODY,
-    responses=ACCEPTED_RESPONSE | ESTIMATE_RESPONSE | problem_responses(400, 413, 415, 422),
-)
 async def submit_job(
     submissions: Submissions, query: Annotated[SubmitQuery, Query()], body: RawJsonBody, poll: Poll
 ) -> Response:
@@ -104,6 +107,37 @@ async def submit_job(
     if query.validate_only:
         return json_response(await run_in_threadpool(submissions.estimate, body))
     return await _accepted_response(await run_in_threadpool(submissions.submit, body), submissions.state.store, poll)
+
+
+class SubmitJobRoute(DirectRoute):
+    """The busiest endpoint of those that write."""
+
+    def is_plain(self, request: Request) -> bool:
+        """Return whether there is no query, and no Idempotency-Key that might have to be refused."""
+        key = request.headers.get("idempotency-key")
+        return not request.scope["query_string"] and (
+            key is None or (len(key) <= LONGEST_IDEMPOTENCY_KEY and IDEMPOTENCY_KEY.fullmatch(key) is not None)
+        )
+
+    async def call_endpoint(self, request: Request, state: AppState, caller: Principal) -> Response:
+        """Submit a job, its arguments read without FastAPI."""
+        submissions = SubmissionService(state, caller, request.headers.get("idempotency-key"))
+        body = await raw_json_body(request)
+        return await submit_job(submissions, SubmitQuery(), body, await long_poll(request, state))
+
+
+router.add_api_route(
+    "",
+    submit_job,
+    methods=["POST"],
+    route_class_override=SubmitJobRoute,
+    status_code=202,
+    response_model=schemas.Job,
+    operation_id="submit_job",
+    summary="Submit a job",
+    openapi_extra=JOB_SPEC_BODY,
+    responses=ACCEPTED_RESPONSE | ESTIMATE_RESPONSE | problem_responses(400, 413, 415, 422),
+)
 
 
 @router.post(
@@ -192,10 +226,10 @@ async def read_job(
 
 
 class ReadJobRoute(DirectRoute):
-    """The busiest endpoint: clients poll it."""
+    """The busiest endpoint of all: clients poll it."""
 
     async def call_endpoint(self, request: Request, state: AppState, caller: Principal) -> Response:
-        """Read a job, without FastAPI's help."""
+        """Read a job, its arguments read without FastAPI."""
         return await read_job(
             check_job_id(request.path_params["job_id"]),
             state,

@@ -12,17 +12,20 @@ from service.http.dependencies import AppState, app_state, authenticate
 
 
 class DirectRoute(APIRoute):
-    """A route that takes its endpoint's arguments from the request itself.
+    """A route that takes its endpoint's arguments from a plain request itself.
 
-    The endpoint is an ordinary one, its signature is what the OpenAPI document is made from, and without this class it
-    answers the same. FastAPI takes as long to resolve its arguments as the store takes to read a job: see
-    docs/decisions/0015.
+    The endpoint is an ordinary one, its signature is what the OpenAPI document is made from, and requests that are not
+    plain reach it in FastAPI's way. FastAPI takes as long to resolve its arguments as the store takes to read a job:
+    see docs/decisions/0015.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return a handler that authenticates the caller before anything else of the request is looked at."""
+        """Return a handler that authenticates the caller before anything else of the request can be refused."""
+        resolve_and_call = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            if not self.is_plain(request):
+                return await resolve_and_call(request)
             background, state = BackgroundTasks(), await app_state(request)
             caller = await authenticate(request, state, background)
             response = await self.call_endpoint(request, state, caller)
@@ -30,6 +33,10 @@ class DirectRoute(APIRoute):
             return response
 
         return handle
+
+    def is_plain(self, request: Request) -> bool:
+        """Return whether the request has no parameters that FastAPI would have to check."""
+        return True
 
     @abstractmethod
     async def call_endpoint(self, request: Request, state: AppState, caller: Principal) -> Response:
