@@ -22,7 +22,7 @@ def main() -> None:
     """Serve on the configured host and port, or on the listening socket that the parent process left open for us."""
     settings = Settings()
     configure_logging(settings.log_level)
-    logging.getLogger("botocore").setLevel(logging.INFO)  # below, it tells how the links that it signs are signed
+    logging.getLogger("botocore").setLevel(logging.INFO)  # below, it logs how it signs links
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
     sockets = _inherited_sockets(settings.listen_fd)
@@ -59,21 +59,21 @@ def _inherited_sockets(descriptor: int | None) -> list[socket.socket] | None:
 
 
 def check_keyless_access(settings: Settings, sockets: Sequence[socket.socket] | None) -> None:
-    """Nothing, where who gets in without a key is on this machine. Raises OpenBeyondLoopback."""
-    hosts = [_host(one) for one in sockets] if sockets else [settings.host]
+    """Raise OpenBeyondLoopback if keyless access would be reachable from the network."""
+    hosts = [_host(listener) for listener in sockets] if sockets else [settings.host]
     if settings.auth == "open" and not all(map(_is_loopback, hosts)):
         raise OpenBeyondLoopback(f"The API listens on {', '.join(hosts)}")
 
 
-def _host(listening: socket.socket) -> str:
+def _host(listener: socket.socket) -> str:
     """Its address; a socket in the file system can be reached from this machine only."""
-    return str(listening.getsockname()[0]) if listening.family in (socket.AF_INET, socket.AF_INET6) else "localhost"
+    return str(listener.getsockname()[0]) if listener.family in (socket.AF_INET, socket.AF_INET6) else "localhost"
 
 
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a name: whom it leads to is not known for sure
+    except ValueError:  # a name: where it leads is not known for sure
         return False
 
 

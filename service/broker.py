@@ -8,15 +8,18 @@ PROBE_CACHE_SECONDS = 3.0
 
 
 class BrokerProbe:
-    """The newest answer to the question, asked again when it is a few seconds old, by one request at a time."""
+    """Remembers whether the broker was reachable, and looks again after a few seconds, one request at a time."""
 
-    def __init__(self, ask: Callable[[], bool]) -> None:
-        self._probe, self._lock = ask, threading.Lock()
-        self._reachable, self._probed_at = False, float("-inf")
+    def __init__(self, probe: Callable[[], bool]) -> None:
+        self._probe = probe
+        self._lock = threading.Lock()
+        self._reachable = False
+        self._probed_at = float("-inf")
 
     def is_reachable(self) -> bool:
-        """Whether the broker answers, as of a few seconds ago."""
+        """Return whether the broker answers, as of a few seconds ago."""
         with self._lock:
             if time.monotonic() - self._probed_at > PROBE_CACHE_SECONDS:
-                self._reachable, self._probed_at = self._probe(), time.monotonic()
+                self._reachable = self._probe()
+                self._probed_at = time.monotonic()
             return self._reachable

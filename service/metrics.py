@@ -1,4 +1,4 @@
-"""A census of the database as Prometheus metrics. It names no job, client, file or machine."""
+"""The numbers of the database as Prometheus metrics. They name no job, client, file or machine."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -19,49 +19,51 @@ RENDERERS: Mapping[str, tuple[str, Callable[[Collector], bytes]]] = {
     "text/plain": (CONTENT_TYPE_PLAIN_0_0_4, generate_latest),
     "application/openmetrics-text": (CONTENT_TYPE_OPENMETRICS, generate_openmetrics),
 }
-"""From media type to its name in full and how it is written."""
+"""From media type to its full name and how it is written."""
 
 
 class MetricsCollector(Collector):
-    """One census, for Prometheus's writers."""
+    """One snapshot, for Prometheus's writers."""
 
-    def __init__(self, census: MetricsSnapshot) -> None:
-        self.census = census
+    def __init__(self, snapshot: MetricsSnapshot) -> None:
+        self.snapshot = snapshot
 
     def collect(self) -> Iterable[Metric]:
-        """Every metric."""
-        yield from _gauges(self.census)
-        yield from _counters(self.census)
+        """Yield every metric."""
+        yield from _gauges(self.snapshot)
+        yield from _counters(self.snapshot)
 
 
-def _gauges(census: MetricsSnapshot) -> MetricFamilies:
+def _gauges(snapshot: MetricsSnapshot) -> MetricFamilies:
     jobs = GaugeMetricFamily("ted_jobs", "Jobs in the database.", labels=["status"])
-    for status, count in census.jobs.items():
+    for status, count in snapshot.jobs.items():
         jobs.add_metric([status], count)
     yield jobs
-    yield _gauge("ted_queue_oldest_seconds", "How long the oldest queued job has waited.", census.queued.oldest_seconds)
-    yield _gauge("ted_outbox_hints", "Hints that wait to be published.", census.wake_ups.count)
-    yield _gauge("ted_outbox_oldest_seconds", "How long the oldest hint has waited.", census.wake_ups.oldest_seconds)
-    yield _gauge("ted_stale_leases", "Jobs whose worker is silent, not yet put back.", census.stale_leases.count)
+    yield _gauge(
+        "ted_queue_oldest_seconds", "How long the oldest queued job has waited.", snapshot.queued.oldest_seconds
+    )
+    yield _gauge("ted_outbox_hints", "Hints that wait to be published.", snapshot.wake_ups.count)
+    yield _gauge("ted_outbox_oldest_seconds", "How long the oldest hint has waited.", snapshot.wake_ups.oldest_seconds)
+    yield _gauge("ted_stale_leases", "Jobs whose worker is silent, not yet put back.", snapshot.stale_leases.count)
     deliveries = GaugeMetricFamily("ted_deliveries", "Messages to webhooks that are remembered.", labels=["status"])
-    for progress, count in census.deliveries.items():
+    for progress, count in snapshot.deliveries.items():
         deliveries.add_metric([progress], count)
     yield deliveries
     yield _gauge(
         "ted_delivery_oldest_seconds",
         "How long the oldest message that is due has waited.",
-        census.due_deliveries.oldest_seconds,
+        snapshot.due_deliveries.oldest_seconds,
     )
-    yield _gauge("ted_sweeper_leads", "1 where a sweeper is at work.", float(census.sweeper is not None))
+    yield _gauge("ted_sweeper_leads", "1 if a sweeper is at work.", float(snapshot.sweeper is not None))
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
     return GaugeMetricFamily(name, meaning, value=value)
 
 
-def _counters(census: MetricsSnapshot) -> MetricFamilies:
+def _counters(snapshot: MetricsSnapshot) -> MetricFamilies:
     def total(name: str, meaning: str, counter: str) -> Metric:
-        return CounterMetricFamily(name, meaning, value=census.totals.get((counter, ""), 0))
+        return CounterMetricFamily(name, meaning, value=snapshot.totals.get((counter, ""), 0))
 
     yield total("ted_jobs_submitted", "Jobs stored.", counters.SUBMITTED)
     yield total("ted_lease_expiries", "Jobs taken from workers that fell silent.", counters.LEASE_EXPIRIES)
@@ -70,15 +72,15 @@ def _counters(census: MetricsSnapshot) -> MetricFamilies:
         "ted_job_moves", "Moves into a status: running counts attempts, queued those to be repeated.", labels=["status"]
     )
     for status in JobStatus:
-        moves.add_metric([status], census.totals.get((counters.JOB_MOVES, status), 0))
+        moves.add_metric([status], snapshot.totals.get((counters.JOB_MOVES, status), 0))
     yield moves
-    yield _phase_summary(census)
+    yield _phase_summary(snapshot)
 
 
-def _phase_summary(census: MetricsSnapshot) -> Metric:
+def _phase_summary(snapshot: MetricsSnapshot) -> Metric:
     phases = SummaryMetricFamily("ted_phase_seconds", "What succeeded jobs spent on each phase.", labels=["phase"])
-    for (counter, phase), count in census.totals.items():
+    for (counter, phase), count in snapshot.totals.items():
         if counter == counters.PHASES:
-            seconds = census.totals[counters.PHASE_SECONDS, phase]
+            seconds = snapshot.totals[counters.PHASE_SECONDS, phase]
             phases.add_metric([phase], count_value=int(count), sum_value=seconds)
     return phases

@@ -9,7 +9,7 @@ from service.app import create_app
 
 
 def text(app: FastAPI) -> str:
-    """The app's OpenAPI document as it is kept in ``openapi/openapi.json``."""
+    """Return the app's OpenAPI document as it is kept in ``openapi/openapi.json``."""
     return json.dumps(app.openapi(), indent=2, sort_keys=True) + "\n"
 
 

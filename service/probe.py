@@ -1,4 +1,4 @@
-"""``python -m service.probe``: exit status 0 where the API of this machine answers; for containers' health checks."""
+"""``python -m service.probe``: exit with status 0 if the API of this machine answers; for containers' health checks."""
 
 import sys
 from urllib.error import URLError

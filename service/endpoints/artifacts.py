@@ -50,7 +50,7 @@ class RecutQuery(BaseModel):
         Field(
             ge=0.0001,
             le=0.9999,
-            description="Fraction of the rows that is RETAINED, to four decimals, where it is not to be the job's own: "
+            description="Fraction of the rows that is RETAINED, to four decimals, if it is not to be the job's own: "
             "the same decisions cut elsewhere, without another job. The file's metadata says what it was derived from.",
             examples=[0.5],
         ),
@@ -106,7 +106,7 @@ async def _published_files(
     *,
     if_none_match: IfNoneMatch = None,
     range: Annotated[str | None, Header(description="One range of bytes; several are answered with all.")] = None,  # noqa: A002 — the header's name
-    if_range: Annotated[str | None, Header(description="Mind `Range` only where this is still the ETag.")] = None,
+    if_range: Annotated[str | None, Header(description="Mind `Range` only if this is still the ETag.")] = None,
 ) -> PublishedFiles:
     file_request = FileRequest(request.method, if_none_match, range, if_range)
     return PublishedFiles(job_id, caller.tenant, state.store, state.recuts, file_request)

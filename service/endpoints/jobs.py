@@ -51,14 +51,14 @@ POLL_SECONDS = 1
 # --- submit -----------------------------------------------------------------------------------------------------------
 
 
-PREFERENCE_APPLIED = "wait=N, where the client asked for it with Prefer."
+PREFERENCE_APPLIED = "wait=N, if the client asked for it with Prefer."
 ACCEPTED_RESPONSE = documented_response(
     202,
     "The job is stored and will be run; after `Prefer: wait` it may have ended already, as `status` tells.",
     Location="The job.",
-    Retry_After="Seconds until asking makes sense; absent where the job has ended.",
+    Retry_After="Seconds until asking makes sense; absent if the job has ended.",
     ETag="Changes whenever the job does.",
-    Idempotent_Replayed="true, where an earlier request with this Idempotency-Key had stored the job.",
+    Idempotent_Replayed="true, if an earlier request with this Idempotency-Key had stored the job.",
     Preference_Applied=PREFERENCE_APPLIED,
 )
 ESTIMATE_RESPONSE: Responses = {

@@ -13,9 +13,7 @@ from ted_jobs.metrics_snapshot import metrics_snapshot
 
 router = APIRouter(tags=["health"])
 
-OK_RESPONSE = documented_response(
-    200, "The metrics, as OpenMetrics where the client would rather have that.", Vary="Accept"
-)
+OK_RESPONSE = documented_response(200, "The metrics, as OpenMetrics if the client prefers that.", Vary="Accept")
 RESPONSES: Responses = {200: OK_RESPONSE[200] | METRICS, **problem_responses(403)}
 
 

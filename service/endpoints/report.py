@@ -56,7 +56,7 @@ FILE_ENDINGS = {JSON: "json", HTML: "html"}
 
 OK_RESPONSE = documented_response(
     200,
-    "The report, as JSON unless the client would rather have HTML.",
+    "The report, as JSON unless the client prefers HTML.",
     ETag="The SHA-256 of this form of the report.",
     Repr_Digest="The same, as RFC 9530 writes it.",
     Vary="Accept",

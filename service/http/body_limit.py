@@ -10,7 +10,8 @@ class BodyLimit:
     """ASGI middleware. Reading a body that is too long raises BodyTooLarge in whoever reads it."""
 
     def __init__(self, app: ASGIApp, *, limit: int) -> None:
-        self.app, self.limit = app, limit
+        self.app = app
+        self.limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a ``receive`` that counts."""
@@ -18,14 +19,15 @@ class BodyLimit:
         await self.app(scope, counted, send)
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
-        announced, seen = Headers(scope=scope).get("content-length", "0"), 0
+        announced = Headers(scope=scope).get("content-length", "0")
+        received = 0
 
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal received
             self._check(int(announced) if announced.isdecimal() else 0)
             message = await receive()
-            seen += len(message.get("body", b""))
-            self._check(seen)
+            received += len(message.get("body", b""))
+            self._check(received)
             return message
 
         return counted

@@ -19,7 +19,7 @@ ONE_RANGE = re.compile(r"bytes=(?:(?P<first>\d{1,19})-(?P<last>\d{0,19})|-(?P<su
 
 @dataclass(frozen=True)
 class FileRequest:
-    """What the client said about the file it wants."""
+    """Which part of a file the client asks for, and under which conditions."""
 
     method: str
     if_none_match: str | None = None
@@ -27,22 +27,24 @@ class FileRequest:
     if_range: str | None = None
 
 
-def respond(store: ArtifactStore, artifact: Artifact, wanted: FileRequest, *, filename: str) -> Response:
-    """The response that the request wants, or where the store would rather answer. Raises RangeNotSatisfiable."""
+def respond(store: ArtifactStore, artifact: Artifact, request: FileRequest, *, filename: str) -> Response:
+    """Return the response to the request, or a redirect if the store has a link. Raises RangeNotSatisfiable."""
     headers = _headers(artifact, filename)
-    if etag_matches(headers["ETag"], wanted.if_none_match):
+    if etag_matches(headers["ETag"], request.if_none_match):
         return Response(status_code=304, headers=headers)
-    if wanted.method == "HEAD":
+    if request.method == "HEAD":
         return Response(headers=headers | {"Content-Length": str(artifact.bytes)}, media_type=MEDIA_TYPE)
     if link := store.download_url(artifact, filename=filename):
         return Response(status_code=307, headers=headers | {"Location": link, "Cache-Control": "no-store"})
-    part = _requested_range(wanted, artifact.bytes, etag=headers["ETag"])
+    part = _requested_range(request, artifact.bytes, etag=headers["ETag"])
     if part is None:
         return _streaming_response(store.open(artifact), range(artifact.bytes), status=200, headers=headers)
     if not part:
         raise RangeNotSatisfiable(artifact.bytes)
-    place = f"bytes {part.start}-{part.stop - 1}/{artifact.bytes}"
-    return _streaming_response(store.open(artifact), part, status=206, headers=headers | {"Content-Range": place})
+    content_range = f"bytes {part.start}-{part.stop - 1}/{artifact.bytes}"
+    return _streaming_response(
+        store.open(artifact), part, status=206, headers=headers | {"Content-Range": content_range}
+    )
 
 
 def _headers(artifact: Artifact, filename: str) -> dict[str, str]:
@@ -53,18 +55,18 @@ def _headers(artifact: Artifact, filename: str) -> dict[str, str]:
     }
 
 
-def _requested_range(wanted: FileRequest, size: int, *, etag: str) -> range | None:
-    """The bytes that were asked for; None for all of them, also where the client's part is of another file.
+def _requested_range(request: FileRequest, size: int, *, etag: str) -> range | None:
+    """The bytes that are requested; None for all of them, also if the client's part is of another file.
 
     A header that cannot be understood, or asks for several parts, is ignored: RFC 9110 allows both.
     """
-    asked = ONE_RANGE.fullmatch(wanted.range or "")
-    if asked is None or wanted.if_range not in (None, etag):
+    match = ONE_RANGE.fullmatch(request.range or "")
+    if match is None or request.if_range not in (None, etag):
         return None
-    if asked["suffix"]:
-        return range(max(size - int(asked["suffix"]), 0), size)
-    first, last = int(asked["first"]), int(asked["last"] or size)
-    return range(first, min(last + 1, size)) if first <= last or not asked["last"] else None
+    if match["suffix"]:
+        return range(max(size - int(match["suffix"]), 0), size)
+    first, last = int(match["first"]), int(match["last"] or size)
+    return range(first, min(last + 1, size)) if first <= last or not match["last"] else None
 
 
 def _streaming_response(file: BinaryIO, part: range, *, status: int, headers: dict[str, str]) -> Response:

@@ -1,4 +1,4 @@
-"""Errors → RFC 9457 problems. The one table from what went wrong to the status that tells of it."""
+"""Errors → RFC 9457 problems. The one table from error to status."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 QUEUE_RETRY_AFTER_SECONDS = 15
-"""After which a full queue is worth another try."""
+"""When it is worth trying a full queue again."""
 CHALLENGE = 'Bearer realm="ted"'
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -93,7 +93,7 @@ STATUS: Mapping[type[TedError], int] = {
     jobs.ArtifactsRefused: 503,
     jobs.JobUnreadable: 503,
 }
-"""What is not listed is a defect of the service, and answered with 500."""
+"""An error that is not listed is a defect of the service, and answered with 500."""
 
 
 class ProblemResponse(Response):
@@ -106,7 +106,7 @@ class ProblemResponse(Response):
 
 
 def new_problem(request: Request, status: int, *, code: str, detail: str, errors: Sequence[FieldError] = ()) -> Problem:
-    """The problem that this request met."""
+    """Return the problem that this request met."""
     return Problem(
         type=f"urn:ted:problem:{code}",
         title=code.replace("_", " ").capitalize(),
@@ -119,7 +119,7 @@ def new_problem(request: Request, status: int, *, code: str, detail: str, errors
 
 
 def internal_error_response(request: Request) -> ProblemResponse:
-    """The answer to a defect: it gives nothing away but the id under which the log tells more."""
+    """Return the response to a defect: it reveals nothing but the id under which the log has more."""
     detail = "The service met an error of its own; its log holds more under this request's id."
     return ProblemResponse(new_problem(request, 500, code="internal_error", detail=detail))
 
@@ -129,8 +129,8 @@ async def _ted_error_response(request: Request, error: TedError) -> Response:
     if status is None:
         log.error("unlisted error", exc_info=error)
         return internal_error_response(request)
-    facts = new_problem(request, status, code=error.code(), detail=str(error), errors=_fields(error))
-    return ProblemResponse(facts, HEADERS.get(type(error), _no_headers)(error))
+    problem = new_problem(request, status, code=error.code(), detail=str(error), errors=_fields(error))
+    return ProblemResponse(problem, HEADERS.get(type(error), _no_headers)(error))
 
 
 def _fields(error: TedError) -> Sequence[FieldError]:
@@ -166,9 +166,9 @@ async def _http_error_response(request: Request, error: HTTPException) -> Respon
     """What the router itself says: no such path, no such method."""
     phrase = HTTPStatus(error.status_code).phrase
     detail = f"{error.detail}: {request.method} {request.url.path}. /openapi.json lists what there is."
-    facts = new_problem(request, error.status_code, code=phrase.lower().replace(" ", "_"), detail=detail)
+    problem = new_problem(request, error.status_code, code=phrase.lower().replace(" ", "_"), detail=detail)
     headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else None
-    return ProblemResponse(facts, headers)
+    return ProblemResponse(problem, headers)
 
 
 def _allowed(request: Request) -> list[str]:

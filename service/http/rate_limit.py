@@ -1,10 +1,11 @@
-"""How often somebody may ask: a token bucket each (RFC 9110's 429; RateLimit headers as in the IETF's draft)."""
+"""How often somebody may send a request: a token bucket each (RFC 9110's 429; the IETF's RateLimit headers)."""
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 MOST_BUCKETS = 10_000
 MINUTE = 60
@@ -12,7 +13,7 @@ MINUTE = 60
 
 @dataclass(frozen=True)
 class RateLimitResult:
-    """What came of asking: whether it was granted, how many more would be, and what the answer should say of it."""
+    """Whether a request is allowed, how many more would be, and what the response should say of it."""
 
     per_minute: int
     remaining: float
@@ -23,12 +24,12 @@ class RateLimitResult:
 
     @property
     def wait_seconds(self) -> int:
-        """Whole seconds until the next request is granted; at least 1."""
+        """Return whole seconds until the next request is allowed; at least 1."""
         return max(1, math.ceil((1 - max(self.remaining, 0)) * MINUTE / self.per_minute))
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10)."""
+        """Return RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10)."""
         full = math.ceil((self.per_minute - max(self.remaining, 0)) * MINUTE / self.per_minute)
         return {
             "RateLimit-Policy": f'"key";q={self.per_minute};w={MINUTE}',
@@ -37,26 +38,23 @@ class RateLimitResult:
 
 
 class RateLimiter:
-    """A bucket for each name, filled at the rate that is asked for, up to what a minute brings.
+    """A bucket for each name, filled at the given rate, up to what a minute brings.
 
-    Not for several threads. Of too many, those that were asked longest ago are forgotten, which fills them.
+    Not for several threads. Of too many, those that were used longest ago are forgotten, which fills them.
     """
 
     def __init__(self, *, most: int = MOST_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._clock = most, clock
-        self._tokens: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._clock = clock
+        self._tokens: LRUCache[str, tuple[float, float]] = LRUCache(most)
 
     def take(self, name: str, *, per_minute: int) -> RateLimitResult:
-        """One request of this bucket, which costs nothing where it is not granted."""
+        """Take one request out of this bucket, which costs nothing if it is not allowed."""
         level = self._available_tokens(name, per_minute)
         self._tokens[name] = (level - 1 if level >= 1 else level, self._clock())
-        self._tokens.move_to_end(name)
-        if len(self._tokens) > self._most:
-            self._tokens.popitem(last=False)
         return RateLimitResult(per_minute, level - 1)
 
     def is_empty(self, name: str, *, per_minute: int) -> bool:
-        """Whether the next request would not be granted."""
+        """Return whether the next request would be refused."""
         return self._available_tokens(name, per_minute) < 1
 
     def _available_tokens(self, name: str, per_minute: int) -> float:

@@ -1,4 +1,4 @@
-"""One log line per request, under an id that the client gets too; and an answer even to a defect."""
+"""One log line per request, under an id that the client gets too; and a response even to a defect."""
 
 import re
 import time
@@ -25,35 +25,37 @@ class RequestLog:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and log how it went."""
+        """Pass the request on, and log its status and duration."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         request_id = scope.setdefault("state", {})["request_id"] = _request_id(scope)
-        answer = _LoggedSend(send, scope["state"])
+        logged_send = _LoggedSend(send, scope["state"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            began = time.perf_counter()
-            await self._call_app(scope, receive, answer)
-            facts = {"method": scope["method"], "path": scope["path"], "status": answer.status}
-            log.info("request", **facts, milliseconds=round((time.perf_counter() - began) * 1000, 1))
+            start = time.perf_counter()
+            await self._call_app(scope, receive, logged_send)
+            fields = {"method": scope["method"], "path": scope["path"], "status": logged_send.status}
+            log.info("request", **fields, milliseconds=round((time.perf_counter() - start) * 1000, 1))
 
-    async def _call_app(self, scope: Scope, receive: Receive, answer: "_LoggedSend") -> None:
+    async def _call_app(self, scope: Scope, receive: Receive, logged_send: "_LoggedSend") -> None:
         try:
-            await self.app(scope, receive, answer)
+            await self.app(scope, receive, logged_send)
         except ClientDisconnect:
             log.info("client went away", path=scope["path"])
         except Exception:
             log.exception("request failed", path=scope["path"])
-            if answer.status:  # too late for a problem; the server cuts the connection
+            if logged_send.status:  # too late for a problem; the server cuts the connection
                 raise
-            await internal_error_response(Request(scope))(scope, receive, answer)
+            await internal_error_response(Request(scope))(scope, receive, logged_send)
 
 
 class _LoggedSend:
-    """``send``, with the request's id and what its key has left added, and the status noted."""
+    """``send`` with the request's id and rate limit added to the headers; keeps the status."""
 
     def __init__(self, send: Send, state: Mapping[str, Any]) -> None:
-        self.send, self.state, self.status = send, state, 0
+        self.send = send
+        self.state = state
+        self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -64,6 +66,6 @@ class _LoggedSend:
 
 
 def _request_id(scope: Scope) -> str:
-    """The client's own id where it can be logged without harm, a fresh one where not."""
-    offered = Headers(scope=scope).get("x-request-id", "")
-    return offered if REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
+    """The client's own id if it can be logged without harm, otherwise a new one."""
+    client_id = Headers(scope=scope).get("x-request-id", "")
+    return client_id if REQUEST_ID.fullmatch(client_id) else uuid.uuid4().hex

@@ -17,11 +17,11 @@ MESSAGES: Mapping[str, str] = {
 LONGEST_ECHO = 60
 LONGEST_FIELD = 200
 MOST_ERRORS = 20
-"""More than these help nobody, and a body full of mistakes is not to be answered with ten times its size."""
+"""More help nobody, and a body full of mistakes must not get a response of ten times its size."""
 
 
 def body_errors(errors: Sequence[ErrorDetails], body: object) -> list[FieldError]:
-    """The errors of a JSON body, each under its path: ``plan.keep_ratio``, ``dataset.input.0``."""
+    """Return the errors of a JSON body, each under its path: ``plan.keep_ratio``, ``dataset.input.0``."""
     return _distinct(
         FieldError(field=".".join(_path(error, body))[:LONGEST_FIELD] or "body", message=_message(error))
         for error in errors
@@ -29,7 +29,7 @@ def body_errors(errors: Sequence[ErrorDetails], body: object) -> list[FieldError
 
 
 def parameter_errors(errors: Sequence[Any]) -> list[FieldError]:
-    """The errors of query parameters and headers, each under the parameter's name."""
+    """Return the errors of query parameters and headers, each under the parameter's name."""
     return _distinct(
         FieldError(field=str(error["loc"][1])[:LONGEST_FIELD], message=_message(error)) for error in errors
     )
@@ -56,11 +56,11 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def _echo(value: object) -> str:
-    """The refused value, where it is short enough to be worth repeating."""
+    """The refused value, if it is short enough to be worth repeating."""
     if value is not None and not isinstance(value, str | int | float):
         return ""
-    shown = json.dumps(value)
-    return f", not {shown}" if len(shown) <= LONGEST_ECHO else ""
+    text = json.dumps(value)
+    return f", not {text}" if len(text) <= LONGEST_ECHO else ""
 
 
 def _distinct(errors: Iterator[FieldError]) -> list[FieldError]:

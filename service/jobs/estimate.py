@@ -1,4 +1,4 @@
-"""What a job would take, for whoever asks before submitting it."""
+"""What a job would take, before it is submitted."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -15,7 +15,7 @@ from ted_jobs.jobs.similar_jobs import SimilarJob
 
 
 class Span(BaseModel):
-    """What jobs like this one let expect."""
+    """What is to be expected from earlier jobs like this one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,7 +25,7 @@ class Span(BaseModel):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Span | None":
-        """From some values; None from none."""
+        """Return the span of the values; None if there are none."""
         return cls(least=min(values), typical=median(values), most=max(values)) if values else None
 
 
@@ -39,16 +39,14 @@ class Estimate(BaseModel):
     proxy: Training
     plan: PruningPlan
     rows_in: int
-    rows_kept: Annotated[int, Field(description="Fewer, where images turn out to be undecodable.")]
+    rows_kept: Annotated[int, Field(description="Fewer, if images turn out to be undecodable.")]
     columns: list[str]
-    classes: Annotated[
-        int | None, Field(description="As a job on the same dataset has found; null where there was none.")
-    ]
+    classes: Annotated[int | None, Field(description="As a job on the same dataset has found; null if there was none.")]
     precedents: Annotated[
         int,
         Field(
             description="How many earlier jobs of yours the rest is reckoned from: with the same method, proxy, model "
-            "and task, and on the same dataset if there are any. Seconds and memory are null where there are none."
+            "and task, and on the same dataset if there are any. Seconds and memory are null if there are none."
         ),
     ]
     cost_at_most: Annotated[
@@ -66,26 +64,28 @@ class Estimate(BaseModel):
 
 
 def estimate(admission: Admission, earlier: Sequence[SimilarJob]) -> Estimate:
-    """What the job would take, by its arithmetic and by what earlier ones like it have taken."""
-    spec, dataset, proxy = admission.spec, admission.dataset, admission.proxy
-    full_run = dataset.rows * proxy.training.epochs
-    most = most_rows_trained(dataset.rows, spec.plan, proxy)
+    """Return what the job would take, by its arithmetic and by what earlier ones like it have taken."""
+    spec = admission.spec
+    dataset = admission.dataset
+    training = admission.proxy.training
+    full_run = dataset.rows * training.epochs
+    most = most_rows_trained(dataset.rows, spec.plan, admission.proxy)
     return Estimate(
         dataset=spec.dataset,
-        proxy=proxy.training,
+        proxy=training,
         plan=spec.plan,
         rows_in=dataset.rows,
         rows_kept=spec.plan.rows_kept(dataset.rows),
         columns=list(dataset.columns),
-        classes=next((one.classes for one in earlier if one.same_dataset), None),
+        classes=next((job.classes for job in earlier if job.same_dataset), None),
         precedents=len(earlier),
         cost_at_most=None if most is None else most / full_run,
-        cost=Span.of([one.of_one_full_run for one in earlier]),
-        seconds=Span.of([one.seconds * full_run / one.full_run_rows for one in earlier if one.full_run_rows]),
+        cost=Span.of([job.of_one_full_run for job in earlier]),
+        seconds=Span.of([job.seconds * full_run / job.full_run_rows for job in earlier if job.full_run_rows]),
         peak_memory_bytes=max(_memory(dataset.rows, earlier), default=None),
     )
 
 
 def _memory(rows: int, earlier: Sequence[SimilarJob]) -> list[int]:
     """Never less than a job has taken: most of a small job's memory is that of the libraries."""
-    return [round(one.peak_memory_bytes * max(1.0, rows / one.rows_in)) for one in earlier if one.peak_memory_bytes]
+    return [round(job.peak_memory_bytes * max(1.0, rows / job.rows_in)) for job in earlier if job.peak_memory_bytes]

@@ -1,4 +1,4 @@
-"""The query of a list of jobs → what the store is to look for."""
+"""The query of a list of jobs → the criteria of the store."""
 
 import re
 from collections.abc import Mapping
@@ -18,15 +18,16 @@ RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.
 INVALID_TIME = "must be a time with its zone as RFC 3339 writes it, such as 2026-01-31T12:00:00Z; in a URL, + is %2B"
 LABEL = re.compile(r"metadata\[(?P<key>.*)\]", re.DOTALL)
 LABEL_KEY_ADAPTER: TypeAdapter[str] = TypeAdapter(MetadataKey)
-MOST_LABELS, LONGEST_VALUE = 16, 512
-"""No job has more of them, or longer ones."""
+MOST_LABELS = 16
+LONGEST_VALUE = 512
+"""No job has more labels, or longer ones."""
 
 
 def _in_utc(value: object) -> datetime:
-    written = str(value).upper()
+    text = str(value).upper()
     try:
-        if RFC_3339.fullmatch(written):
-            return datetime.fromisoformat(written).astimezone(UTC)
+        if RFC_3339.fullmatch(text):
+            return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
     raise ValueError(INVALID_TIME)
@@ -63,12 +64,12 @@ class JobListQuery(BaseModel):
 
 def _labels(parameters: Mapping[str, object]) -> dict[str, str]:
     """The labels among the query's other parameters, which must all be labels."""
-    faults = {name: fault for name, value in parameters.items() if (fault := _label_error(name, value))}
-    if len(parameters) > MOST_LABELS and not faults:
-        faults = {"metadata": f"must not be more than {MOST_LABELS} labels, which is the most that a job can have"}
-    if faults:
-        errors = [FieldError(field=name[:LONGEST_FIELD], message=fault) for name, fault in faults.items()]
-        raise InvalidRequest(errors[:MOST_ERRORS])
+    errors = {name: error for name, value in parameters.items() if (error := _label_error(name, value))}
+    if len(parameters) > MOST_LABELS and not errors:
+        errors = {"metadata": f"must not be more than {MOST_LABELS} labels, which is the most that a job can have"}
+    if errors:
+        fields = [FieldError(field=name[:LONGEST_FIELD], message=error) for name, error in errors.items()]
+        raise InvalidRequest(fields[:MOST_ERRORS])
     return {name.removeprefix("metadata[")[:-1]: str(value) for name, value in parameters.items()}
 
 

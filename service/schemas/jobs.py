@@ -46,7 +46,7 @@ class Progress(_ResponseModel):
         Field(description="Share of the work that is done, from 0 to 1; much of it is the choice of q."),
     ]
     samples_per_second: float | None = None
-    eta_seconds: Annotated[float | None, Field(description="Seconds left, where they can be estimated.")] = None
+    eta_seconds: Annotated[float | None, Field(description="Seconds left, if they can be estimated.")] = None
 
 
 class Cost(_ResponseModel):
@@ -83,7 +83,7 @@ class Result(_ResponseModel):
     ] = None
     cost: Cost
     seconds: Annotated[
-        dict[str, float], Field(description="Seconds by phase; empty where an older version ran the job.")
+        dict[str, float], Field(description="Seconds by phase; empty if an older version ran the job.")
     ] = {}
 
 

@@ -53,7 +53,7 @@ class Dataset(BaseModel):
     guard: Annotated[str, Field(description="Changes when a file's name, size, time or rows do.")]
     changed: Annotated[
         bool | None,
-        Field(description="Whether it is another one by now; null where nobody has looked, or it cannot be read."),
+        Field(description="Whether it is another one by now; null if nobody has looked, or if it cannot be read."),
     ] = None
     created_at: datetime
 
