@@ -60,7 +60,7 @@ def api(settings: Settings, tmp_path: Path, engine: object) -> Iterator[Api]:
     process.wait()
 
 
-def test_a_request_on_its_way_is_answered_before_the_process_ends(api: Api, submission: Callable[..., Json]) -> None:
+def test_a_request_in_flight_is_answered_before_the_process_ends(api: Api, submission: Callable[..., Json]) -> None:
     body = json.dumps(submission()).encode()
     head = (
         f"POST /v1/jobs HTTP/1.1\r\nHost: ted\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -79,9 +79,7 @@ def test_a_request_on_its_way_is_answered_before_the_process_ends(api: Api, subm
         httpx.get(f"{api.url}/healthz")
 
 
-def test_the_log_leads_from_a_request_to_its_job_and_from_a_job_to_its_requests(
-    api: Api, submission: Callable[..., Json]
-) -> None:
+def test_the_log_links_requests_and_jobs_in_both_directions(api: Api, submission: Callable[..., Json]) -> None:
     with httpx.Client(base_url=api.url) as client:
         job_id = client.post("/v1/jobs", json=submission(), headers={"X-Request-ID": "first"}).json()["id"]
         client.post(f"/v1/jobs/{job_id}/cancel", headers={"X-Request-ID": "second"})

@@ -114,7 +114,7 @@ def checked(operation: APIOperation, mode: GenerationMode, *, headers: dict[str,
     return cases
 
 
-def test_every_check_passes_on_the_way_from_answer_to_answer(stage: Stage) -> None:
+def test_every_check_passes_along_the_links_between_operations(stage: Stage) -> None:
     steps: Counter[str] = Counter()
 
     class Walk(stage.schema.as_state_machine()):  # type: ignore[misc]

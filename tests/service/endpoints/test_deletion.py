@@ -34,7 +34,7 @@ def succeeded(store: JobStore, leases: Leases, settings: Settings, tmp_path: Pat
 
 
 @on_both_databases
-def test_a_deleted_job_is_gone_for_all_who_ask(client: TestClient, submission: Callable[..., Json]) -> None:
+def test_a_deleted_job_is_gone_from_every_endpoint(client: TestClient, submission: Callable[..., Json]) -> None:
     job = client.post("/v1/jobs", json=submission()).json()
     early = client.delete(job["links"]["self"])
     client.post(job["links"]["cancel"])
@@ -48,7 +48,7 @@ def test_a_deleted_job_is_gone_for_all_who_ask(client: TestClient, submission: C
     assert client.get("/v1/jobs").json()["data"] == []
 
 
-def test_another_tenant_s_job_is_not_found(client: TestClient, store: JobStore) -> None:
+def test_another_tenants_job_is_not_found(client: TestClient, store: JobStore) -> None:
     job = store.submit(SPEC, SUMMARY, tenant="theirs").job
     store.cancel(job.id, tenant="theirs")
 
@@ -56,7 +56,7 @@ def test_another_tenant_s_job_is_not_found(client: TestClient, store: JobStore) 
     assert store.job(job.id, tenant="theirs")
 
 
-def test_a_download_that_has_begun_is_finished(succeeded: str, settings: Settings, tmp_path: Path) -> None:
+def test_a_download_in_progress_is_finished(succeeded: str, settings: Settings, tmp_path: Path) -> None:
     with (
         api_process(settings, log=tmp_path / "api.log") as api,
         httpx.Client(base_url=api.url, timeout=30) as client,

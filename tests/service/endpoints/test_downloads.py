@@ -45,7 +45,7 @@ def manifest(
 
 
 @on_both_databases
-def test_the_whole_file_comes_with_its_digest_and_a_name(client: TestClient, manifest: str) -> None:
+def test_a_file_is_sent_with_its_digest_and_a_file_name(client: TestClient, manifest: str) -> None:
     answer = client.get(manifest)
 
     assert (answer.status_code, answer.content) == (200, CONTENT)
@@ -74,7 +74,9 @@ def test_the_whole_file_comes_with_its_digest_and_a_name(client: TestClient, man
         ("bytes=599990-999999999", 599_990, SIZE - 1),
     ],
 )
-def test_a_part_of_the_file_comes_as_such(client: TestClient, manifest: str, asked: str, first: int, last: int) -> None:
+def test_a_range_is_answered_with_partial_content(
+    client: TestClient, manifest: str, asked: str, first: int, last: int
+) -> None:
     answer = client.get(manifest, headers={"Range": asked})
 
     assert answer.status_code == 206
@@ -85,7 +87,7 @@ def test_a_part_of_the_file_comes_as_such(client: TestClient, manifest: str, ask
 
 
 @pytest.mark.parametrize("asked", [f"bytes={SIZE}-", f"bytes={SIZE}-{SIZE + 9}", "bytes=-0"])
-def test_a_part_beyond_the_end_is_refused_and_told_the_size(client: TestClient, manifest: str, asked: str) -> None:
+def test_a_range_beyond_the_end_is_refused_with_the_size(client: TestClient, manifest: str, asked: str) -> None:
     answer = client.get(manifest, headers={"Range": asked})
 
     assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
@@ -96,7 +98,7 @@ def test_a_part_beyond_the_end_is_refused_and_told_the_size(client: TestClient, 
 @pytest.mark.parametrize(
     "asked", ["bytes=0-1,5-6", "bytes=9-3", "bytes=", "bytes=-", "bytes=a-b", "rows=0-9", "0-9", "bytes=" + "9" * 99]
 )
-def test_a_range_that_is_not_one_part_is_answered_with_the_whole(client: TestClient, manifest: str, asked: str) -> None:
+def test_an_unusable_range_is_answered_with_the_whole_file(client: TestClient, manifest: str, asked: str) -> None:
     answer = client.get(manifest, headers={"Range": asked})
 
     assert (answer.status_code, answer.content) == (200, CONTENT)
@@ -106,7 +108,7 @@ def test_a_range_that_is_not_one_part_is_answered_with_the_whole(client: TestCli
     ("if_range", "status"),
     [(ETAG, 206), ('"another file"', 200), (f"W/{ETAG}", 200), ("Sat, 31 Jan 2026 12:00:00 GMT", 200)],
 )
-def test_a_part_is_of_the_file_that_the_client_has_begun_or_it_gets_the_whole(
+def test_if_range_guards_against_mixing_two_files(
     client: TestClient, manifest: str, if_range: str, status: int
 ) -> None:
     answer = client.get(manifest, headers={"Range": "bytes=5-9", "If-Range": if_range})
@@ -117,7 +119,7 @@ def test_a_part_is_of_the_file_that_the_client_has_begun_or_it_gets_the_whole(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("known", [ETAG, f"W/{ETAG}", f'"other", {ETAG}', "*"])
-def test_a_file_that_the_client_has_is_not_sent_again(
+def test_a_file_with_a_matching_etag_is_not_sent_again(
     client: TestClient, manifest: str, method: str, known: str
 ) -> None:
     answer = client.request(method, manifest, headers={"If-None-Match": known})
@@ -126,13 +128,13 @@ def test_a_file_that_the_client_has_is_not_sent_again(
     assert answer.headers["ETag"] == ETAG
 
 
-def test_a_file_that_the_client_has_not_is_sent(client: TestClient, manifest: str) -> None:
+def test_a_file_with_another_etag_is_sent(client: TestClient, manifest: str) -> None:
     answer = client.get(manifest, headers={"If-None-Match": '"other"'})
 
     assert (answer.status_code, answer.content) == (200, CONTENT)
 
 
-def test_head_tells_what_get_would_without_the_bytes(client: TestClient, manifest: str) -> None:
+def test_head_sends_the_headers_of_get_without_the_body(client: TestClient, manifest: str) -> None:
     told, sent = client.head(manifest), client.get(manifest)
 
     mine = {"x-request-id"}
@@ -156,7 +158,7 @@ def test_there_is_nothing_to_download_before_success(
     assert client.head(job["links"][kind]).status_code == 409
 
 
-def test_a_file_that_was_lost_is_a_defect_and_not_half_an_answer(
+def test_a_lost_file_is_an_internal_error_and_not_a_truncated_response(
     client: TestClient, manifest: str, settings: Settings
 ) -> None:
     (lost,) = settings.artifacts.rglob("manifest.parquet")
@@ -169,7 +171,7 @@ def test_a_file_that_was_lost_is_a_defect_and_not_half_an_answer(
     assert str(settings.artifacts) not in answer.text
 
 
-def test_a_store_that_lets_this_service_in_no_longer_is_no_fault_of_the_client(
+def test_an_object_store_that_refuses_the_service_is_not_a_client_error(
     client: TestClient, manifest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -183,7 +185,7 @@ def test_a_store_that_lets_this_service_in_no_longer_is_no_fault_of_the_client(
     assert answer.headers["Retry-After"]
 
 
-def test_a_job_that_is_deleted_in_the_moment_of_a_download_is_not_found(
+def test_a_job_deleted_during_a_download_request_is_not_found(
     client: TestClient, manifest: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_file = ArtifactStore.open

@@ -81,7 +81,7 @@ def finish(leases: Leases, claim: Claim) -> None:
 
 
 @on_both_databases
-def test_an_ended_job_is_told_to_its_end_and_from_where_the_client_left_off(
+def test_the_stream_of_an_ended_job_resumes_and_reaches_the_last_event(
     client: TestClient, claim: Claim, leases: Leases
 ) -> None:
     rounds(leases, claim, range(300))
@@ -103,7 +103,7 @@ def test_an_ended_job_is_told_to_its_end_and_from_where_the_client_left_off(
 
 
 @pytest.mark.parametrize("last", ["4", "5", str(2**53 - 1)])
-def test_who_has_heard_the_end_is_told_not_to_come_back(
+def test_a_client_that_has_the_last_event_is_told_not_to_reconnect(
     client: TestClient, claim: Claim, leases: Leases, last: str
 ) -> None:
     finish(leases, claim)
@@ -114,21 +114,21 @@ def test_who_has_heard_the_end_is_told_not_to_come_back(
 
 
 @pytest.mark.parametrize("last", ["-1", "x", "1.5", str(2**53), "1\r\nid: 7"])
-def test_an_id_that_we_never_sent_is_refused(client: TestClient, claim: Claim, last: str) -> None:
+def test_an_invalid_last_event_id_is_refused(client: TestClient, claim: Claim, last: str) -> None:
     answer = client.get(events_of(claim), headers=STREAM | {"Last-Event-ID": last})
 
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["Last-Event-ID"]
 
 
-def test_json_is_sent_to_whoever_does_not_ask_for_a_stream(client: TestClient, claim: Claim) -> None:
+def test_events_are_sent_as_json_unless_a_stream_is_requested(client: TestClient, claim: Claim) -> None:
     for accept in ("*/*", "application/json, text/event-stream", "text/html"):
         answer = client.get(events_of(claim), headers={"Accept": accept})
 
         assert (answer.headers["Content-Type"], answer.headers["Vary"]) == ("application/json", "Accept")
 
 
-def test_another_tenant_s_job_cannot_be_listened_to(client: TestClient, store: JobStore) -> None:
+def test_another_tenants_job_cannot_be_streamed(client: TestClient, store: JobStore) -> None:
     job = store.submit(SPEC, SUMMARY, tenant="theirs").job
 
     answer = client.get(f"/v1/jobs/{job.id}/events", headers=STREAM)
@@ -136,7 +136,7 @@ def test_another_tenant_s_job_cannot_be_listened_to(client: TestClient, store: J
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
 
-def test_nothing_is_lost_or_heard_twice_though_the_api_is_killed(api: ApiProcess, claim: Claim, leases: Leases) -> None:
+def test_no_event_is_lost_or_repeated_when_the_api_is_killed(api: ApiProcess, claim: Claim, leases: Leases) -> None:
     def listen(*, last: int) -> Iterator[Heard]:
         headers = STREAM | ({"Last-Event-ID": str(last)} if last else {})
         with httpx.stream("GET", api.url + events_of(claim), headers=headers, timeout=30) as stream:
@@ -165,7 +165,7 @@ def test_nothing_is_lost_or_heard_twice_though_the_api_is_killed(api: ApiProcess
     assert all(one.data.items() >= PROGRESS.items() and one.id is None for one in progress)
 
 
-def test_two_hundred_listeners_hear_everything_while_others_are_served(
+def test_two_hundred_listeners_receive_every_event_while_others_are_served(
     api: ApiProcess, claim: Claim, leases: Leases, submission: Callable[..., Json]
 ) -> None:
     async def listener(client: httpx.AsyncClient) -> list[int]:
@@ -198,7 +198,7 @@ def test_two_hundred_listeners_hear_everything_while_others_are_served(
     assert sorted(seconds)[len(seconds) // 2] < 2
 
 
-def test_streams_do_not_hold_up_the_end_of_the_service(api: ApiProcess, claim: Claim) -> None:
+def test_open_streams_do_not_delay_shutdown(api: ApiProcess, claim: Claim) -> None:
     with httpx.stream("GET", api.url + events_of(claim), headers=STREAM, timeout=30) as stream:
         lines = stream.iter_lines()
         assert next(lines) == "retry: 2000"
@@ -218,7 +218,7 @@ def told(first: int, last: int, status: JobStatus = JobStatus.RUNNING) -> JobCha
     return JobChanges(status, last, last, None, events)
 
 
-def test_what_a_topic_remembers_is_bounded_and_whoever_is_behind_is_sent_to_the_database() -> None:
+def test_the_window_of_a_channel_is_bounded_and_slow_listeners_read_the_database() -> None:
     async def story() -> None:
         topic = JobChannel()
         assert topic.frames_after(0) is None
@@ -268,7 +268,7 @@ def test_a_slow_listener_takes_no_memory_and_misses_nothing(
     assert [one.id for one in parsed(iter(text.split("\n"))) if one.id] == list(range(1, 1005))
 
 
-def test_a_silent_stream_is_kept_alive_and_ends_with_its_job_s_deletion(
+def test_a_silent_stream_gets_heartbeats_and_ends_when_its_job_is_deleted(
     store: JobStore, leases: Leases, claim: Claim, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(event_stream, "POLL_SECONDS", 0.02)

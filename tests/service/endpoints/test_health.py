@@ -91,7 +91,7 @@ def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
     assert (ready.status_code, ready.json()["code"]) == (503, "database_unavailable")
 
 
-def test_the_broker_is_asked_once_for_many_questions() -> None:
+def test_the_broker_is_probed_once_for_many_requests() -> None:
     asked: list[bool] = []
     probe = BrokerProbe(lambda: bool(asked.append(True)) or True)
 
@@ -101,7 +101,7 @@ def test_the_broker_is_asked_once_for_many_questions() -> None:
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/v1/jobs", "/v1/jobs/job_" + 28 * "0"])
-def test_without_a_database_every_reader_is_told_to_come_back(without_database: TestClient, path: str) -> None:
+def test_without_a_database_every_read_is_told_to_retry_later(without_database: TestClient, path: str) -> None:
     answer = without_database.get(path)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
@@ -113,7 +113,7 @@ def test_without_a_database_every_reader_is_told_to_come_back(without_database: 
 @pytest.mark.parametrize(
     "failure", [InterfaceError("SELECT", {}, Exception("the connection is closed")), NoConnectionLeft("pool is empty")]
 )
-def test_a_database_that_is_lost_midway_is_answered_alike(
+def test_a_connection_lost_midway_is_answered_alike(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     def lost(*_: object, **__: object) -> None:
@@ -125,7 +125,7 @@ def test_a_database_that_is_lost_midway_is_answered_alike(
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 
 
-def test_without_a_database_no_job_is_taken(without_database: TestClient, submission: Callable[..., Json]) -> None:
+def test_without_a_database_no_job_is_accepted(without_database: TestClient, submission: Callable[..., Json]) -> None:
     answer = without_database.post("/v1/jobs", json=submission(), headers={"Idempotency-Key": "k"})
 
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")

@@ -70,7 +70,7 @@ def test_an_unknown_job_is_not_found(client: TestClient, job: str, path: str) ->
 
 
 @on_both_databases
-def test_an_id_that_a_database_may_choke_on_is_not_found(client: TestClient) -> None:
+def test_an_id_with_unusual_characters_is_not_found(client: TestClient) -> None:
     answer = client.get("/v1/jobs/job_%00")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
@@ -99,7 +99,7 @@ def test_pages_lead_from_the_newest_job_to_the_oldest(client: TestClient, submit
     assert times == sorted(times, reverse=True)
 
 
-def test_a_full_last_page_has_none_after_it(client: TestClient, submitted: Callable[[], Json]) -> None:
+def test_a_full_last_page_has_no_next(client: TestClient, submitted: Callable[[], Json]) -> None:
     for _ in range(2):
         submitted()
 
@@ -133,7 +133,7 @@ def test_jobs_are_listed_by_one_status_or_several(
         ("order=oldest", "invalid_request", "order"),
     ],
 )
-def test_a_page_that_cannot_be_had_is_refused(client: TestClient, query: str, code: str, field: str) -> None:
+def test_an_invalid_page_is_refused(client: TestClient, query: str, code: str, field: str) -> None:
     answer = client.get(f"/v1/jobs?{query}")
 
     problem = answer.json()
@@ -142,7 +142,7 @@ def test_a_page_that_cannot_be_had_is_refused(client: TestClient, query: str, co
 
 
 @on_both_databases
-def test_a_queued_job_is_cancelled_at_once_and_twice_is_no_error(
+def test_a_queued_job_is_cancelled_at_once_and_cancelling_is_idempotent(
     client: TestClient, submitted: Callable[[], Json]
 ) -> None:
     cancel = submitted()["links"]["cancel"]
@@ -168,7 +168,7 @@ def test_a_running_job_is_cancelling_until_its_worker_has_stopped(
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_a_job_past_the_point_of_no_return_is_not_cancelled(
+def test_a_finalizing_or_ended_job_cannot_be_cancelled(
     client: TestClient, claimed: Callable[[], Claim], leases: Leases, ended: bool
 ) -> None:
     claim = claimed()
@@ -182,7 +182,7 @@ def test_a_job_past_the_point_of_no_return_is_not_cancelled(
     assert f"is {'succeeded' if ended else 'finalizing'}" in answer.json()["detail"]
 
 
-def test_events_are_read_page_by_page_and_then_awaited(
+def test_events_are_read_page_by_page_and_the_last_cursor_stays_valid(
     client: TestClient, claimed: Callable[[], Claim], leases: Leases
 ) -> None:
     claim = claimed()
@@ -200,9 +200,7 @@ def test_events_are_read_page_by_page_and_then_awaited(
 
 
 @pytest.mark.parametrize("query", ["after=-1", f"after={2**53}", "after=x", "limit=0", "limit=101", "since=1"])
-def test_a_page_of_events_that_cannot_be_had_is_refused(
-    client: TestClient, submitted: Callable[[], Json], query: str
-) -> None:
+def test_an_invalid_page_of_events_is_refused(client: TestClient, submitted: Callable[[], Json], query: str) -> None:
     answer = client.get(f"{submitted()['links']['events']}?{query}")
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
@@ -219,7 +217,7 @@ def test_a_page_of_events_that_cannot_be_had_is_refused(
         ("POST", "/healthz", 405, "method_not_allowed"),
     ],
 )
-def test_what_the_router_does_not_know_is_a_problem_too(
+def test_an_unknown_path_is_answered_with_a_problem(
     client: TestClient, method: str, path: str, status: int, code: str
 ) -> None:
     answer = client.request(method, path)
@@ -232,7 +230,9 @@ def test_what_the_router_does_not_know_is_a_problem_too(
 @pytest.mark.parametrize(
     ("path", "allowed"), [("/v1/jobs", "GET, POST"), ("/healthz", "GET"), (UNKNOWN + "/manifest", "GET, HEAD")]
 )
-def test_a_method_that_is_not_allowed_is_told_which_are(client: TestClient, path: str, allowed: str) -> None:
+def test_a_method_that_is_not_allowed_is_answered_with_those_that_are(
+    client: TestClient, path: str, allowed: str
+) -> None:
     answer = client.delete(path)
 
     assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)

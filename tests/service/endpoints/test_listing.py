@@ -44,7 +44,7 @@ def listed(client: TestClient, query: str) -> list[str]:
 
 
 @on_both_databases
-def test_a_label_finds_its_job_whatever_is_written_in_it(client: TestClient, labelled: Callable[..., str]) -> None:
+def test_jobs_are_found_by_any_label(client: TestClient, labelled: Callable[..., str]) -> None:
     wanted = labelled(**dict(HOSTILE))
     labelled(**{key: f"{value}!" for key, value in HOSTILE})
     labelled()
@@ -56,7 +56,7 @@ def test_a_label_finds_its_job_whatever_is_written_in_it(client: TestClient, lab
 
 
 @on_both_databases
-def test_of_several_labels_a_job_must_have_all(client: TestClient, labelled: Callable[..., str]) -> None:
+def test_a_job_must_have_all_requested_labels(client: TestClient, labelled: Callable[..., str]) -> None:
     both = labelled(team="vision", stage="test")
     labelled(team="vision")
     labelled(stage="test")
@@ -74,9 +74,7 @@ def test_a_nul_in_one_job_s_labels_hides_no_other_job(client: TestClient, labell
 
 
 @on_both_databases
-def test_jobs_are_found_by_when_they_were_submitted(
-    client: TestClient, labelled: Callable[..., str], engine: Engine
-) -> None:
+def test_jobs_are_found_by_time_of_submission(client: TestClient, labelled: Callable[..., str], engine: Engine) -> None:
     ids = [labelled() for _ in range(3)]
     with write_transaction(engine) as connection:
         for hours, job_id in enumerate(ids):
@@ -119,7 +117,7 @@ def test_jobs_are_found_by_when_they_were_submitted(
         ("after=job_" + 28 * "0" + "." + 18 * "9", "after"),
     ],
 )
-def test_a_filter_that_means_nothing_is_refused_by_name(client: TestClient, query: str, field: str) -> None:
+def test_an_invalid_filter_is_refused_by_name(client: TestClient, query: str, field: str) -> None:
     answer = client.get(f"/v1/jobs?{query}")
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
@@ -150,9 +148,7 @@ def test_pages_neither_repeat_nor_skip_a_job_while_others_are_submitted_and_dele
 
 @on_both_databases
 @pytest.mark.parametrize("instant", ["0", 17 * "9"])
-def test_a_cursor_of_any_time_is_a_place_in_the_list(
-    client: TestClient, labelled: Callable[..., str], instant: str
-) -> None:
+def test_a_cursor_of_any_time_is_valid(client: TestClient, labelled: Callable[..., str], instant: str) -> None:
     ids = [labelled()]
 
     assert listed(client, f"after=job_{28 * '0'}.{instant}") == (ids if int(instant) else [])

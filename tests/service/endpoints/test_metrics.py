@@ -67,7 +67,7 @@ def test_jobs_are_counted_by_status_and_what_waits_by_its_age(
 
 
 @on_both_databases
-def test_where_nothing_waits_ages_are_zero(settings: Settings, engine: Engine) -> None:
+def test_ages_are_zero_if_nothing_waits(settings: Settings, engine: Engine) -> None:
     found = numbers(settings)
 
     assert (found["ted_queue_oldest_seconds"], found["ted_outbox_oldest_seconds"], found["ted_stale_leases"]) == (
@@ -78,7 +78,7 @@ def test_where_nothing_waits_ages_are_zero(settings: Settings, engine: Engine) -
 
 
 @on_both_databases
-def test_a_lost_lease_is_seen_before_and_after_it_is_reaped(
+def test_a_lost_lease_is_counted_before_and_after_it_is_reaped(
     settings: Settings, store: JobStore, leases: Leases, engine: Engine
 ) -> None:
     assert leases.claim(submitted(store), worker="w")
@@ -95,7 +95,7 @@ def test_a_lost_lease_is_seen_before_and_after_it_is_reaped(
 
 
 @on_both_databases
-def test_counts_survive_a_restart_and_the_jobs_they_count(settings: Settings, store: JobStore, engine: Engine) -> None:
+def test_counters_outlive_restarts_and_deleted_jobs(settings: Settings, store: JobStore, engine: Engine) -> None:
     store.cancel(submitted(store), tenant="default")
     with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(finished_at=now(-86400)))
@@ -108,7 +108,7 @@ def test_counts_survive_a_restart_and_the_jobs_they_count(settings: Settings, st
     assert (found["ted_jobs_submitted_total"], found["ted_job_moves_total cancelled"]) == (1, 1)
 
 
-def test_phases_have_a_mean(settings: Settings, engine: Engine) -> None:
+def test_the_mean_duration_of_a_phase_can_be_derived(settings: Settings, engine: Engine) -> None:
     with write_transaction(engine) as connection:
         for seconds in (1.5, 2.5):
             counters.increment_counter(connection, counters.PHASE_SECONDS, "pruning", amount=seconds)
@@ -119,7 +119,7 @@ def test_phases_have_a_mean(settings: Settings, engine: Engine) -> None:
     assert (found["ted_phase_seconds_sum pruning"], found["ted_phase_seconds_count pruning"]) == (4, 2)
 
 
-def test_a_sweeper_at_work_shows(settings: Settings, engine: Engine) -> None:
+def test_a_running_sweeper_is_reported(settings: Settings, engine: Engine) -> None:
     assert numbers(settings)["ted_sweeper_leads"] == 0
 
     maintenance.acquire_leadership(engine, "sweeper", holder="secret-machine:1", seconds=60)
@@ -142,7 +142,7 @@ def test_no_metric_names_a_job_a_client_a_file_or_a_machine(
 
 
 @pytest.mark.usefixtures("engine")
-def test_who_would_rather_have_openmetrics_gets_it(settings: Settings) -> None:
+def test_openmetrics_is_sent_to_clients_that_prefer_it(settings: Settings) -> None:
     accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 
     openmetrics, plain = answered(settings, accept=accept), answered(settings)
@@ -162,7 +162,7 @@ def test_who_would_rather_have_openmetrics_gets_it(settings: Settings) -> None:
         pytest.param("testclient", {}, id="no address"),
     ],
 )
-def test_other_machines_see_metrics_only_where_the_operator_opens_them(
+def test_other_machines_see_metrics_only_if_the_operator_allows_it(
     settings: Settings, host: str, headers: dict[str, str]
 ) -> None:
     refused = answered(settings, host=host, **headers)
@@ -173,7 +173,7 @@ def test_other_machines_see_metrics_only_where_the_operator_opens_them(
     assert opened.status_code == 200
 
 
-def test_without_a_database_there_are_no_metrics_but_a_problem(settings: Settings) -> None:
+def test_without_a_database_metrics_are_answered_with_a_problem(settings: Settings) -> None:
     nowhere = settings.model_copy(update={"database_url": "postgresql://postgres@127.0.0.1:1/nowhere"})
 
     answer = answered(nowhere)

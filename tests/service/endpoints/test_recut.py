@@ -53,9 +53,7 @@ def saved(content: bytes, folder: Path) -> Path:
 
 
 @on_both_databases
-def test_another_ratio_comes_with_its_own_digest_and_name(
-    client: TestClient, done: Callable[..., str], tmp_path: Path
-) -> None:
+def test_a_recut_has_its_own_digest_and_file_name(client: TestClient, done: Callable[..., str], tmp_path: Path) -> None:
     manifest = done()
 
     answer = client.get(manifest, params={"keep_ratio": 0.25})
@@ -68,7 +66,7 @@ def test_another_ratio_comes_with_its_own_digest_and_name(
     assert "manifest-0.25.parquet" in answer.headers["Content-Disposition"]
 
 
-def test_it_is_made_once_and_then_known_by_its_etag_and_in_parts(
+def test_a_recut_is_made_once_and_then_served_with_etag_and_ranges(
     client: TestClient, done: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = done()
@@ -82,7 +80,7 @@ def test_it_is_made_once_and_then_known_by_its_etag_and_in_parts(
     assert (part.status_code, part.content) == (206, first.content[10:20])
 
 
-def test_the_jobs_own_ratio_is_the_jobs_own_manifest(client: TestClient, done: Callable[..., str]) -> None:
+def test_a_recut_at_the_jobs_own_ratio_is_its_manifest(client: TestClient, done: Callable[..., str]) -> None:
     manifest = done()
 
     own, asked = client.get(manifest), client.get(manifest, params={"keep_ratio": 0.6})
@@ -90,7 +88,7 @@ def test_the_jobs_own_ratio_is_the_jobs_own_manifest(client: TestClient, done: C
     assert own.headers["ETag"] == asked.headers["ETag"]
 
 
-def test_the_oldest_makes_room(
+def test_the_oldest_recut_is_evicted(
     client: TestClient, done: Callable[..., str], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recuts, "MOST_KEPT", 3)
@@ -115,9 +113,7 @@ def test_the_oldest_makes_room(
         ("keep_ratio=0.01", "too_few_rows_kept"),
     ],
 )
-def test_a_ratio_that_makes_no_sense_is_refused(
-    client: TestClient, done: Callable[..., str], query: str, code: str
-) -> None:
+def test_an_invalid_ratio_is_refused(client: TestClient, done: Callable[..., str], query: str, code: str) -> None:
     answer = client.get(f"{done()}?{query}")
 
     problem = answer.json()
@@ -125,15 +121,13 @@ def test_a_ratio_that_makes_no_sense_is_refused(
     assert problem["errors"][0]["field"] in query
 
 
-def test_a_method_that_selects_for_one_ratio_says_so(client: TestClient, done: Callable[..., str]) -> None:
+def test_a_method_that_selects_for_one_ratio_cannot_be_recut(client: TestClient, done: Callable[..., str]) -> None:
     answer = client.get(done("ccs"), params={"keep_ratio": 0.5})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "recut_unsuited")
 
 
-def test_there_is_nothing_to_cut_before_the_job_has_succeeded(
-    client: TestClient, submission: Callable[..., Json]
-) -> None:
+def test_there_is_no_recut_before_the_job_has_succeeded(client: TestClient, submission: Callable[..., Json]) -> None:
     job = client.post("/v1/jobs", json=submission()).json()
 
     answer = client.get(job["links"]["manifest"], params={"keep_ratio": 0.5})

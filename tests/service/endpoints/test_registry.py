@@ -26,7 +26,7 @@ def job(**sections: Json) -> Json:
 
 
 @on_both_databases
-def test_a_dataset_is_described_when_it_is_named_and_later(client: TestClient, digits: Json) -> None:
+def test_a_dataset_is_described_at_registration_and_later(client: TestClient, digits: Json) -> None:
     named = client.post("/v1/datasets", json=digits)
 
     assert (named.status_code, named.headers["Location"]) == (201, "/v1/datasets/digits")
@@ -39,7 +39,7 @@ def test_a_dataset_is_described_when_it_is_named_and_later(client: TestClient, d
 
 
 @on_both_databases
-def test_a_job_by_name_is_a_job_on_the_dataset(client: TestClient, digits: Json) -> None:
+def test_a_job_may_name_a_registered_dataset(client: TestClient, digits: Json) -> None:
     client.post("/v1/datasets", json=digits)
 
     by_name = client.post("/v1/jobs", json=job())
@@ -49,7 +49,7 @@ def test_a_job_by_name_is_a_job_on_the_dataset(client: TestClient, digits: Json)
     assert by_name.json()["dataset"] == spelled_out.json()["dataset"]
 
 
-def test_a_job_is_known_again_after_its_datasets_name_is_gone(client: TestClient, digits: Json) -> None:
+def test_a_replay_is_answered_even_if_the_datasets_name_is_gone(client: TestClient, digits: Json) -> None:
     client.post("/v1/datasets", json=digits)
     first = client.post("/v1/jobs", json=job(), headers={"Idempotency-Key": "once"})
     assert client.delete("/v1/datasets/digits").status_code == 204
@@ -60,7 +60,7 @@ def test_a_job_is_known_again_after_its_datasets_name_is_gone(client: TestClient
     assert client.post("/v1/jobs", json=job()).status_code == 422
 
 
-def test_a_dataset_that_has_changed_or_gone_says_so(client: TestClient, digits: Json, data: Path) -> None:
+def test_a_changed_or_missing_dataset_is_reported(client: TestClient, digits: Json, data: Path) -> None:
     moving = data / "moving.parquet"
     copyfile(data / "images.parquet", moving)
     client.post("/v1/datasets", json=digits | {"uri": str(moving)})
@@ -74,7 +74,7 @@ def test_a_dataset_that_has_changed_or_gone_says_so(client: TestClient, digits: 
 
 
 @on_both_databases
-def test_names_are_listed_in_their_order_page_by_page(client: TestClient, digits: Json) -> None:
+def test_names_are_listed_in_order_page_by_page(client: TestClient, digits: Json) -> None:
     for name in ("c", "a", "b"):
         client.post("/v1/datasets", json=digits | {"name": name})
 
@@ -86,7 +86,7 @@ def test_names_are_listed_in_their_order_page_by_page(client: TestClient, digits
 
 
 @on_both_databases
-def test_a_name_stands_for_one_thing(client: TestClient, digits: Json, must_refuse: Callable[..., None]) -> None:
+def test_a_name_is_registered_once(client: TestClient, digits: Json, must_refuse: Callable[..., None]) -> None:
     client.post("/v1/datasets", json=digits)
 
     must_refuse(client.post("/v1/datasets", json=digits), code="name_taken", field="name", says="digits", status=409)
@@ -104,7 +104,7 @@ def test_a_name_stands_for_one_thing(client: TestClient, digits: Json, must_refu
         ({"target": "missing"}, "unknown_column", "dataset.target"),
     ],
 )
-def test_what_cannot_be_used_gets_no_name(
+def test_an_unusable_dataset_cannot_be_registered(
     client: TestClient, digits: Json, must_refuse: Callable[..., None], change: Json, code: str, field: str
 ) -> None:
     must_refuse(client.post("/v1/datasets", json=digits | change), code=code, field=field, says="")
@@ -118,7 +118,7 @@ def test_what_cannot_be_used_gets_no_name(
         ({"name": 7}, "invalid_request", "dataset.name"),
     ],
 )
-def test_a_job_by_a_name_that_does_not_do_is_refused(
+def test_a_job_with_an_invalid_name_is_refused(
     client: TestClient, digits: Json, must_refuse: Callable[..., None], dataset: Json, code: str, field: str
 ) -> None:
     client.post("/v1/datasets", json=digits)
@@ -149,7 +149,7 @@ def test_the_installed_proxies_are_listed_with_their_defaults(client: TestClient
 
 
 @on_both_databases
-def test_a_named_proxy_brings_its_settings_and_yields_to_those_beside_it(client: TestClient, digits: Json) -> None:
+def test_fields_beside_a_registered_proxy_name_override_its_settings(client: TestClient, digits: Json) -> None:
     client.post("/v1/datasets", json=digits)
     named = client.post("/v1/proxies", json={"name": "quick", "proxy": {"name": "cnn", "epochs": 4, "batch_size": 16}})
 
@@ -163,14 +163,14 @@ def test_a_named_proxy_brings_its_settings_and_yields_to_those_beside_it(client:
     assert client.post("/v1/jobs", json=job(proxy={"name": "quick"})).json()["code"] == "unknown_proxy"
 
 
-def test_an_installed_proxy_keeps_its_name(client: TestClient, must_refuse: Callable[..., None]) -> None:
+def test_the_name_of_an_installed_proxy_cannot_be_taken(client: TestClient, must_refuse: Callable[..., None]) -> None:
     taken = client.post("/v1/proxies", json={"name": "mlp", "proxy": {"name": "cnn"}})
 
     must_refuse(taken, code="name_taken", field="name", says="mlp", status=409)
     assert client.delete("/v1/proxies/mlp").status_code == 404
 
 
-def test_there_is_an_end_to_names(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_names_is_limited(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "MOST_NAMES", 2)
     names = RegistrationStore(engine)
     for name in ("a", "b"):

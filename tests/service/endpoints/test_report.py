@@ -60,7 +60,7 @@ def test_the_report_comes_as_json_with_its_digest(client: TestClient, succeeded:
 
 
 @pytest.mark.parametrize("report", [a_report(), of_random_rows()], ids=["ted", "random"])
-def test_the_json_is_what_the_api_document_says(client: TestClient, succeeded: Succeeded, report: Report) -> None:
+def test_the_json_matches_the_openapi_document(client: TestClient, succeeded: Succeeded, report: Report) -> None:
     document = client.get("/openapi.json").json()
     schema = {"$ref": "#/components/schemas/Report", "components": document["components"]}
 
@@ -101,7 +101,7 @@ def test_a_browser_gets_a_page_that_may_load_and_run_nothing(client: TestClient,
 
 
 @pytest.mark.parametrize("form", [{}, PAGE], ids=["json", "html"])
-def test_a_form_that_the_client_has_is_not_sent_again(
+def test_a_report_with_a_matching_etag_is_not_sent_again(
     client: TestClient, succeeded: Succeeded, form: dict[str, str]
 ) -> None:
     path = succeeded(a_report())
@@ -113,7 +113,7 @@ def test_a_form_that_the_client_has_is_not_sent_again(
     assert (answer.headers["ETag"], answer.headers["Vary"]) == (known, "Accept")
 
 
-def test_one_form_is_no_excuse_for_not_sending_the_other(client: TestClient, succeeded: Succeeded) -> None:
+def test_the_etag_of_one_media_type_does_not_match_the_other(client: TestClient, succeeded: Succeeded) -> None:
     path = succeeded(a_report())
     known = client.get(path).headers["ETag"]
 
@@ -136,7 +136,7 @@ def test_there_is_no_report_before_success(
     assert "is queued" in answer.json()["detail"]
 
 
-def test_a_job_from_before_there_were_reports_says_so_instead_of_asking_to_wait(
+def test_a_succeeded_job_without_a_report_is_not_found_rather_than_not_ready(
     client: TestClient, succeeded: Succeeded
 ) -> None:
     answer = client.get(succeeded(None))
@@ -153,7 +153,7 @@ def test_a_job_that_is_not_there_has_no_report(client: TestClient, job_id: str) 
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
 
-def test_a_report_that_was_lost_is_a_defect(client: TestClient, succeeded: Succeeded, settings: Settings) -> None:
+def test_a_lost_report_is_an_internal_error(client: TestClient, succeeded: Succeeded, settings: Settings) -> None:
     path = succeeded(a_report())
     (lost,) = settings.artifacts.rglob("report.json")
     lost.unlink()

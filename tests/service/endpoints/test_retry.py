@@ -25,7 +25,7 @@ def cancelled(client: TestClient, submission: Callable[..., Json]) -> Callable[.
 
 
 @on_both_databases
-def test_a_retry_is_a_new_job_that_asks_for_the_same(client: TestClient, cancelled: Callable[..., Json]) -> None:
+def test_a_retry_is_a_new_job_with_the_same_specification(client: TestClient, cancelled: Callable[..., Json]) -> None:
     old = cancelled(metadata={"team": "vision"}, plan={"seed": 7}, deadline_seconds=600)
 
     answer = client.post(old["links"]["retry"])
@@ -58,7 +58,7 @@ def test_only_a_job_that_has_ended_is_retried(
 
 
 @on_both_databases
-def test_a_retry_under_a_key_is_stored_once(client: TestClient, cancelled: Callable[..., Json]) -> None:
+def test_a_retry_with_an_idempotency_key_is_stored_once(client: TestClient, cancelled: Callable[..., Json]) -> None:
     old, other = cancelled(), cancelled()
 
     first, again = (client.post(old["links"]["retry"], headers=KEY) for _ in range(2))
@@ -69,9 +69,7 @@ def test_a_retry_under_a_key_is_stored_once(client: TestClient, cancelled: Calla
     assert (elsewhere.status_code, elsewhere.json()["code"]) == (422, "idempotency_conflict")
 
 
-def test_a_retry_is_answered_again_though_the_old_job_is_gone(
-    client: TestClient, cancelled: Callable[..., Json]
-) -> None:
+def test_a_retry_is_replayed_even_if_the_old_job_is_gone(client: TestClient, cancelled: Callable[..., Json]) -> None:
     old = cancelled()
     first = client.post(old["links"]["retry"], headers=KEY)
     client.delete(old["links"]["self"])
@@ -82,7 +80,9 @@ def test_a_retry_is_answered_again_though_the_old_job_is_gone(
     assert (unknown.status_code, unknown.json()["code"]) == (404, "job_not_found")
 
 
-def test_a_submission_s_key_is_not_a_retry_s(client: TestClient, submission: Callable[..., Json]) -> None:
+def test_the_idempotency_key_of_a_submission_cannot_be_used_for_a_retry(
+    client: TestClient, submission: Callable[..., Json]
+) -> None:
     job = client.post("/v1/jobs", json=submission(), headers=KEY).json()
     client.post(job["links"]["cancel"])
 
@@ -91,7 +91,7 @@ def test_a_submission_s_key_is_not_a_retry_s(client: TestClient, submission: Cal
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_conflict")
 
 
-def test_the_dataset_is_looked_at_anew(
+def test_a_retry_inspects_the_dataset_again(
     client: TestClient, cancelled: Callable[..., Json], store: JobStore, data: Path
 ) -> None:
     file = data / "changing.parquet"
@@ -108,7 +108,7 @@ def test_the_dataset_is_looked_at_anew(
     assert (gone.status_code, gone.json()["errors"][0]["field"]) == (422, "dataset.uri")
 
 
-def test_another_tenant_s_job_cannot_be_retried(client: TestClient, store: JobStore) -> None:
+def test_another_tenants_job_cannot_be_retried(client: TestClient, store: JobStore) -> None:
     job = store.submit(SPEC, SUMMARY, tenant="theirs").job
     store.cancel(job.id, tenant="theirs")
 

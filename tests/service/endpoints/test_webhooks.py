@@ -71,7 +71,7 @@ def test_a_webhook_is_registered_read_changed_and_deleted(client: TestClient) ->
     assert client.get(here).status_code == client.delete(here).status_code == 404
 
 
-def test_unless_it_says_otherwise_a_webhook_hears_of_every_end(registered: Json) -> None:
+def test_by_default_a_webhook_hears_of_every_way_a_job_ends(registered: Json) -> None:
     assert registered["events"] == ENDS
 
 
@@ -112,7 +112,7 @@ def test_webhooks_are_listed_newest_first_in_pages(client: TestClient) -> None:
 
 
 @on_both_databases
-def test_what_a_webhook_was_told_can_be_seen_and_sent_again(
+def test_deliveries_can_be_listed_and_sent_again(
     client: TestClient, engine: Engine, submission: Callable[..., Json]
 ) -> None:
     registered = client.post("/v1/webhooks", json={"url": URL}).json()
@@ -147,7 +147,9 @@ def test_a_disabled_webhook_is_sent_nothing(client: TestClient, registered: Json
     assert "enabled: true" in says
 
 
-def test_a_tenant_has_so_many_webhooks(client: TestClient, registered: Json, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_webhooks_is_limited(
+    client: TestClient, registered: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(registry, "MOST_WEBHOOKS", 1)
 
     says = refused(client.post("/v1/webhooks", json={"url": URL}), code="too_many_webhooks", status=409)
@@ -188,14 +190,14 @@ def test_a_delivery_that_is_not_there_is_not_found(client: TestClient, registere
         ([], "body"),
     ],
 )
-def test_a_body_that_is_wrong_names_the_field(client: TestClient, body: object, field: str) -> None:
+def test_an_invalid_body_is_refused_by_field(client: TestClient, body: object, field: str) -> None:
     refused(client.post("/v1/webhooks", json=body), code="invalid_request", field=field)
 
 
 @pytest.mark.parametrize(
     ("content", "media_type", "status"), [(b"{", "application/json", 400), (b"{}", "text/plain", 415)]
 )
-def test_a_body_that_is_no_json_is_refused(client: TestClient, content: bytes, media_type: str, status: int) -> None:
+def test_a_body_that_is_not_json_is_refused(client: TestClient, content: bytes, media_type: str, status: int) -> None:
     answer = client.post("/v1/webhooks", content=content, headers={"Content-Type": media_type})
 
     assert answer.status_code == status
@@ -230,7 +232,7 @@ ATTACKS = [
 
 @pytest.mark.parametrize("url", ATTACKS)
 @pytest.mark.usefixtures("engine")
-def test_a_url_that_leads_inside_is_refused_when_registered_and_when_changed(client: TestClient, url: str) -> None:
+def test_a_private_address_is_refused_at_registration_and_change(client: TestClient, url: str) -> None:
     registered = client.post("/v1/webhooks", json={"url": URL}).json()
 
     for method, path in (("POST", "/v1/webhooks"), ("PATCH", f"/v1/webhooks/{registered['id']}")):
@@ -246,13 +248,15 @@ def test_a_url_that_leads_inside_is_refused_when_registered_and_when_changed(cli
 
 
 @pytest.mark.parametrize("address", INSIDE)
-def test_a_name_that_leads_inside_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_a_host_name_that_resolves_to_a_private_address_is_refused(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 443))])
 
     refused(client.post("/v1/webhooks", json={"url": "https://innocent.example/"}), code="target_refused", field="url")
 
 
-def test_where_the_operator_allows_it_a_webhook_may_lead_to_this_machine(settings: Settings, engine: Engine) -> None:
+def test_the_operator_may_allow_webhooks_to_this_machine(settings: Settings, engine: Engine) -> None:
     nearby = settings.model_copy(update={"webhook_targets": "loopback"})
     with TestClient(create_app(nearby)) as client:
         client.event_hooks = {"response": [must_be_documented]}
@@ -264,7 +268,7 @@ def test_where_the_operator_allows_it_a_webhook_may_lead_to_this_machine(setting
     refused(elsewhere, code="target_refused", field="url")
 
 
-def test_metrics_count_what_was_told(client: TestClient, registered: Json, engine: Engine, settings: Settings) -> None:
+def test_metrics_count_deliveries(client: TestClient, registered: Json, engine: Engine, settings: Settings) -> None:
     for _ in range(2):
         client.post(f"/v1/webhooks/{registered['id']}/ping")
     due.succeed(engine, due.claim_next(engine), Outcome(204))
@@ -295,7 +299,7 @@ def test_secrets_are_not_logged(client: TestClient, logged: io.StringIO, tmp_pat
     assert not any(one["secret"].removeprefix("whsec_") in logged.getvalue() for one in (registered, rotated))
 
 
-def test_what_is_sent_is_what_the_document_says(
+def test_messages_match_the_openapi_document(
     client: TestClient, engine: Engine, submission: Callable[..., Json]
 ) -> None:
     webhook = client.post("/v1/webhooks", json={"url": URL, "events": ["job.queued"]}).json()

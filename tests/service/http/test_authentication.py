@@ -66,7 +66,7 @@ def test_nothing_below_v1_is_answered_without_a_key(guarded: TestClient) -> None
     assert {answer.headers["WWW-Authenticate"] for answer in answers.values()} == {'Bearer realm="ted"'}
 
 
-def test_a_key_to_look_changes_nothing(guarded: TestClient, keys: ApiKeyStore) -> None:
+def test_a_read_only_key_can_change_nothing(guarded: TestClient, keys: ApiKeyStore) -> None:
     _, text = keys.create(NewApiKey(scopes=[Scope.READ]))
 
     answers = {route: guarded.request(*route, headers=bearer(text)) for route in CHANGING}
@@ -79,17 +79,17 @@ def test_a_key_to_look_changes_nothing(guarded: TestClient, keys: ApiKeyStore) -
 
 
 @pytest.mark.parametrize("path", OPEN)
-def test_what_is_for_everybody_needs_no_key(guarded: TestClient, path: str) -> None:
+def test_public_endpoints_need_no_key(guarded: TestClient, path: str) -> None:
     assert guarded.get(path).status_code == 200
 
 
-def test_there_is_something_to_change_and_to_look_at() -> None:
+def test_the_routes_under_test_include_reading_and_changing_ones() -> None:
     assert ("POST", "/v1/jobs") in CHANGING
     assert len(ROUTES) - len(CHANGING) > 5
 
 
 @on_both_databases
-def test_each_scope_is_good_for_what_it_implies(
+def test_each_scope_allows_what_it_implies(
     guarded: TestClient, keys: ApiKeyStore, submission: Callable[..., Json]
 ) -> None:
     texts = {scope: keys.create(NewApiKey(scopes=[scope]))[1] for scope in Scope}
@@ -103,7 +103,7 @@ def test_each_scope_is_good_for_what_it_implies(
     assert submitted == [403, 202, 202]
 
 
-def test_the_document_says_that_a_key_is_needed_and_what_happens_without() -> None:
+def test_the_document_announces_that_a_key_is_needed_and_how_it_is_refused() -> None:
     for path, methods in documented_operations().items():
         for method, operation in methods.items():
             keyed = path.startswith("/v1/")
@@ -161,7 +161,7 @@ def heard(answer: object) -> tuple[int, Json, str]:
 
 @on_both_databases
 @pytest.mark.parametrize("lost", ["revoked", "expired"])
-def test_a_key_that_is_valid_no_more_is_refused_at_the_next_request_like_one_that_never_was(
+def test_a_revoked_or_expired_key_is_refused_like_an_unknown_one(
     guarded: TestClient, keys: ApiKeyStore, engine: Engine, lost: str
 ) -> None:
     key, text = keys.create(NewApiKey(expires_days=1))
@@ -194,7 +194,7 @@ def test_the_scheme_may_be_written_in_any_case(guarded: TestClient, keys: ApiKey
     assert guarded.get("/v1/jobs", headers={"Authorization": f"bEARER {text}"}).status_code == 200
 
 
-def test_a_used_key_says_when(guarded: TestClient, keys: ApiKeyStore) -> None:
+def test_the_time_of_a_keys_last_use_is_recorded(guarded: TestClient, keys: ApiKeyStore) -> None:
     _, text = keys.create(NewApiKey())
     assert keys.all()[0].last_used_at is None
 
@@ -208,7 +208,7 @@ def test_a_used_key_says_when(guarded: TestClient, keys: ApiKeyStore) -> None:
 
 @pytest.mark.parametrize(("host", "refused"), [("127.0.0.1", False), ("::1", False), ("localhost", False),
                                                ("0.0.0.0", True), ("::", True), ("ted.example", True)])  # fmt: skip # noqa: S104
-def test_the_service_is_open_to_all_on_loopback_only(host: str, refused: bool) -> None:
+def test_keyless_access_is_allowed_on_loopback_only(host: str, refused: bool) -> None:
     settings = Settings(host=host, auth="open")
 
     if refused:
@@ -220,7 +220,7 @@ def test_the_service_is_open_to_all_on_loopback_only(host: str, refused: bool) -
 
 
 @pytest.mark.parametrize(("address", "refused"), [("127.0.0.1", False), ("0.0.0.0", True)])  # noqa: S104
-def test_of_an_inherited_socket_its_own_address_counts(address: str, refused: bool) -> None:
+def test_keyless_access_depends_on_the_address_of_an_inherited_socket(address: str, refused: bool) -> None:
     with socket.socket() as listening:
         listening.bind((address, 0))
 
@@ -231,7 +231,7 @@ def test_of_an_inherited_socket_its_own_address_counts(address: str, refused: bo
             check_keyless_access(Settings(auth="open", host="0.0.0.0"), [listening])  # noqa: S104
 
 
-def test_a_process_that_would_let_everybody_in_does_not_start(tmp_path: Path) -> None:
+def test_a_process_open_to_the_network_does_not_start(tmp_path: Path) -> None:
     environment = os.environ | {"TED_HOME": str(tmp_path), "TED_AUTH": "open", "TED_HOST": "0.0.0.0"}  # noqa: S104
 
     ended = subprocess.run(
@@ -313,6 +313,6 @@ def everything_a_client_may_get_wrong(url: str, text: str, lost: str, submission
     return str(taken.json()["id"])
 
 
-def test_the_canary_and_a_fresh_key_look_like_what_they_are() -> None:
+def test_the_canary_and_a_new_key_match_the_secret_pattern() -> None:
     assert is_well_formed_key(new_key_text())
     assert SECRET_PATTERN.sub("", f"a{new_key_text()}b{CANARY}") == "ab"

@@ -27,7 +27,7 @@ class Clock:
 # --- buckets ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_minute_s_requests_may_come_at_once_and_then_one_after_another() -> None:
+def test_a_minutes_requests_may_come_at_once_and_then_at_the_refill_rate() -> None:
     clock = Clock()
     buckets = RateLimiter(clock=clock)
 
@@ -43,7 +43,7 @@ def test_a_minute_s_requests_may_come_at_once_and_then_one_after_another() -> No
 
 
 @given(gaps=some.lists(some.floats(0, 30), max_size=60), per_minute=some.integers(1, 120))
-def test_nobody_gets_more_than_what_has_flowed_in(gaps: list[float], per_minute: int) -> None:
+def test_no_more_requests_are_allowed_than_the_bucket_was_refilled_with(gaps: list[float], per_minute: int) -> None:
     clock = Clock()
     buckets, granted = RateLimiter(clock=clock), 0
 
@@ -57,7 +57,7 @@ def test_nobody_gets_more_than_what_has_flowed_in(gaps: list[float], per_minute:
 
 
 @given(per_minute=some.integers(1, 1000))
-def test_who_waits_as_long_as_it_was_told_is_let_in(per_minute: int) -> None:
+def test_a_client_that_waits_as_told_is_allowed(per_minute: int) -> None:
     clock = Clock()
     buckets = RateLimiter(clock=clock)
     while (draw := buckets.take("a", per_minute=per_minute)).is_allowed:
@@ -68,7 +68,7 @@ def test_who_waits_as_long_as_it_was_told_is_let_in(per_minute: int) -> None:
     assert buckets.take("a", per_minute=per_minute).is_allowed
 
 
-def test_a_million_addresses_take_no_more_memory_than_the_most_that_are_kept() -> None:
+def test_the_number_of_buckets_is_bounded() -> None:
     buckets = RateLimiter(most=10)
 
     for number in range(1000):
@@ -82,7 +82,7 @@ def test_a_million_addresses_take_no_more_memory_than_the_most_that_are_kept() -
 # --- requests in a minute ---------------------------------------------------------------------------------------------
 
 
-def test_a_key_that_asks_too_often_is_told_when_to_come_back_and_others_are_not(
+def test_a_key_over_its_limit_is_told_when_to_retry_and_other_keys_are_not_affected(
     guarded: TestClient, keys: ApiKeyStore
 ) -> None:
     _, hasty = keys.create(NewApiKey(requests_per_minute=3))
@@ -98,7 +98,7 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back_and_others_are_not(
     assert guarded.get("/v1/jobs", headers=bearer(other)).headers["RateLimit-Policy"] == '"key";q=600;w=60'
 
 
-def test_a_key_may_be_without_a_limit(guarded: TestClient, keys: ApiKeyStore) -> None:
+def test_a_key_may_have_no_limit(guarded: TestClient, keys: ApiKeyStore) -> None:
     _, text = keys.create(NewApiKey(requests_per_minute=0))
 
     answers = [guarded.get("/v1/proxies", headers=bearer(text)) for _ in range(5)]
@@ -107,7 +107,7 @@ def test_a_key_may_be_without_a_limit(guarded: TestClient, keys: ApiKeyStore) ->
     assert "RateLimit" not in answers[0].headers
 
 
-def test_who_guesses_keys_has_to_wait_and_locks_out_nobody_who_has_one(
+def test_guessing_keys_is_slowed_down_and_locks_out_no_valid_key(
     guarded: TestClient, keys: ApiKeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authentication, "REFUSALS_PER_MINUTE", 5)
@@ -134,7 +134,7 @@ def test_who_guesses_keys_has_to_wait_and_locks_out_nobody_who_has_one(
         ("a name", "a name"),
     ],
 )
-def test_one_user_s_network_counts_as_one_address(host: str, address: str) -> None:
+def test_a_slash_64_network_counts_as_one_address(host: str, address: str) -> None:
     from starlette.requests import Request  # noqa: PLC0415
 
     request = Request({"type": "http", "client": (host, 1), "headers": []})
@@ -161,7 +161,7 @@ def test_twenty_submissions_at_once_cannot_pass_the_limit(
 
 
 @on_both_databases
-def test_a_full_queue_refuses_no_repetition_and_opens_when_a_job_is_cancelled(
+def test_a_full_queue_still_replays_and_accepts_again_after_a_cancellation(
     guarded: TestClient, keys: ApiKeyStore, submission: Callable[..., Json]
 ) -> None:
     _, text = keys.create(NewApiKey(most_queued=1))

@@ -32,5 +32,5 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
         pytest.param(",;q=1,,/", JSON, id="nonsense"),
     ],
 )
-def test_the_form_that_the_header_likes_best_is_sent(accept: str | None, chosen: str) -> None:
+def test_the_media_type_that_the_client_prefers_is_sent(accept: str | None, chosen: str) -> None:
     assert preferred(accept, [JSON, HTML]) == chosen

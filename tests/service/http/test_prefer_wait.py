@@ -45,7 +45,7 @@ from tests.service.processes import api_process
         (5000 * 'a="\\', None),
     ],
 )
-def test_a_preference_is_understood_or_ignored(prefer: str, seconds: int | None) -> None:
+def test_a_prefer_header_is_parsed_or_ignored(prefer: str, seconds: int | None) -> None:
     assert preferred_wait(prefer) == seconds
 
 
@@ -111,7 +111,7 @@ def test_a_job_is_read_when_it_changes_or_the_time_is_up(
     "value",
     ["a\r\nX-Injected: yes", "a\nX-Injected: yes", "a\0X-Injected", "ä\xff", "\x7f\x1b[31m", 9000 * "9", '"', ""],
 )
-def test_a_header_that_means_harm_does_none(
+def test_a_malicious_prefer_header_is_harmless(
     client: TestClient, submission: Callable[..., Json], header: str, value: str
 ) -> None:
     job = client.post("/v1/jobs", json=submission()).json()
@@ -129,7 +129,7 @@ def test_a_header_that_means_harm_does_none(
         assert not any("X-Injected" in sent or "\x1b" in sent for sent in answer.headers.values())
 
 
-def test_many_who_wait_keep_nobody_else_from_being_answered(
+def test_many_waiting_clients_do_not_delay_others(
     settings: Settings, store: JobStore, submission: Callable[..., Json], tmp_path: Path
 ) -> None:
     async def crowd(url: str) -> tuple[list[str], float]:
@@ -153,7 +153,7 @@ def test_many_who_wait_keep_nobody_else_from_being_answered(
     assert took < 5
 
 
-def test_nobody_is_waited_for_when_the_service_ends(
+def test_waiting_clients_are_answered_when_the_service_shuts_down(
     settings: Settings, store: JobStore, submission: Callable[..., Json], tmp_path: Path
 ) -> None:
     with api_process(settings, log=tmp_path / "api.log") as api, ThreadPoolExecutor(1) as pool:

@@ -83,7 +83,7 @@ BREAKS = [
 
 
 @pytest.mark.parametrize("name", ECHOED)
-def test_no_header_brings_another_one_into_the_answer(wire: Wire, name: str) -> None:
+def test_a_request_header_cannot_inject_a_response_header(wire: Wire, name: str) -> None:
     for value in BREAKS:
         answer = wire.raw("GET /v1/jobs", f"{name}: ".encode() + value + b"\r\n")
 
@@ -96,7 +96,7 @@ def test_no_header_brings_another_one_into_the_answer(wire: Wire, name: str) -> 
     ["after=%0d%0aX-Injected:yes", "limit=%0d%0aX-Injected:yes", "status=%00", "%0d%0aX-Injected:yes=1",
      "metadata[%0d%0aX-Injected:yes]=1", "created_after=%0aX-Injected:yes", "limit=\x01", "after=%ff%fe"],
 )  # fmt: skip
-def test_no_query_brings_a_header_or_a_control_character_into_the_answer(wire: Wire, query: str) -> None:
+def test_a_query_cannot_inject_a_header_or_a_control_character(wire: Wire, query: str) -> None:
     answer = wire.raw(f"GET /v1/jobs?{query}")
 
     assert status(answer) in (400, 422)
@@ -105,7 +105,7 @@ def test_no_query_brings_a_header_or_a_control_character_into_the_answer(wire: W
 
 
 @pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host", "Forwarded", "X-Forwarded-Proto", "X-Original-URL"])
-def test_no_answer_repeats_who_the_client_says_we_are(wire: Wire, submission: Callable[..., Json], name: str) -> None:
+def test_no_response_repeats_the_host_header(wire: Wire, submission: Callable[..., Json], name: str) -> None:
     headers = {name: "evil.example", **bearer(wire.key)}
     with httpx.Client(base_url=wire.url, headers=headers, timeout=30) as client:
         taken = client.post("/v1/jobs", json=submission())
@@ -116,7 +116,7 @@ def test_no_answer_repeats_who_the_client_says_we_are(wire: Wire, submission: Ca
     assert not any("evil.example" in f"{answer.headers}{answer.text}" for answer in [taken, *others])
 
 
-def test_no_other_site_is_let_in_by_a_browser(wire: Wire) -> None:
+def test_browsers_let_no_other_site_read_responses(wire: Wire) -> None:
     asked = "Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n"
 
     answers = [wire.raw("GET /v1/jobs", asked), wire.raw("OPTIONS /v1/jobs", asked)]
@@ -137,7 +137,7 @@ SAME = ["/v1/jobs", "/v1/%6aobs", "/v1%2fjobs"]
 
 
 @pytest.mark.parametrize("path", NOWHERE)
-def test_a_path_has_one_spelling(wire: Wire, path: str) -> None:
+def test_only_one_spelling_of_a_path_is_routed(wire: Wire, path: str) -> None:
     answer = wire.raw(f"GET {path}")
 
     assert status(answer) == 404
@@ -145,14 +145,16 @@ def test_a_path_has_one_spelling(wire: Wire, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*SAME, "http://evil.example/v1/jobs", "//evil.example/v1/jobs", *NOWHERE])
-def test_no_spelling_leads_past_the_key(wire: Wire, path: str) -> None:
+def test_no_spelling_of_a_path_bypasses_authentication(wire: Wire, path: str) -> None:
     answer = wire.bare(f"GET {path} HTTP/1.1\r\nHost: ted\r\nConnection: close\r\n\r\n".encode())
 
     assert status(answer) in (401, 404)
 
 
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
-def test_a_method_is_what_the_request_line_says(client: TestClient, submission: Callable[..., Json], name: str) -> None:
+def test_neither_headers_nor_query_override_the_method(
+    client: TestClient, submission: Callable[..., Json], name: str
+) -> None:
     job = client.post("/v1/jobs", json=submission()).json()["links"]["self"]
     client.post(f"{job}/cancel")
 
@@ -175,7 +177,7 @@ def test_a_method_is_what_the_request_line_says(client: TestClient, submission: 
      "Transfer-Encoding: chunked, identity", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding : chunked",
      "Content-Length: \N{ARABIC-INDIC DIGIT FIVE}"],
 )  # fmt: skip
-def test_a_body_whose_end_can_be_read_in_two_ways_is_refused(wire: Wire, framing: str) -> None:
+def test_a_body_with_two_conflicting_lengths_is_refused(wire: Wire, framing: str) -> None:
     second = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: ted\r\n\r\n"
 
     answer = wire.raw("POST /v1/jobs", f"{JSON}{framing}\r\n", second)
@@ -184,7 +186,7 @@ def test_a_body_whose_end_can_be_read_in_two_ways_is_refused(wire: Wire, framing
     assert answer.count(b"HTTP/1.1 ") == 1, "what followed was taken for another request"
 
 
-def test_where_lengths_and_chunks_disagree_nothing_is_left_for_another_request(wire: Wire) -> None:
+def test_conflicting_length_and_chunks_smuggle_no_second_request(wire: Wire) -> None:
     framing = f"{JSON}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"
 
     answer = wire.raw("POST /v1/jobs", framing, b"0\r\n\r\nGET /v1/smuggled HTTP/1.1\r\nHost: ted\r\n\r\n")
@@ -193,7 +195,7 @@ def test_where_lengths_and_chunks_disagree_nothing_is_left_for_another_request(w
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_a_body_that_ends_before_its_length_is_no_job(wire: Wire) -> None:
+def test_a_truncated_body_stores_no_job(wire: Wire) -> None:
     with wire.connected() as connection:
         start = f"POST /v1/jobs HTTP/1.1\r\nHost: ted\r\n{JSON}Authorization: Bearer {wire.key}\r\n"
         connection.sendall(f"{start}Content-Length: 100\r\n\r\n{{}}".encode())
@@ -202,7 +204,7 @@ def test_a_body_that_ends_before_its_length_is_no_job(wire: Wire) -> None:
         assert b"HTTP/1.1 2" not in connection.makefile("rb").read()
 
 
-def test_bodies_that_do_not_come_keep_nobody_else_waiting(wire: Wire) -> None:
+def test_slow_bodies_do_not_delay_other_clients(wire: Wire) -> None:
     start = f"POST /v1/jobs HTTP/1.1\r\nHost: ted\r\n{JSON}Authorization: Bearer {wire.key}\r\n"
     with ExitStack() as slow:
         for _ in range(100):
@@ -213,7 +215,7 @@ def test_bodies_that_do_not_come_keep_nobody_else_waiting(wire: Wire) -> None:
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
-def test_of_a_field_that_is_there_twice_the_last_is_checked_and_stored(
+def test_of_a_repeated_field_the_last_value_is_checked_and_stored(
     client: TestClient, submission: Callable[..., Json]
 ) -> None:
     good, evil = submission(), submission(dataset={"uri": "/etc/passwd"})
@@ -228,7 +230,7 @@ def test_of_a_field_that_is_there_twice_the_last_is_checked_and_stored(
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 400, "1e309"])
-def test_a_number_without_measure_is_refused(client: TestClient, submission: Callable[..., Json], number: str) -> None:
+def test_an_oversized_number_is_refused(client: TestClient, submission: Callable[..., Json], number: str) -> None:
     for section in ("plan.seed", "plan.keep_ratio", "deadline_seconds"):
         name, _, field = section.partition(".")
         body = submission(**({name: {field: "NUMBER"}} if field else {name: "NUMBER"}))

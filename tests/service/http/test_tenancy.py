@@ -178,7 +178,7 @@ def test_the_table_knows_every_parameter_and_body() -> None:
 
 
 @on_both_databases
-def test_what_another_tenant_owns_cannot_be_told_from_what_nobody_has(
+def test_another_tenants_things_look_like_things_that_do_not_exist(
     ask: Callable[..., httpx2.Response], estate: Estate, stranger: Mapping[str, str]
 ) -> None:
     looks = [operation for operation in OF_ONE_THING if operation.method == "GET"]
@@ -197,7 +197,7 @@ def test_what_another_tenant_owns_cannot_be_told_from_what_nobody_has(
 
 
 @pytest.mark.parametrize("form", ["text/event-stream", "text/html"])
-def test_nor_in_another_form(
+def test_other_media_types_do_not_tell_them_apart_either(
     ask: Callable[..., httpx2.Response], estate: Estate, stranger: Mapping[str, str], form: str
 ) -> None:
     for operation in (one for one in OF_ONE_THING if one.method == "GET"):
@@ -206,7 +206,7 @@ def test_nor_in_another_form(
         assert answer.status_code == 404, operation
 
 
-def test_lists_and_new_things_show_nothing_of_another_tenant(
+def test_lists_and_creations_reveal_nothing_of_another_tenant(
     ask: Callable[..., httpx2.Response], estate: Estate, stranger: Mapping[str, str]
 ) -> None:
     for operation in OF_ALL:
@@ -217,9 +217,7 @@ def test_lists_and_new_things_show_nothing_of_another_tenant(
         assert "Idempotent-Replayed" not in answer.headers
 
 
-def test_the_owner_s_lists_do_show_what_the_stranger_s_do_not(
-    ask: Callable[..., httpx2.Response], estate: Estate
-) -> None:
+def test_the_owners_lists_show_what_a_strangers_do_not(ask: Callable[..., httpx2.Response], estate: Estate) -> None:
     lists = [operation for operation in OF_ALL if operation.method == "GET"]
 
     shown = "".join(ask(operation, operation.path, estate.headers).text for operation in lists)
@@ -228,7 +226,7 @@ def test_the_owner_s_lists_do_show_what_the_stranger_s_do_not(
     assert [owned for owned in ids if owned not in shown] == []
 
 
-def test_a_cursor_or_a_filter_leads_to_nothing_of_another_tenant(
+def test_no_cursor_or_filter_reaches_another_tenants_jobs(
     ask: Callable[..., httpx2.Response], estate: Estate, stranger: Mapping[str, str]
 ) -> None:
     for operation in (one for one in OF_ALL if one.method == "GET"):
@@ -244,7 +242,7 @@ def test_a_cursor_or_a_filter_leads_to_nothing_of_another_tenant(
 
 
 @pytest.mark.parametrize("section", ["dataset", "proxy"])
-def test_a_job_cannot_use_another_tenant_s_names(
+def test_a_job_cannot_use_another_tenants_names(
     guarded: TestClient, estate: Estate, stranger: Mapping[str, str], submission: Callable[..., Json], section: str
 ) -> None:
     by_name = submission() | {section: {"name": CANARY}}

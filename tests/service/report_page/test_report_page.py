@@ -89,7 +89,7 @@ def test_the_page_is_well_formed_and_loads_nothing(report: Report) -> None:
 
 
 @pytest.mark.parametrize("name", EVIL)
-def test_names_that_look_like_markup_are_shown_and_never_obeyed(name: str) -> None:
+def test_names_that_look_like_markup_are_escaped(name: str) -> None:
     harmless, evil = Page(render(everywhere("x"))), Page(render(everywhere(name)))
 
     assert evil.tags == harmless.tags
@@ -97,7 +97,7 @@ def test_names_that_look_like_markup_are_shown_and_never_obeyed(name: str) -> No
     assert evil.text.count(name.strip()) >= harmless.text.count(" x ") > 0
 
 
-def test_every_drawing_has_a_title_that_names_it() -> None:
+def test_every_chart_has_a_title() -> None:
     page = Page(render(a_report()))
 
     labels = [value for name, value in page.attributes if name == "aria-labelledby"]
@@ -106,7 +106,7 @@ def test_every_drawing_has_a_title_that_names_it() -> None:
     assert {label for value in labels if value for label in value.split()} <= set(page.ids)
 
 
-def test_what_is_drawn_also_stands_in_tables() -> None:
+def test_every_charted_number_is_also_in_a_table() -> None:
     page = Page(render(a_report()))
 
     for told in ("0.9000 0.0000 0.0000", "0.8000 0.1000 0.0200", "0.7000 0.2000 0.0300", "0.100 0.250 60 8"):
@@ -122,7 +122,7 @@ def test_a_report_that_measured_nothing_leaves_out_what_it_cannot_show() -> None
     assert "cat 49 20 40.8" in " ".join(page.text.split())
 
 
-def test_random_rows_that_were_chosen_are_said_to_be() -> None:
+def test_the_page_says_if_random_rows_were_chosen() -> None:
     choice = a_report().q.model_copy(update={"value": None, "chosen_by": "measured: random rows did best"})
 
     text = Page(render(a_report(q=choice))).text
@@ -131,7 +131,7 @@ def test_random_rows_that_were_chosen_are_said_to_be() -> None:
     assert "Measured: random rows did best." in text
 
 
-def test_what_training_adds_to_a_language_model_is_told_for_the_rows_that_there_are() -> None:
+def test_the_gain_of_training_a_language_model_is_shown_for_available_rows() -> None:
     gain = ReportGain(rows=60, base=0.25, internal_generalization=0.625, gain=0.375)
 
     text = " ".join(Page(render(a_report(gains=ReportGains(all=gain, kept=gain, pruned=None)))).text.split())
@@ -142,13 +142,13 @@ def test_what_training_adds_to_a_language_model_is_told_for_the_rows_that_there_
 
 
 @pytest.mark.parametrize(("dogs", "told"), [(49, False), (60, True)], ids=["one class each", "several"])
-def test_that_rows_have_several_classes_is_said_where_they_do(dogs: int, told: bool) -> None:
+def test_the_page_says_if_rows_have_several_classes(dogs: int, told: bool) -> None:
     page = Page(render(a_report(classes=(class_of("cat", 49, 20), class_of("dog", dogs, 40)))))
 
     assert ("A row counts in every class that it has." in page.text) == told
 
 
-def test_few_classes_are_all_shown_and_of_many_those_that_kept_least_and_most() -> None:
+def test_few_classes_are_all_shown_and_of_many_only_the_extremes() -> None:
     few = tuple(class_of(f"c{number}", 10, 5) for number in range(parts.ALL_CLASSES))
     many = tuple(class_of(f"c{number}", 1000, number) for number in range(300))
 
@@ -161,13 +161,13 @@ def test_few_classes_are_all_shown_and_of_many_those_that_kept_least_and_most() 
     assert "Of 1 class nothing was retained." in Page(render(a_report(classes=many))).text
 
 
-def test_the_bar_of_a_class_shows_before_and_after_and_where_an_equal_share_would_end() -> None:
+def test_a_class_bar_shows_rows_before_and_after_and_the_equal_share() -> None:
     rows = parts.classes(a_report(classes=(class_of("a", 50, 10), class_of("b", 25, 25)))).groups[0]
 
     assert [(row.before, row.after, row.proportional) for row in rows] == [(1.0, 0.2, 0.6), (0.5, 0.5, 0.3)]
 
 
-def test_the_shares_of_the_reasons_lie_side_by_side_and_fill_the_strip() -> None:
+def test_the_shares_of_the_reasons_fill_the_strip_side_by_side() -> None:
     found = parts.reason_shares(a_report())
 
     assert [(one.reason, one.start) for one in found] == [
@@ -178,7 +178,7 @@ def test_the_shares_of_the_reasons_lie_side_by_side_and_fill_the_strip() -> None
     assert sum(one.share for one in found) == pytest.approx(1)
 
 
-def test_the_selection_pays_once_it_has_saved_what_it_took() -> None:
+def test_the_selection_pays_off_once_it_has_saved_its_own_cost() -> None:
     assert parts.payback(a_report()) == pytest.approx(0.8 / 0.4)
     assert parts.payback(of_random_rows()) is None
     assert [(bar.name, bar.runs) for bar in parts.costs(a_report())] == [
@@ -192,7 +192,7 @@ def test_the_selection_pays_once_it_has_saved_what_it_took() -> None:
 # --- drawings ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_bar_stands_on_the_axis_and_its_reasons_on_each_other_retained_rows_first() -> None:
+def test_a_stacked_bar_starts_at_the_axis_with_the_retained_rows() -> None:
     reasons = {WELL: (10, 5), KEPT: (10, 0)}
 
     chart = charts.histogram(Histogram(edges=(0.0, 1.0, 2.0), kept=(10, 0), pruned=(10, 5), reasons=reasons), marked=1)
@@ -211,13 +211,13 @@ def test_a_bar_stands_on_the_axis_and_its_reasons_on_each_other_retained_rows_fi
     assert chart.mark == first.left + first.width + charts.GAP / 2
 
 
-def test_a_reason_that_this_version_does_not_know_is_drawn_last_and_in_grey() -> None:
+def test_an_unknown_reason_is_drawn_last_and_in_grey() -> None:
     found = parts.reason_shares(a_report(reasons={"not yet thought of": 40, KEPT: 60}))
 
     assert [(one.reason, one.colour) for one in found] == [(KEPT, "kept"), ("not yet thought of", "other")]
 
 
-def test_what_a_round_did_not_measure_is_a_gap_and_not_a_zero() -> None:
+def test_an_unmeasured_round_is_a_gap_and_not_a_zero() -> None:
     told = [a_round(1, 100, internal_generalization=None), a_round(2, 80), a_round(3, 60)]
 
     chart = charts.rounds(told, rows=100)
@@ -229,11 +229,11 @@ def test_what_a_round_did_not_measure_is_a_gap_and_not_a_zero() -> None:
 
 
 @pytest.mark.parametrize("told", [[], [a_round(1, 60)]], ids=["none", "one"])
-def test_a_course_needs_two_rounds(told: list[Any]) -> None:
+def test_a_line_chart_needs_two_rounds(told: list[Any]) -> None:
     assert charts.rounds(told, rows=100) is None
 
 
-def test_candidates_stand_in_order_with_random_rows_last_and_the_chosen_one_marked() -> None:
+def test_candidates_are_in_order_with_random_rows_last_and_the_chosen_one_marked() -> None:
     chart = charts.candidates(a_report())
 
     assert chart is not None
@@ -245,7 +245,7 @@ def test_candidates_stand_in_order_with_random_rows_last_and_the_chosen_one_mark
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e9), st.integers(2, 8))
 @settings(deadline=None)
-def test_ticks_are_inside_ascending_and_neither_few_nor_many(low: float, span: float, about: int) -> None:
+def test_ticks_are_ascending_within_the_range_and_of_a_sensible_number(low: float, span: float, about: int) -> None:
     scale = Scale(low, low + span, 0, 1000)
 
     ticks = scale.ticks(about)
@@ -259,16 +259,16 @@ def test_ticks_are_inside_ascending_and_neither_few_nor_many(low: float, span: f
     ("value", "told"),
     [(0.12, "0.12 s"), (59.94, "59.9 s"), (200, "3 min 20 s"), (18180, "5 h 3 min")],
 )
-def test_seconds_are_told_in_the_unit_that_suits_them(value: float, told: str) -> None:
+def test_durations_are_shown_in_a_suitable_unit(value: float, told: str) -> None:
     assert words.seconds(value) == told
 
 
 @pytest.mark.parametrize(("name", "told"), [("cat", "cat"), ("", "“”"), (" ", "“ ”"), (None, "–")])  # noqa: RUF001
-def test_a_name_is_always_visible(name: str | None, told: str) -> None:
+def test_every_name_is_shown_visibly(name: str | None, told: str) -> None:
     assert words.name(name) == told
 
 
-def test_the_page_tells_that_memory_had_run_out() -> None:
+def test_the_page_says_if_memory_ran_out() -> None:
     cost = a_report().cost.model_copy(update={"batch_parts": 4})
 
     assert "memory had run out" in render(a_report(cost=cost))

@@ -37,7 +37,7 @@ NOT_DECLARED = [
 
 
 @pytest.mark.parametrize(("body", "says"), NOT_JSON, ids=[repr(body[:30]) for body, _ in NOT_JSON])
-def test_what_is_not_json_is_refused(
+def test_a_body_that_is_not_json_is_refused(
     client: TestClient, must_refuse: Callable[..., None], body: bytes, says: str
 ) -> None:
     answer = client.post("/v1/jobs", content=body, headers=JSON)
@@ -46,7 +46,9 @@ def test_what_is_not_json_is_refused(
 
 
 @pytest.mark.parametrize("body", NOT_AN_OBJECT)
-def test_json_that_is_no_object_is_refused(client: TestClient, must_refuse: Callable[..., None], body: bytes) -> None:
+def test_json_that_is_not_an_object_is_refused(
+    client: TestClient, must_refuse: Callable[..., None], body: bytes
+) -> None:
     answer = client.post("/v1/jobs", content=body, headers=JSON)
 
     must_refuse(answer, code="invalid_request", field="body", says="must be a JSON object")
@@ -84,7 +86,7 @@ def test_a_body_that_announces_too_many_bytes_is_refused(
     must_refuse(answer, status=413, code="body_too_large", field=None, says="The limit is 1000000 bytes")
 
 
-def test_an_announcement_is_believed_before_the_body_has_come(
+def test_an_oversized_content_length_is_refused_before_the_body_arrives(
     client: TestClient, must_refuse: Callable[..., None], settings: Settings
 ) -> None:
     announced = JSON | {"Content-Length": str(settings.max_body_bytes + 1)}
@@ -94,7 +96,7 @@ def test_an_announcement_is_believed_before_the_body_has_come(
     must_refuse(answer, status=413, code="body_too_large", field=None, says="The limit is")
 
 
-def test_a_body_that_grows_too_long_without_saying_so_is_refused(settings: Settings) -> None:
+def test_an_oversized_chunked_body_is_refused(settings: Settings) -> None:
     asked: list[int] = []
     answered: list[Message] = []
 
@@ -112,7 +114,7 @@ def test_a_body_that_grows_too_long_without_saying_so_is_refused(settings: Setti
     assert len(asked) == settings.max_body_bytes // 100_000 + 1
 
 
-def test_a_body_as_long_as_is_allowed_is_taken(
+def test_a_body_of_the_largest_size_is_accepted(
     client: TestClient, submission: Callable[..., Json], settings: Settings
 ) -> None:
     body = json.dumps(submission()).encode().ljust(settings.max_body_bytes)

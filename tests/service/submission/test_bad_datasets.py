@@ -118,7 +118,7 @@ def test_a_refused_dataset_leaves_nothing_behind_on_either_database(
     must_refuse(answer, code="dataset_unreadable", field="dataset.format", says="truncated.parquet")
 
 
-def test_a_dataset_that_was_repaired_is_taken_under_the_key_of_its_refusal(
+def test_a_refused_submission_does_not_use_up_its_idempotency_key(
     client: TestClient, submission: Callable[..., Json], data: Path
 ) -> None:
     body, key = submission("repaired.parquet"), {"Idempotency-Key": "again"}
@@ -133,7 +133,7 @@ def test_a_dataset_that_was_repaired_is_taken_under_the_key_of_its_refusal(
 
 
 @pytest.mark.parametrize(("plan", "field", "says"), UNFIT_PLANS)
-def test_what_is_defined_on_one_class_is_refused_where_a_column_lists_several(
+def test_single_label_methods_refuse_multi_label_columns(
     client: TestClient,
     submission: Callable[..., Json],
     must_refuse: Callable[..., None],

@@ -83,7 +83,7 @@ def test_a_field_out_of_bounds_is_refused(
     must_refuse(answer, code="invalid_request", field=field, says=says)
 
 
-def test_all_that_is_missing_is_named_at_once(client: TestClient) -> None:
+def test_all_missing_fields_are_named_at_once(client: TestClient) -> None:
     body = {"dataset": {"uri": "/data"}, "plan": {}}
 
     problem = client.post("/v1/jobs", json=body).json()
@@ -103,9 +103,7 @@ def test_a_thousand_mistakes_are_answered_briefly(client: TestClient, submission
 
 
 @on_both_databases
-def test_text_that_a_database_may_choke_on_comes_back_as_it_was_sent(
-    client: TestClient, submission: Callable[..., Json]
-) -> None:
+def test_unusual_text_survives_the_database_unchanged(client: TestClient, submission: Callable[..., Json]) -> None:
     metadata = {"nul": "a\0b", "emoji": "🙂", "quotes": "';--\"", "control": "\x1b[31m", "empty": ""}
 
     job = client.post("/v1/jobs", json=submission(metadata=metadata)).json()

@@ -49,7 +49,7 @@ def secrets(data: Path) -> Path:
 
 @pytest.mark.usefixtures("secrets")
 @pytest.mark.parametrize("uri", OUTSIDE)
-def test_what_lies_elsewhere_or_is_spelled_deviously_is_refused(
+def test_paths_outside_the_roots_are_refused_however_they_are_spelled(
     client: TestClient, submission: Callable[..., Json], must_refuse: Callable[..., None], data: Path, uri: str
 ) -> None:
     body = submission(dataset={"uri": uri.format(data=data)})
@@ -118,7 +118,7 @@ def test_a_path_that_cannot_exist_is_not_found(
     must_refuse(answer, code="dataset_not_found", field="dataset.uri", says="does not exist")
 
 
-def test_two_spellings_of_an_allowed_path_are_taken(
+def test_two_spellings_of_an_allowed_path_are_accepted(
     client: TestClient, submission: Callable[..., Json], data: Path
 ) -> None:
     spellings = [f"file://{data}/images.parquet", f"file://localhost{data}/%69mages.parquet"]

@@ -44,7 +44,7 @@ def asked(client: TestClient, body: Json) -> Json:
     return answer.json()
 
 
-def test_nothing_is_stored_and_every_default_is_written_out(
+def test_an_estimate_stores_nothing_and_writes_out_every_default(
     client: TestClient, submission: Callable[..., Json], rows: Callable[[], dict[str, int]]
 ) -> None:
     found = asked(client, submission())
@@ -70,7 +70,7 @@ def test_without_earlier_jobs_the_arithmetic_bounds_the_cost(
 
 
 @on_both_databases
-def test_earlier_jobs_let_expect_time_in_proportion_to_rows_and_epochs(
+def test_expected_time_is_scaled_from_earlier_jobs_by_rows_and_epochs(
     client: TestClient, submission: Callable[..., Json], ran: Callable[..., None]
 ) -> None:
     for seconds in (10, 20, 60):
@@ -84,7 +84,7 @@ def test_earlier_jobs_let_expect_time_in_proportion_to_rows_and_epochs(
     assert (found["classes"], found["peak_memory_bytes"]) == (10, 1000)
 
 
-def test_only_jobs_with_the_same_method_and_proxy_count(
+def test_only_earlier_jobs_with_the_same_method_and_proxy_count(
     client: TestClient, submission: Callable[..., Json], ran: Callable[..., None]
 ) -> None:
     ran(submission(proxy={"name": "mlp"}), cost=0.1, seconds=1, memory=1)
@@ -94,18 +94,20 @@ def test_only_jobs_with_the_same_method_and_proxy_count(
 
 
 @pytest.mark.parametrize("method", ["random", "stratified"])
-def test_what_trains_nothing_costs_nothing(client: TestClient, submission: Callable[..., Json], method: str) -> None:
+def test_a_method_that_trains_nothing_costs_nothing(
+    client: TestClient, submission: Callable[..., Json], method: str
+) -> None:
     assert asked(client, submission(plan={"method": method}))["cost_at_most"] == 0
 
 
-def test_a_rival_that_trains_has_no_bound(client: TestClient, submission: Callable[..., Json]) -> None:
+def test_a_rival_method_that_trains_has_no_upper_bound(client: TestClient, submission: Callable[..., Json]) -> None:
     assert asked(client, submission(plan={"method": "el2n"}))["cost_at_most"] is None
 
 
 @pytest.mark.parametrize(
     ("query", "field"), [("validate_only=perhaps", "validate_only"), ("validate-only=true", "validate-only")]
 )
-def test_a_query_that_cannot_be_understood_stores_nothing(
+def test_an_invalid_query_stores_nothing(
     client: TestClient, submission: Callable[..., Json], must_refuse: Callable[..., None], query: str, field: str
 ) -> None:
     answer = client.post(f"/v1/jobs?{query}", json=submission())
@@ -113,7 +115,7 @@ def test_a_query_that_cannot_be_understood_stores_nothing(
     must_refuse(answer, code="invalid_request", field=field, says="")
 
 
-def test_a_job_that_would_be_refused_is_refused(
+def test_a_job_that_would_be_refused_gets_no_estimate(
     client: TestClient, submission: Callable[..., Json], must_refuse: Callable[..., None]
 ) -> None:
     answer = client.post("/v1/jobs?validate_only=true", json=submission(plan={"keep_ratio": 0.0001}))

@@ -40,7 +40,7 @@ MEMORY_BYTES = 100 << 20
 # --- another dataset when it is read ----------------------------------------------------------------------------------
 
 
-def test_a_runner_refuses_a_link_that_was_turned_outwards_after_its_job_was_taken(
+def test_a_runner_refuses_a_link_redirected_outside_after_submission(
     client: TestClient, submission: Callable[..., Json], settings: Settings, data: Path, tmp_path: Path
 ) -> None:
     outside, link = tmp_path / "images.parquet", data / f"link-{tmp_path.name}.parquet"
@@ -148,7 +148,7 @@ for path in map(Path, sys.argv[1:]):
 """
 
 
-def test_a_bomb_is_refused_for_what_it_claims_before_it_takes_memory(tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
     for name, (make, _) in BOMBS.items():
         make(tmp_path / name)
 
@@ -160,7 +160,7 @@ def test_a_bomb_is_refused_for_what_it_claims_before_it_takes_memory(tmp_path: P
     assert {name: taken for name, (_, taken) in found.items() if taken > MEMORY_BYTES} == {}
 
 
-def test_files_whose_rows_no_number_can_hold_are_a_problem_of_the_client(
+def test_an_overflowing_row_count_is_a_client_error(
     client: TestClient, submission: Callable[..., Json], data: Path, tmp_path: Path, must_refuse: Callable[..., None]
 ) -> None:
     folder = data / f"most-{tmp_path.name}"
@@ -174,7 +174,7 @@ def test_files_whose_rows_no_number_can_hold_are_a_problem_of_the_client(
     must_refuse(answer, code="dataset_too_large", field="dataset.uri", says="claims to have 18,446,744,073,709,551,614")
 
 
-def test_a_picture_that_claims_to_be_huge_is_not_decoded(tmp_path: Path) -> None:
+def test_an_image_that_claims_to_be_huge_is_not_decoded(tmp_path: Path) -> None:
     side = 60_000
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     pixels = zlib.compressobj(9)
@@ -203,7 +203,7 @@ def evil(data: Path) -> str:
     return "evil.parquet"
 
 
-def test_names_are_told_in_few_words_that_command_nobody(
+def test_hostile_names_are_shortened_and_escaped_in_messages(
     client: TestClient, submission: Callable[..., Json], evil: str
 ) -> None:
     answer = client.post("/v1/jobs", json=submission(evil))
@@ -214,7 +214,9 @@ def test_names_are_told_in_few_words_that_command_nobody(
     assert len(answer.content) < 2_000
 
 
-def test_a_name_means_nothing_to_whom_it_passes(client: TestClient, submission: Callable[..., Json], evil: str) -> None:
+def test_a_hostile_column_name_is_only_text_everywhere(
+    client: TestClient, submission: Callable[..., Json], evil: str
+) -> None:
     body = submission(evil, dataset={"target": EVIL}, metadata={"team": EVIL})
 
     answers = [client.post(f"/v1/jobs{query}", json=body) for query in ("", "?validate_only=true")]
@@ -225,7 +227,7 @@ def test_a_name_means_nothing_to_whom_it_passes(client: TestClient, submission: 
     assert not any(set(answer.content) & set(range(32)) for answer in answers), "JSON escapes control characters"
 
 
-def test_no_page_holds_a_control_character_or_a_tag_of_a_class() -> None:
+def test_no_report_page_contains_control_characters_or_markup_of_a_class_name() -> None:
     page = render(a_report(classes=(class_of(f"{EVIL}\x9b2J", 10, 5), class_of("cat", 10, 5))))
 
     assert "<script>alert" not in page

@@ -16,7 +16,7 @@ SUBMITTED_ONCE = {"jobs": 1, "events": 1, "outbox": 1, "idempotency": 1}
 
 
 @on_both_databases
-def test_a_submitted_job_is_stored_with_its_hint(
+def test_a_submitted_job_is_stored_with_its_wake_up(
     client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
 ) -> None:
     answer = client.post("/v1/jobs", json=submission())
@@ -55,7 +55,7 @@ def test_every_default_is_written_out(client: TestClient, submission: Callable[.
     assert (job["metadata"], job["deadline_at"], job["max_attempts"]) == ({}, None, 3)
 
 
-def test_what_a_client_chose_is_kept_and_stored(
+def test_chosen_settings_are_kept_and_stored(
     client: TestClient, submission: Callable[..., Json], store: JobStore
 ) -> None:
     chosen = {
@@ -80,7 +80,9 @@ def test_what_a_client_chose_is_kept_and_stored(
 
 
 @pytest.mark.parametrize("dataset", ["parts", "digits.npz"])
-def test_folders_and_other_formats_are_taken(client: TestClient, submission: Callable[..., Json], dataset: str) -> None:
+def test_folders_and_other_formats_are_accepted(
+    client: TestClient, submission: Callable[..., Json], dataset: str
+) -> None:
     spec = {"format": "npz"} if dataset.endswith("npz") else {}
 
     job = client.post("/v1/jobs", json=submission(dataset, dataset=spec)).json()
@@ -89,7 +91,7 @@ def test_folders_and_other_formats_are_taken(client: TestClient, submission: Cal
 
 
 @on_both_databases
-def test_repeating_a_request_under_its_key_brings_back_the_first_job(
+def test_repeating_a_request_with_its_idempotency_key_returns_the_first_job(
     client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
 ) -> None:
     first = client.post("/v1/jobs", json=submission(), headers=KEY)
@@ -104,7 +106,7 @@ def test_repeating_a_request_under_its_key_brings_back_the_first_job(
     assert rows() == SUBMITTED_ONCE
 
 
-def test_white_space_and_the_order_of_fields_do_not_make_another_body(
+def test_white_space_and_field_order_do_not_change_the_request_digest(
     client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
 ) -> None:
     body = submission()
@@ -117,7 +119,7 @@ def test_white_space_and_the_order_of_fields_do_not_make_another_body(
 
 
 @on_both_databases
-def test_another_body_under_a_used_key_is_refused(
+def test_another_body_with_a_used_idempotency_key_is_refused(
     client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
 ) -> None:
     client.post("/v1/jobs", json=submission(), headers=KEY)
@@ -131,7 +133,7 @@ def test_another_body_under_a_used_key_is_refused(
     assert rows() == SUBMITTED_ONCE
 
 
-def test_a_repetition_is_answered_though_the_dataset_is_gone(
+def test_a_replay_is_answered_even_if_the_dataset_is_gone(
     client: TestClient, submission: Callable[..., Json], data: Path
 ) -> None:
     short_lived = data / "short_lived.parquet"
@@ -148,7 +150,7 @@ def test_a_repetition_is_answered_though_the_dataset_is_gone(
     assert without_key.status_code == 422
 
 
-def test_a_repetition_tells_how_the_job_stands_now(client: TestClient, submission: Callable[..., Json]) -> None:
+def test_a_replay_shows_the_current_state_of_the_job(client: TestClient, submission: Callable[..., Json]) -> None:
     job = client.post("/v1/jobs", json=submission(), headers=KEY).json()
     client.post(job["links"]["cancel"])
 
@@ -159,7 +161,7 @@ def test_a_repetition_tells_how_the_job_stands_now(client: TestClient, submissio
 
 
 @on_both_databases
-def test_many_clients_with_one_key_make_one_job(
+def test_concurrent_requests_with_one_idempotency_key_store_one_job(
     client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
 ) -> None:
     def submit(_: int) -> str:
@@ -172,7 +174,7 @@ def test_many_clients_with_one_key_make_one_job(
     assert rows() == SUBMITTED_ONCE
 
 
-def test_without_a_key_every_request_is_a_job_of_its_own(
+def test_without_an_idempotency_key_every_request_stores_a_job(
     client: TestClient, submission: Callable[..., Json], rows: Callable[[], Json]
 ) -> None:
     ids = {client.post("/v1/jobs", json=submission()).json()["id"] for _ in range(2)}
