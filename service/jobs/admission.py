@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ted_core.datasets import DatasetSummary, inspect
-from ted_core.storage.file_store import StorageRoot
 from ted_core.datasets.spec import TASKS
 from ted_core.proxies import ResolvedProxy, resolve_proxy
 from ted_core.selection import feasibility
 from ted_core.selection.schedule import loop_epochs
+from ted_core.storage.file_store import StorageRoot
 from ted_jobs.jobs.spec import JobSpec
 
 
