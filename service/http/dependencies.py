@@ -103,7 +103,9 @@ def check_job_id(job_id: str) -> str:
 JobIdParam = Annotated[
     str, Path(description="The job's id.", examples=["job_019a2b3c4d5e0123456789abcdef"]), AfterValidator(check_job_id)
 ]
-IfNoneMatch = Annotated[str | None, Header(description="ETags the client already holds; answered with 304.")]
+IfNoneMatch = Annotated[
+    str | None, Header(alias="If-None-Match", description="ETags the client already holds; answered with 304.")
+]
 Accept = Annotated[str | None, Header(include_in_schema=False)]
 
 
