@@ -80,10 +80,10 @@ def tf_idf(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.nd
 def minilm(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of MiniLM's last layer, 384 numbers."""
     proxy = ProxySpec(name="frozen-encoder", model="minilm")
-    return _encoded(train, proxy), _encoded(test, proxy)
+    return _encode(train, proxy), _encode(test, proxy)
 
 
-def _encoded(texts: Sequence[str], proxy: ProxySpec) -> np.ndarray:
+def _encode(texts: Sequence[str], proxy: ProxySpec) -> np.ndarray:
     rows = np.arange(len(texts), dtype=np.uint64)
     inputs = Texts((pa.chunked_array([pa.array(texts, pa.string())]),))
     samples = Samples(inputs, np.zeros(len(rows), np.int64), ("any", "other"), rows, rows=len(rows))

@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.datasets import digits
-from benchmarks.fresh import trained
+from benchmarks.fresh_models import train_fresh_model
 from ted_core.proxies import ProxySpec, resolve_proxy
 
 THREADS = 1
@@ -59,4 +59,4 @@ def _end_with_parent() -> None:
 def _warm_up() -> None:
     """Do what a process does only once, such as loading torch's optimizers, before the first task is timed."""
     train, _ = digits(Path(), Path())
-    trained(train, [np.arange(len(train))], proxy=resolve_proxy(ProxySpec(name="mlp")), seed=0)
+    train_fresh_model(train, [np.arange(len(train))], proxy=resolve_proxy(ProxySpec(name="mlp")), seed=0)
