@@ -26,7 +26,7 @@ from tests.faults.faults import (
     wake_up_tenfold,
 )
 from tests.faults.service import ATTEMPT
-from tests.servers.webhook_receivers import TAKEN_IN, Answer, after, dripping, endless, reset, status
+from tests.servers.webhook_receivers import ACCEPTED, Responder, after, dripping, endless, reset, status
 
 BOTH, SQLITE, POSTGRESQL = ("sqlite", "postgresql"), ("sqlite",), ("postgresql",)
 
@@ -47,7 +47,7 @@ class MatrixRow:
     """The digest in which the results agree with those of undisturbed runs."""
     always: tuple[str, ...] = ()
     """The databases with which it is tried in every run, not only on demand."""
-    answers: tuple[Answer, ...] = (TAKEN_IN,)
+    answers: tuple[Responder, ...] = (ACCEPTED,)
     """What the webhook's receiver answers, one after the other; every row has a receiver for the ends of its jobs."""
 
     def __str__(self) -> str:
@@ -60,9 +60,9 @@ def kills(victim: str, *points: str, always: tuple[str, ...] = ()) -> list[Matri
     return [MatrixRow(1, first.name, first.fault, always=always), *others]
 
 
-def webhook_row(name: str, *answers: Answer) -> MatrixRow:
+def webhook_row(name: str, *answers: Responder) -> MatrixRow:
     """Return a row in which a receiver of the jobs' ends gives these answers before it accepts them."""
-    return MatrixRow(11, f"webhook's receiver {name}", submit_undisturbed, answers=(*answers, TAKEN_IN))
+    return MatrixRow(11, f"webhook's receiver {name}", submit_undisturbed, answers=(*answers, ACCEPTED))
 
 
 METADATA = "http://169.254.169.254/"
@@ -90,7 +90,7 @@ MATRIX = (
     MatrixRow(8, "memory refused in mid-round", exhaust("memory", at="mid-round"), agrees=ROWS),
     MatrixRow(9, "ten wake-ups for each job, and some for ended ones", wake_up_tenfold),
     MatrixRow(10, "answers lost, requests repeated", lose_responses),
-    webhook_row("is slow", after(ATTEMPT + 1, TAKEN_IN), dripping),
+    webhook_row("is slow", after(ATTEMPT + 1, ACCEPTED), dripping),
     webhook_row("fails, hangs up, redirects", status(500), reset, status(302, Location=METADATA), status(503)),
     webhook_row("answers without an end", endless),
     MatrixRow(11, "a hundred ask for events and read none", leave_events_unread),

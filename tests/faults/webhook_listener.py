@@ -12,7 +12,7 @@ from ted_jobs.db.tables import deliveries
 from ted_jobs.jobs.status import TERMINAL_STATUSES
 from ted_jobs.webhooks.deliveries import DeliveryStatus
 from ted_jobs.webhooks.store import Webhook, WebhookStore
-from tests.servers.webhook_receivers import Answer, Received, Receiver, in_turn, receiving
+from tests.servers.webhook_receivers import Received, Receiver, Responder, in_turn, receiving
 
 ENDS = tuple(f"job.{status}" for status in sorted(TERMINAL_STATUSES))
 
@@ -49,7 +49,7 @@ class WebhookListener:
 
 
 @contextmanager
-def register_listener(engine: Engine, *answers: Answer) -> Iterator[WebhookListener]:
+def register_listener(engine: Engine, *answers: Responder) -> Iterator[WebhookListener]:
     """Yield a listener for the ends of jobs; its receiver gives these answers in turn, and the last one for ever."""
     webhooks = WebhookStore(engine, tenant="default")
     with receiving(in_turn(*answers)) as receiver:
