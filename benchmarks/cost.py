@@ -44,7 +44,7 @@ RESULTS = ResultSet(
 
 
 @dataclass(frozen=True)
-class Turn:
+class CostTurn:
     """A setting and a keep ratio, for which a full run and every selection are timed once."""
 
     setting: Setting
@@ -66,7 +66,7 @@ def measure_turn(data: SettingData, kept: float) -> Iterator[dict[str, Any]]:
         yield {"selection": name, "seconds": final.seconds, "seconds_full_run": full, "row_visits": visits}
 
 
-def take_turn(turn: Turn, *, folders: Folders) -> None:
+def take_turn(turn: CostTurn, *, folders: Folders) -> None:
     """Measure one turn and write its rows."""
     shared = {"dataset": turn.setting.dataset, "kept": turn.kept, "seed": turn.setting.seed} | machine.versions()
     rows = [shared | row for row in measure_turn(load_setting(turn.setting, folders), turn.kept)]
@@ -111,7 +111,7 @@ def main() -> None:
     arguments, folders = command.parse(options, "benchmarks.cost")
     torch.set_num_threads(1)
     settings = command.settings(arguments, noise=[0.0], seeds=range(arguments.seeds))
-    turns = [Turn(setting, kept) for setting in settings for kept in arguments.kept]
+    turns = [CostTurn(setting, kept) for setting in settings for kept in arguments.kept]
     for turn in unfinished(turns, folders.results):
         take_turn(turn, folders=folders)
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool
 from sklearn.datasets import load_digits, make_classification
 
 from benchmarks.random_streams import BenchmarkStream
-from benchmarks.texts import Encode, Labelled, ag_news, features, minilm, sst2, tf_idf
+from benchmarks.texts import Encode, LabelledTexts, ag_news, features, minilm, sst2, tf_idf
 from ted_core.datasets import DatasetSpec, Limits, Samples, Texts, load
 from ted_core.datasets.samples import Inputs
 from ted_core.random_streams import stream_rng
@@ -129,7 +129,7 @@ def synthetic(_: Path, __: Path) -> Split:
 
 
 def _of_texts(
-    read: Callable[[Path], tuple[Labelled, Labelled]], name: str, encode: Encode, data: Path, kept: Path
+    read: Callable[[Path], tuple[LabelledTexts, LabelledTexts]], name: str, encode: Encode, data: Path, kept: Path
 ) -> Split:
     arrays = features(*read(data), kept / f"{name}.npz", encode=encode)
     classes = tuple(map(str, arrays["classes"]))
@@ -137,14 +137,14 @@ def _of_texts(
     return train, test
 
 
-def _as_texts(read: Callable[[Path], tuple[Labelled, Labelled]], data: Path, _: Path) -> Split:
+def _as_texts(read: Callable[[Path], tuple[LabelledTexts, LabelledTexts]], data: Path, _: Path) -> Split:
     """Return the texts themselves, for a proxy that reads them."""
     train, test = read(data)
     classes = tuple(sorted(set(train[1])))
     return texts(train, classes), texts(test, classes)
 
 
-def texts(labelled: Labelled, classes: tuple[str, ...]) -> Samples:
+def texts(labelled: LabelledTexts, classes: tuple[str, ...]) -> Samples:
     """Return samples whose rows are all of these texts."""
     labels = np.array([classes.index(label) for label in labelled[1]])
     column = pa.chunked_array([pa.array(labelled[0], pa.string())])

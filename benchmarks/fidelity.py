@@ -19,7 +19,7 @@ from jaxtyping import Bool
 from benchmarks.harness import command, machine, workers
 from benchmarks.harness.markdown import table
 from benchmarks.harness.result_set import ResultSet, unfinished
-from benchmarks.retraining import HALVES, WHOLES, Truth, included, performance_in, retrain, run_of
+from benchmarks.retraining import HALVES, WHOLES, Truth, inclusion, performance_in, retrain, run_of
 from benchmarks.scores import ESTIMATES
 from benchmarks.setting import Folders, Setting, SettingData, load_setting
 from benchmarks.vectorized import TOGETHER
@@ -46,7 +46,7 @@ RESULTS = ResultSet(
 
 
 @dataclass(frozen=True)
-class Group:
+class ModelGroup:
     """Some models of a setting that are retrained together."""
 
     setting: Setting
@@ -68,20 +68,20 @@ class RetrainingStudy:
     models: int
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[ModelGroup]:
         """All models on halves, then those on everything."""
         return [*self.of(HALVES, self.models), *self.of(WHOLES, FULL_MODELS)]
 
-    def of(self, use: int, models: int) -> list[Group]:
+    def of(self, use: int, models: int) -> list[ModelGroup]:
         """The groups of so many models."""
-        return [Group(self.setting, use, i, min(TOGETHER, models - i)) for i in range(0, models, TOGETHER)]
+        return [ModelGroup(self.setting, use, i, min(TOGETHER, models - i)) for i in range(0, models, TOGETHER)]
 
     def file(self, results: Path) -> Path:
         """Return the path of the correlations once they are known."""
         return RESULTS.path(results, f"{self.setting.name}-models{self.models}.parquet")
 
 
-def retrain_group(group: Group, say: workers.Say, *, folders: Folders) -> None:
+def retrain_group(group: ModelGroup, say: workers.Say, *, folders: Folders) -> None:
     """Retrain a group of models."""
     data = load_setting(group.setting, folders)
     numbers = range(group.first, group.first + group.count)
@@ -111,7 +111,7 @@ def truth_of(study: RetrainingStudy, data: SettingData, folders: Folders, chosen
     )
     numbers, samples = range(study.models), len(data.train)
     runs = [run_of(samples, use=HALVES, seed=data.seed, number=number) for number in numbers]
-    return Truth.of(halves[chosen], included(runs, samples)[chosen], wholes[np.resize(chosen, len(wholes))])
+    return Truth.of(halves[chosen], inclusion(runs, samples)[chosen], wholes[np.resize(chosen, len(wholes))])
 
 
 def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:

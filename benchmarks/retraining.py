@@ -70,19 +70,19 @@ def run_of(samples: int, *, use: int, seed: int, number: int) -> TrainingRun:
     return TrainingRun(rows, stream_seed(seed, BenchmarkStream.RETRAINED_MODELS, use, number))
 
 
-def included(runs: Sequence[TrainingRun], samples: int) -> Bool[np.ndarray, "models samples"]:
+def inclusion(runs: Sequence[TrainingRun], samples: int) -> Bool[np.ndarray, "models samples"]:
     """Return which samples each model trains on."""
     return np.array([np.isin(np.arange(samples), run.rows) for run in runs])
 
 
-def together(data: SettingData, runs: Sequence[TrainingRun]) -> Performances:
+def retrain_together(data: SettingData, runs: Sequence[TrainingRun]) -> Performances:
     """Return the performance of perceptrons on all samples, trained in groups."""
     proxy = resolve_proxy(data.proxy)
     performances = [fit_together(data.train, group, proxy=proxy).performance() for group in in_groups(runs)]
     return np.concatenate(performances)
 
 
-def one_by_one(data: SettingData, runs: Sequence[TrainingRun]) -> Performances:
+def retrain_one_by_one(data: SettingData, runs: Sequence[TrainingRun]) -> Performances:
     """Return the performance of any other model on all samples, trained one by one."""
     return np.stack([_performance(data, run) for run in runs])
 
@@ -93,13 +93,13 @@ def _performance(data: SettingData, run: TrainingRun) -> Float32[np.ndarray, " s
     return fitted.trainer.performance(fitted.table, np.arange(len(data.train)))
 
 
-RETRAINED: Mapping[str, Callable[[SettingData, Sequence[TrainingRun]], Performances]] = {"mlp": together}
-"""Proxy → how its models are retrained where not one by one."""
+RETRAINERS: Mapping[str, Callable[[SettingData, Sequence[TrainingRun]], Performances]] = {"mlp": retrain_together}
+"""Proxy → how its models are retrained if not one by one."""
 
 
 def retrain(data: SettingData, runs: Sequence[TrainingRun], path: Path) -> None:
     """Write the models' performance to a file."""
-    performance = RETRAINED.get(data.proxy.name, one_by_one)(data, runs)
+    performance = RETRAINERS.get(data.proxy.name, retrain_one_by_one)(data, runs)
     with storage.durably(path) as unfinished:
         np.savez(unfinished, performance=performance)
 

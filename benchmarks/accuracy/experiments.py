@@ -15,7 +15,7 @@ from benchmarks.accuracy.methods import METHODS
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.intervals import Interval, difference
 
-ALIKE = ("dataset", "rows_train", "epochs", "noise", "budget")
+SHARED_COLUMNS = ("dataset", "rows_train", "epochs", "noise", "budget")
 Row = dict[str, Any]
 
 
@@ -84,7 +84,7 @@ def experiments_in(folders: Sequence[Path]) -> list[Experiment]:
     """Return all experiments, in the order of the datasets; of a cell in several folders, the last folder's counts."""
     cells_of: dict[tuple[Any, ...], dict[tuple[float, str, int], Row]] = {}
     for row in (row for folder in folders for row in RESULTS.read([folder])):
-        cells = cells_of.setdefault(tuple(row[name] for name in ALIKE), {})
+        cells = cells_of.setdefault(tuple(row[name] for name in SHARED_COLUMNS), {})
         cells[row["kept"], row["method"], row["seed"]] = row
     for key in cells_of:  # full data are the same under every budget
         full = cells_of.get((*key[:-1], "epochs"), {})

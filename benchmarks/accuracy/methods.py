@@ -21,7 +21,7 @@ EpochRows = Callable[[SettingData, Selection, int, int], Sequence[RowIndices]]
 
 
 @dataclass(frozen=True)
-class Method:
+class SelectionMethod:
     """One column of the table."""
 
     select: Select
@@ -88,15 +88,15 @@ def pass_after_pass(data: SettingData, _: Selection, rows: int, epochs: int) -> 
 
 FIXED_Q = (0, 0.25, 0.5, 1, 2, 4, 8)
 
-METHODS: Mapping[str, Method] = {
-    "full": Method(everything, the_same_rows),
-    "random": Method(prune_with(method="random"), the_same_rows),
-    "stratified": Method(prune_with(method="stratified"), the_same_rows),
-    **{name: Method(select, the_same_rows) for name, select in BASELINES.items()},
-    "dynamic-random": Method(everything, fresh_random_rows),
-    "full-short": Method(everything, pass_after_pass),
-    "ted": Method(prune_with(), the_same_rows),
-    **{f"ted-q{q:g}": Method(prune_with(q=q), the_same_rows) for q in FIXED_Q},
-    "ted-parameter": Method(prune_with(score="parameter"), the_same_rows),
-    "ted-reversed": Method(reversed_score, the_same_rows),
+METHODS: Mapping[str, SelectionMethod] = {
+    "full": SelectionMethod(everything, the_same_rows),
+    "random": SelectionMethod(prune_with(method="random"), the_same_rows),
+    "stratified": SelectionMethod(prune_with(method="stratified"), the_same_rows),
+    **{name: SelectionMethod(select, the_same_rows) for name, select in BASELINES.items()},
+    "dynamic-random": SelectionMethod(everything, fresh_random_rows),
+    "full-short": SelectionMethod(everything, pass_after_pass),
+    "ted": SelectionMethod(prune_with(), the_same_rows),
+    **{f"ted-q{q:g}": SelectionMethod(prune_with(q=q), the_same_rows) for q in FIXED_Q},
+    "ted-parameter": SelectionMethod(prune_with(score="parameter"), the_same_rows),
+    "ted-reversed": SelectionMethod(reversed_score, the_same_rows),
 }

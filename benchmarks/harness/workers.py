@@ -19,10 +19,10 @@ from ted_core.proxies import ProxySpec, resolve_proxy
 
 THREADS = 1
 Say = Callable[[str], None]
-Task = TypeVar("Task")
+AnyTask = TypeVar("AnyTask")
 
 
-def run(tasks: Sequence[Task], work: Callable[[Task, Say], None], *, jobs: int) -> None:
+def run(tasks: Sequence[AnyTask], work: Callable[[AnyTask, Say], None], *, jobs: int) -> None:
     """Run each task in the first free process, and return when all are done or the user interrupts."""
     context = multiprocessing.get_context("spawn")
     waiting: Queue[Any] = context.Queue()

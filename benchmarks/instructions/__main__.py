@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benchmarks.fresh_models import training_seed
 from benchmarks.harness import command, machine
-from benchmarks.instructions.instruction_data import InstructionData, losses, read, untrained
+from benchmarks.instructions.instruction_data import InstructionData, losses, read, untrained_model
 from benchmarks.instructions.methods import METHODS
 from benchmarks.instructions.tables import RESULTS, UNTRAINED
 from benchmarks.setting import measure_time
@@ -39,7 +39,7 @@ def measure_method(data: InstructionData, method: str) -> dict[str, Any]:
 
 def measure_untrained(data: InstructionData, _: str) -> dict[str, Any]:
     """Return the row of the model that has learned nothing."""
-    return {"loss": losses(untrained(data.test, data.proxy), data.test)}
+    return {"loss": losses(untrained_model(data.test, data.proxy), data.test)}
 
 
 def write_row(data: InstructionData, method: str, path: Path) -> None:
@@ -66,7 +66,7 @@ def main() -> None:
     arguments, folders = command.parse(options, "benchmarks.instructions")
     torch.set_num_threads(arguments.threads)
     proxy = ProxySpec(name="lora", model="smollm2-135m")
-    first = untrained(
+    first = untrained_model(
         read(folders.data, rows=1, seed=0)[0], proxy
     )  # as long as it lives, no other reads the model again
     for seed in arguments.seeds:

@@ -53,7 +53,7 @@ class InstructionData:
     @cached_property
     def base_loss(self) -> Float32[np.ndarray, " samples"]:
         """The model's loss on the training answers before it has learned anything."""
-        return losses(untrained(self.train, self.proxy), self.train)
+        return losses(untrained_model(self.train, self.proxy), self.train)
 
     @cached_property
     def answer_lengths(self) -> Float[np.ndarray, " samples"]:
@@ -61,7 +61,7 @@ class InstructionData:
         return np.array([len(turns[-1]["content"]) for turns in _turns(self.train)], float)
 
 
-def untrained(samples: Samples, proxy: ProxySpec) -> Trainer:
+def untrained_model(samples: Samples, proxy: ProxySpec) -> Trainer:
     """Return a fresh adapter, which changes nothing."""
     training = resolve_proxy(proxy)
     return Trainer(build(training, samples, seed=0), training, device="cpu")

@@ -110,14 +110,14 @@ def runs(url: str, home: Path, *, epochs: int, repeats: int) -> Iterator[Supervi
         home=home, database_url=url, dataset_roots=(home,), device="cpu", runner_threads=1, lease_seconds=NEVER
     )
     spec = spec_of(digits(home), epochs=epochs)
-    with migrated(url) as engine:
+    with migrated_engine(url) as engine:
         for _ in range(repeats):
             for heartbeat in (EVERY_SECOND, NEVER):
                 yield run(engine, spec, settings.model_copy(update={"heartbeat_seconds": heartbeat}))
 
 
 @contextmanager
-def migrated(url: str) -> Iterator[Engine]:
+def migrated_engine(url: str) -> Iterator[Engine]:
     """Return the database with its tables created."""
     engine = make_engine(url)
     upgrade(engine)

@@ -75,7 +75,7 @@ class EndpointLatency:
     p99_milliseconds: float
 
 
-Turn = Mapping[str, EndpointLatency]
+EndpointTurn = Mapping[str, EndpointLatency]
 """Both endpoints, measured one right after the other."""
 
 
@@ -91,7 +91,7 @@ class Endpoint:
 class ReadPathReport:
     """What was measured: number of clients → turns → endpoint → numbers."""
 
-    turns: Mapping[int, Sequence[Turn]]
+    turns: Mapping[int, Sequence[EndpointTurn]]
 
     def typical(self, clients: int, endpoint: str) -> EndpointLatency:
         """Return the endpoint's median turn."""
@@ -187,7 +187,7 @@ def both_servers() -> Iterator[dict[str, Endpoint]]:
             yield {"empty": Endpoint(empty, "/empty"), "job": Endpoint(service, path)}
 
 
-def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float, turns: int) -> list[Turn]:
+def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float, turns: int) -> list[EndpointTurn]:
     """Measure the endpoints in turns, several times, so that other load on the machine affects all alike."""
     return [
         {name: measure(at.port, at.path, clients=clients, seconds=seconds) for name, at in endpoints.items()}

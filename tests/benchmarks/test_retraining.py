@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import fidelity, noise
 from benchmarks.fidelity import CEILING, RetrainingStudy
-from benchmarks.retraining import HALVES, WHOLES, Truth, included, one_by_one, run_of, together
+from benchmarks.retraining import HALVES, WHOLES, Truth, inclusion, retrain_one_by_one, retrain_together, run_of
 from benchmarks.scores import ESTIMATES, SUSPICIONS
 from benchmarks.setting import Folders, Setting, load_setting
 
@@ -46,7 +46,7 @@ def test_correlations_are_of_ranks() -> None:
 def test_each_sample_is_in_one_half_of_every_pair() -> None:
     runs = [run_of(20, use=HALVES, seed=3, number=number) for number in range(6)]
 
-    inside = included(runs, 20)
+    inside = inclusion(runs, 20)
 
     assert (inside[::2] ^ inside[1::2]).all()
     assert (inside.sum(1) == 10).all()
@@ -65,7 +65,7 @@ def test_retraining_together_is_retraining_one_by_one(folders: Folders) -> None:
     data = load_setting(Setting("digits", 0.0, 0, epochs=3, rows=200), folders)
     runs = [run_of(200, use=HALVES, seed=0, number=number) for number in range(3)]
 
-    assert together(data, runs) == pytest.approx(one_by_one(data, runs), abs=1e-4)
+    assert retrain_together(data, runs) == pytest.approx(retrain_one_by_one(data, runs), abs=1e-4)
 
 
 def test_every_score_is_compared_with_the_truth_that_was_retrained(folders: Folders) -> None:
