@@ -15,7 +15,7 @@ from jaxtyping import Bool
 from sklearn.datasets import load_digits, make_classification
 
 from benchmarks.random_streams import BenchmarkStream
-from benchmarks.texts import Encode, Labelled, ag_news, features, minilm, sst2, tf_idf
+from benchmarks.texts import Encode, LabelledTexts, ag_news, features, minilm, sst2, tf_idf
 from ted_core.datasets import DatasetSpec, Limits, Samples, Texts, load
 from ted_core.datasets.samples import Inputs
 from ted_core.random_streams import stream_rng
@@ -40,7 +40,7 @@ class Benchmark:
     """How far below full data the whole interval may reach for pruning to count as lossless, as a share."""
 
 
-def of(inputs: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Samples:
+def samples_of(inputs: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Samples:
     """Return samples whose rows are all of these arrays."""
     rows = np.arange(len(labels), dtype=np.uint64)
     return Samples(np.asarray(inputs, np.float32), np.asarray(labels, np.int64), classes, rows, rows=len(rows))
@@ -48,7 +48,9 @@ def of(inputs: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Samp
 
 def split(inputs: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], *, training: int) -> Split:
     """Split off the first rows for training; the others are for testing."""
-    return of(inputs[:training], labels[:training], classes), of(inputs[training:], labels[training:], classes)
+    parts = (slice(training), slice(training, None))
+    train, test = (samples_of(inputs[part], labels[part], classes) for part in parts)
+    return train, test
 
 
 def fashion_mnist(data: Path, _: Path) -> Split:
@@ -83,13 +85,13 @@ def letter(data: Path, _: Path) -> Split:
 def adult(data: Path, _: Path) -> Split:
     """Read 32,561 and 16,281 people: numbers as they are, and an indicator for each category in the training rows."""
     train, test = (_adult_rows(data / "adult" / f"adult.{part}") for part in ("data", "test"))
-    known = [np.unique(train[:, column]) for column in ADULT_CATEGORIES]
+    categories = [np.unique(train[:, column]) for column in ADULT_CATEGORIES]
 
     def samples(rows: np.ndarray) -> Samples:
         numbers = rows[:, ADULT_NUMBERS].astype(np.float32)
-        indicators = [rows[:, [column]] == values for column, values in zip(ADULT_CATEGORIES, known, strict=True)]
+        indicators = [rows[:, [column]] == values for column, values in zip(ADULT_CATEGORIES, categories, strict=True)]
         rich = np.char.startswith(rows[:, -1], ">50K")
-        return of(np.hstack([numbers, *indicators]), rich, ("<=50K", ">50K"))
+        return samples_of(np.hstack([numbers, *indicators]), rich, ("<=50K", ">50K"))
 
     return samples(train), samples(test)
 
@@ -127,21 +129,22 @@ def synthetic(_: Path, __: Path) -> Split:
 
 
 def _of_texts(
-    read: Callable[[Path], tuple[Labelled, Labelled]], name: str, encode: Encode, data: Path, kept: Path
+    read: Callable[[Path], tuple[LabelledTexts, LabelledTexts]], name: str, encode: Encode, data: Path, kept: Path
 ) -> Split:
-    found = features(*read(data), kept / f"{name}.npz", encode=encode)
-    classes = tuple(map(str, found["classes"]))
-    return of(found["x"], found["y"], classes), of(found["x_test"], found["y_test"], classes)
+    arrays = features(*read(data), kept / f"{name}.npz", encode=encode)
+    classes = tuple(map(str, arrays["classes"]))
+    train, test = (samples_of(arrays[x], arrays[y], classes) for x, y in (("x", "y"), ("x_test", "y_test")))
+    return train, test
 
 
-def _as_texts(read: Callable[[Path], tuple[Labelled, Labelled]], data: Path, _: Path) -> Split:
+def _as_texts(read: Callable[[Path], tuple[LabelledTexts, LabelledTexts]], data: Path, _: Path) -> Split:
     """Return the texts themselves, for a proxy that reads them."""
     train, test = read(data)
     classes = tuple(sorted(set(train[1])))
     return texts(train, classes), texts(test, classes)
 
 
-def texts(labelled: Labelled, classes: tuple[str, ...]) -> Samples:
+def texts(labelled: LabelledTexts, classes: tuple[str, ...]) -> Samples:
     """Return samples whose rows are all of these texts."""
     labels = np.array([classes.index(label) for label in labelled[1]])
     column = pa.chunked_array([pa.array(labelled[0], pa.string())])
@@ -186,7 +189,7 @@ def _taken(inputs: Inputs, rows: np.ndarray) -> Inputs:
     return Texts(tuple(part.take(rows) for part in inputs.parts))
 
 
-def noisy(samples: Samples, share: float, *, seed: int) -> tuple[Samples, Bool[np.ndarray, " samples"]]:
+def flip_labels(samples: Samples, share: float, *, seed: int) -> tuple[Samples, Bool[np.ndarray, " samples"]]:
     """Give this share of the samples the label of another class (each as likely); also return which those are."""
     rng = stream_rng(seed, BenchmarkStream.NOISE)
     flipped = np.zeros(len(samples), bool)

@@ -6,8 +6,6 @@ is trained on all rows and on the rows of each manifest. Then one ``cnn`` job of
 measure its memory.
 """
 
-import argparse
-import json
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.harness import bars
 from ted_cli.local.temporary import temporary_service
 from ted_client import Client, Job
 from ted_core.datasets import DatasetSpec, Limits, Samples, load
@@ -39,7 +38,7 @@ MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Selected:
+class JobMeasurement:
     """One job that was run over HTTP."""
 
     seconds: float
@@ -50,17 +49,17 @@ class Selected:
 
 
 @dataclass(frozen=True)
-class Measured:
+class FirstBarsReport:
     """All measurements; accuracies are shares of the test set, one for each seed."""
 
     machine: str
     accuracies: Mapping[str, Sequence[float]]
-    fashion_jobs: Sequence[Selected]
+    fashion_jobs: Sequence[JobMeasurement]
     cifar_loading_seconds: float
-    cifar_job: Selected
+    cifar_job: JobMeasurement
 
 
-def selected(client: Client, dataset: DatasetSpec, proxy: ProxySpec, path: Path, **plan: object) -> Selected:
+def run_job(client: Client, dataset: DatasetSpec, proxy: ProxySpec, path: Path, **plan: object) -> JobMeasurement:
     """Submit a job, wait for it and download its manifest to ``path``."""
     request = {
         "dataset": dataset.model_dump(exclude_none=True),
@@ -71,21 +70,21 @@ def selected(client: Client, dataset: DatasetSpec, proxy: ProxySpec, path: Path,
     with peak_of_runner() as peak:
         job: Job = client.wait(client.submit(request).id).require_success()
         client.download(job.id, path)
-    return Selected(time.perf_counter() - began, peak(), job.result["cost"]["of_one_full_run"])
+    return JobMeasurement(time.perf_counter() - began, peak(), job.result["cost"]["of_one_full_run"])
 
 
 @contextmanager
 def peak_of_runner() -> Iterator[Callable[[], float]]:
     """Yield a function that returns the most resident memory a runner was seen to use meanwhile, in MiB."""
-    stop, seen = Event(), [0.0]
+    stop, sizes = Event(), [0.0]
 
     def look() -> None:
         while not stop.wait(0.2):
-            seen.extend(_resident(process) for process in psutil.Process().children(recursive=True))
+            sizes.extend(_resident(process) for process in psutil.Process().children(recursive=True))
 
     thread = Thread(target=look, daemon=True)
     thread.start()
-    yield lambda: max(seen)
+    yield lambda: max(sizes)
     stop.set()
     thread.join()
 
@@ -110,21 +109,21 @@ def cifar(data: Path) -> DatasetSpec:
     return DatasetSpec(uri=str(path), task="image-classification")
 
 
-def loaded(spec: DatasetSpec, data: Path) -> Samples:
+def load_samples(spec: DatasetSpec, data: Path) -> Samples:
     """Load the samples on all cores."""
     return load(spec, roots=[data], limits=Limits(threads=torch.get_num_threads()))
 
 
-def on_fashion(client: Client, data: Path, folder: Path) -> tuple[dict[str, list[float]], list[Selected]]:
+def measure_fashion(client: Client, data: Path, folder: Path) -> tuple[dict[str, list[float]], list[JobMeasurement]]:
     """Return the accuracies of fresh models for each choice of rows, and the jobs that chose them."""
-    train, test = (loaded(fashion(data, part), data) for part in ("train", "t10k"))
+    train, test = (load_samples(fashion(data, part), data) for part in ("train", "t10k"))
     accuracies: dict[str, list[float]] = {"full": [], "ted": [], "random": []}
     jobs = []
     for seed in SEEDS:
         rows = {"full": np.arange(len(train))}
         for method in ("ted", "random"):
             path = folder / f"{method}-{seed}.parquet"
-            job = selected(client, fashion(data, "train"), MLP, path, method=method, seed=seed)
+            job = run_job(client, fashion(data, "train"), MLP, path, method=method, seed=seed)
             jobs += [job] if method == "ted" else []
             rows[method] = read_manifest(path).row_indices.astype(np.int64)
         for name, chosen in rows.items():
@@ -132,52 +131,50 @@ def on_fashion(client: Client, data: Path, folder: Path) -> tuple[dict[str, list
     return accuracies, jobs
 
 
-def measured(data: Path) -> Measured:
+def measure(data: Path) -> FirstBarsReport:
     """Measure everything."""
     began = time.perf_counter()
-    loaded(cifar(data), data)
+    load_samples(cifar(data), data)
     loading = time.perf_counter() - began
     with TemporaryDirectory() as folder, temporary_service(Path(folder) / "home", roots=[data]) as client:
-        accuracies, jobs = on_fashion(client, data, Path(folder))
-        cifar_job = selected(client, cifar(data), CNN, Path(folder) / "cifar.parquet")
+        accuracies, jobs = measure_fashion(client, data, Path(folder))
+        cifar_job = run_job(client, cifar(data), CNN, Path(folder) / "cifar.parquet")
     machine = f"{platform.machine()}, {psutil.cpu_count()} cores, torch {torch.__version__}"
-    return Measured(machine, accuracies, jobs, loading, cifar_job)
+    return FirstBarsReport(machine, accuracies, jobs, loading, cifar_job)
 
 
-def bars(found: Measured) -> dict[str, bool]:
+def check_bars(report: FirstBarsReport) -> dict[str, bool]:
     """Say whether each bar holds."""
-    full, ted, random = (mean(found.accuracies[name]) for name in ("full", "ted", "random"))
+    full, ted, random = (mean(report.accuracies[name]) for name in ("full", "ted", "random"))
     return {
-        "Fashion-MNIST job under 4 minutes": max(job.seconds for job in found.fashion_jobs) < 240,  # noqa: PLR2004
+        "Fashion-MNIST job under 4 minutes": max(job.seconds for job in report.fashion_jobs) < 240,  # noqa: PLR2004
         "within 0.5 points of full data": full - ted < 0.005,  # noqa: PLR2004
         "above random": ted > random,
-        "CIFAR-10 loaded in under 30 s": found.cifar_loading_seconds < 30,  # noqa: PLR2004
-        "CIFAR-10 job under 2 GiB": 0 < found.cifar_job.peak_megabytes < 2048,  # noqa: PLR2004
+        "CIFAR-10 loaded in under 30 s": report.cifar_loading_seconds < 30,  # noqa: PLR2004
+        "CIFAR-10 job under 2 GiB": 0 < report.cifar_job.peak_megabytes < 2048,  # noqa: PLR2004
     }
 
 
 def table(accuracies: Mapping[str, Sequence[float]]) -> Table:
     """Table the test accuracies."""
-    shown = Table("trained on", *(f"seed {seed}" for seed in SEEDS), "mean", "sd", title="Fashion-MNIST, 70 % kept")
+    lines = Table("trained on", *(f"seed {seed}" for seed in SEEDS), "mean", "sd", title="Fashion-MNIST, 70 % kept")
     for name, values in accuracies.items():
         numbers: list[Any] = [*values, mean(values), stdev(values)]
-        shown.add_row(name, *(f"{value:.2%}" for value in numbers))
-    return shown
+        lines.add_row(name, *(f"{value:.2%}" for value in numbers))
+    return lines
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = bars.options(__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    asked, console = parser.parse_args(), Console()
-    found = measured(asked.data.resolve())
-    console.print(found.machine, table(found.accuracies), found.fashion_jobs, found.cifar_job)
-    console.print(f"CIFAR-10 loaded in {found.cifar_loading_seconds:.1f} s")
-    for bar, holds in bars(found).items():
-        console.print("[green]holds[/]" if holds else "[red]missed[/]", bar)
-    if asked.json:
-        asked.json.write_text(json.dumps(asdict(found), indent=2) + "\n")
+    arguments, console = parser.parse_args(), Console()
+    report = measure(arguments.data.resolve())
+    console.print(report.machine, table(report.accuracies), report.fashion_jobs, report.cifar_job)
+    console.print(f"CIFAR-10 loaded in {report.cifar_loading_seconds:.1f} s")
+    for bar, holds in check_bars(report).items():
+        console.print(bars.mark(holds), bar)
+    bars.write_json(asdict(report), arguments.json)
 
 
 if __name__ == "__main__":

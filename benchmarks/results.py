@@ -8,13 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import cost, fidelity, noise
-from benchmarks.accuracy.cells import results_in
+from benchmarks.accuracy.cells import RESULTS
 from benchmarks.accuracy.experiments import Experiment, experiments_in
 from benchmarks.accuracy.summary import summary
 from benchmarks.accuracy.tables import BUDGETS, TED, section
 from benchmarks.harness.storage import commands_in
 from benchmarks.instructions import tables as instructions
-from benchmarks.verdicts import CONFIDENCE
+from benchmarks.intervals import CONFIDENCE
 
 READING = f"""Each seed draws the label noise and seeds selection and training; a fresh model is then trained on the
 retained rows from other initial weights. Accuracies are on the untouched test samples: mean ± standard deviation over
@@ -36,27 +36,27 @@ def header(rows: Sequence[dict[str, Any]], folders: Sequence[Path]) -> Iterator[
 def accuracy(experiments: Sequence[Experiment]) -> Iterator[str]:
     """Yield what the retained rows are worth to a fresh model."""
     for budget, words in BUDGETS.items():
-        chosen = [one for one in experiments if one.budget == budget]
-        if any(TED in one.methods for one in chosen):
+        chosen = [experiment for experiment in experiments if experiment.budget == budget]
+        if any(TED in experiment.methods for experiment in chosen):
             yield f"## Accuracy: {words}"
             yield from summary(chosen)
             yield from pictures(chosen)
-        for one in chosen:
-            yield from section(one)
+        for experiment in chosen:
+            yield from section(experiment)
 
 
 def pictures(experiments: Sequence[Experiment]) -> Iterator[str]:
     """Yield the figures that ``benchmarks.plots`` draws of these."""
     if experiments[0].budget == "epochs":
-        for name in dict.fromkeys(one.dataset for one in experiments if TED in one.methods):
+        for name in dict.fromkeys(each.dataset for each in experiments if TED in each.methods):
             yield f"![{name}: accuracy against kept](figures/accuracy-{name}.svg)"
 
 
 def document(folders: Sequence[Path]) -> str:
     """Return the whole document."""
-    found = [(module.section, module.results_in(folders)) for module in (cost, fidelity, noise, instructions)]
-    rows = [*results_in(folders), *(row for _, rows in found for row in rows)]
-    others = (part for section_of, own in found if own for part in section_of(own))
+    rows_of = {module: module.RESULTS.read(folders) for module in (cost, fidelity, noise, instructions)}
+    rows = [*RESULTS.read(folders), *(row for rows in rows_of.values() for row in rows)]
+    others = (part for module, own in rows_of.items() if own for part in module.section(own))
     parts = [*header(rows, folders), *accuracy(experiments_in(folders)), *others]
     return "\n\n".join(parts) + "\n"
 
@@ -66,9 +66,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", nargs="+", type=Path, help="folders of results; of double cells the last ones count")
     parser.add_argument("--write", type=Path, help="this file instead of the screen")
-    asked = parser.parse_args()
-    text = document(asked.results)
-    asked.write.write_text(text) if asked.write else Console().print(text, markup=False, soft_wrap=True)
+    arguments = parser.parse_args()
+    text = document(arguments.results)
+    arguments.write.write_text(text) if arguments.write else Console().print(text, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 from scipy.stats import spearmanr
 
-from benchmarks.fresh import Rows, trained
-from benchmarks.ground import Ground
+from benchmarks.fresh_models import train_fresh_model
 from benchmarks.harness import storage
 from benchmarks.random_streams import BenchmarkStream
-from benchmarks.vectorized import Run, fit_together, in_groups
+from benchmarks.setting import SettingData
+from benchmarks.vectorized import TrainingRun, fit_together, in_groups
 from ted_core.proxies import resolve_proxy
 from ted_core.random_streams import stream_rng, stream_seed
+from ted_core.training.batches import RowIndices
 
 HALVES, WHOLES = BenchmarkStream.HALVES, BenchmarkStream.WHOLES
 Performances = Float32[np.ndarray, "models samples"]
@@ -41,66 +42,66 @@ class Truth:
 
     def correlations(self, score: np.ndarray) -> dict[str, float]:
         """Return Spearman's rank correlation of a score with each of the measures."""
-        return {one.name: float(spearmanr(score, getattr(self, one.name)).statistic) for one in fields(self)}
+        return {field.name: float(spearmanr(score, getattr(self, field.name)).statistic) for field in fields(self)}
 
     def agreement(self, other: "Truth") -> dict[str, float]:
         """Return the same between two measurements of the same truth."""
-        return {one.name: other.correlations(getattr(self, one.name))[one.name] for one in fields(self)}
+        return {field.name: other.correlations(getattr(self, field.name))[field.name] for field in fields(self)}
 
 
-def half(samples: int, *, seed: int, number: int) -> Rows:
+def half(samples: int, *, seed: int, number: int) -> RowIndices:
     """Return half of the samples; models 2k and 2k + 1 share out all of them: each sample is in half of the models."""
     pair, second = divmod(number, 2)
     order, size = stream_rng(seed, HALVES, pair).permutation(samples), samples // 2
     return np.sort(order[size : 2 * size] if second else order[:size])
 
 
-def whole(samples: int, **_: int) -> Rows:
+def whole(samples: int, **_: int) -> RowIndices:
     """Return all samples."""
     return np.arange(samples)
 
 
-PARTS: Mapping[int, Callable[..., Rows]] = {HALVES: half, WHOLES: whole}
+PARTS: Mapping[int, Callable[..., RowIndices]] = {HALVES: half, WHOLES: whole}
 
 
-def run_of(samples: int, *, use: int, seed: int, number: int) -> Run:
+def run_of(samples: int, *, use: int, seed: int, number: int) -> TrainingRun:
     """Return the rows and the seed of one model."""
     rows = PARTS[use](samples, seed=seed, number=number)
-    return Run(rows, stream_seed(seed, BenchmarkStream.RETRAINED_MODELS, use, number))
+    return TrainingRun(rows, stream_seed(seed, BenchmarkStream.RETRAINED_MODELS, use, number))
 
 
-def included(runs: Sequence[Run], samples: int) -> Bool[np.ndarray, "models samples"]:
+def inclusion(runs: Sequence[TrainingRun], samples: int) -> Bool[np.ndarray, "models samples"]:
     """Return which samples each model trains on."""
     return np.array([np.isin(np.arange(samples), run.rows) for run in runs])
 
 
-def together(ground: Ground, runs: Sequence[Run]) -> Performances:
+def retrain_together(data: SettingData, runs: Sequence[TrainingRun]) -> Performances:
     """Return the performance of perceptrons on all samples, trained in groups."""
-    proxy = resolve_proxy(ground.proxy)
-    found = [fit_together(ground.train, group, proxy=proxy).performance() for group in in_groups(runs)]
-    return np.concatenate(found)
+    proxy = resolve_proxy(data.proxy)
+    performances = [fit_together(data.train, group, proxy=proxy).performance() for group in in_groups(runs)]
+    return np.concatenate(performances)
 
 
-def one_by_one(ground: Ground, runs: Sequence[Run]) -> Performances:
+def retrain_one_by_one(data: SettingData, runs: Sequence[TrainingRun]) -> Performances:
     """Return the performance of any other model on all samples, trained one by one."""
-    return np.stack([_performance(ground, run) for run in runs])
+    return np.stack([_performance(data, run) for run in runs])
 
 
-def _performance(ground: Ground, run: Run) -> Float32[np.ndarray, " samples"]:
-    proxy = resolve_proxy(ground.proxy)
-    fitted = trained(ground.train, [run.rows] * proxy.training.epochs, proxy=proxy, seed=run.seed)
-    return fitted.trainer.performance(fitted.table, np.arange(len(ground.train)))
+def _performance(data: SettingData, run: TrainingRun) -> Float32[np.ndarray, " samples"]:
+    proxy = resolve_proxy(data.proxy)
+    fitted = train_fresh_model(data.train, [run.rows] * proxy.training.epochs, proxy=proxy, seed=run.seed)
+    return fitted.trainer.performance(fitted.table, np.arange(len(data.train)))
 
 
-RETRAINED: Mapping[str, Callable[[Ground, Sequence[Run]], Performances]] = {"mlp": together}
-"""Proxy → how its models are retrained where not one by one."""
+RETRAINERS: Mapping[str, Callable[[SettingData, Sequence[TrainingRun]], Performances]] = {"mlp": retrain_together}
+"""Proxy → how its models are retrained if not one by one."""
 
 
-def retrain(ground: Ground, runs: Sequence[Run], path: Path) -> None:
+def retrain(data: SettingData, runs: Sequence[TrainingRun], path: Path) -> None:
     """Write the models' performance to a file."""
-    found = RETRAINED.get(ground.proxy.name, one_by_one)(ground, runs)
+    performance = RETRAINERS.get(data.proxy.name, retrain_one_by_one)(data, runs)
     with storage.durably(path) as unfinished:
-        np.savez(unfinished, performance=found)
+        np.savez(unfinished, performance=performance)
 
 
 def performance_in(path: Path) -> Performances:

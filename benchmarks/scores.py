@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Float
 
-from benchmarks.fresh import trained
-from benchmarks.ground import Ground
+from benchmarks.fresh_models import train_fresh_model
+from benchmarks.setting import SettingData
 from ted_core.plan import PruningPlan, ScoreName
 from ted_core.proxies import resolve_proxy
 from ted_core.random_streams import Stream, stream_rng
@@ -19,87 +19,88 @@ from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
 
 Scores = Float[np.ndarray, " samples"]
-NEXT_TO_ALL = 0.999
-"""A keep ratio at which the loop prunes next to nothing: its twins train on halves of all samples to the end."""
+ALMOST_ALL = 0.999
+"""A keep ratio at which the loop prunes almost nothing: its twins train on halves of all samples to the end."""
 
 
-def unpruned(ground: Ground, score: ScoreName, *, rounds: int | None = None) -> Round:
+def last_unpruned_round(data: SettingData, score: ScoreName, *, rounds: int | None = None) -> Round:
     """Return the last round of TED with q = 1 on all samples; with as many rounds as the service takes if not given."""
-    plan = PruningPlan(keep_ratio=NEXT_TO_ALL, q=1.0, score=score, rounds=rounds, seed=ground.seed)
-    *_, final = prune(ground.train, plan, proxy=ground.proxy)
+    plan = PruningPlan(keep_ratio=ALMOST_ALL, q=1.0, score=score, rounds=rounds, seed=data.seed)
+    *_, final = prune(data.train, plan, proxy=data.proxy)
     return final
 
 
-def both_performances(ground: Ground) -> Scores:
+def both_performances(data: SettingData) -> Scores:
     """Return the mean performance of the twin that trained on a sample and the one that did not."""
-    twins, everything = ground.twins, np.arange(len(ground.train))
-    return np.asarray(np.mean([one.performance(twins.table, everything) for one in twins.trainers], axis=0), float)
+    twins, everything = data.twins, np.arange(len(data.train))
+    performances = [trainer.performance(twins.table, everything) for trainer in twins.trainers]
+    return np.asarray(np.mean(performances, axis=0), float)
 
 
-def both_in_logits(ground: Ground) -> Scores:
+def both_in_logits(data: SettingData) -> Scores:
     """Return a (1 - a) of both twins' mean performance."""
-    return distance(both_performances(ground), 1.0)
+    return distance(both_performances(data), 1.0)
 
 
-def both_in_parameters(ground: Ground) -> Scores:
+def both_in_parameters(data: SettingData) -> Scores:
     """Return both twins' mean performance times their mean gradient norm, in the metric of their own samples."""
-    twins, everything = ground.twins, np.arange(len(ground.train))
+    twins, everything = data.twins, np.arange(len(data.train))
     norms = [
         trainer.gradient_norm(
             twins.table,
             everything,
             curvature_rows=np.flatnonzero(~fold),
-            rng=stream_rng(ground.seed, Stream.TWIN_CURVATURE, twin),
+            rng=stream_rng(data.seed, Stream.TWIN_CURVATURE, twin),
         )
         for twin, (trainer, fold) in enumerate(zip(twins.trainers, twins.folds, strict=True))
     ]
-    return np.asarray(both_performances(ground) * np.mean(norms, axis=0))
+    return np.asarray(both_performances(data) * np.mean(norms, axis=0))
 
 
-def loss(ground: Ground) -> Scores:
+def loss(data: SettingData) -> Scores:
     """Return the loss under a model that has trained on everything."""
-    everything = np.arange(len(ground.train))
-    proxy = resolve_proxy(ground.proxy)
-    fitted = trained(ground.train, [everything] * proxy.training.epochs, proxy=proxy, seed=ground.seed)
+    everything = np.arange(len(data.train))
+    proxy = resolve_proxy(data.proxy)
+    fitted = train_fresh_model(data.train, [everything] * proxy.training.epochs, proxy=proxy, seed=data.seed)
     table = fitted.table
     tiny = np.finfo(np.float32).tiny
     return np.asarray(-np.log(np.maximum(fitted.trainer.performance(table, everything), tiny)))
 
 
-def in_sample(ground: Ground) -> Scores:
+def in_sample(data: SettingData) -> Scores:
     """Return a (1 - a) of a model that trains on the samples themselves; a is its mean performance over the epochs."""
-    performance = ground.observation.value.probability
+    performance = data.observation.value.probability
     return np.asarray(performance * (1 - performance))
 
 
-def _first(found: EarlyScores) -> Scores:
-    (score,) = found.scores
+def _only_score(early: EarlyScores) -> Scores:
+    (score,) = early.scores
     return np.asarray(score)
 
 
-ESTIMATES: Mapping[str, Callable[[Ground], Scores]] = {
+ESTIMATES: Mapping[str, Callable[[SettingData], Scores]] = {
     "loss": loss,
-    "EL2N": lambda ground: _first(ground.error_norms.value),
-    "GraNd": lambda ground: _first(ground.gradient_norms.value),
-    "forgetting": lambda ground: forgetting_score(ground.observation.value),
-    "DUAL": lambda ground: dual_score(ground.observation.value),
+    "EL2N": lambda data: _only_score(data.error_norms.value),
+    "GraNd": lambda data: _only_score(data.gradient_norms.value),
+    "forgetting": lambda data: forgetting_score(data.observation.value),
+    "DUAL": lambda data: dual_score(data.observation.value),
     "a (1 - a), in-sample": in_sample,
-    "ted, logit: a (1 - a)": lambda ground: unpruned(ground, "logit").score,
-    "ted, logit, twice as long": lambda ground: unpruned(ground, "logit", rounds=ground.epochs).score,
-    "ted, parameter": lambda ground: unpruned(ground, "parameter").score,
-    "ted, parameter, twice as long": lambda ground: unpruned(ground, "parameter", rounds=ground.epochs).score,
+    "ted, logit: a (1 - a)": lambda data: last_unpruned_round(data, "logit").score,
+    "ted, logit, twice as long": lambda data: last_unpruned_round(data, "logit", rounds=data.epochs).score,
+    "ted, parameter": lambda data: last_unpruned_round(data, "parameter").score,
+    "ted, parameter, twice as long": lambda data: last_unpruned_round(data, "parameter", rounds=data.epochs).score,
     "both twins, logit": both_in_logits,
     "both twins, parameter": both_in_parameters,
 }
 """Of how much a sample's performance depends on which others are pruned."""
 
-SUSPICIONS: Mapping[str, Callable[[Ground], Scores]] = {
+SUSPICIONS: Mapping[str, Callable[[SettingData], Scores]] = {
     "loss": loss,
-    "EL2N": lambda ground: _first(ground.error_norms.value),
-    "GraNd": lambda ground: _first(ground.gradient_norms.value),
-    "forgetting": lambda ground: forgetting_score(ground.observation.value),
-    "AUM, negative": lambda ground: -aum_score(ground.observation.value),
-    "1 - a, in-sample": lambda ground: 1 - ground.observation.value.probability,
-    "ted: 1 - internal generalization": lambda ground: 1 - unpruned(ground, "logit").internal_generalization,
+    "EL2N": lambda data: _only_score(data.error_norms.value),
+    "GraNd": lambda data: _only_score(data.gradient_norms.value),
+    "forgetting": lambda data: forgetting_score(data.observation.value),
+    "AUM, negative": lambda data: -aum_score(data.observation.value),
+    "1 - a, in-sample": lambda data: 1 - data.observation.value.probability,
+    "ted: 1 - internal generalization": lambda data: 1 - last_unpruned_round(data, "logit").internal_generalization,
 }
 """The higher, the likelier the label is wrong."""

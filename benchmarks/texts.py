@@ -20,13 +20,13 @@ from ted_core.proxies import ProxySpec
 from ted_core.training.features import prepare_samples
 
 DIRECTIONS = 256
-Labelled = tuple[Sequence[str], Sequence[str]]
+LabelledTexts = tuple[Sequence[str], Sequence[str]]
 """Texts and their classes."""
-Features = dict[str, Any]
+FeatureArrays = dict[str, Any]
 """Arrays ``x``, ``y``, ``x_test``, ``y_test`` and ``classes``, which the labels index."""
 
 
-def ag_news(data: Path) -> tuple[Labelled, Labelled]:
+def ag_news(data: Path) -> tuple[LabelledTexts, LabelledTexts]:
     """Read 10,001 and 7,600 news items in four topics, without the test's headlines, as training texts have none."""
     folder = data / "ag_news"
     names = (folder / "official_classes.txt").read_text().split()
@@ -35,18 +35,18 @@ def ag_news(data: Path) -> tuple[Labelled, Labelled]:
     return _tab_separated(folder / "alps_dev.tsv"), _columns(test)
 
 
-def sst2(data: Path) -> tuple[Labelled, Labelled]:
+def sst2(data: Path) -> tuple[LabelledTexts, LabelledTexts]:
     """Read 60,614 phrases and 872 sentences of film reviews, positive or negative."""
     train, test = (_tab_separated(data / "sst2" / f"{part}.tsv", header=1) for part in ("train", "test"))
     return train, test
 
 
-def _tab_separated(path: Path, *, header: int = 0) -> Labelled:
+def _tab_separated(path: Path, *, header: int = 0) -> LabelledTexts:
     lines = path.read_text().split("\n")[header:]
     return _columns([(text, label) for text, _, label in (line.rpartition("\t") for line in lines if line)])
 
 
-def _columns(rows: Sequence[tuple[str, str]]) -> Labelled:
+def _columns(rows: Sequence[tuple[str, str]]) -> LabelledTexts:
     return [text for text, _ in rows], [label for _, label in rows]
 
 
@@ -54,7 +54,7 @@ Encode = Callable[[Sequence[str], Sequence[str]], tuple[np.ndarray, np.ndarray]]
 """(training texts, test texts) → their vectors."""
 
 
-def features(train: Labelled, test: Labelled, path: Path, *, encode: Encode) -> Features:
+def features(train: LabelledTexts, test: LabelledTexts, path: Path, *, encode: Encode) -> FeatureArrays:
     """Compute the vectors, or read them from ``path`` if an earlier run left them there."""
     if not path.exists():
         with durably(path) as unfinished:
@@ -63,7 +63,7 @@ def features(train: Labelled, test: Labelled, path: Path, *, encode: Encode) -> 
         return dict(arrays)
 
 
-def _vectors(train: Labelled, test: Labelled, encode: Encode) -> Features:
+def _vectors(train: LabelledTexts, test: LabelledTexts, encode: Encode) -> FeatureArrays:
     classes, labels = np.unique(train[1], return_inverse=True)
     x, x_test = encode(train[0], test[0])
     return {"x": x, "y": labels, "x_test": x_test, "y_test": np.searchsorted(classes, test[1]), "classes": classes}
@@ -80,10 +80,10 @@ def tf_idf(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.nd
 def minilm(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of MiniLM's last layer, 384 numbers."""
     proxy = ProxySpec(name="frozen-encoder", model="minilm")
-    return _encoded(train, proxy), _encoded(test, proxy)
+    return _encode(train, proxy), _encode(test, proxy)
 
 
-def _encoded(texts: Sequence[str], proxy: ProxySpec) -> np.ndarray:
+def _encode(texts: Sequence[str], proxy: ProxySpec) -> np.ndarray:
     rows = np.arange(len(texts), dtype=np.uint64)
     inputs = Texts((pa.chunked_array([pa.array(texts, pa.string())]),))
     samples = Samples(inputs, np.zeros(len(rows), np.int64), ("any", "other"), rows, rows=len(rows))

@@ -30,7 +30,7 @@ TOGETHER = 8
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One model: the rows that it trains on, and the seed of its weights and orders."""
 
     rows: Int64[np.ndarray, " rows"]
@@ -54,7 +54,7 @@ class Perceptrons:
         return torch.baddbmm(second_bias, torch.baddbmm(first_bias, inputs, first).relu(), second)
 
 
-class Together:
+class ModelsTogether:
     """Models together with the samples that they train on."""
 
     def __init__(self, samples: Samples, models: Perceptrons) -> None:
@@ -80,7 +80,7 @@ class Together:
 
     def _logits(self, inputs: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (logits, labels) of every model, one large batch after another."""
-        for x, y in zip(*(torch.split(one, MEASURING_BATCH) for one in (inputs, labels)), strict=True):
+        for x, y in zip(*(torch.split(rows, MEASURING_BATCH) for rows in (inputs, labels)), strict=True):
             yield self.models(x.expand(self.models.count, *x.shape)), y.expand(self.models.count, -1)
 
 
@@ -95,10 +95,10 @@ def _losses(
     return per_sample_loss(logits.flatten(0, 1), labels.flatten()).view(labels.shape)
 
 
-def fit_together(samples: Samples, runs: Sequence[Run], *, proxy: ResolvedProxy) -> Together:
+def fit_together(samples: Samples, runs: Sequence[TrainingRun], *, proxy: ResolvedProxy) -> ModelsTogether:
     """Train the models of these runs, which must have equally many rows."""
     models = Perceptrons(samples, seeds=[run.seed for run in runs])
-    together = Together(samples, models)
+    together = ModelsTogether(samples, models)
     parameters = [*models.weights, *models.biases]
     optimizer = torch.optim.AdamW(
         parameters, lr=proxy.training.learning_rate, weight_decay=proxy.training.weight_decay, fused=True
@@ -113,7 +113,9 @@ def fit_together(samples: Samples, runs: Sequence[Run], *, proxy: ResolvedProxy)
     return together
 
 
-def _batches(runs: Sequence[Run], proxy: ResolvedProxy) -> Iterator[tuple[float, Int64[Tensor, "models batch"]]]:
+def _batches(
+    runs: Sequence[TrainingRun], proxy: ResolvedProxy
+) -> Iterator[tuple[float, Int64[Tensor, "models batch"]]]:
     """Yield the share of training done so far and each model's next rows, ordered and cut as in ``ArrayBatches``."""
     for number in range(proxy.training.epochs):
         orders = [stream_rng(run.seed, Stream.FIT_BATCHES, number).permutation(run.rows) for run in runs]
@@ -124,7 +126,7 @@ def _batches(runs: Sequence[Run], proxy: ResolvedProxy) -> Iterator[tuple[float,
             seen += part.shape[1]
 
 
-def in_groups(runs: Sequence[Run], *, size: int = TOGETHER) -> Iterator[Sequence[Run]]:
+def in_groups(runs: Sequence[TrainingRun], *, size: int = TOGETHER) -> Iterator[Sequence[TrainingRun]]:
     """Yield the runs in groups that should train together."""
     for start in range(0, len(runs), size):
         yield runs[start : start + size]

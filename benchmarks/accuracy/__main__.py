@@ -5,17 +5,19 @@ import sys
 
 from rich.console import Console
 
-from benchmarks.accuracy.cells import Grid, unfinished
+from benchmarks.accuracy.cells import Grid
 from benchmarks.accuracy.methods import METHODS
 from benchmarks.accuracy.running import BUDGETS, run
 from benchmarks.harness import command
+from benchmarks.harness.result_set import unfinished
 
+AXES = ("datasets", "noise", "kept", "methods", "budget", "epochs", "rows")
 KEPT = (0.8, 0.7, 0.6, 0.5, 0.3, 0.1)
 
 
 def options() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = command.parser(__doc__)
+    parser = command.experiment_options(__doc__)
     parser.add_argument("--kept", nargs="+", type=float, default=KEPT, help="keep ratios, between 0 and 1")
     parser.add_argument("--noise", nargs="+", type=float, default=(0.0, 0.2), help="shares of flipped training labels")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
@@ -26,13 +28,14 @@ def options() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Run, and fail if any cells are left unfinished."""
-    (asked, folders), console = command.begun(options(), "benchmarks.accuracy"), Console(stderr=True)
-    axes = {name: getattr(asked, name) for name in ("datasets", "noise", "kept", "methods", "budget", "epochs", "rows")}
-    cells = Grid(**axes, seeds=range(asked.seeds)).cells()
+    arguments, folders = command.parse(options(), "benchmarks.accuracy")
+    console = Console(stderr=True)
+    axes = {name: getattr(arguments, name) for name in AXES}
+    cells = Grid(**axes, seeds=range(arguments.seeds)).cells()
     console.print(f"{len(unfinished(cells, folders.results))} of {len(cells)} cells are unfinished")
-    left = run(cells, folders, jobs=asked.jobs)
-    if left:
-        console.print(f"[red]{len(left)} cells are left unfinished[/], {left[0].name} first")
+    failed = run(cells, folders, jobs=arguments.jobs)
+    if failed:
+        console.print(f"[red]{len(failed)} cells are left unfinished[/], {failed[0].name} first")
         sys.exit(1)
 
 

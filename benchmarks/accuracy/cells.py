@@ -2,47 +2,48 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, product
+from itertools import chain, groupby, product
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from benchmarks.datasets import BENCHMARKS
-from benchmarks.ground import Setting
-from benchmarks.harness import storage
+from benchmarks.harness import machine
+from benchmarks.harness.result_set import ResultSet
+from benchmarks.setting import Setting
 
 FULL = "full"
 
-RESULT = pa.schema(
-    {
-        "dataset": pa.string(),
-        "noise": pa.float64(),
-        "kept": pa.float64(),
-        "method": pa.string(),
-        "seed": pa.int64(),
-        "budget": pa.string(),
-        "epochs": pa.int64(),  # of the proxy
-        "epochs_trained": pa.int64(),  # by the fresh model
-        "rows_train": pa.int64(),
-        "rows_kept": pa.int64(),
-        "rows_test": pa.int64(),
-        "accuracy": pa.float64(),  # null where the budget left nothing to train with
-        "worst_class_accuracy": pa.float64(),
-        "seconds_selecting": pa.float64(),
-        "seconds_training": pa.float64(),
-        "seconds_full_run": pa.float64(),  # of the same data set, noise and seed
-        "cost_of_one_full_run": pa.float64(),  # seconds_selecting / seconds_full_run
-        "rows_trained_selecting": pa.int64(),
-        "rows_measured_selecting": pa.int64(),
-        "q_chosen": pa.float64(),
-        "flipped_auc": pa.float64(),  # of 1 - internal generalization, for the flipped labels
-        "flipped_kept": pa.float64(),  # the share of flipped labels among the retained
-        "retained": pa.binary(),  # numpy.packbits of the mask; all ones where each epoch has rows of its own
-        "hardware": pa.string(),
-        "torch": pa.string(),
-        "threads": pa.int64(),
-    }
+RESULTS = ResultSet(
+    "accuracy",
+    pa.schema(
+        {
+            "dataset": pa.string(),
+            "noise": pa.float64(),
+            "kept": pa.float64(),
+            "method": pa.string(),
+            "seed": pa.int64(),
+            "budget": pa.string(),
+            "epochs": pa.int64(),  # of the proxy
+            "epochs_trained": pa.int64(),  # by the fresh model
+            "rows_train": pa.int64(),
+            "rows_kept": pa.int64(),
+            "rows_test": pa.int64(),
+            "accuracy": pa.float64(),  # null where the budget left nothing to train with
+            "worst_class_accuracy": pa.float64(),
+            "seconds_selecting": pa.float64(),
+            "seconds_training": pa.float64(),
+            "seconds_full_run": pa.float64(),  # of the same data set, noise and seed
+            "cost_of_one_full_run": pa.float64(),  # seconds_selecting / seconds_full_run
+            "rows_trained_selecting": pa.int64(),
+            "rows_measured_selecting": pa.int64(),
+            "q_chosen": pa.float64(),
+            "flipped_auc": pa.float64(),  # of 1 - internal generalization, for the flipped labels
+            "flipped_kept": pa.float64(),  # the share of flipped labels among the retained
+            "retained": pa.binary(),  # numpy.packbits of the mask; all ones where each epoch has rows of its own
+            **machine.COLUMNS,
+        }
+    ),
 )
 
 
@@ -67,7 +68,7 @@ class Cell:
 
     def file(self, results: Path) -> Path:
         """Return the path of the cell's row once it is finished."""
-        return results / "accuracy" / self.setting.dataset / self.name
+        return RESULTS.path(results, f"{self.setting.dataset}/{self.name}")
 
 
 @dataclass(frozen=True)
@@ -87,23 +88,12 @@ class Grid:
         """Return all cells, small datasets first, then seed by seed, so that every keep ratio is seen early."""
         datasets = [name for name in BENCHMARKS if name in self.datasets]
         order = product(datasets, self.seeds, self.noise, self.kept, self.methods)
-        asked = [Cell(Setting(d, n, s, self.epochs, self.rows), k, m, self.budget) for d, s, n, k, m in order]
-        return list(
-            dict.fromkeys(one for cell in asked for one in (cell.full, cell.full if cell.method == FULL else cell))
-        )
+        cells = [Cell(Setting(d, n, s, self.epochs, self.rows), k, m, self.budget) for d, s, n, k, m in order]
+        pairs = ((cell.full, cell.full if cell.method == FULL else cell) for cell in cells)
+        return list(dict.fromkeys(chain.from_iterable(pairs)))
 
 
-def unfinished(cells: Sequence[Cell], results: Path) -> list[Cell]:
-    """Return the cells that have no file yet."""
-    return [cell for cell in cells if not cell.file(results).exists()]
-
-
-def grouped(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+def group_by_setting(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
     """Group the cells that share training samples, in their given order."""
     for _, group in groupby(cells, key=lambda cell: cell.setting):
         yield list(group)
-
-
-def results_in(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return the rows of all finished cells."""
-    return storage.read([folder / "accuracy" for folder in folders], schema=RESULT)

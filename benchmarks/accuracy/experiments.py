@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accuracy.cells import FULL, results_in
+from benchmarks.accuracy.cells import FULL, RESULTS
 from benchmarks.accuracy.methods import METHODS
 from benchmarks.datasets import BENCHMARKS
-from benchmarks.verdicts import Interval, difference
+from benchmarks.intervals import Interval, difference
 
-ALIKE = ("dataset", "rows_train", "epochs", "noise", "budget")
+SHARED_COLUMNS = ("dataset", "rows_train", "epochs", "noise", "budget")
 Row = dict[str, Any]
 
 
@@ -50,8 +50,8 @@ class Experiment:
     def rows_of(self, method: str, kept: float) -> dict[int, Row]:
         """Map each seed to its row; the rows of full data are the same at every keep ratio."""
         at = 1.0 if method == FULL else kept
-        found = {seed: self.cells.get((at, method, seed)) for seed in self.seeds}
-        return {seed: row for seed, row in found.items() if row and row["accuracy"] is not None}
+        rows = {seed: self.cells.get((at, method, seed)) for seed in self.seeds}
+        return {seed: row for seed, row in rows.items() if row and row["accuracy"] is not None}
 
     def values(self, method: str, kept: float, column: str = "accuracy") -> list[float]:
         """Return one number per seed; seeds without one are left out."""
@@ -73,7 +73,7 @@ class Experiment:
         masks = [_mask(row) for row in self.rows_of(method, kept).values()]
         if len(masks) < 2 or all(mask.all() for mask in masks):  # noqa: PLR2004 - a pair
             return None
-        return mean(float((one & other).sum() / (one | other).sum()) for one, other in pairwise(masks))
+        return mean(float((mask & following).sum() / (mask | following).sum()) for mask, following in pairwise(masks))
 
 
 def _mask(row: Row) -> np.ndarray:
@@ -82,14 +82,14 @@ def _mask(row: Row) -> np.ndarray:
 
 def experiments_in(folders: Sequence[Path]) -> list[Experiment]:
     """Return all experiments, in the order of the datasets; of a cell in several folders, the last folder's counts."""
-    found: dict[tuple[Any, ...], dict[tuple[float, str, int], Row]] = {}
-    for row in (row for folder in folders for row in results_in([folder])):
-        cells = found.setdefault(tuple(row[name] for name in ALIKE), {})
+    cells_of: dict[tuple[Any, ...], dict[tuple[float, str, int], Row]] = {}
+    for row in (row for folder in folders for row in RESULTS.read([folder])):
+        cells = cells_of.setdefault(tuple(row[name] for name in SHARED_COLUMNS), {})
         cells[row["kept"], row["method"], row["seed"]] = row
-    for key in found:  # full data are the same under every budget
-        full = found.get((*key[:-1], "epochs"), {})
-        found[key] |= {cell: row for cell, row in full.items() if cell[1] == FULL}
+    for key in cells_of:  # full data are the same under every budget
+        full = cells_of.get((*key[:-1], "epochs"), {})
+        cells_of[key] |= {cell: row for cell, row in full.items() if cell[1] == FULL}
     datasets = list(BENCHMARKS)
-    order = sorted(found, key=lambda key: (datasets.index(key[0]), *key[1:]))
-    sorted_out = ((*key, found[key]) for key in order if any(method != FULL for _, method, _ in found[key]))
-    return [Experiment(*one) for one in sorted_out]
+    order = sorted(cells_of, key=lambda key: (datasets.index(key[0]), *key[1:]))
+    compared = [key for key in order if any(method != FULL for _, method, _ in cells_of[key])]
+    return [Experiment(*key, cells_of[key]) for key in compared]

@@ -7,56 +7,56 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from benchmarks.accuracy.rivals import RIVALS
-from benchmarks.fresh import Rows
-from benchmarks.ground import Ground, Select, Selection, Timed, timed
+from benchmarks.accuracy.baselines import BASELINES
 from benchmarks.random_streams import BenchmarkStream
+from benchmarks.setting import Select, Selection, SettingData, TimedResult, measure_time
 from ted_core.plan import PruningPlan
 from ted_core.random_streams import stream_rng
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
+from ted_core.training.batches import RowIndices
 
-Feed = Callable[[Ground, Selection, int, int], Sequence[Rows]]
+EpochRows = Callable[[SettingData, Selection, int, int], Sequence[RowIndices]]
 """(what is shared, selection, rows kept, epochs) → the rows of each epoch."""
 
 
 @dataclass(frozen=True)
-class Method:
+class SelectionMethod:
     """One column of the table."""
 
     select: Select
-    feed: Feed
+    epoch_rows: EpochRows
 
 
-def everything(ground: Ground, _: float) -> Selection:
+def everything(data: SettingData, _: float) -> Selection:
     """Select all rows."""
-    return Selection(np.ones(len(ground.train), bool))
+    return Selection(np.ones(len(data.train), bool))
 
 
-def pruned(**plan: Any) -> Select:
+def prune_with(**plan: Any) -> Select:
     """Return a function that selects what the service's own loop does with this plan."""
 
-    def select(ground: Ground, kept: float) -> Selection:
-        final = _final_round(ground, kept, **plan)
+    def select(data: SettingData, kept: float) -> Selection:
+        final = _final_round(data, kept, **plan)
         return _selection(final, final.value.retained)
 
     return select
 
 
-def reversed_score(ground: Ground, kept: float) -> Selection:
+def reversed_score(data: SettingData, kept: float) -> Selection:
     """Select, as an ablation, the rows whose score is lowest at the end of the loop with q = 1."""
-    final = _final_round(ground, kept, q=1.0)
-    lowest = np.zeros(len(ground.train), bool)
-    lowest[np.argsort(final.value.score, kind="stable")[: ground.rows_kept(kept)]] = True
+    final = _final_round(data, kept, q=1.0)
+    lowest = np.zeros(len(data.train), bool)
+    lowest[np.argsort(final.value.score, kind="stable")[: data.rows_kept(kept)]] = True
     return _selection(final, lowest)
 
 
-def _final_round(ground: Ground, kept: float, **plan: Any) -> Timed[Round]:
-    asked = PruningPlan(keep_ratio=kept, seed=ground.seed, **plan)
-    return timed(lambda: list(prune(ground.train, asked, proxy=ground.proxy))[-1])
+def _final_round(data: SettingData, kept: float, **plan: Any) -> TimedResult[Round]:
+    pruning = PruningPlan(keep_ratio=kept, seed=data.seed, **plan)
+    return measure_time(lambda: list(prune(data.train, pruning, proxy=data.proxy))[-1])
 
 
-def _selection(final: Timed[Round], retained: Bool[np.ndarray, " samples"]) -> Selection:
+def _selection(final: TimedResult[Round], retained: Bool[np.ndarray, " samples"]) -> Selection:
     unseen = final.value.internal_generalization
     return Selection(
         retained=retained,
@@ -68,35 +68,35 @@ def _selection(final: Timed[Round], retained: Bool[np.ndarray, " samples"]) -> S
     )
 
 
-def the_same_rows(_: Ground, selection: Selection, __: int, epochs: int) -> list[Rows]:
+def the_same_rows(_: SettingData, selection: Selection, __: int, epochs: int) -> list[RowIndices]:
     """Return the selection for every epoch."""
     return [np.flatnonzero(selection.retained)] * epochs
 
 
-def fresh_random_rows(ground: Ground, _: Selection, rows: int, epochs: int) -> list[Rows]:
+def fresh_random_rows(data: SettingData, _: Selection, rows: int, epochs: int) -> list[RowIndices]:
     """Return another random subset for each epoch."""
-    rng = stream_rng(ground.seed, BenchmarkStream.DYNAMIC_RANDOM)
-    return [rng.permutation(len(ground.train))[:rows] for _ in range(epochs)]
+    rng = stream_rng(data.seed, BenchmarkStream.DYNAMIC_RANDOM)
+    return [rng.permutation(len(data.train))[:rows] for _ in range(epochs)]
 
 
-def pass_after_pass(ground: Ground, _: Selection, rows: int, epochs: int) -> list[Rows]:
+def pass_after_pass(data: SettingData, _: Selection, rows: int, epochs: int) -> list[RowIndices]:
     """Return all rows in random order, pass after pass, until as many rows are visited as with the selection."""
-    rng, total = stream_rng(ground.seed, BenchmarkStream.PASSES), rows * epochs
-    passes = [rng.permutation(len(ground.train)) for _ in range(-(-total // len(ground.train)))]
+    rng, total = stream_rng(data.seed, BenchmarkStream.PASSES), rows * epochs
+    passes = [rng.permutation(len(data.train)) for _ in range(-(-total // len(data.train)))]
     return list(np.concatenate(passes)[:total].reshape(epochs, rows))
 
 
 FIXED_Q = (0, 0.25, 0.5, 1, 2, 4, 8)
 
-METHODS: Mapping[str, Method] = {
-    "full": Method(everything, the_same_rows),
-    "random": Method(pruned(method="random"), the_same_rows),
-    "stratified": Method(pruned(method="stratified"), the_same_rows),
-    **{name: Method(select, the_same_rows) for name, select in RIVALS.items()},
-    "dynamic-random": Method(everything, fresh_random_rows),
-    "full-short": Method(everything, pass_after_pass),
-    "ted": Method(pruned(), the_same_rows),
-    **{f"ted-q{q:g}": Method(pruned(q=q), the_same_rows) for q in FIXED_Q},
-    "ted-parameter": Method(pruned(score="parameter"), the_same_rows),
-    "ted-reversed": Method(reversed_score, the_same_rows),
+METHODS: Mapping[str, SelectionMethod] = {
+    "full": SelectionMethod(everything, the_same_rows),
+    "random": SelectionMethod(prune_with(method="random"), the_same_rows),
+    "stratified": SelectionMethod(prune_with(method="stratified"), the_same_rows),
+    **{name: SelectionMethod(select, the_same_rows) for name, select in BASELINES.items()},
+    "dynamic-random": SelectionMethod(everything, fresh_random_rows),
+    "full-short": SelectionMethod(everything, pass_after_pass),
+    "ted": SelectionMethod(prune_with(), the_same_rows),
+    **{f"ted-q{q:g}": SelectionMethod(prune_with(q=q), the_same_rows) for q in FIXED_Q},
+    "ted-parameter": SelectionMethod(prune_with(score="parameter"), the_same_rows),
+    "ted-reversed": SelectionMethod(reversed_score, the_same_rows),
 }

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow.parquet
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.accuracy.cells import FULL, RESULT, Cell, grouped, unfinished
+from benchmarks.accuracy.cells import FULL, RESULTS, Cell, group_by_setting
 from benchmarks.accuracy.methods import METHODS
-from benchmarks.fresh import Judged, judged
-from benchmarks.ground import Folders, Ground, Selection, ground_of
-from benchmarks.harness import machine, storage, workers
+from benchmarks.fresh_models import Evaluation, evaluate_fresh_model
+from benchmarks.harness import machine, workers
+from benchmarks.harness.result_set import unfinished
+from benchmarks.setting import Folders, Selection, SettingData, load_setting
 from ted_core.proxies import resolve_proxy
 
 BUDGETS: Mapping[str, Callable[[int, int, int, int], int]] = {
@@ -28,34 +29,36 @@ full run would have left after the training that the selection took.
 """
 
 
-def finish(cells: Sequence[Cell], say: workers.Say, *, folders: Folders) -> None:
-    """Finish these cells, which share training samples. A cell that fails is reported and left unfinished."""
-    ground = ground_of(cells[0].setting, folders)
+def run_cells(cells: Sequence[Cell], say: workers.Say, *, folders: Folders) -> None:
+    """Measure these cells, which share training samples, and write their rows.
+
+    A cell that fails is reported and left unfinished.
+    """
+    data = load_setting(cells[0].setting, folders)
     for cell in cells:
         began = time.perf_counter()
         try:
-            row = measured(cell, ground, folders)
+            row = measure_cell(cell, data, folders)
         except Exception as error:  # one cell's failure is not the next one's
             say(f"{cell.name} FAILED: {type(error).__name__}: {error}")
             continue
-        storage.write(cell.file(folders.results), [row], schema=RESULT)
+        RESULTS.write(cell.file(folders.results), [row])
         say(f"{cell.name} {row['accuracy'] or float('nan'):.4f} in {time.perf_counter() - began:.1f} s")
 
 
-def measured(cell: Cell, ground: Ground, folders: Folders) -> dict[str, Any]:
+def measure_cell(cell: Cell, data: SettingData, folders: Folders) -> dict[str, Any]:
     """Select, train and test; return the cell's row."""
-    method, epochs = METHODS[cell.method], ground.epochs
-    selection, kept = method.select(ground, cell.kept), ground.rows_kept(cell.kept)
-    affordable = BUDGETS[cell.budget](epochs, len(ground.train), kept, selection.rows_trained)
-    rows = method.feed(ground, selection, kept, affordable) if affordable else []
-    proxy = resolve_proxy(ground.proxy)
-    fresh = judged(ground.train, rows, proxy=proxy, seed=ground.seed, test=ground.test) if rows else None
+    method, epochs = METHODS[cell.method], data.epochs
+    selection, kept = method.select(data, cell.kept), data.rows_kept(cell.kept)
+    affordable = BUDGETS[cell.budget](epochs, len(data.train), kept, selection.rows_trained)
+    rows = method.epoch_rows(data, selection, kept, affordable) if affordable else []
+    proxy = resolve_proxy(data.proxy)
+    fresh = evaluate_fresh_model(data.train, rows, proxy=proxy, seed=data.seed, test=data.test) if rows else None
     return (
-        _asked(cell, ground)
-        | _selected(selection, ground)
-        | _judged(cell, fresh, selection, folders)
+        _cell_columns(cell, data)
+        | _selection_columns(selection, data)
+        | _accuracy_columns(cell, fresh, selection, folders)
         | {
-            "epochs": epochs,
             "epochs_trained": affordable,
             "rows_kept": kept,
             **machine.versions(),
@@ -63,26 +66,25 @@ def measured(cell: Cell, ground: Ground, folders: Folders) -> dict[str, Any]:
     )
 
 
-def _asked(cell: Cell, ground: Ground) -> dict[str, Any]:
-    setting = {name: getattr(cell.setting, name) for name in ("dataset", "noise", "seed")}
-    asked = {name: getattr(cell, name) for name in ("kept", "method", "budget")}
-    return setting | asked | {"rows_train": len(ground.train), "rows_test": len(ground.test)}
+def _cell_columns(cell: Cell, data: SettingData) -> dict[str, Any]:
+    choices = {name: getattr(cell, name) for name in ("kept", "method", "budget")}
+    return cell.setting.columns | data.columns | choices | {"rows_test": len(data.test)}
 
 
-def _selected(selection: Selection, ground: Ground) -> dict[str, Any]:
-    retained, unseen, noise = selection.retained, selection.internal_generalization, ground.flipped.any()
+def _selection_columns(selection: Selection, data: SettingData) -> dict[str, Any]:
+    retained, unseen, noise = selection.retained, selection.internal_generalization, data.flipped.any()
     return {
         "seconds_selecting": selection.seconds,
         "rows_trained_selecting": selection.rows_trained,
         "rows_measured_selecting": selection.rows_measured,
         "q_chosen": selection.q,
-        "flipped_auc": roc_auc_score(ground.flipped, 1 - unseen) if noise and unseen is not None else None,
-        "flipped_kept": float(ground.flipped[retained].mean()),
+        "flipped_auc": roc_auc_score(data.flipped, 1 - unseen) if noise and unseen is not None else None,
+        "flipped_kept": float(data.flipped[retained].mean()),
         "retained": np.packbits(retained).tobytes(),
     }
 
 
-def _judged(cell: Cell, fresh: Judged | None, selection: Selection, folders: Folders) -> dict[str, Any]:
+def _accuracy_columns(cell: Cell, fresh: Evaluation | None, selection: Selection, folders: Folders) -> dict[str, Any]:
     if fresh is None:
         return {"accuracy": None, "worst_class_accuracy": None, "seconds_training": 0.0}
     whole = fresh.seconds if cell.method == FULL else _seconds_of_full_run(cell, folders)
@@ -102,6 +104,7 @@ def _seconds_of_full_run(cell: Cell, folders: Folders) -> float | None:
 
 
 def run(cells: Sequence[Cell], folders: Folders, *, jobs: int) -> list[Cell]:
-    """Work on all unfinished cells and return those that failed."""
-    workers.run(list(grouped(unfinished(cells, folders.results))), partial(finish, folders=folders), jobs=jobs)
+    """Run all unfinished cells and return those that failed."""
+    groups = list(group_by_setting(unfinished(cells, folders.results)))
+    workers.run(groups, partial(run_cells, folders=folders), jobs=jobs)
     return unfinished(cells, folders.results)

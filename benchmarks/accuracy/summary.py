@@ -9,11 +9,11 @@ from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.tables import FIXED, SELECTORS, TED
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.harness.markdown import PERCENT, table
-from benchmarks.verdicts import CONFIDENCE, Interval
+from benchmarks.intervals import CONFIDENCE, Interval
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """TED compared with one other method, in one experiment at one keep ratio."""
 
     experiment: Experiment
@@ -29,11 +29,15 @@ class Comparison:
 
 def comparisons(
     experiments: Sequence[Experiment], others: Callable[[Experiment, float], Sequence[str]]
-) -> list[Comparison]:
+) -> list[PairedComparison]:
     """Compare TED with these methods wherever both were run."""
-    asked = ((one, kept, other) for one in experiments for kept in one.kept for other in others(one, kept))
-    found = ((one, kept, other, one.between(TED, other, kept)) for one, kept, other in asked)
-    return [Comparison(one, kept, other, interval) for one, kept, other, interval in found if interval]
+    return [
+        PairedComparison(experiment, kept, other, interval)
+        for experiment in experiments
+        for kept in experiment.kept
+        for other in others(experiment, kept)
+        if (interval := experiment.between(TED, other, kept))
+    ]
 
 
 def _best_fixed(experiment: Experiment, kept: float) -> list[str]:
@@ -41,42 +45,42 @@ def _best_fixed(experiment: Experiment, kept: float) -> list[str]:
     return [best] if best else []
 
 
-def _line(name: str, found: Sequence[Comparison]) -> list[str]:
-    better, worse = ([one for one in found if getattr(one.interval, side)] for side in ("better", "worse"))
-    lead = f"{PERCENT * mean(one.interval.mean for one in found):+.2f}"
-    return [name, str(len(found)), str(len(better)), f"**{len(worse)}**", lead, str(min(found, key=_lead))]
+def _line(name: str, pairs: Sequence[PairedComparison]) -> list[str]:
+    better, worse = (sum(getattr(pair.interval, side) for pair in pairs) for side in ("better", "worse"))
+    lead = f"{PERCENT * mean(map(_lead, pairs)):+.2f}"
+    return [name, str(len(pairs)), str(better), f"**{worse}**", lead, str(min(pairs, key=_lead))]
 
 
-def _lead(comparison: Comparison) -> float:
+def _lead(comparison: PairedComparison) -> float:
     return comparison.interval.mean
 
 
 def lines(experiments: Sequence[Experiment]) -> Iterator[list[str]]:
     """Yield one line for each method or group of methods that TED was compared with."""
     for other in (FULL, *SELECTORS, "dynamic-random", "full-short"):
-        if found := comparisons(experiments, lambda _, __, other=other: [other]):  # type: ignore[misc]
-            yield _line(other, found)
-    if found := comparisons(experiments, _best_fixed):
-        yield _line("the best fixed q, known afterwards", found)
+        if pairs := comparisons(experiments, lambda _, __, other=other: [other]):  # type: ignore[misc]
+            yield _line(other, pairs)
+    if pairs := comparisons(experiments, _best_fixed):
+        yield _line("the best fixed q, known afterwards", pairs)
 
 
 def lossless(experiments: Sequence[Experiment]) -> str:
     """Say in how many cells pruning cost nothing that matters."""
-    found = comparisons(experiments, lambda _, __: [FULL])
-    held = [one for one in found if one.interval.lossless(BENCHMARKS[one.experiment.dataset].margin)]
-    names = ", ".join(f"{one.experiment.dataset} {one.experiment.noise:g} {one.kept:g}" for one in held)
-    return f"Lossless in {len(held)} of {len(found)} cells (data set, noise, kept): {names or 'none'}."
+    pairs = comparisons(experiments, lambda _, __: [FULL])
+    held = [pair for pair in pairs if pair.interval.lossless(BENCHMARKS[pair.experiment.dataset].margin)]
+    names = ", ".join(f"{pair.experiment.dataset} {pair.experiment.noise:g} {pair.kept:g}" for pair in held)
+    return f"Lossless in {len(held)} of {len(pairs)} cells (data set, noise, kept): {names or 'none'}."
 
 
 def losses(experiments: Sequence[Experiment]) -> str:
-    """Return every comparison with a rival that TED lost with the whole interval."""
-    found = comparisons(experiments, lambda _, __: SELECTORS)
-    lost = [one for one in found if one.interval.worse]
-    chance = (1 - CONFIDENCE) / 2 * len(found)
+    """Return every comparison with a baseline that TED lost with the whole interval."""
+    pairs = comparisons(experiments, lambda _, __: SELECTORS)
+    lost = [pair for pair in pairs if pair.interval.worse]
+    expected = (1 - CONFIDENCE) / 2 * len(pairs)
     names = "; ".join(map(str, lost)) or "none"
     return (
-        f"Of {len(found)} comparisons with rivals TED lost {len(lost)} with the whole interval, where equals would "
-        f"lose {chance:.0f} by chance (data set, kept, rival, points): {names}."
+        f"Of {len(pairs)} comparisons with rivals TED lost {len(lost)} with the whole interval, where equals would "
+        f"lose {expected:.0f} by chance (data set, kept, rival, points): {names}."
     )
 
 

@@ -7,14 +7,14 @@ from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.methods import METHODS
 from benchmarks.datasets import BENCHMARKS
-from benchmarks.harness.markdown import NOTHING, PERCENT, folded, number, percent, points, table
-from benchmarks.verdicts import Interval
+from benchmarks.harness.markdown import NOTHING, PERCENT, collapsible, number, percent, points, table
+from benchmarks.intervals import Interval
 
 TED = "ted"
 FIXED = [name for name in METHODS if name.startswith("ted-q")]
 ABLATIONS = [*FIXED, "ted-parameter", "ted-reversed"]
 SELECTORS = ["random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
-"""The rivals that hand over a fixed set of rows, as TED does."""
+"""The baselines that hand over a fixed set of rows, as TED does."""
 BUDGETS = {
     "epochs": "equal epochs",
     "steps": "as many steps as full data",
@@ -39,32 +39,32 @@ def accuracies(experiment: Experiment, methods: Sequence[str]) -> str:
     present = [method for method in methods if method in experiment.methods]
     best = {kept: experiment.best([m for m in present if m != FULL], kept) for kept in experiment.kept}
 
-    def shown(method: str, kept: float) -> str:
+    def cell(method: str, kept: float) -> str:
         text = percent(experiment.values(method, kept), of=len(experiment.seeds))
         return f"**{text}**" if method == best[kept] else text
 
-    return _by_method("test accuracy, %", experiment, present, shown)
+    return _by_method("test accuracy, %", experiment, present, cell)
 
 
-def _by_method(corner: str, experiment: Experiment, methods: Sequence[str], shown: Callable[[str, float], str]) -> str:
-    rows = ([method, *(shown(method, kept) for kept in experiment.kept)] for method in methods)
+def _by_method(corner: str, experiment: Experiment, methods: Sequence[str], cell: Callable[[str, float], str]) -> str:
+    rows = ([method, *(cell(method, kept) for kept in experiment.kept)] for method in methods)
     return table([corner, *_head(experiment)], rows)
 
 
-def verdicts(experiment: Experiment) -> str:
+def conclusions(experiment: Experiment) -> str:
     """Say what holds for TED at each keep ratio, its losses as plainly as its wins."""
     margin = BENCHMARKS[experiment.dataset].margin
     head = ["ted's lead in points, 95 % interval", *_head(experiment)]
     lines: dict[str, Callable[[float], str]] = {
         "over full data": lambda kept: points(experiment.between(TED, FULL, kept)),
         f"lossless (above -{PERCENT * margin:g})": lambda kept: _lossless(experiment.between(TED, FULL, kept), margin),
-        "over random": lambda kept: _judged(experiment.between(TED, "random", kept)),
-        "over stratified": lambda kept: _judged(experiment.between(TED, "stratified", kept)),
+        "over random": lambda kept: _lead_in_words(experiment.between(TED, "random", kept)),
+        "over stratified": lambda kept: _lead_in_words(experiment.between(TED, "stratified", kept)),
         "over the best rival": lambda kept: _over_best(experiment, SELECTORS, kept),
         "over the best fixed q": lambda kept: _over_best(experiment, FIXED, kept),
         "**worse than**": lambda kept: _names(experiment, kept, "worse"),
         "better than": lambda kept: _names(experiment, kept, "better"),
-        "q chosen": lambda kept: _chosen(experiment, kept),
+        "q chosen": lambda kept: _chosen_exponents(experiment, kept),
     }
     return table(head, ([name, *(line(kept) for kept in experiment.kept)] for name, line in lines.items()))
 
@@ -73,7 +73,7 @@ def _lossless(interval: Interval | None, margin: float) -> str:
     return NOTHING if interval is None else "yes" if interval.lossless(margin) else "no"
 
 
-def _judged(interval: Interval | None) -> str:
+def _lead_in_words(interval: Interval | None) -> str:
     word = "" if interval is None else " better" if interval.better else " **worse**" if interval.worse else ""
     return points(interval) + word
 
@@ -83,25 +83,25 @@ def _over_best(experiment: Experiment, methods: Sequence[str], kept: float) -> s
     return f"{points(experiment.between(TED, best, kept))} {best}" if best else NOTHING
 
 
-def beyond(experiment: Experiment, kept: float, side: str) -> list[str]:
-    """Return the rivals that TED is ``better`` or ``worse`` than, with the whole interval."""
-    intervals = {rival: experiment.between(TED, rival, kept) for rival in SELECTORS}
-    return [rival for rival, interval in intervals.items() if interval and getattr(interval, side)]
+def differing_baselines(experiment: Experiment, kept: float, side: str) -> list[str]:
+    """Return the baselines that TED is ``better`` or ``worse`` than, with the whole interval."""
+    intervals = {baseline: experiment.between(TED, baseline, kept) for baseline in SELECTORS}
+    return [baseline for baseline, interval in intervals.items() if interval and getattr(interval, side)]
 
 
 def _names(experiment: Experiment, kept: float, side: str) -> str:
-    return ", ".join(beyond(experiment, kept, side)) or NOTHING
+    return ", ".join(differing_baselines(experiment, kept, side)) or NOTHING
 
 
-def _chosen(experiment: Experiment, kept: float) -> str:
+def _chosen_exponents(experiment: Experiment, kept: float) -> str:
     rows = experiment.rows_of(TED, kept).values()
     return ", ".join("random" if row["q_chosen"] is None else f"{row['q_chosen']:g}" for row in rows) or NOTHING
 
 
-def further(experiment: Experiment) -> str:
+def details(experiment: Experiment) -> str:
     """Table the worst class, agreement between seeds and, under noise, what became of the flipped labels."""
 
-    def shown(method: str, kept: float) -> str:
+    def cell(method: str, kept: float) -> str:
         agreement = experiment.agreement(method, kept)
         facts = [percent([mean(worst)]) if (worst := experiment.values(method, kept, "worst_class_accuracy")) else ""]
         facts += [NOTHING if agreement is None else f"{agreement:.2f}"]
@@ -111,18 +111,18 @@ def further(experiment: Experiment) -> str:
 
     head = "worst class, % / Jaccard of one seed's set with the next's"
     head += " / flipped labels among the retained, %" if experiment.noise else ""
-    return f"{head}\n\n" + _by_method("method", experiment, experiment.methods, shown)
+    return f"{head}\n\n" + _by_method("method", experiment, experiment.methods, cell)
 
 
 def costs(experiment: Experiment) -> str:
     """Table what selecting cost in row visits of training; ``benchmarks.cost`` measures time, on a quiet machine."""
 
-    def shown(method: str, kept: float) -> str:
+    def cell(method: str, kept: float) -> str:
         visits = experiment.values(method, kept, "rows_trained_selecting")
         return number([value / (experiment.rows * experiment.epochs) for value in visits])
 
     methods = [method for method in experiment.methods if method in (*SELECTORS, TED, "ted-q1", "ted-parameter")]
-    return _by_method("row-visits", experiment, methods, shown)
+    return _by_method("row-visits", experiment, methods, cell)
 
 
 def section(experiment: Experiment) -> Iterator[str]:
@@ -130,8 +130,8 @@ def section(experiment: Experiment) -> Iterator[str]:
     yield f"### {title(experiment)}"
     yield accuracies(experiment, [method for method in METHODS if method not in ABLATIONS])
     if TED in experiment.methods:
-        yield verdicts(experiment)
+        yield conclusions(experiment)
     if set(ABLATIONS) & set(experiment.methods):
-        yield folded("Fixed q and ablations", accuracies(experiment, [FULL, "random", TED, *ABLATIONS]))
-    yield folded("Worst class, agreement over seeds", further(experiment))
-    yield folded("Cost of selecting, in full training runs", costs(experiment))
+        yield collapsible("Fixed q and ablations", accuracies(experiment, [FULL, "random", TED, *ABLATIONS]))
+    yield collapsible("Worst class, agreement over seeds", details(experiment))
+    yield collapsible("Cost of selecting, in full training runs", costs(experiment))

@@ -1,1 +1,1 @@
-"""What every benchmark needs: command lines, results on disk, Markdown, worker processes."""
+"""What every benchmark needs: command lines, results on disk, bars, Markdown, worker processes."""

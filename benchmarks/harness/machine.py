@@ -5,9 +5,12 @@ import platform
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import torch
 
 CPUINFO = Path("/proc/cpuinfo")
+COLUMNS = {"hardware": pa.string(), "torch": pa.string(), "threads": pa.int64()}
+"""What every file of results says about how its numbers were made; ``versions`` returns the values."""
 
 
 def hardware() -> str:
@@ -27,5 +30,5 @@ def _processor() -> str:
 
 
 def versions() -> dict[str, str | int]:
-    """Return the columns that record what every number of this process was made with."""
+    """Return what every number of this process is made with, as the values of ``COLUMNS``."""
     return {"hardware": hardware(), "torch": torch.__version__, "threads": torch.get_num_threads()}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from statistics import mean, stdev
 
-from benchmarks.verdicts import Interval
+from benchmarks.intervals import Interval
 
 NOTHING = "-"
 PERCENT = 100
@@ -15,7 +15,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def folded(title: str, text: str) -> str:
+def collapsible(title: str, text: str) -> str:
     """Return text that a reader has to unfold."""
     return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
@@ -24,11 +24,11 @@ def percent(values: Sequence[float], *, of: int | None = None) -> str:
     """Return mean ± standard deviation of shares, in percent; with their count if it is less than ``of``."""
     if not values:
         return NOTHING
-    spread = f" ± {PERCENT * stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{PERCENT * mean(values):.1f}{spread}" + (f" ({len(values)})" if of and len(values) < of else "")
+    deviation = f" ± {PERCENT * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{PERCENT * mean(values):.1f}{deviation}" + (f" ({len(values)})" if of and len(values) < of else "")
 
 
-def spread(values: Sequence[float]) -> str:
+def mean_and_deviation(values: Sequence[float]) -> str:
     """Return mean ± standard deviation."""
     return f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
 

@@ -14,15 +14,15 @@ import torch
 from rich.console import Console
 
 from benchmarks.datasets import digits
-from benchmarks.fresh import trained
+from benchmarks.fresh_models import train_fresh_model
 from ted_core.proxies import ProxySpec, resolve_proxy
 
 THREADS = 1
 Say = Callable[[str], None]
-Task = TypeVar("Task")
+AnyTask = TypeVar("AnyTask")
 
 
-def run(tasks: Sequence[Task], work: Callable[[Task, Say], None], *, jobs: int) -> None:
+def run(tasks: Sequence[AnyTask], work: Callable[[AnyTask, Say], None], *, jobs: int) -> None:
     """Run each task in the first free process, and return when all are done or the user interrupts."""
     context = multiprocessing.get_context("spawn")
     waiting: Queue[Any] = context.Queue()
@@ -59,4 +59,4 @@ def _end_with_parent() -> None:
 def _warm_up() -> None:
     """Do what a process does only once, such as loading torch's optimizers, before the first task is timed."""
     train, _ = digits(Path(), Path())
-    trained(train, [np.arange(len(train))], proxy=resolve_proxy(ProxySpec(name="mlp")), seed=0)
+    train_fresh_model(train, [np.arange(len(train))], proxy=resolve_proxy(ProxySpec(name="mlp")), seed=0)

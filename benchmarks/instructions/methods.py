@@ -5,67 +5,65 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Bool
 
-from benchmarks.instructions.lesson import Lesson, losses, untrained, without_instruction
+from benchmarks.instructions.instruction_data import InstructionData, losses, untrained_model, without_instruction
 from benchmarks.random_streams import BenchmarkStream
 from ted_core.random_streams import stream_rng
 from ted_core.selection.distance import distance
 from ted_core.selection.prune import prune
 from ted_core.selection.sampling import PoissonSampler
 
-STRETCHES = 8
-"""Stretches of length within which random rows are drawn in the numbers that TED keeps."""
-Kept = Bool[np.ndarray, " samples"]
+LENGTH_BINS = 8
+"""Ranges of length within each of which random rows are drawn in the numbers that TED keeps."""
+RowMask = Bool[np.ndarray, " samples"]
 
 
-def everything(lesson: Lesson) -> Kept:
+def everything(data: InstructionData) -> RowMask:
     """Keep all rows."""
-    return np.ones(len(lesson.train), bool)
+    return np.ones(len(data.train), bool)
 
 
-def at_random(lesson: Lesson) -> Kept:
+def random_rows(data: InstructionData) -> RowMask:
     """Keep rows drawn at random."""
-    return list(prune(lesson.train, lesson.plan.model_copy(update={"method": "random"}), proxy=lesson.proxy))[
-        -1
-    ].retained
+    return list(prune(data.train, data.plan.model_copy(update={"method": "random"}), proxy=data.proxy))[-1].retained
 
 
-def by_ted(lesson: Lesson) -> Kept:
+def ted_rows(data: InstructionData) -> RowMask:
     """Keep what TED does with q = 1."""
-    return lesson.final.retained
+    return data.final.retained
 
 
-def by_gain(lesson: Lesson) -> Kept:
+def ted_gain_rows(data: InstructionData) -> RowMask:
     """Keep rows by TED's distance of the twins' gain over the base model, as a share of the gain that was possible."""
-    unseen, before = lesson.final.internal_generalization, np.exp(-lesson.base_loss)
+    unseen, before = data.final.internal_generalization, np.exp(-data.base_loss)
     gained = np.clip((unseen - before) / (1 - before), 0, 1)
-    sampler = PoissonSampler(lesson.train.groups, lesson.plan)
-    return sampler.sample(distance(gained, lesson.plan.q), gained, lesson.count).retained
+    sampler = PoissonSampler(data.train.groups, data.plan)
+    return sampler.sample(distance(gained, data.plan.q), gained, data.count).retained
 
 
-def as_long(lesson: Lesson) -> Kept:
+def random_rows_of_equal_length(data: InstructionData) -> RowMask:
     """Keep random rows whose answers are as long as those that TED keeps."""
-    rng = stream_rng(lesson.seed, BenchmarkStream.SAME_LENGTH)
-    order = np.argsort(lesson.answer_lengths, kind="stable")
+    rng = stream_rng(data.seed, BenchmarkStream.SAME_LENGTH)
+    order = np.argsort(data.answer_lengths, kind="stable")
     kept = np.zeros(len(order), bool)
-    for stretch in np.array_split(order, STRETCHES):
-        kept[rng.permutation(stretch)[: lesson.final.retained[stretch].sum()]] = True
+    for length_bin in np.array_split(order, LENGTH_BINS):
+        kept[rng.permutation(length_bin)[: data.final.retained[length_bin].sum()]] = True
     return kept
 
 
-def by_difficulty(lesson: Lesson) -> Kept:
+def most_difficult_rows(data: InstructionData) -> RowMask:
     """Keep the highest losses relative to those without the instruction; above 1 it misleads, and those come last."""
-    alone = without_instruction(lesson.train)
-    difficulty = lesson.base_loss / losses(untrained(alone, lesson.proxy), alone)
-    kept = np.zeros(len(lesson.train), bool)
-    kept[np.argsort(np.where(difficulty < 1, -difficulty, difficulty), kind="stable")[: lesson.count]] = True
+    alone = without_instruction(data.train)
+    difficulty = data.base_loss / losses(untrained_model(alone, data.proxy), alone)
+    kept = np.zeros(len(data.train), bool)
+    kept[np.argsort(np.where(difficulty < 1, -difficulty, difficulty), kind="stable")[: data.count]] = True
     return kept
 
 
-METHODS: Mapping[str, Callable[[Lesson], Kept]] = {
+METHODS: Mapping[str, Callable[[InstructionData], RowMask]] = {
     "full": everything,
-    "ted": by_ted,
-    "random": at_random,
-    "random, as long": as_long,
-    "ifd": by_difficulty,
-    "ted, gain": by_gain,
+    "ted": ted_rows,
+    "random": random_rows,
+    "random, as long": random_rows_of_equal_length,
+    "ifd": most_difficult_rows,
+    "ted, gain": ted_gain_rows,
 }

@@ -1,42 +1,37 @@
 """The row that is stored for every method, and the tables made from the rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.harness import storage
-from benchmarks.harness.markdown import spread, table
+from benchmarks.harness import machine
+from benchmarks.harness.markdown import mean_and_deviation, table
+from benchmarks.harness.result_set import ResultSet
 from benchmarks.instructions.methods import METHODS
-from benchmarks.verdicts import difference
+from benchmarks.intervals import difference
 
-FOLDER = "instructions"
 UNTRAINED = "the model as it came"
-FOUND = pa.schema(
-    {
-        "method": pa.string(),
-        "kept": pa.float64(),
-        "seed": pa.int64(),
-        "rows_train": pa.int64(),
-        "rows_test": pa.int64(),
-        "epochs": pa.int64(),
-        "loss": pa.list_(pa.float32()),
-        "answer_characters_kept": pa.float64(),
-        "seconds_selecting": pa.float64(),
-        "seconds_training": pa.float64(),
-        "hardware": pa.string(),
-        "torch": pa.string(),
-        "threads": pa.int64(),
-    }
+RESULTS = ResultSet(
+    "instructions",
+    pa.schema(
+        {
+            "method": pa.string(),
+            "kept": pa.float64(),
+            "seed": pa.int64(),
+            "rows_train": pa.int64(),
+            "rows_test": pa.int64(),
+            "epochs": pa.int64(),
+            "loss": pa.list_(pa.float32()),
+            "answer_characters_kept": pa.float64(),
+            "seconds_selecting": pa.float64(),
+            "seconds_training": pa.float64(),
+            **machine.COLUMNS,
+        }
+    ),
 )
-
-
-def results_in(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return all rows."""
-    return storage.read([folder / FOLDER for folder in folders], schema=FOUND)
 
 
 def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -71,16 +66,16 @@ def _of(method: str, rows: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]
 
 def _line(method: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     own = _of(method, rows)
-    apart = [_apart(own, _of(other, rows)) if method != other else "-" for other in ("full", "random")]
+    differences = [_difference(own, _of(other, rows)) if method != other else "-" for other in ("full", "random")]
     share, seconds = ([row[name] for row in own.values()] for name in ("answer_characters_kept", "seconds_selecting"))
     rest = ["-", "-"] if method == UNTRAINED else [f"{100 * mean(share):.0f} %", f"{mean(seconds):.0f}"]
-    return [method, spread([float(np.mean(row["loss"])) for row in own.values()]), *apart, *rest]
+    return [method, mean_and_deviation([float(np.mean(row["loss"])) for row in own.values()]), *differences, *rest]
 
 
-def _apart(ours: Mapping[int, dict[str, Any]], theirs: Mapping[int, dict[str, Any]]) -> str:
+def _difference(ours: Mapping[int, dict[str, Any]], theirs: Mapping[int, dict[str, Any]]) -> str:
     """Return mean and interval of the differences, over the answers of the seeds that both have."""
-    both = [np.subtract(ours[seed]["loss"], theirs[seed]["loss"]) for seed in ours if seed in theirs]
-    if not both:
+    pairs = [np.subtract(ours[seed]["loss"], theirs[seed]["loss"]) for seed in ours if seed in theirs]
+    if not pairs:
         return "-"
-    found = difference(np.concatenate(both).tolist(), np.zeros(sum(map(len, both))).tolist())
-    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    interval = difference(np.concatenate(pairs).tolist(), np.zeros(sum(map(len, pairs))).tolist())
+    return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"

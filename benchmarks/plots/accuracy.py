@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.experiments import Experiment
+from benchmarks.intervals import half_width
 from benchmarks.plots.style import ACCENT, FAINT, INK, STYLE
-from benchmarks.verdicts import reach
 
 LINES: Mapping[str, tuple[str, str, float]] = {
     "el2n": ("EL2N", "#c9a227", 1.3),
@@ -70,17 +70,18 @@ def _full_data(axes: Axes, experiment: Experiment) -> None:
     if not values:
         return
     axes.axhline(mean(values), color=INK, linewidth=1, linestyle=(0, (5, 3)), label="all rows")
-    if np.isfinite(reach(values)):
-        axes.axhspan(mean(values) - reach(values), mean(values) + reach(values), color=INK, alpha=0.06, linewidth=0)
+    if np.isfinite(half_width(values)):
+        middle, width = mean(values), half_width(values)
+        axes.axhspan(middle - width, middle + width, color=INK, alpha=0.06, linewidth=0)
 
 
 def _line(axes: Axes, experiment: Experiment, method: str) -> None:
     """Draw the means, with a band for the 95 % interval of the methods that must stay in sight."""
     name, colour, width = LINES[method]
-    found = {kept: [PERCENT * one for one in experiment.values(method, kept)] for kept in experiment.kept}
-    kept = [share for share, values in found.items() if values]
-    middle = np.array([mean(found[share]) for share in kept])
-    band = np.nan_to_num([reach(found[share]) for share in kept], posinf=0)
+    values = {kept: [PERCENT * value for value in experiment.values(method, kept)] for kept in experiment.kept}
+    kept = [share for share in values if values[share]]
+    middle = np.array([mean(values[share]) for share in kept])
+    band = np.nan_to_num([half_width(values[share]) for share in kept], posinf=0)
     x = [PERCENT * share for share in kept]
     if method in IN_SIGHT:
         axes.fill_between(x, middle - band, middle + band, color=colour, alpha=0.15, linewidth=0)
@@ -88,8 +89,8 @@ def _line(axes: Axes, experiment: Experiment, method: str) -> None:
 
 
 def _limits(experiment: Experiment) -> tuple[float, float]:
-    found = (experiment.values(method, kept) for method in IN_SIGHT for kept in experiment.kept)
-    means = [PERCENT * mean(values) for values in found if values]
+    in_sight = (experiment.values(method, kept) for method in IN_SIGHT for kept in experiment.kept)
+    means = [PERCENT * mean(values) for values in in_sight if values]
     highest = [PERCENT * mean(v) for m in LINES for kept in experiment.kept if (v := experiment.values(m, kept))]
     low, high = min(means), max(means + highest)
     return low - MARGIN * (high - low), high + MARGIN * (high - low)

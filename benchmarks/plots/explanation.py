@@ -1,6 +1,6 @@
-"""Draw the two pictures of docs/how-ted-works.md: the score, and the way of a row through a job.
+"""Draw the two pictures of docs/how-ted-works.md: the score, and the steps of a job.
 
-``python -m benchmarks.plots.explanation FOLDER`` draws them anew; they rest on no measurement.
+``python -m benchmarks.plots.explanation FOLDER`` draws them again; they depend on no measurement.
 """
 
 import sys
@@ -26,12 +26,12 @@ BOXES = (
     ("q chosen", "by proxies trained on\ncandidates' rows"),
     ("manifest", "drawn once more\nwith that q"),
 )
-"""Heading and explanation of every station."""
+"""Heading and explanation of every step."""
 AGAIN = (3, 1)
-"""The stations between which a round goes back."""
+"""The steps between which a round goes back."""
 
 
-def score() -> Figure:
+def score_curves() -> Figure:
     """Draw the score over the performance on unseen rows, for a small, a medium and a large q, with equal peaks."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 2.9))
@@ -49,22 +49,22 @@ def score() -> Figure:
     return figure
 
 
-def way() -> Figure:
-    """Draw the stations of a job from left to right, and the way back that a round takes."""
+def loop_diagram() -> Figure:
+    """Draw the steps of a job from left to right, and the arrow back that a round takes."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.5, 1.9))
         axes = figure.subplots()
         axes.set(xlim=(-0.55, len(BOXES) - 0.45), ylim=(-0.78, 0.4))
         axes.axis("off")
         for place, (heading, words) in enumerate(BOXES):
-            _station(axes, place, heading, words)
+            _draw_step(axes, place, heading, words)
         for place in range(1, len(BOXES)):
             axes.annotate("", (place - 0.42, 0), (place - 0.58, 0), arrowprops={"arrowstyle": "-|>", "color": INK})
-        _way_back(axes)
+        _draw_round(axes)
     return figure
 
 
-def _station(axes: Axes, place: int, heading: str, words: str) -> None:
+def _draw_step(axes: Axes, place: int, heading: str, words: str) -> None:
     colour = ACCENT if heading == "rows measured" else FAINT
     box = FancyBboxPatch((place - 0.4, -0.32), 0.8, 0.64, boxstyle="round,pad=0.02", fc="white", ec=colour, lw=1.2)
     axes.add_patch(box)
@@ -72,7 +72,7 @@ def _station(axes: Axes, place: int, heading: str, words: str) -> None:
     axes.text(place, -0.12, words, ha="center", va="center", fontsize=6.6)
 
 
-def _way_back(axes: Axes) -> None:
+def _draw_round(axes: Axes) -> None:
     start, end = AGAIN
     bend = {"arrowstyle": "-|>", "color": INK, "connectionstyle": "arc3,rad=-0.18"}
     axes.annotate("", (end, -0.36), (start, -0.36), arrowprops=bend)
@@ -83,8 +83,8 @@ def _way_back(axes: Axes) -> None:
 def main() -> None:
     """Write both pictures into the folder."""
     folder = Path(sys.argv[1])
-    save(score(), folder / "score.svg")
-    save(way(), folder / "loop.svg")
+    save(score_curves(), folder / "score.svg")
+    save(loop_diagram(), folder / "loop.svg")
 
 
 if __name__ == "__main__":

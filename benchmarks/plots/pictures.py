@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from benchmarks.ground import Folders, Setting, ground_of
 from benchmarks.harness import storage
 from benchmarks.plots.style import ACCENT, PRUNED, STYLE
+from benchmarks.setting import Folders, Setting, load_setting
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.selection.prune import prune
@@ -23,7 +23,7 @@ PER_CLASS, GAP, BINS = 4, 2, 50
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruningResult:
     """A selection and the measurements it was based on."""
 
     samples: Samples
@@ -33,19 +33,19 @@ class Pruned:
     q: float
 
 
-def fashion(folders: Folders) -> Pruned:
+def prune_fashion(folders: Folders) -> PruningResult:
     """Prune Fashion-MNIST to 30 % with the default plan, or read it from the results if that was done before."""
-    ground = ground_of(Setting("fashion_mnist", 0.0, 0), folders)
+    data = load_setting(Setting("fashion_mnist", 0.0, 0), folders)
     path = folders.results / "pictures" / "fashion_mnist.npz"
     if not path.exists():
-        *_, final = prune(ground.train, PruningPlan(keep_ratio=KEEP_RATIO), proxy=ground.proxy)
+        *_, final = prune(data.train, PruningPlan(keep_ratio=KEEP_RATIO), proxy=data.proxy)
         with storage.durably(path) as unfinished:
             np.savez(unfinished, q=np.float64(final.q), **{name: getattr(final, name) for name in MEASURED})
-    with np.load(path) as found:
-        return Pruned(samples=ground.train, **{name: found[name] for name in MEASURED}, q=float(found["q"]))
+    with np.load(path) as arrays:
+        return PruningResult(samples=data.train, **{name: arrays[name] for name in MEASURED}, q=float(arrays["q"]))
 
 
-def histogram(pruned: Pruned) -> Figure:
+def histogram(pruned: PruningResult) -> Figure:
     """Draw how many samples there are, and were kept, for each internal generalization and each score."""
     power = "a" if pruned.q == 1 else f"a^{{{pruned.q:g}}}"
     measures = {"internal generalization $a$": pruned.internal_generalization, f"score ${power}(1 - a)$": pruned.score}
@@ -61,7 +61,7 @@ def histogram(pruned: Pruned) -> Figure:
     return figure
 
 
-def contact_sheet(pruned: Pruned) -> Figure:
+def contact_sheet(pruned: PruningResult) -> Figure:
     """Draw some images of each class that were kept, that are redundant and that are probably mislabelled."""
     a, kept = pruned.internal_generalization, pruned.retained
     groups = {

@@ -4,8 +4,6 @@
 turns.
 """
 
-import argparse
-import json
 import statistics
 import sys
 import time
@@ -18,10 +16,9 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import machine
+from benchmarks.harness import bars, machine
 from benchmarks.service.read_path import HOST, serving, stored_job
 from ted_core.python_process import module_command
 from ted_jobs.db.engine import make_engine
@@ -47,7 +44,7 @@ uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 
 
 @dataclass(frozen=True)
-class Download:
+class DownloadMeasurement:
     """One download."""
 
     seconds: float
@@ -55,7 +52,7 @@ class Download:
     """Bytes of memory that the server took at most beyond what it had before."""
 
 
-def download(port: int, path: str) -> Download:
+def download(port: int, path: str) -> DownloadMeasurement:
     """Fetch everything and discard it."""
     server = _server(port)
     before = most = server.memory_info().rss
@@ -66,16 +63,16 @@ def download(port: int, path: str) -> Download:
         most = max(most, server.memory_info().rss)
     seconds = time.perf_counter() - began
     connection.close()
-    return Download(seconds, most - before)
+    return DownloadMeasurement(seconds, most - before)
 
 
 def _server(port: int) -> psutil.Process:
     """Return our child that listens there; this process has the socket too, but accepts no connections."""
     children = psutil.Process().children()
-    return next(one for one in children if any(at.laddr.port == port for at in one.net_connections("tcp")))
+    return next(child for child in children if any(at.laddr.port == port for at in child.net_connections("tcp")))
 
 
-def finished_job(settings: Settings, file: Path) -> str:
+def store_finished_job(settings: Settings, file: Path) -> str:
     """Store one job in a fresh database with this file as its manifest, and return the manifest's path."""
     job_id, engine = stored_job(settings), make_engine(settings.database)
     leases = Leases(engine)
@@ -96,14 +93,14 @@ def both_servers() -> Iterator[Mapping[str, tuple[int, str]]]:
     with TemporaryDirectory() as home:
         file = Path(home, "manifest.parquet")
         file.write_bytes(Random(0).randbytes(MEGABYTES << 20))  # noqa: S311 - any bytes
-        path = finished_job(Settings(home=Path(home), database_url=""), file)
+        path = store_finished_job(Settings(home=Path(home), database_url=""), file)
         settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}", "TED_AUTH": "open"}
         plain_command = [sys.executable, "-c", PLAIN_APP, "{fd}", str(file)]
         with serving(plain_command) as plain, serving(module_command("service"), **settings) as service:
             yield {"plain Starlette": (plain, "/file"), "manifest": (service, path)}
 
 
-def in_turns(turns: int) -> dict[str, list[Download]]:
+def in_turns(turns: int) -> dict[str, list[DownloadMeasurement]]:
     """Measure both in turns, several times, after a warm-up that is not counted."""
     with both_servers() as servers:
         for port, path in servers.values():
@@ -112,37 +109,37 @@ def in_turns(turns: int) -> dict[str, list[Download]]:
     return {name: [run[name] for run in runs] for name in runs[0]}
 
 
-def bars(found: Mapping[str, Sequence[Download]]) -> dict[str, bool]:
+def check_bars(runs: Mapping[str, Sequence[DownloadMeasurement]]) -> dict[str, bool]:
     """Say of each bar whether it holds."""
-    plain, ours = found["plain Starlette"], found["manifest"]
-    slower = statistics.median(one.seconds / other.seconds for one, other in zip(ours, plain, strict=True))
-    growth = max(one.growth for one in ours)
+    plain, ours = runs["plain Starlette"], runs["manifest"]
+    slower = statistics.median(our.seconds / their.seconds for our, their in zip(ours, plain, strict=True))
+    growth = max(download.growth for download in ours)
     return {
         f"{slower:.2f} times the seconds of plain Starlette, at most {MOST_SLOWER}": slower <= MOST_SLOWER,
         f"memory grew by {growth / (1 << 20):.1f} MiB, at most {MOST_GROWTH >> 20}": growth <= MOST_GROWTH,
     }
 
 
+def table(runs: Mapping[str, Sequence[DownloadMeasurement]]) -> Table:
+    """Table the median download from each server."""
+    lines = Table("server", "median s", "MB/s", "memory MiB", title=f"Downloading {MEGABYTES} MiB")
+    for name, downloads in runs.items():
+        seconds = statistics.median(each.seconds for each in downloads)
+        growth = max(each.growth for each in downloads) / (1 << 20)
+        lines.add_row(name, f"{seconds:.3f}", f"{(MEGABYTES << 20) / seconds / 1e6:.0f}", f"{growth:.1f}")
+    return lines
+
+
 def main() -> None:
     """Measure, print, and exit with 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = bars.options(__doc__)
     parser.add_argument("--turns", type=int, default=7, help="downloads from each")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    asked = parser.parse_args()
-    found, console = in_turns(asked.turns), Console()
-    shown = Table("server", "median s", "MB/s", "memory MiB", title=f"Downloading {MEGABYTES} MiB")
-    for name, runs in found.items():
-        seconds = statistics.median(run.seconds for run in runs)
-        growth = max(run.growth for run in runs) / (1 << 20)
-        shown.add_row(name, f"{seconds:.3f}", f"{(MEGABYTES << 20) / seconds / 1e6:.0f}", f"{growth:.1f}")
-    console.print(shown)
-    held = bars(found)
-    for bar, holds in held.items():
-        console.print("[green]holds[/]" if holds else "[red]missed[/]", bar, soft_wrap=True)
-    if asked.json:
-        facts = {name: [vars(run) for run in runs] for name, runs in found.items()}
-        asked.json.write_text(json.dumps({"runs": facts, "bars": held, "machine": machine.versions()}, indent=2) + "\n")
-    sys.exit(not all(held.values()))
+    arguments = parser.parse_args()
+    runs = in_turns(arguments.turns)
+    checked = check_bars(runs)
+    facts = {name: [vars(each) for each in downloads] for name, downloads in runs.items()}
+    numbers = {"runs": facts, "bars": checked, "machine": machine.versions()}
+    sys.exit(not bars.report(table(runs), checked, numbers, arguments.json))
 
 
 if __name__ == "__main__":

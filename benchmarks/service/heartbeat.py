@@ -7,8 +7,6 @@ directly, with a bar on each: the seconds spent in heartbeats, and the processor
 training waits for neither. The job is a hard case: its rounds take a twentieth of a second, and each becomes an event.
 """
 
-import argparse
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +24,7 @@ from rich.table import Table
 from sklearn.datasets import load_digits
 from sqlalchemy import Engine
 
+from benchmarks.harness import bars
 from benchmarks.harness.machine import hardware
 from ted_core.datasets import inspect
 from ted_jobs.db.engine import make_engine
@@ -43,7 +42,7 @@ BAR = 0.01
 
 
 @dataclass(frozen=True)
-class Run:
+class SupervisedRun:
     """One job, from its claim to its end."""
 
     database: str
@@ -57,18 +56,18 @@ class Run:
     """Of the machine, over the last minute."""
 
 
-class Timed(Leases):
+class TimedLeases(Leases):
     """Leases that note how long heartbeats take."""
 
     def __init__(self, engine: Engine, *, lease_seconds: float) -> None:
         super().__init__(engine, lease_seconds=lease_seconds)
         self.seconds: list[float] = []
 
-    def heartbeat(self, claim: Claim, **news: Any) -> HeartbeatResponse:
+    def heartbeat(self, claim: Claim, **changes: Any) -> HeartbeatResponse:
         """See ``Leases``."""
         began = time.perf_counter()
         try:
-            return super().heartbeat(claim, **news)
+            return super().heartbeat(claim, **changes)
         finally:
             self.seconds.append(time.perf_counter() - began)
 
@@ -89,9 +88,9 @@ def spec_of(path: Path, *, epochs: int) -> JobSpec:
     return JobSpec.model_validate({"dataset": dataset, "proxy": proxy, "plan": {"keep_ratio": 0.5}})
 
 
-def run(engine: Engine, spec: JobSpec, settings: Settings) -> Run:
+def run(engine: Engine, spec: JobSpec, settings: Settings) -> SupervisedRun:
     """Submit, claim and supervise the job in this process."""
-    leases = Timed(engine, lease_seconds=settings.lease_seconds)
+    leases = TimedLeases(engine, lease_seconds=settings.lease_seconds)
     summary = inspect(spec.dataset, roots=settings.dataset_roots)
     claim = leases.claim(JobStore(engine).submit(spec, summary, tenant="default").job.id, worker="benchmark")
     assert claim, "nobody else claims it"  # noqa: S101
@@ -102,23 +101,23 @@ def run(engine: Engine, spec: JobSpec, settings: Settings) -> Run:
     if job.error:
         raise RuntimeError(job.error["message"])
     facts = (len(leases.seconds), sum(leases.seconds), os.getloadavg()[0])
-    return Run(engine.dialect.name, settings.heartbeat_seconds, wall, cpu, *facts)
+    return SupervisedRun(engine.dialect.name, settings.heartbeat_seconds, wall, cpu, *facts)
 
 
-def runs(url: str, home: Path, *, epochs: int, repeats: int) -> Iterator[Run]:
+def runs(url: str, home: Path, *, epochs: int, repeats: int) -> Iterator[SupervisedRun]:
     """Run both kinds in turn on one database, so that other load on the machine affects both."""
     settings = Settings(
         home=home, database_url=url, dataset_roots=(home,), device="cpu", runner_threads=1, lease_seconds=NEVER
     )
     spec = spec_of(digits(home), epochs=epochs)
-    with migrated(url) as engine:
+    with migrated_engine(url) as engine:
         for _ in range(repeats):
             for heartbeat in (EVERY_SECOND, NEVER):
                 yield run(engine, spec, settings.model_copy(update={"heartbeat_seconds": heartbeat}))
 
 
 @contextmanager
-def migrated(url: str) -> Iterator[Engine]:
+def migrated_engine(url: str) -> Iterator[Engine]:
     """Return the database with its tables created."""
     engine = make_engine(url)
     upgrade(engine)
@@ -126,55 +125,52 @@ def migrated(url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def kinds(found: Sequence[Run]) -> Mapping[tuple[str, float], Sequence[Run]]:
+def kinds(runs: Sequence[SupervisedRun]) -> Mapping[tuple[str, float], Sequence[SupervisedRun]]:
     """Group the runs by database and heartbeat."""
-    names = dict.fromkeys((one.database, one.heartbeat_seconds) for one in found)
-    return {name: [one for one in found if (one.database, one.heartbeat_seconds) == name] for name in names}
+    names = dict.fromkeys((run.database, run.heartbeat_seconds) for run in runs)
+    return {name: [run for run in runs if (run.database, run.heartbeat_seconds) == name] for name in names}
 
 
-def share(found: Sequence[Run], name: str) -> float:
+def share(runs: Sequence[SupervisedRun], name: str) -> float:
     """Return these seconds as a share of the wall time."""
-    return sum(getattr(one, name) for one in found) / sum(one.wall_seconds for one in found)
+    return sum(getattr(run, name) for run in runs) / sum(run.wall_seconds for run in runs)
 
 
-def table(found: Sequence[Run]) -> Table:
+def table(runs: Sequence[SupervisedRun]) -> Table:
     """Table the means over the runs of each kind."""
     head = ("database", "every", "wall s", "beats", "s in beats", "of wall", "CPU s", "of wall", "load")
-    shown = Table(*head, title=f"{hardware()}: what a supervisor takes")
-    for (database, heartbeat), alike in kinds(found).items():
+    lines = Table(*head, title=f"{hardware()}: what a supervisor takes")
+    for (database, heartbeat), alike in kinds(runs).items():
         often = "1 s" if heartbeat == EVERY_SECOND else "never"
         wall, beats, load = (
-            mean(getattr(one, name) for one in alike) for name in ("wall_seconds", "heartbeats", "load")
+            mean(getattr(run, name) for run in alike) for name in ("wall_seconds", "heartbeats", "load")
         )
         spent = [
             words
             for name in ("seconds_in_heartbeats", "cpu_seconds")
-            for words in (f"{mean(getattr(one, name) for one in alike):.3f}", f"{share(alike, name):.2%}")
+            for words in (f"{mean(getattr(run, name) for run in alike):.3f}", f"{share(alike, name):.2%}")
         ]
-        shown.add_row(database, often, f"{wall:.1f}", f"{beats:.0f}", *spent, f"{load:.1f}")
-    return shown
+        lines.add_row(database, often, f"{wall:.1f}", f"{beats:.0f}", *spent, f"{load:.1f}")
+    return lines
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = bars.options(__doc__)
     parser.add_argument("--postgres", help="URL of an empty database")
     parser.add_argument("--epochs", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    asked, console = parser.parse_args(), Console()
-    found: list[Run] = []
+    arguments, console = parser.parse_args(), Console()
+    measured: list[SupervisedRun] = []
     with TemporaryDirectory() as folder:
-        for url in filter(None, (f"sqlite:///{folder}/ted.db", asked.postgres)):
-            found += runs(url, Path(folder), epochs=asked.epochs, repeats=asked.repeats)
-    console.print(table(found))
-    for (database, heartbeat), alike in kinds(found).items():
+        for url in filter(None, (f"sqlite:///{folder}/ted.db", arguments.postgres)):
+            measured += runs(url, Path(folder), epochs=arguments.epochs, repeats=arguments.repeats)
+    console.print(table(measured))
+    for (database, heartbeat), alike in kinds(measured).items():
         if heartbeat == EVERY_SECOND:
             for name in ("seconds_in_heartbeats", "cpu_seconds"):
-                verdict = "[green]holds[/]" if share(alike, name) < BAR else "[red]missed[/]"
-                console.print(verdict, f"{database}, {name}: under {BAR:.0%}")
-    if asked.json:
-        asked.json.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+                console.print(bars.mark(share(alike, name) < BAR), f"{database}, {name}: under {BAR:.0%}")
+    bars.write_json([asdict(run) for run in measured], arguments.json)
 
 
 if __name__ == "__main__":

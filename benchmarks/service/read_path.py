@@ -4,8 +4,6 @@
 turns, on the same machine in the same run.
 """
 
-import argparse
-import json
 import os
 import platform
 import signal
@@ -22,9 +20,9 @@ from pathlib import Path
 from socket import create_server
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.harness import bars
 from ted_core.datasets import DatasetSummary
 from ted_core.python_process import module_command
 from ted_jobs.db.engine import make_engine
@@ -69,7 +67,7 @@ SPEC = JobSpec.model_validate(
 
 
 @dataclass(frozen=True)
-class Measured:
+class EndpointLatency:
     """One endpoint under a fixed number of clients, each waiting for its response before the next request."""
 
     requests_per_second: float
@@ -77,7 +75,7 @@ class Measured:
     p99_milliseconds: float
 
 
-Turn = Mapping[str, Measured]
+EndpointTurn = Mapping[str, EndpointLatency]
 """Both endpoints, measured one right after the other."""
 
 
@@ -90,15 +88,15 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReadPathReport:
     """What was measured: number of clients → turns → endpoint → numbers."""
 
-    turns: Mapping[int, Sequence[Turn]]
+    turns: Mapping[int, Sequence[EndpointTurn]]
 
-    def typical(self, clients: int, endpoint: str) -> Measured:
+    def typical(self, clients: int, endpoint: str) -> EndpointLatency:
         """Return the endpoint's median turn."""
-        measured = sorted((turn[endpoint] for turn in self.turns[clients]), key=lambda of: of.requests_per_second)
-        return measured[len(measured) // 2]
+        turns = [turn[endpoint] for turn in self.turns[clients]]
+        return sorted(turns, key=lambda turn: turn.requests_per_second)[len(turns) // 2]
 
     @property
     def share(self) -> float:
@@ -118,21 +116,21 @@ class Report:
     def as_json(self) -> dict[str, object]:
         """Return every turn, with the machine it was measured on."""
         turns = {
-            str(clients): [{name: asdict(of) for name, of in turn.items()} for turn in turns]
+            str(clients): [{name: asdict(latency) for name, latency in turn.items()} for turn in turns]
             for clients, turns in self.turns.items()
         }
         machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
         return {"turns": turns, "share": round(self.share, 3), "bars": self.bars(), "machine": machine}
 
 
-def measure(port: int, path: str, *, clients: int, seconds: float) -> Measured:
+def measure(port: int, path: str, *, clients: int, seconds: float) -> EndpointLatency:
     """Measure what so many clients see in so many seconds."""
     deadline, began = time.perf_counter() + seconds, time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
         runs = list(pool.map(lambda _: _latencies(port, path, deadline=deadline), range(clients)))
     elapsed = time.perf_counter() - began
     latencies = sorted(latency * 1000 for run in runs for latency in run)
-    return Measured(
+    return EndpointLatency(
         requests_per_second=round(len(latencies) / elapsed, 1),
         p50_milliseconds=round(statistics.median(latencies), 3),
         p99_milliseconds=round(latencies[int(0.99 * len(latencies))], 3),
@@ -189,7 +187,7 @@ def both_servers() -> Iterator[dict[str, Endpoint]]:
             yield {"empty": Endpoint(empty, "/empty"), "job": Endpoint(service, path)}
 
 
-def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float, turns: int) -> list[Turn]:
+def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float, turns: int) -> list[EndpointTurn]:
     """Measure the endpoints in turns, several times, so that other load on the machine affects all alike."""
     return [
         {name: measure(at.port, at.path, clients=clients, seconds=seconds) for name, at in endpoints.items()}
@@ -197,39 +195,33 @@ def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float,
     ]
 
 
-def compared(*, seconds: float, turns: int) -> Report:
+def compare(*, seconds: float, turns: int) -> ReadPathReport:
     """Measure both endpoints under one client and under many, after a warm-up that is not counted."""
     with both_servers() as endpoints:
         in_turns(endpoints, clients=MANY_CLIENTS, seconds=seconds, turns=1)
         loads = (1, MANY_CLIENTS)
-        return Report({load: in_turns(endpoints, clients=load, seconds=seconds, turns=turns) for load in loads})
+        return ReadPathReport({load: in_turns(endpoints, clients=load, seconds=seconds, turns=turns) for load in loads})
 
 
-def table(report: Report) -> Table:
+def table(report: ReadPathReport) -> Table:
     """Table the median turns, a line for each endpoint and number of clients."""
-    shown = Table("endpoint", "clients", "requests/s", "p50 ms", "p99 ms", title="Reading a job")
+    lines = Table("endpoint", "clients", "requests/s", "p50 ms", "p99 ms", title="Reading a job")
     for clients, turns in report.turns.items():
         for name in turns[0]:
-            of = report.typical(clients, name)
-            numbers = (of.requests_per_second, of.p50_milliseconds, of.p99_milliseconds)
-            shown.add_row(name, str(clients), *map(str, numbers))
-    return shown
+            turn = report.typical(clients, name)
+            numbers = (turn.requests_per_second, turn.p50_milliseconds, turn.p99_milliseconds)
+            lines.add_row(name, str(clients), *map(str, numbers))
+    return lines
 
 
 def main() -> None:
     """Measure, print, and exit with 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = bars.options(__doc__)
     parser.add_argument("--seconds", type=float, default=2, help="length of one measurement")
     parser.add_argument("--turns", type=int, default=5, help="measurements of each endpoint under each load")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    asked = parser.parse_args()
-    report, console = compared(seconds=asked.seconds, turns=asked.turns), Console()
-    console.print(table(report))
-    for bar, holds in report.bars().items():
-        console.print("[green]holds[/]" if holds else "[red]missed[/]", bar, soft_wrap=True)
-    if asked.json:
-        asked.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
-    sys.exit(not all(report.bars().values()))
+    arguments = parser.parse_args()
+    report = compare(seconds=arguments.seconds, turns=arguments.turns)
+    sys.exit(not bars.report(table(report), report.bars(), report.as_json(), arguments.json))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ before it sends the next job, at once or after ``--pause``; every response comes
 the disk.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -24,9 +23,9 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.harness import bars
 from benchmarks.service.read_path import HOST, serving
 from ted_core.python_process import module_command
 from ted_jobs.db.engine import make_engine
@@ -40,7 +39,7 @@ ACCEPTED = 202
 
 
 @dataclass(frozen=True)
-class Measured:
+class SubmissionTurn:
     """One turn under a fixed number of clients."""
 
     clients: int
@@ -52,12 +51,12 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Report:
+class SubmissionReport:
     """All turns."""
 
-    turns: Sequence[Measured]
+    turns: Sequence[SubmissionTurn]
 
-    def typical(self, clients: int) -> Measured:
+    def typical(self, clients: int) -> SubmissionTurn:
         """Return the median turn with so many clients."""
         turns = sorted((turn for turn in self.turns if turn.clients == clients), key=lambda turn: turn.p99_milliseconds)
         return turns[len(turns) // 2]
@@ -104,7 +103,7 @@ def _body(dataset: Path) -> bytes:
     return json.dumps(job).encode()
 
 
-def measure(port: int, body: bytes, *, clients: int, seconds: float, pause: float) -> Measured:
+def measure(port: int, body: bytes, *, clients: int, seconds: float, pause: float) -> SubmissionTurn:
     """Measure what so many clients see in so many seconds, each resting for ``pause`` seconds between its jobs."""
     load, began = os.getloadavg()[0], time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
@@ -112,7 +111,7 @@ def measure(port: int, body: bytes, *, clients: int, seconds: float, pause: floa
         runs = list(pool.map(lambda _: _latencies(port, body, deadline=deadline, pause=pause), range(clients)))
     elapsed = time.perf_counter() - began
     latencies = sorted(latency * 1000 for run in runs for latency in run)
-    return Measured(
+    return SubmissionTurn(
         clients=clients,
         requests_per_second=round(len(latencies) / elapsed, 1),
         p50_milliseconds=round(statistics.median(latencies), 2),
@@ -137,37 +136,33 @@ def _latencies(port: int, body: bytes, *, deadline: float, pause: float) -> list
     return taken
 
 
-def measured(*, seconds: float, turns: int, pause: float) -> Report:
+def measure_turns(*, seconds: float, turns: int, pause: float) -> SubmissionReport:
     """Measure one client and many, in turns, after a warm-up that is not counted."""
     with service() as (port, body):
         measure(port, body, clients=CLIENTS, seconds=seconds, pause=0)
         loads = [clients for _ in range(turns) for clients in (1, CLIENTS)]
-        return Report([measure(port, body, clients=clients, seconds=seconds, pause=pause) for clients in loads])
+        return SubmissionReport(
+            [measure(port, body, clients=clients, seconds=seconds, pause=pause) for clients in loads]
+        )
 
 
-def table(report: Report) -> Table:
+def table(report: SubmissionReport) -> Table:
     """Table the median turn under each load."""
-    shown = Table("clients", "requests/s", "p50 ms", "p99 ms", "load", title="Submitting a job")
+    lines = Table("clients", "requests/s", "p50 ms", "p99 ms", "load", title="Submitting a job")
     for clients in (1, CLIENTS):
-        shown.add_row(*map(str, asdict(report.typical(clients)).values()))
-    return shown
+        lines.add_row(*map(str, asdict(report.typical(clients)).values()))
+    return lines
 
 
 def main() -> None:
     """Measure, print, and exit with 1 if the bar is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = bars.options(__doc__)
     parser.add_argument("--seconds", type=float, default=3, help="length of one turn")
     parser.add_argument("--turns", type=int, default=5, help="turns under each load")
     parser.add_argument("--pause", type=float, default=0, help="seconds that each client rests between its jobs")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file")
-    asked = parser.parse_args()
-    report, console = measured(seconds=asked.seconds, turns=asked.turns, pause=asked.pause), Console()
-    console.print(table(report))
-    for bar, holds in report.bars().items():
-        console.print("[green]holds[/]" if holds else "[red]missed[/]", bar, soft_wrap=True)
-    if asked.json:
-        asked.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
-    sys.exit(not all(report.bars().values()))
+    arguments = parser.parse_args()
+    report = measure_turns(seconds=arguments.seconds, turns=arguments.turns, pause=arguments.pause)
+    sys.exit(not bars.report(table(report), report.bars(), report.as_json(), arguments.json))
 
 
 if __name__ == "__main__":

@@ -25,15 +25,15 @@ FILTERS = {
 
 @cache
 def _templates() -> Environment:
-    found = Environment(
+    environment = Environment(
         loader=PackageLoader("service.report_page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= FILTERS
-    return found
+    environment.filters |= FILTERS
+    return environment
 
 
 def render(report: Report) -> str:

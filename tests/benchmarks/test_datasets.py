@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.datasets import BENCHMARKS, at_most, digits, noisy, synthetic
+from benchmarks.datasets import BENCHMARKS, at_most, digits, flip_labels, synthetic
 from benchmarks.texts import features, tf_idf
 from tests.ted_core import examples
 
@@ -21,7 +21,7 @@ SIZES = {
 def test_noise_flips_exactly_the_share_and_tells_which(share: float) -> None:
     clean, _ = digits(Path(), Path())
 
-    dirty, flipped = noisy(clean, share, seed=3)
+    dirty, flipped = flip_labels(clean, share, seed=3)
 
     assert flipped.sum() == round(share * len(clean))
     assert np.array_equal(dirty.labels != clean.labels, flipped)
@@ -32,7 +32,7 @@ def test_noise_flips_exactly_the_share_and_tells_which(share: float) -> None:
 def test_every_other_class_is_as_likely() -> None:
     clean = examples.samples(np.zeros((30_000, 1), np.float32), np.arange(30_000) % 3)
 
-    dirty, flipped = noisy(clean, 0.5, seed=0)
+    dirty, flipped = flip_labels(clean, 0.5, seed=0)
 
     moves = np.bincount((dirty.labels - clean.labels)[flipped] % 3, minlength=3)
     assert moves[0] == 0
@@ -42,7 +42,7 @@ def test_every_other_class_is_as_likely() -> None:
 def test_another_seed_flips_others_and_the_same_seed_the_same() -> None:
     clean, _ = digits(Path(), Path())
 
-    masks = [noisy(clean, 0.2, seed=seed)[1] for seed in (0, 0, 1)]
+    masks = [flip_labels(clean, 0.2, seed=seed)[1] for seed in (0, 0, 1)]
 
     assert np.array_equal(masks[0], masks[1])
     assert not np.array_equal(masks[0], masks[2])
@@ -50,12 +50,12 @@ def test_another_seed_flips_others_and_the_same_seed_the_same() -> None:
 
 @pytest.mark.parametrize("read", [digits, synthetic])
 def test_generated_data_are_the_same_every_time(read: object) -> None:
-    one, other = (read(Path(), Path()) for _ in range(2))  # type: ignore[operator]
+    first_split, second_split = (read(Path(), Path()) for _ in range(2))  # type: ignore[operator]
 
-    for first, second in zip(one, other, strict=True):
+    for first, second in zip(first_split, second_split, strict=True):
         assert np.array_equal(first.inputs, second.inputs)
         assert np.array_equal(first.labels, second.labels)
-    assert one[0].classes == one[1].classes
+    assert first_split[0].classes == first_split[1].classes
 
 
 def test_a_subsample_keeps_inputs_and_labels_together() -> None:
@@ -70,16 +70,16 @@ def test_a_subsample_keeps_inputs_and_labels_together() -> None:
 
 def test_features_are_fitted_on_training_texts_and_kept(tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(300)]
-    train = ([f"{one} {two}" for one, two in pairwise(words)] * 2, ["a", "b"] * 299)
+    train = ([f"{word} {following}" for word, following in pairwise(words)] * 2, ["a", "b"] * 299)
     path = tmp_path / "kept" / "texts.npz"
 
-    found = features(train, (["word1 word2", "unseen"], ["b", "a"]), path, encode=tf_idf)
+    arrays = features(train, (["word1 word2", "unseen"], ["b", "a"]), path, encode=tf_idf)
 
-    assert found["x"].shape == (598, 256)
-    assert found["y_test"].tolist() == [1, 0]
-    assert np.abs(found["x_test"][0]).sum() > 0
-    assert np.abs(found["x_test"][1]).sum() == 0
-    assert np.array_equal(features(([], []), ([], []), path, encode=tf_idf)["x"], found["x"])
+    assert arrays["x"].shape == (598, 256)
+    assert arrays["y_test"].tolist() == [1, 0]
+    assert np.abs(arrays["x_test"][0]).sum() > 0
+    assert np.abs(arrays["x_test"][1]).sum() == 0
+    assert np.array_equal(features(([], []), ([], []), path, encode=tf_idf)["x"], arrays["x"])
 
 
 @pytest.mark.data

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.accuracy.cells import RESULT, Cell
+from benchmarks.accuracy.cells import RESULTS, Cell
 from benchmarks.accuracy.experiments import Experiment, experiments_in
 from benchmarks.accuracy.summary import summary
-from benchmarks.accuracy.tables import accuracies, beyond, costs, further, section, verdicts
-from benchmarks.ground import Setting
+from benchmarks.accuracy.tables import accuracies, conclusions, costs, details, differing_baselines, section
 from benchmarks.harness import storage
 from benchmarks.results import document
+from benchmarks.setting import Setting
 
 ACCURACIES = {
     "full": [0.900, 0.902, 0.901],
@@ -37,26 +37,28 @@ def row(method: str, seed: int, accuracy: float, **facts: object) -> dict[str, A
 
 
 def rows(accuracies: Mapping[str, Sequence[float]], **facts: object) -> list[dict[str, Any]]:
-    return [row(method, seed, one, **facts) for method, values in accuracies.items() for seed, one in enumerate(values)]
+    return [
+        row(method, seed, value, **facts) for method, values in accuracies.items() for seed, value in enumerate(values)
+    ]
 
 
-def written(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    for one in rows:
-        cell = Cell(Setting(one["dataset"], one["noise"], one["seed"]), one["kept"], one["method"], one["budget"])
-        storage.write(cell.file(folder), [one], schema=RESULT)
+def write_results(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    for row in rows:
+        cell = Cell(Setting(row["dataset"], row["noise"], row["seed"]), row["kept"], row["method"], row["budget"])
+        RESULTS.write(cell.file(folder), [row])
     return folder
 
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Experiment:
-    (found,) = experiments_in([written(tmp_path, rows(ACCURACIES))])
-    return found
+    (only,) = experiments_in([write_results(tmp_path, rows(ACCURACIES))])
+    return only
 
 
 def line(text: str, name: str) -> list[str]:
     """The cells of the table's row with this name."""
-    (found,) = [one for one in text.splitlines() if one.startswith(f"| {name} |")]
-    return [cell.strip() for cell in found.strip("|").split("|")][1:]
+    (row_text,) = [text_line for text_line in text.splitlines() if text_line.startswith(f"| {name} |")]
+    return [cell.strip() for cell in row_text.strip("|").split("|")][1:]
 
 
 def test_accuracies_are_means_and_deviations_in_percent_and_the_best_is_bold(experiment: Experiment) -> None:
@@ -67,14 +69,14 @@ def test_accuracies_are_means_and_deviations_in_percent_and_the_best_is_bold(exp
     assert line(text, "full") == ["90.1 ± 0.1"]
 
 
-def test_full_data_count_as_best_of_nothing(experiment: Experiment) -> None:
+def test_full_data_are_never_marked_as_the_best(experiment: Experiment) -> None:
     text = accuracies(experiment, ["full", "random"])
 
     assert line(text, "random") == ["**88.2 ± 0.3**"]
 
 
-def test_verdicts_follow_from_paired_intervals(experiment: Experiment) -> None:
-    text = verdicts(experiment)
+def test_conclusions_follow_from_paired_intervals(experiment: Experiment) -> None:
+    text = conclusions(experiment)
 
     assert line(text, "over full data") == ["-0.10 [-0.1, -0.1]"]
     assert line(text, "lossless (above -0.3)") == ["yes"]
@@ -86,7 +88,7 @@ def test_verdicts_follow_from_paired_intervals(experiment: Experiment) -> None:
     assert line(text, "over stratified") == ["-"]
 
 
-def test_what_ted_lost_is_named_in_the_summary(experiment: Experiment) -> None:
+def test_comparisons_that_ted_lost_are_named_in_the_summary(experiment: Experiment) -> None:
     text = "\n".join(summary([experiment]))
 
     assert line(text, "el2n") == ["1", "0", "**1**", "-1.10", "digits 20 % noise 30 %: el2n -1.1"]
@@ -96,10 +98,10 @@ def test_what_ted_lost_is_named_in_the_summary(experiment: Experiment) -> None:
     assert "digits 20 % noise 30 %: el2n -1.1." in text
 
 
-def test_a_missing_seed_is_told_and_leaves_the_other_pairs(tmp_path: Path) -> None:
-    found = [one for one in rows(ACCURACIES) if (one["method"], one["seed"]) != ("random", 2)]
+def test_a_missing_seed_is_shown_and_leaves_the_other_pairs(tmp_path: Path) -> None:
+    cells = [cell for cell in rows(ACCURACIES) if (cell["method"], cell["seed"]) != ("random", 2)]
 
-    (experiment,) = experiments_in([written(tmp_path, found)])
+    (experiment,) = experiments_in([write_results(tmp_path, cells)])
 
     interval = experiment.between("ted", "random", 0.3)
     assert interval is not None
@@ -108,8 +110,8 @@ def test_a_missing_seed_is_told_and_leaves_the_other_pairs(tmp_path: Path) -> No
 
 
 def test_a_cell_in_two_folders_comes_from_the_last(tmp_path: Path) -> None:
-    old = written(tmp_path / "old", rows(ACCURACIES))
-    new = written(tmp_path / "new", [row("ted", 0, 0.5)])
+    old = write_results(tmp_path / "old", rows(ACCURACIES))
+    new = write_results(tmp_path / "new", [row("ted", 0, 0.5)])
 
     (experiment,) = experiments_in([old, new])
 
@@ -119,40 +121,42 @@ def test_a_cell_in_two_folders_comes_from_the_last(tmp_path: Path) -> None:
 def test_agreement_is_the_jaccard_index_of_neighbouring_seeds(experiment: Experiment) -> None:
     masks = [np.random.default_rng(seed).permutation(100) < 30 for seed in range(3)]
 
-    found = experiment.agreement("ted", 0.3)
+    agreement = experiment.agreement("ted", 0.3)
 
     sets = [set(np.flatnonzero(mask).tolist()) for mask in masks]
     expected = [len(sets[i] & sets[i + 1]) / len(sets[i] | sets[i + 1]) for i in range(2)]
-    assert found == pytest.approx(sum(expected) / 2)
+    assert agreement == pytest.approx(sum(expected) / 2)
     assert experiment.agreement("full", 0.3) is None
-    assert line(further(experiment), "ted") == [f"50.0 / {found:.2f} / 10.0"]
+    assert line(details(experiment), "ted") == [f"50.0 / {agreement:.2f} / 10.0"]
 
 
-def test_costs_are_told_in_full_training_runs(experiment: Experiment) -> None:
+def test_costs_are_given_in_full_training_runs(experiment: Experiment) -> None:
     assert line(costs(experiment), "ted") == ["0.50"]
 
 
 def test_full_data_stand_beside_every_budget(tmp_path: Path) -> None:
-    found = [*rows({"full": ACCURACIES["full"]}), *rows({"ted": ACCURACIES["ted"]}, budget="steps")]
+    cells = [*rows({"full": ACCURACIES["full"]}), *rows({"ted": ACCURACIES["ted"]}, budget="steps")]
 
-    (experiment,) = experiments_in([written(tmp_path, found)])
+    (experiment,) = experiments_in([write_results(tmp_path, cells)])
 
     assert experiment.budget == "steps"
     assert experiment.between("ted", "full", 0.3) is not None
 
 
-def test_text_that_takes_a_missing_accuracy_leaves_it_out(tmp_path: Path) -> None:
-    broke = [row("el2n", seed, None, budget="work") for seed in range(3)]  # type: ignore[arg-type]
+def test_a_missing_accuracy_is_left_out(tmp_path: Path) -> None:
+    without_accuracy = [row("el2n", seed, None, budget="work") for seed in range(3)]  # type: ignore[arg-type]
 
-    (experiment,) = experiments_in([written(tmp_path, [*broke, *rows({"ted": ACCURACIES["ted"]}, budget="work")])])
+    (experiment,) = experiments_in(
+        [write_results(tmp_path, [*without_accuracy, *rows({"ted": ACCURACIES["ted"]}, budget="work")])]
+    )
 
     assert line(accuracies(experiment, ["el2n", "ted"]), "el2n") == ["-"]
-    assert beyond(experiment, 0.3, "better") == []
+    assert differing_baselines(experiment, 0.3, "better") == []
     assert all(section(experiment))
 
 
 def test_the_document_says_what_it_was_made_with(tmp_path: Path) -> None:
-    folder = written(tmp_path, rows(ACCURACIES))
+    folder = write_results(tmp_path, rows(ACCURACIES))
     names = {"/somewhere/data": "DATA", str(folder): "DIR"}
     storage.note_command("benchmarks.accuracy", folder, ["/somewhere/data", "--results", str(folder)], folders=names)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.datasets import digits
-from benchmarks.vectorized import Run, fit_together, in_groups
+from benchmarks.vectorized import TrainingRun, fit_together, in_groups
 from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.training.trainer import fit
@@ -20,16 +20,15 @@ def training(**choices: object) -> ResolvedProxy:
     return resolve_proxy(ProxySpec.model_validate({"name": "mlp", "epochs": 4} | choices))
 
 
-def runs(count: int, *, rows: int) -> list[Run]:
-    chance = np.random.default_rng(0)
-    return [Run(np.sort(chance.permutation(len(TRAIN))[:rows]), seed) for seed in range(count)]
+def runs(count: int, *, rows: int) -> list[TrainingRun]:
+    rng = np.random.default_rng(0)
+    return [TrainingRun(np.sort(rng.permutation(len(TRAIN))[:rows]), seed) for seed in range(count)]
 
 
-def performances_one_by_one(samples: Samples, runs: Sequence[Run], proxy: ResolvedProxy) -> np.ndarray:
+def performances_one_by_one(samples: Samples, runs: Sequence[TrainingRun], proxy: ResolvedProxy) -> np.ndarray:
     fitted = [fit(samples, run.rows, proxy=proxy, seed=run.seed) for run in runs]
-    tables = [one.table for one in fitted]
     everything = np.arange(len(samples))
-    return np.stack([one.trainer.performance(table, everything) for one, table in zip(fitted, tables, strict=True)])
+    return np.stack([model.trainer.performance(model.table, everything) for model in fitted])
 
 
 @pytest.mark.parametrize("rows", [640, 641, 700])
@@ -46,11 +45,11 @@ def test_models_trained_at_once_are_those_trained_one_by_one(rows: int) -> None:
 
 def test_images_are_flattened_as_the_perceptron_flattens_them() -> None:
     images, proxy = examples.random_images(60, channels=3, classes=3), training(batch_size=16)
-    one = Run(np.arange(60), 5)
+    run = TrainingRun(np.arange(60), 5)
 
-    together = fit_together(images, [one], proxy=proxy)
+    together = fit_together(images, [run], proxy=proxy)
 
-    assert together.performance() == pytest.approx(performances_one_by_one(images, [one], proxy), abs=1e-4)
+    assert together.performance() == pytest.approx(performances_one_by_one(images, [run], proxy), abs=1e-4)
 
 
 def test_a_group_holds_no_more_runs_than_asked_for() -> None:

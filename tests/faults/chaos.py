@@ -1,4 +1,4 @@
-"""Faults that strike at a moment of their own choosing, one after the other, until the work is done."""
+"""Faults at random moments, one after the other, until the work is done."""
 
 import random
 import time
@@ -6,30 +6,30 @@ from collections.abc import Callable, Iterator
 
 import psutil
 
-from tests.faults.faults import Scene
+from tests.faults.faults import FaultContext
 from tests.faults.service import LEASE
 
 PAUSE_SECONDS = (1.0, 4.0)
 """Least and most between two faults."""
 
 
-def _kill(name: str) -> Callable[[Scene], None]:
-    def strike(scene: Scene) -> None:
-        scene.service.kill(name)
-        scene.service.mend()
+def _kill(name: str) -> Callable[[FaultContext], None]:
+    def inject(context: FaultContext) -> None:
+        context.service.kill(name)
+        context.service.start_missing()
 
-    return strike
+    return inject
 
 
-def _kill_those_below_the_worker(scene: Scene) -> None:
-    for process in [*scene.service.process("worker").children(), *scene.service.runners()]:
+def _kill_those_below_the_worker(context: FaultContext) -> None:
+    for process in [*context.service.process("worker").children(), *context.service.runners()]:
         if process.is_running():
             process.kill()
 
 
-def _freeze_the_worker(scene: Scene) -> None:
-    frozen = [scene.service.process("worker"), *scene.service.process("worker").children(recursive=True)]
-    living = [process for process in frozen if process.is_running()]
+def _freeze_the_worker(context: FaultContext) -> None:
+    processes = [context.service.process("worker"), *context.service.process("worker").children(recursive=True)]
+    living = [process for process in processes if process.is_running()]
     for process in living:
         process.suspend()
     time.sleep(LEASE + 1)
@@ -37,33 +37,33 @@ def _freeze_the_worker(scene: Scene) -> None:
         process.resume()
 
 
-def _crash_the_database(scene: Scene) -> None:
-    if scene.cluster:
-        scene.cluster.crash()
-        scene.cluster.start()
+def _crash_the_database(context: FaultContext) -> None:
+    if context.cluster:
+        context.cluster.crash()
+        context.cluster.start()
 
 
-ANY_TIME: dict[str, Callable[[Scene], None]] = {
+ANY_TIME: dict[str, Callable[[FaultContext], None]] = {
     "worker killed": _kill("worker"),
     "API killed": _kill("api"),
     "sweeper killed": _kill("sweeper"),
     "broker killed": _kill("broker"),
     "Celery child and runner killed": _kill_those_below_the_worker,
     "worker frozen past its lease": _freeze_the_worker,
-    "FLUSHALL": lambda scene: scene.service.flush_broker(),
+    "FLUSHALL": lambda context: context.service.flush_broker(),
     "database crashed": _crash_the_database,
 }
 
 
-def strikes(scene: Scene, *, seed: int) -> Iterator[str]:
-    """Fault after fault, with pauses; yields what was done. The seed decides the order and the pauses."""
-    chance = random.Random(seed)  # noqa: S311 - to be repeatable, not secret
-    scene.service.struck()
+def random_faults(context: FaultContext, *, seed: int) -> Iterator[str]:
+    """Inject fault after fault and yield the name of each. The seed decides their order and the pauses between them."""
+    rng = random.Random(seed)  # noqa: S311 - to be repeatable, not secret
+    context.service.mark_fault()
     while True:
-        time.sleep(chance.uniform(*PAUSE_SECONDS))
-        name = chance.choice(sorted(ANY_TIME))
+        time.sleep(rng.uniform(*PAUSE_SECONDS))
+        name = rng.choice(sorted(ANY_TIME))
         try:
-            ANY_TIME[name](scene)
-        except psutil.NoSuchProcess:  # it has ended between being found and being struck
+            ANY_TIME[name](context)
+        except psutil.NoSuchProcess:  # it has ended since it was found
             continue
         yield name

@@ -13,7 +13,7 @@ import pytest
 
 DEBIAN = Path("/usr/lib/postgresql")
 UNPRIVILEGED = "postgres"
-"""Whom the server runs as where the tests run as root, which it refuses."""
+"""The user that the server runs as if the tests run as root, which it refuses."""
 
 
 class Cluster:
@@ -41,15 +41,15 @@ class Cluster:
         self._run("pg_ctl", "--pgdata", str(self.folder / "data"), *arguments)
 
     def _run(self, program: str, *arguments: str) -> None:
-        someone = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.geteuid() == 0 else {}
+        user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.geteuid() == 0 else {}
         command = [str(self.binaries / program), *arguments]
         # Not to a pipe: the server would inherit it, and reading it to its end would take for ever.
-        subprocess.run(command, cwd=self.folder, stdout=subprocess.DEVNULL, check=True, **someone)
+        subprocess.run(command, cwd=self.folder, stdout=subprocess.DEVNULL, check=True, **user)
 
 
 @contextmanager
 def postgresql() -> Iterator[Cluster]:
-    """A running server. Skips the test where PostgreSQL is not installed."""
+    """Yield a running server; skip the test if PostgreSQL is not installed."""
     binaries = _binaries() or pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
     folder = Path(tempfile.mkdtemp(prefix="ted-pg-"))  # not below tmp_path, which only its owner can enter
     if os.geteuid() == 0:
@@ -64,10 +64,10 @@ def postgresql() -> Iterator[Cluster]:
 
 
 def _binaries() -> Path | None:
-    """The folder of the server's programs: Debian's newest, or wherever initdb lies on PATH."""
+    """Return the folder of the server's programs: Debian's newest, or that of the initdb on PATH."""
     newest = max(DEBIAN.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]), default=None)
-    found = newest or shutil.which("initdb")
-    return Path(found).parent if found else None
+    initdb = newest or shutil.which("initdb")
+    return Path(initdb).parent if initdb else None
 
 
 def _free_port() -> int:

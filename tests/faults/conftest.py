@@ -1,4 +1,4 @@
-"""The services that are hurt, one for each database, and what they make of the jobs when nobody hurts them."""
+"""The deployments that faults are injected into, one for each database, and the results of undisturbed runs."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,32 +14,32 @@ from sqlalchemy import Engine
 
 from tests.faults.cluster import Cluster, postgresql
 from tests.faults.driver import Body, Driver
-from tests.faults.faults import ROUNDS, SEEDS, Scene
-from tests.faults.ledger import LEDGER
-from tests.faults.matrix import BOTH, Row
+from tests.faults.faults import ROUNDS, SEEDS, FaultContext
+from tests.faults.matrix import BOTH, MatrixRow
+from tests.faults.outcome import Golden, job_histories
+from tests.faults.results_table import RESULTS_TABLE
 from tests.faults.service import Service, serving
-from tests.faults.verdict import Golden, stories
 from tests.servers.databases import migrated
 from tests.servers.stacks import until
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if LEDGER.lines:
+    if RESULTS_TABLE.lines:
         terminalreporter.section("nothing lost")
-        for line in LEDGER.table:
+        for line in RESULTS_TABLE.text:
             terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Rows of the matrix go with some databases; what is not tried in every run is marked."""
+    """Drop the rows of the matrix that do not apply to a database, and mark those that not every run tries."""
     items[:] = [item for item in items if _applies(item)]
 
 
 def _applies(item: pytest.Item) -> bool:
-    chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    row, database = chosen.get("row"), chosen.get("stage")
-    if not isinstance(row, Row):
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    row, database = parameters.get("row"), parameters.get("deployment")
+    if not isinstance(row, MatrixRow):
         return True
     if database not in row.always:
         item.add_marker(pytest.mark.faults)
@@ -77,8 +77,8 @@ def cluster() -> Iterator[Cluster]:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A service, its database, and the results that each seed has where nothing goes wrong."""
+class Deployment:
+    """A service, its database, and the results of each seed if nothing goes wrong."""
 
     database: str
     service: Service
@@ -87,29 +87,31 @@ class Stage:
     results: Mapping[int, Golden]
 
     def golden(self, *digests: str) -> Mapping[int, Golden]:
-        """By seed, these digests of its undisturbed run."""
+        """Return these digests of the undisturbed run of each seed."""
         return {seed: {name: result[name] for name in digests} for seed, result in self.results.items()}
 
-    def scene(self, driver: Driver) -> Scene:
-        return Scene(self.service, driver, self.engine, self.cluster)
+    def context(self, driver: Driver) -> FaultContext:
+        return FaultContext(self.service, driver, self.engine, self.cluster)
 
 
 @pytest.fixture(scope="module", params=BOTH)
-def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, table: Path) -> Iterator[Stage]:
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, table: Path
+) -> Iterator[Deployment]:
     """Real processes on the database that the parameter names, and their golden runs."""
-    with staged(request, tmp_path_factory.mktemp("home"), table) as stage:
-        yield stage
+    with deploy(request, tmp_path_factory.mktemp("home"), table) as deployment:
+        yield deployment
 
 
 @contextmanager
-def staged(
+def deploy(
     request: pytest.FixtureRequest, home: Path, table: Path, *, runner: str = "worker.runner"
-) -> Iterator[Stage]:
-    """A service on the database that the request's parameter names."""
+) -> Iterator[Deployment]:
+    """Yield a service on the database that the request's parameter names."""
     cluster = request.getfixturevalue("cluster") if request.param == "postgresql" else None
     url = cluster.url if cluster else f"sqlite:///{home / 'ted.db'}"
     with migrated(url) as engine, serving(home, database=url, roots=table.parent, runner=runner) as service:
-        yield Stage(request.param, service, engine, cluster, _undisturbed(service, engine, body_on(table)))
+        yield Deployment(request.param, service, engine, cluster, _undisturbed(service, engine, body_on(table)))
 
 
 def _undisturbed(service: Service, engine: Engine, body: Body) -> dict[int, Golden]:
@@ -117,19 +119,19 @@ def _undisturbed(service: Service, engine: Engine, body: Body) -> dict[int, Gold
     driver = Driver(service.url, body=body, log=service.home / "golden.jsonl")
     promises = driver.submit(SEEDS)
     driver.close()
-    return {one.seed: _result(engine, one.job_id) for one in promises}
+    return {promise.seed: _result(engine, promise.job_id) for promise in promises}
 
 
 def _result(engine: Engine, job_id: str) -> Golden:
-    until(lambda: stories(engine)[job_id].row.status == "succeeded")
-    result: Golden = stories(engine)[job_id].row.result
+    until(lambda: job_histories(engine)[job_id].row.status == "succeeded")
+    result: Golden = job_histories(engine)[job_id].row.result
     return result
 
 
 @pytest.fixture
-def driver(stage: Stage, table: Path, tmp_path: Path) -> Iterator[Driver]:
-    """A client of the service, whose promises are written down in this test's own folder."""
-    driver = Driver(stage.service.url, body=body_on(table), log=tmp_path / "promises.jsonl")
+def driver(deployment: Deployment, table: Path, tmp_path: Path) -> Iterator[Driver]:
+    """A client of the service, whose promises are logged in this test's own folder."""
+    driver = Driver(deployment.service.url, body=body_on(table), log=tmp_path / "promises.jsonl")
     yield driver
     driver.close()
-    stage.service.heal()
+    deployment.service.restore()

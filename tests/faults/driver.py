@@ -1,4 +1,4 @@
-"""A client that writes down what it was promised, before it does anything else."""
+"""A client that logs each acknowledgement durably before it does anything else."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from ted_client import Client, TedApiError
 from ted_client.errors import ServiceUnreachable
 from ted_client.retry import NO_RETRY
 
-PATIENCE_SECONDS = 90
+LONGEST_RETRY_SECONDS = 90
 RETRY_SECONDS = 0.1
 FIRST_SERVER_ERROR = 500
 
@@ -37,7 +37,7 @@ class Promise:
 
 
 class Driver:
-    """Submits jobs from several threads; an answer that does not come is asked for again, under the same key."""
+    """Submits jobs from several threads; a request without a response is repeated under the same key."""
 
     def __init__(self, url: str, *, body: Body, log: Path, threads: int = 4) -> None:
         self.client, self.body = Client(url, retry=NO_RETRY), body
@@ -46,14 +46,14 @@ class Driver:
 
     def begin(self, seeds: Iterable[int]) -> None:
         """Start to submit a job for each of these seeds."""
-        self._pending += [self._threads.submit(self._promised, seed, uuid.uuid4().hex) for seed in seeds]
+        self._pending += [self._threads.submit(self._submit, seed, uuid.uuid4().hex) for seed in seeds]
 
     def promises(self) -> list[Promise]:
-        """Everything that was acknowledged, once everything begun has been."""
+        """Wait until every submission is acknowledged, and return the acknowledgements."""
         return [future.result() for future in self._pending]
 
     def done(self) -> bool:
-        """Whether everything begun has been acknowledged."""
+        """Say whether every submission has been acknowledged."""
         return all(future.done() for future in self._pending)
 
     def submit(self, seeds: Iterable[int]) -> list[Promise]:
@@ -61,28 +61,30 @@ class Driver:
         self.begin(seeds)
         return self.promises()
 
-    def submit_deaf(self, seed: int) -> None:
-        """Submit a job twice under one key: the first time the connection breaks before the answer can be read."""
+    def submit_without_reading(self, seed: int) -> None:
+        """Submit a job twice under one key: the first time the connection breaks before the response can be read."""
         key = uuid.uuid4().hex
-        _send_and_hang_up(self.client.url, self.body(seed), key)
-        self._pending.append(self._threads.submit(self._promised, seed, key))
+        _send_and_disconnect(self.client.url, self.body(seed), key)
+        self._pending.append(self._threads.submit(self._submit, seed, key))
 
-    def deaf_listener(self, job: Promise) -> socket.socket:
-        """A connection that has asked for the events of a job, and reads nothing as long as it is open."""
-        return _sent(self.client.url, f"GET /v1/jobs/{job.job_id}/events HTTP/1.1", {"Accept": "text/event-stream"})
+    def open_unread_events(self, job: Promise) -> socket.socket:
+        """Return a connection that has requested the events of a job, and reads none of them."""
+        return _connect_and_send(
+            self.client.url, f"GET /v1/jobs/{job.job_id}/events HTTP/1.1", {"Accept": "text/event-stream"}
+        )
 
-    def _promised(self, seed: int, key: str) -> Promise:
+    def _submit(self, seed: int, key: str) -> Promise:
         began = time.monotonic()
         while True:
             try:
                 job_id = self.client.submit(self.body(seed), idempotency_key=key).id
             except (ServiceUnreachable, TedApiError) as error:
-                _give_up_late(error, began)
+                _raise_if_final(error, began)
                 time.sleep(RETRY_SECONDS)
             else:
-                return self._noted(Promise(key, seed, job_id, seconds=time.monotonic() - began))
+                return self._log(Promise(key, seed, job_id, seconds=time.monotonic() - began))
 
-    def _noted(self, promise: Promise) -> Promise:
+    def _log(self, promise: Promise) -> Promise:
         with self._lock:
             self._file.write(json.dumps(asdict(promise)) + "\n")
             self._file.flush()
@@ -96,20 +98,20 @@ class Driver:
         self._file.close()
 
 
-def _give_up_late(error: ServiceUnreachable | TedApiError, began: float) -> None:
-    refused = isinstance(error, TedApiError) and error.status < FIRST_SERVER_ERROR
-    if refused or time.monotonic() - began > PATIENCE_SECONDS:
+def _raise_if_final(error: ServiceUnreachable | TedApiError, began: float) -> None:
+    is_final = isinstance(error, TedApiError) and error.status < FIRST_SERVER_ERROR
+    if is_final or time.monotonic() - began > LONGEST_RETRY_SECONDS:
         raise error
 
 
-def _send_and_hang_up(url: str, body: Mapping[str, Any], key: str) -> None:
+def _send_and_disconnect(url: str, body: Mapping[str, Any], key: str) -> None:
     content = json.dumps(body)
     headers = {"Content-Type": "application/json", "Idempotency-Key": key, "Content-Length": len(content)}
-    _sent(url, "POST /v1/jobs HTTP/1.1", headers, content).close()
+    _connect_and_send(url, "POST /v1/jobs HTTP/1.1", headers, content).close()
 
 
-def _sent(url: str, request: str, headers: Mapping[str, object], content: str = "") -> socket.socket:
-    """A connection over which this was sent and nothing read."""
+def _connect_and_send(url: str, request: str, headers: Mapping[str, object], content: str = "") -> socket.socket:
+    """Return a connection over which this was sent and nothing read."""
     address = urlsplit(url)
     fields = [f"{name}: {value}" for name, value in {"Host": address.netloc, **headers}.items()]
     connection = socket.create_connection((address.hostname, address.port))
@@ -117,6 +119,6 @@ def _sent(url: str, request: str, headers: Mapping[str, object], content: str = 
     return connection
 
 
-def promised_in(log: Path) -> list[Promise]:
-    """What the file says, which is what a driver that crashed would know."""
+def read_promises(log: Path) -> list[Promise]:
+    """Read the log, which is all that a driver that crashed would know."""
     return [Promise(**json.loads(line)) for line in log.read_text().splitlines()]

@@ -1,6 +1,7 @@
-"""Every way in which the service is hurt, as stories: what is done, while which jobs are submitted, and how it ends.
+"""All faults, each as a function: which jobs are submitted, what is done to the service meanwhile, and how it recovers.
 
-A fault takes the :class:`Scene`, submits jobs through its driver, strikes, and leaves the service whole again.
+A fault takes the :class:`FaultContext`, submits jobs through its driver, does its damage, and leaves every process
+running again.
 """
 
 import subprocess
@@ -18,8 +19,8 @@ from ted_jobs.db.tables import checkpoints
 from ted_jobs.queue.celery import celery_app, notify
 from tests.faults.cluster import Cluster
 from tests.faults.driver import Driver, Promise
+from tests.faults.outcome import job_histories, unfinished
 from tests.faults.service import HEARTBEAT, LEASE, Service
-from tests.faults.verdict import stories, unfinished
 from tests.servers.stacks import until
 
 SEEDS = (0, 1)
@@ -31,7 +32,7 @@ SMALL_DISK = "4k"
 
 
 @dataclass(frozen=True)
-class Scene:
+class FaultContext:
     """What a fault may touch."""
 
     service: Service
@@ -40,11 +41,11 @@ class Scene:
     cluster: Cluster | None
 
     def settled(self) -> bool:
-        """Whether every job has ended."""
+        """Say whether every job has ended."""
         return unfinished(self.engine) == 0
 
 
-Fault = Callable[[Scene], None]
+Fault = Callable[[FaultContext], None]
 
 # --- 1: kill -9 -------------------------------------------------------------------------------------------------------
 
@@ -58,39 +59,41 @@ VICTIMS: dict[str, Callable[[Service, psutil.Process], None]] = {
 }
 
 
-def killed(victim: str, *, at: str) -> Fault:
-    """One process is killed while a job is at this point; what stood still there goes on."""
+def kill(victim: str, *, at: str) -> Fault:
+    """Kill one process while a job is at this point; whatever was suspended there resumes."""
 
-    def strike(scene: Scene) -> None:
-        with standing(scene, at) as there:
-            VICTIMS[victim](scene.service, there)
-            scene.service.struck()
-        scene.service.mend()
+    def inject(context: FaultContext) -> None:
+        with suspended_at(context, at) as there:
+            VICTIMS[victim](context.service, there)
+            context.service.mark_fault()
+        context.service.start_missing()
 
-    return strike
+    return inject
 
 
 def _supervisor(service: Service, there: psutil.Process) -> psutil.Process:
-    """Celery's child, given that it or its runner is at the point."""
+    """Return Celery's child, given that it or its runner is at the point."""
     return there.parent() or there if there in service.runners() else there
 
 
 @contextmanager
-def standing(scene: Scene, at: str, seeds: Sequence[int] = SEEDS[:1], *, times: int = 1) -> Iterator[psutil.Process]:
-    """Jobs are submitted, and for the length of the block one stands still at the point, having got there so often."""
-    scene.service.arm(at)
-    scene.driver.begin(seeds)
-    there = scene.service.reached(at)
+def suspended_at(
+    context: FaultContext, at: str, seeds: Sequence[int] = SEEDS[:1], *, times: int = 1
+) -> Iterator[psutil.Process]:
+    """Submit jobs; for the length of the block one is suspended at the point, having got there so many times."""
+    context.service.arm(at)
+    context.driver.begin(seeds)
+    there = context.service.reached(at)
     for _ in range(times - 1):
-        time.sleep(2 * HEARTBEAT)  # what it has said is heard
-        scene.service.arm(at)
+        time.sleep(2 * HEARTBEAT)  # its messages are read
+        context.service.arm(at)
         there.resume()
-        there = scene.service.reached(at)
+        there = context.service.reached(at)
     yield there
-    _go_on(there)
+    _resume(there)
 
 
-def _go_on(process: psutil.Process) -> None:
+def _resume(process: psutil.Process) -> None:
     with suppress(psutil.NoSuchProcess):  # it may be the one that was killed
         process.resume()
 
@@ -98,200 +101,204 @@ def _go_on(process: psutil.Process) -> None:
 # --- 2: zombie writer -------------------------------------------------------------------------------------------------
 
 
-def frozen_past_its_lease(*, at: str) -> Fault:
-    """A worker sleeps through its lease, wakes when another has done its work, and tries to write."""
+def freeze_past_lease(*, at: str) -> Fault:
+    """Suspend a worker beyond its lease, resume it when another has done its work, and let it try to write."""
 
-    def strike(scene: Scene) -> None:
-        lost_before = scene.service.log("worker").count("lease lost")
-        with standing(scene, at) as there:
-            supervisor = _supervisor(scene.service, there)
+    def inject(context: FaultContext) -> None:
+        lost_before = context.service.log("worker").count("lease lost")
+        with suspended_at(context, at) as there:
+            supervisor = _supervisor(context.service, there)
             supervisor.suspend()
-            scene.service.struck()
-            scene.service.start("heir")
-            scene.driver.promises()
-            until(scene.settled)
+            context.service.mark_fault()
+            context.service.start("second worker")
+            context.driver.promises()
+            until(context.settled)
             supervisor.resume()
-        until(lambda: scene.service.log("worker").count("lease lost") > lost_before)
-        scene.service.stop("heir")
+        until(lambda: context.service.log("worker").count("lease lost") > lost_before)
+        context.service.stop("second worker")
 
-    return strike
+    return inject
 
 
 # --- 3, 4, 5: the broker ----------------------------------------------------------------------------------------------
 
 
-def broker_restarted(*, keeps_its_data: bool) -> Fault:
-    """The broker is killed while one job runs and another's hint waits in it."""
+def restart_broker(*, keeps_its_data: bool) -> Fault:
+    """Kill the broker while one job runs and another's wake-up waits in it."""
 
-    def strike(scene: Scene) -> None:
-        with standing(scene, "mid-round", SEEDS):
-            scene.driver.promises()
-            scene.service.kill("broker")
+    def inject(context: FaultContext) -> None:
+        with suspended_at(context, "mid-round", SEEDS):
+            context.driver.promises()
+            context.service.kill("broker")
             if not keeps_its_data:
-                scene.service.lose_broker_data()
-            scene.service.struck()
-            scene.service.mend()
+                context.service.lose_broker_data()
+            context.service.mark_fault()
+            context.service.start_missing()
 
-    return strike
-
-
-def broker_flushed(scene: Scene) -> None:
-    """FLUSHALL while one job runs and another's hint waits."""
-    with standing(scene, "mid-round", SEEDS):
-        scene.driver.promises()
-        scene.service.flush_broker()
-        scene.service.struck()
+    return inject
 
 
-def broker_hung(scene: Scene) -> None:
-    """The broker accepts connections and answers nothing, for half a minute."""
-    broker = scene.service.process("broker")
+def flush_broker(context: FaultContext) -> None:
+    """Send FLUSHALL while one job runs and another's wake-up waits."""
+    with suspended_at(context, "mid-round", SEEDS):
+        context.driver.promises()
+        context.service.flush_broker()
+        context.service.mark_fault()
+
+
+def hang_broker(context: FaultContext) -> None:
+    """Let the broker accept connections and answer nothing, for half a minute."""
+    broker = context.service.process("broker")
     broker.suspend()
-    scene.driver.submit(SEEDS)
+    context.driver.submit(SEEDS)
     time.sleep(HUNG_SECONDS)
     broker.resume()
-    scene.service.struck()
+    context.service.mark_fault()
 
 
-def broker_absent(scene: Scene) -> None:
-    """Jobs are submitted while there is no broker."""
-    scene.service.kill("broker")
-    scene.driver.submit(SEEDS)
-    scene.service.mend()
-    scene.service.struck()
+def submit_without_broker(context: FaultContext) -> None:
+    """Submit jobs while there is no broker."""
+    context.service.kill("broker")
+    context.driver.submit(SEEDS)
+    context.service.start_missing()
+    context.service.mark_fault()
 
 
 # --- 6: the database --------------------------------------------------------------------------------------------------
 
 
-def database_crashed(scene: Scene) -> None:
-    """The server is ended without a checkpoint and started again, while a job runs and others are submitted."""
-    assert scene.cluster
-    with standing(scene, "after a round"):
-        scene.cluster.crash()
-        scene.driver.begin(SEEDS[1:])
+def crash_database(context: FaultContext) -> None:
+    """End the server without a checkpoint and start it again, while a job runs and others are submitted."""
+    assert context.cluster
+    with suspended_at(context, "after a round"):
+        context.cluster.crash()
+        context.driver.begin(SEEDS[1:])
         time.sleep(LEASE / 2)
-        scene.cluster.start()
-        scene.service.struck()
+        context.cluster.start()
+        context.service.mark_fault()
 
 
-def write_lock_held(scene: Scene) -> None:
-    """Somebody holds SQLite's write lock for longer than a lease, while a job runs and others are submitted."""
-    with standing(scene, "after a round"), write_transaction(scene.engine):
-        scene.driver.begin(SEEDS[1:])
+def hold_write_lock(context: FaultContext) -> None:
+    """Hold SQLite's write lock for longer than a lease, while a job runs and others are submitted."""
+    with suspended_at(context, "after a round"), write_transaction(context.engine):
+        context.driver.begin(SEEDS[1:])
         time.sleep(2 * LEASE)
-    scene.service.struck()
+    context.service.mark_fault()
 
 
 # --- 7, 8: resources --------------------------------------------------------------------------------------------------
 
 
-def out_of(resource: str, *, at: str) -> Fault:
-    """A process gets there and the kernel's answer is no: ENOSPC or ENOMEM."""
+def exhaust(resource: str, *, at: str) -> Fault:
+    """Let the kernel refuse what a process asks for at this point: ENOSPC or ENOMEM."""
 
-    def strike(scene: Scene) -> None:
-        scene.service.arm(at, resource)
-        scene.driver.begin(SEEDS[:1])
-        scene.service.reached(at)
-        scene.service.struck()
+    def inject(context: FaultContext) -> None:
+        context.service.arm(at, resource)
+        context.driver.begin(SEEDS[:1])
+        context.service.reached(at)
+        context.service.mark_fault()
 
-    return strike
+    return inject
 
 
-def small_disk(folder: str) -> Fault:
-    """A folder of the service lies on a file system with room for next to nothing, until one attempt has failed."""
+def shrink_disk(folder: str) -> Fault:
+    """Put a folder of the service on a file system with hardly any room, until one attempt has failed."""
 
-    def strike(scene: Scene) -> None:
-        place = scene.service.home / folder
-        place.mkdir(exist_ok=True)
-        mounted = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(place)]
-        if subprocess.run(mounted, capture_output=True, check=False).returncode:
+    def inject(context: FaultContext) -> None:
+        path = context.service.home / folder
+        path.mkdir(exist_ok=True)
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(path)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode:
             raise NotPossibleHere("only root may mount a file system")
         try:
-            jobs = scene.driver.submit(SEEDS[:1])
-            until(lambda: any("disk" in (stories(scene.engine)[job.job_id].row.status_reason or "") for job in jobs))
+            jobs = context.driver.submit(SEEDS[:1])
+            until(lambda: any("disk" in _status_reason(context, job) for job in jobs))
         finally:
-            subprocess.run(["umount", "--lazy", str(place)], check=True)  # noqa: S607 - wherever it lies
-        scene.service.struck()
+            subprocess.run(["umount", "--lazy", str(path)], check=True)  # noqa: S607 - wherever it lies
+        context.service.mark_fault()
 
-    return strike
+    return inject
+
+
+def _status_reason(context: FaultContext, job: Promise) -> str:
+    return job_histories(context.engine)[job.job_id].row.status_reason or ""
 
 
 class NotPossibleHere(Exception):
     """This machine does not let the fault happen."""
 
 
-# --- 9, 10: said twice ------------------------------------------------------------------------------------------------
+# --- 9, 10: repetition -----------------------------------------------------------------------------------------------
 
 
-def hints_tenfold(scene: Scene) -> None:
-    """Every job is rung for ten times, and again when it has ended."""
-    app = celery_app(scene.service.settings)
-    jobs = scene.driver.submit(SEEDS)
+def wake_up_tenfold(context: FaultContext) -> None:
+    """Send ten wake-ups for every job, and another when it has ended."""
+    app = celery_app(context.service.settings)
+    jobs = context.driver.submit(SEEDS)
     for _ in range(10):
         for job in jobs:
             notify(app, job.job_id)
-    until(scene.settled)
-    scene.service.struck()
+    until(context.settled)
+    context.service.mark_fault()
     for job in jobs:
         notify(app, job.job_id)
 
 
-def answers_lost(scene: Scene) -> None:
-    """The client hangs up before it has read the answer, and asks again under the same key."""
+def lose_responses(context: FaultContext) -> None:
+    """Disconnect before the response is read, and repeat the request under the same key."""
     for seed in SEEDS:
-        scene.driver.submit_deaf(seed)
-    scene.service.struck()
+        context.driver.submit_without_reading(seed)
+    context.service.mark_fault()
 
 
 # --- 11: listeners ----------------------------------------------------------------------------------------------------
 
 
-def undisturbed(scene: Scene) -> None:
-    """Nothing happens to the service; its webhook's receiver is trouble enough."""
-    scene.driver.submit(SEEDS)
-    scene.service.struck()
+def submit_undisturbed(context: FaultContext) -> None:
+    """Do nothing to the service: the fault is its webhook's receiver."""
+    context.driver.submit(SEEDS)
+    context.service.mark_fault()
 
 
-def events_unread(scene: Scene) -> None:
-    """Many ask for a running job's events and read none of them; one who reads hears of its end."""
-    with ExitStack() as deaf:
-        with standing(scene, "mid-round"):
-            (job,) = scene.driver.promises()
+def leave_events_unread(context: FaultContext) -> None:
+    """Request a running job's events many times and read none of them; a client that reads sees the job's end."""
+    with ExitStack() as unread:
+        with suspended_at(context, "mid-round"):
+            (job,) = context.driver.promises()
             for _ in range(UNREAD):
-                deaf.enter_context(scene.driver.deaf_listener(job))
-            scene.service.struck()
-        *_, last = scene.driver.client.follow(job.job_id)
+                unread.enter_context(context.driver.open_unread_events(job))
+            context.service.mark_fault()
+        *_, last = context.driver.client.follow(job.job_id)
         assert last["type"] == "job.succeeded"
 
 
 # --- 12, 14: operators ------------------------------------------------------------------------------------------------
 
 
-def rolling_restart(scene: Scene) -> None:
-    """Every process is told to stop and started again, one after the other, while jobs arrive and run."""
-    with standing(scene, "mid-round"):
+def restart_in_turn(context: FaultContext) -> None:
+    """Stop every process and start it again, one after the other, while jobs arrive and run."""
+    with suspended_at(context, "mid-round"):
         pass
     for name in ("api", "sweeper", "worker", "broker"):
-        scene.driver.begin(SEEDS[:1])
-        scene.service.stop(name)
-        scene.service.start(name)
-    scene.service.struck()
+        context.driver.begin(SEEDS[:1])
+        context.service.stop(name)
+        context.service.start(name)
+    context.service.mark_fault()
 
 
-def clock_wrong(name: str, *, hours: int) -> Fault:
-    """One process believes it is an hour earlier or later than it is."""
+def shift_clock(name: str, *, hours: int) -> Fault:
+    """Set the clock of one process wrong by so many hours."""
 
-    def strike(scene: Scene) -> None:
-        scene.service.stop(name)
-        scene.service.start(name, clock_shift=hours * HOUR)
-        scene.service.struck()
-        scene.driver.submit(SEEDS[:1])
-        until(scene.settled)
-        scene.service.stop(name)
-        scene.service.start(name)
+    def inject(context: FaultContext) -> None:
+        context.service.stop(name)
+        context.service.start(name, clock_shift=hours * HOUR)
+        context.service.mark_fault()
+        context.driver.submit(SEEDS[:1])
+        until(context.settled)
+        context.service.stop(name)
+        context.service.start(name)
 
-    return strike
+    return inject
 
 
 # --- 13: damage -------------------------------------------------------------------------------------------------------
@@ -304,31 +311,31 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
-def cut_short(path: Path) -> None:
+def truncate(path: Path) -> None:
     """Keep the first half of a file."""
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
 
 
-def checkpoint_damaged(damage: Callable[[Path], None]) -> Fault:
-    """A runner is killed after its last round, and the newer of the two checkpoints it left is damaged."""
+def damage_checkpoint(damage: Callable[[Path], None]) -> Fault:
+    """Kill a runner after its last round, and damage the newer of the two checkpoints that it left."""
 
-    def strike(scene: Scene) -> None:
-        noticed_before = scene.service.log("worker").count("checkpoint is damaged")
-        with standing(scene, "after a round", times=ROUNDS) as there:
-            (job,) = scene.driver.promises()
-            until(lambda: len(_kept(scene, job)) == ROUNDS - 1)
-            damage(_kept(scene, job)[-1])
+    def inject(context: FaultContext) -> None:
+        noticed_before = context.service.log("worker").count("checkpoint is damaged")
+        with suspended_at(context, "after a round", times=ROUNDS) as there:
+            (job,) = context.driver.promises()
+            until(lambda: len(_checkpoints(context, job)) == ROUNDS - 1)
+            damage(_checkpoints(context, job)[-1])
             there.kill()
-            scene.service.struck()
-        until(lambda: scene.service.log("worker").count("checkpoint is damaged") > noticed_before)
+            context.service.mark_fault()
+        until(lambda: context.service.log("worker").count("checkpoint is damaged") > noticed_before)
 
-    return strike
+    return inject
 
 
-def _kept(scene: Scene, job: Promise) -> list[Path]:
-    """The job's checkpoints, the newest last."""
-    known = select(checkpoints.c.key).where(checkpoints.c.job_id == job.job_id)
-    with read_transaction(scene.engine) as connection:
-        keys = connection.scalars(known.order_by(checkpoints.c.id))
-        return [scene.service.settings.artifacts / key for key in keys]
+def _checkpoints(context: FaultContext, job: Promise) -> list[Path]:
+    """Return the job's checkpoints, the newest last."""
+    of_job = select(checkpoints.c.key).where(checkpoints.c.job_id == job.job_id)
+    with read_transaction(context.engine) as connection:
+        keys = connection.scalars(of_job.order_by(checkpoints.c.id))
+        return [context.service.settings.artifacts / key for key in keys]

@@ -1,4 +1,4 @@
-"""A runner that trains nothing, for tests of many thousand jobs: what they try is the engine around it.
+"""A runner that trains nothing, for tests of many thousand jobs, which test the engine around it.
 
 It keeps the protocol (one assignment in, a ``staged`` message out) and imports next to nothing, so that a job costs
 tens of milliseconds instead of seconds.

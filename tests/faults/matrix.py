@@ -1,41 +1,42 @@
-"""The fault matrix, as the design has it: numbers, faults, and which of them every run of the tests tries."""
+"""The fault matrix: numbers, faults, and which of them every run of the tests tries."""
 
 from dataclasses import dataclass
 
+from tests.faults.failpoints import CLAIMED, SENT
 from tests.faults.faults import (
     Fault,
-    answers_lost,
-    broker_absent,
-    broker_flushed,
-    broker_hung,
-    broker_restarted,
-    checkpoint_damaged,
-    clock_wrong,
-    cut_short,
-    database_crashed,
-    events_unread,
+    crash_database,
+    damage_checkpoint,
+    exhaust,
     flip_a_byte,
-    frozen_past_its_lease,
-    hints_tenfold,
-    killed,
-    out_of,
-    rolling_restart,
-    small_disk,
-    undisturbed,
-    write_lock_held,
+    flush_broker,
+    freeze_past_lease,
+    hang_broker,
+    hold_write_lock,
+    kill,
+    leave_events_unread,
+    lose_responses,
+    restart_broker,
+    restart_in_turn,
+    shift_clock,
+    shrink_disk,
+    submit_undisturbed,
+    submit_without_broker,
+    truncate,
+    wake_up_tenfold,
 )
-from tests.faults.points import CLAIMED, SENT
 from tests.faults.service import ATTEMPT
-from tests.servers.webhook_receivers import TAKEN_IN, Answer, after, dripping, endless, reset, status
+from tests.servers.webhook_receivers import ACCEPTED, Responder, after, dripping, endless, reset, status
 
 BOTH, SQLITE, POSTGRESQL = ("sqlite", "postgresql"), ("sqlite",), ("postgresql",)
 
 CONTENT, ROWS = "content_sha256", "indices_sha256"
-"""After a want of memory batches are cut, so that sums are taken in another order: the rows stay, last bits do not."""
+"""The digests to compare. After memory has run out, batches are cut and sums are taken in another order: the rows stay
+the same, the last bits do not."""
 
 
 @dataclass(frozen=True)
-class Row:
+class MatrixRow:
     """One line of the matrix."""
 
     number: int
@@ -46,22 +47,22 @@ class Row:
     """The digest in which the results agree with those of undisturbed runs."""
     always: tuple[str, ...] = ()
     """The databases with which it is tried in every run, not only on demand."""
-    answers: tuple[Answer, ...] = (TAKEN_IN,)
-    """What the receiver of a webhook says, one after the other; every row has one that hears how its jobs end."""
+    answers: tuple[Responder, ...] = (ACCEPTED,)
+    """What the webhook's receiver answers, one after the other; every row has a receiver for the ends of its jobs."""
 
     def __str__(self) -> str:
         return f"{self.number}: {self.name}"
 
 
-def kills(victim: str, *points: str, always: tuple[str, ...] = ()) -> list[Row]:
-    """kill -9 of one process at several points; the first of them always where asked for."""
-    first, *others = [Row(1, f"kill -9 of the {victim}, {at}", killed(victim, at=at)) for at in points]
-    return [Row(1, first.name, first.fault, always=always), *others]
+def kills(victim: str, *points: str, always: tuple[str, ...] = ()) -> list[MatrixRow]:
+    """Return a row for ``kill -9`` of one process at each of several points; ``always`` applies to the first."""
+    first, *others = [MatrixRow(1, f"kill -9 of the {victim}, {at}", kill(victim, at=at)) for at in points]
+    return [MatrixRow(1, first.name, first.fault, always=always), *others]
 
 
-def hears(name: str, *answers: Answer) -> Row:
-    """Jobs whose ends are told to a receiver that answers so before it takes them in."""
-    return Row(11, f"webhook's receiver {name}", undisturbed, answers=(*answers, TAKEN_IN))
+def webhook_row(name: str, *answers: Responder) -> MatrixRow:
+    """Return a row in which a receiver of the jobs' ends gives these answers before it accepts them."""
+    return MatrixRow(11, f"webhook's receiver {name}", submit_undisturbed, answers=(*answers, ACCEPTED))
 
 
 METADATA = "http://169.254.169.254/"
@@ -72,36 +73,36 @@ MATRIX = (
     *kills("Celery child", *WORKER_POINTS),
     *kills("Celery parent", *WORKER_POINTS, always=POSTGRESQL),
     *kills("API", "after the submission commits", "before the submission commits", "mid-round"),
-    *kills("sweeper", "hint sent, not yet recorded", "mid-round", always=POSTGRESQL),
-    Row(2, "zombie writer, mid-round", frozen_past_its_lease(at="mid-round")),
-    Row(2, "zombie writer, before rename", frozen_past_its_lease(at="before rename")),
-    Row(2, "zombie writer, after rename", frozen_past_its_lease(at="after rename"), always=POSTGRESQL),
-    Row(3, "broker restarted, with its data", broker_restarted(keeps_its_data=True)),
-    Row(3, "broker restarted, without its data", broker_restarted(keeps_its_data=False), always=SQLITE),
-    Row(3, "FLUSHALL", broker_flushed),
-    Row(4, "broker hung for 30 s", broker_hung),
-    Row(5, "broker absent during submissions", broker_absent),
-    Row(6, "PostgreSQL crashed and started again", database_crashed, POSTGRESQL, always=POSTGRESQL),
-    Row(6, "SQLite's write lock held for two leases", write_lock_held, SQLITE, always=SQLITE),
-    Row(7, "disk full half-way through publishing", out_of("disk full", at="before rename")),
-    Row(7, "no room for artifacts", small_disk("artifacts")),
-    Row(7, "no room for the runner's files", small_disk("work")),
-    Row(8, "memory refused in mid-round", out_of("memory", at="mid-round"), agrees=ROWS),
-    Row(9, "ten hints for each job, and hints for ended ones", hints_tenfold),
-    Row(10, "answers lost, requests repeated", answers_lost),
-    hears("is slow", after(ATTEMPT + 1, TAKEN_IN), dripping),
-    hears("fails, hangs up, redirects", status(500), reset, status(302, Location=METADATA), status(503)),
-    hears("answers without an end", endless),
-    Row(11, "a hundred ask for events and read none", events_unread),
-    Row(11, "kill -9 of the sweeper, message sent, not yet recorded", killed("sweeper", at=SENT), always=SQLITE),
-    Row(11, "kill -9 of the sweeper, message claimed, not yet sent", killed("sweeper", at=CLAIMED)),
-    Row(12, "rolling restart under load", rolling_restart),
-    Row(13, "newest checkpoint altered", checkpoint_damaged(flip_a_byte)),
-    Row(13, "newest checkpoint cut short", checkpoint_damaged(cut_short)),
-    Row(14, "worker's clock an hour ahead", clock_wrong("worker", hours=1)),
-    Row(14, "worker's clock an hour behind", clock_wrong("worker", hours=-1)),
-    Row(14, "sweeper's clock an hour ahead", clock_wrong("sweeper", hours=1)),
-    Row(14, "sweeper's clock an hour behind", clock_wrong("sweeper", hours=-1)),
-    Row(14, "API's clock an hour ahead", clock_wrong("api", hours=1)),
-    Row(14, "API's clock an hour behind", clock_wrong("api", hours=-1)),
+    *kills("sweeper", "wake-up sent, not yet recorded", "mid-round", always=POSTGRESQL),
+    MatrixRow(2, "zombie writer, mid-round", freeze_past_lease(at="mid-round")),
+    MatrixRow(2, "zombie writer, before rename", freeze_past_lease(at="before rename")),
+    MatrixRow(2, "zombie writer, after rename", freeze_past_lease(at="after rename"), always=POSTGRESQL),
+    MatrixRow(3, "broker restarted, with its data", restart_broker(keeps_its_data=True)),
+    MatrixRow(3, "broker restarted, without its data", restart_broker(keeps_its_data=False), always=SQLITE),
+    MatrixRow(3, "FLUSHALL", flush_broker),
+    MatrixRow(4, "broker hung for 30 s", hang_broker),
+    MatrixRow(5, "broker absent during submissions", submit_without_broker),
+    MatrixRow(6, "PostgreSQL crashed and started again", crash_database, POSTGRESQL, always=POSTGRESQL),
+    MatrixRow(6, "SQLite's write lock held for two leases", hold_write_lock, SQLITE, always=SQLITE),
+    MatrixRow(7, "disk full half-way through publishing", exhaust("disk full", at="before rename")),
+    MatrixRow(7, "no room for artifacts", shrink_disk("artifacts")),
+    MatrixRow(7, "no room for the runner's files", shrink_disk("work")),
+    MatrixRow(8, "memory refused in mid-round", exhaust("memory", at="mid-round"), agrees=ROWS),
+    MatrixRow(9, "ten wake-ups for each job, and some for ended ones", wake_up_tenfold),
+    MatrixRow(10, "answers lost, requests repeated", lose_responses),
+    webhook_row("is slow", after(ATTEMPT + 1, ACCEPTED), dripping),
+    webhook_row("fails, hangs up, redirects", status(500), reset, status(302, Location=METADATA), status(503)),
+    webhook_row("answers without an end", endless),
+    MatrixRow(11, "a hundred ask for events and read none", leave_events_unread),
+    MatrixRow(11, "kill -9 of the sweeper, message sent, not yet recorded", kill("sweeper", at=SENT), always=SQLITE),
+    MatrixRow(11, "kill -9 of the sweeper, message claimed, not yet sent", kill("sweeper", at=CLAIMED)),
+    MatrixRow(12, "rolling restart under load", restart_in_turn),
+    MatrixRow(13, "newest checkpoint altered", damage_checkpoint(flip_a_byte)),
+    MatrixRow(13, "newest checkpoint cut short", damage_checkpoint(truncate)),
+    MatrixRow(14, "worker's clock an hour ahead", shift_clock("worker", hours=1)),
+    MatrixRow(14, "worker's clock an hour behind", shift_clock("worker", hours=-1)),
+    MatrixRow(14, "sweeper's clock an hour ahead", shift_clock("sweeper", hours=1)),
+    MatrixRow(14, "sweeper's clock an hour behind", shift_clock("sweeper", hours=-1)),
+    MatrixRow(14, "API's clock an hour ahead", shift_clock("api", hours=1)),
+    MatrixRow(14, "API's clock an hour behind", shift_clock("api", hours=-1)),
 )

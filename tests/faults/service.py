@@ -15,20 +15,20 @@ import psutil
 from ted_cli.local import broker
 from ted_jobs.queue.celery import celery_app
 from ted_jobs.settings import Settings
-from tests.faults import points
-from tests.faults.saboteur import ATTEMPT_SECONDS, CLOCK_SHIFT, PATIENCE, RUNNER
+from tests.faults import failpoints
+from tests.faults.fault_injection import ATTEMPT_SECONDS, CLOCK_SHIFT, FIRST_BACKOFF, RUNNER
 from tests.servers.stacks import until
 
 ROOT = Path(__file__).parents[2]
 LEASE, SWEEP, HEARTBEAT, GRACE, ATTEMPT = 2.0, 0.2, 0.3, 1.0, 1.0
 """Seconds."""
-MODULES = {"api": "service", "sweeper": "worker.sweeper", "worker": "worker", "heir": "worker"}
-ALWAYS_THERE = ("broker", "api", "sweeper", "worker")
+MODULES = {"api": "service", "sweeper": "worker.sweeper", "worker": "worker", "second worker": "worker"}
+REQUIRED = ("broker", "api", "sweeper", "worker")
 IDLE_RUNNER = str(ROOT / "tests" / "faults" / "idle_runner.py")
 
 
 class Service:
-    """Broker, API, sweeper and worker on one database; ``heir`` is a second worker, started where a fault needs it."""
+    """Broker, API, sweeper and worker on one database; ``second worker`` is started if a fault needs it."""
 
     def __init__(self, home: Path, *, database: str, roots: Path, runner: str = "worker.runner") -> None:
         self.home, self.database = home, database
@@ -36,10 +36,10 @@ class Service:
         self.points.mkdir(parents=True)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._environment = self._settings(roots) | {points.FOLDER: str(self.points), RUNNER: runner, PATIENCE: "1"}
-        self._environment[ATTEMPT_SECONDS] = str(ATTEMPT)
+        injection = {failpoints.FOLDER: str(self.points), RUNNER: runner, FIRST_BACKOFF: "1"}
+        self._environment = self._settings(roots) | injection | {ATTEMPT_SECONDS: str(ATTEMPT)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.struck_at = 0.0
+        self.fault_at = 0.0
 
     def _settings(self, roots: Path) -> dict[str, str]:
         return {
@@ -61,9 +61,9 @@ class Service:
 
     @property
     def settings(self) -> Settings:
-        """What its processes read."""
-        chosen = {name.removeprefix("TED_").lower(): value for name, value in self._environment.items()}
-        return Settings(**chosen)  # type: ignore[arg-type]
+        """The settings that its processes read."""
+        values = {name.removeprefix("TED_").lower(): value for name, value in self._environment.items()}
+        return Settings(**values)  # type: ignore[arg-type]
 
     # --- its processes ----------------------------------------------------------------------------------------------
 
@@ -84,37 +84,37 @@ class Service:
     def _command(self, name: str) -> list[str]:
         if name == "broker":
             return broker.server_command(self.home)
-        return [sys.executable, "-m", "tests.faults.saboteur", MODULES[name]]
+        return [sys.executable, "-m", "tests.faults.fault_injection", MODULES[name]]
 
-    def mend(self) -> None:
-        """Start what has died, as whoever keeps a service running does."""
-        for name in ALWAYS_THERE:
+    def start_missing(self) -> None:
+        """Start the processes that have died, as a service manager would."""
+        for name in REQUIRED:
             if name not in self._processes or self._processes[name].poll() is not None:
                 self.start(name)
 
     def process(self, name: str) -> psutil.Process:
-        """One of its processes."""
+        """Return one of its processes."""
         return psutil.Process(self._processes[name].pid)
 
     def kill(self, name: str) -> None:
-        """kill -9."""
+        """Kill a process with SIGKILL."""
         self._processes[name].kill()
         self._processes[name].wait()
 
     def stop(self, name: str) -> None:
-        """Ask it to end, and wait until it has."""
+        """Ask a process to end, and wait until it has."""
         self._processes[name].terminate()
         self._processes[name].wait(30)
 
-    def struck(self) -> None:
+    def mark_fault(self) -> None:
         """Note that the fault is over, or that what it killed is gone: recovery is measured from here."""
-        self.struck_at = time.time()
+        self.fault_at = time.time()
 
     def runners(self) -> list[psutil.Process]:
-        """The processes that train for it, whoever their parent is by now."""
-        return [one for one in self._all() if {"worker.runner", IDLE_RUNNER} & set(one.cmdline())]
+        """Return the processes that train for it, whatever their parent is by now."""
+        return [each for each in self._own_processes() if {"worker.runner", IDLE_RUNNER} & set(each.cmdline())]
 
-    def _all(self) -> Iterator[psutil.Process]:
+    def _own_processes(self) -> Iterator[psutil.Process]:
         for process in psutil.process_iter():
             try:
                 if process.environ().get("TED_HOME") == str(self.home):
@@ -124,45 +124,45 @@ class Service:
 
     # --- points -----------------------------------------------------------------------------------------------------
 
-    def arm(self, point: str, action: str = "stand still") -> None:
-        """Have the next process that gets to the point stand still there, or suffer what the action says."""
-        points.arm(self.points, point, action)
+    def arm(self, point: str, action: str = "suspend") -> None:
+        """Have the next process that gets to the point suspend itself, or suffer what the action says."""
+        failpoints.arm(self.points, point, action)
 
     def reached(self, point: str) -> psutil.Process:
-        """The process that has got to the point, once one has."""
-        until(lambda: points.reached(self.points, point))
-        pid = points.reached(self.points, point)
+        """Wait until a process has got to the point, and return it."""
+        until(lambda: failpoints.reached(self.points, point))
+        pid = failpoints.reached(self.points, point)
         (self.points / f"{point}.reached").unlink()
         return psutil.Process(pid)
 
-    def heal(self) -> None:
-        """Nothing is armed, nothing stands still, nothing is missing."""
+    def restore(self) -> None:
+        """Disarm all points, resume all processes and start those that are missing."""
         for path in self.points.iterdir():
             path.unlink()
-        for process in self._all():
+        for process in self._own_processes():
             process.resume()
         self.process("broker").resume()
-        self.mend()
+        self.start_missing()
 
-    # --- what lies on its disk --------------------------------------------------------------------------------------
+    # --- files and the broker ----------------------------------------------------------------------------------------
 
     def lose_broker_data(self) -> None:
-        """What the broker had written down."""
+        """Delete what the broker had stored on disk."""
         shutil.rmtree(self.home / "broker")
 
     def flush_broker(self) -> None:
-        """FLUSHALL: every hint is gone, and the broker goes on."""
+        """Send FLUSHALL: every wake-up is lost, and the broker keeps running."""
         with celery_app(self.settings).connection() as connection:
             connection.default_channel.client.flushall()
 
     def log(self, name: str) -> str:
-        """What a process has said."""
+        """Return the log of a process."""
         path = self.home / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
     def close(self) -> None:
         """End every process of this home, stopped ones and orphans too."""
-        for process in self._all():
+        for process in self._own_processes():
             process.kill()
         for child in self._processes.values():  # the broker among them, whose environment cannot be read
             child.kill()
@@ -172,10 +172,10 @@ class Service:
 
 @contextmanager
 def serving(home: Path, *, database: str, roots: Path, runner: str = "worker.runner") -> Iterator[Service]:
-    """A service whose API answers; gone with the block."""
+    """Yield a service whose API answers; it ends with the block."""
     service = Service(home, database=database, roots=roots, runner=runner)
     try:
-        service.mend()
+        service.start_missing()
         yield service
     finally:
         service.close()

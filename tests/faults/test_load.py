@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.chaos import strikes
-from tests.faults.conftest import Stage, body_on, staged
-from tests.faults.driver import Driver, Promise, promised_in
-from tests.faults.ledger import LEDGER
+from tests.faults.chaos import random_faults
+from tests.faults.conftest import Deployment, body_on, deploy
+from tests.faults.driver import Driver, Promise, read_promises
 from tests.faults.matrix import CONTENT
+from tests.faults.outcome import assess
+from tests.faults.results_table import RESULTS_TABLE
 from tests.faults.service import IDLE_RUNNER
-from tests.faults.verdict import judged
 from tests.servers.stacks import until
 
 POSTS = int(os.environ.get("TED_FAULT_POSTS", "200"))
@@ -27,10 +27,12 @@ pytestmark = pytest.mark.timeout(3600 * 3)
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.faults)])
-def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, table: Path) -> Iterator[Stage]:
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, table: Path
+) -> Iterator[Deployment]:
     """A service whose runners train nothing, so that thousands of jobs can be run."""
-    with staged(request, tmp_path_factory.mktemp("home"), table, runner=IDLE_RUNNER) as stage:
-        yield stage
+    with deploy(request, tmp_path_factory.mktemp("home"), table, runner=IDLE_RUNNER) as deployment:
+        yield deployment
 
 
 def seeds(count: int) -> Iterator[int]:
@@ -38,54 +40,57 @@ def seeds(count: int) -> Iterator[int]:
 
 
 def quantile(promises: Sequence[Promise], share: float) -> float:
-    """Seconds that this share of the submissions took at most."""
-    return sorted(one.seconds for one in promises)[int(len(promises) * share)]
+    """Return the seconds that this share of the submissions took at most."""
+    return sorted(promise.seconds for promise in promises)[int(len(promises) * share)]
 
 
-def judged_quantile() -> float:
-    """p99 where there are many; of a few hundred it is the worst but one, which the machine's other work decides."""
+def compared_quantile() -> float:
+    """Return p99 if there are many; of a few hundred it is the second worst, which the machine's other work decides."""
     return 0.99 if POSTS >= MANY else 0.5
 
 
-def check(stage: Stage, log: Path, name: str) -> None:
-    promises, root = promised_in(log), stage.service.settings.artifacts
-    verdict = judged(stage.engine, promises, golden=stage.golden(CONTENT), root=root, struck_at=stage.service.struck_at)
-    LEDGER.note(name, stage.database, verdict)
-    assert verdict.nothing_lost
+def check(deployment: Deployment, log: Path, name: str) -> None:
+    promises, root = read_promises(log), deployment.service.settings.artifacts
+    golden, fault_at = deployment.golden(CONTENT), deployment.service.fault_at
+    outcome = assess(deployment.engine, promises, golden=golden, root=root, fault_at=fault_at)
+    RESULTS_TABLE.add(name, deployment.database, outcome)
+    assert outcome.nothing_lost
 
 
 def test_submissions_are_as_quick_without_a_broker_and_run_once_it_is_back(
-    stage: Stage, table: Path, tmp_path: Path
+    deployment: Deployment, table: Path, tmp_path: Path
 ) -> None:
-    share = judged_quantile()
-    usual = Driver(stage.service.url, body=body_on(table), log=tmp_path / "usual.jsonl")
-    usually = quantile(usual.submit(seeds(min(POSTS, MANY))), share)
+    share = compared_quantile()
+    usual = Driver(deployment.service.url, body=body_on(table), log=tmp_path / "usual.jsonl")
+    with_broker = quantile(usual.submit(seeds(min(POSTS, MANY))), share)
     usual.close()
-    until(stage.scene(usual).settled, seconds=LEAST_SECONDS + SECONDS_PER_JOB * POSTS)
+    until(deployment.context(usual).settled, seconds=LEAST_SECONDS + SECONDS_PER_JOB * POSTS)
 
-    stage.service.kill("broker")
-    driver = Driver(stage.service.url, body=body_on(table), log=tmp_path / "promises.jsonl")
+    deployment.service.kill("broker")
+    driver = Driver(deployment.service.url, body=body_on(table), log=tmp_path / "promises.jsonl")
     without = quantile(driver.submit(seeds(POSTS)), share)
     driver.close()
-    stage.service.mend()
-    stage.service.struck()
-    until(stage.scene(driver).settled, seconds=LEAST_SECONDS + SECONDS_PER_JOB * POSTS)
+    deployment.service.start_missing()
+    deployment.service.mark_fault()
+    until(deployment.context(driver).settled, seconds=LEAST_SECONDS + SECONDS_PER_JOB * POSTS)
 
-    figures = f"p{100 * share:.0f} {1000 * usually:.0f} ms with, {1000 * without:.0f} ms without a broker"
-    check(stage, tmp_path / "promises.jsonl", f"5: {POSTS} submissions, {figures}")
-    assert without - usually < MOST_ADDED_SECONDS
+    figures = f"p{100 * share:.0f} {1000 * with_broker:.0f} ms with, {1000 * without:.0f} ms without a broker"
+    check(deployment, tmp_path / "promises.jsonl", f"5: {POSTS} submissions, {figures}")
+    assert without - with_broker < MOST_ADDED_SECONDS
 
 
-def test_nothing_is_lost_when_anything_may_be_killed_at_any_time(stage: Stage, driver: Driver, tmp_path: Path) -> None:
-    scene = stage.scene(driver)
+def test_nothing_is_lost_when_anything_may_be_killed_at_any_time(
+    deployment: Deployment, driver: Driver, tmp_path: Path
+) -> None:
+    context = deployment.context(driver)
     driver.begin(seeds(JOBS))
 
-    struck = 0
-    for _ in strikes(scene, seed=SEED):
-        struck += 1
-        if driver.done() and scene.settled():
+    count = 0
+    for _ in random_faults(context, seed=SEED):
+        count += 1
+        if driver.done() and context.settled():
             break
-    stage.service.heal()
-    until(scene.settled, seconds=LEAST_SECONDS)
+    deployment.service.restore()
+    until(context.settled, seconds=LEAST_SECONDS)
 
-    check(stage, tmp_path / "promises.jsonl", f"1-6: {struck} random faults, seed {SEED}")
+    check(deployment, tmp_path / "promises.jsonl", f"1-6: {count} random faults, seed {SEED}")

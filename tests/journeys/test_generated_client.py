@@ -1,4 +1,4 @@
-"""A client that openapi-python-client makes of our document, with nothing left out, speaks with a real service."""
+"""A client that openapi-python-client generates from our document, with nothing left out, works with a real service."""
 
 import importlib
 import os
@@ -24,7 +24,7 @@ OPTIONS = ("--meta", "none", "--fail-on-warning")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the client is made; the generator fails at the first thing that it would have to leave out."""
+    """Return the folder of the generated client; the generator fails at the first thing that it would have to omit."""
     folder = tmp_path_factory.mktemp("clients")
     config = DOCUMENT.with_name("python-client.yaml")
     paths = ["--path", str(DOCUMENT), "--config", str(config), "--output-path", str(folder / NAME)]
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def generated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Imports a module of the client by its name."""
+    """Yield a function that imports a module of the client by its name."""
     monkeypatch.syspath_prepend(folder)
 
     def module(name: str) -> ModuleType:
@@ -63,7 +63,7 @@ def up(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Iterator[Up]:
         yield running
 
 
-def test_it_submits_a_job_waits_for_it_and_downloads_its_manifest(
+def test_a_generated_client_submits_a_job_waits_for_it_and_downloads_its_manifest(
     generated: Any, up: Up, digits: Path, tmp_path: Path
 ) -> None:
     models, jobs = generated("models"), generated("api.jobs.submit_job")
@@ -87,8 +87,8 @@ def test_it_submits_a_job_waits_for_it_and_downloads_its_manifest(
     assert len(verify(path, digits).row_indices) == job.result.rows_kept
 
 
-def test_it_understands_a_refusal(generated: Any, up: Up) -> None:
+def test_a_generated_client_parses_an_error_response(generated: Any, up: Up) -> None:
     with generated("client").Client(up.client.url) as client:
-        refusal = generated("api.jobs.list_jobs").sync(client=client)
+        error = generated("api.jobs.list_jobs").sync(client=client)
 
-    assert (refusal.status, refusal.code) == (401, "key_not_accepted")
+    assert (error.status, error.code) == (401, "key_not_accepted")

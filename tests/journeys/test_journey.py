@@ -1,4 +1,4 @@
-"""The whole way, with real processes: HTTP, SQLite, Valkey, Celery, a runner that trains, and a manifest in torch."""
+"""The life of a job, with real processes: HTTP, SQLite, Valkey, Celery, a runner that trains, a manifest in torch."""
 
 import json
 import signal
@@ -26,14 +26,14 @@ LONG = 1000
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Parquet file of digits."""
+    """Return the path of a Parquet file of digits."""
     train, _ = write_digits(tmp_path_factory.mktemp("data"))
     return train
 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Iterator[Up]:
-    """One running service for all tests that leave it as it was."""
+    """Yield one running service for all tests that leave it unchanged."""
     with ted_up(tmp_path_factory.mktemp("home"), roots=digits.parent) as running:
         yield running
 
@@ -50,8 +50,8 @@ def is_pruning(client: Client, job_id: str) -> bool:
     return client.job(job_id).progress.get("phase") == "pruning"
 
 
-def started(up: Up, digits: Path) -> str:
-    """The id of a long job that is being worked on."""
+def start_long_job(up: Up, digits: Path) -> str:
+    """Return the id of a long job that is running."""
     job_id = up.client.submit(request(digits, epochs=LONG)).id
     until(lambda: is_pruning(up.client, job_id))
     return job_id
@@ -59,8 +59,8 @@ def started(up: Up, digits: Path) -> str:
 
 @pytest.fixture
 def running(up: Up, digits: Path) -> Iterator[str]:
-    """The same; whatever becomes of the test, the job holds up no other."""
-    job_id = started(up, digits)
+    """Yield the same; the job is cancelled after the test, so that it delays no other."""
+    job_id = start_long_job(up, digits)
     yield job_id
     up.client.cancel(job_id)
 
@@ -82,7 +82,7 @@ def test_a_job_becomes_a_manifest_that_fits_its_dataset_and_opens_in_torch(
     assert len(subset) == job.result["rows_kept"] == round(0.6 * manifest.metadata.dataset.rows)
 
 
-def test_progress_shows_up_while_the_job_runs(up: Up, running: str) -> None:
+def test_progress_is_reported_while_the_job_runs(up: Up, running: str) -> None:
     def progress() -> dict[str, Any]:
         return up.client.job(running).progress
 
@@ -130,17 +130,17 @@ def test_a_job_whose_runner_is_killed_is_claimed_again_and_succeeds(up: Up, digi
     assert reasons == ["runner_killed"]
 
 
-def test_the_doctor_finds_a_running_service_well(up: Up) -> None:
-    told = subprocess.run(
+def test_the_doctor_finds_no_problem_in_a_running_service(up: Up) -> None:
+    completed = subprocess.run(
         command("--home", str(up.home), "doctor", "--json"), capture_output=True, text=True, timeout=120, check=False
     )
 
-    verdicts = {finding["subject"]: finding["verdict"] for finding in json.loads(told.stdout)}
+    verdicts = {finding["subject"]: finding["verdict"] for finding in json.loads(completed.stdout)}
     assert {"settings", "database", "sweeper", "broker", "workers", "device", "dataset root"} <= set(verdicts)
-    assert (told.returncode, set(verdicts.values()) - {"warning"}) == (0, {"ok"})
+    assert (completed.returncode, set(verdicts.values()) - {"warning"}) == (0, {"ok"})
 
 
-def test_the_metrics_tell_of_the_jobs_that_have_run(up: Up, digits: Path) -> None:
+def test_the_metrics_count_the_jobs_that_have_run(up: Up, digits: Path) -> None:
     def read() -> str:
         return httpx.get(f"{up.client.url}/metrics").raise_for_status().text
 
@@ -157,26 +157,26 @@ def test_the_metrics_tell_of_the_jobs_that_have_run(up: Up, digits: Path) -> Non
     assert number("ted_sweeper_leads") == 1
 
 
-def test_the_service_asks_for_the_key_that_lies_in_its_home_folder_for_its_owner_alone(up: Up) -> None:
-    with Client(up.client.url) as nobody, pytest.raises(TedApiError) as refused:
-        next(nobody.jobs(limit=1))
+def test_the_service_requires_the_key_in_its_home_folder_which_only_the_owner_can_read(up: Up) -> None:
+    with Client(up.client.url) as keyless, pytest.raises(TedApiError) as error:
+        next(keyless.jobs(limit=1))
 
-    assert refused.value.status == 401
+    assert error.value.status == 401
     for name in ("connection.json", "up.key", "key.secret"):
         assert stat.S_IMODE((up.home / name).stat().st_mode) == 0o600, name
     assert read_connection(up.home)["key"] == (up.home / "up.key").read_text()
     assert subprocess.check_output(command("--home", str(up.home), "keys", "list"), text=True).count("key_") == 1
 
 
-def test_bad_input_is_refused_with_the_field_that_holds_it(up: Up, digits: Path) -> None:
-    with pytest.raises(TedApiError) as refused:
+def test_invalid_input_is_refused_and_its_field_is_named(up: Up, digits: Path) -> None:
+    with pytest.raises(TedApiError) as error:
         up.client.submit(request(digits, keep_ratio=1.5))
 
-    assert refused.value.status == 422
-    assert list(refused.value.fields) == ["plan.keep_ratio"]
+    assert error.value.status == 422
+    assert list(error.value.fields) == ["plan.keep_ratio"]
 
 
-def test_the_command_line_goes_the_same_way(up: Up, digits: Path, tmp_path: Path) -> None:
+def test_the_command_line_submits_lists_downloads_and_cancels_jobs(up: Up, digits: Path, tmp_path: Path) -> None:
     def ted(*arguments: str) -> str:
         return subprocess.check_output(command("--home", str(up.home), *arguments), text=True, cwd=tmp_path).strip()
 
@@ -194,16 +194,16 @@ def test_the_command_line_goes_the_same_way(up: Up, digits: Path, tmp_path: Path
         up.client.wait(job_id).require_success()
 
 
-def test_ctrl_c_ends_everything_and_the_job_goes_on_at_the_next_start(tmp_path: Path, digits: Path) -> None:
+def test_ctrl_c_ends_every_process_and_the_job_resumes_at_the_next_start(tmp_path: Path, digits: Path) -> None:
     home = tmp_path / "home"
     with ted_up(home, roots=digits.parent) as up:
         job_id, key = up.client.submit(request(digits, epochs=150)).id, read_connection(home)["key"]
         until(lambda: is_pruning(up.client, job_id))
-        everything = up.processes()
+        processes = up.processes()
 
         assert up.stop() == 0
 
-        _, alive = psutil.wait_procs(everything, timeout=5)
+        _, alive = psutil.wait_procs(processes, timeout=5)
         assert not alive
         assert not (home / "connection.json").exists()
 
@@ -213,20 +213,20 @@ def test_ctrl_c_ends_everything_and_the_job_goes_on_at_the_next_start(tmp_path: 
         assert read_connection(home)["key"] == key
 
 
-def test_nothing_outlives_a_service_that_is_killed(tmp_path: Path, digits: Path) -> None:
+def test_no_process_outlives_a_service_that_is_killed(tmp_path: Path, digits: Path) -> None:
     with ted_up(tmp_path / "home", roots=digits.parent) as up:
-        started(up, digits)
-        everything = up.processes()
-        assert len(everything) >= 6
+        start_long_job(up, digits)
+        processes = up.processes()
+        assert len(processes) >= 6
 
         up.process.kill()
         up.process.wait()
 
-        _, alive = psutil.wait_procs(everything, timeout=20)
+        _, alive = psutil.wait_procs(processes, timeout=20)
         assert not alive
 
 
-def test_what_crashes_is_started_again(tmp_path: Path, digits: Path) -> None:
+def test_a_part_that_crashes_is_started_again(tmp_path: Path, digits: Path) -> None:
     with ted_up(tmp_path / "home", roots=digits.parent) as up:
         for part in (up.part("worker"), up.part("service"), up.part("worker.sweeper")):
             part.kill()
@@ -249,7 +249,7 @@ def test_a_home_is_used_by_one_service_at_a_time(up: Up) -> None:
 
 def test_a_worker_hands_its_job_back_even_when_all_its_processes_are_told_to_stop(tmp_path: Path, digits: Path) -> None:
     with ted_up(tmp_path / "home", roots=digits.parent) as up:
-        job_id = started(up, digits)
+        job_id = start_long_job(up, digits)
         worker = up.part("worker")
 
         for process in (worker, *worker.children()):

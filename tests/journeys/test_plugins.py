@@ -1,4 +1,4 @@
-"""The example package, installed by pip: what it adds is used like our own, and nothing else is ever loaded."""
+"""The example package, installed by pip: what it adds works like the built-in parts, and nothing else is loaded."""
 
 import json
 import os
@@ -24,8 +24,9 @@ from ted_core.selection.prune import prune
 data = Path(sys.argv[1])
 spec = DatasetSpec(uri=str(data), format="ndjson", task="smoothed-classification", input=["x", "y"])
 samples = load(spec, roots=[data])
-*_, final = prune(samples, PruningPlan(keep_ratio=0.5), proxy=ProxySpec(name="linear"))
-model = build(resolve_proxy(ProxySpec(name="linear")), samples, seed=0)
+proxy = ProxySpec(name="linear")
+*_, final = prune(samples, PruningPlan(keep_ratio=0.5), proxy=proxy)
+model = build(resolve_proxy(proxy), samples, seed=0)
 print(int(final.retained.sum()), samples.task, parameter_count(model))
 """
 REFUSED = """
@@ -48,55 +49,55 @@ print([Proxy.installed(name).name for name in installed_names()][-1], "torch" in
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that pip has installed the example into."""
+    """Return the folder that pip has installed the example into."""
     work = tmp_path_factory.mktemp("plugin")
     source, target = work / "source", work / "site"
     for file in EXAMPLE.rglob("*.*"):
         if file.is_file() and "__pycache__" not in file.parts:
-            place = source / file.relative_to(EXAMPLE)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(file.read_bytes())
+            copy = source / file.relative_to(EXAMPLE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--target", str(target)]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, str(source)], check=True)
     return target
 
 
-def said(code: str, *arguments: str, installed: Path | None) -> str:
-    """What the code prints, run where the example is installed, or is not."""
+def output_of(code: str, *arguments: str, installed: Path | None) -> str:
+    """Return what the code prints, run with or without the example installed."""
     path = os.pathsep.join(map(str, [ROOT, *([installed] if installed else [])]))
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout.strip()
 
 
 def test_a_job_uses_the_packages_format_task_and_proxy(installed: Path, tmp_path: Path) -> None:
-    chance = np.random.default_rng(0)
-    rows = [{"x": float(x), "y": float(y), "label": int(x > y)} for x, y in chance.normal(size=(40, 2))]
+    rng = np.random.default_rng(0)
+    rows = [{"x": float(x), "y": float(y), "label": int(x > y)} for x, y in rng.normal(size=(40, 2))]
     for part in range(2):
         lines = rows[part::2]
         (tmp_path / f"{part}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in lines))
 
-    assert said(JOB, str(tmp_path), installed=installed) == "20 smoothed-classification 6"
+    assert output_of(JOB, str(tmp_path), installed=installed) == "20 smoothed-classification 6"
 
 
-def test_the_api_lists_it_without_loading_torch(installed: Path) -> None:
-    assert said(API, installed=installed) == "linear False"
-    assert said(API, installed=None) == "lora False"
+def test_the_api_lists_an_installed_proxy_without_loading_torch(installed: Path) -> None:
+    assert output_of(API, installed=installed) == "linear False"
+    assert output_of(API, installed=None) == "lora False"
 
 
-def test_what_is_not_installed_is_refused_with_the_names_of_what_is(installed: Path) -> None:
-    assert "'pickle' is not among parquet, " in said(REFUSED, installed=installed)
-    assert said(REFUSED, installed=installed).endswith("idx, ndjson")
-    assert "ndjson" not in said(REFUSED, installed=None)
+def test_an_unknown_format_is_refused_with_the_names_of_the_installed_ones(installed: Path) -> None:
+    assert "'pickle' is not among parquet, " in output_of(REFUSED, installed=installed)
+    assert output_of(REFUSED, installed=installed).endswith("idx, ndjson")
+    assert "ndjson" not in output_of(REFUSED, installed=None)
 
 
-def test_the_page_shows_what_the_package_holds() -> None:
+def test_the_plugins_page_shows_code_of_the_example_package() -> None:
     source = "".join(file.read_text() for file in [EXAMPLE / "pyproject.toml", *EXAMPLE.rglob("*.py")])
     blocks = re.findall(r"```(?:python|toml)\n(.*?)```", (ROOT / "docs" / "plugins.md").read_text(), re.DOTALL)
 

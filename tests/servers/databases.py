@@ -1,4 +1,4 @@
-"""A fresh database per test, on SQLite and, where a server answers, on PostgreSQL."""
+"""A fresh database per test, on SQLite and, if a server answers, on PostgreSQL."""
 
 import os
 import uuid
@@ -18,13 +18,13 @@ POSTGRES = os.environ.get("TED_TEST_POSTGRES_URL", "postgresql+psycopg://postgre
 
 @contextmanager
 def sqlite_url(folder: Path) -> Iterator[str]:
-    """The URL of a new SQLite file."""
+    """Yield the URL of a new SQLite file."""
     yield f"sqlite:///{folder / 'ted.db'}"
 
 
 @contextmanager
 def postgresql_url(_: Path) -> Iterator[str]:
-    """The URL of a new PostgreSQL database, dropped afterwards. Skips the test where no server answers."""
+    """Yield the URL of a new PostgreSQL database, dropped afterwards; skip the test if no server answers."""
     server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 2})
     name = f"ted_test_{uuid.uuid4().hex[:12]}"
     try:
@@ -43,7 +43,7 @@ DATABASES = {"sqlite": sqlite_url, "postgresql": postgresql_url}
 
 @contextmanager
 def migrated(url: str) -> Iterator[Engine]:
-    """The database at this URL, its tables made."""
+    """Yield the database at this URL, with its tables created."""
     engine = make_engine(url)
     upgrade(engine)
     yield engine

@@ -1,4 +1,4 @@
-"""Object stores for tests: a whole one, as a process of its own, and ones that answer as they are told to."""
+"""Object stores for tests: real ones, as processes of their own, and ones that give prescribed responses."""
 
 import os
 import socket
@@ -32,16 +32,16 @@ class Store:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """By which a process finds it."""
+        """The environment variables by which a process finds it."""
         return KEYS | {"AWS_ENDPOINT_URL": self.url}
 
     def upload(self, path: Path, *, to: str) -> str:
-        """The file, or the folder with all that is in it, as objects; its URI."""
+        """Upload a file, or a folder with everything in it, and return its URI."""
         fs.copy_files(str(path), f"{BUCKET}/{to}", fs.LocalFileSystem(), self._filesystem())
         return f"{self.scheme}://{BUCKET}/{to}"
 
     def write(self, content: bytes, *, to: str) -> str:
-        """The URI of a new object, whatever its key."""
+        """Write a new object, whatever its key, and return its URI."""
         keys = {"aws_access_key_id": KEYS["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": KEYS["AWS_SECRET_ACCESS_KEY"]}
         client = boto3.client("s3", endpoint_url=self.url, region_name=KEYS["AWS_REGION"], **keys)
         client.put_object(Bucket=BUCKET, Key=to, Body=content)
@@ -64,7 +64,7 @@ class Store:
 
 @dataclass(frozen=True)
 class GoogleStore(Store):
-    """A server that speaks as Google's store does."""
+    """A server that speaks the protocol of Google Cloud Storage."""
 
     scheme: ClassVar[str] = "gs"
 
@@ -84,18 +84,18 @@ class GoogleStore(Store):
 
 @contextmanager
 def google() -> Iterator[Store]:
-    """The same of Google's kind."""
+    """Yield a store of Google's kind with an empty bucket."""
     port = free_port()
-    asked = ["start", "--host=127.0.0.1", f"--port={port}", "--in-memory", f"--default-bucket={BUCKET}"]
-    with _served(["-m", "gcp_storage_emulator", *asked], port):
+    options = ["start", "--host=127.0.0.1", f"--port={port}", "--in-memory", f"--default-bucket={BUCKET}"]
+    with _run_server(["-m", "gcp_storage_emulator", *options], port):
         yield GoogleStore(f"http://127.0.0.1:{port}")
 
 
 @contextmanager
 def s3() -> Iterator[Store]:
-    """A store with an empty bucket; it forgets everything at the end."""
+    """Yield a store with an empty bucket; it forgets everything at the end."""
     port = free_port()
-    with _served(["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
+    with _run_server(["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
         store = Store(f"http://127.0.0.1:{port}")
         store.make_bucket()
         yield store
@@ -105,8 +105,8 @@ KINDS = {"s3": s3, "gs": google}
 
 
 @contextmanager
-def _served(arguments: list[str], port: int) -> Iterator[None]:
-    """A server of Python's, once it listens."""
+def _run_server(arguments: list[str], port: int) -> Iterator[None]:
+    """Run a server written in Python for the length of the block, which begins once it listens."""
     command = [sys.executable, *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
@@ -117,7 +117,7 @@ def _served(arguments: list[str], port: int) -> Iterator[None]:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody takes connections on this port of loopback."""
+    """Say whether a server accepts connections on this port of loopback."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -130,7 +130,7 @@ def free_port() -> int:
 
 @contextmanager
 def reached(environment: Mapping[str, str]) -> Iterator[None]:
-    """This process finds the store that the environment describes, and no other."""
+    """Let this process find the store that the environment describes, and no other."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AWS_", "STORAGE_"))]:
             patch.delenv(name)
@@ -141,13 +141,13 @@ def reached(environment: Mapping[str, str]) -> Iterator[None]:
     filesystem.cache_clear()
 
 
-Answer = Callable[[str, str], tuple[int, bytes]]
+StoreResponse = Callable[[str, str], tuple[int, bytes]]
 """A request's method and the bytes it asks for → status and body; a body of HEAD only tells its length."""
 
 
 @contextmanager
-def answering(answer: Answer) -> Iterator[None]:
-    """The store that this process finds gives these answers."""
+def answering(answer: StoreResponse) -> Iterator[None]:
+    """Let the store that this process finds give these responses."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -178,7 +178,7 @@ def answering(answer: Answer) -> Iterator[None]:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """The store that this process finds takes connections and never answers."""
+    """Let the store that this process finds accept connections and never respond."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)

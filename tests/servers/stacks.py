@@ -1,4 +1,4 @@
-"""The whole service as real processes: ``ted up`` in a folder of its own."""
+"""The local stack as real processes: ``ted up`` in a folder of its own."""
 
 import os
 import signal
@@ -17,10 +17,10 @@ from ted_client import Client
 READY_SECONDS = 90
 
 
-def until(true: Callable[[], object], *, seconds: float = 60) -> None:
-    """Wait for something to become true; fail where it does not in time."""
+def until(condition: Callable[[], object], *, seconds: float = 60) -> None:
+    """Wait until the condition holds; fail if it does not in time."""
     deadline = time.monotonic() + seconds
-    while not true():
+    while not condition():
         assert time.monotonic() < deadline, "it took too long"
         time.sleep(0.05)
 
@@ -34,16 +34,16 @@ class Up:
     client: Client
 
     def processes(self) -> list[psutil.Process]:
-        """Everything it has started, at any depth."""
+        """Return every process that it has started, at any depth."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def part(self, *words: str) -> psutil.Process:
-        """The first of its living processes whose command line holds these words."""
-        return next(one for one in self.processes() if set(words) <= set(_words(one)))
+        """Return the first of its living processes whose command line contains these words."""
+        return next(process for process in self.processes() if set(words) <= set(_words(process)))
 
     def runner(self) -> psutil.Process | None:
-        """The process that trains, if there is one."""
-        return next((one for one in psutil.process_iter() if self._trains(one)), None)
+        """Return the process that trains, if there is one."""
+        return next((process for process in psutil.process_iter() if self._trains(process)), None)
 
     def _trains(self, process: psutil.Process) -> bool:
         try:
@@ -52,13 +52,13 @@ class Up:
             return False
 
     def stop(self, number: int = signal.SIGINT, *, seconds: float = 40) -> int:
-        """Its exit status, after a signal such as Ctrl-C sends."""
+        """Send a signal, as Ctrl-C does, and return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(seconds)
 
 
 def _words(process: psutil.Process) -> list[str]:
-    """Its command line; none where it has just ended."""
+    """Return its command line; empty if it has just ended."""
     try:
         return process.cmdline()
     except psutil.Error:
@@ -66,13 +66,13 @@ def _words(process: psutil.Process) -> list[str]:
 
 
 def command(*arguments: str) -> list[str]:
-    """The ``ted`` command in this interpreter."""
+    """Return the ``ted`` command in this interpreter."""
     return [sys.executable, "-m", "ted_cli.main", *arguments]
 
 
 @contextmanager
 def ted_up(home: Path, *, roots: Path | str, **environment: str) -> Iterator[Up]:
-    """The service, ready; stopped with the block where the test has not done so."""
+    """Yield the service once it is ready; it stops with the block, unless the test has stopped it."""
     process = subprocess.Popen(
         command("--home", str(home), "up", "--port", "0", "--dataset-root", str(roots)),
         stdout=subprocess.PIPE,

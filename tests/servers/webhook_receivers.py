@@ -1,4 +1,4 @@
-"""Receivers of webhooks, as real servers: ones that behave, and ones that do everything wrong."""
+"""Receivers of webhooks, as real servers: ones that respond properly, and ones that do everything wrong."""
 
 import threading
 import time
@@ -26,13 +26,13 @@ class Received:
         return self.headers["webhook-id"]
 
     def verified(self, secret: str) -> dict:
-        """What it says, once the library has accepted its signature."""
+        """Verify the signature and return the payload."""
         return Webhook(secret).verify(self.body, self.headers)
 
 
 @dataclass
 class Receiver:
-    """A server, where it is and what it has got."""
+    """A server: its URL and the requests that it has received."""
 
     url: str
     received: list[Received] = field(default_factory=list)
@@ -43,12 +43,12 @@ class Receiver:
         return [request.id for request in self.received]
 
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
-"""Answers a request that has been read; an OSError in it is nobody's business."""
+Responder = Callable[[BaseHTTPRequestHandler], None]
+"""Answers a request that has been read; an OSError in it is ignored."""
 
 
-def status(code: int, **headers: str) -> Answer:
-    """An answer with this status and nothing to say."""
+def status(code: int, **headers: str) -> Responder:
+    """Return an answer with this status and an empty body."""
 
     def answer(to: BaseHTTPRequestHandler) -> None:
         to.send_response(code)
@@ -59,8 +59,8 @@ def status(code: int, **headers: str) -> Answer:
     return answer
 
 
-def in_turn(*answers: Answer) -> Answer:
-    """Each request gets the next answer, and the last of them for ever."""
+def in_turn(*answers: Responder) -> Responder:
+    """Give each request the next answer, and the last of them for ever."""
     waiting = chain(answers, repeat(answers[-1]))
 
     def answer(to: BaseHTTPRequestHandler) -> None:
@@ -70,7 +70,7 @@ def in_turn(*answers: Answer) -> Answer:
 
 
 def dripping(to: BaseHTTPRequestHandler) -> None:
-    """A byte of the head now and then, without an end."""
+    """Send a byte of the headers now and then, without an end."""
     to.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     while True:
         to.wfile.write(b"a")
@@ -78,46 +78,46 @@ def dripping(to: BaseHTTPRequestHandler) -> None:
 
 
 def endless(to: BaseHTTPRequestHandler) -> None:
-    """200, and then a body without an end."""
+    """Send status 200, and then a body without an end."""
     status(200, Content_Length=str(1 << 40))(to)
     while True:
         to.wfile.write(b"a" * (1 << 16))
 
 
 def interim(to: BaseHTTPRequestHandler) -> None:
-    """Interim answers for ever, and never a final one."""
+    """Send interim responses for ever, and never a final one."""
     while True:
         to.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
         time.sleep(0.05)
 
 
 def reset(to: BaseHTTPRequestHandler) -> None:
-    """The connection breaks without an answer."""
+    """Close the connection without a response."""
     to.connection.close()
 
 
 def nonsense(to: BaseHTTPRequestHandler) -> None:
-    """Something that is not HTTP."""
+    """Send something that is not HTTP."""
     to.wfile.write(b"220 mail.example ESMTP\r\n\r\n")
     to.close_connection = True
 
 
-def after(seconds: float, answer: Answer) -> Answer:
-    """The answer, late."""
+def after(seconds: float, answer: Responder) -> Responder:
+    """Return the answer, delayed."""
 
-    def late(to: BaseHTTPRequestHandler) -> None:
+    def delayed(to: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)
         answer(to)
 
-    return late
+    return delayed
 
 
-TAKEN_IN = status(204)
+ACCEPTED = status(204)
 
 
 @contextmanager
-def receiving(answer: Answer = TAKEN_IN, *, tls: SSLContext | None = None, port: int = 0) -> Iterator[Receiver]:
-    """A receiver on loopback that answers so."""
+def receiving(answer: Responder = ACCEPTED, *, tls: SSLContext | None = None, port: int = 0) -> Iterator[Receiver]:
+    """Yield a receiver on loopback that gives this answer."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -154,4 +154,4 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *_: object) -> None:
-        """Clients that hang up are no news."""
+        """Ignore clients that disconnect."""

@@ -26,17 +26,17 @@ def files_with(*suffixes: str) -> FindFiles:
 
 
 def _in_folder(folder: Source, suffixes: Sequence[str]) -> list[Source]:
-    found = [file for file in folder.children() if file.name.lower().endswith(tuple(suffixes))]
-    if not found:
+    files = [file for file in folder.children() if file.name.lower().endswith(tuple(suffixes))]
+    if not files:
         names = " or ".join(f"*{suffix}" for suffix in suffixes)
         raise DatasetUnreadable(f"{folder} holds no {names} file", field="dataset.uri")
-    return found
+    return files
 
 
 def _matching(pattern: Source) -> list[Source]:
-    """The files that the pattern's last part describes; only ``*`` means something else than itself."""
-    wanted = re.compile(".*".join(map(re.escape, pattern.name.split("*"))), re.DOTALL)
-    found = [file for file in pattern.parent().children() if wanted.fullmatch(file.name)]
-    if not found:
+    """The files that the pattern's last part describes; every character but ``*`` stands for itself."""
+    expression = re.compile(".*".join(map(re.escape, pattern.name.split("*"))), re.DOTALL)
+    files = [file for file in pattern.parent().children() if expression.fullmatch(file.name)]
+    if not files:
         raise DatasetNotFound(f"No file matches {pattern}", field="dataset.uri")
-    return found
+    return files

@@ -14,10 +14,10 @@ def test_rows_come_back_from_all_folders_in_the_order_of_file_names(tmp_path: Pa
     storage.write(tmp_path / "b" / "2.parquet", [{"name": "third", "value": 3.0}], schema=SCHEMA)
     storage.write(tmp_path / "a" / "1.parquet", [{"name": "first", "value": None}, {"name": "second"}], schema=SCHEMA)
 
-    found = storage.read([tmp_path / "a", tmp_path / "b"], schema=SCHEMA)
+    rows = storage.read([tmp_path / "a", tmp_path / "b"], schema=SCHEMA)
 
-    assert [row["name"] for row in found] == ["first", "second", "third"]
-    assert [row["value"] for row in found] == [None, None, 3.0]
+    assert [row["name"] for row in rows] == ["first", "second", "third"]
+    assert [row["value"] for row in rows] == [None, None, 3.0]
 
 
 def test_what_was_not_finished_is_not_read(tmp_path: Path) -> None:

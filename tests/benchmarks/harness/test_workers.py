@@ -9,7 +9,7 @@ import psutil
 
 PROGRAM = """
     import os, time
-    from benchmarks import workers
+    from benchmarks.harness import workers
 
     def sleep(task, say):
         print(os.getpid(), flush=True)

@@ -18,7 +18,7 @@ from ted_jobs.jobs.models import Artifact, JobError
 from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 from ted_jobs.jobs.store import IdempotencyKey, JobStore
 from ted_jobs.queue import outbox
-from tests.faults.verdict import KINDS, stories
+from tests.faults.outcome import KINDS, job_histories
 from tests.ted_jobs.conftest import SPEC, SUMMARY
 
 MAX_ATTEMPTS = 3
@@ -217,15 +217,15 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def every_job_is_as_its_model(self) -> None:
-        stories_by_job = stories(self.engine)
+        histories = job_histories(self.engine)
         assert {
-            job_id: (story.row.status, story.row.attempt, story.row.lease_token)
-            for job_id, story in stories_by_job.items()
+            job_id: (history.row.status, history.row.attempt, history.row.lease_token)
+            for job_id, history in histories.items()
         } == {job_id: (model.status, model.attempt, model.token) for job_id, model in self.models.items()}
-        for story in stories_by_job.values():
-            assert not (story.illegal() or story.stale() or story.duplicated())
-            assert story.row.attempt <= story.row.max_attempts
-            assert bool(story.files) == (story.row.status == JobStatus.SUCCEEDED)
+        for history in histories.values():
+            assert not (history.illegal() or history.stale() or history.duplicated())
+            assert history.row.attempt <= history.row.max_attempts
+            assert bool(history.files) == (history.row.status == JobStatus.SUCCEEDED)
 
 
 def test_jobs_agree_with_their_model_after_any_sequence_of_steps(engine: Engine) -> None:

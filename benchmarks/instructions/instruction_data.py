@@ -26,7 +26,7 @@ FILE = "alpaca_9k/random_9k.json"
 
 
 @dataclass(frozen=True)
-class Lesson:
+class InstructionData:
     """Instructions to learn from and to be judged by, and what several methods need of them, computed at most once."""
 
     train: Samples
@@ -53,7 +53,7 @@ class Lesson:
     @cached_property
     def base_loss(self) -> Float32[np.ndarray, " samples"]:
         """The model's loss on the training answers before it has learned anything."""
-        return losses(untrained(self.train, self.proxy), self.train)
+        return losses(untrained_model(self.train, self.proxy), self.train)
 
     @cached_property
     def answer_lengths(self) -> Float[np.ndarray, " samples"]:
@@ -61,18 +61,18 @@ class Lesson:
         return np.array([len(turns[-1]["content"]) for turns in _turns(self.train)], float)
 
 
-def untrained(samples: Samples, proxy: ProxySpec) -> Trainer:
+def untrained_model(samples: Samples, proxy: ProxySpec) -> Trainer:
     """Return a fresh adapter, which changes nothing."""
     training = resolve_proxy(proxy)
     return Trainer(build(training, samples, seed=0), training, device="cpu")
 
 
 @torch.inference_mode()
-def losses(trainee: Trainer, samples: Samples) -> Float32[np.ndarray, " samples"]:
+def losses(trainer: Trainer, samples: Samples) -> Float32[np.ndarray, " samples"]:
     """Return the mean loss over the tokens of every answer, in nats."""
-    trainee.model.eval()
-    batches = batches_of(samples, trainee.proxy)
-    return measure_rows(batches, np.arange(len(samples)), lambda x, y: batches.task.loss(trainee.model(x), y))
+    trainer.model.eval()
+    batches = batches_of(samples, trainer.proxy)
+    return measure_rows(batches, np.arange(len(samples)), lambda x, y: batches.task.loss(trainer.model(x), y))
 
 
 def read(data: Path, *, rows: int, seed: int) -> tuple[Samples, Samples]:
@@ -85,8 +85,11 @@ def read(data: Path, *, rows: int, seed: int) -> tuple[Samples, Samples]:
 
 def dialogues(records: Sequence[Mapping[str, str]]) -> Samples:
     """Return Alpaca's records, each as an instruction with its input, and the output."""
-    asked = ["\n\n".join(filter(None, (one["instruction"], one["input"]))) for one in records]
-    return _samples([_turn_pair(*pair) for pair in zip(asked, (one["output"] for one in records), strict=True)])
+    return _samples([_turn_pair(_question(record), record["output"]) for record in records])
+
+
+def _question(record: Mapping[str, str]) -> str:
+    return "\n\n".join(filter(None, (record["instruction"], record["input"])))
 
 
 def without_instruction(samples: Samples) -> Samples:
@@ -94,8 +97,8 @@ def without_instruction(samples: Samples) -> Samples:
     return _samples([_turn_pair("", turns[-1]["content"]) for turns in _turns(samples)])
 
 
-def _turn_pair(asked: str, answer: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+def _turn_pair(question: str, answer: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
 def _turns(samples: Samples) -> list[list[dict[str, str]]]:

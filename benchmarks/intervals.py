@@ -35,7 +35,7 @@ class Interval:
         return self.low > -margin
 
 
-def reach(values: Sequence[float]) -> float:
+def half_width(values: Sequence[float]) -> float:
     """Return how far Student's interval of the mean extends to either side; infinite for a single value."""
     if len(values) < FEWEST:
         return math.inf
@@ -44,5 +44,5 @@ def reach(values: Sequence[float]) -> float:
 
 def difference(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
     """Subtract theirs from ours, pair by pair."""
-    pairs = [one - other for one, other in zip(ours, theirs, strict=True)]
-    return Interval(mean(pairs), mean(pairs) - reach(pairs), mean(pairs) + reach(pairs), len(pairs))
+    pairs = [our - their for our, their in zip(ours, theirs, strict=True)]
+    return Interval(mean(pairs), mean(pairs) - half_width(pairs), mean(pairs) + half_width(pairs), len(pairs))

@@ -1,4 +1,4 @@
-"""A job whose data lie in an object store: the real service, from the request to the verified manifest."""
+"""A job whose dataset is in an object store: the real service, from the request to the verified manifest."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +22,10 @@ def store(request: pytest.FixtureRequest) -> Iterator[object_stores.Store]:
         yield running
 
 
-def test_a_job_reads_its_data_from_a_bucket(store: object_stores.Store, tmp_path: Path) -> None:
-    chance = np.random.default_rng(0)
+def test_a_job_reads_its_dataset_from_a_bucket(store: object_stores.Store, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
     for number in range(2):
-        x = chance.normal(size=ROWS // 2)
+        x = rng.normal(size=ROWS // 2)
         parquet(tmp_path / f"part-{number}.parquet", x=x, label=(x > 0).astype(int))
         store.upload(tmp_path / f"part-{number}.parquet", to=f"tables/train/part-{number}.parquet")
     dataset = {"uri": f"{store.scheme}://datasets/tables/train/part-*", "task": "tabular-classification"}
@@ -34,7 +34,7 @@ def test_a_job_reads_its_data_from_a_bucket(store: object_stores.Store, tmp_path
     with ted_up(tmp_path / "home", roots=f"{store.scheme}://datasets/tables", **store.environment) as up:
         job = up.client.wait(up.client.submit(request).id).require_success()
         manifest = up.client.download(job.id, tmp_path / "manifest.parquet")
-        refusal = refused(
+        refusal = error_of(
             up.client, request | {"dataset": dataset | {"uri": f"{store.scheme}://datasets/others/a.parquet"}}
         )
 
@@ -43,7 +43,7 @@ def test_a_job_reads_its_data_from_a_bucket(store: object_stores.Store, tmp_path
     assert "outside the allowed folders" in refusal
 
 
-def refused(client: Client, request: dict[str, object]) -> str:
-    with pytest.raises(ClientError) as refusal:
+def error_of(client: Client, request: dict[str, object]) -> str:
+    with pytest.raises(ClientError) as error:
         client.submit(request)
-    return str(refusal.value)
+    return str(error.value)

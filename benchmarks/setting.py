@@ -1,11 +1,11 @@
-"""What all cells of one dataset, noise and seed share: the samples, and the runs that several rivals score by."""
+"""What all cells of one dataset, noise and seed share: the samples, and the runs that several baselines score by."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -24,18 +24,18 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Timed(Generic[T]):
+class TimedResult(Generic[T]):
     """A value, and the seconds that it took."""
 
     value: T
     seconds: float
 
 
-def timed(make: Callable[[], T]) -> Timed[T]:
+def measure_time(function: Callable[[], T]) -> TimedResult[T]:
     """Call the function and return its value with the time it took."""
     began = time.perf_counter()
-    value = make()
-    return Timed(value, time.perf_counter() - began)
+    value = function()
+    return TimedResult(value, time.perf_counter() - began)
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,14 @@ class Setting:
         settings = f"epochs{self.epochs or 'default'}-rows{self.rows or 'all'}"
         return f"{self.dataset}-noise{self.noise:g}-{settings}-seed{self.seed}"
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What every row of results says about the setting."""
+        return {name: getattr(self, name) for name in ("dataset", "noise", "seed")}
+
 
 @dataclass(frozen=True)
-class Ground:
+class SettingData:
     """The samples with the setting's noise, and what is measured on them at most once."""
 
     train: Samples
@@ -81,40 +86,45 @@ class Ground:
         """The epochs of one full training run."""
         return resolve_proxy(self.proxy).training.epochs
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What rows of results say about the samples and the proxy."""
+        return {"epochs": self.epochs, "rows_train": len(self.train)}
+
     def rows_kept(self, kept: float) -> int:
         """Return how many rows a cell trains on in each epoch."""
         return len(self.train) if kept == 1 else PruningPlan(keep_ratio=kept).rows_kept(len(self.train))
 
     def quota(self, kept: float) -> Quota:
-        """Return what this keep ratio requires of the rivals."""
+        """Return what this keep ratio requires of the baselines."""
         return Quota.of(self.train, PruningPlan(keep_ratio=kept, seed=self.seed))
 
     @cached_property
-    def observation(self) -> Timed[Observation]:
+    def observation(self) -> TimedResult[Observation]:
         """One ordinary training run, watched: for forgetting, CCS and DUAL at every keep ratio."""
-        return timed(lambda: observe(self.train, resolve_proxy(self.proxy), seed=self.seed))
+        return measure_time(lambda: observe(self.train, resolve_proxy(self.proxy), seed=self.seed))
 
     @cached_property
-    def error_norms(self) -> Timed[EarlyScores]:
+    def error_norms(self) -> TimedResult[EarlyScores]:
         """The EL2N scores, for every keep ratio."""
         return self._early(error_norms)
 
     @cached_property
-    def gradient_norms(self) -> Timed[EarlyScores]:
+    def gradient_norms(self) -> TimedResult[EarlyScores]:
         """The GraNd scores, for every keep ratio; with models of its own, so that its time is that of GraNd alone."""
         return self._early(gradient_norms)
 
     @cached_property
     def twins(self) -> Twins:
         """Twins trained on halves of all samples for as long as a full run."""
-        proxy, every = resolve_proxy(self.proxy), np.ones(len(self.train), bool)
+        proxy, everything = resolve_proxy(self.proxy), np.ones(len(self.train), bool)
         twins = Twins(self.train, proxy, seed=self.seed, device="cpu")
         for number in range(proxy.training.epochs):
-            twins.train_epoch(every, number=number, count_rows=lambda _: None)
+            twins.train_epoch(everything, number=number, count_rows=lambda _: None)
         return twins
 
-    def _early(self, measure: Measure) -> Timed[EarlyScores]:
-        return timed(lambda: early_scores(self.train, resolve_proxy(self.proxy), [measure], seed=self.seed))
+    def _early(self, measure: Measure) -> TimedResult[EarlyScores]:
+        return measure_time(lambda: early_scores(self.train, resolve_proxy(self.proxy), [measure], seed=self.seed))
 
 
 @dataclass(frozen=True)
@@ -130,19 +140,19 @@ class Selection:
     internal_generalization: Float32[np.ndarray, " samples"] | None = None
 
 
-Select = Callable[[Ground, float], Selection]
+Select = Callable[[SettingData, float], Selection]
 """(what is shared, keep ratio) → selection."""
 
 
 @lru_cache(maxsize=1)
-def split_of(name: str, folders: Folders) -> datasets.Split:
-    """Read the dataset, once as long as a process stays with it."""
+def load_split(name: str, folders: Folders) -> datasets.Split:
+    """Read the dataset; a process that stays with it reads it once."""
     return datasets.BENCHMARKS[name].read(folders.data, folders.results / "features")
 
 
-def ground_of(setting: Setting, folders: Folders) -> Ground:
+def load_setting(setting: Setting, folders: Folders) -> SettingData:
     """Return the setting's samples."""
-    train, test = split_of(setting.dataset, folders)
-    train, flipped = datasets.noisy(datasets.at_most(train, setting.rows), setting.noise, seed=setting.seed)
+    train, test = load_split(setting.dataset, folders)
+    train, flipped = datasets.flip_labels(datasets.at_most(train, setting.rows), setting.noise, seed=setting.seed)
     proxy = ProxySpec(name=datasets.BENCHMARKS[setting.dataset].proxy, epochs=setting.epochs)
-    return Ground(train, flipped, test, proxy, setting.seed)
+    return SettingData(train, flipped, test, proxy, setting.seed)

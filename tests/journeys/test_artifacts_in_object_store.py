@@ -1,4 +1,4 @@
-"""Machines that share no disk: manifests go to an object store, and clients fetch them there."""
+"""Services whose machines share no disk: manifests are stored in an object store, and clients download them there."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ from tests.service.datasets import TABLES
 
 
 @pytest.mark.parametrize(("scheme", "link_seconds"), [("s3", 0), ("s3", 60), ("gs", 0)])
-def test_a_manifest_reaches_the_client(scheme: str, link_seconds: int, tmp_path: Path) -> None:
+def test_a_client_downloads_a_manifest_from_the_object_store(scheme: str, link_seconds: int, tmp_path: Path) -> None:
     data = tmp_path / "data.parquet"
     pq.write_table(pa.table(TABLES["numbers"]), data)
-    place = {
+    settings = {
         "TED_ARTIFACT_ROOT": f"{scheme}://{object_stores.BUCKET}/ted",
         "TED_ARTIFACT_LINK_SECONDS": str(link_seconds),
     }
-    place |= {"TED_LOG_LEVEL": "DEBUG"}
+    settings |= {"TED_LOG_LEVEL": "DEBUG"}
     with (
         object_stores.KINDS[scheme]() as store,
-        ted_up(tmp_path / "home", roots=tmp_path, **place, **store.environment) as service,
+        ted_up(tmp_path / "home", roots=tmp_path, **settings, **store.environment) as service,
     ):
         job = service.client.submit(
             {
@@ -36,13 +36,13 @@ def test_a_manifest_reaches_the_client(scheme: str, link_seconds: int, tmp_path:
         )
         done = service.client.wait(job.id).require_success()
         path = service.client.download(job.id, tmp_path / "manifest.parquet")
-        shown = {"Authorization": f"Bearer {read_connection(service.home)['key']}"}
-        answer = httpx.get(f"{service.client.url}/v1/jobs/{job.id}/manifest", headers=shown)
+        headers = {"Authorization": f"Bearer {read_connection(service.home)['key']}"}
+        response = httpx.get(f"{service.client.url}/v1/jobs/{job.id}/manifest", headers=headers)
 
         assert len(read_manifest(path).row_indices) == done.result["rows_kept"]
         assert service.client.report(job.id)["rows_kept"] == done.result["rows_kept"]
-        assert answer.status_code == (307 if link_seconds else 200)
-        assert ("Signature" in answer.headers.get("Location", "")) == bool(link_seconds)
+        assert response.status_code == (307 if link_seconds else 200)
+        assert ("Signature" in response.headers.get("Location", "")) == bool(link_seconds)
         logs = {path.name: path.read_text() for path in (service.home / "logs").iterdir()}
         assert "job claimed" in logs["worker.log"]
         assert not [name for name, log in logs.items() if "Signature" in log], "links are good for whoever has them"

@@ -1,4 +1,4 @@
-"""Train fresh models from scratch on what was selected, and judge them on the test samples."""
+"""Train fresh models from scratch on what was selected, and test them on the test samples."""
 
 import time
 from collections.abc import Sequence
@@ -13,9 +13,8 @@ from ted_core.datasets import Samples
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
+from ted_core.training.batches import RowIndices
 from ted_core.training.trainer import FittedModel, Trainer, batches_of
-
-Rows = Int64[np.ndarray, " rows"]
 
 
 def training_seed(seed: int) -> int:
@@ -23,18 +22,20 @@ def training_seed(seed: int) -> int:
     return stream_seed(seed, BenchmarkStream.FRESH_MODELS)
 
 
-def trained(samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: ResolvedProxy, seed: int) -> FittedModel:
+def train_fresh_model(
+    samples: Samples, rows_of_epochs: Sequence[RowIndices], *, proxy: ResolvedProxy, seed: int
+) -> FittedModel:
     """Train a fresh model on given rows in each epoch; if they are the same in all, it equals the result of ``fit``."""
     table = batches_of(samples, proxy)
-    timed = proxy.with_training(epochs=len(rows_of_epochs))
-    trainer = Trainer(build(proxy, samples, seed=stream_seed(seed, Stream.FIT_WEIGHTS)), timed, device="cpu")
+    scheduled = proxy.with_training(epochs=len(rows_of_epochs))
+    trainer = Trainer(build(proxy, samples, seed=stream_seed(seed, Stream.FIT_WEIGHTS)), scheduled, device="cpu")
     for epoch, rows in enumerate(rows_of_epochs):
         trainer.train_epoch(table, rows, number=epoch, rng=stream_rng(seed, Stream.FIT_BATCHES, epoch))
     return FittedModel(trainer, table)
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """How a fresh model does on the test samples, as shares of them."""
 
     accuracy: float
@@ -44,15 +45,15 @@ class Judged:
     """That training took."""
 
 
-def judged(
-    samples: Samples, rows_of_epochs: Sequence[Rows], *, proxy: ResolvedProxy, seed: int, test: Samples
-) -> Judged:
+def evaluate_fresh_model(
+    samples: Samples, rows_of_epochs: Sequence[RowIndices], *, proxy: ResolvedProxy, seed: int, test: Samples
+) -> Evaluation:
     """Train and test."""
     began = time.perf_counter()
-    fitted = trained(samples, rows_of_epochs, proxy=proxy, seed=training_seed(seed))
+    fitted = train_fresh_model(samples, rows_of_epochs, proxy=proxy, seed=training_seed(seed))
     seconds = time.perf_counter() - began
     hits = predictions(fitted, test) == test.labels
-    return Judged(
+    return Evaluation(
         float(hits.mean()), min(float(hits[test.labels == c].mean()) for c in np.unique(test.labels)), seconds
     )
 
