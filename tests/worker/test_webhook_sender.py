@@ -23,8 +23,8 @@ from ted_jobs.webhooks.deliveries import ClaimedDelivery
 from ted_jobs.webhooks.store import Delivery, WebhookStore, new_webhook_secret
 from tests.servers.stacks import until
 from tests.servers.webhook_receivers import (
-    Answer,
     Receiver,
+    Responder,
     after,
     dripping,
     endless,
@@ -157,7 +157,7 @@ def test_a_receiver_that_recovers_gets_the_same_message_again(engine: Engine, mi
     ],
 )
 def test_every_failure_is_recorded_in_one_word_and_retried(
-    engine: Engine, mine: WebhookStore, answer: Answer, code: int | None, error: str
+    engine: Engine, mine: WebhookStore, answer: Responder, code: int | None, error: str
 ) -> None:
     began = time.monotonic()
     with receiving(answer) as receiver:
