@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from benchmarks.harness.storage import durably
 from ted_core.datasets import Samples, Texts
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.training.features import prepare_samples
 
 DIRECTIONS = 256
@@ -79,11 +79,11 @@ def tf_idf(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.nd
 
 def minilm(train: Sequence[str], test: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of MiniLM's last layer, 384 numbers."""
-    proxy = ProxySpec(name="frozen-encoder", model="minilm")
+    proxy = resolve_proxy(ProxySpec(name="frozen-encoder", model="minilm"))
     return _encode(train, proxy), _encode(test, proxy)
 
 
-def _encode(texts: Sequence[str], proxy: ProxySpec) -> np.ndarray:
+def _encode(texts: Sequence[str], proxy: ResolvedProxy) -> np.ndarray:
     rows = np.arange(len(texts), dtype=np.uint64)
     inputs = Texts((pa.chunked_array([pa.array(texts, pa.string())]),))
     samples = Samples(inputs, np.zeros(len(rows), np.int64), ("any", "other"), rows, rows=len(rows))
