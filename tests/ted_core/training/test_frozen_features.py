@@ -12,7 +12,7 @@ from transformers import AutoModel
 
 from ted_core.datasets import Samples
 from ted_core.errors import ProxyMismatch, UnknownModel
-from ted_core.proxies import ProxySpec
+from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.training.features import prepare_samples
 from ted_core.training.frozen_features import features
 from tests.ted_core import examples
@@ -51,7 +51,8 @@ def test_a_texts_vector_is_the_mean_of_its_tokens(encoder_folder: Path) -> None:
 
 
 def test_the_proxy_trains_on_vectors_in_the_texts_place(encoder_folder: Path) -> None:
-    samples, proxy = reviews.reviews(8), ProxySpec(name="frozen-encoder", model=str(encoder_folder))
+    samples = reviews.reviews(8)
+    proxy = resolve_proxy(ProxySpec(name="frozen-encoder", model=str(encoder_folder)))
 
     ready = prepare_samples(samples, proxy)
 
