@@ -54,7 +54,8 @@ def _check_proxy(proxy: ResolvedProxy, kind: InputKind) -> None:
     family = proxy.family
     if kind not in family.takes:
         raise ProxyMismatch(f"{proxy.name} takes {' or '.join(sorted(family.takes))}s, not {kind}s", field="proxy.name")
-    if family.features and kind == "image" and proxy.training.model == family.model:
+    default_reads_text = "text" in family.takes and proxy.training.model == family.model
+    if family.features and kind == "image" and default_reads_text:
         raise ProxyMismatch(f"{proxy.name} needs the name of a vision model for images", field="proxy.model")
 
 

@@ -1,5 +1,6 @@
 """What cannot work is refused before anything is trained, naming the field to change."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,3 +159,10 @@ def test_methods_that_watch_a_run_need_three_epochs(method: str) -> None:
 
 def test_a_frozen_encoder_of_images_must_be_named() -> None:
     assert refusal(ProxyMismatch, proxy={"name": "frozen-encoder"}).field == "proxy.model"
+
+
+def test_the_default_model_of_a_family_that_reads_no_texts_may_see_images() -> None:
+    family = replace(FAMILIES["frozen-encoder"], takes=frozenset({"image"}), model="a-vision-model")
+    proxy = ResolvedProxy(family, Training.of(ProxySpec(name="frozen-encoder", model="a-vision-model")))
+
+    check_feasibility(PruningPlan(keep_ratio=0.5), proxy, kind="image", rows=1000)
