@@ -19,15 +19,20 @@ from worker.provenance_builder import package_versions
 
 log = structlog.get_logger()
 
+STATE_FORMAT = 2
+"""The version of what a state holds and how a run continues from it. Raise it with every change that would lay a state
+out differently, or let the rest of a run go another way, such as other random streams."""
+
 
 def run_key(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, device: str) -> str:
     """Return a digest that two runs share only if one may resume the other.
 
-    It covers the job, the dataset's content and that of the pretrained model, both given as digests, and what runs it:
-    with another number of threads a CPU adds up in another order.
+    It covers the job, the dataset's content and that of the pretrained model, both given as digests, the format of the
+    state, and what runs it: with another number of threads a CPU adds up in another order.
     """
     kind = torch.device(device).type
     runtime = {
+        "state_format": STATE_FORMAT,
         "versions": package_versions(proxy),
         "device": kind,
         "threads": kind == "cpu" and assignment.threads,
@@ -80,7 +85,7 @@ class RunCheckpointer:
         rounds = [ReportRound.model_validate(facts) for facts in earlier.facts["rounds"]]
         self.log = RoundLog(rounds, retained=loop["retained"].numpy())
         self.seconds_before = earlier.facts["seconds"]
-        self.report(Resumed(round=int(loop["learned"])))
+        self.report(Resumed(round=int(loop["last_trained"])))
 
     @property
     def seconds(self) -> float:

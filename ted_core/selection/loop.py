@@ -114,33 +114,33 @@ class Loop:
     def _state_dict(self) -> StateDict:
         """All that the remaining rounds depend on. Twins that have finished training are left out."""
         own = {
-            "learned": of_number(self.last_trained),
+            "last_trained": of_number(self.last_trained),
             "loss": of_number(self.loss),
             "retained": of_array(self.retained),
             "last_round": of_array(self.last_round),
-            "random": torch.get_rng_state(),
+            "torch_rng": torch.get_rng_state(),
         }
         trials = {f"{number:02d}": trial.state_dict() for number, trial in enumerate(self.trials)}
         return merge_state_dicts(
             loop=own,
             twins=self.twins.state_dict() if self.last_trained < self.rounds else {},
-            measured=self.measurement.state_dict(),
-            meter=self.progress.state_dict(),
-            ran=merge_state_dicts(**trials),
+            measurement=self.measurement.state_dict(),
+            progress=self.progress.state_dict(),
+            trials=merge_state_dicts(**trials),
         )
 
     def _load_state_dict(self, state: StateDict) -> None:
         """Resume from this state."""
         own = sub_state_dict(state, "loop")
-        self.last_trained = int(own["learned"])
+        self.last_trained = int(own["last_trained"])
         self.loss = float(own["loss"])
         self.retained = own["retained"].numpy()
         self.last_round = own["last_round"].numpy()
-        torch.set_rng_state(own["random"])
+        torch.set_rng_state(own["torch_rng"])
         if self.last_trained < self.rounds:
             self.twins.load_state_dict(sub_state_dict(state, "twins"))
-        self.measurement.load_state_dict(sub_state_dict(state, "measured"))
-        self.progress.load_state_dict(sub_state_dict(state, "meter"), number=self.last_trained)
-        trials = sub_state_dict(state, "ran")
+        self.measurement.load_state_dict(sub_state_dict(state, "measurement"))
+        self.progress.load_state_dict(sub_state_dict(state, "progress"), number=self.last_trained)
+        trials = sub_state_dict(state, "trials")
         numbers = sorted({name.split("/")[0] for name in trials})
         self.trials = [Trial.from_state_dict(sub_state_dict(trials, number)) for number in numbers]

@@ -18,6 +18,7 @@ from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.servers.stacks import until
 from tests.worker.test_supervisor import Background, runners
+from worker import checkpoints as run_checkpoints
 from worker.checkpoints import run_key
 from worker.supervisor import Supervisor
 
@@ -185,6 +186,18 @@ def test_the_number_of_threads_is_part_of_the_run_key_on_a_cpu(
     }
 
     assert (len(runs) == 1) is alike
+
+
+def test_a_state_of_another_format_is_not_resumed(
+    claimed: Claimed, supervised: Callable[[Claim], Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assignment = supervised(claimed(**JOB))._assignment()
+    proxy = resolve_proxy(assignment.spec.proxy)
+    before = run_key(assignment, proxy, fingerprint="same", device="cpu")
+
+    monkeypatch.setattr(run_checkpoints, "STATE_FORMAT", run_checkpoints.STATE_FORMAT + 1)
+
+    assert run_key(assignment, proxy, fingerprint="same", device="cpu") != before
 
 
 def test_the_content_of_the_pretrained_model_is_part_of_the_run_key(
