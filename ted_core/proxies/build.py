@@ -12,7 +12,7 @@ from ted_core.proxies.resolve import ResolvedProxy
 
 
 def build(proxy: ResolvedProxy, samples: Samples, *, seed: int) -> nn.Module:
-    """The model on the CPU, for these samples' input shape and classes; equal seeds give equal weights.
+    """Build the model on the CPU, for these samples' input shape and classes; equal seeds give equal weights.
 
     Raises ProxyMismatch, UnknownModel.
     """

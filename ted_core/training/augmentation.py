@@ -14,7 +14,7 @@ SHIFT_SHARE = 1 / 8
 def augment_images(
     images: Float[Tensor, "batch channels height width"], rng: np.random.Generator
 ) -> Float[Tensor, "batch channels height width"]:
-    """The images, each shifted by up to an eighth of its side; colour images also mirrored every other time.
+    """Shift each image by up to an eighth of its side; mirror colour images with a probability of one half.
 
     Grey images are not mirrored: they are mostly characters, which change their meaning.
     """

@@ -73,14 +73,14 @@ class Batches(Protocol):
     ) -> Iterator[list[Batch]]:
         """The steps of an epoch over the rows, in a random order.
 
-        A step is one batch, or several smaller ones whose gradients are added up where one would take too much memory.
+        A step is one batch, or several smaller ones whose gradients are added up if one would take too much memory.
         """
 
     def in_order(self, rows: RowIndices) -> Iterator[Batch]:
         """The rows as they come, in batches for measuring."""
 
     def cheapest_order(self, rows: RowIndices) -> Int64[np.ndarray, " rows"]:
-        """Places in ``rows``, in the order in which measuring them takes the least time."""
+        """Positions in ``rows``, in the order in which measuring them takes the least time."""
 
     def like(self, samples: Samples) -> "Batches":
         """Other samples, prepared as these were: for testing a model that was trained on these."""
@@ -101,7 +101,7 @@ class ArrayBatches:
     def shuffled(
         self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool
     ) -> Iterator[list[Batch]]:
-        """One batch a step, or the parts that it is cut into; augmented where asked.
+        """One batch a step, or the parts that it is cut into; augmented if asked.
 
         A last batch of a single row is left out, and no part has only one: batch normalization cannot use it.
         """

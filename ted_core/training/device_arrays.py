@@ -19,14 +19,14 @@ InputArray = Shaped[np.ndarray, "samples ..."]
 
 @runtime_checkable
 class DeviceArray(Protocol):
-    """Inputs that are asked for batch by batch."""
+    """Inputs that can be read batch by batch, on the device."""
 
     def parts(self, rows: RowIndices, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The inputs of so many rows at a time, and which rows these are, both on the device."""
+        """Yield the inputs of ``size`` rows at a time, and which rows these are, both on the device."""
 
 
 def device_array(inputs: InputArray, device: torch.device) -> DeviceArray:
-    """All of them on the device where it has room: a CPU for what is in memory, not for what is mapped from a file."""
+    """Put the inputs on the device if it has room; a CPU has none for what is mapped from a file."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return ResidentArray(inputs, device) if inputs.nbytes * DEVICE_SHARE <= free else GatheredArray(inputs, device)
@@ -34,7 +34,7 @@ def device_array(inputs: InputArray, device: torch.device) -> DeviceArray:
 
 
 class ResidentArray:
-    """All of them are on the device."""
+    """Inputs that are all on the device."""
 
     def __init__(self, inputs: InputArray, device: torch.device) -> None:
         self.device = device
@@ -47,7 +47,7 @@ class ResidentArray:
 
 
 class GatheredArray:
-    """They stay where they are; each batch is gathered there and moved."""
+    """Inputs that stay where they are, from where each batch is gathered and moved to the device."""
 
     def __init__(self, inputs: InputArray, device: torch.device) -> None:
         self.inputs, self.device = inputs, device

@@ -26,9 +26,9 @@ FeatureChunks = Iterator[tuple[np.ndarray, Tensor]]
 
 
 def features(samples: Samples, folder: Path, *, device: str = "cpu") -> Features:
-    """One vector per sample: of a text the mean over its tokens, of an image what the model itself pools.
+    """One vector per sample: the mean over a text's tokens, or what the model itself pools of an image.
 
-    Where the samples have a cache, they lie in a file there. Raises UnknownModel, ProxyMismatch.
+    If the samples have a cache, the vectors are kept in a file there. Raises UnknownModel, ProxyMismatch.
     """
     make = MAKES[samples.kind]
 

@@ -28,7 +28,7 @@ class Answers:
         return self.samples
 
     def mean(self, values: Float[Tensor, " answers"]) -> Float[Tensor, " samples"]:
-        """Of every dialogue the mean over its answer's tokens."""
+        """The mean over the answer's tokens, for every dialogue."""
         counts = torch.bincount(self.sample, minlength=self.samples).clamp(min=1)
         return torch.zeros(self.samples, device=values.device).index_add(0, self.sample, values.float()) / counts
 

@@ -46,7 +46,7 @@ class TokenBatches:
     def shuffled(
         self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool
     ) -> Iterator[list[Batch]]:
-        """Batches of rows of like length, cut where they hold more tokens than the budget. Nothing is augmented.
+        """Batches of rows of similar length, cut if they hold more tokens than the budget. Nothing is augmented.
 
         The rows are shuffled, each pool of them is sorted by length and cut into batches, and these are shuffled.
         """
@@ -83,7 +83,7 @@ def answers_of(batch: TokenBatch) -> Answers:
 
 
 def split_by_tokens(rows: RowIndices, lengths: Int64[np.ndarray, " rows"], budget: int) -> Iterator[RowIndices]:
-    """The rows as they come, cut so that no part takes more than the budget once padded, but for single rows."""
+    """Cut the rows, as they come, into parts that fit the budget once padded, or that are a single row."""
     start, longest = 0, 0
     for place, length in enumerate(lengths.tolist()):
         if place > start and max(longest, length) * (place + 1 - start) > budget:

@@ -154,7 +154,7 @@ class FittedModel:
 def fit(
     samples: Samples, rows: Int64[np.ndarray, " rows"], *, proxy: ResolvedProxy, seed: int, device: str = "cpu"
 ) -> FittedModel:
-    """A fresh model, trained from scratch on these samples for all the proxy's epochs."""
+    """Train a new model from scratch on these rows, for all the proxy's epochs."""
     samples = prepare_samples(samples, proxy, device=device)
     table = batches_of(samples, proxy, device=device)
     model = build(proxy, samples, seed=stream_seed(seed, Stream.FIT_WEIGHTS))

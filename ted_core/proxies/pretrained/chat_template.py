@@ -50,13 +50,13 @@ def encode_dialogue(
     """A conversation's token ids, at most ``longest``, and for each whether it belongs to an answer.
 
     What ends an answer's turn belongs to it, white space after that does not; what follows the last answer is left
-    out. Special tokens are the chat template's; where a turn spells one, it is text. A conversation that is too long
+    out. Special tokens are the chat template's; if a turn spells one, it is text. A conversation that is too long
     loses the front of its prompt, down to a quarter of the length, and then its end. Raises NothingToLearn, with the
-    row, where there is no answer.
+    row, if there is no answer.
     """
-    disguise = SpecialTokenEscape.of(turns, tokenizer)
-    text, spans = render_dialogue(disguise.escape(turns), tokenizer)
-    tokens = list(disguise.tokenize(text, tokenizer))
+    escape = SpecialTokenEscape.of(turns, tokenizer)
+    text, spans = render_dialogue(escape.escape(turns), tokenizer)
+    tokens = list(escape.tokenize(text, tokenizer))
     answers = _inside([start for _, start in tokens], spans)
     if not any(answers):
         roles = ", ".join(turn["role"] for turn in turns) or "none"

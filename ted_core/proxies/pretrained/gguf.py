@@ -21,7 +21,7 @@ MADE_BY = ("transformers", "tokenizers", "gguf")
 
 
 def unpack_gguf(path: Path, cache: Path) -> Path:
-    """A folder of the cache with this file's model in float32, its configuration and its tokenizer.
+    """Return a folder of the cache with this file's model in float32, its configuration and its tokenizer.
 
     The folder's name ends with the digest of what is in it; a damaged one is made anew. Raises UnknownModel.
     """

@@ -42,21 +42,21 @@ def tokenizer_of(path: Path) -> PreTrainedTokenizerFast:
 
 
 def config_of(path: Path) -> PreTrainedConfig:
-    """How the model is built. Raises UnknownModel."""
+    """The model's configuration. Raises UnknownModel."""
     with _readable(path, "configuration"):
         config: PreTrainedConfig = AutoConfig.from_pretrained(**_place(path), **LOCAL)
     return config
 
 
 def max_tokens(config: PreTrainedConfig) -> int | None:
-    """The tokens that the model can take at most; None where it sets no limit."""
+    """How many tokens the model can take at most; None if it sets no limit."""
     return getattr(config, "max_position_embeddings", None)
 
 
 def model_of(path: Path, auto_class: Any, **options: Any) -> PreTrainedModel:
     """The model on the CPU with float32 weights, in evaluation mode; ``auto_class`` is transformers' AutoModel or such.
 
-    A pooler that the file has no weights for is taken away: nothing is made up. Raises UnknownModel, also where other
+    A pooler that the file has no weights for is taken away: nothing is made up. Raises UnknownModel, also if other
     weights are missing.
     """
     _refuse_adapter(path)

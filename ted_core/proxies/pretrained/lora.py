@@ -33,7 +33,7 @@ _in_memory: WeakValueDictionary[Path, PreTrainedModel] = WeakValueDictionary()
 
 
 def adapter(folder: Path, _: int) -> "Adapter":
-    """A fresh adapter, which says what the language model in this folder or GGUF file says until it is trained.
+    """A new adapter; until it is trained, its output is that of the language model in this folder or GGUF file.
 
     There are no classes to tell apart. Raises UnknownModel, and ProxyMismatch for what is no causal language model.
     """
@@ -41,7 +41,7 @@ def adapter(folder: Path, _: int) -> "Adapter":
 
 
 class Adapter(nn.Module):
-    """An adapter in a language model. The model's own weights are shared, and to all who ask not part of it."""
+    """An adapter in a language model, whose own weights are shared and do not count as the adapter's."""
 
     def __init__(self, language_model: PreTrainedModel) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Adapter(nn.Module):
         return self._shared[1]
 
     def forward(self, batch: TokenBatch) -> Float[Tensor, "answers vocabulary"]:
-        """For every token of an answer, one dialogue after another, the logits of what was expected there."""
+        """The logits at every token of an answer, one dialogue after another."""
         head, predicts = self.network.get_output_embeddings(), batch.predicts
         with head.register_forward_pre_hook(lambda _, hidden: (hidden[0][predicts],)), half_precision(batch.ids.device):
             logits: Tensor = self.network(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).logits
@@ -70,7 +70,7 @@ class Adapter(nn.Module):
         return super().train(mode)
 
     def _apply(self, function: Callable[[Tensor], Tensor], recurse: bool = True) -> "Adapter":
-        """Where the adapter goes, the shared weights go; once, as they are the same for all."""
+        """Move the shared weights too; once, as they are the same for all adapters."""
         self.network._apply(function, recurse)
         return super()._apply(function, recurse)  # type: ignore[no-any-return, no-untyped-call]
 

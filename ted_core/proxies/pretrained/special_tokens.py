@@ -1,8 +1,8 @@
 """Special tokens that turns spell out themselves are words like any other: what somebody writes must not end a turn.
 
 A tokenizer takes ``<|im_end|>`` for the end of a turn wherever it stands. So while the chat template writes out a
-conversation, what turns spell is disguised as characters of private use, as many as it has. They tell afterwards which
-special tokens of the text are not the template's own.
+conversation, what turns spell is replaced by as many characters of private use. Afterwards these tell which special
+tokens of the text are not the template's own.
 """
 
 import re
@@ -23,21 +23,21 @@ Token = tuple[int, int]
 
 @dataclass(frozen=True)
 class SpecialTokenEscape:
-    """What hides the special tokens that a conversation spells: characters that it does not use."""
+    """The characters, unused in a conversation, that replace the special tokens which it spells."""
 
     characters: Mapping[str, str]
     """Token → the character that is repeated in its place; longer tokens first, as one may hold another."""
 
     @classmethod
     def of(cls, turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> "SpecialTokenEscape":
-        """The disguise that this conversation needs; seldom any."""
+        """The replacements that this conversation needs; seldom any."""
         contents = "\n".join(turn["content"] for turn in turns)
         spelt = sorted(set(_special(tokenizer).findall(contents)), key=len, reverse=True)
         unused = (chr(code) for code in PRIVATE if chr(code) not in contents)
         return cls(dict(zip(spelt, unused, strict=False)))
 
     def escape(self, turns: Sequence[Turn]) -> Sequence[Turn]:
-        """The turns with it; nothing moves."""
+        """Replace the special tokens that the turns spell; every position stays the same."""
         return [turn | {"content": self._hidden(turn["content"])} for turn in turns]
 
     def _hidden(self, content: str) -> str:
@@ -51,7 +51,7 @@ class SpecialTokenEscape:
         return text
 
     def tokenize(self, text: str, tokenizer: PreTrainedTokenizerBase) -> Iterator[Token]:
-        """What the text, which wears it, says without it; special tokens only where the template wrote them."""
+        """Tokenize an escaped text as if it were not; only what the template wrote becomes special tokens."""
         shown, hidden = self._shown(text), set(self.characters.values())
         special = {tokenizer.convert_tokens_to_ids(token) for token in self.characters}
         for token, start, end in _encoded(shown, tokenizer):

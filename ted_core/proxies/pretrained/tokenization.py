@@ -34,7 +34,7 @@ Ragged = Sequence[Sequence[int]]
 
 
 def tokenize(samples: Samples, model: Path) -> Tokens:
-    """The tokens of texts or dialogues, in the vocabulary of the model in this folder or GGUF file.
+    """Tokenize texts or dialogues with the vocabulary of the model in this folder or GGUF file.
 
     Pairs of texts become one sequence. What is longer than the model takes is cut. Raises UnknownModel.
     """
@@ -49,7 +49,7 @@ def tokenize(samples: Samples, model: Path) -> Tokens:
 
 
 def token_key(inputs: Texts | Dialogues, model: Path) -> str:
-    """What decides about the tokens: the tokenizer, the settings here and the texts, as one digest."""
+    """A digest of all that the tokens depend on: the tokenizer, the settings here and the texts."""
     return key_of(
         layout=LAYOUT,
         longest=[LONGEST_TEXT, LONGEST_DIALOGUE],

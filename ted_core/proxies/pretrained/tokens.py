@@ -30,7 +30,7 @@ class Tokens:
 
     @classmethod
     def concatenate(cls, parts: Sequence["Tokens"]) -> "Tokens":
-        """All samples of the parts, at least one part, in one."""
+        """Join the samples of all parts; there is at least one part."""
         lengths = np.concatenate([part.lengths for part in parts])
         types = [part.types for part in parts if part.types is not None]
         answers = [part.answers for part in parts if part.answers is not None]
@@ -65,7 +65,7 @@ class TokenBatch(NamedTuple):
 
 
 def pad_batch(tokens: Tokens, rows: Int64[np.ndarray, " rows"], *, device: torch.device) -> TokenBatch:
-    """These samples, at least one, as they come."""
+    """Pad these samples, at least one, into a batch, in this order."""
     lengths = tokens.lengths[rows]
     positions = np.arange(lengths.max())
     mask = positions < lengths[:, None]

@@ -37,7 +37,7 @@ class Preprocessing:
             raise UnknownModel(fact, field=FIELD) from error
 
     def apply(self, images: UInt8[Tensor, "samples channels height width"]) -> Float[Tensor, "samples 3 tall wide"]:
-        """Grey images become colour images of equal colours. The aspect ratio is not kept, as it is nowhere here."""
+        """Scale and normalize images, whatever their aspect ratio; grey ones become colour images of equal channels."""
         resized = interpolate(images.float() / WHITE, self.size, mode="bilinear", antialias=True)
         return (resized.expand(-1, COLOURS, -1, -1) - self.mean) / self.std
 
@@ -57,7 +57,10 @@ def _colours(values: list[float], device: str) -> Tensor:
 def image_features(
     images: Images, folder: Path, *, device: str = "cpu"
 ) -> Iterator[tuple[Int64[np.ndarray, " some"], Float[Tensor, "some features"]]]:
-    """What the model pools of some images after the others, and their numbers. Raises UnknownModel, ProxyMismatch."""
+    """Yield the positions of some images at a time, and what the model pools of each.
+
+    Raises UnknownModel, ProxyMismatch.
+    """
     model: nn.Module = require_input(model_of(folder, AutoModel), "pixel_values")
     model.to(device)
     preprocessing = Preprocessing(folder, device=device)

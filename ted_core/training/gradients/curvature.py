@@ -68,7 +68,7 @@ class Curvature:
         return cls(preconditioners, _trained_shapes(model))
 
     def check(self, model: nn.Module) -> None:
-        """Raises CurvatureMismatch unless the model trains the parameters that the curvature was estimated for."""
+        """Raise CurvatureMismatch unless the model trains the parameters that the curvature was estimated for."""
         if not self.preconditioners:
             raise CurvatureMismatch("The curvature was estimated from no rows")
         shapes = _trained_shapes(model)

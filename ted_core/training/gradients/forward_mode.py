@@ -19,7 +19,7 @@ from ted_core.training.objectives import per_sample_loss
 def directional_derivatives(
     model: nn.Module, inputs: Tensor, labels: Int64[Tensor, " samples"], direction: Mapping[str, Tensor]
 ) -> Float[Tensor, " samples"]:
-    """Each sample's cross-entropy gradient times the direction, exactly; parameters that it does not name stand still.
+    """Each sample's cross-entropy gradient times the direction, exactly; parameters that it leaves out are held fixed.
 
     Forward-mode differentiation: one forward pass that carries derivatives along, for as many rows at a time as memory
     allows. It wants a forward derivative of everything the model computes. Fused attention has none, so attention is

@@ -29,7 +29,7 @@ def map_microbatches(
     metric: Metric,
     measure: Callable[[int, Gradients], T],
 ) -> list[T]:
-    """What ``measure`` makes of a number of rows and their gradients, for as many at a time as memory allows.
+    """Apply ``measure`` to rows and their gradients, as many at a time as memory allows.
 
     The model measures in evaluation mode and is left as it was. Raises LayerNotSupported.
     """

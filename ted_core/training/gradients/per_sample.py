@@ -142,5 +142,5 @@ LayerGradient: TypeAlias = OuterProductGradient | EmbeddingGradient | Materializ
 def second_moment(
     vectors: Float[Tensor, "blocks vectors width"],
 ) -> Float[Tensor, "blocks width width"] | Float[Tensor, "blocks width"]:
-    """The sum of each block's v ⊗ v, or where that is wider than MOST_WIDTH its diagonal."""
+    """The sum of each block's v ⊗ v, or its diagonal if that is wider than MOST_WIDTH."""
     return vectors.mT @ vectors if vectors.shape[2] <= MOST_WIDTH else vectors.square().sum(1)

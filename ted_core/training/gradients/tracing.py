@@ -30,7 +30,7 @@ class LayerCall:
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Within, the model is in evaluation mode and computes attention in a way that every derivative exists of.
+    """Put the model in evaluation mode, and let it compute attention in a way that has every derivative.
 
     Raises LayerNotSupported where a sample's logits would depend on the other samples.
     """
@@ -57,7 +57,7 @@ def _refuse_mixing(model: nn.Module) -> None:
 
 @contextmanager
 def record_calls(layers: Mapping[str, nn.Module]) -> Iterator[list[LayerCall]]:
-    """The calls of these layers that happen within, in order."""
+    """Record the calls of these layers inside the ``with`` block, in order."""
     calls: list[LayerCall] = []
     hooks = [
         # First among a layer's hooks: another may replace the output.
@@ -95,7 +95,7 @@ class Trace:
 
 
 def trace(model: nn.Module, inputs: Tensor, layers: Mapping[str, nn.Module]) -> Trace:
-    """The forward pass of these inputs, with the calls of these layers."""
+    """Run a forward pass of these inputs and record the calls of these layers."""
     storages: dict[int, int] = {}
 
     def count(tensor: Tensor) -> Tensor:
