@@ -1,1 +1,1 @@
-"""Files beneath the science: checkpoints, digests, caches, object stores, memory maps."""
+"""Files beneath the science: checkpoints, digests, caches, file stores, memory maps, Parquet footers."""

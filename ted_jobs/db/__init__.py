@@ -1,1 +1,1 @@
-"""The database: connections, tables, migrations, retention."""
+"""The database: connections, tables, counters, pages of lists, migrations."""

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ted_client import Client
-from ted_core.datasets.formats.parquet_footer import LONGEST_TRUSTED
+from ted_core.storage.parquet_footer import LONGEST_TRUSTED
 from tests.deployment.installation import Installation, clean_environment, install, packages, share_packages
 from tests.servers.stacks import until
 

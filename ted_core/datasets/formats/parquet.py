@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 from ted_core.datasets.columns.roles import Roles, roles
 from ted_core.datasets.columns.schemas import refuse_other_schema
 from ted_core.datasets.columns.types import is_category, is_label_list
-from ted_core.datasets.formats.parquet_footer import LONGEST_TRUSTED, Footer, FooterReader, chunks
 from ted_core.datasets.formats.row_format import RowReader, format_of
 from ted_core.datasets.sources.base import Source, map_concurrently
 from ted_core.datasets.sources.read_errors import translate_read_errors
 from ted_core.datasets.sources.shards import files_with
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, MissingValues
+from ted_core.storage.parquet_footer import LONGEST_TRUSTED, Footer, FooterReader, chunks
 
 BATCH_ROWS = 65_536
 BATCH_BYTES = 16 << 20

@@ -1,5 +1,6 @@
 """Footers that this process does not read itself."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ted_core.datasets.formats import parquet_footer
-from ted_core.datasets.formats.parquet_footer import LONGEST_TRUSTED, SIZE_BYTES, Footer, FooterReader
 from ted_core.errors import DatasetUnreadable, MissingValues
+from ted_core.storage import parquet_footer
+from ted_core.storage.parquet_footer import COMMAND, LONGEST_TRUSTED, SIZE_BYTES, Footer, FooterReader
 from tests.ted_core.datasets.files import inspected, refused_on_sight
 from tests.ted_core.datasets.forged import deep_paths
 
@@ -123,10 +124,20 @@ def test_a_process_that_is_killed_is_a_refusal_and_no_defect(tmp_path: Path, sta
             reader.read(content, length=LONGEST_TRUSTED + 1)
 
 
+def test_the_other_process_imports_no_dataset_code_and_warns_of_nothing() -> None:
+    strict = os.environ | {"PYTHONWARNINGS": "error"}
+
+    ended = subprocess.run(COMMAND, check=False, input=b"", capture_output=True, timeout=60, env=strict)
+    imported = "import sys, ted_core.storage.parquet_footer; sys.exit('ted_core.datasets' in sys.modules)"
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+    assert subprocess.run([sys.executable, "-c", imported], check=False, timeout=60).returncode == 0
+
+
 def test_who_takes_too_long_over_a_footer_is_ended(tmp_path: Path) -> None:
     content = deep_paths(tmp_path / "forged.parquet", columns=14_000).read_bytes()
     hurried = (
-        "import sys, ted_core.datasets.formats.parquet_footer as f; "
+        "import sys, ted_core.storage.parquet_footer as f; "
         "f.SECONDS = 0.2; f.answer_all(sys.stdin.buffer, sys.stdout.buffer)"
     )
     question = len(content).to_bytes(SIZE_BYTES, "big") + content

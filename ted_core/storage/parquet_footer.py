@@ -2,7 +2,8 @@
 
 A footer can be forged so that reading it takes 10,000 times its length in memory (a deep path of long names with many
 columns below it) and seconds per kilobyte. So long ones are read by another process, in limited memory and time, which
-answers with a line of JSON for each footer and may die of them.
+answers with a line of JSON for each footer and may die of them. This module lies here and not among the formats because
+importing ``ted_core.datasets`` would take that process three times as long as it needs to start.
 """
 
 import base64
@@ -31,7 +32,7 @@ SIZE_BYTES = 8
 LONGEST_TRUSTED = 16 << 10
 """Bytes of a footer that may be read here: the worst found takes 30 MB and a fifth of a second."""
 MOST_PROCESSES = 2
-COMMAND = module_command("ted_core.datasets.formats.parquet_footer")
+COMMAND = module_command("ted_core.storage.parquet_footer")
 PROCESS_SLOTS = BoundedSemaphore(MOST_PROCESSES)
 
 
