@@ -22,7 +22,7 @@ log = structlog.get_logger()
 class HeartbeatResponse(Enum):
     """What a worker is told when it renews its lease."""
 
-    CONTINUE = "go on"
+    CONTINUE = "continue"
     CANCEL = "a client wants the job stopped"
     EXPIRE = "the deadline has passed"
 

@@ -21,7 +21,7 @@ from ted_core.datasets.sources.base import Source, unreadable_error
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, UnknownColumn, UnusableInputs, UnusableLabels
 
-Stream = gzip.GzipFile | BufferedReader
+ByteStream = gzip.GzipFile | BufferedReader
 
 UINT8 = 0x08
 MOST_AXES = 4
@@ -76,19 +76,19 @@ def _shape(source: Source) -> tuple[int, ...]:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[Stream]:
+def _opened(source: Source) -> Iterator[ByteStream]:
     with source.open_buffered() as file:
         yield gzip.GzipFile(fileobj=file) if source.compression() == "gzip" else file
 
 
-def _header(file: Stream) -> tuple[int, ...]:
+def _header(file: ByteStream) -> tuple[int, ...]:
     zero, type_code, axes = struct.unpack(">HBB", file.read(4))
     if zero or type_code != UINT8 or not 1 <= axes <= MOST_AXES:
         raise ValueError("no IDX header of unsigned bytes")
     return struct.unpack(f">{axes}I", file.read(4 * axes))
 
 
-def _values(source: Source, file: Stream) -> ArrayStream:
+def _values(source: Source, file: ByteStream) -> ArrayStream:
     """The file's values, which follow its header."""
     try:
         shape = _header(file)
