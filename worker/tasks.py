@@ -90,7 +90,7 @@ def pause_after_failures(failures: int, shutting_down: Callable[[], bool]) -> No
 
 
 def count_attempt(engine: Engine, job: Job | None) -> None:
-    """Count an attempt for the metrics; None is one whose lease was lost. If the database is away, it is not counted."""
+    """Count an attempt for the metrics; None is one whose lease was lost. Without the database it is not counted."""
     seconds_by_phase = (job.result or {}).get("seconds", {}) if job else {}
     with suppress(DBAPIError), write_transaction(engine) as connection:
         if job is None:

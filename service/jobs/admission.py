@@ -28,11 +28,12 @@ def admit(spec: JobSpec, *, roots: Sequence[StorageRoot], model_roots: Sequence[
     Raises the TedError, with its field, of whatever already shows that the job cannot succeed.
     """
     dataset = inspect(spec.dataset, roots=roots)
-    proxy = resolve_proxy(spec.proxy, model_roots=model_roots)
+    kind = feasibility.KINDS[spec.dataset.base_task]
+    proxy = resolve_proxy(spec.proxy, kind=kind, model_roots=model_roots)
     feasibility.check_feasibility(
         spec.plan,
         proxy,
-        kind=feasibility.KINDS[spec.dataset.base_task],
+        kind=kind,
         rows=dataset.rows,
         one_class=spec.dataset.task in TASKS and not dataset.several_classes,
     )

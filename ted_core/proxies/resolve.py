@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ted_core.errors import ProxyMismatch
 from ted_core.proxies import model_files
-from ted_core.proxies.spec import ProxyFamily, ProxySpec, Training, family_of
+from ted_core.proxies.spec import InputKind, ProxyFamily, ProxySpec, Training, family_of
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,31 @@ class ResolvedProxy:
         model_files.require_transformers()
         return self.model_path
 
+    def require_input_kind(self, kind: InputKind) -> None:
+        """Raise ProxyMismatch if it cannot be trained on samples of this kind."""
+        takes, default_model = self.family.takes, self.family.model
+        if kind not in takes:
+            raise ProxyMismatch(f"{self.name} takes {' or '.join(sorted(takes))}s, not {kind}s", field="proxy.name")
+        default_reads_text = "text" in takes and self.training.model == default_model
+        if self.family.features and kind == "image" and default_reads_text:
+            raise ProxyMismatch(f"{self.name} needs the name of a vision model for images", field="proxy.model")
+
     def with_training(self, **changes: float) -> "ResolvedProxy":
         """The same proxy, trained in another way."""
         return replace(self, training=self.training.model_copy(update=changes))
 
 
 def resolve_proxy(
-    spec: ProxySpec, *, model_roots: Sequence[Path] | None = None, cache: Path | None = None, batch_parts: int = 1
+    spec: ProxySpec,
+    *,
+    kind: InputKind | None = None,
+    model_roots: Sequence[Path] | None = None,
+    cache: Path | None = None,
+    batch_parts: int = 1,
 ) -> ResolvedProxy:
     """Fill in the family's defaults and find the pretrained model: a packaged one, or one in a root.
 
+    If the kind of the samples is given, it is checked first: nobody should install a model that cannot read them.
     Without roots, any absolute path is trusted. With a cache, a model in a GGUF file is unpacked there once.
     Raises UnknownProxy, UnknownModel, ProxyMismatch.
 
@@ -62,6 +77,8 @@ def resolve_proxy(
     (4, 128, None)
     """
     family, training = family_of(spec.name), Training.of(spec)
+    if kind is not None:
+        ResolvedProxy(family, training).require_input_kind(kind)
     if training.model is None:
         return ResolvedProxy(family, training, batch_parts=batch_parts)
     if family.model is None:

@@ -1,6 +1,6 @@
 """Whether plan, proxy and dataset fit together; checked at submission and again with the loaded data. Torch-free."""
 
-from ted_core.errors import MethodUnsuited, ProxyMismatch, SingleClass, TooFewRounds, TooFewRowsKept
+from ted_core.errors import MethodUnsuited, SingleClass, TooFewRounds, TooFewRowsKept
 from ted_core.plan import PruningPlan
 from ted_core.proxies.resolve import ResolvedProxy
 from ted_core.proxies.spec import InputKind
@@ -38,7 +38,7 @@ def check_feasibility(
     request's field.
     """
     epochs = proxy.training.epochs
-    _check_proxy(proxy, kind)
+    proxy.require_input_kind(kind)
     _check_method(plan, proxy, one_class=one_class and kind != "dialogue")
     classes = 0 if kind == "dialogue" else classes
     if kind != "dialogue" and classes < FEWEST_CLASSES:
@@ -48,15 +48,6 @@ def check_feasibility(
         raise TooFewRounds(f"Method {plan.method} watches more than {epochs} epochs", field="proxy.epochs")
     if plan.rounds and plan.rounds > epochs:
         raise TooFewRounds(f"{plan.rounds} rounds need as many epochs, not {epochs}", field="plan.rounds")
-
-
-def _check_proxy(proxy: ResolvedProxy, kind: InputKind) -> None:
-    family = proxy.family
-    if kind not in family.takes:
-        raise ProxyMismatch(f"{proxy.name} takes {' or '.join(sorted(family.takes))}s, not {kind}s", field="proxy.name")
-    default_reads_text = "text" in family.takes and proxy.training.model == family.model
-    if family.features and kind == "image" and default_reads_text:
-        raise ProxyMismatch(f"{proxy.name} needs the name of a vision model for images", field="proxy.model")
 
 
 def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -> None:

@@ -51,7 +51,7 @@ def prune(
 
     Raises TedErrors that name the request's field before anything is trained, and TrainingDiverged.
     """
-    resolved = proxy if isinstance(proxy, ResolvedProxy) else resolve_proxy(proxy)
+    resolved = proxy if isinstance(proxy, ResolvedProxy) else resolve_proxy(proxy, kind=samples.kind)
     check_feasibility(
         plan,
         resolved,

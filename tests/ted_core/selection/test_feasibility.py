@@ -15,7 +15,7 @@ from ted_core.errors import (
     UnknownProxy,
 )
 from ted_core.plan import PruningPlan
-from ted_core.proxies import FAMILIES, ProxySpec, ResolvedProxy, Training, family_of, resolve_proxy
+from ted_core.proxies import FAMILIES, ProxySpec, ResolvedProxy, Training, family_of, model_files, resolve_proxy
 from ted_core.proxies.spec import InputKind
 from ted_core.selection.feasibility import check_feasibility
 
@@ -94,6 +94,18 @@ def test_a_pretrained_model_is_refused_for_a_proxy_that_starts_from_nothing() ->
         resolve_proxy(ProxySpec(name="cnn", model="minilm"))
 
     assert refused.value.field == "proxy.model"
+
+
+@pytest.mark.parametrize(("name", "field"), [("encoder", "proxy.name"), ("frozen-encoder", "proxy.model")])
+def test_a_proxy_that_cannot_see_images_is_refused_before_its_model_is_looked_for(
+    name: str, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(model_files.PACKAGED, "minilm", ("no_such_package", "model/config.json"))
+
+    with pytest.raises(ProxyMismatch) as refused:
+        resolve_proxy(ProxySpec(name=name), kind="image")
+
+    assert refused.value.field == field
 
 
 @pytest.mark.parametrize("method", ["el2n", "grand", "forgetting", "ccs", "dual"])
