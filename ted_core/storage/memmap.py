@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 
 def create_memmap(path: Path, shape: tuple[int, ...], kind: DTypeLike) -> np.memmap:
-    """Zeros in this file, which is in NumPy's format afterwards. Raises OSError where the disk has no room for them."""
+    """Zeros in this file, which is in NumPy's format afterwards. Raises OSError if the disk has no room for them."""
     array = open_memmap(path, "w+", np.dtype(kind), shape)
     if hasattr(os, "posix_fallocate"):  # not on macOS; what is written to a map and finds no room ends the process
         with path.open("r+b") as file:

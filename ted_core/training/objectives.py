@@ -40,7 +40,7 @@ class Task:
     loss: Callable[[Tensor, Any], Float[Tensor, " samples"]]
     """(outputs, targets) → the loss of each sample, in nats."""
     right: Callable[[Tensor, Any], Float[Tensor, " samples"]]
-    """(outputs, targets) → the share of each sample's predictions that are right: 0 or 1 where it has only one."""
+    """(outputs, targets) → the share of each sample's predictions that are right: 0 or 1 if it has only one."""
 
 
 def per_sample_loss(

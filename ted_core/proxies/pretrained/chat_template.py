@@ -32,7 +32,7 @@ more turns follow."""
 LEAST_PROMPT = 4
 """The divisor of the length: what a conversation that is too long keeps of the prompt before its first answer."""
 DATE = "26 Jul 2024"
-"""Templates in the manner of Llama 3 write today's date where none is given; equal conversations are to give equal
+"""Templates in the manner of Llama 3 write today's date if none is given; equal conversations are to give equal
 tokens on any day."""
 
 CharacterSpan = tuple[int, int]
@@ -83,7 +83,7 @@ def _written(turns: Sequence[Turn], render: Render) -> tuple[str, list[Character
     if not all(longer.startswith(shorter) for shorter, longer in pairwise(growing)):
         raise _Rewritten
     starts = [len(prompt) for prompt in growing[:-1:2]]
-    ends = [len(answered.rstrip()) for answered in growing[1::2]]
+    ends = [len(text.rstrip()) for text in growing[1::2]]
     return growing[-1], list(zip(starts, ends, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Texts and dialogues → tokens, kept as an Arrow file where there is a folder for it."""
+"""Texts and dialogues → tokens, kept as an Arrow file if there is a folder for it."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain

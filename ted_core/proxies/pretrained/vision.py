@@ -71,7 +71,7 @@ def image_features(
 
 
 def _pooled(model: nn.Module, batch: Float[Tensor, "samples 3 tall wide"]) -> Float[Tensor, "samples features"]:
-    """The model's own pooling, or the mean over its patches where it has none."""
+    """The model's own pooling, or the mean over its patches if it has none."""
     with half_precision(batch.device):
         outputs = model(pixel_values=batch)
     pooled: Tensor | None = outputs.get("pooler_output")
