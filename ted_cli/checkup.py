@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ted_cli.local.processes import process_command, process_environment
 from ted_client.errors import ClientError
+from ted_client.terminal_text import literal
 
 DoctorFinding = Mapping[str, str]
 SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[/]"}
@@ -46,8 +46,8 @@ def findings_table(findings: list[DoctorFinding]) -> Table:
     """Return a table with a line for each finding, and its remedy below."""
     table = Table(box=None, show_header=False)
     for finding in findings:
-        remedy = f"\n[dim]→ {escape(finding['remedy'])}[/]" if finding["remedy"] else ""
-        table.add_row(SIGNS[finding["verdict"]], finding["subject"], escape(finding["fact"]) + remedy)
+        remedy = f"\n[dim]→ {literal(finding['remedy'])}[/]" if finding["remedy"] else ""
+        table.add_row(SIGNS[finding["verdict"]], literal(finding["subject"]), literal(finding["fact"]) + remedy)
     return table
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ted_cli.demo_data import write_digits
 from ted_cli.local.temporary import temporary_service
+from ted_cli.terminal import print_text
 from ted_client.client import Client, Job
 from ted_client.errors import ClientError
 from ted_client.progress import outcome_line, progress_display
@@ -26,28 +27,33 @@ MEANINGS = {"full": "all rows", "ted": "TED's rows", "random": "random rows"}
 def run_demo(folder: Path, *, console: Console) -> None:
     """Go all the way from a Parquet file to a table of accuracies. Raise ClientError if a step fails."""
     train, test = write_digits(folder / "data")
-    console.print(f"Data: scikit-learn's digits as PNG images in {train}", highlight=False, soft_wrap=True)
+    print_text(f"Data: scikit-learn's digits as PNG images in {train}", console=console)
     with temporary_service(folder / "service", roots=[folder / "data"]) as client:
-        console.print(f"Service: API, sweeper, worker and broker at {client.url}", highlight=False)
+        print_text(f"Service: API, sweeper, worker and broker at {client.url}", console=console)
         job = _run_job(client, train, console=console)
         manifest = client.download(job.id, folder / "manifest.parquet")
         client.download(job.id, folder / "decisions.parquet", kind="decisions")
         client.report_page(job.id, folder / "report.html")
-    console.print(f"Training fresh models on all rows, on TED's and on as many random ones, {len(SEEDS)} seeds each …")
+    print_text(
+        f"Training fresh models on all rows, on TED's and on as many random ones, {len(SEEDS)} seeds each …",
+        console=console,
+    )
     accuracies = _compare(train, test, manifest)
     console.print(_table(accuracies, job.result))
-    console.print(f"Manifest: {manifest}", highlight=False, soft_wrap=True)
-    console.print(f"Reasons:  {folder / 'decisions.parquet'}", highlight=False, soft_wrap=True)
-    console.print(f"Report:   {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    print_text(f"Manifest: {manifest}", console=console)
+    print_text(f"Reasons:  {folder / 'decisions.parquet'}", console=console)
+    print_text(f"Report:   {folder / 'report.html'}", console=console)
 
 
 def _run_job(client: Client, train: Path, *, console: Console) -> Job:
     dataset = {"uri": str(train), "task": "image-classification"}
     submitted = client.submit({"dataset": dataset, "proxy": PROXY, "plan": PLAN})
-    console.print(f"Job: {submitted.id}, to keep {PLAN['keep_ratio']:.0%} of {submitted.facts['rows_in']:,} rows")
+    print_text(
+        f"Job: {submitted.id}, to keep {PLAN['keep_ratio']:.0%} of {submitted.facts['rows_in']:,} rows", console=console
+    )
     with progress_display(console) as show:
         job = client.wait(submitted.id, on_progress=show).require_success()
-    console.print(outcome_line(job), highlight=False)
+    print_text(outcome_line(job), console=console)
     return job
 
 

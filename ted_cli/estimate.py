@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from ted_cli.terminal import literal
 from ted_client.flow import JsonObject
+from ted_client.terminal_text import literal
 
 MEBIBYTE = 2**20
 

@@ -10,9 +10,10 @@ import typer
 from ted_cli.commands import datasets, jobs, results, serve, submit, webhooks
 from ted_cli.extras import require
 from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption, ServiceOptions, UrlOption
-from ted_cli.terminal import err, literal, out
+from ted_cli.terminal import err, out
 from ted_client.errors import ClientError
 from ted_client.retry import RetryPolicy
+from ted_client.terminal_text import literal
 from ted_core.errors import TedError
 
 PATIENCE_SECONDS = 10.0

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ted_cli.terminal import literal, printable
+from ted_client.terminal_text import literal, printable
 
 MOST_CLASSES = 10
 LONGEST_NAME = 40

@@ -1,27 +1,18 @@
-"""What the commands print, and where. Text that came from elsewhere is made harmless for a terminal."""
+"""Where the commands print, and how: text as it is, and records as tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from ted_client.terminal_text import literal
 
 out, err = Console(), Console(stderr=True)
 
 
-def printable(text: str) -> str:
-    """Replace the characters that a terminal would take for commands."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
-def literal(text: object) -> str:
-    """Return the text, its lines kept, so that rich and the terminal show it as it is."""
-    return escape("\n".join(map(printable, str(text).split("\n"))))
-
-
-def print_text(text: object) -> None:
+def print_text(text: object, *, console: Console = out) -> None:
     """Print the text as it is, on one line however long."""
-    out.print(literal(text), highlight=False, soft_wrap=True)
+    console.print(literal(text), highlight=False, soft_wrap=True)
 
 
 def record_table(records: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Table:

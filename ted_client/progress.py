@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from ted_client.job import JobSnapshot
+from ted_client.terminal_text import literal, printable
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
 JOB_ID_WIDTH = 32
@@ -26,14 +28,14 @@ def progress_display(console: Console) -> Iterator[JobCallback]:
         return
     with Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
         console=console,
     ) as bar:
         task = bar.add_task("waiting", total=1.0)
-        yield lambda job: bar.update(task, description=progress_line(job), completed=_fraction(job))
+        yield lambda job: bar.update(task, description=printable(progress_line(job)), completed=_fraction(job))
 
 
 def _line_display(console: Console) -> JobCallback:
@@ -44,7 +46,7 @@ def _line_display(console: Console) -> JobCallback:
         nonlocal last
         state = (job.status, job.progress.get("phase"), job.progress.get("round"))
         if state != last:
-            console.print(progress_line(job), highlight=False)
+            console.print(literal(progress_line(job)), highlight=False)
             last = state
 
     return show
@@ -77,17 +79,17 @@ def job_table(jobs: Iterable[JobSnapshot]) -> Table:
     for heading in ("kept", "dataset", "created"):
         table.add_column(heading)
     for job in jobs:
-        colour = COLOURS.get(job.status, "white")
         kept = f"{job.facts['plan']['keep_ratio']:.0%} of {job.facts['rows_in']:,}"
         created = str(job.facts["created_at"])[:16].replace("T", " ")
         dataset = job.facts["dataset"]["uri"].rsplit("/", 1)[-1]
-        table.add_row(job.id, f"[{colour}]{_status_cell(job)}[/]", kept, dataset, created)
+        table.add_row(literal(job.id), _status_cell(job), kept, literal(dataset), literal(created))
     return table
 
 
-def _status_cell(job: JobSnapshot) -> str:
-    """Return the status and, for a running job, how much is done."""
-    return f"{job.status} {_fraction(job):.0%}" if job.progress and not job.is_terminal else job.status
+def _status_cell(job: JobSnapshot) -> Text:
+    """Return the status in its colour and, for a running job, how much is done."""
+    done = f" {_fraction(job):.0%}" if job.progress and not job.is_terminal else ""
+    return Text(printable(job.status) + done, style=COLOURS.get(job.status, "white"))
 
 
 def outcome_line(job: JobSnapshot) -> str:

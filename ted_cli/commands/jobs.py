@@ -25,7 +25,7 @@ def show_until_ended(job: Job) -> None:
     """Show the job's progress, then how it ended. Raise JobNotSucceeded unless it succeeded."""
     with progress_display(err) as show:
         ended = job.wait(on_progress=show)
-    err.print(outcome_line(ended.require_success()), highlight=False)
+    print_text(outcome_line(ended.require_success()), console=err)
 
 
 @app.command(name="list")
@@ -52,7 +52,7 @@ def _label(text: str) -> tuple[str, str]:
 def cancel(context: typer.Context, job_id: JobIdArgument) -> None:
     """Cancel a job."""
     with client(context) as service:
-        out.print(f"{job_id} is {service.cancel(job_id).status}", highlight=False)
+        print_text(f"{job_id} is {service.cancel(job_id).status}")
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 from ted_cli.checkup import collect_findings, findings_table, has_no_problems
 from ted_cli.extras import require, require_any
 from ted_cli.local.processes import exec_process
-from ted_cli.terminal import err, out
+from ted_cli.terminal import err, out, print_text
 
 app = typer.Typer()
 PASS_THROUGH_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -36,11 +36,7 @@ def up(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--dataset-root or TED_DATASET_ROOTS") from error
     home = (home or context.obj.home).expanduser().resolve()
-    run_service(UpOptions(home, port, roots), say=_print_line)
-
-
-def _print_line(line: str) -> None:
-    out.print(line, highlight=False, soft_wrap=True)
+    run_service(UpOptions(home, port, roots), print_line=print_text)
 
 
 @app.command()

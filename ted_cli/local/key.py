@@ -15,7 +15,7 @@ KEY_FILE = "up.key"
 CREATE_ARGUMENTS = ("create", "--name", "ted up", "--scope", "admin", "--requests-per-minute", "0")
 
 
-def own_key(home: Path, url: str, *, environment: Mapping[str, str], say: PrintLine) -> str | None:
+def own_key(home: Path, url: str, *, environment: Mapping[str, str], print_line: PrintLine) -> str | None:
     """Return a key that the service accepts: the one kept here, or a new one, which is printed; None without keys."""
     if environment.get("TED_AUTH") == "open":
         return None
@@ -25,7 +25,7 @@ def own_key(home: Path, url: str, *, environment: Mapping[str, str], say: PrintL
         return kept
     key = _create_key(environment)
     write_private(path, key)
-    say(f"Your key, kept in {path}: {key}")
+    print_line(f"Your key, kept in {path}: {key}")
     return key
 
 

@@ -52,9 +52,9 @@ class _RunningProcess:
 class ProcessGroup:
     """Processes whose output goes to ``<logs>/<name>.log``. ``keep_fd`` stays open until the last of them is gone."""
 
-    def __init__(self, logs: Path, *, say: PrintLine, keep_fd: int) -> None:
+    def __init__(self, logs: Path, *, print_line: PrintLine, keep_fd: int) -> None:
         self.logs = logs
-        self.say = say
+        self.print_line = print_line
         self._running: list[_RunningProcess] = []
         logs.mkdir(parents=True, exist_ok=True)
         self._watchdog = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -109,7 +109,7 @@ class ProcessGroup:
             running.delay = FIRST_DELAY if moment - running.started_at > SETTLED_SECONDS else running.delay
             running.restart_at = moment + running.delay
             status = running.process.returncode
-            self.say(f"{running.spec.name} ended with status {status}; it starts again in {running.delay:g} s")
+            self.print_line(f"{running.spec.name} ended with status {status}; it starts again in {running.delay:g} s")
         elif moment >= running.restart_at:
             running.process = self._spawn(running.spec, running.log)
             running.started_at = moment

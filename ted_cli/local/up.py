@@ -42,14 +42,14 @@ class UpOptions:
     dataset_roots: Sequence[StorageRoot]
 
 
-def run_service(options: UpOptions, *, say: PrintLine) -> None:
+def run_service(options: UpOptions, *, print_line: PrintLine) -> None:
     """Run the service until SIGINT or SIGTERM. Raise a ClientError that says what to do if it cannot run."""
     stop = _stop_on_signal()
     options.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (
         _home_lock(options.home) as lock,
         _bound_socket(options.port) as listener,
-        ProcessGroup(options.home / "logs", say=say, keep_fd=lock) as processes,
+        ProcessGroup(options.home / "logs", print_line=print_line, keep_fd=lock) as processes,
     ):
         url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
         environment = _environment(options, listener)
@@ -57,11 +57,11 @@ def run_service(options: UpOptions, *, say: PrintLine) -> None:
         for spec in _process_specs(options.home, environment, listener):
             processes.start(spec)
         processes.wait_until(lambda: _is_ready(url), seconds=READY_SECONDS, stop=stop)
-        key = own_key(options.home, url, environment=environment, say=say)
+        key = own_key(options.home, url, environment=environment, print_line=print_line)
         with _connection_file(options, url, key=key):
-            say(f"TED is ready at {url} (data in {options.home}; Ctrl-C stops it)")
+            print_line(f"TED is ready at {url} (data in {options.home}; Ctrl-C stops it)")
             processes.supervise(stop)
-            say("stopping")
+            print_line("stopping")
 
 
 def _process_specs(home: Path, environment: Mapping[str, str], listener: socket.socket) -> Iterator[ProcessSpec]:

@@ -1,7 +1,10 @@
 """Jobs in words."""
 
 import io
+from collections.abc import Callable
+from typing import Any
 
+import pytest
 from rich.console import Console
 
 from ted_client.client import Job
@@ -78,3 +81,36 @@ def test_a_job_id_is_not_cut_on_a_narrow_terminal() -> None:
     assert isinstance(screen.file, io.StringIO)
     assert job_id in screen.file.getvalue()
     assert "running 20%" in screen.file.getvalue()
+
+
+HOSTILE = ["[bold]big", "a[/x]b", "[link=https://example.com]x", "\x1b[31mred", "back\\"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_and_messages_of_others_are_neither_markup_nor_commands(name: str) -> None:
+    stored = job(id=name, status=name, dataset={"uri": f"file:///data/{name}"}, created_at=name)
+
+    printed = shown_by(lambda screen: screen.print(job_table([stored])))
+
+    assert printed.count(name.replace("\x1b", "\N{REPLACEMENT CHARACTER}").rsplit("/", 1)[-1]) >= 3
+    assert "\x1b" not in printed
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_shown_as_the_service_words_it(name: str, is_terminal: bool) -> None:
+    def show_once(screen: Console) -> None:
+        with progress_display(screen) as show:
+            show(job(progress=PROGRESS | {"phase": name}))
+
+    printed = shown_by(show_once, force_terminal=is_terminal, color_system=None)
+
+    assert name.replace("\x1b", "\N{REPLACEMENT CHARACTER}") in printed
+
+
+def shown_by(act: Callable[[Console], None], **options: Any) -> str:
+    """What is printed on a wide screen."""
+    screen = Console(file=io.StringIO(), width=300, **options)
+    act(screen)
+    assert isinstance(screen.file, io.StringIO)
+    return screen.file.getvalue()
