@@ -81,7 +81,7 @@ class AsyncClient:
         jobs = self._endpoints.jobs(
             limit=limit, status=status, metadata=metadata, created_after=created_after, created_before=created_before
         )
-        return (AsyncJob(facts, self) async for facts in self._transport.emitted(jobs))
+        return (AsyncJob(facts, self) async for facts in self._transport.items(jobs))
 
     async def cancel(self, job_id: str) -> "AsyncJob":
         """Cancel a job and return it, cancelled or about to be."""
@@ -97,11 +97,11 @@ class AsyncClient:
 
     def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
         """Iterate over the stored events of a job after this sequence number, oldest first."""
-        return self._transport.emitted(self._endpoints.events(job_id, after=after))
+        return self._transport.items(self._endpoints.events(job_id, after=after))
 
     def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
         """Iterate over a job's events as they happen, up to its last; a broken connection is resumed."""
-        return self._transport.emitted(self._endpoints.follow(job_id, after=after))
+        return self._transport.items(self._endpoints.follow(job_id, after=after))
 
     async def wait(
         self,
@@ -116,7 +116,7 @@ class AsyncClient:
         With ``progress``, show a bar on the terminal, or lines if standard error is no terminal.
         """
         with progress_display(Console(stderr=True)) if progress else nullcontext(ignore_progress) as show:
-            async for facts in self._transport.emitted(self._endpoints.wait(job_id, poll_seconds=poll_seconds)):
+            async for facts in self._transport.items(self._endpoints.wait(job_id, poll_seconds=poll_seconds)):
                 job = AsyncJob(facts, self)
                 show(job)
                 on_progress(job)
@@ -152,7 +152,7 @@ class AsyncClient:
 
     def datasets(self) -> AsyncIterator[JsonObject]:
         """Iterate over the registered datasets, by name."""
-        return self._transport.emitted(self._endpoints.datasets())
+        return self._transport.items(self._endpoints.datasets())
 
     async def dataset(self, name: str) -> JsonObject:
         """Return the dataset of this name, and whether it has changed since it was registered."""
@@ -189,7 +189,7 @@ class AsyncClient:
 
     def webhooks(self) -> AsyncIterator[JsonObject]:
         """Iterate over the registered webhooks, newest first."""
-        return self._transport.emitted(self._endpoints.webhooks())
+        return self._transport.items(self._endpoints.webhooks())
 
     async def webhook(self, webhook_id: str) -> JsonObject:
         """Return the webhook, with the reason if it is disabled."""
@@ -222,7 +222,7 @@ class AsyncClient:
 
     def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> AsyncIterator[JsonObject]:
         """Iterate over the messages of the last 30 days to this webhook, newest first."""
-        return self._transport.emitted(self._endpoints.deliveries(webhook_id, status=status))
+        return self._transport.items(self._endpoints.deliveries(webhook_id, status=status))
 
     async def redeliver(self, webhook_id: str, delivery_id: str) -> JsonObject:
         """Send a message again, under the same id, and return the delivery."""

@@ -94,7 +94,7 @@ class Client:
         jobs = self._endpoints.jobs(
             limit=limit, status=status, metadata=metadata, created_after=created_after, created_before=created_before
         )
-        return (Job(facts, self) for facts in self._transport.emitted(jobs))
+        return (Job(facts, self) for facts in self._transport.items(jobs))
 
     def cancel(self, job_id: str) -> "Job":
         """Cancel a job and return it, cancelled or about to be."""
@@ -110,11 +110,11 @@ class Client:
 
     def events(self, job_id: str, *, after: int = 0) -> Iterator[JsonObject]:
         """Iterate over the stored events of a job after this sequence number, oldest first."""
-        return self._transport.emitted(self._endpoints.events(job_id, after=after))
+        return self._transport.items(self._endpoints.events(job_id, after=after))
 
     def follow(self, job_id: str, *, after: int = 0) -> Iterator[JsonObject]:
         """Iterate over a job's events as they happen, up to its last; a broken connection is resumed."""
-        return self._transport.emitted(self._endpoints.follow(job_id, after=after))
+        return self._transport.items(self._endpoints.follow(job_id, after=after))
 
     def wait(
         self,
@@ -129,7 +129,7 @@ class Client:
         With ``progress``, show a bar on the terminal, or lines if standard error is no terminal.
         """
         with progress_display(Console(stderr=True)) if progress else nullcontext(ignore_progress) as show:
-            for facts in self._transport.emitted(self._endpoints.wait(job_id, poll_seconds=poll_seconds)):
+            for facts in self._transport.items(self._endpoints.wait(job_id, poll_seconds=poll_seconds)):
                 job = Job(facts, self)
                 show(job)
                 on_progress(job)
@@ -163,7 +163,7 @@ class Client:
 
     def datasets(self) -> Iterator[JsonObject]:
         """Iterate over the registered datasets, by name."""
-        return self._transport.emitted(self._endpoints.datasets())
+        return self._transport.items(self._endpoints.datasets())
 
     def dataset(self, name: str) -> JsonObject:
         """Return the dataset of this name, and whether it has changed since it was registered."""
@@ -200,7 +200,7 @@ class Client:
 
     def webhooks(self) -> Iterator[JsonObject]:
         """Iterate over the registered webhooks, newest first."""
-        return self._transport.emitted(self._endpoints.webhooks())
+        return self._transport.items(self._endpoints.webhooks())
 
     def webhook(self, webhook_id: str) -> JsonObject:
         """Return the webhook, with the reason if it is disabled."""
@@ -233,7 +233,7 @@ class Client:
 
     def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> Iterator[JsonObject]:
         """Iterate over the messages of the last 30 days to this webhook, newest first."""
-        return self._transport.emitted(self._endpoints.deliveries(webhook_id, status=status))
+        return self._transport.items(self._endpoints.deliveries(webhook_id, status=status))
 
     def redeliver(self, webhook_id: str, delivery_id: str) -> JsonObject:
         """Send a message again, under the same id, and return the delivery."""

@@ -86,7 +86,7 @@ class Download:
             raise self._refusal(TedApiError.of((yield from read_response(head))))
         self.partial.expect(_sha256(head))
         if head.status in REDIRECTS:
-            yield from self._fetch_redirected(urljoin(head.url, head.headers["Location"]))
+            yield from self._follow_redirect(urljoin(head.url, head.headers["Location"]))
         else:
             yield from self._save(head)
 
@@ -103,7 +103,7 @@ class Download:
         temporary = RETRYABLE_STORE_STATUSES if self.partial.size else RETRYABLE_STATUSES
         return TryAgain(error) if error.status in temporary else error
 
-    def _fetch_redirected(self, link: str) -> Flow[None]:
+    def _follow_redirect(self, link: str) -> Flow[None]:
         """Fetch the rest of the file from the object store, which must not see the key to the service."""
         headers = {"Accept-Encoding": "identity", **self._range_headers()}
         head: ResponseHead = yield SendRequest(Request("GET", link, headers=headers))

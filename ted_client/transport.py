@@ -38,7 +38,7 @@ class Transport:
             pass
         return runner.result
 
-    def emitted(self, flow: Flow[object]) -> Iterator[JsonObject]:
+    def items(self, flow: Flow[object]) -> Iterator[JsonObject]:
         """Iterate over the items that the flow emits, while it runs."""
         return self._run(FlowRunner(flow))
 
@@ -110,7 +110,7 @@ class AsyncTransport:
             pass
         return runner.result
 
-    def emitted(self, flow: Flow[object]) -> AsyncIterator[JsonObject]:
+    def items(self, flow: Flow[object]) -> AsyncIterator[JsonObject]:
         """Iterate over the items that the flow emits, while it runs."""
         return self._run(FlowRunner(flow))
 

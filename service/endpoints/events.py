@@ -11,7 +11,7 @@ from service.apidoc.responses import EVENT_STREAM, Responses, documented_respons
 from service.http.bodies import JSON, json_response
 from service.http.dependencies import Accept, Caller, JobIdParam, State
 from service.http.event_stream import MEDIA_TYPE, EventStreamResponse, EventStreams
-from service.http.negotiation import preferred
+from service.http.negotiation import preferred_media_type
 from service.http.paging import read_page
 from service.schemas import jobs
 from ted_jobs.jobs.models import Event
@@ -111,4 +111,4 @@ def list_job_events(events: Annotated[JobEvents, Depends(_job_events)], accept: 
     of the running job without one. The stream ends after the job's last event; until then, whoever is cut off comes
     back with `Last-Event-ID` and misses nothing.
     """
-    return RENDERERS[preferred(accept, list(RENDERERS))](events)
+    return RENDERERS[preferred_media_type(accept, list(RENDERERS))](events)

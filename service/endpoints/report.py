@@ -13,7 +13,7 @@ from service.http.bodies import JSON
 from service.http.conditional import digest_headers, etag_matches
 from service.http.dependencies import Accept, Caller, IfNoneMatch, JobIdParam, State
 from service.http.errors import NoReport
-from service.http.negotiation import preferred
+from service.http.negotiation import preferred_media_type
 from ted_core.results.report import Report
 from ted_jobs.errors import ArtifactNotReady
 from ted_jobs.jobs.models import Artifact
@@ -92,7 +92,7 @@ def read_report(
     With `Accept: text/html`, as browsers send it, a page that needs nothing else.
     """
     artifact = _report_artifact(state.store, job_id, caller)
-    media_type = preferred(accept, list(RENDERERS))
+    media_type = preferred_media_type(accept, list(RENDERERS))
     with state.artifacts.open(artifact) as file:
         report = RENDERERS[media_type](file.read(), artifact)
     headers = _headers(report, f"{job_id}-report.{FILE_ENDINGS[media_type]}")

@@ -15,14 +15,14 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a ``receive`` that counts."""
-        counted = self._counted(scope, receive) if scope["type"] == "http" else receive
-        await self.app(scope, counted, send)
+        receive = self._counting_receive(scope, receive) if scope["type"] == "http" else receive
+        await self.app(scope, receive, send)
 
-    def _counted(self, scope: Scope, receive: Receive) -> Receive:
+    def _counting_receive(self, scope: Scope, receive: Receive) -> Receive:
         announced = Headers(scope=scope).get("content-length", "0")
         received = 0
 
-        async def counted() -> Message:
+        async def receive_counted() -> Message:
             nonlocal received
             self._check(int(announced) if announced.isdecimal() else 0)
             message = await receive()
@@ -30,7 +30,7 @@ class BodyLimit:
             self._check(received)
             return message
 
-        return counted
+        return receive_counted
 
     def _check(self, size: int) -> None:
         if size > self.limit:

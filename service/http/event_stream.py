@@ -134,7 +134,7 @@ class EventStreams:
         """Yield what happens to the job after this sequence, until its last event, or until the service ends."""
         yield RETRY
         # A client reconnects: if its job is gone it is told so then, and if the database failed it misses nothing.
-        with self._subscribed(job_id) as channel, suppress(JobNotFound, SQLAlchemyError):
+        with self._subscription(job_id) as channel, suppress(JobNotFound, SQLAlchemyError):
             version = 0
             while not self.closing.is_set() and not channel.deleted:
                 changed = channel.changed  # before looking, so that what comes in between is not slept through
@@ -159,7 +159,7 @@ class EventStreams:
         return frames
 
     @contextmanager
-    def _subscribed(self, job_id: str) -> Iterator[JobChannel]:
+    def _subscription(self, job_id: str) -> Iterator[JobChannel]:
         channel = self.channels.setdefault(job_id, JobChannel())
         channel.listeners += 1
         if self._poller is None or self._poller.done():

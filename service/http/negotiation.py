@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 
-def preferred(accept: str | None, offered: Sequence[str]) -> str:
+def preferred_media_type(accept: str | None, offered: Sequence[str]) -> str:
     """Return the offered media type that the header prefers; of several preferred alike, or of none, the first."""
-    weights = dict(_weighed(accept or "*/*"))
+    weights = dict(_media_ranges(accept or "*/*"))
     return max(offered, key=lambda media_type: _weight(media_type, weights))
 
 
@@ -16,7 +16,7 @@ def _weight(media_type: str, weights: dict[str, float]) -> float:
     return next((weights[name] for name in ranges if name in weights), 0.0)
 
 
-def _weighed(accept: str) -> Iterator[tuple[str, float]]:
+def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:
     """Every media range of the header with its weight; one whose weight is not a number is left out."""
     for part in accept.lower().split(","):
         name, *parameters = (word.strip() for word in part.split(";"))

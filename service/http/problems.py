@@ -167,11 +167,13 @@ async def _http_error_response(request: Request, error: HTTPException) -> Respon
     phrase = HTTPStatus(error.status_code).phrase
     detail = f"{error.detail}: {request.method} {request.url.path}. /openapi.json lists what there is."
     problem = new_problem(request, error.status_code, code=phrase.lower().replace(" ", "_"), detail=detail)
-    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else None
+    headers = (
+        {"Allow": ", ".join(_allowed_methods(request))} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else None
+    )
     return ProblemResponse(problem, headers)
 
 
-def _allowed(request: Request) -> list[str]:
+def _allowed_methods(request: Request) -> list[str]:
     """Every method of the path; the router itself names only those of the first route that has it."""
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
     routes = request.app.routes

@@ -69,9 +69,9 @@ class SubmissionService:
         return self.state.store.replay(key, tenant=self.caller.tenant) if key else None
 
     def _resolve(self, request: object) -> JobSpec:
-        return resolve_job_spec(request, self._registered)
+        return resolve_job_spec(request, self._lookup_name)
 
-    def _registered(self, kind: RegistrationKind, name: str) -> JsonObject | None:
+    def _lookup_name(self, kind: RegistrationKind, name: str) -> JsonObject | None:
         try:
             return self.state.names.lookup(kind, name, tenant=self.caller.tenant).document
         except NotRegistered:

@@ -102,7 +102,7 @@ def rounds(log: Sequence[ReportRound], *, rows: int) -> RoundsChart | None:
     if len(log) < 2 or not measured:  # noqa: PLR2004 - a line needs two points
         return None
     across = Scale(log[0].round, log[-1].round, LEFT, WIDTH - RIGHT)
-    upper = Scale(*_widened(min(measured), max(measured)), UPPER_BOTTOM, UPPER_TOP)
+    upper = Scale(*_with_margin(min(measured), max(measured)), UPPER_BOTTOM, UPPER_TOP)
     lower = Scale(0, rows, LOWER_BOTTOM, LOWER_TOP)
     return RoundsChart(
         pruned=tuple(_points(log, "internal_generalization", across, upper)),
@@ -121,7 +121,7 @@ def _points(log: Sequence[ReportRound], field: str, across: Scale, up: Scale) ->
             yield across(entry.round), up(value)
 
 
-def _widened(low: float, high: float) -> tuple[float, float]:
+def _with_margin(low: float, high: float) -> tuple[float, float]:
     """Add a little room at both ends, within the range of a performance."""
     room = max((high - low) * 0.1, 0.01)
     return max(low - room, 0.0), min(high + room, 1.0)
@@ -155,7 +155,7 @@ def candidates(report: Report) -> CandidatesChart | None:
     if not ordered:
         return None
     ends = [facts.accuracy + sign * facts.standard_error for facts in ordered for sign in (-1, 1)]
-    across = Scale(*_widened(min(ends), max(ends)), CANDIDATE_LEFT, WIDTH - CANDIDATE_RIGHT)
+    across = Scale(*_with_margin(min(ends), max(ends)), CANDIDATE_LEFT, WIDTH - CANDIDATE_RIGHT)
     return CandidatesChart(
         marks=tuple(
             CandidateMark(

@@ -265,7 +265,7 @@ def sent_by_everything() -> set[tuple[str, str]]:
         sent_requests.add((step.request.method, step.request.url))
         raise InterruptedError
 
-    client._transport.result = client._transport.emitted = note  # type: ignore[method-assign, assignment]
+    client._transport.result = client._transport.items = note  # type: ignore[method-assign, assignment]
     given: Mapping[str, tuple[Any, ...]] = {"register_dataset": ("n", {}), "register_proxy": ("n", {}), "submit": ({},)}
     for name in (name for name in dir(client) if not name.startswith("_")):
         method = getattr(client, name)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.http.negotiation import preferred
+from service.http.negotiation import preferred_media_type
 
 JSON, HTML = "application/json", "text/html"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -33,4 +33,4 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
     ],
 )
 def test_the_media_type_that_the_client_prefers_is_sent(accept: str | None, chosen: str) -> None:
-    assert preferred(accept, [JSON, HTML]) == chosen
+    assert preferred_media_type(accept, [JSON, HTML]) == chosen

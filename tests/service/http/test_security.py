@@ -2,10 +2,10 @@
 
 - datasets outside the roots, in every spelling, and links that lead out: ``test_bad_locations``
 - datasets that are bombs, change, or have evil names: ``test_hostile_datasets``
-- webhooks that lead inside: ``test_webhooks`` and ``tests/ted_jobs/test_targets``
-- keys, guessed, revoked or in the log: ``test_keys``; other tenants' things: ``test_tenancy``
+- webhooks that lead inside: ``tests/service/endpoints/test_webhooks`` and ``tests/ted_jobs/webhooks/test_targets``
+- keys, guessed, revoked or in the log: ``test_authentication``; other tenants' things: ``test_tenancy``
 - bodies that are no JSON, nested without end, or too long: ``test_bad_bodies``
-- what every process logs: ``tests/test_api_page``
+- what every process logs: ``tests/pages/test_api_page``
 """
 
 import socket
