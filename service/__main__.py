@@ -66,7 +66,7 @@ def check_keyless_access(settings: Settings, sockets: Sequence[socket.socket] | 
 
 
 def _host(listener: socket.socket) -> str:
-    """Its address; a socket in the file system can be reached from this machine only."""
+    """Return the socket's address; one in the file system can be reached from this machine only."""
     return str(listener.getsockname()[0]) if listener.family in (socket.AF_INET, socket.AF_INET6) else "localhost"
 
 

@@ -30,7 +30,7 @@ def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
         yield "seconds", f"{span['typical']:,.0f} ({span['least']:,.0f} to {span['most']:,.0f})"
     if estimate["peak_memory_bytes"]:
         yield "memory", f"{estimate['peak_memory_bytes'] / MEBIBYTE:,.0f} MiB"
-    yield "reckoned from", f"{estimate['precedents']:,} earlier jobs like it"
+    yield "estimated from", f"{estimate['precedents']:,} earlier jobs like it"
 
 
 def _typical(span: JsonObject | None, format_spec: str) -> str:

@@ -94,7 +94,7 @@ class PublishedFiles:
 
     @property
     def files(self) -> ArtifactStore:
-        """Where they lie."""
+        """Return the store that holds the files."""
         return self.recuts.files
 
 

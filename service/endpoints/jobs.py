@@ -110,7 +110,7 @@ async def submit_job(
 
 
 class SubmitJobRoute(DirectRoute):
-    """The busiest endpoint of those that write."""
+    """The short cut to the busiest endpoint that writes."""
 
     def is_plain(self, request: Request) -> bool:
         """Return whether there is no query, and no Idempotency-Key that might have to be refused."""
@@ -195,7 +195,7 @@ def list_jobs(query: Annotated[JobListQuery, Query()], state: State, caller: Cal
 
     Jobs that are submitted or deleted meanwhile move none from one page to another.
     """
-    criteria = query.to_filter()
+    criteria = query.to_criteria()
     page = read_page(
         lambda limit: state.store.jobs(tenant=caller.tenant, limit=limit, after=query.after, criteria=criteria),
         query.limit,
@@ -226,7 +226,7 @@ async def read_job(
 
 
 class ReadJobRoute(DirectRoute):
-    """The busiest endpoint of all: clients poll it."""
+    """The short cut to the busiest endpoint of all: clients poll it."""
 
     async def call_endpoint(self, request: Request, state: AppState, caller: Principal) -> Response:
         """Read a job, its arguments read without FastAPI."""

@@ -18,7 +18,7 @@ RESPONSES: Responses = {200: OK_RESPONSE[200] | METRICS, **problem_responses(403
 
 
 def _is_local(request: Request) -> bool:
-    """Whether the request comes from this machine, and was not passed on by a proxy that runs there."""
+    """Return whether the request comes from this machine, and was not passed on by a proxy that runs there."""
     if request.client is None or {"forwarded", "x-forwarded-for", "via"} & set(request.headers):
         return False
     try:

@@ -27,7 +27,7 @@ HTML = "text/html"
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page brings all it needs; a name in it that were taken for markup could neither run nor load anything."""
+"""The page needs nothing else; if a name in it were taken for markup, it could neither run nor load anything."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ RESPONSES[404] |= {"description": NOT_FOUND_DESCRIPTION}
 
 
 def _report_artifact(store: JobStore, job_id: str, caller: Principal) -> Artifact:
-    """The stored report. Raises JobNotFound, ArtifactNotReady, and NoReport if waiting will not bring one."""
+    """Return the stored report. Raises JobNotFound, ArtifactNotReady, and NoReport if waiting will not bring one."""
     try:
         return store.artifact(job_id, KIND, tenant=caller.tenant)
     except ArtifactNotReady:

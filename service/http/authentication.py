@@ -131,7 +131,7 @@ def bearer_key(headers: Sequence[str]) -> str | None:
 
 
 def _client_address(request: Request) -> str:
-    """Where the request comes from: an IPv4 address, or the /64 network that one user of IPv6 has."""
+    """Return where the request comes from: an IPv4 address, or the /64 network that one user of IPv6 has."""
     host = request.client.host if request.client else ""
     try:
         address = ip_address(host)

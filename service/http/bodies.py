@@ -23,7 +23,7 @@ def parse_json(body: bytes) -> object:
 
 
 def _integral_floats_as_ints(value: Any) -> Any:
-    """The same with 3.0 as 3: to JSON Schema, and so to the document of this API, both are integers."""
+    """Return the value with 3.0 as 3: to JSON Schema, and so to the document of this API, both are integers."""
     if isinstance(value, dict):
         return {name: _integral_floats_as_ints(item) for name, item in value.items()}
     if isinstance(value, list):

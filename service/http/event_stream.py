@@ -205,7 +205,7 @@ class EventStreams:
 
 
 async def _is_set_before_heartbeat(event: asyncio.Event) -> bool:
-    """Whether the event is set before a heartbeat is due."""
+    """Return whether the event is set before a heartbeat is due."""
     try:
         return await asyncio.wait_for(event.wait(), HEARTBEAT_SECONDS)
     except TimeoutError:

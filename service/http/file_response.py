@@ -56,7 +56,7 @@ def _headers(artifact: Artifact, filename: str) -> dict[str, str]:
 
 
 def _requested_range(request: FileRequest, size: int, *, etag: str) -> range | None:
-    """The bytes that are requested; None for all of them, also if the client's part is of another file.
+    """Return the bytes that are requested; None for all of them, also if the client's part is of another file.
 
     A header that cannot be understood, or asks for several parts, is ignored: RFC 9110 allows both.
     """
@@ -70,13 +70,13 @@ def _requested_range(request: FileRequest, size: int, *, etag: str) -> range | N
 
 
 def _streaming_response(file: BinaryIO, part: range, *, status: int, headers: dict[str, str]) -> Response:
-    """The part of the file; open already, so that a missing one is still an error and not a broken answer."""
+    """Send the part of the file, which is open already: so a missing one is an error and not a broken response."""
     headers = headers | {"Content-Length": str(len(part))}
     return StreamingResponse(_chunks(file, part), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def _chunks(file: BinaryIO, part: range) -> Iterator[bytes]:
-    """These bytes of the file, a chunk at a time."""
+    """Yield these bytes of the file, a chunk at a time."""
     with file:
         file.seek(part.start)
         for begin in part[::CHUNK_BYTES]:

@@ -11,13 +11,13 @@ def preferred_media_type(accept: str | None, offered: Sequence[str]) -> str:
 
 
 def _weight(media_type: str, weights: dict[str, float]) -> float:
-    """The weight that the most specific range gives this type; 0 if none covers it."""
+    """Return the weight that the most specific range gives this type; 0 if none covers it."""
     ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
     return next((weights[name] for name in ranges if name in weights), 0.0)
 
 
 def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:
-    """Every media range of the header with its weight; one whose weight is not a number is left out."""
+    """Yield every media range of the header with its weight; one whose weight is not a number is left out."""
     for part in accept.lower().split(","):
         name, *parameters = (word.strip() for word in part.split(";"))
         weights = [value for key, _, value in (word.partition("=") for word in parameters) if key == "q"]

@@ -55,7 +55,7 @@ class LongPoll:
         return job
 
     async def _sleep_while_connected(self, seconds: float) -> bool:
-        """Whether, after this time, there is somebody to wait for."""
+        """Sleep, and return whether there is still somebody to wait for."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.streams.closing.wait(), seconds)
         return not (self.streams.closing.is_set() or await self.request.is_disconnected())

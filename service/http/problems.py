@@ -163,7 +163,7 @@ async def _validation_error_response(request: Request, error: RequestValidationE
 
 
 async def _http_error_response(request: Request, error: HTTPException) -> Response:
-    """What the router itself says: no such path, no such method."""
+    """Return what the router itself says: no such path, no such method."""
     phrase = HTTPStatus(error.status_code).phrase
     detail = f"{error.detail}: {request.method} {request.url.path}. /openapi.json lists what there is."
     problem = new_problem(request, error.status_code, code=phrase.lower().replace(" ", "_"), detail=detail)
@@ -174,7 +174,7 @@ async def _http_error_response(request: Request, error: HTTPException) -> Respon
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Every method of the path; the router itself names only those of the first route that has it."""
+    """Return every method of the path; the router itself names only those of the first route that has it."""
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
     routes = request.app.routes
     return [method for method in METHODS if any(route.matches(scopes[method])[0] is Match.FULL for route in routes)]

@@ -66,6 +66,6 @@ class _LoggedSend:
 
 
 def _request_id(scope: Scope) -> str:
-    """The client's own id if it can be logged without harm, otherwise a new one."""
+    """Return the client's own id if it can be logged without harm, otherwise a new one."""
     client_id = Headers(scope=scope).get("x-request-id", "")
     return client_id if REQUEST_ID.fullmatch(client_id) else uuid.uuid4().hex

@@ -17,7 +17,7 @@ MESSAGES: Mapping[str, str] = {
 LONGEST_ECHO = 60
 LONGEST_FIELD = 200
 MOST_ERRORS = 20
-"""More help nobody, and a body full of mistakes must not get a response of ten times its size."""
+"""More would help nobody, and a body full of mistakes must not get a response of ten times its size."""
 
 
 def body_errors(errors: Sequence[ErrorDetails], body: object) -> list[FieldError]:
@@ -36,7 +36,7 @@ def parameter_errors(errors: Sequence[Any]) -> list[FieldError]:
 
 
 def _path(error: ErrorDetails, value: Any) -> Iterator[str]:
-    """The steps of a location that lead through the body; pydantic's own, such as a union's branch, are left out."""
+    """Yield the steps of a location that lead through the body, without pydantic's own, such as a union's branch."""
     for step in error["loc"]:
         if _has_step(value, step):
             yield str(step)
@@ -56,7 +56,7 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def _echo(value: object) -> str:
-    """The refused value, if it is short enough to be worth repeating."""
+    """Return the refused value, if it is short enough to be worth repeating."""
     if value is not None and not isinstance(value, str | int | float):
         return ""
     text = json.dumps(value)

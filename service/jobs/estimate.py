@@ -45,7 +45,7 @@ class Estimate(BaseModel):
     precedents: Annotated[
         int,
         Field(
-            description="How many earlier jobs of yours the rest is reckoned from: with the same method, proxy, model "
+            description="How many earlier jobs of yours the rest is estimated from: with the same method, proxy, model "
             "and task, and on the same dataset if there are any. Seconds and memory are null if there are none."
         ),
     ]
@@ -87,5 +87,8 @@ def estimate(admission: Admission, earlier: Sequence[SimilarJob]) -> Estimate:
 
 
 def _memory(rows: int, earlier: Sequence[SimilarJob]) -> list[int]:
-    """Never less than a job has taken: most of a small job's memory is that of the libraries."""
+    """Return the bytes to expect by each earlier job.
+
+    Never less than it has taken: most of a small job's memory is that of the libraries.
+    """
     return [round(job.peak_memory_bytes * max(1.0, rows / job.rows_in)) for job in earlier if job.peak_memory_bytes]

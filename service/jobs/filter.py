@@ -39,7 +39,7 @@ Instant = Annotated[datetime, BeforeValidator(_in_utc)]
 class JobListQuery(BaseModel):
     """Which jobs to list."""
 
-    model_config = ConfigDict(extra="allow")  # labels come as metadata[key]; `to_filter` refuses all the rest
+    model_config = ConfigDict(extra="allow")  # labels come as metadata[key]; `to_criteria` refuses all the rest
 
     after: Annotated[
         str | None,
@@ -57,13 +57,13 @@ class JobListQuery(BaseModel):
         Instant | None, Field(description="Only jobs submitted earlier than this time (RFC 3339, with its zone).")
     ] = None
 
-    def to_filter(self) -> JobCriteria:
-        """Return the same for the store. Raises InvalidRequest."""
+    def to_criteria(self) -> JobCriteria:
+        """Return the criteria for the store. Raises InvalidRequest."""
         return JobCriteria(self.status, _labels(self.model_extra or {}), self.created_after, self.created_before)
 
 
 def _labels(parameters: Mapping[str, object]) -> dict[str, str]:
-    """The labels among the query's other parameters, which must all be labels."""
+    """Return the labels among the query's other parameters, which must all be labels."""
     errors = {name: error for name, value in parameters.items() if (error := _label_error(name, value))}
     if len(parameters) > MOST_LABELS and not errors:
         errors = {"metadata": f"must not be more than {MOST_LABELS} labels, which is the most that a job can have"}
@@ -74,7 +74,7 @@ def _labels(parameters: Mapping[str, object]) -> dict[str, str]:
 
 
 def _label_error(name: str, value: object) -> str | None:
-    """What is wrong with this parameter."""
+    """Return what is wrong with this parameter; None if nothing is."""
     label = LABEL.fullmatch(name)
     if label is None:
         return MESSAGES["extra_forbidden"]

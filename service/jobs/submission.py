@@ -97,7 +97,7 @@ class SubmissionService:
 
 
 def _digest(request: object) -> str:
-    """The SHA-256 of the JSON document, whatever its white space and the order of its keys."""
+    """Return the SHA-256 of the JSON document, whatever its white space and the order of its keys."""
     return hashlib.sha256(json.dumps(request, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -122,7 +122,7 @@ def _is_named(section: object) -> bool:
 
 
 def _resolve_dataset(section: Mapping[str, Any], lookup: NameLookup) -> JsonObject:
-    """What the name, which must stand alone, stands for. Raises UnknownDataset, InvalidRequest."""
+    """Return what the name, which must stand alone, stands for. Raises UnknownDataset, InvalidRequest."""
     if others := [field for field in section if field != "name"]:
         raise InvalidRequest([_unexpected_field(field) for field in others[:MOST_ERRORS]])
     document = lookup("dataset", section["name"])
@@ -136,6 +136,9 @@ def _unexpected_field(field: str) -> FieldError:
 
 
 def _resolve_proxy(section: Mapping[str, Any], lookup: NameLookup) -> JsonObject:
-    """The same; fields beside the name override. A name that nobody registered is an installed proxy's, or wrong."""
+    """Return what the name stands for, overridden by the fields beside it.
+
+    A name that nobody registered is an installed proxy's, or wrong.
+    """
     document = None if section["name"] in FAMILIES else lookup("proxy", section["name"])
     return {**section} if document is None else document | {key: section[key] for key in section if key != "name"}

@@ -9,7 +9,7 @@ from service.report_page import charts, parts, words
 from ted_core.results.report import Report
 
 CONTROLS = re.compile(r"[\x01-\x08\x0b-\x1f\x7f-\x9f]")
-"""What HTML knows no use for, and a terminal that the page is printed to may obey."""
+"""Characters that mean nothing in HTML, and that a terminal might obey if the page is printed to it."""
 FILTERS = {
     "number": words.number,
     "percent": words.percent,
@@ -37,7 +37,7 @@ def _templates() -> Environment:
 
 
 def render(report: Report) -> str:
-    """The page. Equal reports give equal pages."""
+    """Return the page; equal reports give equal pages."""
     page = _templates().get_template("page.html").render(
         report=report,
         shares=parts.reason_shares(report),

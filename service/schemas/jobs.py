@@ -109,7 +109,7 @@ class Links(_ResponseModel):
 
     @classmethod
     def of(cls, job_id: str) -> "Links":
-        """The links of one job."""
+        """Return the links of one job."""
         here = f"/v1/jobs/{job_id}"
         others = {name: f"{here}/{name}" for name in ("cancel", "retry", "events", "manifest", "decisions", "report")}
         return cls(self=here, **others)
@@ -144,7 +144,7 @@ class Job(_ResponseModel):
 
     @classmethod
     def of(cls, job: stored.Job) -> "Job":
-        """The stored job as its client sees it."""
+        """Return the stored job as its client sees it."""
         spec = job.spec
         request = {
             "dataset": spec.dataset,
@@ -174,7 +174,7 @@ class Event(_ResponseModel):
 
     @classmethod
     def of(cls, event: stored.Event) -> "Event":
-        """The stored event as a client sees it."""
+        """Return the stored event as a client sees it."""
         return cls.model_validate(vars(event))
 
 

@@ -26,7 +26,7 @@ class NewDataset(DatasetSpec):
     name: RegisteredName
 
     def document(self) -> dict[str, object]:
-        """What the name stands for in a job."""
+        """Return what the name stands for in a job."""
         return self.model_dump(mode="json", exclude={"name"}, exclude_unset=True)
 
 
@@ -59,7 +59,7 @@ class Dataset(BaseModel):
 
     @classmethod
     def of(cls, registration: Registration, *, changed: bool | None = None) -> "Dataset":
-        """The registration as its client sees it."""
+        """Return the registration as its client sees it."""
         facts = {name: getattr(registration, name) for name in ("id", "name", "created_at")}
         reference = DatasetSpec.model_validate(registration.document)
         return cls(**facts, **registration.facts, reference=reference, changed=changed)
@@ -92,13 +92,13 @@ class Proxy(BaseModel):
 
     @classmethod
     def installed(cls, name: str) -> "Proxy":
-        """The installed proxy of this name."""
+        """Return the installed proxy of this name."""
         origin: Literal["built-in", "plug-in"] = "built-in" if name in FAMILIES else "plug-in"
         return cls(name=name, origin=origin, **_training_fields(ProxySpec(name=name)))
 
     @classmethod
     def registered(cls, registration: Registration) -> "Proxy":
-        """The registration as its client sees it."""
+        """Return the registration as its client sees it."""
         facts = {name: getattr(registration, name) for name in ("id", "name", "created_at")}
         return cls(**facts, origin="registered", **_training_fields(ProxySpec.model_validate(registration.document)))
 

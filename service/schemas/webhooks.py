@@ -63,7 +63,7 @@ class Webhook(_ResponseModel):
 
     @classmethod
     def of(cls, webhook: stored.Webhook) -> "Webhook":
-        """The stored webhook, without its secret."""
+        """Return the stored webhook, without its secret."""
         return cls.model_validate(_public_fields(webhook))
 
 
@@ -74,7 +74,7 @@ class WebhookWithSecret(Webhook):
 
     @classmethod
     def of(cls, webhook: stored.Webhook) -> "WebhookWithSecret":
-        """The stored webhook, with its secret."""
+        """Return the stored webhook, with its secret."""
         return cls.model_validate({**_public_fields(webhook), "secret": webhook.secret})
 
 
@@ -120,7 +120,7 @@ class Delivery(_ResponseModel):
 
     @classmethod
     def of(cls, delivery: stored.Delivery) -> "Delivery":
-        """The stored delivery as its owner sees it."""
+        """Return the stored delivery as its owner sees it."""
         return cls.model_validate(vars(delivery))
 
 
