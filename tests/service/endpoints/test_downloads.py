@@ -59,7 +59,7 @@ def test_a_file_is_sent_with_its_digest_and_a_file_name(client: TestClient, mani
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
+    ("byte_range", "first", "last"),
     [
         ("bytes=0-0", 0, 0),
         ("bytes=0-99", 0, 99),
@@ -75,9 +75,9 @@ def test_a_file_is_sent_with_its_digest_and_a_file_name(client: TestClient, mani
     ],
 )
 def test_a_range_is_answered_with_partial_content(
-    client: TestClient, manifest: str, asked: str, first: int, last: int
+    client: TestClient, manifest: str, byte_range: str, first: int, last: int
 ) -> None:
-    answer = client.get(manifest, headers={"Range": asked})
+    answer = client.get(manifest, headers={"Range": byte_range})
 
     assert answer.status_code == 206
     assert answer.content == CONTENT[first : last + 1]
@@ -86,9 +86,9 @@ def test_a_range_is_answered_with_partial_content(
     assert answer.headers["ETag"] == ETAG
 
 
-@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", f"bytes={SIZE}-{SIZE + 9}", "bytes=-0"])
-def test_a_range_beyond_the_end_is_refused_with_the_size(client: TestClient, manifest: str, asked: str) -> None:
-    answer = client.get(manifest, headers={"Range": asked})
+@pytest.mark.parametrize("byte_range", [f"bytes={SIZE}-", f"bytes={SIZE}-{SIZE + 9}", "bytes=-0"])
+def test_a_range_beyond_the_end_is_refused_with_the_size(client: TestClient, manifest: str, byte_range: str) -> None:
+    answer = client.get(manifest, headers={"Range": byte_range})
 
     assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
     assert answer.headers["Content-Range"] == f"bytes */{SIZE}"
@@ -96,10 +96,11 @@ def test_a_range_beyond_the_end_is_refused_with_the_size(client: TestClient, man
 
 
 @pytest.mark.parametrize(
-    "asked", ["bytes=0-1,5-6", "bytes=9-3", "bytes=", "bytes=-", "bytes=a-b", "rows=0-9", "0-9", "bytes=" + "9" * 99]
+    "byte_range",
+    ["bytes=0-1,5-6", "bytes=9-3", "bytes=", "bytes=-", "bytes=a-b", "rows=0-9", "0-9", "bytes=" + "9" * 99],
 )
-def test_an_unusable_range_is_answered_with_the_whole_file(client: TestClient, manifest: str, asked: str) -> None:
-    answer = client.get(manifest, headers={"Range": asked})
+def test_an_unusable_range_is_answered_with_the_whole_file(client: TestClient, manifest: str, byte_range: str) -> None:
+    answer = client.get(manifest, headers={"Range": byte_range})
 
     assert (answer.status_code, answer.content) == (200, CONTENT)
 
@@ -135,11 +136,12 @@ def test_a_file_with_another_etag_is_sent(client: TestClient, manifest: str) -> 
 
 
 def test_head_sends_the_headers_of_get_without_the_body(client: TestClient, manifest: str) -> None:
-    told, sent = client.head(manifest), client.get(manifest)
+    described = client.head(manifest)
+    sent = client.get(manifest)
 
     mine = {"x-request-id"}
-    assert (told.status_code, told.content) == (200, b"")
-    assert {name: told.headers[name] for name in told.headers if name not in mine} == {
+    assert (described.status_code, described.content) == (200, b"")
+    assert {name: described.headers[name] for name in described.headers if name not in mine} == {
         name: sent.headers[name] for name in sent.headers if name not in mine
     }
 

@@ -58,19 +58,19 @@ def test_jobs_are_counted_by_status_and_what_waits_by_its_age(
         connection.execute(update(jobs).values(queued_at=now(-90)))
         connection.execute(update(outbox).values(created_at=now(-30)))
 
-    found = numbers(settings)
+    samples = numbers(settings)
 
-    assert (found["ted_jobs queued"], found["ted_jobs running"], found["ted_jobs succeeded"]) == (1, 1, 0)
-    assert found["ted_outbox_hints"] == 2
-    assert found["ted_queue_oldest_seconds"] == pytest.approx(90, abs=10)
-    assert found["ted_outbox_oldest_seconds"] == pytest.approx(30, abs=10)
+    assert (samples["ted_jobs queued"], samples["ted_jobs running"], samples["ted_jobs succeeded"]) == (1, 1, 0)
+    assert samples["ted_outbox_hints"] == 2
+    assert samples["ted_queue_oldest_seconds"] == pytest.approx(90, abs=10)
+    assert samples["ted_outbox_oldest_seconds"] == pytest.approx(30, abs=10)
 
 
 @on_both_databases
 def test_ages_are_zero_if_nothing_waits(settings: Settings, engine: Engine) -> None:
-    found = numbers(settings)
+    samples = numbers(settings)
 
-    assert (found["ted_queue_oldest_seconds"], found["ted_outbox_oldest_seconds"], found["ted_stale_leases"]) == (
+    assert (samples["ted_queue_oldest_seconds"], samples["ted_outbox_oldest_seconds"], samples["ted_stale_leases"]) == (
         0,
         0,
         0,
@@ -102,10 +102,10 @@ def test_counters_outlive_restarts_and_deleted_jobs(settings: Settings, store: J
     retention.delete_old_jobs(engine, days=0.5)
     counters.compact_counters(engine)
 
-    found = numbers(settings)
+    samples = numbers(settings)
 
-    assert found["ted_jobs cancelled"] == 0
-    assert (found["ted_jobs_submitted_total"], found["ted_job_moves_total cancelled"]) == (1, 1)
+    assert samples["ted_jobs cancelled"] == 0
+    assert (samples["ted_jobs_submitted_total"], samples["ted_job_moves_total cancelled"]) == (1, 1)
 
 
 def test_the_mean_duration_of_a_phase_can_be_derived(settings: Settings, engine: Engine) -> None:
@@ -114,9 +114,9 @@ def test_the_mean_duration_of_a_phase_can_be_derived(settings: Settings, engine:
             counters.increment_counter(connection, counters.PHASE_SECONDS, "pruning", amount=seconds)
             counters.increment_counter(connection, counters.PHASES, "pruning")
 
-    found = numbers(settings)
+    samples = numbers(settings)
 
-    assert (found["ted_phase_seconds_sum pruning"], found["ted_phase_seconds_count pruning"]) == (4, 2)
+    assert (samples["ted_phase_seconds_sum pruning"], samples["ted_phase_seconds_count pruning"]) == (4, 2)
 
 
 def test_a_running_sweeper_is_reported(settings: Settings, engine: Engine) -> None:
@@ -134,11 +134,11 @@ def test_no_metric_names_a_job_a_client_a_file_or_a_machine(
     assert leases.claim(job_id, worker="secret-machine:2")
     maintenance.acquire_leadership(engine, "sweeper", holder="secret-machine:1", seconds=60)
 
-    told = answered(settings).text
+    page = answered(settings).text
 
-    assert "ted_jobs" in told
-    assert job_id not in told
-    assert "secret" not in told
+    assert "ted_jobs" in page
+    assert job_id not in page
+    assert "secret" not in page
 
 
 @pytest.mark.usefixtures("engine")

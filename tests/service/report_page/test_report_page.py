@@ -109,8 +109,8 @@ def test_every_chart_has_a_title() -> None:
 def test_every_charted_number_is_also_in_a_table() -> None:
     page = Page(render(a_report()))
 
-    for told in ("0.9000 0.0000 0.0000", "0.8000 0.1000 0.0200", "0.7000 0.2000 0.0300", "0.100 0.250 60 8"):
-        assert told in " ".join(page.text.split())
+    for line in ("0.9000 0.0000 0.0000", "0.8000 0.1000 0.0200", "0.7000 0.2000 0.0300", "0.100 0.250 60 8"):
+        assert line in " ".join(page.text.split())
 
 
 def test_a_report_that_measured_nothing_leaves_out_what_it_cannot_show() -> None:
@@ -141,11 +141,11 @@ def test_the_gain_of_training_a_language_model_is_shown_for_available_rows() -> 
     assert "What training adds" not in Page(render(a_report())).text
 
 
-@pytest.mark.parametrize(("dogs", "told"), [(49, False), (60, True)], ids=["one class each", "several"])
-def test_the_page_says_if_rows_have_several_classes(dogs: int, told: bool) -> None:
+@pytest.mark.parametrize(("dogs", "several"), [(49, False), (60, True)], ids=["one class each", "several"])
+def test_the_page_says_if_rows_have_several_classes(dogs: int, several: bool) -> None:
     page = Page(render(a_report(classes=(class_of("cat", 49, 20), class_of("dog", dogs, 40)))))
 
-    assert ("A row counts in every class that it has." in page.text) == told
+    assert ("A row counts in every class that it has." in page.text) == several
 
 
 def test_few_classes_are_all_shown_and_of_many_only_the_extremes() -> None:
@@ -168,14 +168,14 @@ def test_a_class_bar_shows_rows_before_and_after_and_the_equal_share() -> None:
 
 
 def test_the_shares_of_the_reasons_fill_the_strip_side_by_side() -> None:
-    found = parts.reason_shares(a_report())
+    shares = parts.reason_shares(a_report())
 
-    assert [(one.reason, one.start) for one in found] == [
+    assert [(share.reason, share.start) for share in shares] == [
         (KEPT, 0.0),
         (WELL, 0.6),
         ("undecodable", 0.98),
     ]
-    assert sum(one.share for one in found) == pytest.approx(1)
+    assert sum(share.share for share in shares) == pytest.approx(1)
 
 
 def test_the_selection_pays_off_once_it_has_saved_its_own_cost() -> None:
@@ -200,27 +200,27 @@ def test_a_stacked_bar_starts_at_the_axis_with_the_retained_rows() -> None:
     assert chart is not None
     first, second = chart.bars
     height = charts.HISTOGRAM_BOTTOM - charts.HISTOGRAM_TOP
-    assert [(one.reason, one.colour, one.height) for one in first.segments] == [
+    assert [(segment.reason, segment.colour, segment.height) for segment in first.segments] == [
         (KEPT, "kept", height / 2),
         (WELL, "well", height / 2),
     ]
     kept, pruned = first.segments
     assert (kept.top + kept.height, pruned.top + pruned.height) == (charts.HISTOGRAM_BOTTOM, kept.top)
     assert pruned.top == charts.HISTOGRAM_TOP
-    assert [(one.rows, one.height) for one in second.segments] == [(0, 0), (5, height / 4)]
+    assert [(segment.rows, segment.height) for segment in second.segments] == [(0, 0), (5, height / 4)]
     assert chart.mark == first.left + first.width + charts.GAP / 2
 
 
 def test_an_unknown_reason_is_drawn_last_and_in_grey() -> None:
-    found = parts.reason_shares(a_report(reasons={"not yet thought of": 40, KEPT: 60}))
+    shares = parts.reason_shares(a_report(reasons={"not yet thought of": 40, KEPT: 60}))
 
-    assert [(one.reason, one.colour) for one in found] == [(KEPT, "kept"), ("not yet thought of", "other")]
+    assert [(share.reason, share.colour) for share in shares] == [(KEPT, "kept"), ("not yet thought of", "other")]
 
 
 def test_an_unmeasured_round_is_a_gap_and_not_a_zero() -> None:
-    told = [a_round(1, 100, internal_generalization=None), a_round(2, 80), a_round(3, 60)]
+    log = [a_round(1, 100, internal_generalization=None), a_round(2, 80), a_round(3, 60)]
 
-    chart = charts.rounds(told, rows=100)
+    chart = charts.rounds(log, rows=100)
 
     assert chart is not None
     assert (len(chart.pruned), len(chart.everything), len(chart.retained)) == (2, 3, 3)
@@ -228,9 +228,9 @@ def test_an_unmeasured_round_is_a_gap_and_not_a_zero() -> None:
     assert chart.retained[0][1] < chart.retained[-1][1] < charts.LOWER_BOTTOM
 
 
-@pytest.mark.parametrize("told", [[], [a_round(1, 60)]], ids=["none", "one"])
-def test_a_line_chart_needs_two_rounds(told: list[Any]) -> None:
-    assert charts.rounds(told, rows=100) is None
+@pytest.mark.parametrize("log", [[], [a_round(1, 60)]], ids=["none", "one"])
+def test_a_line_chart_needs_two_rounds(log: list[Any]) -> None:
+    assert charts.rounds(log, rows=100) is None
 
 
 def test_candidates_are_in_order_with_random_rows_last_and_the_chosen_one_marked() -> None:
@@ -256,16 +256,16 @@ def test_ticks_are_ascending_within_the_range_and_of_a_sensible_number(low: floa
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [(0.12, "0.12 s"), (59.94, "59.9 s"), (200, "3 min 20 s"), (18180, "5 h 3 min")],
 )
-def test_durations_are_shown_in_a_suitable_unit(value: float, told: str) -> None:
-    assert words.seconds(value) == told
+def test_durations_are_shown_in_a_suitable_unit(value: float, text: str) -> None:
+    assert words.seconds(value) == text
 
 
-@pytest.mark.parametrize(("name", "told"), [("cat", "cat"), ("", "“”"), (" ", "“ ”"), (None, "–")])  # noqa: RUF001
-def test_every_name_is_shown_visibly(name: str | None, told: str) -> None:
-    assert words.name(name) == told
+@pytest.mark.parametrize(("name", "text"), [("cat", "cat"), ("", "“”"), (" ", "“ ”"), (None, "–")])  # noqa: RUF001
+def test_every_name_is_shown_visibly(name: str | None, text: str) -> None:
+    assert words.name(name) == text
 
 
 def test_the_page_says_if_memory_ran_out() -> None:

@@ -38,7 +38,7 @@ def ran(client: TestClient, leases: Leases) -> Callable[..., None]:
     return run
 
 
-def asked(client: TestClient, body: Json) -> Json:
+def estimate_of(client: TestClient, body: Json) -> Json:
     answer = client.post("/v1/jobs", params={"validate_only": True}, json=body)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -47,26 +47,26 @@ def asked(client: TestClient, body: Json) -> Json:
 def test_an_estimate_stores_nothing_and_writes_out_every_default(
     client: TestClient, submission: Callable[..., Json], rows: Callable[[], dict[str, int]]
 ) -> None:
-    found = asked(client, submission())
+    estimate = estimate_of(client, submission())
 
     assert set(rows().values()) == {0}
-    assert found["object"] == "estimate"
-    assert (found["proxy"]["epochs"], found["plan"]["rounds"]) == (12, 6)
-    assert found["rows_kept"] == round(0.6 * found["rows_in"])
-    assert "label" in found["columns"]
+    assert estimate["object"] == "estimate"
+    assert (estimate["proxy"]["epochs"], estimate["plan"]["rounds"]) == (12, 6)
+    assert estimate["rows_kept"] == round(0.6 * estimate["rows_in"])
+    assert "label" in estimate["columns"]
 
 
 def test_without_earlier_jobs_the_arithmetic_bounds_the_cost(
     client: TestClient, submission: Callable[..., Json]
 ) -> None:
-    found = asked(client, submission())
+    estimate = estimate_of(client, submission())
 
     plan, proxy = PruningPlan(keep_ratio=0.6), resolve_proxy(ProxySpec(name="cnn"))
-    most = most_rows_trained(found["rows_in"], plan, proxy)
+    most = most_rows_trained(estimate["rows_in"], plan, proxy)
     assert most is not None
-    assert found["cost_at_most"] == pytest.approx(most / (12 * found["rows_in"]))
+    assert estimate["cost_at_most"] == pytest.approx(most / (12 * estimate["rows_in"]))
     unknown = ("precedents", "classes", "cost", "seconds", "peak_memory_bytes")
-    assert [found[name] for name in unknown] == [0, None, None, None, None]
+    assert [estimate[name] for name in unknown] == [0, None, None, None, None]
 
 
 @on_both_databases
@@ -76,12 +76,12 @@ def test_expected_time_is_scaled_from_earlier_jobs_by_rows_and_epochs(
     for seconds in (10, 20, 60):
         ran(submission(), cost=0.5, seconds=seconds, memory=1000)
 
-    found = asked(client, submission(proxy={"name": "cnn", "epochs": 24}))
+    estimate = estimate_of(client, submission(proxy={"name": "cnn", "epochs": 24}))
 
-    assert found["precedents"] == 3
-    assert found["seconds"] == {"least": 20, "typical": 40, "most": 120}
-    assert found["cost"] == {"least": 0.5, "typical": 0.5, "most": 0.5}
-    assert (found["classes"], found["peak_memory_bytes"]) == (10, 1000)
+    assert estimate["precedents"] == 3
+    assert estimate["seconds"] == {"least": 20, "typical": 40, "most": 120}
+    assert estimate["cost"] == {"least": 0.5, "typical": 0.5, "most": 0.5}
+    assert (estimate["classes"], estimate["peak_memory_bytes"]) == (10, 1000)
 
 
 def test_only_earlier_jobs_with_the_same_method_and_proxy_count(
@@ -90,18 +90,18 @@ def test_only_earlier_jobs_with_the_same_method_and_proxy_count(
     ran(submission(proxy={"name": "mlp"}), cost=0.1, seconds=1, memory=1)
     ran(submission(plan={"method": "el2n"}), cost=0.1, seconds=1, memory=1)
 
-    assert asked(client, submission())["precedents"] == 0
+    assert estimate_of(client, submission())["precedents"] == 0
 
 
 @pytest.mark.parametrize("method", ["random", "stratified"])
 def test_a_method_that_trains_nothing_costs_nothing(
     client: TestClient, submission: Callable[..., Json], method: str
 ) -> None:
-    assert asked(client, submission(plan={"method": method}))["cost_at_most"] == 0
+    assert estimate_of(client, submission(plan={"method": method}))["cost_at_most"] == 0
 
 
 def test_a_rival_method_that_trains_has_no_upper_bound(client: TestClient, submission: Callable[..., Json]) -> None:
-    assert asked(client, submission(plan={"method": "el2n"}))["cost_at_most"] is None
+    assert estimate_of(client, submission(plan={"method": "el2n"}))["cost_at_most"] is None
 
 
 @pytest.mark.parametrize(
