@@ -129,7 +129,6 @@ SHARED_TYPES = {
     "JsonObject": "a JSON object, wherever one is read",
     "Webhook": "as stored, and as JSON",
     "RowIndices": "the same array type",
-    "InputKind": "what a proxy takes and what samples are",
     "OpenApiObject": "a part of the OpenAPI document",
 }
 """Names that several modules use for one thing."""

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ted_core.datasets.samples import InputKind
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.proxies.spec import FAMILIES, InputKind, ProxySpec, Training, family_of
+from ted_core.proxies.spec import FAMILIES, ProxySpec, Training, family_of
 from ted_jobs.registry import Registration
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"

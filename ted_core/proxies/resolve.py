@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from ted_core.datasets.samples import InputKind
 from ted_core.errors import ProxyMismatch
 from ted_core.proxies import model_files
-from ted_core.proxies.spec import InputKind, ProxyFamily, ProxySpec, Training, family_of
+from ted_core.proxies.spec import ProxyFamily, ProxySpec, Training, family_of
 
 
 @dataclass(frozen=True)

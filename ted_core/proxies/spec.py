@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ted_core.datasets.samples import InputKind
 from ted_core.errors import UnknownProxy
 from ted_core.plugins import installed, plugin
 
-InputKind = Literal["image", "vector", "text", "dialogue"]
 Optimizer = Literal["adamw", "sgd"]
 
 

@@ -1,9 +1,9 @@
 """Whether plan, proxy and dataset fit together; checked at submission and again with the loaded data. Torch-free."""
 
+from ted_core.datasets.samples import InputKind
 from ted_core.errors import MethodUnsuited, SingleClass, TooFewRounds, TooFewRowsKept
 from ted_core.plan import PruningPlan
 from ted_core.proxies.resolve import ResolvedProxy
-from ted_core.proxies.spec import InputKind
 
 FEWEST_CLASSES = 2
 FEWEST_ROWS_KEPT = 8

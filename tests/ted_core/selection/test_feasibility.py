@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ted_core.datasets.samples import InputKind
 from ted_core.errors import (
     MethodUnsuited,
     ProxyMismatch,
@@ -16,7 +17,6 @@ from ted_core.errors import (
 )
 from ted_core.plan import PruningPlan
 from ted_core.proxies import FAMILIES, ProxySpec, ResolvedProxy, Training, family_of, model_files, resolve_proxy
-from ted_core.proxies.spec import InputKind
 from ted_core.selection.feasibility import check_feasibility
 
 
