@@ -88,7 +88,7 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
         proxy = _resolve_proxy(assignment)
         samples, identity = _load_samples(assignment)
         samples = prepare_samples(samples, proxy, device=device)
-    run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device)
+        run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device)
     checkpoints = RunCheckpointer(assignment, run=run, report=report)
     with timer.measure("pruning", already=checkpoints.seconds_before):
         rounds = prune(

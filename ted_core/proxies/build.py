@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from ted_core.datasets import Samples
-from ted_core.errors import ProxyMismatch
 from ted_core.proxies.resolve import ResolvedProxy
 
 
@@ -16,10 +15,8 @@ def build(proxy: ResolvedProxy, samples: Samples, *, seed: int) -> nn.Module:
 
     Raises ProxyMismatch, UnknownModel.
     """
-    family = proxy.family
-    if samples.kind not in family.takes:
-        raise ProxyMismatch(f"{proxy.name} takes {' or '.join(sorted(family.takes))}s", field="proxy.name")
-    module, function = family.builder.split(":")
+    proxy.require_input_kind(samples.kind)
+    module, function = proxy.family.builder.split(":")
     first = proxy.pretrained_model if proxy.is_fine_tuned else samples.input_shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

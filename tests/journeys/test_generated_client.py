@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from ted_cli.demo_data import write_digits
 from ted_core.results.manifest import verify
-from tests.servers.stacks import Up, ted_up
+from tests.servers.stacks import Up
 
 DOCUMENT = Path(__file__).parents[2] / "openapi" / "openapi.json"
 NAME = "generated_ted_client"
@@ -49,18 +48,6 @@ def generated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield module
     for name in [name for name in sys.modules if name.partition(".")[0] == NAME]:
         del sys.modules[name]
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    train, _ = write_digits(tmp_path_factory.mktemp("data"))
-    return train
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Iterator[Up]:
-    with ted_up(tmp_path_factory.mktemp("home"), roots=digits.parent) as running:
-        yield running
 
 
 def test_a_generated_client_submits_a_job_waits_for_it_and_downloads_its_manifest(

@@ -13,7 +13,6 @@ import httpx
 import psutil
 import pytest
 
-from ted_cli.demo_data import write_digits
 from ted_client import Client, TedApiError
 from ted_client.client import read_connection
 from ted_client.errors import JobNotSucceeded
@@ -22,20 +21,6 @@ from tests.servers.stacks import Up, command, ted_up, until
 
 LONG = 1000
 """Epochs that no test waits for."""
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of a Parquet file of digits."""
-    train, _ = write_digits(tmp_path_factory.mktemp("data"))
-    return train
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Iterator[Up]:
-    """Yield one running service for all tests that leave it unchanged."""
-    with ted_up(tmp_path_factory.mktemp("home"), roots=digits.parent) as running:
-        yield running
 
 
 def request(digits: Path, *, epochs: int = 5, **plan: object) -> dict[str, Any]:
