@@ -29,3 +29,13 @@ class BenchmarkStream(IntEnum):
     """Which instructions are drawn."""
     SAME_LENGTH = 910
     """The random rows whose answers are as long as those that TED keeps."""
+    WRONG_LABELS = 911
+    """Which labels of rows to select from are wrong."""
+    HELD_BACK = 912
+    """Which training rows are selected from, and which are held back."""
+    UNSEEN_FOLDS = 920
+    """The folds that UNSEEN scores first."""
+    UNSEEN_MODELS = 921
+    """The seeds of the models that UNSEEN scores with (step, fold)."""
+    INFOBATCH = 922
+    """The samples that InfoBatch leaves out of a pass (visits before it)."""

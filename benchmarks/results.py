@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import cost, fidelity, noise
+from benchmarks import cost, fidelity, label_quality, noise
 from benchmarks.accuracy.cells import RESULTS
 from benchmarks.accuracy.experiments import Experiment, experiments_in
 from benchmarks.accuracy.summary import summary
@@ -54,7 +54,7 @@ def pictures(experiments: Sequence[Experiment]) -> Iterator[str]:
 
 def document(folders: Sequence[Path]) -> str:
     """Return the whole document."""
-    rows_of = {module: module.RESULTS.read(folders) for module in (cost, fidelity, noise, instructions)}
+    rows_of = {module: module.RESULTS.read(folders) for module in (cost, fidelity, noise, label_quality, instructions)}
     rows = [*RESULTS.read(folders), *(row for rows in rows_of.values() for row in rows)]
     others = (part for module, own in rows_of.items() if own for part in module.section(own))
     parts = [*header(rows, folders), *accuracy(experiments_in(folders)), *others]

@@ -23,11 +23,16 @@ ALMOST_ALL = 0.999
 """A keep ratio at which the loop prunes almost nothing: its twins train on halves of all samples to the end."""
 
 
-def last_unpruned_round(data: SettingData, score: ScoreName, *, rounds: int | None = None) -> Round:
+def last_unpruned_round(data: SettingData, score: ScoreName = "probability", *, rounds: int | None = None) -> Round:
     """Return the last round of TED with q = 1 on all samples; with as many rounds as the service takes if not given."""
     plan = PruningPlan(keep_ratio=ALMOST_ALL, q=1.0, score=score, rounds=rounds, seed=data.seed)
     *_, final = prune(data.train, plan, proxy=data.proxy)
     return final
+
+
+def _margin(final: Round) -> Scores:
+    assert final.margin is not None, "the loop measures margins"  # noqa: S101
+    return final.margin
 
 
 def both_performances(data: SettingData) -> Scores:
@@ -85,8 +90,8 @@ ESTIMATES: Mapping[str, Callable[[SettingData], Scores]] = {
     "forgetting": lambda data: forgetting_score(data.observation.value),
     "DUAL": lambda data: dual_score(data.observation.value),
     "a (1 - a), in-sample": in_sample,
-    "ted, logit: a (1 - a)": lambda data: last_unpruned_round(data, "logit").score,
-    "ted, logit, twice as long": lambda data: last_unpruned_round(data, "logit", rounds=data.epochs).score,
+    "ted, logit: a (1 - a)": lambda data: last_unpruned_round(data, "probability").score,
+    "ted, logit, twice as long": lambda data: last_unpruned_round(data, "probability", rounds=data.epochs).score,
     "ted, parameter": lambda data: last_unpruned_round(data, "parameter").score,
     "ted, parameter, twice as long": lambda data: last_unpruned_round(data, "parameter", rounds=data.epochs).score,
     "both twins, logit": both_in_logits,
@@ -101,6 +106,7 @@ SUSPICIONS: Mapping[str, Callable[[SettingData], Scores]] = {
     "forgetting": lambda data: forgetting_score(data.observation.value),
     "AUM, negative": lambda data: -aum_score(data.observation.value),
     "1 - a, in-sample": lambda data: 1 - data.observation.value.probability,
-    "ted: 1 - internal generalization": lambda data: 1 - last_unpruned_round(data, "logit").internal_generalization,
+    "ted: 1 - internal generalization": lambda data: 1 - last_unpruned_round(data).internal_generalization,
+    "ted: -margin": lambda data: -_margin(last_unpruned_round(data)),
 }
 """The higher, the likelier the label is wrong."""

@@ -11,12 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from benchmarks import datasets
+from benchmarks.rivals.trajectory import Trajectory, watch_training
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.selection.baselines.common import Quota
 from ted_core.selection.baselines.early import EarlyScores, early_scores, error_norms
-from ted_core.selection.training_dynamics import Measure, Observation, observe
+from ted_core.selection.baselines.training_dynamics import Measure, Observation, observe
 from ted_core.selection.twins import Twins
 from ted_core.training.gradients import gradient_norms
 
@@ -105,6 +106,11 @@ class SettingData:
         return measure_time(lambda: observe(self.train, resolve_proxy(self.proxy), seed=self.seed))
 
     @cached_property
+    def trajectory(self) -> TimedResult[Trajectory]:
+        """One ordinary training run, watched for AUM and TDDS at every keep ratio."""
+        return measure_time(lambda: watch_training(self.train, resolve_proxy(self.proxy), seed=self.seed))
+
+    @cached_property
     def error_norms(self) -> TimedResult[EarlyScores]:
         """The EL2N scores, for every keep ratio."""
         return self._early(error_norms)
@@ -138,6 +144,8 @@ class Selection:
     rows_measured: int = 0
     q: float | None = None
     internal_generalization: Float32[np.ndarray, " samples"] | None = None
+    weights: Float32[np.ndarray, " samples"] | None = None
+    """Under which the retained rows stand for all rows, as in the manifest; None where chance had no part in them."""
 
 
 Select = Callable[[SettingData, float], Selection]

@@ -21,7 +21,8 @@ from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
-from ted_core.training.batches import MEASURING_BATCH, Scaling
+from ted_core.training.batches import Scaling
+from ted_core.training.measuring import MEASURING_BATCH
 from ted_core.training.objectives import per_sample_loss, performance
 from ted_core.training.trainer import learning_rate_share
 

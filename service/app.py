@@ -13,17 +13,21 @@ from service.apidoc.document import DESCRIPTION, complete_document
 from service.apidoc.responses import SERVICE_PROBLEMS, problem_responses
 from service.apidoc.webhook_messages import router as messages
 from service.broker import BrokerProbe
-from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, webhooks
+from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, suspects, webhooks
 from service.http.authentication import Authenticator, KeyAuthenticator, OpenAuthenticator
 from service.http.body_limit import BodyLimit
 from service.http.dependencies import ApiKeyScheme, AppState, authenticate
 from service.http.event_stream import EventStreams
 from service.http.problems import HANDLERS
 from service.http.request_log import RequestLog
+from service.inspection.pool import InspectionPool
+from service.limits.header_limit import HeaderLimit
+from service.limits.held_requests import HeldRequests
 from ted_jobs.api_keys.secret import key_secret
 from ted_jobs.api_keys.store import ApiKeyStore
 from ted_jobs.db.engine import make_engine
 from ted_jobs.files.artifacts import artifact_store
+from ted_jobs.files.intact import IntactFiles
 from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.queue.celery import is_broker_reachable
@@ -54,8 +58,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(HeaderLimit)
     app.add_middleware(RequestLog)
-    for endpoints in (jobs, events, artifacts, report, datasets, proxies, webhooks):
+    for endpoints in (jobs, events, artifacts, report, suspects, datasets, proxies, webhooks):
         app.include_router(
             endpoints.router,
             dependencies=[Depends(authenticate), Security(ApiKeyScheme())],
@@ -82,18 +87,24 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str,
     """Yield what every request finds in its state; made when the server starts, so that importing costs nothing."""
     engine = make_engine(settings.database)
     artifacts = artifact_store(settings)
+    files = IntactFiles(artifacts, engine)
     store = JobStore(engine, max_attempts=settings.max_attempts, most_queued=settings.most_queued)
     app.state.streams = streams = EventStreams(engine)
+    app.state.inspections = inspections = InspectionPool(settings.inspection_processes, roots=settings.dataset_roots)
     state = AppState(
         settings=settings,
         store=store,
         artifacts=artifacts,
-        recuts=RecutStore(store, artifacts),
+        files=files,
+        recuts=RecutStore(store, files),
         names=RegistrationStore(engine),
+        inspections=inspections,
         broker=BrokerProbe(partial(is_broker_reachable, settings)),
         streams=streams,
+        held=HeldRequests(settings.most_streams),
         authenticator=AUTHENTICATORS[settings.auth](engine, settings),
     )
     yield {"app_state": state}
     await streams.aclose()
+    await inspections.aclose()
     engine.dispose()

@@ -68,6 +68,7 @@ def _counters(snapshot: MetricsSnapshot) -> MetricFamilies:
     yield total("ted_jobs_submitted", "Jobs stored.", counters.SUBMITTED)
     yield total("ted_lease_expiries", "Jobs taken from workers that fell silent.", counters.LEASE_EXPIRIES)
     yield total("ted_fenced_attempts", "Attempts that ended because their lease was lost.", counters.FENCED)
+    yield total("ted_artifacts_lost", "Published files that proved to be gone or damaged.", counters.ARTIFACTS_LOST)
     moves = CounterMetricFamily(
         "ted_job_moves", "Moves into a status: running counts attempts, queued those to be repeated.", labels=["status"]
     )

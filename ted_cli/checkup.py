@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ted_cli.local.processes import process_command, process_environment
 from ted_client.errors import ClientError
-from ted_client.terminal_text import literal
+from ted_core.terminal_text import literal
 
 DoctorFinding = Mapping[str, str]
 SIGNS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "problem": "[red]✗[/]"}

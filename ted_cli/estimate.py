@@ -1,37 +1,90 @@
 """The estimate of what a job would take, on a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 
+from ted_cli.understood import understood_rows
+from ted_cli.warnings import warning_table
 from ted_client.flow import JsonObject
-from ted_client.terminal_text import literal
+from ted_core.terminal_text import literal
 
 MEBIBYTE = 2**20
+WHOLE_SECONDS = 10
+LONGEST_HEADING = len("estimated from")
+"""So that the columns of both tables stand below each other."""
+NOT_COUNTED = "too many to be counted yet; the worker counts them"
+
+
+def estimate_summary(estimate: JsonObject) -> Group:
+    """Return what the dataset was taken for, what the job would take, and the warnings."""
+    return Group(*_sections(estimate))
+
+
+def _sections(estimate: JsonObject) -> Iterator[RenderableType]:
+    if understood := estimate.get("understood"):
+        yield "[bold]The dataset, as it was understood[/]"
+        yield _table(understood_rows(understood))
+        yield ""
+        yield "[bold]What the job would take[/]"
+    yield estimate_table(estimate)
+    if warnings := estimate.get("warnings"):
+        yield ""
+        yield warning_table(warnings)
 
 
 def estimate_table(estimate: JsonObject) -> Table:
     """Return a table with a line for each fact; what is not known is left out."""
+    return _table((name, literal(fact)) for name, fact in _facts(estimate))
+
+
+def _table(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     table = Table(box=None, show_header=False)
-    for name, fact in _facts(estimate):
-        table.add_row(name, literal(fact))
+    table.add_column(no_wrap=True, min_width=LONGEST_HEADING, style="dim")
+    table.add_column()
+    for name, fact in rows:
+        table.add_row(name, fact)
     return table
 
 
 def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
     rows, kept = estimate["rows_in"], estimate["rows_kept"]
-    yield "rows", f"{kept:,} of {rows:,} would be retained ({kept / rows:.1%})"
+    yield "rows", f"{kept:,} of {rows:,} would be retained ({kept / rows:.1%})" if rows else NOT_COUNTED
     yield "proxy", f"{estimate['proxy']['name']}, {estimate['proxy']['epochs']:,} epochs"
-    if estimate["classes"]:
+    if estimate["classes"] and not (estimate.get("understood") or {}).get("classes"):  # which are shown above
         yield "classes", f"{estimate['classes']:,}"
     if estimate["cost_at_most"] is not None:
-        yield "cost", f"at most {estimate['cost_at_most']:.2f} of one full run{_typical(estimate['cost'], '.2f')}"
+        runs = f"{estimate['cost_at_most']:.2f} of one full run, measuring included"
+        yield "cost", f"at most {runs}{_typical(estimate['cost'], '.2f')}"
     if span := estimate["seconds"]:
-        yield "seconds", f"{span['typical']:,.0f} ({span['least']:,.0f} to {span['most']:,.0f})"
+        yield (
+            "seconds",
+            f"{_brief(span['typical'])} ({_brief(span['least'])} to {_brief(span['most'])}){_where(estimate)}",
+        )
+    if note := estimate.get("seconds_note"):
+        yield "" if span else "seconds", note
     if estimate["peak_memory_bytes"]:
         yield "memory", f"{estimate['peak_memory_bytes'] / MEBIBYTE:,.0f} MiB"
-    yield "estimated from", f"{estimate['precedents']:,} earlier jobs like it"
+    yield "estimated from", _source(estimate)
 
 
 def _typical(span: JsonObject | None, format_spec: str) -> str:
     return f", usually {span['typical']:{format_spec}}" if span else ""
+
+
+def _brief(seconds: float) -> str:
+    """Return whole seconds, or two digits of a fraction of some."""
+    return f"{seconds:,.0f}" if seconds >= WHOLE_SECONDS else f"{seconds:.2g}"
+
+
+def _where(estimate: JsonObject) -> str:
+    device = estimate.get("device")
+    return f" on {device}" if device else ""
+
+
+def _source(estimate: JsonObject) -> str:
+    if estimate.get("based_on") == "throughput":
+        return "the measured speed of the workers, since no earlier job is like it"
+    precedents = estimate["precedents"]
+    return f"{precedents:,} earlier {'job' if precedents == 1 else 'jobs'} like it"

@@ -13,8 +13,8 @@ from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption,
 from ted_cli.terminal import err, out
 from ted_client.errors import ClientError
 from ted_client.retry import RetryPolicy
-from ted_client.terminal_text import literal
 from ted_core.errors import TedError
+from ted_core.terminal_text import literal
 
 PATIENCE_SECONDS = 10.0
 """Less than the library's default: a person is waiting who may only have forgotten to start the service."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from ted_client.terminal_text import literal
+from ted_core.terminal_text import literal
 
 out, err = Console(), Console(stderr=True)
 

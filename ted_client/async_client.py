@@ -61,7 +61,7 @@ class AsyncClient:
         return await self._job(self._endpoints.submit(job, wait=wait, idempotency_key=idempotency_key))
 
     async def estimate(self, job: JsonObject) -> JsonObject:
-        """Check that the job would be accepted and return what it would take. Nothing is stored."""
+        """Return what the job would take, what its dataset was taken for, and the warnings. Nothing is stored."""
         return await self._transport.result(self._endpoints.estimate(job))
 
     async def job(self, job_id: str) -> "AsyncJob":
@@ -127,7 +127,7 @@ class AsyncClient:
     async def download(
         self, job_id: str, path: Path | str, *, kind: str = "manifest", keep_ratio: float | None = None
     ) -> Path:
-        """Download the manifest (or ``kind="decisions"``) to ``path``, checked against its SHA-256.
+        """Download the manifest (or ``kind="decisions"`` or ``"suspects"``) to ``path``, checked against its SHA-256.
 
         With ``keep_ratio``, download the manifest at another ratio, cut from the same decisions. An interrupted
         transfer is resumed where it stopped, by this call or the next. Raise TedApiError, DownloadBroken or NotSaved.
@@ -135,6 +135,17 @@ class AsyncClient:
         return await self._transport.result(
             self._endpoints.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio)
         )
+
+    def suspects(self, job_id: str, *, limit: int | None = None) -> AsyncIterator[JsonObject]:
+        """Iterate over the rows whose labels look wrong, the most suspicious first; at most ``limit`` of them."""
+        return self._transport.items(self._endpoints.suspects(job_id, limit=limit))
+
+    async def suspects_page(self, job_id: str, *, limit: int = 100, after: int = 0) -> JsonObject:
+        """Return a page of these rows: ``data``, ``label_noise`` and, if that is null, the reason in ``note``.
+
+        ``after`` is ``next`` of the page before.
+        """
+        return await self._transport.result(self._endpoints.suspects_page(job_id, limit=limit, after=after))
 
     async def report(self, job_id: str) -> JsonObject:
         """Return what became of the job's rows and classes, how they were selected, and what that cost."""
@@ -271,6 +282,10 @@ class AsyncJob(JobSnapshot):
     async def download(self, path: Path | str, *, kind: str = "manifest", keep_ratio: float | None = None) -> Path:
         """Download the manifest to ``path``; see :meth:`Client.download`."""
         return await self._require_client().download(self.id, path, kind=kind, keep_ratio=keep_ratio)
+
+    def suspects(self, *, limit: int | None = None) -> AsyncIterator[JsonObject]:
+        """Iterate over the rows whose labels look wrong; see :meth:`Client.suspects`."""
+        return self._require_client().suspects(self.id, limit=limit)
 
     def _require_client(self) -> AsyncClient:
         if self.client is None:

@@ -20,6 +20,8 @@ from ted_client.retry import PERMANENT_ERRORS, RETRYABLE_STATUSES, Backoff, Serv
 
 REDIRECTS = (HTTPStatus.FOUND, HTTPStatus.TEMPORARY_REDIRECT)
 RETRYABLE_STORE_STATUSES = RETRYABLE_STATUSES | {HTTPStatus.INTERNAL_SERVER_ERROR}
+MOST_TRANSFERS = 2
+"""How often a file is transferred that arrives with another digest than announced."""
 DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -40,19 +42,22 @@ class Download:
     def run(self) -> Flow[Path]:
         """Download the file and return its path. Raise TedApiError, ServiceUnreachable, DownloadBroken or NotSaved.
 
-        What has arrived stays beside it until then, so that another call, or process, can resume from there.
+        What has arrived stays beside it until then, so that another call, or process, can resume from there. If it
+        proves to be another file than announced, all of it is transferred once more.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            yield from self._transfer_with_retries()
+            for _ in range(MOST_TRANSFERS):
+                yield from self._transfer_with_retries()
+                if (yield RunBlocking(self.partial.sha256)) == self.partial.expected_sha256:
+                    return self.partial.move_to(self.path)
+                self.partial.remove()
         except OSError as error:
             raise NotSaved(f"{self.path} could not be written ({error.strerror}).") from error
-        sha256 = yield RunBlocking(self.partial.sha256)
-        if sha256 != self.partial.expected_sha256:
-            self.partial.remove()
-            raise DownloadBroken(f"{self.url} arrived with SHA-256 {sha256}, not {self.partial.expected_sha256}. "
-                                 "Download it again.")  # fmt: skip
-        return self.partial.move_to(self.path)
+        raise DownloadBroken(
+            f"{self.url} did not arrive with SHA-256 {self.partial.expected_sha256}, in {MOST_TRANSFERS} transfers. "
+            "Download it again; if that does not help, run the job again."
+        )
 
     def _transfer_with_retries(self) -> Flow[None]:
         backoff = Backoff(self.service.retry_policy)
@@ -100,6 +105,8 @@ class Download:
             yield from self._transfer()
 
     def _refusal(self, error: TedApiError) -> Exception:
+        if error.status == HTTPStatus.GONE:
+            self.partial.remove()
         temporary = RETRYABLE_STORE_STATUSES if self.partial.size else RETRYABLE_STATUSES
         return TryAgain(error) if error.status in temporary else error
 

@@ -16,7 +16,8 @@ from ted_client.job import TERMINAL
 from ted_client.retry import ServiceConnection
 from ted_client.sse import EventListener
 
-LARGEST_PAGE = 100
+LARGEST_PAGE, LARGEST_SUSPECT_PAGE = 100, 1000
+PARQUET = "application/vnd.apache.parquet"
 LONG_POLL_SECONDS = 20
 
 
@@ -56,7 +57,7 @@ class Endpoints:
         created_before: datetime | None,
     ) -> Flow[None]:
         times = without_none(created_after=created_after, created_before=created_before)
-        labels = {f"metadata[{key}]": value for key, value in (metadata or {}).items()}
+        labels: dict[str, Any] = {f"metadata[{key}]": value for key, value in (metadata or {}).items()}
         return self._list(api_path("jobs"), limit=limit, **_statuses(status), **labels, **_in_utc(times))
 
     def cancel(self, job_id: str) -> Flow[JsonObject]:
@@ -91,7 +92,13 @@ class Endpoints:
 
     def download(self, job_id: str, path: Path, *, kind: str, keep_ratio: float | None) -> Flow[Path]:
         params = without_none(keep_ratio=keep_ratio)
-        return Download(self.service, api_path("jobs", job_id, kind), path, params=params).run()
+        return Download(self.service, api_path("jobs", job_id, kind), path, accept=PARQUET, params=params).run()
+
+    def suspects(self, job_id: str, *, limit: int | None) -> Flow[None]:
+        return self._list(api_path("jobs", job_id, "suspects"), limit=limit, largest_page=LARGEST_SUSPECT_PAGE)
+
+    def suspects_page(self, job_id: str, *, limit: int, after: int) -> Flow[JsonObject]:
+        return self._fetch("GET", api_path("jobs", job_id, "suspects"), params={"limit": limit, "after": after})
 
     def report(self, job_id: str) -> Flow[JsonObject]:
         return self._fetch("GET", api_path("jobs", job_id, "report"))
@@ -176,13 +183,19 @@ class Endpoints:
         return self._fetch("POST", path, body=body, idempotent=False)
 
     def _list(
-        self, path: str, *, limit: int | None = None, after: str | int | None = None, **params: Any
+        self,
+        path: str,
+        *,
+        limit: int | None = None,
+        after: str | int | None = None,
+        largest_page: int = LARGEST_PAGE,
+        **params: Any,
     ) -> Flow[None]:
         """Emit the items that the path lists, page by page; at most ``limit`` of them."""
         remaining = math.inf if limit is None else limit
         has_more = True
         while has_more and remaining > 0:
-            query = {**params, "limit": min(remaining, LARGEST_PAGE), **without_none(after=after)}
+            query = {**params, "limit": min(remaining, largest_page), **without_none(after=after)}
             page = yield from self._fetch("GET", path, params=query)
             for item in page["data"]:
                 yield Emit(item)

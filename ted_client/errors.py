@@ -81,10 +81,7 @@ class TedApiError(RequestFailed):
 
 def parse_problem(response: Response) -> Mapping[str, Any]:
     """Return the problem in the response, or one that says that it holds none."""
-    try:
-        problem = json.loads(response.content)
-    except ValueError:
-        problem = None
+    problem = parse_json(response.content)
     if isinstance(problem, dict) and "code" in problem:
         return problem
     detail = f"{response.head.url} answered {response.status}."
@@ -93,13 +90,18 @@ def parse_problem(response: Response) -> Mapping[str, Any]:
 
 def parse_json_object(response: Response) -> JsonObject:
     """Return the JSON object in the response. Raise NotATedService if it holds none."""
-    try:
-        facts = json.loads(response.content)
-    except ValueError:
-        facts = None
+    facts = parse_json(response.content)
     if not isinstance(facts, dict):
         raise NotATedService(f"{response.head.url} answered {response.status} as no TED service does. Check the URL.")
     return facts
+
+
+def parse_json(content: bytes) -> Any:
+    """Return what the JSON says; None also if it is none, or nested too deeply to be read."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def retry_after(headers: httpx.Headers) -> float | None:

@@ -1,5 +1,6 @@
 """A job as the service describes it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -37,6 +38,14 @@ class JobSnapshot:
     def error(self) -> JsonObject:
         """Code, message and field of a job that has failed; empty if it has not."""
         return self.facts["error"] or {}
+
+    @property
+    def warnings(self) -> Sequence[JsonObject]:
+        """Code, field and message of what was accepted, but may not be what was meant, as far as is known.
+
+        The codes are those of docs/api.md; a newer service may know more.
+        """
+        return self.facts.get("warnings") or []
 
     @property
     def is_terminal(self) -> bool:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ted_client.job import JobSnapshot
-from ted_client.terminal_text import literal, printable
+from ted_core.terminal_text import literal, printable
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
 JOB_ID_WIDTH = 32
@@ -79,17 +79,24 @@ def job_table(jobs: Iterable[JobSnapshot]) -> Table:
     for heading in ("kept", "dataset", "created"):
         table.add_column(heading)
     for job in jobs:
-        kept = f"{job.facts['plan']['keep_ratio']:.0%} of {job.facts['rows_in']:,}"
+        kept = f"{job.facts['plan']['keep_ratio']:.0%} of {rows_text(job)}"
         created = str(job.facts["created_at"])[:16].replace("T", " ")
         dataset = job.facts["dataset"]["uri"].rsplit("/", 1)[-1]
         table.add_row(literal(job.id), _status_cell(job), kept, literal(dataset), literal(created))
     return table
 
 
+def rows_text(job: JobSnapshot) -> str:
+    """Return the rows of the dataset; of a job that was accepted before they were counted, once it has ended."""
+    rows = job.facts["rows_in"] or job.result.get("rows_in")
+    return f"{rows:,}" if rows else "rows not counted yet"
+
+
 def _status_cell(job: JobSnapshot) -> Text:
-    """Return the status in its colour and, for a running job, how much is done."""
+    """Return the status in its colour, for a running job how much is done, and a mark if there are warnings."""
     done = f" {_fraction(job):.0%}" if job.progress and not job.is_terminal else ""
-    return Text(printable(job.status) + done, style=COLOURS.get(job.status, "white"))
+    cell = Text(printable(job.status) + done, style=COLOURS.get(job.status, "white"))
+    return cell.append(" !", style="yellow") if job.warnings else cell
 
 
 def outcome_line(job: JobSnapshot) -> str:
@@ -97,5 +104,5 @@ def outcome_line(job: JobSnapshot) -> str:
     if job.result:
         cost = job.result["cost"]
         return f"{job.id} kept {job.result['rows_kept']:,} of {job.result['rows_in']:,} rows in {cost['seconds']:.0f} s"
-    reason = f": {job.error['message']}" if job.error else ""
+    reason = f": {printable(job.error['message'])}" if job.error else ""
     return f"{job.id} is {job.status}{reason}"

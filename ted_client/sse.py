@@ -1,13 +1,12 @@
 """A job's events as they happen (Server-Sent Events; WHATWG HTML, section 9.2), resumed after every interruption."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import httpx
 
-from ted_client.errors import NotATedService, RequestFailed, TedApiError
+from ted_client.errors import NotATedService, RequestFailed, TedApiError, parse_json
 from ted_client.flow import (
     Emit,
     Flow,
@@ -29,6 +28,9 @@ SILENCE_SECONDS = 45.0
 REOPENING_SECONDS = 2.0
 """The pause after a stream that ended before the job did: the service is restarting."""
 MEDIA_TYPE = "text/event-stream"
+FIELDS = frozenset((b"id", b"data"))
+"""What an event that is stored has, and all that is read of it."""
+LONGEST_LINE = 16 << 20
 LAST_TYPES = frozenset(f"job.{status}" for status in TERMINAL)
 
 
@@ -94,20 +96,30 @@ class SseDecoder:
     """Decodes bytes as they arrive. Comments, and progress, which is not stored, are left out."""
 
     def __init__(self) -> None:
-        self._pending = b""
+        self._line = bytearray()
         self._fields: dict[bytes, bytes] = {}
 
     def feed(self, chunk: bytes) -> Iterator[JsonObject]:
-        """Yield the events that these bytes complete."""
-        *lines, self._pending = (self._pending + chunk).split(b"\n")
-        for line in lines:
-            name, _, value = line.removesuffix(b"\r").partition(b":")
-            if name:
-                self._fields[name] = value.removeprefix(b" ")
-            elif not line.strip():
-                yield from self._complete_event()
+        """Yield the events that these bytes complete. Raise NotATedService for what no TED service sends."""
+        first, *others = chunk.split(b"\n")
+        self._line += first
+        for start in others:
+            line, self._line = bytes(self._line), bytearray(start)
+            yield from self._decode(line.removesuffix(b"\r"))
+        if len(self._line) > LONGEST_LINE:
+            raise NotATedService(f"An event has a line of more than {LONGEST_LINE:,} bytes. Check the URL.")
+
+    def _decode(self, line: bytes) -> Iterator[JsonObject]:
+        name, _, value = line.partition(b":")
+        if name in FIELDS:
+            self._fields[name] = value.removeprefix(b" ")
+        elif not line.strip():
+            yield from self._complete_event()
 
     def _complete_event(self) -> Iterator[JsonObject]:
         fields, self._fields = self._fields, {}
-        if b"id" in fields and b"data" in fields:
-            yield json.loads(fields[b"data"])
+        if fields.keys() >= FIELDS:
+            event = parse_json(fields[b"data"])
+            if not (isinstance(event, dict) and isinstance(event.get("sequence"), int) and "type" in event):
+                raise NotATedService("An event is none of TED's. Check the URL.")
+            yield event

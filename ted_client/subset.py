@@ -10,8 +10,10 @@ from ted_core.results.manifest import read_manifest
 if TYPE_CHECKING:
     from torch.utils.data import Dataset, Subset
 
+    from ted_client.row_identity import Keys
 
-def retained(dataset: Dataset[Any], manifest: str | Path) -> Subset[Any]:
+
+def retained(dataset: Dataset[Any], manifest: str | Path, *, keys: Keys | None = None) -> Subset[Any]:
     """Return the retained rows of a map-style dataset, in the dataset's order.
 
     >>> dataset = [(f"picture {row}", row % 2) for row in range(8)]
@@ -20,13 +22,23 @@ def retained(dataset: Dataset[Any], manifest: str | Path) -> Subset[Any]:
 
     ``DataLoader(retained(dataset, "manifest.parquet"), batch_size=128, shuffle=True)`` trains on them.
 
-    Raise ManifestMismatch if the dataset has not as many rows as the one from which the manifest was made.
+    That the dataset's rows are in the manifest's order is checked by what it tells of them: the paths of a torchvision
+    ``ImageFolder``, a column of ids (``sample_key``, ``__key__``, ``uid``, ``id``) or of classes in a Hugging Face
+    dataset, an attribute ``sample_keys``, ``targets``. For others, ``keys`` are the ids of all rows, or the name of the
+    column that holds them:
+
+    >>> keys = [f"row-{row}" for row in reversed(range(8))]
+    >>> retained(dataset, "manifest.parquet", keys=keys)
+    Traceback (most recent call last):
+    ...
+    ted_core.errors.ManifestMismatch: Row 1 of the dataset is 'row-6', in the manifest 'row-1'; ...
+
+    Raise ManifestMismatch if rows are missing, or are others than those from which the manifest was made.
     """
     from torch.utils.data import Subset  # noqa: PLC0415 - torch is loaded only by those who train
 
-    from ted_core.errors import ManifestMismatch  # noqa: PLC0415
+    from ted_client.row_identity import check_rows  # noqa: PLC0415 - what reads data with it
 
     selection = read_manifest(manifest)
-    if len(dataset) != selection.metadata.dataset.rows:  # type: ignore[arg-type]
-        raise ManifestMismatch(f"The dataset has {len(dataset)} rows, not {selection.metadata.dataset.rows}")  # type: ignore[arg-type]
+    check_rows(dataset, selection, keys=keys)
     return Subset(dataset, selection.row_indices.tolist())

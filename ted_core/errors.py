@@ -5,8 +5,15 @@ fact at hand ("3 rows for 10 classes") and the request field that holds the caus
 problem with the same ``code``; a worker stores the same three things in the job's row.
 """
 
+import errno
 import re
+from collections.abc import Sequence
 from typing import ClassVar
+
+LONGEST_FACT = 2000
+"""Characters; names in files may be megabytes long."""
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+"""What the operating system says if a disk, or this user's share of it, is full."""
 
 
 class TedError(Exception):
@@ -16,8 +23,8 @@ class TedError(Exception):
     """Whether the same job may succeed when tried again unchanged."""
 
     def __init__(self, fact: str = "", *, field: str | None = None) -> None:
-        self.fact, self.field = fact, field
-        super().__init__(f"{fact}. {self.remedy()}" if fact else self.remedy())
+        self.fact, self.field = shortened(fact), field
+        super().__init__(f"{self.fact}. {self.remedy()}" if fact else self.remedy())
 
     @classmethod
     def code(cls) -> str:
@@ -28,6 +35,12 @@ class TedError(Exception):
     def remedy(cls) -> str:
         """The docstring on one line."""
         return " ".join((cls.__doc__ or "").split())
+
+
+def shortened(text: str) -> str:
+    """Return the text, without its middle if it is very long."""
+    half = LONGEST_FACT // 2
+    return text if len(text) <= LONGEST_FACT else f"{text[:half]} … {text[-half:]}"
 
 
 # --- the dataset cannot be found or read ---------------------------------------------------------------------------
@@ -56,9 +69,25 @@ class StoreUnavailable(TedError):
     retryable = True
 
 
+class DatasetUnavailable(TedError):
+    """The dataset was there when the job was submitted, but cannot be reached now; check that it was not moved and that
+    its file system is mounted, then run the job again."""
+
+    retryable = True
+
+
 class DatasetUnreadable(TedError):
     """The file could not be read in the format that the request names; check that it is complete and that
     dataset.format is right."""
+
+
+class SplitsMixed(DatasetUnreadable):
+    """These files or folders are several splits, and rows to evaluate on must not be pruned with those to train on;
+    choose one of them."""
+
+
+class UnknownSplit(DatasetUnreadable):
+    """No file or folder of the dataset is this split; name one that there is, or leave dataset.split out."""
 
 
 class DatasetChanged(TedError):
@@ -96,7 +125,7 @@ class UnusableLabels(TedError):
 
 
 class SettingUnsuited(TedError):
-    """This setting has no meaning for this task and format; leave it out."""
+    """This setting has no meaning for this task, format or proxy; leave it out."""
 
 
 class MissingValues(TedError):
@@ -117,8 +146,8 @@ class SingleClass(TedError):
 
 
 class NothingToLearn(TedError):
-    """A conversation has no answer, that is, no turn of the assistant after another turn; drop such rows, or check the
-    roles."""
+    """A conversation does not end in an answer, that is, in a turn of the assistant after another turn, or none of its
+    answers is to be learned; drop such rows or turns, or check roles and weights."""
 
 
 # --- the plan or the proxy does not fit ------------------------------------------------------------------------------
@@ -143,7 +172,7 @@ class UnknownModel(TedError):
 
 
 class MethodUnsuited(TedError):
-    """This method or score is defined only for one class per sample; use method ted with score logit, or random."""
+    """This method or score is defined only for one class per sample; use method ted with score margin, or random."""
 
 
 class ProxyMismatch(TedError):
@@ -151,8 +180,15 @@ class ProxyMismatch(TedError):
     texts, and lora for causal-lm."""
 
 
+class ModelTooLarge(TedError):
+    """The proxy needs more memory than a job may use; lower dataset.image_size or proxy.batch_size, choose a smaller
+    proxy, or ask the operator to raise TED_RUNNER_MEMORY_CEILING on API and workers."""
+
+
 class TrainingDiverged(TedError):
-    """The proxy's loss became infinite or not a number; lower proxy.learning_rate."""
+    """A loss, or a number by which rows are chosen, became infinite or not a number, or the loss rose far above that of
+    the untrained model; lower proxy.learning_rate, choose another proxy, or use larger images and inputs of like
+    scale."""
 
 
 # --- the manifest does not belong to what it is used with -------------------------------------------------------------
@@ -184,3 +220,17 @@ class StorageFull(TedError):
     """The disk or object store has no room for the result; free some space, then retry the job."""
 
     retryable = True
+
+
+# --- the job is strict ------------------------------------------------------------------------------------------------
+
+
+class WarningsRefused(TedError):
+    """The job is strict, so that warnings refuse it; change what they name, or submit it without strict."""
+
+    def __init__(
+        self, fact: str = "", *, field: str | None = None, causes: Sequence[tuple[str | None, str]] = ()
+    ) -> None:
+        super().__init__(fact, field=field)
+        self.causes = causes
+        """The field and the message of each warning."""

@@ -1,11 +1,15 @@
 """The plan of a pruning run: how much to keep, by which method, with which seed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MethodName = Literal["ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
-ScoreName = Literal["logit", "parameter"]
+ScoreName = Literal["margin", "probability", "parameter"]
+RuleName = Literal[ScoreName, "random"]
+"""What ranked rows at last: a score, or nothing but chance."""
+ClassBalance = Literal["free", "keep"]
+DEFAULT_Q = 1.0
 
 
 class PruningPlan(BaseModel):
@@ -25,29 +29,44 @@ class PruningPlan(BaseModel):
             "ccs and dual."
         ),
     ] = "ted"
-    q: Annotated[
-        Annotated[float, Field(ge=0, le=16)] | Literal["auto"],
-        Field(
-            description="Exponent of the performance in the score a^q (1 - a) of method ted. Small q keeps hard rows, "
-            "large q keeps rows that the rest of the data explains. 'auto' trains a proxy on each candidate's "
-            "rows, random ones among them, and measures it on rows it was not trained on; the manifest says what was "
-            "chosen and why."
-        ),
-    ] = "auto"
     score: Annotated[
         ScoreName,
         Field(
-            description="Where the gradient in the score of method ted is measured: logit, for the price of a forward "
-            "pass, or parameter, in the K-FAC metric of all the proxy's parameters, for that of a backward pass."
+            description="What method ted ranks rows by, as measured by models that have not trained on them: margin, "
+            "the probability of the label minus that of its strongest rival, without labels that look wrong; "
+            "probability, that of the label alone, in the score a^q (1 - a); or parameter, the same with the gradient "
+            "in the K-FAC metric of all the proxy's parameters, for the price of a backward pass. If q is set, the "
+            "default is probability."
         ),
-    ] = "logit"
+    ] = "margin"
+    q: Annotated[
+        Annotated[float, Field(ge=0, le=16)] | Literal["auto"] | None,
+        Field(
+            description="Exponent of the scores probability (the default score where q is set) and parameter; 1 if "
+            "null. Small q keeps hard rows, large q keeps rows that the rest of the data explains. 'auto' searches for "
+            "it: a proxy is trained on each candidate's rows, random ones among them, and measured on rows it was not "
+            "trained on, which costs up to a full training run; the manifest says what was chosen and why. The score "
+            "margin has no exponent."
+        ),
+    ] = None
+    guard: Annotated[
+        bool,
+        Field(
+            description="Whether TED's rows are compared with random ones, drawn evenly over classes and over easy and "
+            "hard rows: one proxy is trained on each and measured on rows it was not trained on. Random rows are "
+            "returned if they are ahead by more than a standard error; the report states the difference and its "
+            "interval. This costs at most half a full training run if the proxy trains for four epochs or more. Only "
+            "for method ted; q 'auto' tries random rows anyway."
+        ),
+    ] = False
     rounds: Annotated[
         int | None,
         Field(
-            ge=2,
+            ge=1,
             le=1000,
-            description="Pruning rounds, each at least one epoch of the twins; half as many as the proxy has epochs "
-            "if null.",
+            description="Pruning rounds, each at least one epoch of the twins; a third as many as the proxy has "
+            "epochs if null, at least three; a single one, in which twins train on all rows and rows are chosen once, "
+            "if the proxy has fewer than four epochs.",
         ),
     ] = None
     class_floor: Annotated[
@@ -60,7 +79,25 @@ class PruningPlan(BaseModel):
             "counts.",
         ),
     ] = 0.0
+    class_balance: Annotated[
+        ClassBalance,
+        Field(
+            description="Whether the classes' shares may change (free), or each class is drawn at keep_ratio, up to "
+            "whole rows (keep). Of a row with several classes the rarest counts."
+        ),
+    ] = "free"
     seed: Annotated[int, Field(ge=0, lt=2**32, description="Seed of every random choice.")] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _match_score_and_exponent(cls, plan: Any) -> Any:
+        """Only a score with an exponent has one. ``logit`` is what ``probability`` was called before."""
+        if not isinstance(plan, dict):
+            return plan
+        q = plan.get("q")
+        score = plan.get("score", "margin" if q is None else "probability")
+        score = "probability" if score == "logit" else score
+        return plan | {"score": score, "q": DEFAULT_Q if q is None and score != "margin" else q}
 
     def rows_kept(self, rows: int) -> int:
         """The number of rows that this plan retains of ``rows``, rounded to nearest, never below one."""

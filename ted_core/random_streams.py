@@ -28,7 +28,7 @@ class Stream(IntEnum):
     POISSON_SAMPLING = 4
     """What decides, together with their scores, which samples are retained."""
     SEARCH_HELD_OUT = 5
-    """The samples that no candidate for the exponent is trained on."""
+    """The samples that no candidate is trained on."""
     SEARCH_WEIGHTS = 6
     """The initial weights that all candidates share."""
     SEARCH_BATCHES = 7

@@ -11,6 +11,17 @@ class ArtifactNotReady(TedError):
     """The job has nothing to download yet: wait until its status is succeeded."""
 
 
+class ArtifactLost(TedError):
+    """The job's file is gone or damaged; run the job again (POST /v1/jobs/{id}/retry)."""
+
+
+class RecutBusy(TedError):
+    """The service is making as many manifests for other ratios as it can, or as many of yours as it may; try again
+    shortly."""
+
+    retryable = True
+
+
 class NotCancellable(TedError):
     """The job is already finalizing or has ended; there is nothing left to cancel."""
 
@@ -80,8 +91,21 @@ class RunnerKilled(TedError):
 
 
 class RunnerCrashed(TedError):
-    """The training process ended without a result because of a defect in TED or its machine; the worker's log holds the
-    traceback."""
+    """The training process ended without a result because of a defect in TED; report it to the operator, whose worker's
+    log holds the traceback."""
+
+    retryable = True
+
+
+class RunnerStalled(TedError):
+    """The training process did nothing for too long, neither computing nor reading nor writing, and was ended; a file
+    system or device may hang, so ask the operator to check the worker's machine (TED_STALL_SECONDS)."""
+
+    retryable = True
+
+
+class MachineFailed(TedError):
+    """The worker's machine failed the training process; ask the operator to check its devices and file systems."""
 
     retryable = True
 

@@ -1,5 +1,6 @@
 """Names that tenants give to datasets and proxies, so that jobs need not spell them out."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from ted_jobs.jobs.models import JsonObject
 
 RegistrationKind = Literal["dataset", "proxy"]
 ID_PREFIXES: Mapping[RegistrationKind, str] = {"dataset": "ds", "proxy": "px"}
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Every name that can be registered. No other text ever reaches the database: PostgreSQL takes no NUL, for example."""
 MOST_NAMES = 1000
 """Names of one kind for one tenant."""
 
@@ -54,6 +57,7 @@ class RegistrationStore:
 
     def lookup(self, kind: RegistrationKind, name: str, *, tenant: str) -> Registration:
         """Return the registration with this name. Raises NotRegistered, also if it is another tenant's."""
+        _check_name(name)
         with read_transaction(self.engine) as connection:
             query = select(registrations).where(*_registered_by(tenant, kind), registrations.c.name == name)
             row = connection.execute(query).one_or_none()
@@ -70,10 +74,17 @@ class RegistrationStore:
 
     def delete(self, kind: RegistrationKind, name: str, *, tenant: str) -> None:
         """Delete the name; jobs that used it keep what it stood for. Raises NotRegistered."""
+        _check_name(name)
         deletion = delete(registrations).where(*_registered_by(tenant, kind), registrations.c.name == name)
         with write_transaction(self.engine) as connection:
             if not connection.execute(deletion).rowcount:
                 raise NotRegistered(repr(name[:100]))
+
+
+def _check_name(name: str) -> None:
+    """Raise NotRegistered if nothing can be registered under this name."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise NotRegistered(repr(name[:100]))
 
 
 def _check_name_quota(connection: Connection, kind: RegistrationKind, tenant: str) -> None:

@@ -9,15 +9,15 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ted_core.storage.file_store import StorageRoot
+from ted_core.storage.machine_memory import default_ceiling, half_of_the_memory
 from ted_core.storage.roots import parse_root, parse_roots
 
 WebhookReach = Literal["public", "loopback"]
 """How far webhooks may lead: to public addresses only, or to this machine's own as well."""
 
 
-def half_of_the_memory() -> int:
-    """Return half of the machine's memory, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+LEAST_PLANNED_CEILING = 8 << 30
+"""What an API plans jobs for at least whose ceiling is not set: the workers' machines may be larger than its own."""
 
 
 class Settings(BaseSettings):
@@ -51,6 +51,19 @@ class Settings(BaseSettings):
     listen_fd: int | None = None
     """An inherited, listening socket to serve on instead of host and port."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1_000_000
+    most_connections: Annotated[int | None, Field(ge=1)] = None
+    """How many connections each API process holds at once; if unset, half as many as it may open files beyond 256, and
+    at most 4096."""
+    most_connections_per_address: Annotated[int | None, Field(ge=0)] = None
+    """How many of them one IPv4 address or IPv6 /64 may have, unless it is a proxy's; half of them if unset, 0: all."""
+    head_seconds: Annotated[float, Field(gt=0)] = 10
+    """How long a request's line and headers may take to arrive."""
+    body_seconds: Annotated[float, Field(gt=0)] = 30
+    """How long its body may take."""
+    keep_alive_seconds: Annotated[int, Field(ge=1)] = 5
+    """How long a connection stays open without a request."""
+    send_seconds: Annotated[float, Field(gt=0)] = 30
+    """How long a client may read nothing of a response."""
     metrics: Literal["loopback", "open"] = "loopback"
     """Who may read /metrics: programs on the API's own machine, or everyone who can reach it."""
 
@@ -66,6 +79,11 @@ class Settings(BaseSettings):
     """How many jobs of one key may run at once, unless the key has its own limit; 0: unlimited."""
     requests_per_minute: Annotated[int, Field(ge=0)] = 600
     """How many requests of one key each API process accepts, unless the key has its own limit; 0: unlimited."""
+    most_streams: Annotated[int, Field(ge=0)] = 256
+    """How many requests of one key each API process holds open: event streams, and answers that wait; 0: any number."""
+    inspection_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    """How many processes of each API look at datasets before a job is stored, in 512 MiB of memory each. With two or
+    more, no tenant can occupy all of them."""
     webhook_targets: WebhookReach = "public"
     """Where webhooks may lead: to public addresses, or (loopback) also to programs on this machine, even by http."""
 
@@ -82,16 +100,23 @@ class Settings(BaseSettings):
     """How old a running job's last checkpoint must be before the next round writes another; 0: every round does."""
     cancel_grace_seconds: Annotated[float, Field(ge=0)] = 2
     """How long a runner may take to exit after SIGTERM before it gets SIGKILL."""
+    stall_seconds: Annotated[float, Field(gt=0)] = 600
+    """How long a runner may neither report, compute, read nor write before its attempt is ended and repeated."""
 
     device: str = "auto"
     """Where runners train: cpu, cuda, mps, or auto for the best one available."""
     runner_threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
+    measure_throughput: bool = True
+    """Whether a worker measures beside its start, for two seconds at most once a week, how fast it trains proxies, so
+    that jobs can be estimated before any like them has run."""
     runner_memory_bytes: Annotated[int, Field(ge=1 << 28, default_factory=half_of_the_memory)]
-    """The memory that a job is planned for, though not a ceiling; half of the machine's memory if unset. Decoded inputs
-    of more than a quarter of it go to ``cache``."""
+    """The memory that a job's data are planned for, though not a ceiling; half of the machine's memory, or of the
+    control group's, if unset. Decoded inputs of more than a quarter of it go to ``cache``."""
     runner_memory_ceiling: Annotated[int | None, Field(ge=1 << 28)] = None
-    """The most bytes that the kernel gives a runner beyond what it takes when idle (RLIMIT_DATA), so that the runner
-    fails and not the machine; no ceiling if unset."""
+    """The most bytes that a runner may take beyond what it takes when idle: jobs that are planned to take more are
+    refused, and the kernel gives no more (RLIMIT_DATA), so that the runner fails and not the machine. If unset, the
+    machine's or control group's memory but for 2 GiB, at most a quarter; with an accelerator the kernel then gives
+    any, and the API refuses no batch."""
     max_undecodable: Annotated[float, Field(ge=0, le=1)] = 0.01
     """The share of images that may fail to decode before the job fails."""
     log_level: str = "INFO"
@@ -135,6 +160,16 @@ class Settings(BaseSettings):
     def cache(self) -> Path:
         """Return the folder of what is derived from datasets: worth keeping, or too large for memory."""
         return self.home / "cache"
+
+    @cached_property
+    def ceiling(self) -> int:
+        """Return the most bytes that a runner on this machine may take beyond what it takes when idle."""
+        return self.runner_memory_ceiling or default_ceiling()
+
+    @cached_property
+    def planned_ceiling(self) -> int:
+        """Return the most bytes that a job may be planned to take, wherever it will run."""
+        return self.runner_memory_ceiling or max(default_ceiling(), LEAST_PLANNED_CEILING)
 
     @cached_property
     def work(self) -> Path:

@@ -1,8 +1,9 @@
 """Reports for those who show them."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
+from ted_core.results.guard_report import guard_report
 from ted_core.results.provenance import CandidateFacts, ProxyFacts, QChoice
 from ted_core.results.report import (
     Histogram,
@@ -14,7 +15,9 @@ from ted_core.results.report import (
     ReportExample,
     ReportExamples,
     ReportRound,
+    ReportSample,
 )
+from ted_core.warnings import JobWarning
 
 KEPT, WELL = "kept", "well generalized (redundant)"
 CANDIDATES = tuple(
@@ -23,10 +26,21 @@ CANDIDATES = tuple(
 )
 
 
-def example(row: int, *, key: str | None = None) -> ReportExample:
-    return ReportExample(
-        row_index=row, sample_key=key, label="cat", kept=row < 5, internal_generalization=0.5, score=0.25
-    )
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+NOT_LEARNED = JobWarning("proxy_has_not_learned", "proxy.epochs", "The proxy is right about 16 % of the rows. Help it.")
+
+
+MARGINS = Histogram(edges=(-1.0, 0.0, 1.0), kept=(0, 60), pruned=(9, 29), reasons={KEPT: (0, 60), WELL: (9, 29)})
+"""Of 98 rows, nine of which look mislabelled."""
+
+
+def example(row: int, *, key: str | None = None, **facts: Any) -> ReportExample:
+    told = {"label": "cat", "kept": row < 5, "internal_generalization": 0.45, "score": 0.25}
+    return ReportExample.model_validate({"row_index": row, "sample_key": key} | told | facts)
+
+
+def sample(**content: Any) -> ReportSample:
+    return ReportSample.model_validate(content)
 
 
 def class_of(name: str, before: int, after: int) -> ReportClass:
@@ -87,6 +101,21 @@ def a_report(**changes: Any) -> Report:
         "versions": {"torch": "2"},
     }
     return Report(**facts | changes)
+
+
+def a_guarded_report(*, returned: Literal["ted", "random"]) -> Report:
+    """The report of a job that has compared TED's rows, about which a proxy is right to 90 %, with random ones."""
+    random = {"ted": 0.88, "random": 0.92}[returned]
+    errors = (0.0, 0.01) if returned == "ted" else (0.01, 0.0)
+    candidates = tuple(
+        CandidateFacts(rule=rule, q=None, accuracy=right, behind=max(0.9, random) - right, standard_error=error)
+        for rule, right, error in zip(("margin", "random"), (0.9, random), errors, strict=True)
+    )
+    choice = QChoice(
+        rule="margin" if returned == "ted" else "random", value=None, chosen_by="guard: told", candidates=candidates
+    )
+    plan = a_report().plan | {"guard": True}
+    return a_report(plan=plan, q=choice, guard=guard_report(choice, plan))
 
 
 def of_random_rows() -> Report:

@@ -129,6 +129,7 @@ SHARED_TYPES = {
     "JsonObject": "a JSON object, wherever one is read",
     "Webhook": "as stored, and as JSON",
     "RowIndices": "the same array type",
+    "PerSample": "the same array type",
     "OpenApiObject": "a part of the OpenAPI document",
 }
 """Names that several modules use for one thing."""

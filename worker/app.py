@@ -11,6 +11,7 @@ from celery.signals import worker_shutting_down
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from ted_core.storage.private_files import keep_new_files_private
 from ted_core.storage.roots import file_store
 from ted_jobs.db.engine import make_engine
 from ted_jobs.files import garbage
@@ -18,6 +19,7 @@ from ted_jobs.logs import configure_logging
 from ted_jobs.queue.celery import QUEUE_NAME, celery_app
 from ted_jobs.settings import Settings
 from worker.tasks import register_prune_task
+from worker.timing.benchmark import running_benchmark
 
 log = structlog.get_logger()
 settings = Settings()
@@ -58,7 +60,9 @@ def clear_work_folder(settings: Settings) -> None:
 
 def main() -> None:
     """Run jobs until SIGTERM; a running job is then returned to the queue."""
+    keep_new_files_private()
     configure_logging(settings.log_level)
     clear_work_folder(settings)
     arguments = ["--queues", QUEUE_NAME, "--loglevel", settings.log_level, "--without-gossip", "--without-mingle"]
-    app.worker_main(["worker", "--hostname", f"ted-{os.getpid()}@%h", *arguments])
+    with running_benchmark(settings):
+        app.worker_main(["worker", "--hostname", f"ted-{os.getpid()}@%h", *arguments])

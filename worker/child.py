@@ -10,16 +10,21 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import IO
 
+import structlog
 from pydantic import ValidationError
 
 from ted_core.python_process import module_command
 from worker.messages import Assignment, RunnerMessage, message_from_json
+
+log = structlog.get_logger()
 
 RUNNER_COMMAND = module_command("worker.runner")
 LONGEST_LINE = 1 << 20
 MOST_UNREAD_MESSAGES = 256
 """Unread messages that are kept. Beyond these the pipe fills up, and the runner waits."""
 LOG_TAIL_BYTES = 2000
+KILL_SECONDS = 10.0
+"""How long a runner may take to end after SIGKILL."""
 NO_PROGRESS_BARS = {"TQDM_DISABLE": "1"}
 """Libraries draw progress bars on standard error, which is the runner's log file."""
 RUNNER_OOM_SCORE_ADJ = "800"
@@ -88,12 +93,22 @@ class RunnerProcess:
         return oom_kill_count() > self._oom_kills
 
     def stop(self, *, grace_seconds: float) -> None:
-        """End the runner and all its children: with SIGTERM, then with SIGKILL."""
+        """End the runner and all its children: with SIGTERM, then with SIGKILL.
+
+        One that waits in the kernel, for a file system that hangs, does not end even then: it is left behind.
+        """
         self._signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=grace_seconds)
         self._signal(signal.SIGKILL)
-        self.process.wait()
+        try:
+            self.process.wait(timeout=KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.error("runner cannot be killed", pid=self.process.pid)
+        else:
+            self._close()
+
+    def _close(self) -> None:
         while not self._output_ended:
             self.read_messages(seconds=None)
         self._reader.join()

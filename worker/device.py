@@ -23,11 +23,10 @@ def resolve_device(name: str) -> str:
 
 def describe_device(device: str) -> str:
     """Return the device's name for the readers of a manifest."""
-    return (
-        torch.cuda.get_device_name(device)
-        if device.startswith("cuda")
-        else f"{device}, {torch.get_num_threads()} threads"
-    )
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{device}, {threads} {'thread' if threads == 1 else 'threads'}"
 
 
 def determinism(device: str) -> str:

@@ -16,6 +16,9 @@ from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 
 log = structlog.get_logger()
 
+LONGEST_STORE_SECONDS = 3600.0
+"""How long a file may take to be stored or fetched."""
+
 StepParams = ParamSpec("StepParams")
 StepResult = TypeVar("StepResult")
 
@@ -51,7 +54,10 @@ class Lease:
 
     @contextmanager
     def background_renewal(self) -> Iterator[None]:
-        """Renew the lease while the block runs, however long a store takes. The next write shows whether it held."""
+        """Renew the lease while the block runs, however long a store takes. The next write shows whether it held.
+
+        A store that hangs loses it after an hour, so that another worker takes the job.
+        """
         done = Event()
         thread = Thread(target=self._renew_until, args=(done,))
         thread.start()
@@ -62,7 +68,8 @@ class Lease:
             thread.join()
 
     def _renew_until(self, done: Event) -> None:
-        while not done.wait(self.heartbeat_seconds):
+        ends_at = time.monotonic() + LONGEST_STORE_SECONDS
+        while not done.wait(self.heartbeat_seconds) and time.monotonic() < ends_at:
             with suppress(LeaseLost, DBAPIError):
                 self._renew()
 

@@ -8,7 +8,7 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from ted_core.storage.roots import file_store
-from ted_jobs.db import counters
+from ted_jobs.db import counters, throughputs
 from ted_jobs.files import garbage
 from ted_jobs.jobs import maintenance, retention
 from ted_jobs.queue import outbox
@@ -42,6 +42,7 @@ def maintenance_tasks(settings: Settings) -> Mapping[str, MaintenanceTask]:
         "delete leftover checkpoints": every(MINUTE, retention.delete_leftover_checkpoints),
         "delete old idempotency keys": every(HOUR, retention.delete_old_idempotency_keys),
         "delete old deliveries": every(MINUTE, retention.delete_old_deliveries),
+        "delete old throughputs": every(HOUR, throughputs.delete_old),
         "compact counters": every(MINUTE, counters.compact_counters),
     }
 

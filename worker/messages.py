@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from ted_core.errors import TedError
 from ted_core.selection.rounds import Round
 from ted_core.storage.file_store import StorageRoot
+from ted_core.warnings import JobWarning
 from ted_jobs.jobs.spec import JobSpec
 
 
@@ -20,6 +21,8 @@ class Assignment(_WireMessage):
 
     job_id: str
     spec: JobSpec
+    warnings: tuple[JobWarning, ...] = ()
+    """Those that the submission has found."""
     dataset_guard: str
     dataset_roots: tuple[StorageRoot, ...]
     model_roots: tuple[Path, ...] = ()
@@ -35,7 +38,10 @@ class Assignment(_WireMessage):
     threads: int
     memory_bytes: int | None
     memory_ceiling: int | None = None
-    """The most bytes that the kernel gives the runner."""
+    """The most bytes that the runner may take beyond those it has when idle."""
+    ceiling_is_default: bool = False
+    """Whether nobody has set it. Then the kernel enforces it only where there is no accelerator, whose driver maps more
+    than it uses, and not for the stacks of threads."""
     batch_parts: int = 1
     """The number of parts into which a batch is split to fit into memory."""
     max_undecodable: float
@@ -84,11 +90,30 @@ class Resumed(_WireMessage):
     """The last round that had been trained."""
 
 
+class Warned(_WireMessage):
+    """Something that the submission could not see; becomes an event of the job."""
+
+    kind: Literal["warning"] = "warning"
+    code: str
+    field: str | None
+    message: str
+
+
 class Checkpointed(_WireMessage):
     """A checkpoint has been written; only the newest counts."""
 
     kind: Literal["checkpoint"] = "checkpoint"
     path: Path
+
+
+class Speed(_WireMessage):
+    """How fast the attempt has trained."""
+
+    device: str
+    """In words."""
+    input_size: int
+    """How many numbers an input is; 0 for texts and conversations."""
+    rows_per_second: float
 
 
 class Staged(_WireMessage):
@@ -97,8 +122,11 @@ class Staged(_WireMessage):
     kind: Literal["staged"] = "staged"
     manifest: Path
     decisions: Path
+    suspects: Path
     report: Path
     result: dict[str, Any]
+    speed: Speed | None = None
+    """None if it says nothing about other jobs."""
 
 
 class Failed(_WireMessage):
@@ -116,6 +144,6 @@ class Failed(_WireMessage):
         return cls(code=error.code(), message=str(error), retryable=error.retryable, field=error.field)
 
 
-RunnerMessage = ProgressMessage | RoundDone | Resumed | Checkpointed | Staged | Failed
+RunnerMessage = ProgressMessage | RoundDone | Resumed | Warned | Checkpointed | Staged | Failed
 TaggedRunnerMessage = Annotated[RunnerMessage, Field(discriminator="kind")]
 message_from_json = TypeAdapter[RunnerMessage](TaggedRunnerMessage).validate_json

@@ -3,7 +3,7 @@
 import platform
 import resource
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -17,14 +17,18 @@ from ted_core.results.provenance import (
     DatasetFacts,
     ManifestMetadata,
     Provenance,
+    ProxyAccuracy,
     ProxyFacts,
     QChoice,
     ShardFacts,
 )
+from ted_core.results.suspects.label_noise import label_noise
 from ted_core.selection.base_model import BaseModel
 from ted_core.selection.rounds import Round
+from ted_core.warnings import JobWarning
 from worker.device import describe_device, determinism
-from worker.messages import Assignment
+from worker.messages import Assignment, Speed
+from worker.timing.throughput import job_speed
 
 VERSIONED_PACKAGES = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
 PRETRAINED_PACKAGES = ("transformers", "tokenizers", "peft", "gguf")
@@ -53,6 +57,9 @@ class ProvenanceBuilder:
     final: Round
     device: str
     seconds: float
+    accuracy: ProxyAccuracy | None = None
+    """Of the proxy, on rows that it had not trained on."""
+    warnings: tuple[JobWarning, ...] = ()
 
     def provenance(self) -> Provenance:
         """Return what the manifest's metadata says besides the selection itself."""
@@ -62,12 +69,15 @@ class ProvenanceBuilder:
             plan=spec.plan.model_dump(mode="json"),
             q=self._q(),
             proxy=self._proxy(),
+            proxy_accuracy=self.accuracy,
+            label_noise=label_noise(self.final, self.samples, self.accuracy),
             seed=spec.plan.seed,
             determinism=determinism(self.device),
             cost=self._cost(),
             device=describe_device(self.device),
             versions=package_versions(self.proxy),
             job_id=self.assignment.job_id,
+            warnings=self.warnings,
             created_at=datetime.now(UTC),
         )
 
@@ -82,13 +92,23 @@ class ProvenanceBuilder:
             "content_sha256": written.content_sha256,
             "q": written.q.model_dump(),
             "classes": len(self.samples.classes),
+            "device": written.device,
             "internal_generalization": self.final.mean_internal_generalization,
+            "proxy_accuracy": self.accuracy and self.accuracy.model_dump(),
+            "label_noise": written.label_noise and written.label_noise.model_dump(),
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT,
             "cost": written.cost.model_dump() | {"of_one_full_run": written.cost.of_one_full_run},
+            "warnings": list(map(asdict, written.warnings)),
         }
 
+    def speed(self, seconds: float) -> Speed | None:
+        """Return how fast the proxies were trained in the seconds of pruning; None if it says nothing about others."""
+        device = describe_device(self.device)
+        spec = self.assignment.spec
+        return job_speed(self.samples, self.proxy, self.final, device=device, seconds=seconds, spec=spec)
+
     def _dataset(self) -> DatasetFacts:
-        spec = self.assignment.spec.dataset
+        spec = self.assignment.spec.dataset.model_copy(update={"format": self.identity.format})
         return DatasetFacts(
             **spec.model_dump(),
             rows=self.identity.rows,
@@ -97,10 +117,11 @@ class ProvenanceBuilder:
         )
 
     def _q(self) -> QChoice:
+        used = {"rule": self.final.rule, "value": self.final.q}
         if self.final.choice is None:
-            return QChoice(value=self.final.q, chosen_by="plan")
+            return QChoice(**used, chosen_by="plan")
         facts = tuple(CandidateFacts(**vars(candidate)) for candidate in self.final.choice.candidates)
-        return QChoice(value=self.final.q, chosen_by=self.final.choice.reason, candidates=facts)
+        return QChoice(**used, chosen_by=self.final.choice.reason, candidates=facts)
 
     def _proxy(self) -> ProxyFacts:
         proxy = self.proxy

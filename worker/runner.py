@@ -4,63 +4,64 @@ It reads one assignment from standard input and writes messages to standard outp
 a lifeline: when it ends, the supervisor is gone, and so is the runner a moment later.
 """
 
-import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Thread
 
+import pyarrow as pa
+import structlog
 import torch
 
-from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load
-from ted_core.errors import DatasetChanged, OutOfMemory, StorageFull, TedError
+from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load, read_rows
+from ted_core.datasets.loading import tells_rows
+from ted_core.datasets.outages import retry_while_away
+from ted_core.errors import DatasetChanged, DatasetUnreadable
 from ted_core.proxies import ResolvedProxy, resolve_proxy
 from ted_core.results import report_builder
 from ted_core.results.decisions import Decisions
 from ted_core.results.explain import decide
 from ted_core.results.manifest_writer import write_manifest
-from ted_core.results.report import PhaseSeconds
+from ted_core.results.proxy_accuracy import proxy_accuracy
+from ted_core.results.report import PhaseSeconds, ReportExamples
 from ted_core.results.report_builder import RoundLog
+from ted_core.results.report_samples import report_samples
+from ted_core.results.selection_warnings import selection_warnings
+from ted_core.results.suspects.listing import write_suspects
 from ted_core.selection.base_model import base_model
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import ProgressUpdate, Round
 from ted_core.storage.content_cache import trim
-from ted_core.storage.rlimit import limit_memory
 from ted_core.training.features import prepare_samples
-from worker.checkpoints import RunCheckpointer, run_key
+from ted_core.warnings import JobWarning, distinct, refuse_warnings, updated
+from ted_jobs.errors import MachineFailed, RunnerCrashed
+from worker.checkpoints import RunCheckpointer, first_usable_checkpoint, run_key
 from worker.device import resolve_device
-from worker.eta import EtaEstimator
-from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, RunnerMessage, Staged
-from worker.phase_timer import PhaseTimer
+from worker.memory import limit_runner, require_runner_memory
+from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, RunnerMessage, Staged, Warned
 from worker.provenance_builder import ProvenanceBuilder
+from worker.runner_errors import named_error
+from worker.timing.eta import EtaEstimator
+from worker.timing.phase_timer import PhaseTimer
 
 SendMessage = Callable[[RunnerMessage], None]
-OUT_OF_MEMORY_MESSAGES = ("DefaultCPUAllocator", "can't start new thread", "could not create a primitive")
-"""What the runtime errors of torch, Python and oneDNN say if memory has run out."""
-DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+
+log = structlog.get_logger()
 
 
 def main() -> None:
-    """Run the assignment on standard input; report the errors that have a name instead of raising them."""
+    """Run the assignment on standard input; report the error that ends it."""
     report = _message_sender()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
     Thread(target=_exit_with_supervisor, daemon=True).start()
-    if assignment.memory_ceiling:
-        limit_memory(assignment.memory_ceiling)
     try:
+        limit_runner(assignment)
         run_assignment(assignment, report)
-    except TedError as error:
-        report(Failed.from_error(error))
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        report(Failed.from_error(OutOfMemory(str(error))))
-    except RuntimeError as error:
-        if not any(text in str(error) for text in OUT_OF_MEMORY_MESSAGES):
-            raise
-        report(Failed.from_error(OutOfMemory(str(error).splitlines()[0])))
-    except OSError as error:
-        if error.errno not in DISK_FULL_ERRNOS:
-            raise
-        report(Failed.from_error(StorageFull(str(error))))
+    except Exception as error:
+        named = named_error(error)
+        report(Failed.from_error(named))
+        if isinstance(named, RunnerCrashed | MachineFailed):
+            raise  # so that the log holds the traceback
 
 
 def _message_sender() -> SendMessage:
@@ -86,9 +87,12 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
         trim(assignment.cache, at_most=assignment.cache_bytes)
     with timer.measure("loading"):
         proxy = _resolve_proxy(assignment)
-        samples, identity = _load_samples(assignment)
-        samples = prepare_samples(samples, proxy, device=device)
-        run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device)
+        identity, run = _identify_run(assignment, proxy, device=device)
+        samples = prepare_samples(_load_samples(assignment, identity), proxy, device=device)
+        require_runner_memory(assignment, proxy, samples, device=device)
+    warnings = WarningReporter(assignment, report)
+    warnings.note(samples.warnings)
+    warnings.check()
     checkpoints = RunCheckpointer(assignment, run=run, report=report)
     with timer.measure("pruning", already=checkpoints.seconds_before):
         rounds = prune(
@@ -98,27 +102,67 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
         base = base_model(samples, plan, proxy, device=device)
         final = _final_round(rounds, checkpoints.log, report)
     report(ProgressMessage(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
-    _check_unchanged(assignment)
+    _check_unchanged(assignment, identity)
+    accuracy = proxy_accuracy(final.predictions, samples, base=base.predictions if base else None)
+    decisions = decide(final, samples, plan, base=base.performance if base else None, accuracy=accuracy)
+    warnings.note(selection_warnings(decisions, accuracy=accuracy))
+    warnings.check()
     builder = ProvenanceBuilder(
-        assignment, proxy, samples, identity, base, final=final, device=device, seconds=timer.total
+        assignment,
+        proxy,
+        samples,
+        identity,
+        base,
+        final=final,
+        device=device,
+        seconds=timer.total,
+        accuracy=accuracy,
+        warnings=warnings.all,
     )
-    decisions = decide(final, samples, plan, base=base.performance if base else None)
     report(_write_results(builder, decisions, checkpoints.log, timer))
 
 
 def _write_results(builder: ProvenanceBuilder, decisions: Decisions, log: RoundLog, timer: PhaseTimer) -> Staged:
-    """Write the manifest, the decisions and the report into the assignment's folder."""
+    """Write the manifest, the decisions, the suspects and the report into the assignment's folder."""
     folder = builder.assignment.folder
     with timer.measure("writing"):
         written = write_manifest(folder, decisions, provenance=builder.provenance())
-    seconds = PhaseSeconds(**timer.seconds)
-    report = report_builder.build_report(decisions, log, metadata=written.metadata, seconds=seconds)
+        suspects = write_suspects(folder, decisions, accuracy=builder.accuracy, metadata=written.metadata)
+        chosen = report_builder.choose_examples(decisions, builder.accuracy)
+        examples = _with_samples(chosen, builder.assignment, builder.samples)
+    report = report_builder.build_report(
+        decisions,
+        log,
+        metadata=written.metadata,
+        seconds=PhaseSeconds(**timer.seconds),
+        examples=examples,
+        columns=builder.samples.columns,
+    )
     return Staged(
         manifest=written.manifest,
         decisions=written.decisions,
+        suspects=suspects,
         report=report_builder.write_report(folder, report),
         result=builder.result(written.metadata) | {"seconds": timer.seconds},
+        speed=builder.speed(timer.seconds["pruning"]),
     )
+
+
+def _with_samples(examples: ReportExamples, assignment: Assignment, samples: Samples) -> ReportExamples:
+    """The examples with what their rows hold, unless the job asks for a report without samples."""
+    if not assignment.spec.report_samples:
+        return examples
+    dataset = assignment.spec.dataset
+
+    def read(names: Sequence[str], rows: Sequence[int]) -> Iterator[pa.RecordBatch]:
+        return read_rows(dataset, rows, columns=names, roots=assignment.dataset_roots)
+
+    try:
+        found = retry_while_away(lambda: report_samples(samples, examples.rows, spec=dataset, read=read))
+    except Exception as error:  # whatever it is, the selection stands, and a report can do without samples
+        log.warning("samples_not_shown", job_id=assignment.job_id, error=repr(error))
+        return examples
+    return examples.with_samples(found)
 
 
 def _resolve_proxy(assignment: Assignment) -> ResolvedProxy:
@@ -130,12 +174,23 @@ def _resolve_proxy(assignment: Assignment) -> ResolvedProxy:
     )
 
 
-def _load_samples(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
-    """The samples, and the identity of their files, which have not changed since the job was submitted."""
-    dataset = assignment.spec.dataset
-    roots = assignment.dataset_roots
-    _check_unchanged(assignment)
-    identity = identify(dataset, roots=roots)
+def _identify_run(assignment: Assignment, proxy: ResolvedProxy, *, device: str) -> tuple[DatasetIdentity, str]:
+    """Return the identity of the dataset's files and the key of this run. Raise DatasetChanged for other files.
+
+    Those of which a submission saw another size or time are other files, unless an earlier attempt at the job has read
+    them with the same content: the submission itself knows nothing of their content.
+    """
+    is_unchanged = _matches_guard(assignment) is not False
+    if not (is_unchanged or assignment.checkpoints):
+        raise _dataset_changed(assignment)
+    identity = _identify(assignment)
+    run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device)
+    if not (is_unchanged or first_usable_checkpoint(assignment.checkpoints, run=run)):
+        raise _dataset_changed(assignment)
+    return identity, run
+
+
+def _load_samples(assignment: Assignment, identity: DatasetIdentity) -> Samples:
     limits = Limits(
         assignment.threads,
         assignment.memory_bytes,
@@ -144,13 +199,33 @@ def _load_samples(assignment: Assignment) -> tuple[Samples, DatasetIdentity]:
         assignment.cache_bytes,
         identity=f"{assignment.dataset_guard} {identity.fingerprint}",
     )
-    return load(dataset, roots=roots, limits=limits), identity
+    return retry_while_away(lambda: load(assignment.spec.dataset, roots=assignment.dataset_roots, limits=limits))
 
 
-def _check_unchanged(assignment: Assignment) -> None:
-    """Raise DatasetChanged if the files are not those that were submitted."""
-    if inspect(assignment.spec.dataset, roots=assignment.dataset_roots).change_token != assignment.dataset_guard:
-        raise DatasetChanged(assignment.spec.dataset.uri, field="dataset.uri")
+def _check_unchanged(assignment: Assignment, identity: DatasetIdentity) -> None:
+    """Raise DatasetChanged if the files no longer hold what was read. Those that were only touched are read again."""
+    if _matches_guard(assignment) is not True and _identify(assignment).fingerprint != identity.fingerprint:
+        raise _dataset_changed(assignment)
+
+
+def _matches_guard(assignment: Assignment) -> bool | None:
+    """Return whether names, sizes, times and rows are those that were submitted; None if the submission saw too few."""
+    dataset, roots = assignment.spec.dataset, assignment.dataset_roots
+    try:
+        summary = retry_while_away(lambda: inspect(dataset, roots=roots))
+    except DatasetUnreadable as error:
+        if not tells_rows(assignment.dataset_guard):  # or else it was readable when it was submitted
+            raise
+        raise DatasetChanged(error.fact, field=error.field) from error
+    return summary.matches(assignment.dataset_guard)
+
+
+def _identify(assignment: Assignment) -> DatasetIdentity:
+    return retry_while_away(lambda: identify(assignment.spec.dataset, roots=assignment.dataset_roots))
+
+
+def _dataset_changed(assignment: Assignment) -> DatasetChanged:
+    return DatasetChanged(assignment.spec.dataset.uri, field="dataset.uri")
 
 
 def _final_round(rounds: Iterator[Round], log: RoundLog, report: SendMessage) -> Round:
@@ -161,6 +236,33 @@ def _final_round(rounds: Iterator[Round], log: RoundLog, report: SendMessage) ->
         log.note(final)
     assert final, "pruning yields at least one round"  # noqa: S101
     return final
+
+
+class WarningReporter:
+    """The job's warnings so far. What the submission could not see is reported when it is noted."""
+
+    def __init__(self, assignment: Assignment, report: SendMessage) -> None:
+        self.submitted, self.is_strict = assignment.warnings, assignment.spec.strict
+        self.found: tuple[JobWarning, ...] = ()
+        self.report = report
+
+    @property
+    def all(self) -> tuple[JobWarning, ...]:
+        """Those of the submission, and those that were found since."""
+        return updated(self.submitted, self.found)
+
+    def note(self, found: Iterable[JobWarning]) -> None:
+        """Add what was found."""
+        known = {*self.submitted, *self.found}
+        self.found = distinct(self.found, found)
+        for warning in self.found:
+            if warning not in known:
+                self.report(Warned(**vars(warning)))
+
+    def check(self) -> None:
+        """Raise WarningsRefused if the job is strict and there are warnings."""
+        if self.is_strict:
+            refuse_warnings(self.all)
 
 
 class ProgressReporter:

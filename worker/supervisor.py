@@ -1,6 +1,5 @@
 """Runs one claimed job in a child process and records the outcome. It never loads torch."""
 
-import errno
 import shutil
 import signal
 import subprocess
@@ -8,13 +7,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from ted_core.errors import OutOfMemory, StorageFull, StoreRefused, StoreUnavailable, TedError
-from ted_jobs.errors import LeaseLost, RunnerCrashed, RunnerKilled
+from ted_core.errors import DISK_FULL_ERRNOS, OutOfMemory, StorageFull, StoreRefused, StoreUnavailable, TedError
+from ted_jobs.db import throughputs
+from ted_jobs.errors import LeaseLost, MachineFailed, RunnerCrashed, RunnerKilled, RunnerStalled
 from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
@@ -22,7 +23,19 @@ from ted_jobs.jobs.models import Artifact, Job, JobError
 from ted_jobs.settings import Settings
 from worker.child import RunnerProcess, runner_process
 from worker.lease import Lease
-from worker.messages import Assignment, Checkpointed, Failed, ProgressMessage, Resumed, RoundDone, RunnerMessage, Staged
+from worker.messages import (
+    Assignment,
+    Checkpointed,
+    Failed,
+    ProgressMessage,
+    Resumed,
+    RoundDone,
+    RunnerMessage,
+    Staged,
+    Warned,
+)
+from worker.stall import StallDetector, session_activity
+from worker.timing.throughput import job_throughput
 
 log = structlog.get_logger()
 
@@ -33,13 +46,27 @@ class StopReason(Enum):
     EXITED = "it has ended"
     CANCELLED = "a client wants the job stopped"
     EXPIRED = "the deadline has passed"
+    STALLED = "it does nothing any more"
     SHUT_DOWN = "this worker is shutting down"
 
 
-EVENT_TYPES: Mapping[type[RunnerMessage], str] = {RoundDone: "job.round", Resumed: "job.resumed"}
+EVENT_TYPES: Mapping[type[RunnerMessage], str] = {
+    RoundDone: "job.round",
+    Resumed: "job.resumed",
+    Warned: "job.warning",
+}
 """The messages that become events, and the events' types."""
 STORE_ERRORS = (StorageFull, StoreRefused, StoreUnavailable)
-DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+CPP_OUT_OF_MEMORY = "std::bad_alloc"
+SIGNAL_ERRORS: Mapping[signal.Signals, type[TedError]] = {
+    signal.SIGABRT: RunnerCrashed,
+    signal.SIGSEGV: RunnerCrashed,
+    signal.SIGILL: RunnerCrashed,
+    signal.SIGFPE: RunnerCrashed,
+    signal.SIGBUS: MachineFailed,
+}
+"""What a fatal signal says about its cause. SIGBUS: a mapped file was cut short or could not be read; all others come
+from outside."""
 STOP_REASONS = {HeartbeatResponse.CANCEL: StopReason.CANCELLED, HeartbeatResponse.EXPIRE: StopReason.EXPIRED}
 
 
@@ -64,6 +91,7 @@ class Supervisor:
         self.folder = settings.work / claim.job.id / str(claim.token)
         self.lease = Lease(claim, leases, heartbeat_seconds=settings.heartbeat_seconds)
         self._outcome: Staged | Failed | None = None
+        self._phase = "starting"
 
     def run(self) -> Job | None:
         """Run the job and return it, or None if the lease was lost, so that nothing of this attempt counts."""
@@ -77,6 +105,8 @@ class Supervisor:
             return None
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+            with suppress(OSError):  # another attempt at the job has its folder there
+                self.folder.parent.rmdir()
 
     def _attempt(self) -> Job:
         """The job after this attempt. Raises LeaseLost."""
@@ -94,20 +124,28 @@ class Supervisor:
         return self.lease.call(self.leases.fail, self.claim, error)
 
     def _run_process(self) -> Job:
-        self.folder.mkdir(parents=True)
+        self._make_folder()
         log_file = self.folder / "runner.log"
         with runner_process(
             self._assignment(), log=log_file, grace_seconds=self.settings.cancel_grace_seconds
         ) as child:
-            reason = self._watch(child)
+            stall = StallDetector(partial(session_activity, child.process.pid), seconds=self.settings.stall_seconds)
+            reason = self._watch(child, stall)
             if reason is StopReason.EXITED:
-                self._await_exit(child)
+                reason = self._await_exit(child, stall)
         return CONCLUSIONS[reason](self, child)
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True)
+        except FileNotFoundError:  # an earlier attempt that ends in this moment has removed the job's folder
+            self.folder.mkdir(parents=True)
 
     def _assignment(self) -> Assignment:
         return Assignment(
             job_id=self.claim.job.id,
             spec=self.claim.job.spec,
+            warnings=self.claim.job.warnings_at_submission,
             dataset_guard=self.claim.job.dataset_guard,
             dataset_roots=self.settings.dataset_roots,
             model_roots=self.settings.model_roots,
@@ -118,8 +156,9 @@ class Supervisor:
             folder=self.folder,
             device=self.settings.device,
             threads=self.settings.runner_threads,
-            memory_bytes=self.settings.runner_memory_bytes,
-            memory_ceiling=self.settings.runner_memory_ceiling,
+            memory_bytes=min(self.settings.runner_memory_bytes, self.settings.ceiling),
+            memory_ceiling=self.settings.ceiling,
+            ceiling_is_default=self.settings.runner_memory_ceiling is None,
             batch_parts=2 ** self.lease.call(self.leases.out_of_memory_count, self.claim),
             max_undecodable=self.settings.max_undecodable,
         )
@@ -130,7 +169,7 @@ class Supervisor:
 
     # --- while it runs ----------------------------------------------------------------------------------------------
 
-    def _watch(self, child: RunnerProcess) -> StopReason:
+    def _watch(self, child: RunnerProcess, stall: StallDetector) -> StopReason:
         """Renew the lease until the runner has ended or has to stop, and return why. Raises LeaseLost."""
         unreported: list[RunnerMessage] = []
         heartbeat_due = time.monotonic()
@@ -138,26 +177,35 @@ class Supervisor:
             unreported += child.read_messages(seconds=max(0, heartbeat_due - time.monotonic()))
             if child.output_ended or time.monotonic() >= heartbeat_due:
                 response = self._heartbeat(unreported)
-                unreported = []
-                heartbeat_due = time.monotonic() + self.settings.heartbeat_seconds
                 if response in STOP_REASONS:
                     return STOP_REASONS[response]
+                if stall.is_stalled(has_reported=bool(unreported)):
+                    return StopReason.STALLED
+                unreported = []
+                heartbeat_due = time.monotonic() + self.settings.heartbeat_seconds
             if self.shutting_down() and not child.output_ended:
                 return StopReason.SHUT_DOWN
         return StopReason.EXITED
 
-    def _await_exit(self, child: RunnerProcess) -> None:
-        """Renew the lease until a runner that has fallen silent is gone, which on a busy machine takes seconds."""
+    def _await_exit(self, child: RunnerProcess, stall: StallDetector) -> StopReason:
+        """Renew the lease until a runner that has fallen silent is gone, which on a busy machine takes seconds.
+
+        One that has reported its outcome but does not get to its end has ended all the same.
+        """
         while child.process.poll() is None:
             self._heartbeat(())
+            if stall.is_stalled(has_reported=False):
+                return StopReason.EXITED if self._outcome else StopReason.STALLED
             with suppress(subprocess.TimeoutExpired):
                 child.process.wait(self.settings.heartbeat_seconds)
+        return StopReason.EXITED
 
     def _heartbeat(self, messages: Sequence[RunnerMessage]) -> HeartbeatResponse:
         """Store what the messages report. If the database is unreachable, wait for it as long as the lease lasts."""
         self._outcome = next((message for message in messages if isinstance(message, Staged | Failed)), self._outcome)
         typed_data = [(type(message), message.model_dump(exclude={"kind"})) for message in messages]
         progress = next((data for kind, data in reversed(typed_data) if kind is ProgressMessage), None)
+        self._phase = progress["phase"] if progress else self._phase
         new_events = [(EVENT_TYPES[kind], data) for kind, data in typed_data if kind in EVENT_TYPES]
         response = self.lease.renew(progress=progress, new_events=new_events)
         self._store_checkpoint([message.path for message in messages if isinstance(message, Checkpointed)])
@@ -180,7 +228,15 @@ class Supervisor:
         """Return the job after its runner has ended by itself: published, queued again, or failed."""
         if isinstance(self._outcome, Staged):
             return self._publish(self._outcome)
-        error = _job_error(self._outcome) if self._outcome else _exit_error(child)
+        return self._fail_attempt(child, self._outcome or Failed.from_error(_exit_error(child, phase=self._phase)))
+
+    def conclude_stalled(self, child: RunnerProcess) -> Job:
+        """Return the job after its runner was ended because it did nothing any more: queued again, or failed."""
+        fact = f"It did nothing for {self.settings.stall_seconds:g} s while {self._phase}"
+        return self._fail_attempt(child, Failed.from_error(RunnerStalled(fact)))
+
+    def _fail_attempt(self, child: RunnerProcess, failed: Failed) -> Job:
+        error = _job_error(failed)
         facts = {"job": self.claim.job.id, "attempt": self.claim.job.attempt, "code": error.code}
         log.warning("attempt failed", **facts, runner_log=child.log_tail())
         return self._fail(error)
@@ -192,12 +248,21 @@ class Supervisor:
 
     def _publish(self, staged: Staged) -> Job:
         self.lease.call(self.leases.begin_finalizing, self.claim)
-        files = {"manifest": staged.manifest, "decisions": staged.decisions, "report": staged.report}
+        kinds = ("manifest", "decisions", "suspects", "report")
+        files: dict[str, Path] = {kind: getattr(staged, kind) for kind in kinds}
         with self.lease.background_renewal():
             published = [self._put(kind, path) for kind, path in files.items()]
         digests = {f"{file.kind}_sha256": file.sha256 for file in published}
         result = staged.result | digests
-        return self.lease.call(self.leases.finish, self.claim, published=published, result=result)
+        job = self.lease.call(self.leases.finish, self.claim, published=published, result=result)
+        self._record_speed(staged)
+        return job
+
+    def _record_speed(self, staged: Staged) -> None:
+        """Remember how fast the job was, for the estimates of others. They do without if the database is away."""
+        if staged.speed:
+            with suppress(DBAPIError):
+                throughputs.record(self.leases.engine, job_throughput(staged.speed, self.claim.job.spec, self.settings))
 
     def _put(self, kind: str, path: Path) -> Artifact:
         return self.store.put_attempt_file(path, job_id=self.claim.job.id, token=self.claim.token, kind=kind)
@@ -209,32 +274,29 @@ CONCLUSIONS: dict[StopReason, Callable[[Supervisor, RunnerProcess], Job]] = {
         supervisor.leases.mark_cancelled, supervisor.claim
     ),
     StopReason.EXPIRED: lambda supervisor, _: supervisor.lease.call(supervisor.leases.mark_expired, supervisor.claim),
+    StopReason.STALLED: Supervisor.conclude_stalled,
     StopReason.SHUT_DOWN: lambda supervisor, _: supervisor.lease.call(supervisor.leases.release, supervisor.claim),
 }
 
 
 def _start_error(error: OSError) -> TedError:
     """The error that keeps this worker from starting a runner."""
-    return (
-        StorageFull(str(error))
-        if error.errno in DISK_FULL_ERRNOS
-        else RunnerCrashed(f"It could not be started: {error}")
-    )
+    if error.errno in DISK_FULL_ERRNOS:
+        return StorageFull(str(error))
+    return MachineFailed(f"The training process could not be started: {error}")
 
 
 def _job_error(failed: Failed) -> JobError:
     return JobError(failed.code, failed.message, retryable=failed.retryable, field=failed.field)
 
 
-def _exit_error(child: RunnerProcess) -> JobError:
+def _exit_error(child: RunnerProcess, *, phase: str) -> TedError:
     """The error of a runner that ended without reporting one, derived from how its process ended."""
-    status = child.process.returncode
-    if status == -signal.SIGKILL and child.was_out_of_memory:
-        return _job_error(Failed.from_error(OutOfMemory("The kernel killed the runner")))
+    status, log_tail = child.process.returncode, child.log_tail()
+    if (status == -signal.SIGKILL and child.was_out_of_memory) or CPP_OUT_OF_MEMORY in log_tail:
+        return OutOfMemory("The kernel gave the runner no more memory")
     if status < 0:
-        killed = RunnerKilled(f"It got {signal.Signals(-status).name}")
-        return _job_error(Failed.from_error(killed))
-    trace = child.log_tail().splitlines()
-    return _job_error(
-        Failed.from_error(RunnerCrashed(f"It exited with status {status}: {trace[-1] if trace else 'no output'}"))
-    )
+        received = signal.Signals(-status)
+        return SIGNAL_ERRORS.get(received, RunnerKilled)(f"It got {received.name} while {phase}")
+    last_line = (log_tail.splitlines() or ["no output"])[-1]
+    return RunnerCrashed(f"It exited with status {status} while {phase}: {last_line}")

@@ -16,12 +16,13 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError as DatabaseError
 
+from ted_core.storage.private_files import keep_new_files_private
 from ted_jobs.db.engine import make_engine
 from ted_jobs.jobs import maintenance
 from ted_jobs.logs import configure_logging
 from ted_jobs.settings import Settings
 from worker.maintenance_tasks import MaintenanceTask, maintenance_tasks
-from worker.webhook_sender import sender_thread
+from worker.webhooks.sender import sender_thread
 
 log = structlog.get_logger()
 
@@ -67,6 +68,7 @@ def main() -> None:
     """Sweep until SIGTERM or SIGINT."""
     settings = Settings()
     stop = Event()
+    keep_new_files_private()
     configure_logging(settings.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -1,4 +1,4 @@
-"""The Celery task that a wake-up starts: it claims the job that the wake-up names and runs it, then those that wait."""
+"""The Celery task that a wake-up starts: it runs the jobs that wait, each in its turn."""
 
 import os
 import signal
@@ -15,16 +15,18 @@ from structlog.contextvars import bound_contextvars
 
 from ted_jobs.db.counters import FENCED, PHASE_SECONDS, PHASES, increment_counter
 from ted_jobs.db.engine import write_transaction
+from ted_jobs.errors import RunnerCrashed
 from ted_jobs.files.artifacts import artifact_store
-from ted_jobs.jobs.leases import Leases
+from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.queue.celery import PRUNE_TASK
 from ted_jobs.settings import Settings
+from worker.backoff import SubmitterBackoff
 from worker.supervisor import Supervisor
 
-LONGEST_FAILURE_PAUSE = 60.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.5
+"""How often a worker that holds jobs back looks for others."""
 
 log = structlog.get_logger()
 
@@ -33,11 +35,12 @@ def register_prune_task(
     app: Celery, *, settings: Settings, engine: Callable[[], Engine], shutting_down: Callable[[], bool]
 ) -> None:
     """Register the task. ``engine`` is called in the process that runs the task: connections do not survive a fork."""
+    backoff = SubmitterBackoff()
 
     @app.task(name=PRUNE_TASK)  # type: ignore[untyped-decorator]
     def prune(job_id: str) -> None:
         with sigterm_ignored():
-            run_jobs(job_id, engine=engine(), settings=settings, shutting_down=shutting_down)
+            run_jobs(job_id, engine=engine(), settings=settings, shutting_down=shutting_down, backoff=backoff)
 
 
 @contextmanager
@@ -54,16 +57,17 @@ def sigterm_ignored() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def run_jobs(job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool]) -> None:
-    """Run the job if it is still queued, then those that have been queued longest, until none is left.
+def run_jobs(
+    job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool], backoff: SubmitterBackoff
+) -> None:
+    """Run queued jobs, each in its turn, until none is left.
 
-    Ten wake-ups for one job do no harm, and one that reaches a worker is enough for all jobs. A worker whose attempts
-    fail pauses, longer each time: one without a disk or a GPU must not use up the attempts of all jobs.
+    The wake-up names a job, but starts the one whose turn it is: many wake-ups of one tenant do not delay the others.
+    Ten wake-ups for one job do no harm, and one that reaches a worker is enough for all jobs.
     """
     store = artifact_store(settings)
-    failures = 0
     leases = Leases(engine, lease_seconds=settings.lease_seconds, most_running=settings.most_running)
-    claim = None if shutting_down() else leases.claim(job_id, worker=worker_name())
+    claim = next_claim(leases, backoff, shutting_down)
     if claim is None:
         log.info("wake-up dropped", job=job_id)
     while claim:
@@ -72,21 +76,30 @@ def run_jobs(job_id: str, *, engine: Engine, settings: Settings, shutting_down: 
             job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
             log.info("job left", status=job.status if job else "lost")
             count_attempt(engine, job)
-        failures = failures + 1 if job and _may_be_this_workers_fault(job) else 0
-        pause_after_failures(failures, shutting_down)
-        claim = None if shutting_down() else leases.claim_next(worker=worker_name())
+        if job:
+            backoff.record(job.submitter, failed=_may_be_this_workers_fault(job))
+        claim = next_claim(leases, backoff, shutting_down)
+
+
+def next_claim(leases: Leases, backoff: SubmitterBackoff, shutting_down: Callable[[], bool]) -> Claim | None:
+    """Return the next claim; None if no job is left or the worker shuts down.
+
+    While only jobs are left that this worker holds back, it waits for their time or for another job.
+    """
+    while not shutting_down():
+        held_back = backoff.held_back()
+        if claim := leases.claim_next(worker=worker_name(), passed_over=held_back):
+            return claim
+        if not held_back or not leases.is_any_waiting():
+            return None
+        time.sleep(POLL_SECONDS)
+    return None
 
 
 def _may_be_this_workers_fault(job: Job) -> bool:
-    """Whether the attempt failed for a reason that another attempt may not run into."""
-    return job.status is JobStatus.QUEUED or bool((job.error or {}).get("retryable"))
-
-
-def pause_after_failures(failures: int, shutting_down: Callable[[], bool]) -> None:
-    """Sleep after so many failures in a row, one second and twice as long each time, unless the worker shuts down."""
-    end = time.monotonic() + (min(2 ** (failures - 1), LONGEST_FAILURE_PAUSE) if failures else 0)
-    while time.monotonic() < end and not shutting_down():
-        time.sleep(POLL_SECONDS)
+    """Whether the attempt failed for a reason that another attempt, or another worker, may not run into."""
+    error = job.error or {}
+    return job.status is JobStatus.QUEUED or bool(error.get("retryable")) or error.get("code") == RunnerCrashed.code()
 
 
 def count_attempt(engine: Engine, job: Job | None) -> None:

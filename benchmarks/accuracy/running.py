@@ -15,7 +15,6 @@ from benchmarks.fresh_models import Evaluation, evaluate_fresh_model
 from benchmarks.harness import machine, workers
 from benchmarks.harness.result_set import unfinished
 from benchmarks.setting import Folders, Selection, SettingData, load_setting
-from ted_core.proxies import resolve_proxy
 
 BUDGETS: Mapping[str, Callable[[int, int, int, int], int]] = {
     "epochs": lambda epochs, _, __, ___: epochs,
@@ -51,9 +50,8 @@ def measure_cell(cell: Cell, data: SettingData, folders: Folders) -> dict[str, A
     method, epochs = METHODS[cell.method], data.epochs
     selection, kept = method.select(data, cell.kept), data.rows_kept(cell.kept)
     affordable = BUDGETS[cell.budget](epochs, len(data.train), kept, selection.rows_trained)
-    rows = method.epoch_rows(data, selection, kept, affordable) if affordable else []
-    proxy = resolve_proxy(data.proxy)
-    fresh = evaluate_fresh_model(data.train, rows, proxy=proxy, seed=data.seed, test=data.test) if rows else None
+    train = partial(method.train, data, selection, kept, affordable)
+    fresh = evaluate_fresh_model(train, data.test) if affordable else None
     return (
         _cell_columns(cell, data)
         | _selection_columns(selection, data)

@@ -57,7 +57,7 @@ def _lead(comparison: PairedComparison) -> float:
 
 def lines(experiments: Sequence[Experiment]) -> Iterator[list[str]]:
     """Yield one line for each method or group of methods that TED was compared with."""
-    for other in (FULL, *SELECTORS, "dynamic-random", "full-short"):
+    for other in (FULL, *SELECTORS, "dynamic-random", "infobatch", "full-short", "ted-weighted"):
         if pairs := comparisons(experiments, lambda _, __, other=other: [other]):  # type: ignore[misc]
             yield _line(other, pairs)
     if pairs := comparisons(experiments, _best_fixed):

@@ -13,7 +13,7 @@ from benchmarks.intervals import Interval
 TED = "ted"
 FIXED = [name for name in METHODS if name.startswith("ted-q")]
 ABLATIONS = [*FIXED, "ted-parameter", "ted-reversed"]
-SELECTORS = ["random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
+SELECTORS = ["random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual", "aum", "tdds", "unseen"]
 """The baselines that hand over a fixed set of rows, as TED does."""
 BUDGETS = {
     "epochs": "equal epochs",

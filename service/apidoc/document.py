@@ -16,6 +16,8 @@ Submit a pruning job, watch it, download the indices of the rows that are worth 
 
 `plan.keep_ratio` is the fraction of rows that is **retained**. Every error is an RFC 9457 problem with a stable `code`;
 `errors` names the request's fields. `X-Request-ID` is taken from the request, or made, and returned.
+
+A header of more than 1 KB is ignored, an `Idempotency-Key` of more than 255 characters refused.
 """
 
 

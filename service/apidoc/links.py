@@ -16,6 +16,7 @@ JOB_OPERATIONS: OperationIds = (
     "list_job_events",
     "download_manifest",
     "download_decisions",
+    "list_suspects",
     "read_report",
     "delete_job",
 )

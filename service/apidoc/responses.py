@@ -16,18 +16,22 @@ Responses = dict[int | str, OpenApiObject]
 
 STATUS_DESCRIPTIONS = {
     304: "What the client already holds is still right.",
-    400: "The body is not JSON.",
+    400: "The request is no unambiguous HTTP, or its body is not JSON.",
     401: "The request shows no valid key.",
     403: "Not for clients on other machines, or not for this key.",
     404: "There is nothing of this id that is yours.",
+    408: "The request did not arrive in time.",
     409: "What the request names is not in a state that allows this.",
+    410: "The job's file is gone or damaged.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     416: "The range begins behind the end of the file.",
     422: "A field of the request is not what it must be; `errors` says which, and what would be right.",
-    429: "The key, or an address without one, asks too often, or the key has as many jobs waiting as it may.",
+    429: "The key, or an address without one, asks too often, or the key has too many jobs or requests waiting.",
+    431: "The request's line and headers are longer than 16 KB.",
     500: "The service met an error of its own.",
-    503: "The job store, or the object store that the dataset lies in, does not answer.",
+    503: "The job store, or the object store that the dataset lies in, does not answer; or too many datasets are being "
+    "looked at, or there are too many connections. `Retry-After` says when to try again.",
 }
 
 
@@ -51,7 +55,7 @@ def _text(*media_types: str, **schema: str) -> OpenApiObject:
     return {"content": {media_type: {"schema": {"type": "string", **schema}} for media_type in media_types}}
 
 
-SERVICE_PROBLEMS = problem_responses(500, 503)
+SERVICE_PROBLEMS = problem_responses(400, 408, 431, 500, 503)
 NOT_MODIFIED: Responses = {304: {"description": STATUS_DESCRIPTIONS[304]}}
 PARQUET_FILE = _text(PARQUET, format="binary")
 METRICS = _text("text/plain", "application/openmetrics-text")

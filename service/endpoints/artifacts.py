@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.apidoc.responses import NOT_MODIFIED, PARQUET_FILE, Responses, documented_response, problem_responses
 from service.http.dependencies import Caller, IfNoneMatch, JobIdParam, State
 from service.http.file_response import FileRequest, respond
-from ted_core.errors import TooFewRowsKept
-from ted_jobs.files.artifacts import ArtifactStore
+from ted_core.errors import TedError, TooFewRowsKept
+from ted_jobs.errors import ArtifactNotReady
 from ted_jobs.files.recuts import RecutStore
-from ted_jobs.jobs.models import Artifact
+from ted_jobs.jobs.models import Artifact, Job
+from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"])
@@ -35,9 +36,9 @@ RESPONSES: Responses = {
     206: PARTIAL_RESPONSE[206] | PARQUET_FILE,
     **REDIRECT_RESPONSE,
     **NOT_MODIFIED,
-    **problem_responses(404, 409, 416, 422),
+    **problem_responses(404, 409, 410, 416, 422),
 }
-HEAD_RESPONSES: Responses = {**FULL_RESPONSE, **NOT_MODIFIED, **problem_responses(404, 409, 422)}
+HEAD_RESPONSES: Responses = {**FULL_RESPONSE, **NOT_MODIFIED, **problem_responses(404, 409, 410, 422)}
 
 
 class RecutQuery(BaseModel):
@@ -74,8 +75,8 @@ class PublishedFiles:
     request: FileRequest
 
     def serve(self, kind: str) -> Response:
-        """Return the file of this kind. Raises JobNotFound, ArtifactNotReady, RangeNotSatisfiable."""
-        return self._respond(self.store.artifact(self.job_id, kind, tenant=self.tenant), name=kind)
+        """Return the file of this kind. Raises JobNotFound, ArtifactNotReady, ArtifactLost, RangeNotSatisfiable."""
+        return self.respond(self.store.artifact(self.job_id, kind, tenant=self.tenant), name=kind)
 
     def recut(self, keep_ratio: float) -> Response:
         """Return the manifest at another ratio. Raises what ``serve`` and ``RecutStore.manifest`` raise."""
@@ -83,19 +84,21 @@ class PublishedFiles:
             artifact = self.recuts.manifest(self.job_id, keep_ratio=keep_ratio, tenant=self.tenant)
         except TooFewRowsKept as error:
             raise TooFewRowsKept(error.fact, field="keep_ratio") from None
-        return self._respond(artifact, name=f"manifest-{keep_ratio:g}")
+        return self.respond(artifact, name=f"manifest-{keep_ratio:g}")
 
-    def _respond(self, artifact: Artifact, *, name: str) -> Response:
-        try:
-            return respond(self.files, artifact, self.request, filename=f"{self.job_id}-{name}.parquet")
-        except FileNotFoundError:
-            self.store.job(self.job_id, tenant=self.tenant)  # which says so if it was deleted in this moment
-            raise
+    def respond(self, artifact: Artifact, *, name: str) -> Response:
+        """Return this file, to be saved under the name. Raises ArtifactLost, RangeNotSatisfiable."""
+        return respond(self.recuts.files, artifact, self.request, filename=f"{self.job_id}-{name}.parquet")
 
-    @property
-    def files(self) -> ArtifactStore:
-        """Return the store that holds the files."""
-        return self.recuts.files
+
+def find_artifact(store: JobStore, job: Job, kind: str, *, absent: type[TedError]) -> Artifact:
+    """Return the job's file of this kind. Raises ArtifactNotReady, and ``absent`` if waiting will not bring one."""
+    try:
+        return store.artifact(job.id, kind, tenant=job.tenant)
+    except ArtifactNotReady:
+        if job.status is JobStatus.SUCCEEDED:
+            raise absent(job.id) from None
+        raise
 
 
 async def _published_files(

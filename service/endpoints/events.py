@@ -8,11 +8,13 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.apidoc.responses import EVENT_STREAM, Responses, documented_response, problem_responses
+from service.http.authentication import Principal
 from service.http.bodies import JSON, json_response
 from service.http.dependencies import Accept, Caller, JobIdParam, State
 from service.http.event_stream import MEDIA_TYPE, EventStreamResponse, EventStreams
 from service.http.negotiation import preferred_media_type
 from service.http.paging import read_page
+from service.limits.held_requests import HeldRequests
 from service.schemas import jobs
 from ted_jobs.jobs.models import Event
 from ted_jobs.jobs.store import JobStore
@@ -57,9 +59,10 @@ class JobEvents:
     """One job's events, as one client asks for them."""
 
     job_id: str
-    tenant: str
+    caller: Principal
     store: JobStore
     streams: EventStreams
+    held: HeldRequests
     query: EventFilter
     last_event_id: int | None
 
@@ -74,13 +77,14 @@ class JobEvents:
     def stream(self) -> Response:
         """Return all that follow, as they happen; 204 if none will: only that keeps an EventSource from coming back."""
         after = self.query.after if self.last_event_id is None else self.last_event_id
-        job = self.store.job(self.job_id, tenant=self.tenant)
+        job = self.store.job(self.job_id, tenant=self.caller.tenant)
         if job.status.is_terminal and not self._read(after, limit=1):
             return Response(status_code=204, headers={"Vary": "Accept"})
-        return EventStreamResponse(self.streams.listen(self.job_id, after=after, read=self._read))
+        frames = self.streams.listen(self.job_id, after=after, read=self._read)
+        return EventStreamResponse(frames, self.held.hold(self.caller.quota_name))
 
     def _read(self, after: int, limit: int = PAGE_SIZE) -> list[Event]:
-        return self.store.events(self.job_id, tenant=self.tenant, after=after, limit=limit)
+        return self.store.events(self.job_id, tenant=self.caller.tenant, after=after, limit=limit)
 
 
 RENDERERS: Mapping[str, Callable[[JobEvents], Response]] = {JSON: JobEvents.page, MEDIA_TYPE: JobEvents.stream}
@@ -94,7 +98,7 @@ async def _job_events(
     *,
     last_event_id: LastEventId = None,
 ) -> JobEvents:
-    return JobEvents(job_id, caller.tenant, state.store, state.streams, query, last_event_id)
+    return JobEvents(job_id, caller, state.store, state.streams, state.held, query, last_event_id)
 
 
 @router.get(

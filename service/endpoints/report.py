@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 
 from service import report_page
 from service.apidoc.responses import HTML_PAGE, NOT_MODIFIED, Responses, documented_response, problem_responses
+from service.endpoints.artifacts import find_artifact
 from service.http.authentication import Principal
 from service.http.bodies import JSON
 from service.http.conditional import digest_headers, etag_matches
@@ -15,9 +16,7 @@ from service.http.dependencies import Accept, Caller, IfNoneMatch, JobIdParam, S
 from service.http.errors import NoReport
 from service.http.negotiation import preferred_media_type
 from ted_core.results.report import Report
-from ted_jobs.errors import ArtifactNotReady
 from ted_jobs.jobs.models import Artifact
-from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"])
@@ -25,9 +24,11 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["artifacts"])
 KIND = "report"
 HTML = "text/html"
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
-"""The page needs nothing else; if a name in it were taken for markup, it could neither run nor load anything."""
+"""The page holds its own pictures and needs nothing else. If a name in it were taken for markup, it could neither run
+nor load anything."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,14 @@ NOT_FOUND_DESCRIPTION = "There is no such job, or it was run by a version that w
 RESPONSES: Responses = {
     200: OK_RESPONSE[200] | HTML_PAGE,
     **NOT_MODIFIED,
-    **problem_responses(404, 409),
+    **problem_responses(404, 409, 410),
 }
 RESPONSES[404] |= {"description": NOT_FOUND_DESCRIPTION}
 
 
 def _report_artifact(store: JobStore, job_id: str, caller: Principal) -> Artifact:
     """Return the stored report. Raises JobNotFound, ArtifactNotReady, and NoReport if waiting will not bring one."""
-    try:
-        return store.artifact(job_id, KIND, tenant=caller.tenant)
-    except ArtifactNotReady:
-        if store.job(job_id, tenant=caller.tenant).status is JobStatus.SUCCEEDED:
-            raise NoReport(job_id) from None
-        raise
+    return find_artifact(store, store.job(job_id, tenant=caller.tenant), KIND, absent=NoReport)
 
 
 @router.get(
@@ -93,8 +89,7 @@ def read_report(
     """
     artifact = _report_artifact(state.store, job_id, caller)
     media_type = preferred_media_type(accept, list(RENDERERS))
-    with state.artifacts.open(artifact) as file:
-        report = RENDERERS[media_type](file.read(), artifact)
+    report = RENDERERS[media_type](state.files.read(artifact), artifact)
     headers = _headers(report, f"{job_id}-report.{FILE_ENDINGS[media_type]}")
     if etag_matches(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)

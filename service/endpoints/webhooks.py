@@ -1,5 +1,6 @@
 """Webhooks: register, change, delete, and see what they were told."""
 
+import math
 import re
 from typing import Annotated
 
@@ -9,17 +10,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.apidoc.responses import documented_response, json_request_body, problem_responses
 from service.http.dependencies import Caller, State, json_body
+from service.http.errors import TooManyRequests
 from service.http.paging import read_page
+from service.limits.held_requests import HeldRequests
 from service.schemas import webhooks as schemas
 from ted_jobs.errors import DeliveryNotFound, WebhookNotFound
 from ted_jobs.settings import Settings
 from ted_jobs.webhooks.deliveries import DeliveryStatus
 from ted_jobs.webhooks.store import WebhookStore
-from ted_jobs.webhooks.targets import WebhookTarget, allowed_addresses
+from ted_jobs.webhooks.targets import RESOLVE_SECONDS, WebhookTarget, allowed_addresses
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
+name_checks = HeldRequests(4)
+"""Names that are being resolved for each tenant: name servers which hang must not occupy all threads."""
 WEBHOOK_ID = re.compile(r"wh_[0-9a-f]{28}")
 DELIVERY_ID = re.compile(r"msg_[0-9a-f]{28}")
 
@@ -89,16 +94,19 @@ def register_webhook(
     body: NewWebhookBody, state: State, webhooks: Webhooks, response: Response
 ) -> schemas.WebhookWithSecret:
     """Have a URL told what happens to your jobs, from now on, signed as Standard Webhooks has it."""
-    webhook = webhooks.register(_check_url(body.url, state.settings), body.events)
+    webhook = webhooks.register(_check_url(body.url, webhooks.tenant, state.settings), body.events)
     log.info("webhook registered", webhook=webhook.id)
     response.headers["Location"] = f"/v1/webhooks/{webhook.id}"
     return schemas.WebhookWithSecret.of(webhook)
 
 
-def _check_url(url: str, settings: Settings) -> str:
-    """Return the URL as it is stored. Raises TargetRefused if it leads where it may not."""
+def _check_url(url: str, tenant: str, settings: Settings) -> str:
+    """Return the URL as it is stored. Raises TargetRefused if it leads where it may not, and TooManyRequests."""
     target = WebhookTarget.parse(url)
-    allowed_addresses(target, reach=settings.webhook_targets)
+    with name_checks.hold(tenant) as may_check:
+        if not may_check:
+            raise TooManyRequests(math.ceil(RESOLVE_SECONDS))
+        allowed_addresses(target, reach=settings.webhook_targets)
     return str(target)
 
 
@@ -131,7 +139,7 @@ def change_webhook(
     Messages that wait go to the new URL. What happens while a webhook is disabled it is never told, and what it was
     still to be told has failed; failed messages can be redelivered.
     """
-    url = None if body.url is None else _check_url(body.url, state.settings)
+    url = None if body.url is None else _check_url(body.url, webhooks.tenant, state.settings)
     return schemas.Webhook.of(webhooks.change(webhook_id, url=url, events=body.events, enabled=body.enabled))
 
 

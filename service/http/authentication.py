@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Protocol
 
 import structlog
@@ -13,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from service.http.errors import KeyNotAccepted, TooManyRequests
-from service.http.rate_limit import RateLimiter
+from service.limits.addresses import client_network
+from service.limits.rate_limit import RateLimiter
 from ted_jobs.api_keys.store import ApiKey, ApiKeyStore, Scope, ValidKey
 from ted_jobs.api_keys.text import is_well_formed_key
 
@@ -39,6 +39,11 @@ class Principal:
     @property
     def key_id(self) -> str | None:
         return self.key.id if self.key else None
+
+    @property
+    def quota_name(self) -> str:
+        """Return under which name what the caller takes is counted: the key's, as far as there is one."""
+        return self.key_id or self.tenant
 
     def may(self, scope: Scope) -> bool:
         """Return whether the request may do what needs this scope."""
@@ -131,10 +136,4 @@ def bearer_key(headers: Sequence[str]) -> str | None:
 
 
 def _client_address(request: Request) -> str:
-    """Return where the request comes from: an IPv4 address, or the /64 network that one user of IPv6 has."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else host
+    return client_network(request.client.host if request.client else "")

@@ -9,26 +9,40 @@ from starlette.responses import Response
 
 from service.http.errors import InvalidRequest, MalformedJson
 from service.http.validation import body_errors
+from service.schemas.problems import FieldError
 
 JSON = "application/json"
+MOST_MEMBERS = 100
+"""Members of one JSON object, more than any request has: reporting each as unknown would take long."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse_json(body: bytes) -> object:
-    """Return what the JSON says. Raises MalformedJson."""
+    """Return what the JSON says. Raises MalformedJson, InvalidRequest."""
     try:
-        return _integral_floats_as_ints(from_json(body, allow_inf_nan=False))
+        value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise MalformedJson(str(error)) from error
+    return _integral_floats_as_ints(value)
 
 
 def _integral_floats_as_ints(value: Any) -> Any:
-    """Return the value with 3.0 as 3: to JSON Schema, and so to the document of this API, both are integers."""
+    """Return the value with 3.0 as 3: to JSON Schema, and so to the document of this API, both are integers.
+
+    Raises InvalidRequest if an object in it has more than ``MOST_MEMBERS``.
+    """
     if isinstance(value, dict):
+        _check_members(value)
         return {name: _integral_floats_as_ints(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_integral_floats_as_ints(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _check_members(value: Mapping[str, Any]) -> None:
+    if len(value) > MOST_MEMBERS:
+        message = f"must not hold an object of more than {MOST_MEMBERS} members"
+        raise InvalidRequest([FieldError(field="body", message=message)])
 
 
 def parse_body(model: type[Model], body: bytes) -> Model:

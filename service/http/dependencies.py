@@ -16,9 +16,12 @@ from service.http.authentication import Authenticator, Principal
 from service.http.bodies import JSON, Model, parse_body
 from service.http.errors import ScopeMissing, UnsupportedMediaType
 from service.http.event_stream import EventStreams
+from service.inspection.pool import InspectionPool
+from service.limits.held_requests import HeldRequests
 from ted_jobs.api_keys.store import Scope
 from ted_jobs.errors import JobNotFound
 from ted_jobs.files.artifacts import ArtifactStore
+from ted_jobs.files.intact import IntactFiles
 from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.registry import RegistrationStore
@@ -39,10 +42,13 @@ class AppState:
     settings: Settings
     store: JobStore
     artifacts: ArtifactStore
+    files: IntactFiles
     recuts: RecutStore
     names: RegistrationStore
+    inspections: InspectionPool
     broker: BrokerProbe
     streams: EventStreams
+    held: HeldRequests
     authenticator: Authenticator
 
 

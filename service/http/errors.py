@@ -6,6 +6,18 @@ from service.schemas.problems import FieldError
 from ted_core.errors import TedError
 
 
+class MalformedRequest(TedError):
+    """What was sent is not one unambiguous HTTP request; check the client, and whatever passes its requests on."""
+
+
+class RequestTimedOut(TedError):
+    """The request did not arrive as a whole in time; send it again, without a pause in it."""
+
+
+class HeadersTooLarge(TedError):
+    """The request's line and headers are longer than this service accepts; leave some headers out, or ask for less."""
+
+
 class MalformedJson(TedError):
     """The body must be one JSON document in UTF-8, without NaN or Infinity and not nested beyond reason."""
 
@@ -30,6 +42,10 @@ class NoReport(TedError):
     """The job was run by a version of TED that wrote no reports; submit it again to get one."""
 
 
+class NoSuspects(TedError):
+    """The job was run by a version of TED that listed no labels that look wrong; submit it again to get the list."""
+
+
 class KeyNotAccepted(TedError):
     """The request needs one valid key: send Authorization: Bearer ted_…, with a key that `ted keys create` made and
     that is neither revoked nor expired."""
@@ -49,6 +65,15 @@ class TooManyRequests(TedError):
     def __init__(self, wait_seconds: int) -> None:
         super().__init__()
         self.wait_seconds = wait_seconds
+
+
+class TooManyStreams(TedError):
+    """The client listens to as many event streams, or waits for as many answers, as it may at a time; end some of them,
+    or poll."""
+
+
+class TooManyConnections(TedError):
+    """The service, or this address, has as many connections as it may; try again shortly, over fewer connections."""
 
 
 class OpenBeyondLoopback(TedError):

@@ -8,7 +8,7 @@ memory grows with the jobs that are watched, not with slow readers, and no liste
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import AbstractContextManager, aclosing, contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from service.http.errors import TooManyStreams
 from service.schemas import jobs
 from ted_jobs.errors import JobNotFound
 from ted_jobs.jobs.changes import JobChanges, job_changes
@@ -217,11 +218,18 @@ class EventStreamResponse(StreamingResponse):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None], hold: AbstractContextManager[bool]) -> None:
         self.frames = frames
+        self.hold = hold
         super().__init__(frames, headers={"Cache-Control": "no-store", "Vary": "Accept", "X-Accel-Buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until nothing more will come or nobody listens; the job is then no longer watched."""
-        async with aclosing(self.frames):
-            await super().__call__(scope, receive, send)
+        """Send until nothing more will come or nobody listens; the job is then no longer watched.
+
+        Raises TooManyStreams.
+        """
+        with self.hold as may_listen:
+            if not may_listen:
+                raise TooManyStreams
+            async with aclosing(self.frames):
+                await super().__call__(scope, receive, send)

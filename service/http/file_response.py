@@ -1,19 +1,19 @@
 """A published file over HTTP: whole, in part, or only described (RFC 9110, sections 13 and 14; RFC 9530)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service.http.conditional import digest_headers, etag_matches
 from service.http.errors import RangeNotSatisfiable
-from ted_jobs.files.artifacts import ArtifactStore
+from ted_jobs.files.intact import IntactFiles
 from ted_jobs.jobs.models import Artifact
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
-CHUNK_BYTES = 256 * 1024
 ONE_RANGE = re.compile(r"bytes=(?:(?P<first>\d{1,19})-(?P<last>\d{0,19})|-(?P<suffix>\d{1,19}))")
 
 
@@ -27,24 +27,28 @@ class FileRequest:
     if_range: str | None = None
 
 
-def respond(store: ArtifactStore, artifact: Artifact, request: FileRequest, *, filename: str) -> Response:
-    """Return the response to the request, or a redirect if the store has a link. Raises RangeNotSatisfiable."""
+def respond(files: IntactFiles, artifact: Artifact, request: FileRequest, *, filename: str) -> Response:
+    """Return the response to the request, or a redirect if the store has a link.
+
+    Raises RangeNotSatisfiable and what ``IntactFiles.check`` raises.
+    """
     headers = _headers(artifact, filename)
     if etag_matches(headers["ETag"], request.if_none_match):
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":
+        files.check(artifact)
         return Response(headers=headers | {"Content-Length": str(artifact.bytes)}, media_type=MEDIA_TYPE)
-    if link := store.download_url(artifact, filename=filename):
+    if link := files.download_url(artifact, filename=filename):
         return Response(status_code=307, headers=headers | {"Location": link, "Cache-Control": "no-store"})
     part = _requested_range(request, artifact.bytes, etag=headers["ETag"])
     if part is None:
-        return _streaming_response(store.open(artifact), range(artifact.bytes), status=200, headers=headers)
+        whole = range(artifact.bytes)
+        return _streaming_response(files.chunks(artifact, whole), whole, status=200, headers=headers)
     if not part:
         raise RangeNotSatisfiable(artifact.bytes)
     content_range = f"bytes {part.start}-{part.stop - 1}/{artifact.bytes}"
-    return _streaming_response(
-        store.open(artifact), part, status=206, headers=headers | {"Content-Range": content_range}
-    )
+    headers |= {"Content-Range": content_range}
+    return _streaming_response(files.chunks(artifact, part), part, status=206, headers=headers)
 
 
 def _headers(artifact: Artifact, filename: str) -> dict[str, str]:
@@ -69,15 +73,23 @@ def _requested_range(request: FileRequest, size: int, *, etag: str) -> range | N
     return range(first, min(last + 1, size)) if first <= last or not match["last"] else None
 
 
-def _streaming_response(file: BinaryIO, part: range, *, status: int, headers: dict[str, str]) -> Response:
-    """Send the part of the file, which is open already: so a missing one is an error and not a broken response."""
-    headers = headers | {"Content-Length": str(len(part))}
-    return StreamingResponse(_chunks(file, part), status, headers=headers, media_type=MEDIA_TYPE)
+def _streaming_response(
+    chunks: Generator[bytes, None, None], part: range, *, status: int, headers: dict[str, str]
+) -> Response:
+    """Send the chunks. If they end in an error, the connection breaks before the client has all that was announced."""
+    return _FileResponse(chunks, status=status, headers=headers | {"Content-Length": str(len(part))})
 
 
-def _chunks(file: BinaryIO, part: range) -> Iterator[bytes]:
-    """Yield these bytes of the file, a chunk at a time."""
-    with file:
-        file.seek(part.start)
-        for begin in part[::CHUNK_BYTES]:
-            yield file.read(min(CHUNK_BYTES, part.stop - begin))
+class _FileResponse(StreamingResponse):
+    """Sends the chunks, and closes their file also if the client does not read them all."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, chunks: Generator[bytes, None, None], *, status: int, headers: dict[str, str]) -> None:
+        super().__init__(chunks, status, headers=headers)
+        self.chunks = chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the end of the part, or until nobody reads."""
+        with closing(self.chunks):
+            await super().__call__(scope, receive, send)

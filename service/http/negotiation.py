@@ -3,6 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+MOST_RANGES = 100
+"""Media ranges of one header that are considered; no client means more."""
+MOST_PARAMETERS = 16
+"""The same for the parts of one range."""
+
 
 def preferred_media_type(accept: str | None, offered: Sequence[str]) -> str:
     """Return the offered media type that the header prefers; of several preferred alike, or of none, the first."""
@@ -18,8 +23,8 @@ def _weight(media_type: str, weights: dict[str, float]) -> float:
 
 def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:
     """Yield every media range of the header with its weight; one whose weight is not a number is left out."""
-    for part in accept.lower().split(","):
-        name, *parameters = (word.strip() for word in part.split(";"))
+    for part in accept.lower().split(",", MOST_RANGES)[:MOST_RANGES]:
+        name, *parameters = (word.strip() for word in part.split(";", MOST_PARAMETERS)[:MOST_PARAMETERS])
         weights = [value for key, _, value in (word.partition("=") for word in parameters) if key == "q"]
         with suppress(ValueError):
             yield name, float(weights[0]) if weights else 1.0

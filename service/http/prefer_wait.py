@@ -12,8 +12,9 @@ from fastapi import Depends, Header, Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from service.http.dependencies import State
+from service.http.dependencies import Caller, State
 from service.http.event_stream import EventStreams
+from service.limits.held_requests import HeldRequests
 from ted_jobs.jobs.models import Job
 
 MOST_SECONDS = 60
@@ -21,16 +22,19 @@ MOST_DIGITS = 9
 FIRST_PAUSE, LONGEST_PAUSE, GROWTH = 0.1, 1.0, 1.5
 """Seconds between two looks at the job."""
 
-PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++', re.DOTALL)
+"""One preference of the list. A string that is never closed reaches to the end, so that nothing is read twice."""
 WAIT = re.compile(r'\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;.*)?', re.IGNORECASE | re.ASCII | re.DOTALL)
 
 
-@dataclass(frozen=True)
+@dataclass
 class LongPoll:
     """How long one request will wait. While it waits it takes no thread except in the moments of looking."""
 
     request: Request
     streams: EventStreams
+    held: HeldRequests
+    client: str
     seconds: int | None
 
     @property
@@ -40,7 +44,17 @@ class LongPoll:
 
     async def wait_until(self, job: Job, look: Callable[[], Job], *, until: Callable[[Job], bool]) -> Job:
         """Return the job once ``until`` holds of it; as it last stood if the time is up before, the client has left,
-        the service ends, or the database does not answer."""
+        the service ends, or the database does not answer. If the client waits for as many answers as it may, the
+        preference is ignored."""
+        if not self.seconds:
+            return job
+        with self.held.hold(self.client) as may_wait:
+            if may_wait:
+                return await self._wait_until(job, look, until)
+        self.seconds = None
+        return job
+
+    async def _wait_until(self, job: Job, look: Callable[[], Job], until: Callable[[Job], bool]) -> Job:
         deadline, pause = time.monotonic() + (self.seconds or 0), FIRST_PAUSE
         while (
             not until(job)
@@ -87,12 +101,12 @@ PreferHeader = Annotated[
 ]
 
 
-async def long_poll(request: Request, state: State, _: PreferHeader = None) -> LongPoll:
+async def long_poll(request: Request, state: State, caller: Caller, _: PreferHeader = None) -> LongPoll:
     """Return how long this request will wait. Raises BodyTooLarge."""
     seconds = preferred_wait(",".join(request.headers.getlist("prefer")))  # a list may come in several headers
     if seconds is not None:
         await request.body()  # what is then received tells of nothing but the client's leaving
-    return LongPoll(request, state.streams, seconds)
+    return LongPoll(request, state.streams, state.held, caller.quota_name, seconds)
 
 
 Poll = Annotated[LongPoll, Depends(long_poll)]

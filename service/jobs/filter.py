@@ -1,8 +1,9 @@
 """The query of a list of jobs → the criteria of the store."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -49,7 +50,9 @@ class JobListQuery(BaseModel):
         ),
     ] = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    status: Annotated[list[JobStatus], Field(description="Only jobs in one of these; may be repeated.")] = []
+    status: Annotated[
+        list[JobStatus], Field(description="Only jobs in one of these; may be repeated.", fail_fast=True)
+    ] = []
     created_after: Annotated[
         Instant | None, Field(description="Only jobs submitted later than this time (RFC 3339, with its zone).")
     ] = None
@@ -64,13 +67,17 @@ class JobListQuery(BaseModel):
 
 def _labels(parameters: Mapping[str, object]) -> dict[str, str]:
     """Return the labels among the query's other parameters, which must all be labels."""
-    errors = {name: error for name, value in parameters.items() if (error := _label_error(name, value))}
+    errors = dict(islice(_label_errors(parameters), MOST_ERRORS))
     if len(parameters) > MOST_LABELS and not errors:
         errors = {"metadata": f"must not be more than {MOST_LABELS} labels, which is the most that a job can have"}
     if errors:
         fields = [FieldError(field=name[:LONGEST_FIELD], message=error) for name, error in errors.items()]
-        raise InvalidRequest(fields[:MOST_ERRORS])
+        raise InvalidRequest(fields)
     return {name.removeprefix("metadata[")[:-1]: str(value) for name, value in parameters.items()}
+
+
+def _label_errors(parameters: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    return ((name, error) for name, value in parameters.items() if (error := _label_error(name, value)))
 
 
 def _label_error(name: str, value: object) -> str | None:

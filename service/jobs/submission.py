@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
+
 from service.http.authentication import Principal
 from service.http.bodies import parse_json, validate
 from service.http.dependencies import AppState
@@ -14,7 +16,9 @@ from service.http.validation import LONGEST_FIELD, MOST_ERRORS
 from service.jobs.admission import Admission, admit
 from service.jobs.estimate import Estimate, estimate
 from service.schemas.problems import FieldError
+from ted_core.datasets import DatasetSummary
 from ted_core.proxies import FAMILIES
+from ted_jobs.db.throughputs import recent
 from ted_jobs.errors import JobNotEnded, NotRegistered, UnknownDataset
 from ted_jobs.jobs.models import JsonObject
 from ted_jobs.jobs.similar_jobs import similar_jobs
@@ -27,6 +31,16 @@ NameLookup = Callable[[RegistrationKind, str], JsonObject | None]
 
 
 @dataclass(frozen=True)
+class NewSubmission:
+    """A job that is not stored yet."""
+
+    spec: JobSpec
+    digest: str
+    """Of the request, by which its repetitions are recognized."""
+    retry_of: str | None = None
+
+
+@dataclass(frozen=True)
 class SubmissionService:
     """Takes the jobs of one client."""
 
@@ -34,35 +48,48 @@ class SubmissionService:
     caller: Principal
     idempotency_key: str | None = None
 
-    def submit(self, body: bytes) -> Submission:
+    async def submit(self, body: bytes) -> Submission:
         """Store the job that the body asks for. Raises the TedError, with its field, of whatever is wrong with it."""
+        return await self._submit(await run_in_threadpool(self._requested, body))
+
+    async def retry(self, job_id: str) -> Submission:
+        """Store a new job that asks for what this one did. Raises JobNotFound, JobNotEnded."""
+        return await self._submit(await run_in_threadpool(self._repeated, job_id))
+
+    async def estimate(self, body: bytes) -> Estimate:
+        """Return what the job that the body asks for would take; nothing is stored."""
+        spec = await run_in_threadpool(lambda: self._resolve(parse_json(body)))
+        return await run_in_threadpool(self._estimate, spec, await self._inspect(spec))
+
+    def _requested(self, body: bytes) -> Submission | NewSubmission:
         request = parse_json(body)
         digest = _digest(request)
         # Before names and dataset are looked at: they may be gone when a client repeats itself, its job is not.
-        if earlier := self._replay(digest):
-            return earlier
-        return self._store(self._resolve(request), digest)
+        return self._replay(digest) or NewSubmission(self._resolve(request), digest)
 
-    def retry(self, job_id: str) -> Submission:
-        """Store a new job that asks for what this one did. Raises JobNotFound, JobNotEnded."""
+    def _repeated(self, job_id: str) -> Submission | NewSubmission:
         digest = hashlib.sha256(f"retry {job_id}".encode()).hexdigest()
         if earlier := self._replay(digest):
             return earlier
         job = self.state.store.job(job_id, tenant=self.caller.tenant)
         if not job.status.is_terminal:
             raise JobNotEnded(f"{job_id} is {job.status}")
-        return self._store(job.spec, digest, retry_of=job_id)
+        return NewSubmission(job.spec, digest, retry_of=job_id)
 
-    def estimate(self, body: bytes) -> Estimate:
-        """Return what the job that the body asks for would take; nothing is stored."""
-        admission = self._admit(self._resolve(parse_json(body)))
-        earlier = similar_jobs(
-            self.state.store.engine,
-            admission.spec,
-            change_token=admission.dataset.change_token,
-            tenant=self.caller.tenant,
-        )
-        return estimate(admission, earlier)
+    async def _submit(self, asked: Submission | NewSubmission) -> Submission:
+        """While the dataset is inspected, no thread waits: those that there are serve other clients."""
+        if isinstance(asked, Submission):
+            return asked
+        return await run_in_threadpool(self._store, asked, await self._inspect(asked.spec))
+
+    async def _inspect(self, spec: JobSpec) -> DatasetSummary:
+        return await self.state.inspections.inspect(spec.dataset, tenant=self.caller.tenant)
+
+    def _estimate(self, spec: JobSpec, dataset: DatasetSummary) -> Estimate:
+        admission = self._admit(spec, dataset)
+        engine, training = self.state.store.engine, admission.proxy.training
+        earlier = similar_jobs(engine, admission.spec, dataset=dataset, tenant=self.caller.tenant)
+        return estimate(admission, earlier, lambda: recent(engine, proxy=training.name, model=training.model))
 
     def _replay(self, digest: str) -> Submission | None:
         key = self._key(digest)
@@ -77,19 +104,27 @@ class SubmissionService:
         except NotRegistered:
             return None
 
-    def _admit(self, spec: JobSpec) -> Admission:
+    def _admit(self, spec: JobSpec, dataset: DatasetSummary) -> Admission:
         settings = self.state.settings
-        return admit(spec, roots=settings.dataset_roots, model_roots=settings.model_roots)
+        return admit(
+            spec,
+            dataset,
+            model_roots=settings.model_roots,
+            ceiling=settings.planned_ceiling,
+            batch_ceiling=settings.runner_memory_ceiling,
+            memory_bytes=settings.runner_memory_bytes,
+        )
 
-    def _store(self, spec: JobSpec, digest: str, *, retry_of: str | None = None) -> Submission:
-        admission = self._admit(spec)
+    def _store(self, new: NewSubmission, dataset: DatasetSummary) -> Submission:
+        admission = self._admit(new.spec, dataset)
         return self.state.store.submit(
             admission.spec,
             admission.dataset,
             tenant=self.caller.tenant,
             key_id=self.caller.key_id,
-            idempotency_key=self._key(digest),
-            retry_of=retry_of,
+            idempotency_key=self._key(new.digest),
+            retry_of=new.retry_of,
+            warnings=admission.warnings,
         )
 
     def _key(self, digest: str) -> IdempotencyKey | None:

@@ -5,7 +5,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from service.report_page import charts, parts, words
+from service.report_page import charts, examples, parts, sentences, words
 from ted_core.results.report import Report
 
 CONTROLS = re.compile(r"[\x01-\x08\x0b-\x1f\x7f-\x9f]")
@@ -15,11 +15,18 @@ FILTERS = {
     "percent": words.percent,
     "decimal": words.decimal,
     "exponent": words.exponent,
+    "candidate": words.candidate,
     "seconds": words.seconds,
     "name": words.name,
     "sentence": words.sentence,
     "setting": words.setting,
     "clock": words.clock,
+    "picture": examples.picture,
+    "text": examples.text,
+    "turns": examples.turns,
+    "record": examples.values,
+    "unshown": examples.left_out,
+    "spoken": examples.spoken_name,
 }
 
 
@@ -40,14 +47,21 @@ def render(report: Report) -> str:
     """Return the page; equal reports give equal pages."""
     page = _templates().get_template("page.html").render(
         report=report,
+        said=sentences,
+        learned=sentences.has_learned(report),
+        proxy=parts.proxy_tile(report),
+        example_groups=examples.example_groups(report),
         shares=parts.reason_shares(report),
         classes=parts.classes(report),
         gains=parts.gains(report),
         payback=parts.payback(report),
         costs=parts.costs(report),
+        measured_rounds=any(entry.internal_generalization_all is not None for entry in report.rounds),
         rounds=charts.rounds(report.rounds, rows=report.dataset.rows),
         scores=charts.histogram(report.scores),
         performance=charts.histogram(report.internal_generalization, marked=parts.redundancy_threshold(report)),
         candidates=charts.candidates(report),
+        margins=charts.histogram(report.margins, marked=0.0),
+        suspects=examples.suspects(report),
     )  # fmt: skip
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", page)

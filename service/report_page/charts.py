@@ -15,6 +15,10 @@ UPPER_TOP, UPPER_BOTTOM, LOWER_TOP, LOWER_BOTTOM = 12.0, 128.0, 160.0, 212.0
 CANDIDATE_LEFT, CANDIDATE_RIGHT, CANDIDATE_HEIGHT, CANDIDATE_TOP = 96.0, 64.0, 26.0, 8.0
 GAP = 1.0
 """Between the bars of a histogram."""
+FEWEST_POINTS = 2
+"""That a line needs."""
+FEW_ROUNDS = 12
+"""Up to so many, each is marked with a dot."""
 
 
 @dataclass(frozen=True)
@@ -84,41 +88,59 @@ def _segments(rows: Mapping[str, int], up: Scale) -> Iterator[BarSegment]:
 
 
 @dataclass(frozen=True)
+class Point:
+    """One measurement, in the drawing and as a number."""
+
+    x: float
+    y: float
+    label: str
+
+
+@dataclass(frozen=True)
 class RoundsChart:
     """Round by round: internal generalization above, retained rows below."""
 
-    pruned: tuple[tuple[float, float], ...]
-    everything: tuple[tuple[float, float], ...]
-    retained: tuple[tuple[float, float], ...]
+    pruned: tuple[Point, ...]
+    everything: tuple[Point, ...]
+    retained: tuple[Point, ...]
     x_ticks: tuple[Tick, ...]
     upper_ticks: tuple[Tick, ...]
     lower_ticks: tuple[Tick, ...]
+    dotted: bool
+    """Whether there are so few points that each is marked, so that one alone can be seen."""
 
 
 def rounds(log: Sequence[ReportRound], *, rows: int) -> RoundsChart | None:
-    """Lay out the course of the rounds; None if there are fewer than two or nothing was measured."""
+    """Lay out the course of the rounds; None if no line has two points, which a table then says better."""
     values = [value for entry in log for value in (entry.internal_generalization, entry.internal_generalization_all)]
     measured = [value for value in values if value is not None]
-    if len(log) < 2 or not measured:  # noqa: PLR2004 - a line needs two points
+    across = Scale(log[0].round, log[-1].round, LEFT, WIDTH - RIGHT) if log else None
+    if across is None or not measured:
         return None
-    across = Scale(log[0].round, log[-1].round, LEFT, WIDTH - RIGHT)
     upper = Scale(*_with_margin(min(measured), max(measured)), UPPER_BOTTOM, UPPER_TOP)
     lower = Scale(0, rows, LOWER_BOTTOM, LOWER_TOP)
+    pruned, everything = (
+        tuple(_points(log, field, across, upper))
+        for field in ("internal_generalization", "internal_generalization_all")
+    )
+    if max(len(pruned), len(everything)) < FEWEST_POINTS:
+        return None
     return RoundsChart(
-        pruned=tuple(_points(log, "internal_generalization", across, upper)),
-        everything=tuple(_points(log, "internal_generalization_all", across, upper)),
+        pruned=pruned,
+        everything=everything,
         retained=tuple(_points(log, "retained", across, lower)),
-        x_ticks=across.ticks(min(len(log), 8)),
+        x_ticks=across.whole_ticks(min(len(log), 8)),
         upper_ticks=upper.ticks(4),
         lower_ticks=lower.ticks(2),
+        dotted=len(log) <= FEW_ROUNDS,
     )
 
 
-def _points(log: Sequence[ReportRound], field: str, across: Scale, up: Scale) -> Iterator[tuple[float, float]]:
+def _points(log: Sequence[ReportRound], field: str, across: Scale, up: Scale) -> Iterator[Point]:
     for entry in log:
         value = getattr(entry, field)
         if value is not None:
-            yield across(entry.round), up(value)
+            yield Point(across(entry.round), up(value), f"round {entry.round}: {value:,.4g}")
 
 
 def _with_margin(low: float, high: float) -> tuple[float, float]:
@@ -141,7 +163,7 @@ class CandidateMark:
 
 @dataclass(frozen=True)
 class CandidatesChart:
-    """How each candidate for q performed on rows that it was not trained on."""
+    """How a proxy trained on each candidate's rows performed on others."""
 
     marks: tuple[CandidateMark, ...]
     x_ticks: tuple[Tick, ...]
@@ -150,8 +172,8 @@ class CandidatesChart:
 
 
 def candidates(report: Report) -> CandidatesChart | None:
-    """Lay out the candidates, random rows last; None if q was not chosen from candidates."""
-    ordered = sorted(report.q.candidates, key=lambda facts: (facts.q is None, facts.q or 0.0))
+    """Lay out the candidates, random rows last; None if none were tried."""
+    ordered = sorted(report.q.candidates, key=lambda facts: (facts.rule == "random", facts.q or 0.0))
     if not ordered:
         return None
     ends = [facts.accuracy + sign * facts.standard_error for facts in ordered for sign in (-1, 1)]
@@ -160,7 +182,7 @@ def candidates(report: Report) -> CandidatesChart | None:
         marks=tuple(
             CandidateMark(
                 facts=facts,
-                chosen=facts.q == report.q.value,
+                chosen=report.q.is_chosen(facts),
                 y=CANDIDATE_TOP + CANDIDATE_HEIGHT * (row + 0.5),
                 at=across(facts.accuracy),
                 low=across(facts.accuracy - facts.standard_error),
@@ -169,6 +191,6 @@ def candidates(report: Report) -> CandidatesChart | None:
             for row, facts in enumerate(ordered)
         ),
         x_ticks=across.ticks(4),
-        chosen=across(next(facts.accuracy for facts in ordered if facts.q == report.q.value)),
+        chosen=across(next(facts.accuracy for facts in ordered if report.q.is_chosen(facts))),
         bottom=CANDIDATE_TOP + CANDIDATE_HEIGHT * len(ordered),
     )

@@ -9,6 +9,7 @@ COLOURS = {
     Reason.RANDOM.phrase: "pruned",
     Reason.SCORED_LOWER.phrase: "other",
     Reason.POORLY_GENERALIZED.phrase: "poor",
+    Reason.UNKNOWN.phrase: "other",
     Reason.UNDECODABLE.phrase: "undecodable",
 }
 """The style of each reason, in the order in which they are drawn."""

@@ -4,11 +4,56 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.report_page.colours import colour, drawing_order
+from service.report_page.sentences import has_learned
 from ted_core.results.report import Report, ReportClass, ReportGain
 from ted_core.selection.distance import turning_point
 
 ALL_CLASSES, ROWS_AT_EACH_END = 40, 15
 """Up to so many classes are all shown; of more, so many that kept the least and as many that kept the most."""
+
+
+@dataclass(frozen=True)
+class AccuracyBar:
+    """One accuracy, as a share of 1."""
+
+    name: str
+    colour: str
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class ProxyTile:
+    """How much the proxy has learned, beside what needs no model."""
+
+    bars: tuple[AccuracyBar, ...]
+    alarming: bool
+    verdict: str
+
+    @property
+    def accuracy(self) -> float:
+        """The proxy's own."""
+        return self.bars[0].accuracy
+
+
+def proxy_tile(report: Report) -> ProxyTile | None:
+    """Return what the proxy has learned; None if it was not measured and nothing says that it is too little."""
+    facts, learned = report.proxy_accuracy, has_learned(report)
+    if facts is None:
+        return None if learned else ProxyTile((), alarming=True, verdict=NOT_LEARNED)
+    beside = {
+        "most frequent": facts.majority_class,
+        "chance": facts.chance,
+        "before training": facts.base_model,
+    }
+    bars = (
+        AccuracyBar("proxy", "kept" if learned else "alarm", facts.out_of_sample),
+        *(AccuracyBar(name, "other", accuracy) for name, accuracy in beside.items() if accuracy is not None),
+    )
+    what = "of the answers' tokens, in rows" if report.dataset.task == "causal-lm" else "on rows"
+    return ProxyTile(bars, alarming=not learned, verdict=f"{what} that it did not train on" if learned else NOT_LEARNED)
+
+
+NOT_LEARNED = "The proxy has not learned: do not rely on this selection."
 
 
 @dataclass(frozen=True)
@@ -85,8 +130,8 @@ def gains(report: Report) -> tuple[tuple[str, ReportGain], ...]:
 
 
 def redundancy_threshold(report: Report) -> float | None:
-    """Return the internal generalization above which a pruned row is called redundant; None if no q ranked the rows."""
-    return None if report.q.value is None else turning_point(report.q.value)
+    """Return the internal generalization above which a pruned row is called redundant; None if none is called so."""
+    return turning_point(report.q.value) if report.q.value is not None and has_learned(report) else None
 
 
 @dataclass(frozen=True)
@@ -105,7 +150,8 @@ def costs(report: Report) -> tuple[CostBar, ...]:
     cost = report.cost
     runs = {"This selection": ("kept", cost.of_one_full_run)}
     if cost.rows_trained_choosing:
-        runs |= {"… of which choosing q": ("well", cost.rows_trained_choosing / cost.full_run_rows)}
+        purpose = "guarding" if report.guard else "choosing q"
+        runs |= {f"… of which {purpose}": ("well", cost.rows_trained_choosing / cost.full_run_rows)}
     runs |= {"One run on all rows": ("other", 1.0), "One run on the retained rows": ("other", report.achieved_ratio)}
     longest = max(length for _, length in runs.values())
     return tuple(CostBar(name, colour, length, length / longest) for name, (colour, length) in runs.items())

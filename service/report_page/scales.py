@@ -28,6 +28,10 @@ class Scale:
         """Return about ``about`` ticks at round values between low and high."""
         return tuple(Tick(self(value), label(value)) for value in _round_values(self.low, self.high, about))
 
+    def whole_ticks(self, about: int) -> "tuple[Tick, ...]":
+        """Return about ``about`` ticks, or fewer, at whole numbers: there is nothing between two rounds."""
+        return tuple(tick for tick in self.ticks(about) if "." not in tick.label)
+
 
 @dataclass(frozen=True)
 class Tick:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from ted_core.results.provenance import CandidateFacts
+
 MISSING = "\N{EN DASH}"
 MINUTE, HOUR = 60, 3600
 
@@ -21,9 +23,14 @@ def decimal(value: float | None, digits: int = 3) -> str:
     return MISSING if value is None else f"{value:.{digits}f}"
 
 
-def exponent(value: float | None) -> str:
-    """Write an exponent, such as 2 or 0.25; "random" stands for rows drawn at random within classes."""
-    return "random" if value is None else f"{value:g}"
+def exponent(value: float) -> str:
+    """Write an exponent, such as 2 or 0.25."""
+    return f"{value:g}"
+
+
+def candidate(facts: CandidateFacts) -> str:
+    """Name a candidate by its exponent, such as q = 2, or by its rule: margin, random."""
+    return str(facts.rule) if facts.q is None else f"q = {exponent(facts.q)}"
 
 
 def seconds(value: float) -> str:

@@ -7,6 +7,7 @@ SUBMISSION: dict[str, JsonValue] = {
     "proxy": {"name": "cnn"},
     "plan": {"keep_ratio": 0.6},
     "metadata": {"team": "vision"},
+    "strict": False,
 }
 
 JOB: dict[str, JsonValue] = {
@@ -32,14 +33,24 @@ JOB: dict[str, JsonValue] = {
     "plan": {
         "keep_ratio": 0.6,
         "method": "ted",
-        "q": "auto",
-        "score": "logit",
+        "score": "margin",
+        "q": None,
+        "guard": False,
         "rounds": 6,
         "class_floor": 0.0,
         "seed": 0,
     },
     "metadata": {"team": "vision"},
     "rows_in": 1797,
+    "warnings": [
+        {
+            "code": "keys_not_unique",
+            "field": "dataset.input",
+            "message": "'id' holds 898 different values in 1,797 rows. The manifest's sample_key stays empty; write a "
+            "column of distinct ids, or list it in dataset.exclude.",
+        }
+    ],
+    "strict": False,
     "attempt": 1,
     "max_attempts": 3,
     "progress": {
@@ -65,6 +76,7 @@ JOB: dict[str, JsonValue] = {
         "events": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/events",
         "manifest": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/manifest",
         "decisions": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/decisions",
+        "suspects": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/suspects",
         "report": "/v1/jobs/job_019a2b3c4d5e0123456789abcdef/report",
     },
 }

@@ -9,7 +9,8 @@ from service.schemas import examples
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.plan import PruningPlan
 from ted_core.proxies.spec import Training
-from ted_core.results.provenance import QChoice
+from ted_core.results.provenance import LabelNoise, ProxyAccuracy, QChoice
+from ted_core.warnings import JobWarning
 from ted_jobs.jobs import models as stored
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.status import JobStatus
@@ -43,7 +44,9 @@ class Progress(_ResponseModel):
     rounds: int
     fraction: Annotated[
         float,
-        Field(description="Share of the work that is done, from 0 to 1; much of it is the choice of q."),
+        Field(
+            description="Share of the work that is done, from 0 to 1; much of it is the search for q if there is one."
+        ),
     ]
     samples_per_second: float | None = None
     eta_seconds: Annotated[float | None, Field(description="Seconds left, if they can be estimated.")] = None
@@ -54,9 +57,17 @@ class Cost(_ResponseModel):
 
     rows_trained: Annotated[int, Field(description="Rows that the proxies were trained on, each visit counted.")]
     rows_measured: Annotated[int, Field(description="Rows that they were then measured on.")]
-    rows_trained_choosing: Annotated[int, Field(description="The part of rows_trained that the choice of q took.")] = 0
+    rows_trained_choosing: Annotated[
+        int, Field(description="The part of rows_trained that the choice of q or the guard took.")
+    ] = 0
     full_run_rows: Annotated[int, Field(description="The same for one training run of the proxy on all rows.")]
-    of_one_full_run: Annotated[float, Field(description="rows_trained / full_run_rows.")]
+    of_one_full_run: Annotated[
+        float,
+        Field(
+            description="(rows_trained + rows_measured / 3) / full_run_rows: measuring a row takes about a third of "
+            "training on it."
+        ),
+    ]
     batch_parts: Annotated[
         int,
         Field(description="Into how many parts batches were cut, their gradients added up, after memory had run out."),
@@ -75,9 +86,23 @@ class Result(_ResponseModel):
     content_sha256: Annotated[
         str, Field(description="SHA-256 of the tables' content; equal for two runs with equal inputs.")
     ]
-    q: Annotated[QChoice, Field(description="The exponent that was used, and who chose it.")]
+    q: Annotated[QChoice, Field(description="What ranked the rows, its exponent, and who chose it.")]
     classes: Annotated[int | None, Field(description="Of the target; 0 for causal-lm.")] = None
+    device: Annotated[
+        str | None, Field(description="What the proxies were trained on; null if an older version ran the job.")
+    ] = None
     internal_generalization: float | None = None
+    proxy_accuracy: Annotated[
+        ProxyAccuracy | None,
+        Field(description="On rows that the proxy had not trained on; null if the method measures none."),
+    ] = None
+    label_noise: Annotated[
+        LabelNoise | None,
+        Field(
+            description="How many labels look wrong; null if the method measures nothing out of sample, the proxy has "
+            "not learned, rows have not one class each, or an older version ran the job."
+        ),
+    ] = None
     peak_memory_bytes: Annotated[
         int | None, Field(description="Of the training process at its largest; a GPU's memory not counted.")
     ] = None
@@ -85,6 +110,10 @@ class Result(_ResponseModel):
     seconds: Annotated[
         dict[str, float], Field(description="Seconds by phase; empty if an older version ran the job.")
     ] = {}
+    warnings: Annotated[
+        tuple[JobWarning, ...],
+        Field(description="All that was accepted, but may not be what was meant; empty if an older version ran it."),
+    ] = ()
 
 
 class JobError(_ResponseModel):
@@ -105,13 +134,14 @@ class Links(_ResponseModel):
     events: str
     manifest: str
     decisions: str
+    suspects: str
     report: str
 
     @classmethod
     def of(cls, job_id: str) -> "Links":
         """Return the links of one job."""
         here = f"/v1/jobs/{job_id}"
-        others = {name: f"{here}/{name}" for name in ("cancel", "retry", "events", "manifest", "decisions", "report")}
+        others = {name: f"{here}/{name}" for name in cls.model_fields if name != "self"}
         return cls(self=here, **others)
 
 
@@ -128,9 +158,20 @@ class Job(_ResponseModel):
     proxy: Training
     plan: PruningPlan
     metadata: dict[str, str]
-    rows_in: Annotated[int, Field(description="Rows of the dataset when the job was submitted.")]
+    rows_in: Annotated[
+        int | None,
+        Field(description="Rows of the dataset when the job was submitted; null if they are for the worker to count."),
+    ]
     attempt: int
     max_attempts: int
+    warnings: Annotated[
+        tuple[JobWarning, ...],
+        Field(
+            description="What was accepted, but may not be what was meant: as found at submission or, once the job "
+            "has succeeded, as in its result."
+        ),
+    ]
+    strict: bool
     progress: Progress | None
     result: Result | None
     error: JobError | None
@@ -151,8 +192,9 @@ class Job(_ResponseModel):
             "proxy": Training.of(spec.proxy),
             "plan": spec.plan,
             "metadata": spec.metadata,
+            "strict": spec.strict,
         }
-        return cls.model_validate({**vars(job), **request, "links": Links.of(job.id)})
+        return cls.model_validate({**vars(job), **request, "warnings": job.warnings, "links": Links.of(job.id)})
 
 
 class JobList(_ResponseModel):
@@ -168,7 +210,7 @@ class Event(_ResponseModel):
     """One thing that happened to a job."""
 
     sequence: Annotated[int, Field(description="Counts from 1 without gaps.")]
-    type: Annotated[str, Field(examples=["job.queued", "job.round", "job.resumed", "job.succeeded"])]
+    type: Annotated[str, Field(examples=["job.queued", "job.round", "job.resumed", "job.warning", "job.succeeded"])]
     data: dict[str, Any]
     created_at: datetime
 

@@ -5,16 +5,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ted_core.datasets import DatasetSummary
 from ted_core.datasets.samples import InputKind
 from ted_core.datasets.spec import DatasetSpec
+from ted_core.datasets.understood import Understood
 from ted_core.proxies.spec import FAMILIES, ProxySpec, Training, family_of
-from ted_jobs.registry import Registration
+from ted_core.warnings import JobWarning
+from ted_jobs.registry import NAME_PATTERN, Registration
 
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 RegisteredName = Annotated[
     str,
     Field(
-        pattern=f"^{NAME_PATTERN}$",
+        pattern=f"^{NAME_PATTERN.pattern}$",
         description="1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit.",
         examples=["digits"],
     ),
@@ -49,21 +51,34 @@ class Dataset(BaseModel):
     object: Literal["dataset"] = "dataset"
     name: str
     reference: Annotated[DatasetSpec, Field(description="What the name stands for.")]
-    rows: int
+    rows: Annotated[int | None, Field(description="Null if counting them would have taken too long.")]
     columns: list[str]
-    guard: Annotated[str, Field(description="Changes when a file's name, size, time or rows do.")]
+    guard: Annotated[str, Field(description="Changes when a file's name, size, time or, if they are counted, rows do.")]
     changed: Annotated[
         bool | None,
-        Field(description="Whether it is another one by now; null if nobody has looked, or if it cannot be read."),
+        Field(description="Whether it is another one by now; null if nobody has looked, or if it cannot be told."),
+    ] = None
+    warnings: Annotated[
+        tuple[JobWarning, ...],
+        Field(description="What was accepted when it was registered, but may not be what was meant."),
+    ] = ()
+    understood: Annotated[
+        Understood | None,
+        Field(description="What it is taken for by now; null in lists, and if nobody could look."),
     ] = None
     created_at: datetime
 
     @classmethod
-    def of(cls, registration: Registration, *, changed: bool | None = None) -> "Dataset":
-        """Return the registration as its client sees it."""
+    def of(cls, registration: Registration, summary: DatasetSummary | None = None) -> "Dataset":
+        """Return the registration as its client sees it, beside what its dataset is by now, if somebody has looked."""
         facts = {name: getattr(registration, name) for name in ("id", "name", "created_at")}
         reference = DatasetSpec.model_validate(registration.document)
-        return cls(**facts, **registration.facts, reference=reference, changed=changed)
+        dataset = cls(**facts, **registration.facts, reference=reference)
+        if summary is None:
+            return dataset
+        same = summary.matches(dataset.guard)
+        changed = None if same is None else not same
+        return dataset.model_copy(update={"changed": changed, "understood": summary.understood})
 
 
 class DatasetList(BaseModel):

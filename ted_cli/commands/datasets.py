@@ -5,12 +5,28 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.job_request import JobOptions, one_or_many
+from ted_cli.dataset_options import (
+    BackgroundOption,
+    ColourOption,
+    ExcludeOption,
+    FormatOption,
+    HeaderOption,
+    ImageSizeOption,
+    InputOption,
+    MissingOption,
+    QuotingOption,
+    SplitOption,
+    TargetOption,
+    reading_options,
+)
+from ted_cli.job_request import JobOptions
 from ted_cli.options import client
 from ted_cli.terminal import out, print_text, record_table
+from ted_cli.warnings import print_warnings
 
 app = typer.Typer(help="Names for datasets.", no_args_is_help=True)
 DatasetNameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The registered name.")]
+NOT_COUNTED = "its rows are too many to be counted yet"
 COLUMNS = ("name", "rows", "columns", "created_at")
 
 
@@ -20,16 +36,26 @@ def add(  # noqa: PLR0917 - typer makes every parameter an option
     name: DatasetNameArgument,
     dataset: Annotated[str, typer.Argument(help="Path, file://, s3:// or gs:// URI of the data.")],
     task: Annotated[str, typer.Option(help="image-, tabular- or text-classification, or causal-lm.")],
-    format: Annotated[str | None, typer.Option(help="parquet, jsonl, csv …: docs/families/formats.md.")] = None,  # noqa: A002
-    input: Annotated[list[str] | None, typer.Option(help="Input column; may be repeated.")] = None,  # noqa: A002
-    target: Annotated[list[str] | None, typer.Option(help="Column with the class; may be repeated.")] = None,
+    format: FormatOption = None,  # noqa: A002
+    input: InputOption = None,  # noqa: A002
+    target: TargetOption = None,
+    exclude: ExcludeOption = None,
+    split: SplitOption = None,
+    header: HeaderOption = None,
+    quoting: QuotingOption = None,
+    image_size: ImageSizeOption = None,
+    colour: ColourOption = None,
+    background: BackgroundOption = None,
+    missing: MissingOption = None,
 ) -> None:
     """Check a dataset and give it a name."""
-    columns = {"input": one_or_many(input), "target": one_or_many(target)}
-    options = JobOptions(dataset={"uri": dataset, "task": task, "format": format, **columns}, proxy={}, plan={})
+    described = {"uri": dataset, "task": task, **reading_options(context)}
+    options = JobOptions(dataset=described, proxy={}, plan={})
     with client(context) as service:
         registered = service.register_dataset(name, options.apply_to({})["dataset"])
-    print_text(f"{registered['name']} has {registered['rows']:,} rows")
+    rows = registered["rows"]
+    print_text(f"{registered['name']} has {rows:,} rows" if rows else f"{registered['name']} is added; {NOT_COUNTED}")
+    print_warnings(registered.get("warnings") or ())
 
 
 @app.command(name="list")

@@ -1,15 +1,19 @@
 """The subcommands about jobs that have been submitted."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from ted_cli.job_summary import job_summary
 from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.terminal import err, out, print_text
+from ted_cli.warnings import print_warnings
 from ted_client.client import Job
 from ted_client.flow import JsonObject
 from ted_client.progress import job_table, outcome_line, progress_display
+from ted_core.terminal_text import printable
 
 app = typer.Typer()
 
@@ -21,11 +25,26 @@ def watch(context: typer.Context, job_id: JobIdArgument) -> None:
         show_until_ended(service.job(job_id))
 
 
-def show_until_ended(job: Job) -> None:
-    """Show the job's progress, then how it ended. Raise JobNotSucceeded unless it succeeded."""
+def show_until_ended(job: Job, *, warned: Sequence[JsonObject] = ()) -> None:
+    """Show the job's progress, the warnings but those shown before, and how it ended.
+
+    Raise JobNotSucceeded unless it succeeded.
+    """
     with progress_display(err) as show:
         ended = job.wait(on_progress=show)
+    print_warnings([warning for warning in ended.warnings if warning not in warned])
     print_text(outcome_line(ended.require_success()), console=err)
+
+
+@app.command()
+def show(context: typer.Context, job_id: JobIdArgument, json_: JsonOption = False) -> None:
+    """Show a job: what was asked for, how it stands, what came out."""
+    with client(context) as service:
+        job = service.job(job_id)
+    if json_:
+        typer.echo(json.dumps(job.facts, indent=2))
+    else:
+        out.print(job_summary(job), highlight=False)
 
 
 @app.command(name="list")
@@ -80,5 +99,5 @@ def events(
 
 def _event_line(event: JsonObject) -> str:
     created_at = str(event["created_at"])[:19].replace("T", " ")
-    facts = " ".join(f"{name}={value}" for name, value in event["data"].items() if value is not None)
+    facts = " ".join(f"{name}={printable(str(value))}" for name, value in event["data"].items() if value is not None)
     return f"{event['sequence']:>5}  {created_at}  {event['type']:<16} {facts}".rstrip()

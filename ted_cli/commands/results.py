@@ -8,9 +8,14 @@ import typer
 
 from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.report_summary import summary
+from ted_cli.suspects import WRITERS, suspects_summary, write_suspects
 from ted_cli.terminal import out, print_text
+from ted_client.client import Client
+from ted_client.endpoints import LARGEST_SUSPECT_PAGE
 
 app = typer.Typer()
+SHOWN = 20
+"""Suspects on a terminal."""
 
 
 @app.command()
@@ -31,6 +36,42 @@ def download(
     with client(context) as service:
         path = service.download(job_id, to or Path(f"{job_id}-{name}.parquet"), kind=kind, keep_ratio=keep)
     print_text(path)
+
+
+@app.command()
+def suspects(
+    context: typer.Context,
+    job_id: JobIdArgument,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"At most this many rows; unless set, {SHOWN} here and all in a file.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Save them there: .parquet, .csv or .json.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show the rows whose labels look wrong, the most suspicious first, and about how many there are."""
+    with client(context) as service:
+        if output:
+            _save_suspects(service, job_id, output, limit=limit)
+            print_text(output)
+            return
+        page = service.suspects_page(job_id, limit=min(limit or SHOWN, LARGEST_SUSPECT_PAGE))
+    if json_:
+        typer.echo(json.dumps(page, indent=2))
+    else:
+        out.print(*suspects_summary(page), sep="\n", highlight=False)
+
+
+def _save_suspects(service: Client, job_id: str, path: Path, *, limit: int | None) -> None:
+    """Save the list in the form that the file's name asks for."""
+    form = path.suffix.lower()
+    if form == ".parquet":
+        if limit is not None:
+            raise typer.BadParameter("a Parquet file has all rows", param_hint="--limit")
+        service.download(job_id, path, kind="suspects")
+    elif form in WRITERS:
+        write_suspects(path, service.suspects(job_id, limit=limit))
+    else:
+        raise typer.BadParameter(f"{path.name} must end in .parquet, .csv or .json", param_hint="--output")
 
 
 @app.command()

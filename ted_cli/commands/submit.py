@@ -8,10 +8,26 @@ from typing import Annotated, Any
 import typer
 
 from ted_cli.commands.jobs import show_until_ended
-from ted_cli.estimate import estimate_table
-from ted_cli.job_request import JobOptions, one_or_many
+from ted_cli.dataset_options import (
+    BackgroundOption,
+    ColourOption,
+    ExcludeOption,
+    FormatOption,
+    HeaderOption,
+    ImageSizeOption,
+    InputOption,
+    MissingOption,
+    QuotingOption,
+    SplitOption,
+    TargetOption,
+    reading_options,
+)
+from ted_cli.estimate import estimate_summary
+from ted_cli.job_request import JobOptions
 from ted_cli.options import JobIdArgument, client
 from ted_cli.terminal import out
+from ted_cli.warnings import print_warnings
+from ted_client.client import Job
 from ted_client.errors import ClientError
 
 app = typer.Typer()
@@ -26,14 +42,18 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Path, file://, s3:// or gs:// URI of the data.")] = None,
     dataset_name: Annotated[str | None, typer.Option(help="A registered dataset instead.")] = None,
-    format: Annotated[str | None, typer.Option(help="parquet, jsonl, csv …: docs/families/formats.md.")] = None,  # noqa: A002
+    format: FormatOption = None,  # noqa: A002
     task: Annotated[str | None, typer.Option(help="image-, tabular- or text-classification, or causal-lm.")] = None,
-    input: Annotated[list[str] | None, typer.Option(help="Input column; may be repeated.")] = None,  # noqa: A002
-    target: Annotated[
-        list[str] | None, typer.Option(help="Column with the class; several columns of 0 and 1 if repeated.")
-    ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Pixels that images are resized to, each way.")] = None,
-    missing: Annotated[str | None, typer.Option(help="refuse or impute missing values of a table.")] = None,
+    input: InputOption = None,  # noqa: A002
+    target: TargetOption = None,
+    exclude: ExcludeOption = None,
+    split: SplitOption = None,
+    header: HeaderOption = None,
+    quoting: QuotingOption = None,
+    image_size: ImageSizeOption = None,
+    colour: ColourOption = None,
+    background: BackgroundOption = None,
+    missing: MissingOption = None,
     proxy: Annotated[
         str | None, typer.Option(help="mlp, cnn, resnet18, frozen-encoder, encoder, lora, or an installed one.")
     ] = None,
@@ -42,7 +62,19 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     keep: Annotated[float | None, typer.Option(help="Fraction of the rows to retain.")] = None,
     method: Annotated[str | None, typer.Option(help="ted, or a rival of it: see the API's document.")] = None,
     q: Annotated[str | None, typer.Option(help="Exponent of the score, or auto: measured.")] = None,
+    guard: Annotated[
+        bool | None,
+        typer.Option("--guard/--no-guard", help="Return random rows where they prove to be clearly better."),
+    ] = None,
+    class_balance: Annotated[
+        str | None, typer.Option(help="free, or keep: every class is drawn at the same ratio.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
+    strict: Annotated[bool | None, typer.Option("--strict/--no-strict", help="Refuse what would be warned of.")] = None,
+    report_samples: Annotated[
+        bool | None,
+        typer.Option("--report-samples/--no-report-samples", help="Whether report and estimate show what rows hold."),
+    ] = None,
     watch: WatchOption = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only say what the job would take; nothing is stored.")
@@ -50,38 +82,39 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
 ) -> None:
     """Submit a pruning job and print its id."""
     options = JobOptions(
-        dataset={
-            "name": dataset_name,
-            "uri": dataset,
-            "format": format,
-            "task": task,
-            "input": one_or_many(input),
-            "target": one_or_many(target),
-            "image_size": image_size,
-            "missing": missing,
-        },
+        dataset={"name": dataset_name, "uri": dataset, "task": task, **reading_options(context)},
         proxy={"name": proxy, "model": model, "epochs": epochs},
-        plan={"keep_ratio": keep, "method": method, "q": _exponent(q), "seed": seed},
+        plan={
+            "keep_ratio": keep,
+            "method": method,
+            "q": _exponent(q),
+            "guard": guard,
+            "class_balance": class_balance,
+            "seed": seed,
+        },
+        job={"strict": strict, "report_samples": report_samples},
     )
     request = options.apply_to(_document(job))
     with client(context) as service:
         if estimate:
-            out.print(estimate_table(service.estimate(request)), highlight=False)
+            out.print(estimate_summary(service.estimate(request)), highlight=False)
             return
-        stored = service.submit(request)
-        typer.echo(stored.id)
-        if watch:
-            show_until_ended(stored)
+        _show_submitted(service.submit(request), watch=watch)
+
+
+def _show_submitted(job: Job, *, watch: bool) -> None:
+    """Print the job's id and its warnings; if it is watched, progress until it has ended."""
+    typer.echo(job.id)
+    print_warnings(job.warnings)
+    if watch:
+        show_until_ended(job, warned=job.warnings)
 
 
 @app.command()
 def retry(context: typer.Context, job_id: JobIdArgument, watch: WatchOption = False) -> None:
     """Submit an ended job again, and print the new job's id."""
     with client(context) as service:
-        stored = service.retry(job_id)
-        typer.echo(stored.id)
-        if watch:
-            show_until_ended(stored)
+        _show_submitted(service.retry(job_id), watch=watch)
 
 
 def _exponent(text: str | None) -> float | str | None:

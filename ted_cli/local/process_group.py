@@ -1,7 +1,5 @@
 """Processes that belong together: started in order, restarted when they crash, stopped in reverse, never orphaned."""
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
+from ted_cli.local.child_group import ChildGroup
 from ted_client.errors import ClientError
 from ted_core.python_process import module_command
 
@@ -44,6 +43,7 @@ class _RunningProcess:
     spec: ProcessSpec
     log: Path
     process: subprocess.Popen[bytes]
+    group: ChildGroup
     started_at: float = field(default_factory=time.monotonic)
     delay: float = FIRST_DELAY
     restart_at: float | None = None
@@ -67,7 +67,8 @@ class ProcessGroup:
     def start(self, spec: ProcessSpec) -> None:
         """Start a process; it is restarted until the group stops."""
         log = self.logs / f"{spec.name}.log"
-        self._running.append(_RunningProcess(spec, log, self._spawn(spec, log)))
+        process = self._spawn(spec, log)
+        self._running.append(_RunningProcess(spec, log, process, ChildGroup.led_by(process.pid)))
 
     def _spawn(self, spec: ProcessSpec, log: Path) -> subprocess.Popen[bytes]:
         with log.open("ab") as output:
@@ -112,6 +113,7 @@ class ProcessGroup:
             self.print_line(f"{running.spec.name} ended with status {status}; it starts again in {running.delay:g} s")
         elif moment >= running.restart_at:
             running.process = self._spawn(running.spec, running.log)
+            running.group = ChildGroup.led_by(running.process.pid)
             running.started_at = moment
             running.restart_at = None
             running.delay = min(2 * running.delay, LONGEST_DELAY)
@@ -135,8 +137,7 @@ def _terminate(running: _RunningProcess) -> None:
     running.process.terminate()
     with suppress(subprocess.TimeoutExpired):
         running.process.wait(running.spec.grace_seconds)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(running.process.pid, signal.SIGKILL)
+    running.group.kill()
     running.process.wait()
 
 

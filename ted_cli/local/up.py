@@ -20,6 +20,7 @@ from ted_client.client import CONNECTION_FILE, Client
 from ted_client.errors import ClientError
 from ted_client.retry import NO_RETRY
 from ted_core.storage.file_store import StorageRoot
+from ted_core.storage.private_files import keep_new_files_private
 
 READY_SECONDS = 60.0
 LOOPBACK = "127.0.0.1"
@@ -27,6 +28,10 @@ LOOPBACK = "127.0.0.1"
 
 class HomeInUse(ClientError):
     """Another ``ted up`` already runs there."""
+
+
+class HomeUnusable(ClientError):
+    """The home folder cannot be made, or not written to."""
 
 
 class PortInUse(ClientError):
@@ -44,7 +49,16 @@ class UpOptions:
 
 def run_service(options: UpOptions, *, print_line: PrintLine) -> None:
     """Run the service until SIGINT or SIGTERM. Raise a ClientError that says what to do if it cannot run."""
+    try:
+        _run_service(options, print_line=print_line)
+    except OSError as error:
+        remedy = "make room there and let this user write there, or choose another --home"
+        raise HomeUnusable(f"{options.home} cannot be used ({error}): {remedy}.") from error
+
+
+def _run_service(options: UpOptions, *, print_line: PrintLine) -> None:
     stop = _stop_on_signal()
+    keep_new_files_private()
     options.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (
         _home_lock(options.home) as lock,

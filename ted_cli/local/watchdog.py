@@ -4,11 +4,12 @@
 ends, whatever still runs is asked to stop and, after a grace period, made to.
 """
 
-import os
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
+
+from ted_cli.local.child_group import ChildGroup
 
 GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.1
@@ -18,24 +19,26 @@ def main() -> None:
     """Wait for the end of standard input, then for the end of every group."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    groups = [int(line) for line in sys.stdin]
-    for leader in reversed(groups):
-        with suppress(ProcessLookupError):
-            os.kill(leader, signal.SIGTERM)
+    end_groups(running_groups(sys.stdin))
+
+
+def running_groups(lines: Iterable[str]) -> Sequence[ChildGroup]:
+    """Return the groups with these ids, without those that had ended when the next was started: ids are used again."""
+    groups: list[ChildGroup] = []
+    for line in lines:
+        groups = [group for group in groups if group.is_alive()] + [ChildGroup.led_by(int(line))]
+    return groups
+
+
+def end_groups(groups: Sequence[ChildGroup]) -> None:
+    """End the groups, the last one first: by SIGTERM to their leaders, then by SIGKILL to all that are left."""
+    for group in reversed(groups):
+        group.terminate_leader()
     deadline = time.monotonic() + GRACE_SECONDS
-    while any(map(_is_alive, groups)) and time.monotonic() < deadline:
+    while any(group.is_alive() for group in groups) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     for group in groups:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
-
-
-def _is_alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+        group.kill()
 
 
 if __name__ == "__main__":

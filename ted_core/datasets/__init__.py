@@ -2,8 +2,8 @@
 
 from ted_core.datasets.fingerprint import DatasetIdentity, Shard, identify
 from ted_core.datasets.limits import Limits
-from ted_core.datasets.loading import DatasetSummary, inspect, load
-from ted_core.datasets.samples import Dialogues, Samples, Texts
+from ted_core.datasets.loading import DatasetSummary, inspect, load, read_rows
+from ted_core.datasets.samples import Dialogues, InputColumns, Samples, Texts
 from ted_core.datasets.spec import DatasetSpec
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "DatasetSpec",
     "DatasetSummary",
     "Dialogues",
+    "InputColumns",
     "Limits",
     "Samples",
     "Shard",
@@ -18,4 +19,5 @@ __all__ = [
     "identify",
     "inspect",
     "load",
+    "read_rows",
 ]

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ted_core.datasets.findings import collect_findings
 from ted_core.datasets.loading import open_dataset
 from ted_core.datasets.sources.base import Source, map_concurrently
 from ted_core.datasets.sources.read_errors import translate_read_errors
@@ -47,10 +48,11 @@ class DatasetIdentity:
 
 def identify(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> DatasetIdentity:
     """Read all bytes of the dataset, in constant memory, and return its identity. Raises what ``inspect`` raises."""
-    dataset = open_dataset(spec, roots=roots)
-    rows = dataset.rows_per_file()
+    with collect_findings():  # which ``inspect`` and ``load`` tell
+        dataset = open_dataset(spec, roots=roots)
+        rows = dataset.rows_per_file()
     shards = tuple(_shard(file, rows=count) for file, count in zip(dataset.files, rows, strict=True))
-    return DatasetIdentity(spec.uri, spec.format, spec.task, shards, rows=sum(rows))
+    return DatasetIdentity(spec.uri, dataset.format_name, spec.task, shards, rows=sum(rows))
 
 
 def _shard(source: Source, *, rows: int) -> Shard:

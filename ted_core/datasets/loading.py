@@ -5,30 +5,40 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
+from ted_core.datasets.budget import current_budget, limited
+from ted_core.datasets.findings import collect_findings, findings
 from ted_core.datasets.formats.arrow import ARROW
 from ted_core.datasets.formats.base import Format, SchemaSummary
-from ted_core.datasets.formats.csv import CSV
+from ted_core.datasets.formats.csv import CSV, TSV
 from ted_core.datasets.formats.huggingface import HF
 from ted_core.datasets.formats.idx import IDX
 from ted_core.datasets.formats.image_folder import IMAGE_FOLDER
+from ted_core.datasets.formats.json_array import JSON
 from ted_core.datasets.formats.jsonl import JSONL
 from ted_core.datasets.formats.npz import NPZ
 from ted_core.datasets.formats.parquet import PARQUET
 from ted_core.datasets.formats.webdataset import WEBDATASET
+from ted_core.datasets.inference import infer_format, refuse_other_format
 from ted_core.datasets.limits import Limits
-from ted_core.datasets.samples import Samples
+from ted_core.datasets.samples import InputColumns, Samples
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.uri import locate
-from ted_core.datasets.spec import TASKS, DatasetSpec
+from ted_core.datasets.spec import DELIMITED, TASKS, DatasetSpec
 from ted_core.datasets.summary_cache import cached_summary
-from ted_core.errors import DatasetEmpty, DatasetTooLarge, DatasetUnreadable
+from ted_core.datasets.understood import Understood, understood
+from ted_core.errors import DatasetEmpty, DatasetTooLarge, DatasetUnreadable, SettingUnsuited
 from ted_core.plugins import plugin
 from ted_core.storage.file_store import StorageRoot
+from ted_core.warnings import JobWarning
 
 FORMATS: Mapping[str, Format] = {
     "parquet": PARQUET,
     "jsonl": JSONL,
+    "json": JSON,
     "csv": CSV,
+    "tsv": TSV,
     "arrow": ARROW,
     "hf": HF,
     "image-folder": IMAGE_FOLDER,
@@ -39,6 +49,8 @@ FORMATS: Mapping[str, Format] = {
 
 MOST_ROWS = 1 << 32
 """A runner needs 250 bytes of memory for what is known of each row."""
+FILES_ONLY, UNLISTED = "files:", "unlisted"
+"""How a change token begins that tells nothing of rows, and the one of a folder whose listing took too long."""
 
 
 def format_named(name: str) -> Format:
@@ -52,12 +64,32 @@ def format_named(name: str) -> Format:
 class DatasetSummary:
     """What a submission can be checked against before any rows are read."""
 
-    rows: int
+    rows: int | None
+    """None if the inspection's budget did not suffice to count them."""
     columns: tuple[str, ...]
     change_token: str
     """Changes when a file's name, size, time or rows do; cheaper than the fingerprint, and weaker."""
     several_classes: bool = False
     """Whether a row may have any number of classes."""
+    files_token: str = ""
+    """The same without the rows: what ``change_token`` is where they are not known."""
+    input_shape: tuple[int, ...] | None = None
+    """The shape of one input, or a lower bound of it; None if headers show neither."""
+    understood: Understood | None = None
+    """What the dataset was taken for."""
+    warnings: tuple[JobWarning, ...] = ()
+    """What was accepted, but may not be what was meant."""
+
+    def matches(self, change_token: str) -> bool | None:
+        """Return whether the dataset is still the one that had this token.
+
+        None if one of the two inspections has seen too little to tell.
+        """
+        if UNLISTED in (change_token, self.change_token):
+            return None
+        if change_token.startswith(FILES_ONLY):
+            return change_token == self.files_token
+        return None if self.rows is None else change_token == self.change_token
 
 
 @dataclass(frozen=True)
@@ -65,11 +97,17 @@ class OpenedDataset:
     """A dataset whose files are known and allowed: regular files under the roots."""
 
     spec: DatasetSpec
+    """With its format written out."""
     files: tuple[Source, ...]
 
     @property
+    def format_name(self) -> str:
+        assert self.spec.format, "opening a dataset shows its format"  # noqa: S101
+        return self.spec.format
+
+    @property
     def format(self) -> Format:
-        return format_named(self.spec.format)
+        return format_named(self.format_name)
 
     def members(self) -> Iterator[Source]:
         """Return every file of the dataset, in row order; for a folder that counts as one file, those inside it."""
@@ -77,19 +115,57 @@ class OpenedDataset:
 
     def schema_summary(self) -> SchemaSummary:
         """Return columns and numbers of rows. Raises DatasetEmpty, DatasetTooLarge and what the format raises."""
-        files = list(self.members())
-        summary = cached_summary(self.spec, files, lambda: self.format.schema_summary(self.files, self.spec))
-        rows = sum(summary.rows)
+        if not current_budget().listed:
+            return self._summarize()
+        summary = cached_summary(self.spec, list(self.members()), self._summarize)
+        findings().add(summary.findings)
+        if summary.rows is not None:
+            self._check_rows(sum(summary.rows))
+        return summary
+
+    def _summarize(self) -> SchemaSummary:
+        with collect_findings() as noticed:
+            summary = self.format.schema_summary(self.files, self.spec)
+        rows = summary.rows if current_budget().counted else None
+        return replace(summary, rows=rows, findings=noticed)
+
+    def previewed_summary(self) -> SchemaSummary:
+        """Return the same with what a look at some rows shows, if this inspection has a budget for it.
+
+        Raises what loading all rows would.
+        """
+        summary = self.schema_summary()
+        budget = current_budget().for_preview()
+        if budget is None:
+            return summary
+        with limited(budget):
+            previewed = cached_summary(
+                self.spec, list(self.members()), lambda: self._preview(summary), kind="first rows"
+            )
+        findings().add(previewed.findings)
+        return replace(summary, classes=previewed.classes, first_row=previewed.first_row)
+
+    def _preview(self, summary: SchemaSummary) -> SchemaSummary:
+        with collect_findings() as noticed:
+            previewed = self.format.preview(self.files, self.spec, summary)
+        return SchemaSummary((), None, classes=previewed.classes, first_row=previewed.first_row, findings=noticed)
+
+    def _check_rows(self, rows: int) -> None:
         if not rows:
             raise DatasetEmpty(self.spec.uri, field="dataset.uri")
         if rows > MOST_ROWS:
             raise DatasetTooLarge(f"It claims to have {rows:,} rows", field="dataset.uri")
-        return summary
 
     def rows_per_file(self) -> tuple[int, ...]:
         """Return how many rows each file adds; a file of labels beside the inputs adds none."""
         rows = self.schema_summary().rows
+        assert rows is not None, "only inspections have a budget"  # noqa: S101
         return rows + (0,) * (len(self.files) - len(rows))
+
+
+def tells_rows(change_token: str) -> bool:
+    """Return whether the inspection that made the token has looked into all files."""
+    return change_token != UNLISTED and not change_token.startswith(FILES_ONLY)
 
 
 def open_dataset(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> OpenedDataset:
@@ -98,25 +174,55 @@ def open_dataset(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> OpenedDa
     Raises DatasetNotAllowed, DatasetNotFound, and DatasetUnreadable unless all are regular files: a pipe may never end.
     """
     source = locate(spec.uri, roots=roots)
-    files = format_named(spec.format).files(source, spec)
+    file_format = spec.format or infer_format(source, spec)
+    named, spec = spec.format, spec.model_copy(update={"format": file_format})
+    _refuse_unsuited(spec)
+    files = format_named(file_format).files(source, spec)
     dataset = OpenedDataset(spec, tuple(file.confine_to(roots) for file in files))
     for member in dataset.members():
         if not member.is_file:
             raise DatasetUnreadable(f"{member.name} is no regular file", field="dataset.uri")
+    if named:
+        refuse_other_format(dataset.files[0], named)
     return dataset
 
 
+def _refuse_unsuited(spec: DatasetSpec) -> None:
+    """Raise SettingUnsuited for settings of delimited text; a format that a package adds may know them too."""
+    if spec.format in FORMATS and spec.format not in DELIMITED:
+        for name in ("header", "quoting"):
+            if getattr(spec, name) is not None:
+                raise SettingUnsuited(f"{spec.format} has no such notation", field=f"dataset.{name}")
+
+
 def inspect(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> DatasetSummary:
-    """Summarize the dataset from its headers and footers. Raises TedErrors that name the request's field."""
-    dataset = open_dataset(spec, roots=roots)
-    summary = dataset.schema_summary()
-    token = _change_token(dataset, summary)
-    return DatasetSummary(sum(summary.rows), summary.columns, token, summary.several_classes)
+    """Summarize the dataset from its headers and footers, as far as this thread's budget goes.
+
+    Raises TedErrors that name the request's field.
+    """
+    with collect_findings() as noticed:
+        dataset = open_dataset(spec, roots=roots)
+        summary = replace(dataset.previewed_summary(), findings=noticed)
+    files = [(member.name, member.size, member.modified) for member in dataset.members()]
+    files_token = FILES_ONLY + _digest(files) if current_budget().listed else UNLISTED
+    rows, token = None, files_token
+    if summary.rows is not None:
+        rows, token = sum(summary.rows), _digest([files, summary.rows])
+    names = [file.name for file in dataset.files]
+    return DatasetSummary(
+        rows,
+        summary.columns,
+        token,
+        summary.several_classes,
+        files_token,
+        input_shape=summary.input_shape,
+        understood=understood(summary, file_format=dataset.format_name, files=names),
+        warnings=tuple(noticed.warnings),
+    )
 
 
-def _change_token(dataset: OpenedDataset, summary: SchemaSummary) -> str:
-    stats = [(member.name, member.size, member.modified) for member in dataset.members()]
-    return hashlib.sha256(json.dumps([stats, summary.rows]).encode()).hexdigest()
+def _digest(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def load(spec: DatasetSpec, *, roots: Sequence[StorageRoot], limits: Limits | None = None) -> Samples:
@@ -132,7 +238,23 @@ def load(spec: DatasetSpec, *, roots: Sequence[StorageRoot], limits: Limits | No
     >>> samples.inputs.ravel(), samples.labels, samples.classes
     (array([1.5, 2.5, 2. ], dtype=float32), array([1, 0, 1]), ('iris', 'rose'))
     """
+    with collect_findings() as noticed:
+        dataset = open_dataset(spec, roots=roots)
+        dataset.schema_summary()
+        samples = dataset.format.load(dataset.files, dataset.spec, limits or Limits())
+    task = samples.task if spec.task in TASKS else spec.task
+    names = tuple(name for name in samples.columns.names if name not in noticed.left_out)
+    columns = InputColumns(names, noticed.left_out)
+    return replace(samples, task=task, warnings=tuple(noticed.warnings), columns=columns)
+
+
+def read_rows(
+    spec: DatasetSpec, rows: Sequence[int], *, columns: Sequence[str], roots: Sequence[StorageRoot]
+) -> Iterator[pa.RecordBatch]:
+    """Yield each of these rows, which ascend, as a batch of its own: the columns as the files have them.
+
+    What need not be read to get there is not. Yields nothing if the format, an installed package's, cannot do that.
+    """
     dataset = open_dataset(spec, roots=roots)
-    dataset.schema_summary()
-    samples = dataset.format.load(dataset.files, spec, limits or Limits())
-    return samples if spec.task in TASKS else replace(samples, task=spec.task)
+    if dataset.format.read_rows:
+        yield from dataset.format.read_rows(dataset.files, dataset.spec, columns, rows)

@@ -22,6 +22,15 @@ class RowLocations:
         """All rows."""
         return sum(self.rows)
 
+    def first_only(self, rows: int) -> "RowLocations":
+        """Return the locations of the first rows alone. Where no rows are counted, all lie in the first file."""
+        if not self.rows:
+            return RowLocations(self.files[:1], (rows,))
+        starts = [0, *accumulate(self.rows)]
+        return RowLocations(
+            self.files, tuple(min(count, max(0, rows - start)) for count, start in zip(self.rows, starts, strict=False))
+        )
+
     def name(self, row: int) -> str:
         """Return the row's number, counted from 0; if there are several files, its number in its file, and which."""
         if len(self.files) < 2:  # noqa: PLR2004 - a single file

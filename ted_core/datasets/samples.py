@@ -1,5 +1,6 @@
 """A dataset in memory, or mapped into it: what every format becomes before training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Int64, UInt8, UInt64
+
+from ted_core.warnings import JobWarning
 
 Images = UInt8[np.ndarray, "samples channels height width"]
 Vectors = Float32[np.ndarray, "samples features"]
@@ -30,7 +33,10 @@ class Dialogues:
     """One conversation per sample, whose answers a language model is to learn."""
 
     turns: pa.ChunkedArray
-    """A list of {role, content} per sample, without nulls; roles are system, user and assistant."""
+    """A list of {role, content} per sample, without nulls; roles are system, user, assistant and tool.
+
+    Where the dataset says so, also {learned}, false for an answer that is only context, and {tool_calls}, null or JSON
+    that belongs to an answer."""
 
     def __len__(self) -> int:
         return len(self.turns)
@@ -47,6 +53,15 @@ class Labels:
     """The class of each sample as an index of ``classes``; or, for each class, 1 if the sample has it."""
     classes: tuple[str, ...]
     """Sorted, numbers by value; in the request's order if each is a column of its own."""
+
+
+@dataclass(frozen=True)
+class InputColumns:
+    """Which of a dataset's columns inputs are made of."""
+
+    names: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Column → why it is none of them."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,10 @@ class Samples:
     """The request's task if an installed package adds it; None for one of TED's own, which inputs and labels show."""
     cache: Path | None = None
     """The folder for what is computed from the inputs and worth keeping: tokens, features."""
+    warnings: tuple[JobWarning, ...] = ()
+    """What was accepted on the way here, but may not be what was meant."""
+    columns: InputColumns = field(default_factory=InputColumns, repr=False)
+    """What ``inputs`` was made of."""
 
     def __len__(self) -> int:
         return len(self.labels)

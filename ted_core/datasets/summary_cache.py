@@ -17,25 +17,33 @@ from ted_core.datasets.sources.base import Source
 from ted_core.datasets.spec import DatasetSpec
 
 MOST_BYTES = 4 << 20
-SUMMARY_BYTES, PER_FILE_BYTES = 1 << 10, 32
-"""What a summary takes in memory at least, and for each file."""
+SUMMARY_BYTES, PER_FILE_BYTES, PER_FIELD_BYTES = 1 << 10, 32, 100
+"""What a summary takes in memory at least, for each file, and for each text and field of a schema."""
 SETTLED_NS = 3_000_000_000
 """A file that was changed less than this long ago may change again without looking any different."""
 
 
 def _bytes(summary: SchemaSummary) -> int:
-    return SUMMARY_BYTES + sum(map(len, summary.columns)) + PER_FILE_BYTES * len(summary.rows)
+    texts = [*summary.columns, *(summary.classes or ()), *(summary.first_row or {}).values()]
+    fields = len(summary.schema) if summary.schema else 0
+    described = PER_FILE_BYTES * len(summary.rows or ()) + PER_FIELD_BYTES * (fields + len(texts))
+    return SUMMARY_BYTES + sum(map(len, texts)) + described
 
 
 _summaries: LRUCache[str, SchemaSummary] = LRUCache(MOST_BYTES, getsizeof=_bytes)
 _lock = Lock()
 
 
-def cached_summary(spec: DatasetSpec, files: Sequence[Source], make: Callable[[], SchemaSummary]) -> SchemaSummary:
-    """Return the remembered summary of these files, or else what ``make`` returns. Errors are not remembered."""
+def cached_summary(
+    spec: DatasetSpec, files: Sequence[Source], make: Callable[[], SchemaSummary], *, kind: str = "headers"
+) -> SchemaSummary:
+    """Return the remembered summary of these files, or else what ``make`` returns. Errors are not remembered.
+
+    ``kind``: what was looked at; summaries of different kinds are remembered side by side.
+    """
     if not all(map(_is_settled, files)):
         return make()
-    key = _key(spec, files)
+    key = _key(spec, files, kind)
     with _lock:
         summary = _summaries.get(key)
     if summary is None:
@@ -54,7 +62,7 @@ def _is_settled(file: Source) -> bool:
     return 0 < file.modified < time.time_ns() - SETTLED_NS
 
 
-def _key(spec: DatasetSpec, files: Sequence[Source]) -> str:
+def _key(spec: DatasetSpec, files: Sequence[Source], kind: str) -> str:
     """Changes when the request or a file's path, size or time does."""
     stats = [(file.path, file.size, file.modified) for file in files]
-    return hashlib.sha256(json.dumps([spec.model_dump(mode="json"), stats]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([kind, spec.model_dump(mode="json"), stats]).encode()).hexdigest()

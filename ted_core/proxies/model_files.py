@@ -1,5 +1,6 @@
 """A pretrained model's name → the folder or file that holds it. Nothing is ever downloaded. Torch-free."""
 
+import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,8 @@ PACKAGED = {
 }
 """Name → a Python package that carries the model, and the file by which it is found in there."""
 FIELD = "proxy.model"
+WEIGHTS_INDEX = ".safetensors.index.json"
+"""How the file's name ends that lists the files of a model's weights."""
 
 
 def locate_model(name: str, *, roots: Sequence[Path] | None) -> Path:
@@ -67,12 +70,39 @@ def _packaged(name: str) -> Path:
 
 
 def _in_roots(name: str, roots: Sequence[Path]) -> Path:
-    """A folder or GGUF file by its absolute path, or by its name in one of the roots."""
+    """A folder or GGUF file by its absolute path, or by its name in one of the roots. Raises UnknownModel."""
     for candidate in [Path(name)] if Path(name).is_absolute() else [root / name for root in roots]:
         try:
             path = resolve_under_roots(candidate, roots=roots)
             if (path / "config.json").is_file() or (path.suffix == ".gguf" and path.is_file()):
+                _check_files(path, roots)
                 return path
         except (DatasetNotAllowed, OSError):  # elsewhere, too long a name, a folder that is closed to this process
             continue
     raise UnknownModel(f"{name!r} is not among {', '.join(PACKAGED)} nor in a model folder", field=FIELD)
+
+
+def _check_files(model: Path, roots: Sequence[Path]) -> None:
+    """Raise UnknownModel unless all that lies in the folder, and all weights that it lists, lie under the roots.
+
+    The folder may hold links, as Hugging Face's cache does, but no pipes or devices.
+    """
+    for file in model.rglob("*") if model.is_dir() else ():
+        try:
+            resolved = resolve_under_roots(file, roots=roots)
+        except DatasetNotAllowed as error:
+            raise UnknownModel(f"{file.name!r} of {model.name} leads out of the model folders", field=FIELD) from error
+        if not (resolved.is_file() or resolved.is_dir()):
+            raise UnknownModel(f"{file.name!r} of {model.name} is no regular file", field=FIELD)
+        if file.name.endswith(WEIGHTS_INDEX):
+            _check_index(resolved, model)
+
+
+def _check_index(index: Path, model: Path) -> None:
+    """Raise UnknownModel unless the files of weights that the index lists lie beside it."""
+    try:
+        files = set(json.loads(index.read_bytes())["weight_map"].values())
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise UnknownModel(f"The list of weights in {model.name} cannot be read", field=FIELD) from error
+    if any(not isinstance(name, str) or "/" in name for name in files):
+        raise UnknownModel(f"The list of weights in {model.name} names files elsewhere", field=FIELD)

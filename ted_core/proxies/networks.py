@@ -4,10 +4,7 @@ import math
 
 from torch import Tensor, nn
 
-HIDDEN = 512
-CNN_WIDTHS = (32, 64, 128)
-RESNET_WIDTHS = (64, 128, 256, 512)
-BLOCKS_PER_STAGE = 2
+from ted_core.proxies.model_size import BLOCKS_PER_STAGE, CNN_WIDTHS, HIDDEN, RESNET_WIDTHS
 
 
 def mlp(input_shape: tuple[int, ...], classes: int) -> nn.Module:

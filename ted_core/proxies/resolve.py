@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 
 from ted_core.datasets.samples import InputKind
-from ted_core.errors import ProxyMismatch
+from ted_core.errors import ProxyMismatch, SettingUnsuited
 from ted_core.proxies import model_files
+from ted_core.proxies.model_config import require_reader
 from ted_core.proxies.spec import ProxyFamily, ProxySpec, Training, family_of
 
 
@@ -54,6 +55,20 @@ class ResolvedProxy:
         if self.family.features and kind == "image" and default_reads_text:
             raise ProxyMismatch(f"{self.name} needs the name of a vision model for images", field="proxy.model")
 
+    def require_augmentable(self, kind: InputKind) -> None:
+        """Raise SettingUnsuited if it is to augment what are no images by the time that it sees them."""
+        if self.training.augment and (kind != "image" or self.family.features):
+            raise SettingUnsuited(
+                f"{self.name} sees no images here, and nothing else is augmented", field="proxy.augment"
+            )
+
+    def require_size(self, shape: Sequence[int]) -> None:
+        """Raise ProxyMismatch if images of this shape (channels, height, width) are too small for its model."""
+        smallest = self.family.smallest_side
+        if min(shape[1:]) < smallest:
+            fact = f"{self.name} takes images from {smallest}x{smallest} pixels on, not {shape[2]}x{shape[1]}"
+            raise ProxyMismatch(fact, field="proxy.name")
+
     def with_training(self, **changes: float) -> "ResolvedProxy":
         """The same proxy, trained in another way."""
         return replace(self, training=self.training.model_copy(update=changes))
@@ -69,7 +84,8 @@ def resolve_proxy(
 ) -> ResolvedProxy:
     """Fill in the family's defaults and find the pretrained model: a packaged one, or one in a root.
 
-    If the kind of the samples is given, it is checked first: nobody should install a model that cannot read them.
+    If the kind of the samples is given, it is checked first: nobody should install a model that cannot read them. So
+    are the files of the model that is located.
     Without roots, any absolute path is trusted. With a cache, a model in a GGUF file is unpacked there once.
     Raises UnknownProxy, UnknownModel, ProxyMismatch.
 
@@ -77,7 +93,7 @@ def resolve_proxy(
     >>> proxy.training.epochs, proxy.training.batch_size, proxy.model_path
     (4, 128, None)
     """
-    family, training = family_of(spec.name), Training.of(spec)
+    family, training = family_of(spec.name), Training.of(spec, kind=kind)
     if kind is not None:
         ResolvedProxy(family, training).require_input_kind(kind)
     if training.model is None:
@@ -85,4 +101,6 @@ def resolve_proxy(
     if family.model is None:
         raise ProxyMismatch(f"{spec.name} starts from no pretrained model", field="proxy.model")
     path = model_files.locate_model(training.model, roots=model_roots)
+    if kind is not None and kind != "vector":
+        require_reader(path, kind)
     return ResolvedProxy(family, training, model_files.unpack_model(path, cache=cache) if cache else path, batch_parts)

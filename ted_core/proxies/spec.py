@@ -40,6 +40,13 @@ class ProxyFamily:
     learning_rate: float
     weight_decay: float
     augments: bool = False
+    """Whether images are shifted and mirrored if the request says nothing; inputs of another kind never are."""
+    size: str | None = None
+    """``module:function`` that says how much memory the model takes, by (shape of an input, classes), without torch; a
+    ``ted_core.proxies.model_size.ModelSize``. Instead of the shape, a proxy that fine-tunes a pretrained model is given
+    its path. None if only building it tells."""
+    smallest_side: int = 1
+    """The fewest pixels in height and in width that its model can learn from."""
     model: str | None = None
     """The pretrained model that it starts from by default; None for a proxy that starts from nothing."""
     features: str | None = None
@@ -50,6 +57,7 @@ FAMILIES: dict[str, ProxyFamily] = {
     "mlp": ProxyFamily(
         takes=frozenset({"vector", "image"}),
         builder="ted_core.proxies.networks:mlp",
+        size="ted_core.proxies.model_size:mlp",
         optimizer="adamw",
         epochs=12,
         batch_size=128,
@@ -60,6 +68,7 @@ FAMILIES: dict[str, ProxyFamily] = {
     "cnn": ProxyFamily(
         takes=frozenset({"image"}),
         builder="ted_core.proxies.networks:cnn",
+        size="ted_core.proxies.model_size:cnn",
         optimizer="adamw",
         epochs=12,
         batch_size=128,
@@ -70,16 +79,19 @@ FAMILIES: dict[str, ProxyFamily] = {
     "resnet18": ProxyFamily(
         takes=frozenset({"image"}),
         builder="ted_core.proxies.networks:resnet18",
+        size="ted_core.proxies.model_size:resnet18",
         optimizer="sgd",
         epochs=30,
         batch_size=128,
         learning_rate=0.1,
         weight_decay=5e-4,
         augments=True,
+        smallest_side=2,  # a row of pixels shrinks to one, and over few of those batch normalization explodes
     ),
     "frozen-encoder": ProxyFamily(
         takes=frozenset({"text", "image", "vector"}),
         builder="ted_core.proxies.networks:mlp",
+        size="ted_core.proxies.model_size:mlp",
         optimizer="adamw",
         epochs=12,
         batch_size=128,
@@ -91,6 +103,7 @@ FAMILIES: dict[str, ProxyFamily] = {
     "encoder": ProxyFamily(
         takes=frozenset({"text"}),
         builder="ted_core.proxies.pretrained.encoder:encoder",
+        size="ted_core.proxies.pretrained_size:encoder",
         optimizer="adamw",
         epochs=3,
         batch_size=32,
@@ -101,6 +114,7 @@ FAMILIES: dict[str, ProxyFamily] = {
     "lora": ProxyFamily(
         takes=frozenset({"dialogue"}),
         builder="ted_core.proxies.pretrained.lora:adapter",
+        size="ted_core.proxies.pretrained_size:adapter",
         optimizer="adamw",
         epochs=3,
         batch_size=16,
@@ -132,7 +146,10 @@ class ProxySpec(BaseModel):
     batch_size: Annotated[int | None, Field(ge=2, le=65536)] = None
     learning_rate: Annotated[float | None, Field(gt=0, le=10)] = None
     weight_decay: Annotated[float | None, Field(ge=0, le=1)] = None
-    augment: Annotated[bool | None, Field(description="Seeded shifts, and flips of colour images.")] = None
+    augment: Annotated[
+        bool | None,
+        Field(description="Seeded shifts, and flips of colour images; true only for a proxy that sees images itself."),
+    ] = None
 
 
 class Training(ProxySpec):
@@ -145,8 +162,11 @@ class Training(ProxySpec):
     augment: bool
 
     @classmethod
-    def of(cls, spec: ProxySpec) -> "Training":
-        """The specification with every default of its family written out. Raises UnknownProxy."""
+    def of(cls, spec: ProxySpec, *, kind: InputKind | None = None) -> "Training":
+        """The specification with every default of its family written out, for inputs of this kind if it is given.
+
+        Raises UnknownProxy.
+        """
         family = family_of(spec.name)
         return cls(
             name=spec.name,
@@ -155,7 +175,7 @@ class Training(ProxySpec):
             batch_size=spec.batch_size or family.batch_size,
             learning_rate=spec.learning_rate or family.learning_rate,
             weight_decay=family.weight_decay if spec.weight_decay is None else spec.weight_decay,
-            augment=family.augments if spec.augment is None else spec.augment,
+            augment=family.augments and kind in {None, "image"} if spec.augment is None else spec.augment,
         )
 
 

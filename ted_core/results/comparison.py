@@ -36,7 +36,7 @@ class Comparison(BaseModel):
 def compare(comparison: Comparison, *, threads: int = 1) -> dict[str, list[float]]:
     """The test accuracy with each seed, for ``full``, ``ted`` and ``random``. Raises ManifestMismatch."""
     train, test = (_load(spec, threads=threads) for spec in (comparison.train, comparison.test))
-    kept = verify(comparison.manifest, comparison.train.uri).row_indices.astype(np.int64)
+    kept = verify(comparison.manifest, comparison.train.uri).row_indices
     rows: dict[str, Callable[[int], RowIndices]] = {
         "full": lambda _: np.arange(len(train)),
         "ted": lambda _: np.searchsorted(train.row_index, kept),

@@ -19,6 +19,7 @@ class Reason(IntEnum):
     UNDECODABLE = 4
     RANDOM = 5
     SCORED_LOWER = 6
+    UNKNOWN = 7
 
     @property
     def phrase(self) -> str:
@@ -34,6 +35,7 @@ PHRASES = {
     Reason.UNDECODABLE: "undecodable",
     Reason.RANDOM: "not drawn",
     Reason.SCORED_LOWER: "scored lower",
+    Reason.UNKNOWN: "unknown",
 }
 
 
@@ -62,6 +64,14 @@ class Decisions:
     reason: UInt8[np.ndarray, " rows"]
     label: Int32[np.ndarray, " rows"]
     classes: tuple[str, ...]
+    margin: Float32[np.ndarray, " rows"] | None = None
+    """Mean out-of-sample margin: the probability of the label minus that of its strongest rival."""
+    likeliest: Int32[np.ndarray, " rows"] | None = None
+    """The class that a model which has not seen the row took it for at the end, as an index; -1 if none was named."""
+    suspicion: Float32[np.ndarray, " rows"] | None = None
+    """How suspicious the label is: see ``ted_core.results.suspects.suspicion``."""
+    inclusion_probability: Float32[np.ndarray, " rows"] | None = None
+    """The probability with which the row was to be kept; None if chance had no part in it."""
     sample_key: pa.Array | None = None
     """The dataset's own ids as strings, if it has any."""
     base_performance: Float32[np.ndarray, " rows"] | None = None

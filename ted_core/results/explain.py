@@ -6,30 +6,45 @@ from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt8, UInt64
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.results.decisions import Decisions, Members, Reason
+from ted_core.results.provenance import ProxyAccuracy
+from ted_core.results.proxy_accuracy import is_believed
+from ted_core.results.suspects.suspicion import suspicion
 from ted_core.selection.baselines.ccs import hardest
 from ted_core.selection.baselines.common import Quota
-from ted_core.selection.distance import turning_point
 from ted_core.selection.rounds import Round
 
 
 def decide(
-    final: Round, samples: Samples, plan: PruningPlan, *, base: Float32[np.ndarray, " samples"] | None = None
+    final: Round,
+    samples: Samples,
+    plan: PruningPlan,
+    *,
+    base: Float32[np.ndarray, " samples"] | None = None,
+    accuracy: ProxyAccuracy | None = None,
 ) -> Decisions:
     """Decide about every row of the dataset; undecodable rows are pruned and rank last.
 
-    ``base`` is each sample's performance under the pretrained model, before any training.
+    ``base`` is each sample's performance under the pretrained model, before any training. If the proxy has not learned,
+    why rows were pruned is unknown.
     """
+    reasons = _reasons(final, samples, plan)
+    if not is_believed(accuracy):
+        reasons = _without_judgements(reasons)
     return Decisions(
         kept=_scattered(final.retained, samples, fill=False),
+        inclusion_probability=_scattered_if_any(final.inclusion_probability, samples),
+        margin=_scattered_if_any(final.margin, samples),
+        likeliest=_likeliest(final, samples),
+        suspicion=_scattered_if_any(suspicion(final, samples), samples),
         internal_generalization=_scattered(final.internal_generalization, samples, fill=np.nan),
         score=_scattered(final.score, samples, fill=np.nan),
         rank=_ranks(final, samples),
         last_round=_scattered(final.last_round, samples, fill=0),
-        reason=_scattered(_reasons(final, samples, plan), samples, fill=Reason.UNDECODABLE),
+        reason=_scattered(reasons, samples, fill=Reason.UNDECODABLE),
         label=_scattered(_labels(samples), samples, fill=-1),
         classes=samples.classes,
         sample_key=samples.sample_key,
-        base_performance=None if base is None else _scattered(base, samples, fill=np.nan),
+        base_performance=_scattered_if_any(base, samples),
         members=_members(samples) if samples.multi_label else None,
     )
 
@@ -37,6 +52,11 @@ def decide(
 def _labels(samples: Samples) -> Int32[np.ndarray, " samples"]:
     """Each sample's class: the rarest if it has several, -1 if it has none."""
     return np.where(samples.groups < len(samples.classes), samples.groups, -1).astype(np.int32)
+
+
+def _likeliest(final: Round, samples: Samples) -> Int32[np.ndarray, " rows"] | None:
+    classes = final.predictions.likeliest if final.predictions else None
+    return None if classes is None else _scattered(classes.astype(np.int32), samples, fill=-1)
 
 
 def _members(samples: Samples) -> Members:
@@ -49,6 +69,13 @@ def _scattered(values: np.ndarray, samples: Samples, *, fill: object) -> np.ndar
     rows = np.full(samples.rows, fill, values.dtype)
     rows[samples.row_index] = values
     return rows
+
+
+def _scattered_if_any(
+    values: Float[np.ndarray, " samples"] | None, samples: Samples
+) -> Float32[np.ndarray, " rows"] | None:
+    """The same of values that there may be none of, NaN for the rows that are no samples."""
+    return None if values is None else _scattered(values.astype(np.float32), samples, fill=np.nan)
 
 
 def _ranks(final: Round, samples: Samples) -> UInt64[np.ndarray, " rows"]:
@@ -66,24 +93,36 @@ def _priority(final: Round) -> Float[np.ndarray, " samples"]:
 
 
 def _reasons(final: Round, samples: Samples, plan: PruningPlan) -> UInt8[np.ndarray, " samples"]:
-    if final.q is None:
+    if final.turning_point is None:
         pruned = WHY_PRUNED.get(plan.method, _not_drawn)(final, samples, plan)
     else:
-        pruned = _by_generalization(final, final.q)
-    kept = np.where(_on_merit(final), Reason.KEPT, Reason.CLASS_FLOOR)
+        pruned = _by_generalization(final, final.turning_point)
+    kept = np.where(_on_merit(final, plan), Reason.KEPT, Reason.CLASS_FLOOR)
     return np.where(final.retained, kept, pruned).astype(np.uint8)
 
 
-def _on_merit(final: Round) -> Bool[np.ndarray, " samples"]:
-    """The samples that would be retained without a class floor, including all that tie."""
+def _without_judgements(reasons: UInt8[np.ndarray, " samples"]) -> UInt8[np.ndarray, " samples"]:
+    """The reasons, but unknown where they rest on what the proxy has learned."""
+    judged = np.isin(reasons, [Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED])
+    return np.where(judged, Reason.UNKNOWN, reasons).astype(np.uint8)
+
+
+def _on_merit(final: Round, plan: PruningPlan) -> Bool[np.ndarray, " samples"]:
+    """The samples that would be retained without a class floor, including all that tie.
+
+    Where each class has its share, a floor, which is no larger, adds nothing.
+    """
+    if plan.class_balance == "keep":
+        return np.ones(len(final.retained), bool)
     priority = _priority(final)
     return np.asarray(priority >= np.sort(priority)[-int(final.retained.sum())])
 
 
-def _by_generalization(final: Round, q: float) -> Int64[np.ndarray, " samples"]:
+def _by_generalization(final: Round, turning_point: float) -> Int64[np.ndarray, " samples"]:
     """Pruned rows with at least the mean inclusion probability were not drawn; the others were pruned for a reason."""
-    assert final.inclusion_probability is not None, "rows that have an exponent are sampled"  # noqa: S101
-    redundant = final.internal_generalization >= turning_point(q)
+    assert final.inclusion_probability is not None, "rows that a score ranked are sampled"  # noqa: S101
+    assert final.order is not None, "what a score follows was measured"  # noqa: S101
+    redundant = final.order >= turning_point
     reason = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
     return np.where(final.inclusion_probability >= final.inclusion_probability.mean(), Reason.RANDOM, reason)
 

@@ -33,6 +33,7 @@ MANIFEST_SCHEMA = pa.schema(
         pa.field("row_in_shard", pa.uint64(), nullable=False),
         pa.field("sample_key", pa.string()),
         pa.field("score", pa.float32(), nullable=False),
+        pa.field("inclusion_probability", pa.float32()),
         pa.field("weight", pa.float32(), nullable=False),
         pa.field("label", CATEGORY),
     ]
@@ -44,6 +45,8 @@ DECISIONS_SCHEMA = pa.schema(
         pa.field("sample_key", pa.string()),
         pa.field("kept", pa.bool_(), nullable=False),
         pa.field("internal_generalization", pa.float32(), nullable=False),
+        pa.field("margin", pa.float32()),
+        pa.field("inclusion_probability", pa.float32()),
         pa.field("score", pa.float32(), nullable=False),
         pa.field("rank", pa.uint64(), nullable=False),
         pa.field("last_round", pa.uint16(), nullable=False),
@@ -52,6 +55,10 @@ DECISIONS_SCHEMA = pa.schema(
         pa.field("label", CATEGORY),
     ]
 )
+
+
+SINCE_VERSION_2 = ("margin", "inclusion_probability")
+"""Columns that files of schema version 1 do not have."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,11 @@ class Manifest:
 
     @cached_property
     def row_indices(self) -> np.ndarray:
-        """The retained rows of the dataset: uint64, ascending, counted from 0."""
-        indices: np.ndarray = pq.read_table(self.path, columns=["row_index"])["row_index"].to_numpy()
+        """The retained rows of the dataset: int64, which torch and NumPy index with, ascending, counted from 0.
+
+        The file's own column is uint64.
+        """
+        indices: np.ndarray = pq.read_table(self.path, columns=["row_index"])["row_index"].to_numpy().astype(np.int64)
         return indices
 
     def table(self) -> pa.Table:
@@ -83,24 +93,30 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def read_metadata(path: Path, schema: pa.Schema) -> ManifestMetadata:
-    """Read the metadata of a file that must have this schema. Raises ManifestMismatch."""
+    """Read the metadata of a file with this schema, or that of an earlier version. Raises ManifestMismatch."""
     actual = pq.read_schema(path)
     facts = (actual.metadata or {}).get(METADATA_KEY)
     if facts is None:
         raise ManifestMismatch(f"{path} carries no TED metadata")
-    if not actual.remove_metadata().equals(schema):
-        raise ManifestMismatch(f"{path} has other columns than this version of TED writes")
     try:
-        return ManifestMetadata.model_validate_json(facts)
+        metadata = ManifestMetadata.model_validate_json(facts)
     except ValidationError as error:
         raise ManifestMismatch(f"{path} has unusable metadata ({error.errors()[0]['loc']})") from error
+    if not actual.remove_metadata().equals(schema_of_version(schema, metadata.schema_version)):
+        raise ManifestMismatch(f"{path} has other columns than this version of TED writes")
+    return metadata
+
+
+def schema_of_version(schema: pa.Schema, version: int) -> pa.Schema:
+    """What this schema was in an earlier version."""
+    return pa.schema([field for field in schema if version > 1 or field.name not in SINCE_VERSION_2])
 
 
 def _check_indices(manifest: Manifest) -> None:
     rows, facts = manifest.row_indices, manifest.metadata
     if indices_digest(rows) != facts.indices_sha256 or len(rows) != facts.rows_kept:
         raise ManifestMismatch(f"{manifest.path} does not hold the rows that its metadata announces")
-    if len(rows) and int(rows[-1]) >= facts.dataset.rows:
+    if len(rows) and not 0 <= int(rows[-1]) < facts.dataset.rows:
         raise ManifestMismatch(f"row {rows[-1]} lies outside the dataset's {facts.dataset.rows} rows")
 
 
@@ -119,7 +135,8 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
     """
     manifest = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
     expected = manifest.metadata.dataset
-    uri = str(dataset) if is_object_uri(str(dataset)) else str(Path(dataset).resolve())
+    is_uri = is_object_uri(str(dataset)) or str(dataset).startswith("file://")
+    uri = str(dataset) if is_uri else str(Path(dataset).resolve())
     spec = DatasetSpec.model_validate(
         {"uri": uri, **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
     )

@@ -1,7 +1,7 @@
 """Writes the two files of a manifest: streamed, flushed, and visible only when complete."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Int32, UInt64
+from jaxtyping import Float32, Int32, UInt64
 
 from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.manifest import CATEGORY, DECISIONS_SCHEMA, MANIFEST_SCHEMA, METADATA_KEY
 from ted_core.results.provenance import ManifestMetadata, Provenance
+from ted_core.results.weights import weights_of_rows
 from ted_core.storage.digests import ContentDigest, combined_digest, indices_digest
 
 ROWS_PER_GROUP = 1 << 20
+BY_ROW = pq.SortingColumn(0)
+"""By ``row_index``, which is the first column of both files."""
 
 
 @dataclass(frozen=True)
@@ -66,32 +69,30 @@ def _content(decisions: Decisions, shard_rows: list[int]) -> str:
 def _retained(decisions: Decisions, shard_rows: list[int]) -> Iterator[pa.RecordBatch]:
     """The manifest's rows, a row group at a time."""
     classes = pa.array(decisions.classes, pa.string())
+    weights = weights_of_rows(decisions.kept, decisions.inclusion_probability)
     for rows in _groups(np.flatnonzero(decisions.kept).astype(np.uint64)):
         yield manifest_batch(
             rows,
             shard_rows,
-            sample_key=_keys(decisions, rows),
+            sample_key=keys_of_rows(decisions, rows),
             score=decisions.score[rows],
-            label=_label(decisions.label[rows], classes),
+            inclusion_probability=floats_of_rows(decisions.inclusion_probability, rows),
+            weight=weights[rows],
+            label=class_names(decisions.label[rows], classes),
         )
 
 
 def manifest_batch(
-    rows: UInt64[np.ndarray, " rows"], shard_rows: Sequence[int], *, sample_key: pa.Array, score: Any, label: pa.Array
+    rows: UInt64[np.ndarray, " rows"], shard_rows: Sequence[int], *, label: pa.Array, **columns: Any
 ) -> pa.RecordBatch:
-    """Rows of a manifest; ``shard_rows`` are the rows of all the dataset's files, in order."""
+    """Rows of a manifest; ``shard_rows`` are the rows of all the dataset's files, in order.
+
+    ``columns`` are sample_key, score, inclusion_probability and weight.
+    """
     first_row = np.concatenate([[0], np.cumsum(shard_rows, dtype=np.uint64)]).astype(np.uint64)
     shard = (np.searchsorted(first_row, rows, side="right") - 1).astype(np.uint32)
-    columns = {
-        "row_index": rows,
-        "shard": shard,
-        "row_in_shard": rows - first_row[shard],
-        "sample_key": sample_key,
-        "score": score,
-        "weight": np.ones(len(rows), np.float32),
-        "label": label,
-    }
-    return pa.record_batch(columns, schema=MANIFEST_SCHEMA)
+    places = {"row_index": rows, "shard": shard, "row_in_shard": rows - first_row[shard]}
+    return pa.record_batch(places | columns | {"label": label}, schema=MANIFEST_SCHEMA)
 
 
 def _every_row(decisions: Decisions) -> Iterator[pa.RecordBatch]:
@@ -102,15 +103,17 @@ def _every_row(decisions: Decisions) -> Iterator[pa.RecordBatch]:
         part = slice(int(rows[0]), int(rows[-1]) + 1)
         columns = {
             "row_index": rows,
-            "sample_key": _keys(decisions, rows),
+            "sample_key": keys_of_rows(decisions, rows),
             "kept": decisions.kept[part],
             "internal_generalization": decisions.internal_generalization[part],
             "score": decisions.score[part],
             "rank": decisions.rank[part],
             "last_round": decisions.last_round[part],
             "reason": pa.DictionaryArray.from_arrays(decisions.reason[part].astype(np.int32), phrases),
-            "base_performance": _base(decisions, rows),
-            "label": _label(decisions.label[part], classes),
+            "margin": floats_of_rows(decisions.margin, rows),
+            "inclusion_probability": floats_of_rows(decisions.inclusion_probability, rows),
+            "base_performance": floats_of_rows(decisions.base_performance, rows),
+            "label": class_names(decisions.label[part], classes),
         }
         yield pa.record_batch(columns, schema=DECISIONS_SCHEMA)
 
@@ -120,28 +123,38 @@ def _groups(rows: np.ndarray) -> Iterator[np.ndarray]:
         yield rows[start : start + ROWS_PER_GROUP]
 
 
-def _label(label: Int32[np.ndarray, " rows"], classes: pa.Array) -> pa.Array:
+def class_names(label: Int32[np.ndarray, " rows"], classes: pa.Array) -> pa.Array:
+    """Rows' classes as a column, null where a row has none."""
     return pa.DictionaryArray.from_arrays(pa.array(label, mask=label < 0), classes)
 
 
-def _keys(decisions: Decisions, rows: np.ndarray) -> pa.Array:
+def keys_of_rows(decisions: Decisions, rows: np.ndarray) -> pa.Array:
+    """These rows' ids in the dataset as a column, null where there are none."""
     if decisions.sample_key is None:
         return pa.nulls(len(rows), pa.string())
     return decisions.sample_key.take(pa.array(rows)).cast(pa.string())
 
 
-def _base(decisions: Decisions, rows: np.ndarray) -> pa.Array:
-    if decisions.base_performance is None:
-        return pa.nulls(len(rows), pa.float32())
-    return pa.array(decisions.base_performance[rows])
+def floats_of_rows(values: Float32[np.ndarray, " rows"] | None, rows: np.ndarray) -> pa.Array:
+    """These rows' values as a column, null where there are none."""
+    return pa.nulls(len(rows), pa.float32()) if values is None else pa.array(values[rows])
 
 
-def write_file(path: Path, schema: pa.Schema, *, batches: Iterator[pa.RecordBatch], metadata: ManifestMetadata) -> None:
-    """Write the batches to a file that appears under its name only when it is complete."""
+def write_file(
+    path: Path,
+    schema: pa.Schema,
+    *,
+    batches: Iterable[pa.RecordBatch],
+    metadata: ManifestMetadata,
+    sorted_by: pq.SortingColumn = BY_ROW,
+    rows_per_group: int = ROWS_PER_GROUP,
+) -> None:
+    """Write the batches, which are sorted, to a file that appears under its name only when it is complete."""
     described = schema.with_metadata({METADATA_KEY: metadata.model_dump_json()})
-    with _atomically(path) as partial, pq.ParquetWriter(partial, described, **_layout(schema)) as writer:
+    layout = _layout(schema, sorted_by)
+    with _atomically(path) as partial, pq.ParquetWriter(partial, described, **layout) as writer:
         for batch in batches:
-            writer.write_batch(batch, row_group_size=ROWS_PER_GROUP)
+            writer.write_batch(batch, row_group_size=rows_per_group)
 
 
 @contextmanager
@@ -154,7 +167,7 @@ def _atomically(path: Path) -> Iterator[Path]:
     partial.replace(path)
 
 
-def _layout(schema: pa.Schema) -> dict[str, Any]:
+def _layout(schema: pa.Schema, sorted_by: pq.SortingColumn) -> dict[str, Any]:
     """Parquet options: indices as differences, floats split into byte streams, few-valued text as dictionaries."""
     encodings = {pa.uint64(): "DELTA_BINARY_PACKED", pa.float32(): "BYTE_STREAM_SPLIT"}
     return {
@@ -162,5 +175,5 @@ def _layout(schema: pa.Schema) -> dict[str, Any]:
         "use_dictionary": [field.name for field in schema if field.type == CATEGORY],
         "column_encoding": {field.name: encodings[field.type] for field in schema if field.type in encodings},
         "write_page_index": True,
-        "sorting_columns": pq.SortingColumn.from_ordering(schema, [("row_index", "ascending")]),
+        "sorting_columns": [sorted_by],
     }

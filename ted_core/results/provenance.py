@@ -3,7 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ted_core.plan import RuleName
+from ted_core.selection.workload import row_work
+from ted_core.warnings import JobWarning
 
 
 class _StrictModel(BaseModel):
@@ -35,6 +39,12 @@ class DatasetFacts(_StrictModel):
     missing: str = "refuse"
     image_size: int | None = None
     """Width and height in pixels that images were resized to, bilinearly; None for those of the first image."""
+    split: str | None = None
+    exclude: list[str] | None = None
+    header: bool | None = None
+    quoting: bool | None = None
+    colour: bool | None = None
+    background: str | None = None
     rows: int
     shards: tuple[ShardFacts, ...]
     fingerprint: str
@@ -44,7 +54,14 @@ class DatasetFacts(_StrictModel):
 class CandidateFacts(_ExtensibleModel):
     """One way of selecting that was tried."""
 
-    q: Annotated[float | None, Field(description="The exponent; null for random rows.")]
+    rule: Annotated[
+        RuleName | None,
+        Field(
+            description="The score that ranked the rows, or random: drawn evenly over classes and over easy and hard "
+            "rows. Null for a score in what an older version wrote."
+        ),
+    ] = None
+    q: Annotated[float | None, Field(description="The score's exponent; null if it has none, and for random rows.")]
     accuracy: Annotated[
         float,
         Field(description="Of a proxy trained on this candidate's rows, estimated from rows it was not trained on."),
@@ -52,16 +69,52 @@ class CandidateFacts(_ExtensibleModel):
     behind: Annotated[
         float, Field(description="How much lower that is than the chosen one's; negative if it is higher.")
     ]
-    standard_error: Annotated[float, Field(description="Of `behind`.")]
+    standard_error: Annotated[
+        float,
+        Field(
+            description="Of `behind`: that of the rows that were tested. How much proxies with other initial weights "
+            "would differ is not in it."
+        ),
+    ]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_random_rows(cls, facts: Any) -> Any:
+        """Before rules had names, random rows were those without an exponent."""
+        return {"rule": "random"} | facts if isinstance(facts, dict) and facts.get("q") is None else facts
 
 
 class QChoice(_ExtensibleModel):
-    """The exponent that was used, and who chose it."""
+    """What ranked the rows, its exponent, and who chose it."""
 
-    value: float | None
-    """None if rows were drawn at random."""
-    chosen_by: str
-    candidates: tuple[CandidateFacts, ...] = ()
+    rule: Annotated[
+        RuleName | None,
+        Field(
+            description="The score that ranked the rows, or random; null for the scores of other methods and, unless "
+            "random rows were chosen from candidates, in what an older version wrote."
+        ),
+    ] = None
+    value: Annotated[
+        float | None,
+        Field(description="The exponent; null if the score has none, or rows were drawn at random."),
+    ]
+    chosen_by: Annotated[str, Field(description="`plan`, or what was measured.")]
+    candidates: Annotated[
+        tuple[CandidateFacts, ...], Field(description="What was tried: exponents, or the guard's two selections.")
+    ] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_random_rows(cls, facts: Any) -> Any:
+        """Before rules had names, random rows that were chosen had no exponent."""
+        if isinstance(facts, dict) and facts.get("value") is None and facts.get("candidates"):
+            return {"rule": "random"} | facts
+        return facts
+
+    def is_chosen(self, candidate: CandidateFacts) -> bool:
+        """Whether this candidate is what was used."""
+        same_chance = (candidate.rule == "random") == (self.rule == "random")
+        return candidate.q == self.value and same_chance
 
 
 class ProxyFacts(_ExtensibleModel):
@@ -73,14 +126,69 @@ class ProxyFacts(_ExtensibleModel):
     initial_weights_sha256: str | None = None
 
 
+class ProxyAccuracy(_ExtensibleModel):
+    """How well the proxy, at the end of its training, predicted rows that it had not trained on."""
+
+    out_of_sample: Annotated[
+        float,
+        Field(
+            description="Share of the predictions that are right: of rows; if a row may have several classes, of rows "
+            "times classes; for causal-lm, of the answers' tokens. Each row is predicted by the twin that has never "
+            "trained on it."
+        ),
+    ]
+    standard_error: Annotated[float, Field(description="Of `out_of_sample`.")]
+    majority_class: Annotated[
+        float | None,
+        Field(description="The accuracy of always saying what is most frequent; null for causal-lm."),
+    ] = None
+    chance: Annotated[
+        float | None,
+        Field(description="The accuracy of guessing: 1 / classes, 1/2 if a row may have several; null for causal-lm."),
+    ] = None
+    base_model: Annotated[
+        float | None, Field(description="For causal-lm: the accuracy of the pretrained model before any training.")
+    ] = None
+    performance: Annotated[float, Field(description="The mean probability that is given to what is right.")]
+    reference_performance: Annotated[
+        float | None,
+        Field(
+            description="The same of the classes' shares alone or, for causal-lm, of the pretrained model; null if an "
+            "installed package's loss decides."
+        ),
+    ] = None
+    has_learned: Annotated[
+        bool | None,
+        Field(
+            description="Whether that is clearly better than knowing the classes' shares alone or, for causal-lm, than "
+            "the pretrained model; null if there is nothing to compare it with."
+        ),
+    ] = None
+
+
+class LabelNoise(_ExtensibleModel):
+    """How many labels look wrong to models that have not seen them."""
+
+    share: Annotated[float, Field(description="The estimated share of the usable rows whose label is wrong.")]
+    low: Annotated[
+        float,
+        Field(
+            description="Where the 95 % interval of `share` begins. It covers chance only, not the classes that the "
+            "proxy itself mistakes for one another."
+        ),
+    ]
+    high: Annotated[float, Field(description="Where it ends.")]
+    rows: Annotated[int, Field(description="How many of the usable rows `share` amounts to.")]
+
+
 class CostFacts(_StrictModel):
     """What the selection took, beside one training run on all rows with the same proxy."""
 
     rows_trained: int
-    """By the loop and, if q was chosen, by its candidates."""
+    """By the loop and by candidates, if any were tried."""
     rows_measured: int
     rows_trained_choosing: int = 0
-    """The part of ``rows_trained`` that the choice of q took."""
+    """The part of ``rows_trained`` that candidates took: for the choice of q, or for the guard."""
     full_run_rows: int
     seconds: float
     batch_parts: int = 1
@@ -88,8 +196,9 @@ class CostFacts(_StrictModel):
 
     @property
     def of_one_full_run(self) -> float:
-        """Row-visits of training, relative to one full training run."""
-        return self.rows_trained / self.full_run_rows if self.full_run_rows else 0.0
+        """Training and measuring in row-visits of training, relative to one full training run."""
+        work = row_work(self.rows_trained, self.rows_measured)
+        return work / self.full_run_rows if self.full_run_rows else 0.0
 
 
 class Provenance(_StrictModel):
@@ -99,6 +208,10 @@ class Provenance(_StrictModel):
     plan: dict[str, Any]
     q: QChoice
     proxy: ProxyFacts
+    proxy_accuracy: ProxyAccuracy | None = None
+    """None if the method measures nothing out of sample."""
+    label_noise: LabelNoise | None = None
+    """None as well if the proxy has not learned, or if rows have not one class each."""
     seed: int
     determinism: str
     cost: CostFacts
@@ -109,13 +222,15 @@ class Provenance(_StrictModel):
     """``content_sha256`` of the decisions that a re-cut manifest was derived from."""
     parent_keep_ratio: float | None = None
     """The keep ratio that those were made for; exponent and scores are still theirs."""
+    warnings: tuple[JobWarning, ...] = ()
+    """What was accepted, but may not be what was meant."""
     created_at: datetime
 
 
 class ManifestMetadata(Provenance):
     """The metadata under the ``ted`` key of both files."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     polarity: Literal["retained"] = "retained"
     index_base: Literal[0] = 0
     rows_kept: int = Field(ge=0)

@@ -3,12 +3,15 @@
 This module defines the report; ``report_builder`` builds it.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ted_core.results.provenance import ProxyFacts, QChoice
+from ted_core.plan import RuleName
+from ted_core.results.provenance import LabelNoise, ProxyAccuracy, ProxyFacts, QChoice
+from ted_core.warnings import JobWarning
 
 Performance = Annotated[
     float | None,
@@ -30,6 +33,12 @@ class ReportDataset(_ReportModel):
     rows: int
     undecodable: Annotated[int, Field(description="Rows that could not be decoded; they are pruned.")]
     fingerprint: str
+    inputs: Annotated[tuple[str, ...], Field(description="The columns that the model saw; the first 100 of them.")] = ()
+    input_count: Annotated[int, Field(description="How many columns the model saw.")] = 0
+    left_out: Annotated[
+        dict[str, str], Field(description="Columns that the model did not see, each with the reason; the first 100.")
+    ] = {}
+    left_out_count: Annotated[int, Field(description="How many columns were left out for a reason.")] = 0
 
 
 class ReportClass(_ReportModel):
@@ -104,14 +113,68 @@ class ReportCost(_ReportModel):
 
     rows_trained: Annotated[int, Field(description="Rows that proxies were trained on, each visit counted.")]
     rows_measured: Annotated[int, Field(description="Rows that they were measured on, each visit counted.")]
-    rows_trained_choosing: Annotated[int, Field(description="The part of rows_trained that the choice of q took.")]
+    rows_trained_choosing: Annotated[
+        int, Field(description="The part of rows_trained that the choice of q or the guard took.")
+    ]
     full_run_rows: Annotated[int, Field(description="rows_trained of one training run of the proxy on all rows.")]
-    of_one_full_run: Annotated[float, Field(description="rows_trained / full_run_rows.")]
+    of_one_full_run: Annotated[
+        float,
+        Field(
+            description="(rows_trained + rows_measured / 3) / full_run_rows: measuring a row takes about a third of "
+            "training on it."
+        ),
+    ]
     batch_parts: Annotated[
         int,
         Field(description="Into how many parts batches were cut, their gradients added up, after memory had run out."),
     ] = 1
     seconds: PhaseSeconds
+
+
+class ReportGuard(_ReportModel):
+    """How TED's rows compared with random ones before one of both was returned."""
+
+    rule: Annotated[RuleName, Field(description="The score that ranked TED's rows.")]
+    accuracy: Annotated[
+        float, Field(description="Of a proxy trained on TED's rows, estimated from rows it was not trained on.")
+    ]
+    random_accuracy: Annotated[float, Field(description="The same of random rows.")]
+    difference: Annotated[float, Field(description="accuracy - random_accuracy.")]
+    standard_error: Annotated[
+        float,
+        Field(
+            description="Of `difference`: that of the rows that were tested. How much proxies with other initial "
+            "weights would differ is not in it."
+        ),
+    ]
+    interval: Annotated[tuple[float, float], Field(description="Of `difference`, at 95 %.")]
+    returned: Annotated[
+        Literal["ted", "random"],
+        Field(description="Whose rows were returned: random ones if they were ahead by more than a standard error."),
+    ]
+    verdict: Annotated[str, Field(description="All of this in one sentence.")]
+
+
+class ReportTurn(_ReportModel):
+    """One turn of a conversation."""
+
+    role: str
+    content: Annotated[str, Field(description="Its beginning, if it is long.")]
+
+
+class ReportSample(_ReportModel):
+    """What a row holds, shortened; exactly one of these is there."""
+
+    image: Annotated[
+        str | None, Field(description="A small picture as a data URI: PNG or JPEG, at most 96 pixels high and wide.")
+    ] = None
+    text: Annotated[str | None, Field(description="A text's beginning; of two, both, a blank line between them.")] = (
+        None
+    )
+    turns: Annotated[tuple[ReportTurn, ...] | None, Field(description="A conversation's first turns.")] = None
+    record: Annotated[
+        dict[str, str] | None, Field(description="A table's first inputs: column and value, as the file has it.")
+    ] = None
 
 
 class ReportExample(_ReportModel):
@@ -123,6 +186,18 @@ class ReportExample(_ReportModel):
     kept: bool
     internal_generalization: float | None
     score: float | None
+    margin: Annotated[
+        float | None,
+        Field(
+            description="Probability of the label minus that of its strongest rival, out of sample, mean over rounds."
+        ),
+    ] = None
+    likeliest: Annotated[
+        str | None, Field(description="The class that the row is taken for out of sample, if it is not its label.")
+    ] = None
+    sample: Annotated[
+        ReportSample | None, Field(description="What the row holds; null if the job asks for a report without samples.")
+    ] = None
 
 
 class ReportExamples(_ReportModel):
@@ -138,6 +213,30 @@ class ReportExamples(_ReportModel):
             description="Pruned or not, explained least by the other rows. Look here first: they may be mislabelled."
         ),
     ] = ()
+
+    suspects: Annotated[
+        tuple[ReportExample, ...],
+        Field(description="Pruned or not, labels that look wrong, the most suspicious first."),
+    ] = ()
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The rows' numbers, each once, in ascending order."""
+        examples = (*self.kept, *self.well_generalized, *self.poorly_generalized, *self.suspects)
+        return tuple(sorted({example.row_index for example in examples}))
+
+    def with_samples(self, samples: Mapping[int, ReportSample]) -> "ReportExamples":
+        """Return the same rows with what those of these numbers hold."""
+
+        def shown(examples: Sequence[ReportExample]) -> tuple[ReportExample, ...]:
+            return tuple(example.model_copy(update={"sample": samples.get(example.row_index)}) for example in examples)
+
+        return ReportExamples(
+            kept=shown(self.kept),
+            well_generalized=shown(self.well_generalized),
+            poorly_generalized=shown(self.poorly_generalized),
+            suspects=shown(self.suspects),
+        )
 
 
 class Report(_ReportModel):
@@ -159,6 +258,17 @@ class Report(_ReportModel):
     classes: Annotated[tuple[ReportClass, ...], Field(description="Every class, in the order of the labels.")]
     scores: Annotated[Histogram, Field(description="By score.")]
     internal_generalization: Annotated[Histogram, Field(description="By internal generalization, from 0 to 1.")]
+    margins: Annotated[
+        Histogram,
+        Field(description="By mean out-of-sample margin, from -1 to 1; below 0 the label is not what is likeliest."),
+    ] = Histogram()
+    label_noise: Annotated[
+        LabelNoise | None,
+        Field(
+            description="How many labels look wrong; null if the method measures nothing out of sample, the proxy has "
+            "not learned, or rows have not one class each."
+        ),
+    ] = None
     gains: Annotated[
         ReportGains | None,
         Field(
@@ -166,11 +276,21 @@ class Report(_ReportModel):
         ),
     ] = None
     rounds: tuple[ReportRound, ...]
-    q: Annotated[QChoice, Field(description="The exponent that was used, who chose it, and from what.")]
+    q: Annotated[QChoice, Field(description="What ranked the rows, its exponent, who chose it, and from what.")]
+    guard: Annotated[
+        ReportGuard | None, Field(description="TED's rows against random ones; null if the plan asks for no guard.")
+    ] = None
     cost: ReportCost
     examples: ReportExamples
     proxy: ProxyFacts
+    proxy_accuracy: Annotated[
+        ProxyAccuracy | None,
+        Field(description="On rows that it had not trained on; null if the method measures none."),
+    ] = None
     device: str
     determinism: str
     seed: int
     versions: dict[str, str]
+    warnings: Annotated[
+        tuple[JobWarning, ...], Field(description="What was accepted, but may not be what was meant; as in the result.")
+    ] = ()

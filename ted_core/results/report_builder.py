@@ -1,13 +1,18 @@
 """Builds the report of a job from its rounds, its decisions and its manifest's metadata."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from ted_core.datasets.samples import InputColumns
 from ted_core.results.decisions import Decisions, Reason
-from ted_core.results.provenance import CostFacts, DatasetFacts, ManifestMetadata
+from ted_core.results.guard_report import guard_report
+from ted_core.results.printable import printable
+from ted_core.results.provenance import CostFacts, DatasetFacts, ManifestMetadata, ProxyAccuracy
+from ted_core.results.proxy_accuracy import is_believed
 from ted_core.results.report import (
     Histogram,
     PhaseSeconds,
@@ -21,10 +26,14 @@ from ted_core.results.report import (
     ReportGains,
     ReportRound,
 )
+from ted_core.results.suspects.listing import lowest, suspect_rows, taken_for
 from ted_core.selection.rounds import Round
 
 BINS, EXAMPLES = 40, 10
+MOST_COLUMNS, LONGEST_NAME, LONGEST_REASON = 100, 100, 200
+"""Columns that are named, and how many characters of them."""
 FILE_NAME = "report.json"
+NOT_TOLD = InputColumns()
 
 
 class RoundLog:
@@ -61,30 +70,56 @@ def write_report(folder: Path, report: Report) -> Path:
     return path
 
 
-def build_report(decisions: Decisions, log: RoundLog, *, metadata: ManifestMetadata, seconds: PhaseSeconds) -> Report:
-    """Build the report of the manifest with this metadata."""
-    copied = {"job_id", "created_at", "plan", "achieved_ratio", "rows_kept", "q", "proxy"}
-    copied |= {"device", "determinism", "seed", "versions"}
+def build_report(
+    decisions: Decisions,
+    log: RoundLog,
+    *,
+    metadata: ManifestMetadata,
+    seconds: PhaseSeconds,
+    examples: ReportExamples | None = None,
+    columns: InputColumns = NOT_TOLD,
+) -> Report:
+    """Build the report of the manifest with this metadata.
+
+    ``examples`` are ``choose_examples``' rows, perhaps with samples; ``columns`` what the model saw.
+    """
+    copied = {"job_id", "created_at", "plan", "achieved_ratio", "rows_kept", "q", "proxy", "proxy_accuracy"}
+    copied |= {"device", "determinism", "seed", "versions", "warnings", "label_noise"}
     return Report(
         **{name: getattr(metadata, name) for name in copied},
-        dataset=_dataset(metadata.dataset, decisions),
+        dataset=_dataset(metadata.dataset, decisions, columns),
         method=metadata.plan["method"],
         keep_ratio=metadata.plan["keep_ratio"],
         reasons=_reasons(decisions),
         classes=tuple(_classes(decisions)),
         scores=_histogram(decisions.score, decisions),
         internal_generalization=_histogram(decisions.internal_generalization.clip(0, 1), decisions, bounds=(0.0, 1.0)),
+        margins=Histogram()
+        if decisions.margin is None
+        else _histogram(decisions.margin, decisions, bounds=(-1.0, 1.0)),
         gains=_gains(decisions),
         rounds=tuple(log.rounds),
+        guard=guard_report(metadata.q, metadata.plan),
         cost=_cost(metadata.cost, seconds),
-        examples=_examples(decisions),
+        examples=examples or choose_examples(decisions, metadata.proxy_accuracy),
     )
 
 
-def _dataset(facts: DatasetFacts, decisions: Decisions) -> ReportDataset:
+def _dataset(facts: DatasetFacts, decisions: Decisions, columns: InputColumns) -> ReportDataset:
     undecodable = int(np.count_nonzero(decisions.reason == Reason.UNDECODABLE))
     copied = facts.model_dump(include={"uri", "format", "task", "rows", "fingerprint"})
-    return ReportDataset(**copied, undecodable=undecodable)
+    left_out = islice(columns.left_out.items(), MOST_COLUMNS)
+    return ReportDataset(
+        **copied,
+        undecodable=undecodable,
+        inputs=tuple(printable(name, longest=LONGEST_NAME) for name in columns.names[:MOST_COLUMNS]),
+        input_count=len(columns.names),
+        left_out={
+            printable(name, longest=LONGEST_NAME): printable(reason, longest=LONGEST_REASON)
+            for name, reason in left_out
+        },
+        left_out_count=len(columns.left_out),
+    )
 
 
 def _cost(cost: CostFacts, seconds: PhaseSeconds) -> ReportCost:
@@ -163,24 +198,20 @@ def _span(values: np.ndarray) -> tuple[float, float]:
     return (low, high) if high - low > room else (low - room, high + room)
 
 
-def _examples(decisions: Decisions) -> ReportExamples:
+def choose_examples(decisions: Decisions, accuracy: ProxyAccuracy | None) -> ReportExamples:
+    """Return the rows that are worth looking at, without what they hold.
+
+    If the proxy has not learned, none is because of how it predicts them.
+    """
     performance = decisions.internal_generalization
-    every = np.ones_like(decisions.kept)
+    every = np.full_like(decisions.kept, fill_value=is_believed(accuracy))
     redundant = decisions.reason == Reason.WELL_GENERALIZED
     return ReportExamples(
-        kept=_described(decisions, _smallest(-decisions.score, decisions.kept)),
-        well_generalized=_described(decisions, _smallest(-performance, redundant)),
-        poorly_generalized=_described(decisions, _smallest(performance, every)),
+        kept=_described(decisions, lowest(-decisions.score, decisions.kept, most=EXAMPLES)),
+        well_generalized=_described(decisions, lowest(-performance, redundant, most=EXAMPLES)),
+        poorly_generalized=_described(decisions, lowest(performance, every, most=EXAMPLES)),
+        suspects=_described(decisions, suspect_rows(decisions, accuracy, most=EXAMPLES)),
     )
-
-
-def _smallest(values: Float32[np.ndarray, " rows"], among: Bool[np.ndarray, " rows"]) -> Int64[np.ndarray, " chosen"]:
-    """The rows with the smallest values, at most EXAMPLES of them; ties go to the earlier row."""
-    rows = np.flatnonzero(among & np.isfinite(values))
-    if len(rows) > EXAMPLES:  # all rows are not worth sorting for ten of them
-        limit = np.partition(values[rows], EXAMPLES - 1)[EXAMPLES - 1]
-        rows = np.concatenate([rows[values[rows] < limit], rows[values[rows] == limit][:EXAMPLES]])
-    return rows[np.argsort(values[rows], kind="stable")][:EXAMPLES]
 
 
 def _described(decisions: Decisions, rows: Int64[np.ndarray, " chosen"]) -> tuple[ReportExample, ...]:
@@ -188,7 +219,7 @@ def _described(decisions: Decisions, rows: Int64[np.ndarray, " chosen"]) -> tupl
 
 
 def _example(decisions: Decisions, row: int) -> ReportExample:
-    label = int(decisions.label[row])
+    label, likeliest = int(decisions.label[row]), int(taken_for(decisions, np.array([row]))[0])
     return ReportExample(
         row_index=row,
         sample_key=None if decisions.sample_key is None else decisions.sample_key[row].as_py(),
@@ -196,6 +227,8 @@ def _example(decisions: Decisions, row: int) -> ReportExample:
         kept=bool(decisions.kept[row]),
         internal_generalization=_finite(decisions.internal_generalization[row]),
         score=_finite(decisions.score[row]),
+        margin=None if decisions.margin is None else _finite(decisions.margin[row]),
+        likeliest=decisions.classes[likeliest] if likeliest >= 0 else None,
     )
 
 

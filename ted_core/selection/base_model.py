@@ -11,6 +11,7 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.selection.twins import initial_seeds
+from ted_core.training.predictions import Predictions
 from ted_core.training.trainer import Trainer, batches_of
 
 UNTRAINED_METHODS = {"random", "stratified"}
@@ -22,14 +23,19 @@ class BaseModel:
     """A proxy before training. While it is referenced, adapters of the same language model find that in memory."""
 
     model: nn.Module
-    performance: Float32[np.ndarray, " samples"] | None
-    """Each dialogue's under the pretrained model θ₀. None for proxies that start from random weights, or with a random
+    predictions: Predictions | None
+    """Of each dialogue by the pretrained model θ₀. None for proxies that start from random weights, or with a random
     head."""
+
+    @property
+    def performance(self) -> Float32[np.ndarray, " samples"] | None:
+        """Each dialogue's under the pretrained model."""
+        return self.predictions.performance if self.predictions else None
 
     @property
     def rows_measured(self) -> int:
         """Row-visits of measuring that it took."""
-        return 0 if self.performance is None else len(self.performance)
+        return len(self.predictions.performance) if self.predictions else 0
 
 
 def base_model(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, *, device: str = "cpu") -> BaseModel | None:
@@ -39,15 +45,13 @@ def base_model(samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, *, dev
     model = build(proxy, samples, seed=initial_seeds(plan.seed)[0])
     if proxy.model_path is None or samples.kind != "dialogue":
         return BaseModel(model, None)
-    return BaseModel(model, base_performance(model, samples, proxy, device=device))
+    return BaseModel(model, base_predictions(model, samples, proxy, device=device))
 
 
-def base_performance(
-    model: nn.Module, samples: Samples, proxy: ResolvedProxy, *, device: str = "cpu"
-) -> Float32[np.ndarray, " samples"]:
-    """Each sample's performance under a model that has not been trained; an untrained adapter changes nothing.
+def base_predictions(model: nn.Module, samples: Samples, proxy: ResolvedProxy, *, device: str = "cpu") -> Predictions:
+    """What a model that has not been trained makes of each sample; an untrained adapter changes nothing.
 
     Raises NothingToLearn.
     """
     rows = np.arange(len(samples))
-    return Trainer(model, proxy, device=device).performance(batches_of(samples, proxy, device=device), rows)
+    return Trainer(model, proxy, device=device).predictions(batches_of(samples, proxy, device=device), rows)

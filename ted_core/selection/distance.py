@@ -1,9 +1,9 @@
 """The internal generalization distance of every sample: how far a small change of the mask moves its performance.
 
-Concepts from arXiv 2405.03228; the closed form is our construction. A small fluctuation of the mask moves the
-parameters by dθ and a performance a = exp(-loss), measured on the Box-Cox scale a^q/q (the generalized cross-entropy of
-Zhang and Sabuncu 2018, up to sign), by -a^q ∇loss·dθ. The gradient is taken in logit space, where that of softmax
-cross-entropy has the component 1 - a for the true label; to first order the distance is then a^q (1 - a).
+Concepts from the abstract of arXiv 2405.03228; the closed form is our construction. A small fluctuation of the mask
+moves the parameters by dθ and a performance a = exp(-loss), measured on the Box-Cox scale a^q/q (the generalized
+cross-entropy of Zhang and Sabuncu 2018, up to sign), by -a^q ∇loss·dθ. The gradient is taken in logit space, where that
+of softmax cross-entropy has the component 1 - a for the true label; to first order the distance is then a^q (1 - a).
 """
 
 import numpy as np

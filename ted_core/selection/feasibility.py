@@ -1,7 +1,7 @@
 """Whether plan, proxy and dataset fit together; checked at submission and again with the loaded data. Torch-free."""
 
 from ted_core.datasets.samples import InputKind
-from ted_core.errors import MethodUnsuited, SingleClass, TooFewRounds, TooFewRowsKept
+from ted_core.errors import MethodUnsuited, SettingUnsuited, SingleClass, TooFewRounds, TooFewRowsKept
 from ted_core.plan import PruningPlan
 from ted_core.proxies.resolve import ResolvedProxy
 
@@ -28,18 +28,24 @@ def check_feasibility(
     proxy: ResolvedProxy,
     *,
     kind: InputKind,
-    rows: int,
+    rows: int | None,
     classes: int = FEWEST_CLASSES,
     one_class: bool = True,
+    shape: tuple[int, ...] | None = None,
 ) -> None:
     """Check that plan, proxy and dataset fit together; ``one_class``: each sample has one, learned by cross-entropy.
 
-    Raises ProxyMismatch, MethodUnsuited, SingleClass, TooFewRowsKept, TooFewRounds, each naming the
-    request's field.
+    ``shape`` is that of one input; None if nobody has looked. Where the number of rows is not known yet, what depends
+    on it is left unchecked. Raises ProxyMismatch, SettingUnsuited, MethodUnsuited, SingleClass, TooFewRowsKept,
+    TooFewRounds, each naming the request's field.
     """
     epochs = proxy.training.epochs
     proxy.require_input_kind(kind)
+    proxy.require_augmentable(kind)
+    if kind == "image" and shape:
+        proxy.require_size(shape)
     _check_method(plan, proxy, one_class=one_class and kind != "dialogue")
+    check_balance(plan, kind=kind)
     classes = 0 if kind == "dialogue" else classes
     if kind != "dialogue" and classes < FEWEST_CLASSES:
         raise SingleClass(f"The dataset has {classes} class", field="dataset.target")
@@ -50,18 +56,28 @@ def check_feasibility(
         raise TooFewRounds(f"{plan.rounds} rounds need as many epochs, not {epochs}", field="plan.rounds")
 
 
+def check_balance(plan: PruningPlan, *, kind: InputKind) -> None:
+    """Raise SettingUnsuited if the plan is to keep the balance of classes that there are none of."""
+    if kind == "dialogue" and plan.class_balance == "keep":
+        raise SettingUnsuited("causal-lm has no classes whose balance could be kept", field="plan.class_balance")
+
+
 def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -> None:
     """Baselines are defined for one label per sample; per-sample gradients do not exist for pretrained layers."""
     if plan.method in ONE_CLASS_METHODS and (not one_class or (proxy.is_fine_tuned and plan.method == "grand")):
         raise MethodUnsuited(f"Method {plan.method} with {proxy.name} on this dataset", field="plan.method")
+    if plan.score == "margin" and plan.q is not None:
+        raise SettingUnsuited(f"A q of {plan.q} with the score margin, which has no exponent", field="plan.q")
+    if plan.guard and (plan.method != "ted" or plan.q == "auto"):
+        unguarded = "q auto, which tries random rows anyway" if plan.method == "ted" else f"method {plan.method}"
+        raise SettingUnsuited(f"A guard with {unguarded}", field="plan.guard")
     if plan.method == "ted" and plan.score == "parameter" and (not one_class or proxy.is_fine_tuned):
         raise MethodUnsuited(f"Score parameter with {proxy.name} on this dataset", field="plan.score")
 
 
-def check_ratio(plan: PruningPlan, *, rows: int, classes: int) -> None:
+def check_ratio(plan: PruningPlan, *, rows: int | None, classes: int) -> None:
     """Raise TooFewRowsKept if the plan keeps too few rows for the classes, the twins or its own class floor."""
-    kept = plan.rows_kept(rows)
-    if kept < max(classes, FEWEST_ROWS_KEPT):
+    if rows is not None and (kept := plan.rows_kept(rows)) < max(classes, FEWEST_ROWS_KEPT):
         fact = f"A keep_ratio of {plan.keep_ratio} leaves {kept} of {rows} rows for {classes} classes"
         raise TooFewRowsKept(fact, field="plan.keep_ratio")
 

@@ -7,35 +7,38 @@ from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.selection.execution import Execution
-from ted_core.selection.exponent_search import ExponentSearch, Trial, choose_exponent
 from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.rounds import Choice, Round
 from ted_core.selection.sampling import PoissonSampler
-from ted_core.selection.schedule import epochs_of_round, loop_epochs, retained_counts
+from ted_core.selection.schedule import epochs_of_round, loop_epochs, loop_rounds, retained_counts
 from ted_core.selection.scores import SCORES
+from ted_core.selection.trials.chooser import chooser
+from ted_core.selection.trials.rule import Rule
+from ted_core.selection.trials.trial import Trial
+from ted_core.selection.trials.trials import Trials
 from ted_core.selection.twins import Twins
 from ted_core.selection.workload import loop_rows_trained
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, of_array, of_number, sub_state_dict
+from ted_core.training.predictions import Predictions
 
-PROVISIONAL_Q = 1.0
-"""The exponent of the loop until one is chosen."""
+SMALLEST_SCORE = np.finfo(np.float32).tiny
+"""Large exponents would leave samples none that single precision can hold, and thereby no chance to be kept."""
 
 
 class Loop:
     """The twins, what they measured, and which samples are retained because of it."""
 
     def __init__(self, samples: Samples, plan: PruningPlan, proxy: ResolvedProxy, execution: Execution) -> None:
-        epochs = loop_epochs(proxy.training.epochs)
         self.samples, self.plan, self.proxy = samples, plan, proxy
-        self.rounds = plan.rounds or epochs
-        self.epochs = max(self.rounds, epochs)
+        self.rounds = plan.rounds or loop_rounds(proxy.training.epochs)
+        self.epochs = max(self.rounds, loop_epochs(proxy.training.epochs))
         self.counts = retained_counts(len(samples), plan.rows_kept(len(samples)), rounds=self.rounds)
         self.checkpointer = execution.checkpointer
         work = loop_rows_trained(len(samples), plan, proxy)
         self.progress = ProgressCounter(execution.watch, rounds=self.rounds, work=work)
         twin_proxy = proxy.with_training(epochs=self.epochs)
         self.twins = Twins(samples, twin_proxy, seed=plan.seed, device=execution.device)
-        self.measurement = SCORES[plan.score](len(samples))
+        self.measurement = SCORES[plan.score](len(samples), plan)
         self.sampler = PoissonSampler(samples.groups, plan)
 
         self.retained = np.ones(len(samples), bool)
@@ -44,10 +47,12 @@ class Loop:
         """The last round whose training and measuring are done."""
         self.loss = float("nan")
         """The twins' mean loss in its last epoch."""
-        self.q: float | None = PROVISIONAL_Q if plan.q == "auto" else plan.q
+        self.predictions: Predictions | None = None
+        """Of every sample, when it was last measured."""
+        self.rule = Rule.of(plan)
         self.choice: Choice | None = None
         self.trials: list[Trial] = []
-        """The candidates for the exponent that have been tried."""
+        """The rules that have been tried."""
         if self.checkpointer.saved_state:
             self._load_state_dict(self.checkpointer.saved_state)
 
@@ -63,46 +68,63 @@ class Loop:
             self.loss = self.twins.train_epoch(self.retained, number=epoch, count_rows=self.progress.count_trained)
 
     def measure(self) -> None:
-        """Measure every sample, pruned or not, with the twin that has not trained on it."""
-        self.measurement.update(self.twins, self.retained)
-        self.progress.count_measured(len(self.samples))
+        """Measure every sample, pruned or not, with the twin that has not trained on it.
 
-    def choose_exponent(self) -> None:
-        """Replace the provisional exponent by the one that generalizes best."""
-        search = ExponentSearch(
+        Raises TrainingDiverged if this is the last round and a twin is far worse than it was untrained.
+        """
+        self.predictions = self.twins.out_of_sample_predictions()
+        again = self.measurement.update(self.predictions, self.twins, retained=self.retained)
+        self.progress.count_measured(len(self.samples) + again)
+        if self.last_trained == self.rounds:
+            self.twins.require_descent(self.predictions)
+
+    def choose_rule(self) -> None:
+        """Replace the rule by the one that generalizes best, if the plan leaves it open."""
+        choose = chooser(self.plan)
+        if choose is None:
+            return
+        self.choice = choose(self._trials())
+        self.rule = Rule(self.choice.rule, self.choice.q)
+        self.progress.finish()
+
+    def _trials(self) -> Trials:
+        return Trials(
             self.samples,
             self.measurement,
             self.sampler,
             proxy=self.proxy,
             table=self.twins.table,
             progress=self.progress,
-            trials=self.trials,
+            done=self.trials,
             save_checkpoint=self.save_checkpoint,
         )
-        self.choice = choose_exponent(search)
-        self.q = self.choice.q
-        self.progress.finish()
 
     def retain(self, number: int) -> Round:
         """Sample as many rows as round ``number`` retains, by their scores, and return the finished round."""
-        score = self.measurement.score(self.q)
-        sample = self.sampler.sample(score, self.measurement.performance, self.counts[number - 1])
+        score = np.maximum(self.rule.score(self.measurement), SMALLEST_SCORE).astype(np.float32)
+        sample = self.sampler.sample(score, self.measurement.order, self.counts[number - 1])
         self.retained = sample.retained
         self.last_round = np.where(sample.retained, np.uint16(number), self.last_round)
         return Round(
             number=number,
             rounds=self.rounds,
             retained=sample.retained,
-            score=score.astype(np.float32),
+            score=score,
             priority=sample.priority,
             inclusion_probability=sample.inclusion_probability,
-            internal_generalization=self.measurement.internal_generalization,
+            internal_generalization=self.measurement.mean("performance"),
+            margin=self.measurement.mean("margin"),
+            noise=self.measurement.noise,
+            order=self.measurement.order.astype(np.float32),
+            turning_point=self.rule.turning_point(self.measurement),
             last_round=self.last_round,
             train_loss=self.loss,
             samples_trained=self.progress.rows_trained,
             samples_measured=self.progress.rows_measured,
-            q=self.q,
+            q=self.rule.q,
+            rule=self.rule.name,
             choice=self.choice,
+            predictions=self.predictions,
         )
 
     # --- checkpoints ----------------------------------------------------------------------------------------------
@@ -125,6 +147,7 @@ class Loop:
             loop=own,
             twins=self.twins.state_dict() if self.last_trained < self.rounds else {},
             measurement=self.measurement.state_dict(),
+            predictions={} if self.predictions is None else _arrays(self.predictions),
             progress=self.progress.state_dict(),
             trials=merge_state_dicts(**trials),
         )
@@ -140,7 +163,13 @@ class Loop:
         if self.last_trained < self.rounds:
             self.twins.load_state_dict(sub_state_dict(state, "twins"))
         self.measurement.load_state_dict(sub_state_dict(state, "measurement"))
+        if predicted := sub_state_dict(state, "predictions"):
+            self.predictions = Predictions(**{name: value.numpy() for name, value in predicted.items()})
         self.progress.load_state_dict(sub_state_dict(state, "progress"), number=self.last_trained)
         trials = sub_state_dict(state, "trials")
         numbers = sorted({name.split("/")[0] for name in trials})
         self.trials = [Trial.from_state_dict(sub_state_dict(trials, number)) for number in numbers]
+
+
+def _arrays(predictions: Predictions) -> StateDict:
+    return {name: of_array(values) for name, values in vars(predictions).items() if values is not None}

@@ -1,13 +1,14 @@
 """TED's progressive pruning loop.
 
-Twin proxies train on complementary halves of the retained samples. After every other round each sample, pruned or not,
-is measured by the twin that has never trained on it: its performance a there is its *internal generalization*. A row's
-chance of being kept is then proportional to how sensitive its prediction is to the rest of the selection, a^q (1 - a).
-Each round retains a few samples fewer, until the target is reached; pruned samples are still measured and may come
-back. In the last round the exponent q itself is chosen: a proxy is trained on each candidate's rows and tested on rows
-that it was not trained on.
+Twin proxies train on complementary halves of the retained samples. After every round but the first each sample, pruned
+or not, is measured by the twin that has never trained on it: its performance a there is its *internal generalization*.
+A row's chance of being kept is then proportional to how sensitive its prediction is to the rest of the selection: by
+its margin (``ted_core.selection.margin``), or by a^q (1 - a). Each round retains a few samples fewer, until the target
+is reached; pruned samples are still measured and may come back. If the plan says so, candidates are tried in the last
+round, exponents q or random rows: a proxy is trained on the rows of each and tested on rows that it was not trained
+on.
 
-The concepts are those of arXiv 2405.03228, which published no code; this loop is our construction from them.
+The concepts are those of the abstract of arXiv 2405.03228, which published no code; this loop is our construction.
 """
 
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,7 @@ def prune(
         rows=len(samples),
         classes=len(samples.classes),
         one_class=not samples.multi_label and samples.task is None,
+        shape=samples.input_shape,
     )
     samples = prepare_samples(samples, resolved, device=device)
     return METHODS[plan.method](samples, plan, resolved, Execution(device, watch, checkpointer))
@@ -75,8 +77,8 @@ def by_internal_generalization(
             if is_measured(number, rounds=loop.rounds):
                 loop.measure()
             loop.save_checkpoint()
-        if number == loop.rounds and plan.q == "auto":
-            loop.choose_exponent()
+        if number == loop.rounds:
+            loop.choose_rule()
         yield loop.retain(number)
 
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt16
 
+from ted_core.plan import RuleName
+from ted_core.selection.margin import NoiseEstimate
+from ted_core.training.predictions import Predictions
+
 
 @dataclass(frozen=True)
 class ProgressUpdate:
@@ -20,10 +24,12 @@ class ProgressUpdate:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A candidate for the exponent, and how well a proxy trained on its rows predicted other rows."""
+    """A way of ranking rows that was tried, and how well a proxy trained on its rows predicted other rows."""
 
+    rule: RuleName
+    """The score that ranked the rows; ``random`` for rows spread evenly over classes and over easy and hard ones."""
     q: float | None
-    """The exponent; None for class-stratified random rows."""
+    """The score's exponent; None if it has none."""
     accuracy: float
     """Of a proxy trained on this candidate's rows, estimated for all samples from those it was not trained on."""
     behind: float
@@ -34,17 +40,19 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """How the exponent was chosen."""
+    """What was chosen from which candidates."""
 
+    rule: RuleName
+    """What ranks the rows."""
     q: float | None
-    """The exponent; None if class-stratified random rows were chosen."""
+    """The score's exponent; None if it has none."""
     reason: str
     candidates: tuple[Candidate, ...]
     """In the order they were tried."""
     samples_trained: int
-    """Row-visits of training that the search took."""
+    """Row-visits of training that the candidates took."""
     samples_measured: int
-    """Row-visits of measuring that it took."""
+    """Row-visits of measuring that they took."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +75,24 @@ class Round:
     """Row-visits of measuring so far."""
     q: float | None = None
     """The exponent that ranked the samples; None if no performance did."""
+    rule: RuleName | None = None
+    """What ranked the samples; None if it is the score of a baseline."""
+    margin: Float32[np.ndarray, " samples"] | None = None
+    """Mean margin so far under models that did not train on the sample; NaN if not measured, None if it never is."""
+    noise: NoiseEstimate | None = None
+    """How many labels look wrong; None if nothing was measured."""
+    order: Float32[np.ndarray, " samples"] | None = None
+    """What the score follows, from hard samples to easy ones; None if nothing was measured out of sample."""
+    turning_point: float | None = None
+    """Where along the order the score is highest; None if it is not what ranked the samples."""
     priority: Float[np.ndarray, " samples"] | None = None
     """What ranks the samples, if not the score itself: the highest are retained."""
     inclusion_probability: Float[np.ndarray, " samples"] | None = None
     """Of each sample, if the samples were drawn."""
     choice: Choice | None = None
-    """How the exponent was chosen, if the plan left it to the service; set in the last round."""
+    """What was chosen from which candidates, if the plan asks for a choice; set in the last round."""
+    predictions: Predictions | None = None
+    """Of every sample, by models that did not train on it, when it was last measured; None if it never was."""
 
     @property
     def mean_internal_generalization(self) -> float | None:

@@ -1,86 +1,192 @@
 """How well the twins predict every sample, averaged over the measurements, and the score that follows from it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float32, Int64
 
-from ted_core.plan import ScoreName
-from ted_core.selection.distance import clip_performance, distance
+from ted_core.plan import PruningPlan, ScoreName
+from ted_core.selection.distance import clip_performance, distance, turning_point
+from ted_core.selection.margin import NoiseEstimate, PerSample, cut_margin, cut_share, estimate_noise, margin_score
+from ted_core.selection.workload import most_compared
 from ted_core.storage.checkpoint import StateDict, of_array, of_number
+from ted_core.training.predictions import Predictions
 
 
 @runtime_checkable
 class Measures(Protocol):
-    """What twins can measure."""
+    """What twins can measure beside their predictions."""
 
-    def out_of_sample_performance(self) -> Float32[np.ndarray, " samples"]:
+    def in_sample_performance(self, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
         """See ``ted_core.selection.twins``."""
 
     def out_of_sample_gradient_norm(self, retained: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
         """See ``ted_core.selection.twins``."""
 
 
-class LogitScore:
-    """The distance with its gradient taken in the logits; a forward pass is all it needs."""
+class Measurements:
+    """What the twins predict, averaged over the measurements; the base of every score."""
 
-    def __init__(self, samples: int) -> None:
-        self.times = 0
-        self.performance: Float[np.ndarray, " samples"] = np.zeros(samples)
+    MEANS: tuple[str, ...] = ("performance", "margin")
+    """The attributes that are means over the measurements."""
+    NUMBERS: tuple[str, ...] = ("times",)
+    """The other attributes that measurements change."""
+
+    def __init__(self, samples: int, plan: PruningPlan) -> None:
+        self.plan, self.times = plan, 0
+        self.performance: PerSample = np.zeros(samples)
         """Internal generalization: the mean performance under the twin that has not trained on the sample."""
+        self.margin: PerSample = np.zeros(samples)
+        """The mean margin under the same twin."""
 
-    def update(self, twins: Measures, retained: Bool[np.ndarray, " samples"]) -> None:
-        """Measure every sample once more. The twins have last trained on the retained samples."""
+    def update(self, predictions: Predictions, twins: Measures, *, retained: Bool[np.ndarray, " samples"]) -> int:
+        """Add what the twins, which have last trained on the retained samples, have just predicted.
+
+        Return how many samples were measured once more for it.
+        """
         self.times += 1
-        self.performance += (twins.out_of_sample_performance() - self.performance) / self.times
+        for name, values in self._measured(predictions, twins, retained).items():
+            setattr(self, name, (mean := getattr(self, name)) + (values - mean) / self.times)
+        return 0
+
+    def _measured(
+        self, predictions: Predictions, _: Measures, __: Bool[np.ndarray, " samples"]
+    ) -> Mapping[str, Float32[np.ndarray, " samples"]]:
+        return {"performance": predictions.performance, "margin": predictions.margin}
+
+    def mean(self, name: str) -> Float32[np.ndarray, " samples"]:
+        """The mean of this name so far; NaN before the first measurement."""
+        values: PerSample = getattr(self, name)
+        return (values if self.times else np.full(len(values), np.nan)).astype(np.float32)
 
     @property
-    def internal_generalization(self) -> Float32[np.ndarray, " samples"]:
-        """The mean performance so far; NaN before the first measurement."""
-        return (self.performance if self.times else np.full(len(self.performance), np.nan)).astype(np.float32)
-
-    def score(self, q: float | None) -> Float[np.ndarray, " samples"]:
-        """How much each sample is worth keeping; all the same if there is no exponent."""
-        return np.ones(len(self.performance)) if q is None else self._score(q)
-
-    def _score(self, q: float) -> Float[np.ndarray, " samples"]:
-        return distance(self.performance, q)
+    def noise(self) -> NoiseEstimate | None:
+        """How many labels look wrong; None before the first measurement."""
+        return estimate_noise(self.performance, self.margin) if self.times else None
 
     def state_dict(self) -> StateDict:
-        """The mean, and the number of measurements that it is over."""
-        return {"times": of_number(self.times), "performance": of_array(self.performance)}
+        """The means, and the number of measurements that they are over."""
+        numbers = {name: of_number(getattr(self, name)) for name in self.NUMBERS}
+        return numbers | {name: of_array(getattr(self, name)) for name in self.MEANS}
 
     def load_state_dict(self, state: StateDict) -> None:
         """Resume from these means."""
-        self.times = int(state["times"])
-        self.performance = state["performance"].numpy()
+        for name in self.NUMBERS:
+            setattr(self, name, state[name].item())
+        for name in self.MEANS:
+            setattr(self, name, state[name].numpy())
 
 
-class ParameterScore(LogitScore):
-    """The distance with its gradient taken in the parameters, in the metric of their fluctuations: a^q ‖∇loss‖."""
+class Score(Measurements, ABC):
+    """How much each sample is worth keeping, as far as it has been measured."""
 
-    def __init__(self, samples: int) -> None:
-        super().__init__(samples)
-        self.gradient: Float[np.ndarray, " samples"] = np.zeros(samples)
+    @property
+    @abstractmethod
+    def order(self) -> PerSample:
+        """What the score is a function of, from hard samples to easy ones."""
 
-    def update(self, twins: Measures, retained: Bool[np.ndarray, " samples"]) -> None:
-        """Measure every sample once more, gradients in the metric of the samples that each twin was trained on."""
-        super().update(twins, retained)
-        self.gradient += (twins.out_of_sample_gradient_norm(retained) - self.gradient) / self.times
+    @abstractmethod
+    def score(self, q: float | None = None) -> PerSample:
+        """How much each sample is worth keeping; all the same where nothing tells them apart."""
 
-    def _score(self, q: float) -> Float[np.ndarray, " samples"]:
+    @abstractmethod
+    def turning_point(self, q: float | None = None) -> float | None:
+        """Where along the order the score is highest; None if it is the same everywhere."""
+
+
+class MarginScore(Score):
+    """The movement of the margin, without labels that look wrong; forward passes are all it needs."""
+
+    NUMBERS = (*Measurements.NUMBERS, "memorization")
+
+    def __init__(self, samples: int, plan: PruningPlan) -> None:
+        super().__init__(samples, plan)
+        self.memorization = 0.0
+        """How much better the twin that trains on a sample whose label looks wrong predicts it: a mean over these, the
+        largest of all measurements. Early on little is learned, and in the end few of them are left to learn."""
+
+    def update(self, predictions: Predictions, twins: Measures, *, retained: Bool[np.ndarray, " samples"]) -> int:
+        """Measure the memorization too."""
+        super().update(predictions, twins, retained=retained)
+        return self._measure_memorization(predictions, twins, retained)
+
+    def _measure_memorization(
+        self, predictions: Predictions, twins: Measures, retained: Bool[np.ndarray, " samples"]
+    ) -> int:
+        suspects = np.flatnonzero(retained & (predictions.margin < 0))
+        some = suspects[:: 1 + len(suspects) // max(most_compared(len(retained)), 1)]
+        if len(some):
+            gap = twins.in_sample_performance(some) - predictions.performance[some]
+            self.memorization = max(self.memorization, float(gap.mean(dtype=np.float64)))
+        return len(some)
+
+    @property
+    def order(self) -> PerSample:
+        """The margin."""
+        return self.margin
+
+    @property
+    def cut(self) -> float:
+        """The margin below which samples are cut off."""
+        noise = self.noise
+        assert noise is not None, "scores follow from measurements"  # noqa: S101
+        share = cut_share(noise, memorization=self.memorization)
+        return cut_margin(self.margin, share=share, keep_ratio=self.plan.keep_ratio)
+
+    def score(self, _: float | None = None) -> PerSample:
+        """How much each sample is worth keeping; there is no exponent."""
+        return margin_score(self.margin, cut=self.cut) if self.times else np.ones(len(self.margin))
+
+    def turning_point(self, _: float | None = None) -> float | None:
+        """The margin with the highest score; None before the first measurement."""
+        return float(self.margin[np.argmax(self.score())]) if self.times else None
+
+
+class ProbabilityScore(Score):
+    """The movement of the performance a on the scale of an exponent q, in the logits: a^q (1 - a)."""
+
+    @property
+    def order(self) -> PerSample:
+        """The performance."""
+        return self.performance
+
+    def score(self, q: float | None = None) -> PerSample:
+        """How much each sample is worth keeping with the exponent ``q``; all the same without one."""
+        return np.ones(len(self.performance)) if q is None else self._score(q)
+
+    def turning_point(self, q: float | None = None) -> float | None:
+        """Where along the order the score is highest; None without an exponent."""
+        return None if q is None else turning_point(q)
+
+    def _score(self, q: float) -> PerSample:
+        return distance(self.performance, q)
+
+
+class ParameterScore(ProbabilityScore):
+    """The same with the gradient taken in the parameters, in the metric of their fluctuations: a^q ‖∇loss‖."""
+
+    MEANS = (*Measurements.MEANS, "gradient")
+
+    def __init__(self, samples: int, plan: PruningPlan) -> None:
+        super().__init__(samples, plan)
+        self.gradient: PerSample = np.zeros(samples)
+
+    def _measured(
+        self, predictions: Predictions, twins: Measures, retained: Bool[np.ndarray, " samples"]
+    ) -> Mapping[str, Float32[np.ndarray, " samples"]]:
+        """Gradients too, in the metric of the samples that each twin was trained on."""
+        gradient = twins.out_of_sample_gradient_norm(retained)
+        return {**super()._measured(predictions, twins, retained), "gradient": gradient}
+
+    def _score(self, q: float) -> PerSample:
         score = clip_performance(self.performance) ** q * self.gradient
         return np.asarray(np.maximum(score, np.finfo(np.float32).tiny))
 
-    def state_dict(self) -> StateDict:
-        """The means of performance and of gradient norm."""
-        return {**super().state_dict(), "gradient": of_array(self.gradient)}
 
-    def load_state_dict(self, state: StateDict) -> None:
-        """Resume from these means."""
-        super().load_state_dict(state)
-        self.gradient = state["gradient"].numpy()
-
-
-SCORES: Mapping[ScoreName, Callable[[int], LogitScore]] = {"logit": LogitScore, "parameter": ParameterScore}
+SCORES: Mapping[ScoreName, Callable[[int, PruningPlan], Score]] = {
+    "margin": MarginScore,
+    "probability": ProbabilityScore,
+    "parameter": ParameterScore,
+}

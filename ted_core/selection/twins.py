@@ -6,15 +6,18 @@ pass over the retained data.
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int64
 
 from ted_core.datasets import Samples
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, sub_state_dict
+from ted_core.training.divergence import require_descent
+from ted_core.training.predictions import Predictions
 from ted_core.training.trainer import CountRows, Trainer, batches_of
 
 TWINS = 2
@@ -30,10 +33,12 @@ class Twins:
         # Their initial weights differ: if the twins agree, the data made them agree, not a common start.
         models = [build(proxy, samples, seed=weights) for weights in initial_seeds(seed)]
         self.trainers = [Trainer(model, proxy, device=device) for model in models]
+        self.losses: list[float] = []
+        """Each twin's mean loss in its last epoch."""
 
     def train_epoch(self, retained: Bool[np.ndarray, " samples"], *, number: int, count_rows: CountRows) -> float:
         """Train each twin for epoch ``number`` on the retained samples outside its own fold; return the mean loss."""
-        losses = [
+        self.losses = [
             trainer.train_epoch(
                 self.table,
                 np.flatnonzero(retained & ~fold),
@@ -43,11 +48,32 @@ class Twins:
             )
             for twin, (trainer, fold) in enumerate(zip(self.trainers, self.folds, strict=True))
         ]
-        return sum(losses) / TWINS
+        return sum(self.losses) / TWINS
 
-    def out_of_sample_performance(self) -> Float32[np.ndarray, " samples"]:
-        """Every sample's performance, pruned or not, under the twin that has never trained on it."""
-        return self._out_of_sample(lambda twin, fold: self.trainers[twin].performance(self.table, np.flatnonzero(fold)))
+    def out_of_sample_predictions(self) -> Predictions:
+        """How every sample, pruned or not, is predicted by the twin that has never trained on it."""
+        joined = Predictions(*(np.zeros(len(self.folds[0]), np.float32) for _ in fields(Predictions)))
+        for trainer, fold in zip(self.trainers, self.folds, strict=True):
+            predicted = trainer.predictions(self.table, np.flatnonzero(fold))
+            for name, values in vars(predicted).items():
+                getattr(joined, name)[fold] = -1 if values is None else values
+        return joined
+
+    def in_sample_performance(self, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
+        """The performance of these samples under the twin that trains on them."""
+        performance = np.zeros(len(rows), np.float32)
+        for twin, fold in enumerate(self.folds):
+            own = fold[rows]
+            performance[own] = self.trainers[1 - twin].performance(self.table, rows[own])
+        return performance
+
+    def require_descent(self, predictions: Predictions) -> None:
+        """Raise TrainingDiverged if a twin that has finished training, and predicts so, is far worse than untrained."""
+        for trainer, loss, fold in zip(self.trainers, self.losses, self.folds, strict=True):
+            performance = np.maximum(predictions.performance[fold], np.finfo(np.float32).tiny)
+            assert trainer.start_loss is not None, "twins have trained before they are judged"  # noqa: S101
+            unseen = float(-np.log(performance).mean(dtype=np.float64))
+            require_descent(loss, start=trainer.start_loss, unseen=unseen)
 
     def out_of_sample_gradient_norm(self, retained: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
         """Every sample's gradient norm under that twin, in the metric of the retained samples it was trained on."""

@@ -2,22 +2,30 @@
 
 from ted_core.plan import PruningPlan
 from ted_core.proxies.resolve import ResolvedProxy
-from ted_core.selection.schedule import loop_epochs, retained_counts, row_visits
+from ted_core.selection.schedule import is_measured, loop_epochs, loop_rounds, retained_counts, row_visits
 
 GRID = (0.125, 0.25, 0.5, 1.0, 3.0, 9.0)
 """The exponents that can be chosen. Large ones differ less in their results, so the steps between them are longer."""
 FIRST = (0.5, 1.0)
 """Tried first; the better one shows in which direction to continue."""
+MOST_CANDIDATES = len(FIRST) + max(GRID.index(FIRST[0]), len(GRID) - 1 - GRID.index(FIRST[1])) + 1
+"""The first ones, the longest way from them to an end of the grid, and random rows."""
 SLICE_ROWS, SMALLEST_SLICE, LARGEST_SLICE = 3000, 0.1, 0.2
 """Rows that make a difference of a percentage point visible, and the share of all samples that they may be."""
 FEWEST_EPOCHS = 2
 FULL_RUN_SHARE = 0.1
 """A candidate's proxy trains for all its epochs if that takes no more than this share of a full run."""
+GUARD_TRIALS, GUARD_SHARE = 2, 0.5
+"""TED's rows and random ones; what both trials may take of a full run."""
 BATCH_FACTOR = 2
-"""Larger batches are cheaper. The learning rate grows with them (Goyal et al. 2017, arXiv 1706.02677): a run that takes
-too few steps would favour easy rows."""
+"""Larger batches are cheaper, where many candidates are tried. The learning rate grows with them (Goyal et al. 2017,
+arXiv 1706.02677): a run that takes too few steps would favour easy rows."""
 UNTRAINED = {"random": 0, "stratified": 0}
 """The row-visits of methods that train nothing."""
+MEASURING_SHARE = 1 / 3
+"""What measuring a row takes of training on it: the way forth without the way back, which takes twice as long."""
+MOST_COMPARED, MOST_COMPARED_SHARE = 500, 0.1
+"""Samples whose label looks wrong that both twins are asked about, each time that all samples are measured."""
 
 
 def most_rows_trained(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int | None:
@@ -26,18 +34,55 @@ def most_rows_trained(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int
 
 
 def loop_rows_trained(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
-    """Row-visits of training that the twins and the search for q take at most."""
-    rounds = plan.rounds or loop_epochs(proxy.training.epochs)
+    """Row-visits of training that the twins and the candidates take at most."""
+    rounds = plan.rounds or loop_rounds(proxy.training.epochs)
     counts = retained_counts(rows, plan.rows_kept(rows), rounds=rounds)
     looping = row_visits(rows, counts, epochs=max(rounds, loop_epochs(proxy.training.epochs)))
-    return looping + (search_rows_trained(rows, plan, proxy) if plan.q == "auto" else 0)
+    return looping + trial_rows_trained(rows, plan, proxy)
 
 
-def search_rows_trained(samples: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
-    """Row-visits of training that the search takes at most, up to chance in what is held out."""
-    longest = max(GRID.index(FIRST[0]), len(GRID) - 1 - GRID.index(FIRST[1]))
-    rows = round((1 - slice_share(samples)) * plan.rows_kept(samples))
-    return (len(FIRST) + longest + 1) * shorten_training(proxy, plan).training.epochs * rows
+def row_work(trained: float, measured: float) -> float:
+    """Row-visits of training that take as long as so many of training and of measuring."""
+    return trained + MEASURING_SHARE * measured
+
+
+def most_work(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> float | None:
+    """Row-visits of training that take as long as the plan does at most; None if its work is not planned."""
+    trained = most_rows_trained(rows, plan, proxy)
+    return trained and row_work(trained, loop_rows_measured(rows, plan, proxy))
+
+
+def loop_rows_measured(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
+    """Row-visits of measuring that the twins and the candidates take at most."""
+    rounds = plan.rounds or loop_rounds(proxy.training.epochs)
+    measurings = sum(is_measured(number, rounds=rounds) for number in range(1, rounds + 1))
+    compared = most_compared(rows) if plan.score == "margin" else 0
+    return measurings * (rows + compared) + most_trials(plan) * (rows - trial_rows(rows, plan))
+
+
+def most_compared(rows: int) -> int:
+    """How many samples whose label looks wrong both twins are asked about, at most."""
+    return min(MOST_COMPARED, round(MOST_COMPARED_SHARE * rows))
+
+
+def most_trials(plan: PruningPlan) -> int:
+    """How many candidates the plan has a proxy trained for, at most."""
+    if plan.method != "ted":
+        return 0
+    if plan.q == "auto":
+        return MOST_CANDIDATES
+    return GUARD_TRIALS if plan.guard else 0
+
+
+def trial_rows_trained(samples: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
+    """Row-visits of training that the candidates take at most, up to chance in what is held out."""
+    epochs = shorten_training(proxy, plan, rows=samples).training.epochs
+    return most_trials(plan) * epochs * trial_rows(samples, plan)
+
+
+def trial_rows(samples: int, plan: PruningPlan) -> int:
+    """The rows that each candidate is trained on."""
+    return round((1 - slice_share(samples)) * plan.rows_kept(samples))
 
 
 def slice_share(samples: int) -> float:
@@ -45,15 +90,39 @@ def slice_share(samples: int) -> float:
     return min(max(SLICE_ROWS / samples, SMALLEST_SLICE), LARGEST_SLICE)
 
 
-def shorten_training(proxy: ResolvedProxy, plan: PruningPlan) -> ResolvedProxy:
-    """The proxy with the training that a candidate's model gets: the fewer rows, the more epochs.
+def shorten_training(proxy: ResolvedProxy, plan: PruningPlan, *, rows: int) -> ResolvedProxy:
+    """The proxy with the training that a candidate's model gets: the fewer of the ``rows`` are kept, the more epochs.
 
     It trains as long as the proxy itself if that takes no more than a tenth of a full run, and about a third as long if
-    most rows are kept.
+    most rows are kept; the guard's models only as long as both of them take no more than half of a full run, but never
+    less than an epoch.
     """
-    share = max(0.5 - 0.2 * plan.keep_ratio, min(1, FULL_RUN_SHARE / plan.keep_ratio))
+    epochs = _trial_epochs(proxy.training.epochs, plan.keep_ratio)
+    if plan.guard:
+        epochs = max(1, min(epochs, _guard_epochs(proxy.training.epochs, plan, rows=rows)))
+    factor = trial_batch_factor(plan)
     return proxy.with_training(
-        epochs=max(FEWEST_EPOCHS, round(share * proxy.training.epochs)),
-        batch_size=BATCH_FACTOR * proxy.training.batch_size,
-        learning_rate=BATCH_FACTOR * proxy.training.learning_rate,
+        epochs=epochs,
+        batch_size=factor * proxy.training.batch_size,
+        learning_rate=factor * proxy.training.learning_rate,
     )
+
+
+def trial_batch_factor(plan: PruningPlan) -> int:
+    """How much larger a candidate's batches are than the proxy's own.
+
+    The guard's are not: at twice the learning rate a short run may fail, and one failure would decide between the two.
+    """
+    return BATCH_FACTOR if plan.q == "auto" else 1
+
+
+def _trial_epochs(epochs: int, keep_ratio: float) -> int:
+    share = max(0.5 - 0.2 * keep_ratio, min(1, FULL_RUN_SHARE / keep_ratio))
+    return max(FEWEST_EPOCHS, round(share * epochs))
+
+
+def _guard_epochs(epochs: int, plan: PruningPlan, *, rows: int) -> int:
+    """The epochs for which all the guard's models can be trained within its share of a full run, measuring included."""
+    trained = trial_rows(rows, plan)
+    work = GUARD_SHARE * epochs * rows / GUARD_TRIALS - row_work(0, rows - trained)
+    return int(work // max(trained, 1))

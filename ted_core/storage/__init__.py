@@ -1,1 +1,1 @@
-"""Files beneath the science: checkpoints, digests, caches, file stores, memory maps, Parquet footers."""
+"""Files beneath the science: checkpoints, digests, caches, file stores and memory maps."""

@@ -1,7 +1,7 @@
 """The state of an unfinished run as a file, from which another process resumes as if nothing had happened."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,20 @@ class Checkpoint:
 
 def write(path: Path, state: StateDict, **facts: Any) -> None:
     """Write the state as safetensors; the facts, which JSON can hold, in its header. Raises StorageFull."""
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     try:
-        save_file(tensors, path, metadata={FACTS: json.dumps(facts)})
+        save_file(dict(_in_own_memory(state)), path, metadata={FACTS: json.dumps(facts)})
     except (OSError, SafetensorError) as error:
         raise StorageFull(f"{path.name}: {error}") from error
+
+
+def _in_own_memory(state: StateDict) -> Iterator[tuple[str, Tensor]]:
+    """The tensors on the CPU, contiguous and apart from each other, as safetensors wants them; seldom copies."""
+    taken = set[int]()
+    for name, value in state.items():
+        tensor = value.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        yield name, tensor.clone() if place in taken else tensor
+        taken.add(place)
 
 
 def read(path: Path, *, device: str = "cpu") -> Checkpoint:

@@ -4,7 +4,7 @@ A key is a path below the root. Whatever goes wrong is an OSError, which callers
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,8 @@ class FileStore(ABC):
     """Bytes that are worth a request."""
     readers: ClassVar[int]
     """Files that are worth reading at the same time; a thread that waits for them takes no processor."""
+    checks_what_it_sends: ClassVar[bool]
+    """Whether the store itself compares a file with a checksum when it is read."""
     pause_seconds: ClassVar[float]
     """How long a sweep rests between one batch of folders and the next."""
 
@@ -81,8 +83,15 @@ class FileStore(ABC):
         """Files and folders in the folder, except hidden ones."""
 
     @abstractmethod
-    def tree(self, key: str, suffixes: tuple[str, ...]) -> Sequence[FileEntry]:
-        """The files with these suffixes at any depth. Hidden files and folders are passed over."""
+    def tree(self, key: str, suffixes: tuple[str, ...], pass_over: Callable[[str], object]) -> Iterable[FileEntry]:
+        """The files with these suffixes at any depth, as they are come across; the names of others go to ``pass_over``.
+
+        Hidden files and folders count as neither.
+        """
+
+    @abstractmethod
+    def some_names(self, key: str) -> Generator[str, None, None]:
+        """Names of files at any depth, hidden ones excepted: as many as are asked for, or as can be had cheaply."""
 
     @abstractmethod
     def names(self) -> list[str]:

@@ -1,7 +1,7 @@
 """A bucket, or a folder in one: objects, and the folders that their keys make."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +14,8 @@ from ted_core.storage.file_store import FileEntry, FileStore
 from ted_core.storage.object_store import ObjectUri
 
 CHUNK_BYTES = 1 << 20
+MOST_LISTINGS = 8
+"""Of folders of which some names are wanted."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class ObjectFileStore(FileStore):
     root_type = "bucket"
     read_ahead = 8 << 20
     readers = 32
+    checks_what_it_sends = True
     pause_seconds = 600.0  # stores charge for every listing
 
     root: ObjectUri
@@ -54,9 +57,25 @@ class ObjectFileStore(FileStore):
         folders_first = sorted(self._visible(key, recursive=False), key=lambda entry: not entry.is_folder)
         return list({entry.name: entry for entry in folders_first}.values())  # if both have a name, the object has it
 
-    def tree(self, key: str, suffixes: tuple[str, ...]) -> list[FileEntry]:
-        entries = self._visible(key, recursive=True)
-        return [entry for entry in entries if entry.is_file and entry.name.lower().endswith(suffixes)]
+    def tree(self, key: str, suffixes: tuple[str, ...], pass_over: Callable[[str], object]) -> Iterator[FileEntry]:
+        for entry in self._visible(key, recursive=True):
+            if entry.is_file and entry.name.lower().endswith(suffixes):
+                yield entry
+            elif entry.is_file:
+                pass_over(entry.name)
+
+    def some_names(self, key: str) -> Generator[str, None, None]:
+        """As in ``FileStore``: those that a few listings give, since each is charged for."""
+        pending = [""]
+        for _ in range(MOST_LISTINGS):
+            if not pending:
+                return
+            folder = pending.pop()
+            for entry in self.children(f"{key}/{folder}".strip("/")):
+                if entry.is_folder:
+                    pending.append(f"{folder}{entry.name}/")
+                else:
+                    yield folder + entry.name
 
     def names(self) -> list[str]:
         # Of Google's store, pyarrow lists no folder that is only the beginning of what lies in it.

@@ -1,6 +1,8 @@
 """A ceiling on the memory of this process: it fails before the machine does."""
 
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 STATUS = Path("/proc/self/status")
@@ -17,6 +19,22 @@ def limit_memory(size: int) -> None:
     ceiling = _data() + size
     if lowest == resource.RLIM_INFINITY or ceiling < lowest:
         resource.setrlimit(resource.RLIMIT_DATA, (ceiling, ceiling))
+
+
+@contextmanager
+def limited_memory(size: int) -> Iterator[None]:
+    """Let this process have so many further bytes of data inside the ``with`` block; asked for more, allocations fail.
+
+    A lower ceiling stays. Where the system does not say how much there is already, nothing is limited.
+    """
+    previous, highest = resource.getrlimit(resource.RLIMIT_DATA)
+    ceilings = [ceiling for ceiling in (previous, highest) if ceiling != resource.RLIM_INFINITY]
+    if present := _data():
+        resource.setrlimit(resource.RLIMIT_DATA, (min([present + size, *ceilings]), highest))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (previous, highest))
 
 
 def _data() -> int:

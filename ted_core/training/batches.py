@@ -13,10 +13,10 @@ from torch import Tensor
 from ted_core.datasets import Samples
 from ted_core.training.augmentation import augment_images
 from ted_core.training.device_arrays import device_array
+from ted_core.training.finite import require_finite
+from ted_core.training.measuring import measuring_batch_size
 from ted_core.training.objectives import Task, task_of
 
-MEASURING_BATCH, MEASURING_BYTES = 2048, 64 << 20
-"""Rows that are measured at a time, and what they may take as float32, unless one alone takes more."""
 CHUNK, CHUNK_BYTES = 8192, 32 << 20
 """Rows whose statistics are taken at a time, and what they may take as float64."""
 CONSTANT = 1e-6
@@ -126,15 +126,13 @@ class ArrayBatches:
         return ArrayBatches(samples, scaling=self.scaling, device=str(self.device), parts=self.cut_into)
 
 
-def measuring_batch_size(shape: tuple[int, ...]) -> int:
-    """How many inputs of this shape are measured at a time."""
-    return min(MEASURING_BATCH, max(1, MEASURING_BYTES // max(4 * prod(shape), 1)))
-
-
 def measure_rows(
     table: Batches, rows: RowIndices, measure: Callable[[Any, Any], Float[Tensor, "batch ..."]]
 ) -> Float32[np.ndarray, "rows ..."]:
-    """Apply ``measure`` to the (inputs, targets) of every row; no rows give no numbers."""
+    """Apply ``measure`` to the (inputs, targets) of every row; no rows give no numbers.
+
+    Raises TrainingDiverged if a number is not finite.
+    """
     order, done = table.cheapest_order(rows), 0
     result: Tensor | None = None
     for inputs, targets in table.in_order(rows[order]):
@@ -147,4 +145,4 @@ def measure_rows(
         return np.zeros(0, np.float32)
     by_row = np.empty(result.shape, np.float32)
     by_row[order] = result.cpu().numpy()
-    return by_row
+    return require_finite(by_row, "What was measured of a row")

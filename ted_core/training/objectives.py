@@ -1,4 +1,4 @@
-"""What a loss is, what performance is and what counts as right. The only place that knows the task."""
+"""What a loss is, what performance and margin are and what counts as right. The only place that knows the task."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +41,19 @@ class Task:
     """(outputs, targets) → the loss of each sample, in nats."""
     right: Callable[[Tensor, Any], Float[Tensor, " samples"]]
     """(outputs, targets) → the share of each sample's predictions that are right: 0 or 1 if it has only one."""
+    margin: Callable[[Tensor, Any], Float[Tensor, " samples"]] | None = None
+    """(outputs, targets) → the probability of what is right minus that of its strongest rival, in [-1, 1], mean over
+    each sample's predictions. Without one, what is not right is taken for a single rival: 2 exp(-loss) - 1."""
+    likeliest: Callable[[Tensor], Float[Tensor, " samples"]] | None = None
+    """outputs → the number of the class that each sample is taken for; None if not just one class is to be named."""
+
+    def margin_of(self, outputs: Tensor, targets: Any, loss: Float[Tensor, " samples"]) -> Float[Tensor, " samples"]:
+        """Return each sample's margin, given also its loss."""
+        return 2 * performance(loss) - 1 if self.margin is None else self.margin(outputs, targets)
+
+    def likeliest_of(self, outputs: Tensor, loss: Float[Tensor, " samples"]) -> Float[Tensor, " samples"]:
+        """Return the number of the class that each sample is taken for; -1 if not just one class is to be named."""
+        return torch.full_like(loss, -1) if self.likeliest is None else self.likeliest(outputs)
 
 
 def per_sample_loss(
@@ -59,10 +72,28 @@ def performance(loss: Float[Tensor, " samples"]) -> Float[Tensor, " samples"]:
     return torch.exp(-loss)
 
 
+def nan_where_lost(
+    values: Float[Tensor, "samples ..."], loss: Float[Tensor, " samples"]
+) -> Float[Tensor, "samples ..."]:
+    """The values, but NaN where a sample's loss is not finite: the likeliest of outputs that are NaN means nothing."""
+    finite = torch.isfinite(loss).reshape(-1, *[1] * (values.ndim - 1))
+    return torch.where(finite, values, torch.nan)
+
+
 def _label_right(
     logits: Float[Tensor, "samples classes"], labels: Int64[Tensor, " samples"]
 ) -> Float[Tensor, " samples"]:
     return (logits.argmax(1) == labels).float()
+
+
+def probability_margin(
+    logits: Float[Tensor, "predictions options"], right: Int64[Tensor, " predictions"]
+) -> Float[Tensor, " predictions"]:
+    """The softmax probability of the right option minus the largest of another one."""
+    probability = torch.softmax(logits.float(), 1)
+    own = probability.gather(1, right[:, None])
+    rival = probability.scatter(1, right[:, None], 0.0).amax(1)
+    return own[:, 0] - rival
 
 
 def _labels_loss(
@@ -78,6 +109,13 @@ def _labels_right(
     return ((logits > 0) == (labels > 0)).float().mean(1)
 
 
+def _labels_margin(
+    logits: Float[Tensor, "samples classes"], labels: Float[Tensor, "samples classes"]
+) -> Float[Tensor, " samples"]:
+    """The mean over the labels of the probability of yes minus that of no, or the other way round where no is right."""
+    return ((2 * torch.sigmoid(logits.float()) - 1) * (2 * labels - 1)).mean(1)
+
+
 def _answers_loss(logits: Float[Tensor, "answers vocabulary"], answers: Answers) -> Float[Tensor, " samples"]:
     return answers.mean(cross_entropy(logits.float(), answers.tokens, reduction="none"))
 
@@ -86,9 +124,15 @@ def _answers_right(logits: Float[Tensor, "answers vocabulary"], answers: Answers
     return answers.mean((logits.argmax(1) == answers.tokens).float())
 
 
-ONE_CLASS = Task(per_sample_loss, _label_right)
-MANY_LABELS = Task(_labels_loss, _labels_right)
-NEXT_TOKENS = Task(_answers_loss, _answers_right)
+def _answers_margin(logits: Float[Tensor, "answers vocabulary"], answers: Answers) -> Float[Tensor, " samples"]:
+    return answers.mean(probability_margin(logits, answers.tokens))
+
+
+ONE_CLASS = Task(
+    per_sample_loss, _label_right, probability_margin, likeliest=lambda logits: logits.argmax(1).to(torch.float32)
+)
+MANY_LABELS = Task(_labels_loss, _labels_right, _labels_margin)
+NEXT_TOKENS = Task(_answers_loss, _answers_right, _answers_margin)
 
 
 def task_of(samples: Samples) -> Task:

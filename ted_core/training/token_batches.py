@@ -12,14 +12,10 @@ from ted_core.datasets import Samples
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.pretrained.tokenization import tokenize
 from ted_core.proxies.pretrained.tokens import TokenBatch, pad_batch
+from ted_core.proxies.pretrained_settings import CPU_BUDGET, TOKEN_BUDGET
 from ted_core.training.batches import Batch, RowIndices
 from ted_core.training.objectives import Answers, task_of
 
-TOKEN_BUDGET = {"text": 16_384, "dialogue": 4_096}
-"""Tokens, padding included, that an accelerator is given at once: enough to keep it busy. Of a dialogue every answer
-token has a logit for each word of the vocabulary: 4,096 of 50,000 float32 are 0.8 GB."""
-CPU_BUDGET = 2_048
-"""What a processor is given at once: MiniLM is half as fast with more, since its caches no longer hold the layers."""
 POOL = 50
 """Batches whose rows are sorted by length. More would save a little padding, and tie rows of one length together."""
 

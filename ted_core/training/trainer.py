@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +12,16 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from ted_core.datasets import Samples
-from ted_core.errors import TrainingDiverged
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
-from ted_core.storage.checkpoint import StateDict, merge_state_dicts, sub_state_dict
+from ted_core.storage.checkpoint import StateDict, merge_state_dicts, of_number, sub_state_dict
 from ted_core.training.batches import ArrayBatches, Batch, Batches, Scaling, measure_rows
 from ted_core.training.features import prepare_samples
+from ted_core.training.finite import require_finite
 from ted_core.training.gradients import MOST_CURVATURE_ROWS, Curvature, gradient_norms, preconditioned_norms
-from ted_core.training.objectives import Task, performance
+from ted_core.training.objectives import Task, nan_where_lost, performance
+from ted_core.training.predictions import Predictions
 
 WARM_UP_SHARE = 0.15
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -48,6 +50,8 @@ class Trainer:
         options = {"lr": proxy.training.learning_rate, "weight_decay": proxy.training.weight_decay}
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = OPTIMIZERS[proxy.family.optimizer](trained, **options)
+        self.start_loss: float | None = None
+        """The mean loss of the first batch, before any step; None until then."""
 
     def train_epoch(
         self,
@@ -64,10 +68,13 @@ class Trainer:
         total, seen = torch.zeros((), device=table.device), 0
         for step in table.shuffled(rows, training.batch_size, rng=rng, augment=training.augment):
             size = sum(len(targets) for _, targets in step)
-            total += self._step(step, table.task, size, done=(number + seen / len(rows)) / training.epochs) * size
+            loss = self._step(step, table.task, size, done=(number + seen / len(rows)) / training.epochs)
+            if self.start_loss is None:
+                self.start_loss = float(loss)
+            total += loss * size
             seen += size
             count_rows(size)
-        return _finite(float(total) / max(seen, 1))
+        return require_finite(float(total) / max(seen, 1), "The mean loss of an epoch")
 
     def _step(self, step: list[Batch], task: Task, size: int, *, done: float) -> Tensor:
         """The mean loss over the step's batches."""
@@ -76,25 +83,52 @@ class Trainer:
         self.optimizer.zero_grad()
         losses = [self._backward(batch, task, share=len(batch[1]) / size) for batch in step]
         self.optimizer.step()
-        return torch.stack(losses).sum()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _backward(self, batch: Batch, task: Task, *, share: float) -> Tensor:
         inputs, targets = batch
-        loss = task.loss(self.model(inputs), targets).mean() * share
+        mean = task.loss(self.model(inputs), targets).mean()
+        loss = mean if share == 1 else mean * share  # hardly any step is cut into parts, and small models notice
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     @torch.inference_mode()
     def performance(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
-        """Each row's performance under the model as it is."""
-        self.model.eval()
-        return measure_rows(table, rows, lambda x, y: performance(table.task.loss(self.model(x), y)))
+        """Each row's performance under the model as it is. Raises TrainingDiverged."""
+        return self._measure(table, rows, lambda _, __, loss: performance(loss))
+
+    @torch.inference_mode()
+    def predictions(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Predictions:
+        """What ``Predictions`` tells about each row, in one pass. Raises TrainingDiverged."""
+        task = table.task
+
+        def together(outputs: Tensor, targets: Any, loss: Tensor) -> Tensor:
+            values = performance(loss), task.right(outputs, targets), task.margin_of(outputs, targets, loss)
+            return torch.stack([*values, task.likeliest_of(outputs, loss)], dim=1)
+
+        columns = self._measure(table, rows, together).reshape(-1, len(fields(Predictions))).T
+        return Predictions(*(column.copy() for column in columns))
 
     @torch.inference_mode()
     def right(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
-        """The share of each row's predictions that are right: 1 where its only label is the likeliest."""
+        """The share of each row's predictions that are right: 1 where its only label is the likeliest.
+
+        Raises TrainingDiverged.
+        """
+        return self._measure(table, rows, lambda outputs, targets, _: table.task.right(outputs, targets))
+
+    def _measure(
+        self, table: Batches, rows: Int64[np.ndarray, " rows"], measure: Callable[[Tensor, Any, Tensor], Tensor]
+    ) -> Float32[np.ndarray, "rows ..."]:
+        """What ``measure`` makes of outputs, targets and losses, for every row."""
         self.model.eval()
-        return measure_rows(table, rows, lambda x, y: table.task.right(self.model(x), y))
+
+        def of_batch(inputs: Any, targets: Any) -> Tensor:
+            outputs = self.model(inputs)
+            loss = table.task.loss(outputs, targets)
+            return nan_where_lost(measure(outputs, targets, loss), loss)
+
+        return measure_rows(table, rows, of_batch)
 
     def gradient_norm(
         self,
@@ -107,7 +141,7 @@ class Trainer:
         """The norm of each row's gradient under the model as it is, in the metric of the curvature at other rows.
 
         If there are more than MOST_CURVATURE_ROWS of these, a random sample of them is used; without any the metric is
-        Euclidean. Raises LayerNotSupported.
+        Euclidean. Raises LayerNotSupported, TrainingDiverged.
         """
         sample = rng.permutation(curvature_rows)[:MOST_CURVATURE_ROWS]
         norms = gradient_norms
@@ -119,10 +153,13 @@ class Trainer:
         """Weights and buffers, and the optimizer's state of each weight."""
         slots = self.optimizer.state_dict()["state"]
         tensors = {f"{index}/{name}": value for index, slot in slots.items() for name, value in slot.items()}
-        return merge_state_dicts(model=self.model.state_dict(), optimizer=tensors)
+        own = {} if self.start_loss is None else {"start_loss": of_number(self.start_loss)}
+        return merge_state_dicts(model=self.model.state_dict(), optimizer=tensors, trainer=own)
 
     def load_state_dict(self, state: StateDict) -> None:
         """Continue from these weights and this optimizer state."""
+        own = sub_state_dict(state, "trainer")
+        self.start_loss = float(own["start_loss"]) if own else None
         self.model.load_state_dict(sub_state_dict(state, "model"))
         slots: dict[int, dict[str, Tensor]] = {}
         for name, value in sub_state_dict(state, "optimizer").items():
@@ -130,12 +167,6 @@ class Trainer:
             slots.setdefault(int(index), {})[key] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
-
-
-def _finite(loss: float) -> float:
-    if not math.isfinite(loss):
-        raise TrainingDiverged(f"The mean loss of an epoch is {loss}", field="proxy.learning_rate")
-    return loss
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError
 
 from ted_core.errors import TedError
+from ted_core.storage.private_files import keep_new_files_private
+from ted_core.terminal_text import literal
 from ted_jobs.api_keys.secret import key_secret
 from ted_jobs.api_keys.store import ApiKey, ApiKeyStore, NewApiKey, Scope
 from ted_jobs.db.engine import make_engine
@@ -84,8 +85,8 @@ def list_keys() -> None:
 def _cells(key: ApiKey) -> list[str]:
     return [
         key.id,
-        escape(key.tenant),
-        escape(key.name),
+        literal(key.tenant),
+        literal(key.name),
         " ".join(sorted(key.scopes)),
         _limits(key),
         _day(key.last_used_at) if key.last_used_at else "never",
@@ -113,11 +114,12 @@ def _day(moment: datetime) -> str:
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…, as in the list.")]) -> None:
     """Make a key worthless, within two seconds and for ever."""
     key = _key_store().revoke(key_id)
-    err.print(f"{key.id} ({key.name or key.tenant}) opens nothing any more", highlight=False, markup=False)
+    err.print(f"{key.id} ({literal(key.name or key.tenant)}) opens nothing any more", highlight=False)
 
 
 def main() -> None:
     """Run the command; an error that the user can fix is one line."""
+    keep_new_files_private()
     try:
         app(prog_name="ted keys")
     except TedError as error:

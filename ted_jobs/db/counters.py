@@ -19,6 +19,7 @@ SUBMITTED = "submitted"
 JOB_MOVES = "moves"
 LEASE_EXPIRIES = "lease expiries"
 FENCED = "fenced attempts"
+ARTIFACTS_LOST = "artifacts lost"
 PHASE_SECONDS = "phase seconds"
 PHASES = "phases"
 

@@ -9,7 +9,14 @@ from sqlalchemy import ColumnElement, Select, Table, or_
 def older(table: Table, *, created_at: datetime, row_id: str) -> ColumnElement[bool]:
     """Return the condition that a row follows the one with this id and time. The id decides between equal times."""
     same_instant = (table.c.created_at == created_at) & (table.c.id < row_id)
-    return or_(table.c.created_at < created_at, same_instant)
+    # Said twice: databases begin at an index's entry for the first condition, but not for an "or".
+    return (table.c.created_at <= created_at) & or_(table.c.created_at < created_at, same_instant)
+
+
+def not_older(table: Table, *, created_at: datetime, row_id: str) -> ColumnElement[bool]:
+    """Return the condition that a row is the one with this id and time, or precedes it."""
+    same_instant = (table.c.created_at == created_at) & (table.c.id >= row_id)
+    return (table.c.created_at >= created_at) & or_(table.c.created_at > created_at, same_instant)
 
 
 def newest_first(query: Select[Any], table: Table, *, limit: int) -> Select[Any]:

@@ -33,7 +33,8 @@ jobs = Table(
     Column("status_reason", Text),
     Column("spec", JSON, nullable=False),
     Column("dataset_guard", String(80), nullable=False),
-    Column("rows_in", BigInteger, nullable=False),
+    Column("rows_in", BigInteger, nullable=False),  # 0: not counted yet, see docs/decisions/0019
+    Column("warnings", JSON(none_as_null=True)),  # null: none, or an older version has stored the job
     Column("attempt", Integer, nullable=False),
     Column("max_attempts", Integer, nullable=False),
     Column("lease_token", BigInteger, nullable=False),
@@ -55,6 +56,8 @@ jobs = Table(
     Index("ix_jobs_status_lease_expires_at", "status", "lease_expires_at"),
     Index("ix_jobs_finished_at", "finished_at"),
     Index("ix_jobs_key_id_status", "key_id", "status"),
+    Index("ix_jobs_status_tenant_queued_at_key_id", "status", "tenant", "queued_at", "key_id"),
+    Index("ix_jobs_tenant_started_at", "tenant", "started_at"),
 )
 
 events = Table(
@@ -129,6 +132,18 @@ tallies = Table(
     Column("amount", Float, nullable=False),
 )
 
+throughputs = Table(
+    "throughputs",
+    metadata,
+    Column("worker", String(255), primary_key=True),
+    Column("proxy", String(100), primary_key=True),
+    Column("model", String(64), primary_key=True),  # the SHA-256 of its name, or empty
+    Column("input_size", BigInteger, primary_key=True, autoincrement=False),
+    Column("device", String(255), nullable=False),
+    Column("rows_per_second", Float, nullable=False),
+    Column("measured_at", UtcDateTime, nullable=False),
+)
+
 keys = Table(
     "keys",
     metadata,
@@ -190,7 +205,7 @@ deliveries = Table(
     Column("error", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
-    Index("ix_deliveries_due_at", "due_at"),
+    Index("ix_deliveries_webhook_id_due_at", "webhook_id", "due_at"),
     Index("ix_deliveries_webhook_id_created_at", "webhook_id", "created_at"),
     Index("ix_deliveries_job_id", "job_id"),
 )

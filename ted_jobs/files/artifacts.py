@@ -8,10 +8,10 @@ from typing import BinaryIO, cast
 
 from ted_core.errors import StorageFull, StoreRefused, StoreUnavailable
 from ted_core.storage.digests import sha256_of
-from ted_core.storage.file_store import StorageRoot
+from ted_core.storage.file_store import FileEntry, StorageRoot
 from ted_core.storage.object_store import store_error
 from ted_core.storage.roots import file_store
-from ted_jobs.errors import ArtifactsRefused
+from ted_jobs.errors import ArtifactLost, ArtifactsRefused
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.settings import Settings
 
@@ -23,6 +23,11 @@ class ArtifactStore:
 
     def __init__(self, root: StorageRoot, *, link_seconds: int = 0) -> None:
         self.store, self.link_seconds = file_store(root), link_seconds
+
+    @property
+    def checks_what_it_sends(self) -> bool:
+        """Whether the store compares a file with a checksum of its own when it is read."""
+        return self.store.checks_what_it_sends
 
     def put_attempt_file(self, source: Path, *, job_id: str, token: int, kind: str) -> Artifact:
         """The file, durably in the store. Another attempt's file is never overwritten: its token differs.
@@ -44,10 +49,26 @@ class ArtifactStore:
             raise StoreUnavailable(f"{key} has {stored} bytes in the store, not {artifact.bytes}")
         return artifact
 
-    def open(self, artifact: Artifact) -> BinaryIO:
-        """The file for random access. Raises FileNotFoundError, ArtifactsRefused, StoreUnavailable."""
+    def entry(self, artifact: Artifact) -> FileEntry:
+        """How the file lies in the store. Raises ArtifactLost unless it is there and has the size that it had.
+
+        Also raises ArtifactsRefused, StoreUnavailable.
+        """
         with _translate_store_errors():
-            return cast(BinaryIO, self.store.open(artifact.key))
+            entry = self.store.stat(artifact.key)
+        if not entry.is_file:
+            raise ArtifactLost(f"There is no {artifact.key}")
+        if entry.size != artifact.bytes:
+            raise ArtifactLost(f"{artifact.key} has {entry.size} bytes, not {artifact.bytes}")
+        return entry
+
+    def open(self, artifact: Artifact) -> BinaryIO:
+        """The file for random access. Raises ArtifactLost, ArtifactsRefused, StoreUnavailable."""
+        try:
+            with _translate_store_errors():
+                return cast(BinaryIO, self.store.open(artifact.key))
+        except FileNotFoundError as error:
+            raise ArtifactLost(f"There is no {artifact.key}") from error
 
     def download_url(self, artifact: Artifact, *, filename: str) -> str | None:
         """A URL at which anybody may fetch the file for a while; None if it has to be fetched through us."""
@@ -60,7 +81,7 @@ class ArtifactStore:
         try:
             with self.open(artifact) as source, to.open("wb") as copy:
                 shutil.copyfileobj(source, copy, CHUNK_BYTES)
-        except FileNotFoundError:
+        except ArtifactLost:
             return False
         return sha256_of(to) == artifact.sha256
 
@@ -82,7 +103,7 @@ def _translate_store_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        trouble = store_error(error)
+        trouble = StoreRefused(str(error.strerror)) if isinstance(error, PermissionError) else store_error(error)
         if trouble is None:
             raise
         raise (ArtifactsRefused(trouble.fact) if isinstance(trouble, StoreRefused) else trouble) from error

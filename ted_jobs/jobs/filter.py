@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, select
 
@@ -16,6 +16,7 @@ from ted_jobs.jobs.status import JobStatus
 
 CURSOR_PATTERN = re.compile(r"(job_[0-9a-f]{28})(?:\.([0-9]{1,17}))?")
 """A job's id and, optionally, the microseconds from 1970 to its creation; without them the database looks them up."""
+MOST_SEARCHED_BY_LABEL, MOST_SEARCHED_BY_STATUS = 2_000, 20_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -31,16 +32,30 @@ class JobCriteria:
     created_after: datetime | None = None
     created_before: datetime | None = None
 
+    @property
+    def most_searched(self) -> int | None:
+        """How many jobs one request looks at, since no index leads to those that meet the criteria; None for no limit.
+
+        Labels take longer to look at, since they lie in the job's document.
+        """
+        if self.metadata:
+            return MOST_SEARCHED_BY_LABEL
+        return MOST_SEARCHED_BY_STATUS if self.statuses else None
+
     def conditions(self) -> Iterator[ColumnElement[bool]]:
         """Return the criteria as SQL conditions."""
+        yield from self.time_conditions()
         if self.statuses:
             yield jobs.c.status.in_(self.statuses)
+        for key, value in self.metadata.items():
+            yield _metadata_value(key) == value
+
+    def time_conditions(self) -> Iterator[ColumnElement[bool]]:
+        """Return those that an index answers."""
         if self.created_after:
             yield jobs.c.created_at > self.created_after
         if self.created_before:
             yield jobs.c.created_at < self.created_before
-        for key, value in self.metadata.items():
-            yield _metadata_value(key) == value
 
 
 ALL_JOBS = JobCriteria()
@@ -56,7 +71,14 @@ def _metadata_value(key: str) -> ColumnElement[str]:
     return case((readable, jobs.c.spec["metadata"][key].as_string()), else_=None)
 
 
-def page_cursor(job: Job | Row[Any]) -> str:
+class JobPosition(NamedTuple):
+    """A job's place in a list."""
+
+    id: str
+    created_at: datetime
+
+
+def page_cursor(job: Job | JobPosition | Row[Any]) -> str:
     """Return the cursor of the page after this job. It stays valid even if the job is deleted."""
     return f"{job.id}.{(job.created_at - EPOCH) // MICROSECOND}"
 

@@ -1,6 +1,6 @@
 """What workers do with jobs: claim, keep and end them. A write counts only under the newest fencing token."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -9,12 +9,13 @@ from sqlalchemy import ColumnElement, Connection, Engine, case, insert, literal,
 
 from ted_core.errors import OutOfMemory
 from ted_jobs.db.engine import now, read_transaction, write_transaction
-from ted_jobs.db.tables import artifacts, events, jobs
+from ted_jobs.db.tables import artifacts, jobs
 from ted_jobs.errors import JobUnreadable, LeaseLost
+from ted_jobs.jobs.fair_order import next_job, not_submitted_by
 from ted_jobs.jobs.models import Artifact, Job, JobError, JsonObject
 from ted_jobs.jobs.quotas import lock_key_of_job, within_running_quota
 from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
-from ted_jobs.jobs.transitions import append_events, end_attempt, move, requeue
+from ted_jobs.jobs.transitions import append_events, earlier_errors, end_attempt, move, requeue
 
 log = structlog.get_logger()
 
@@ -72,19 +73,27 @@ class Leases:
             log.error("job left to workers of another version", job=job_id, error=str(error))
             return None
 
-    def claim_next(self, *, worker: str) -> Claim | None:
-        """Return a claim on the job that has been queued longest of those that may run, or None if there is none."""
-        waiting = (jobs.c.status == JobStatus.QUEUED) & within_running_quota(self.most_running)
-        oldest = select(jobs.c.id).where(waiting).order_by(jobs.c.queued_at, jobs.c.id)
+    def claim_next(self, *, worker: str, passed_over: Collection[str] = ()) -> Claim | None:
+        """Return a claim on the job whose turn it is of those that may run, or None if there is none.
+
+        Tenants take turns. Jobs whose ``submitter`` is in ``passed_over`` are left to other workers.
+        """
+        allowed = (within_running_quota(self.most_running), not_submitted_by(passed_over))
         unclaimed: list[str] = []
         while True:
             with read_transaction(self.engine) as connection:
-                job_id = connection.scalar(oldest.where(jobs.c.id.not_in(unclaimed)).limit(1))
+                job_id = connection.scalar(next_job(*allowed, jobs.c.id.not_in(unclaimed)))
             if job_id is None:
                 return None
             if claim := self.claim(job_id, worker=worker):
                 return claim
             unclaimed.append(job_id)  # another worker was faster, or only one of another version can read it
+
+    def is_any_waiting(self) -> bool:
+        """Return whether a job is queued that may run."""
+        waiting = (jobs.c.status == JobStatus.QUEUED) & within_running_quota(self.most_running)
+        with read_transaction(self.engine) as connection:
+            return connection.scalar(select(jobs.c.id).where(waiting).limit(1)) is not None
 
     def heartbeat(
         self, claim: Claim, *, progress: JsonObject | None = None, new_events: Sequence[tuple[str, JsonObject]] = ()
@@ -112,10 +121,9 @@ class Leases:
 
     def out_of_memory_count(self, claim: Claim) -> int:
         """Return how many attempts at the job have run out of memory."""
-        query = select(events.c.data).where(events.c.job_id == claim.job.id, events.c.type == f"job.{JobStatus.QUEUED}")
         with read_transaction(self.engine) as connection:
-            errors = [data.get("error") or {} for data in connection.scalars(query)]
-        return sum(error.get("code") == OutOfMemory.code() for error in errors)
+            errors = earlier_errors(connection, claim.job.id)
+        return sum(error["code"] == OutOfMemory.code() for error in errors)
 
     def begin_finalizing(self, claim: Claim) -> None:
         """Pass the point of no return, and renew the lease. Repeating it is no error: the first answer may be lost.

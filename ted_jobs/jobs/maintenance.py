@@ -92,8 +92,11 @@ def _enqueue_wake_ups(engine: Engine, condition: ColumnElement[bool], *, limit: 
 
 
 def acquire_leadership(engine: Engine, role: str, *, holder: str, seconds: float) -> bool:
-    """Return whether ``holder`` leads in this role for the next ``seconds``. A leader that falls silent is replaced."""
-    free = or_(leaders.c.holder == holder, leaders.c.expires_at < now())
+    """Return whether ``holder`` leads in this role for the next ``seconds``. A leader that falls silent is replaced.
+
+    So is one whose time ends later than any that begins now: the clock has been set back since it began.
+    """
+    free = or_(leaders.c.holder == holder, leaders.c.expires_at < now(), leaders.c.expires_at > now(seconds))
     claim = update(leaders).where(leaders.c.role == role, free).values(holder=holder, expires_at=now(seconds))
     with write_transaction(engine) as connection:
         return connection.execute(claim.returning(leaders.c.role)).one_or_none() is not None

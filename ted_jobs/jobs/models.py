@@ -1,5 +1,6 @@
 """Jobs, events and artifacts as immutable values."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
@@ -8,11 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Row
 
+from ted_core.warnings import JobWarning
 from ted_jobs.errors import JobUnreadable
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.status import JobStatus
 
 JsonObject = dict[str, Any]
+UNCOUNTED = 0
+"""The ``rows_in`` of a stored job whose rows were not counted when it was submitted; no dataset has so few."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Job:
     document: JsonObject
     """The specification as it is stored."""
     dataset_guard: str
-    rows_in: int
+    rows_in: int | None
+    """None if they are for the worker to count."""
     attempt: int
     max_attempts: int
     lease_token: int
@@ -55,6 +60,9 @@ class Job:
     deadline_at: datetime | None
     retry_of: str | None = None
     """The ended job that this one repeats."""
+    key_id: str | None = None
+    """The API key that submitted it; None if nobody needs one."""
+    warnings_at_submission: tuple[JobWarning, ...] = ()
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> "Job":
@@ -63,7 +71,25 @@ class Job:
         Raises JobUnreadable if its status is one that only another version knows.
         """
         columns = {name: getattr(row, name) for name in COLUMNS}
-        return cls(**columns, status=_status(row), document=row.spec)
+        warnings = _warnings(row.warnings or ())
+        return cls(
+            **columns,
+            rows_in=row.rows_in or None,
+            status=_status(row),
+            document=row.spec,
+            warnings_at_submission=warnings,
+        )
+
+    @property
+    def warnings(self) -> tuple[JobWarning, ...]:
+        """Return what is known so far: the result's warnings, or else what was found at submission."""
+        found = (self.result or {}).get("warnings")
+        return self.warnings_at_submission if found is None else _warnings(found)
+
+    @property
+    def submitter(self) -> str:
+        """Return the id of the key that submitted the job, or its tenant if there are no keys."""
+        return self.key_id or self.tenant
 
     @cached_property
     def spec(self) -> JobSpec:
@@ -78,6 +104,10 @@ class Job:
             raise JobUnreadable(f"{self.id}: {', '.join(fields)}") from error
 
 
+def _warnings(documents: Iterable[JsonObject]) -> tuple[JobWarning, ...]:
+    return tuple(map(JobWarning.from_json, documents))
+
+
 def _status(row: Row[Any]) -> JobStatus:
     try:
         return JobStatus(row.status)
@@ -85,7 +115,8 @@ def _status(row: Row[Any]) -> JobStatus:
         raise JobUnreadable(f"{row.id}: status {row.status}") from error
 
 
-COLUMNS = [field.name for field in fields(Job) if field.name not in ("status", "document")]
+PARSED = ("status", "document", "rows_in", "warnings_at_submission")
+COLUMNS = [field.name for field in fields(Job) if field.name not in PARSED]
 """The fields that are columns of the same name."""
 
 

@@ -32,3 +32,14 @@ class JobSpec(BaseModel):
         int | None,
         Field(ge=1, le=30 * 86400, description="The job expires unless it has finished this long after submission."),
     ] = None
+    strict: Annotated[
+        bool,
+        Field(description="Whether the job is refused, or fails, where it would otherwise go on with a warning."),
+    ] = False
+    report_samples: Annotated[
+        bool,
+        Field(
+            description="Whether the report shows the rows that it names, and the estimate the first row: thumbnails, "
+            "texts, records. False for data that nobody but the worker may see."
+        ),
+    ] = True

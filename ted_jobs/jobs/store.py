@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
@@ -11,9 +11,10 @@ from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ted_core.datasets import DatasetSummary
+from ted_core.warnings import JobWarning
 from ted_jobs.db.counters import SUBMITTED, increment_counter
 from ted_jobs.db.engine import now, read_transaction, write_transaction
-from ted_jobs.db.paging import newest_first
+from ted_jobs.db.paging import newest_first, not_older
 from ted_jobs.db.tables import artifacts, events, idempotency, jobs
 from ted_jobs.errors import (
     ArtifactNotReady,
@@ -22,8 +23,8 @@ from ted_jobs.errors import (
     JobUnreadable,
     NotCancellable,
 )
-from ted_jobs.jobs.filter import ALL_JOBS, JobCriteria, older_than, page_cursor
-from ted_jobs.jobs.models import Artifact, Event, Job, JsonObject
+from ted_jobs.jobs.filter import ALL_JOBS, JobCriteria, JobPosition, older_than, page_cursor
+from ted_jobs.jobs.models import UNCOUNTED, Artifact, Event, Job, JsonObject
 from ted_jobs.jobs.quotas import check_queued_quota, queued_quota
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.status import JobStatus
@@ -70,6 +71,7 @@ class JobStore:
         key_id: str | None = None,
         idempotency_key: IdempotencyKey | None = None,
         retry_of: str | None = None,
+        warnings: Sequence[JobWarning] = (),
     ) -> Submission:
         """Return the stored job. Job, first event, idempotency row and wake-up are written in one transaction.
 
@@ -83,6 +85,7 @@ class JobStore:
                     return earlier
                 check_queued_quota(connection, key_id, limit=limit)
                 new = self._new_row(spec, summary, tenant) | {"key_id": key_id, "retry_of": retry_of}
+                new["warnings"] = list(map(asdict, warnings)) or None
                 return self._insert(connection, new, idempotency_key, seconds=spec.deadline_seconds)
         except IntegrityError:  # two requests with one key at the same instant: the other one won
             earlier = self.replay(idempotency_key, tenant=tenant)
@@ -126,7 +129,7 @@ class JobStore:
             "status": JobStatus.QUEUED,
             "spec": spec.model_dump(mode="json"),
             "dataset_guard": summary.change_token,
-            "rows_in": summary.rows,
+            "rows_in": summary.rows or UNCOUNTED,
             "attempt": 0,
             "max_attempts": self.max_attempts,
             "lease_token": 0,
@@ -146,24 +149,49 @@ class JobStore:
             raise JobNotFound(job_id)
         return Job.from_row(row)
 
-    def jobs(self, *, tenant: str, limit: int, after: str | None = None, criteria: JobCriteria = ALL_JOBS) -> list[Job]:
+    def jobs(
+        self,
+        *,
+        tenant: str,
+        limit: int,
+        after: str | None = None,
+        last: JobPosition | None = None,
+        criteria: JobCriteria = ALL_JOBS,
+    ) -> list[Job]:
         """Return at most ``limit`` jobs older than ``after``, a cursor or a job's id, newest first.
 
-        Jobs that only another version can read are left out. Raises UnknownCursor.
+        ``last`` is the oldest that is looked at; None for all. Jobs that only another version can read are left out.
+        Raises UnknownCursor.
         """
         readable: list[Job] = []
         while True:
-            page = self._page(tenant=tenant, limit=limit, after=after, criteria=criteria)
+            page = self._page(tenant=tenant, limit=limit, after=after, last=last, criteria=criteria)
             readable += filter(None, map(_job_if_readable, page))
             if len(page) < limit or len(readable) >= limit:
                 return readable[:limit]
             after = page_cursor(page[-1])
 
-    def _page(self, *, tenant: str, limit: int, after: str | None, criteria: JobCriteria) -> Sequence[Row[Any]]:
+    def _page(
+        self, *, tenant: str, limit: int, after: str | None, last: JobPosition | None, criteria: JobCriteria
+    ) -> Sequence[Row[Any]]:
         query = select(jobs).where(jobs.c.tenant == tenant, *criteria.conditions())
+        query = query.where(not_older(jobs, created_at=last.created_at, row_id=last.id)) if last else query
         with read_transaction(self.engine) as connection:
             query = query.where(older_than(connection, after, tenant=tenant)) if after else query
             return connection.execute(newest_first(query, jobs, limit=limit)).all()
+
+    def search_end(self, *, tenant: str, after: str | None, criteria: JobCriteria) -> JobPosition | None:
+        """Return the oldest job that one request looks at in search of those that meet the criteria.
+
+        None if it can look at all of them. Raises UnknownCursor.
+        """
+        if criteria.most_searched is None:
+            return None
+        query = select(jobs.c.id, jobs.c.created_at).where(jobs.c.tenant == tenant, *criteria.time_conditions())
+        with read_transaction(self.engine) as connection:
+            query = query.where(older_than(connection, after, tenant=tenant)) if after else query
+            rows = connection.execute(newest_first(query, jobs, limit=2).offset(criteria.most_searched - 1)).all()
+        return JobPosition(*rows[0]) if len(rows) > 1 else None
 
     def cancel(self, job_id: str, *, tenant: str) -> Job:
         """Return the job, cancelled or about to be. Cancelling it again is no error.

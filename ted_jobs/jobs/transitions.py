@@ -1,18 +1,23 @@
 """The only way a job changes its status: row, version and event change together."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from ted_jobs.db.counters import JOB_MOVES, increment_counter
 from ted_jobs.db.engine import now
 from ted_jobs.db.tables import events, jobs, outbox
+from ted_jobs.errors import RunnerCrashed
 from ted_jobs.jobs.models import Job, JobError, JsonObject
 from ted_jobs.jobs.status import JobStatus, predecessors
 from ted_jobs.webhooks.deliveries import WEBHOOK_EVENT_TYPES, enqueue_deliveries
 
 NEW_EVENT = insert(events).values(created_at=now())
 NEW_WAKE_UP = insert(outbox).values(created_at=now())
+NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
+SAME_CRASH = "The attempt before ended in the same way, so the job is not repeated."
 
 
 def move(
@@ -69,13 +74,36 @@ def enqueue_wake_up(connection: Connection, job_id: str) -> None:
 def end_attempt(connection: Connection, job: Job, error: JobError, *conditions: ColumnElement[bool]) -> Job | None:
     """Return the job after a failed attempt: queued again if the error is retryable and attempts are left, else failed.
 
-    None if a condition does not hold.
+    A crash that ends two attempts alike is not tried a third time. None if a condition does not hold.
     """
+    if _has_crashed_alike(connection, job, error):
+        error = replace(error, message=f"{error.message} {SAME_CRASH}", retryable=False)
     facts = {"attempt": job.attempt, "error": error.as_json()}
     if error.retryable and job.attempt < job.max_attempts:
         reason = f"attempt {job.attempt} of {job.max_attempts} failed and will be repeated: {error.message}"
         return requeue(connection, job.id, *conditions, reason=reason, facts=facts)
     return move(connection, job.id, JobStatus.FAILED, *conditions, facts=facts, error=error.as_json())
+
+
+def _has_crashed_alike(connection: Connection, job: Job, error: JobError) -> bool:
+    """Whether the attempt before ended with the same crash, numbers and addresses aside."""
+    if error.code != RunnerCrashed.code():
+        return False
+    before = earlier_errors(connection, job.id)[-1:]
+    return [(crash["code"], _without_numbers(crash["message"])) for crash in before] == [
+        (error.code, _without_numbers(error.message))
+    ]
+
+
+def _without_numbers(message: str) -> str:
+    return NUMBER.sub("#", message)
+
+
+def earlier_errors(connection: Connection, job_id: str) -> list[JsonObject]:
+    """Return the errors of the job's attempts that were repeated, the oldest first."""
+    requeued = (events.c.job_id == job_id) & (events.c.type == f"job.{JobStatus.QUEUED}")
+    query = select(events.c.data).where(requeued).order_by(events.c.sequence)
+    return [data["error"] for data in connection.scalars(query) if data.get("error")]
 
 
 def requeue(

@@ -6,13 +6,13 @@ It is sent at least once: a sender claims it for a while, and if it does not rep
 import json
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, case, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, case, insert, null, select, update
 
 from ted_jobs.db.engine import now, read_transaction, write_transaction
 from ted_jobs.db.tables import deliveries, jobs, webhooks
@@ -46,12 +46,16 @@ class DeliveryStatus(StrEnum):
     """Given up; it can be requested again."""
 
 
+IS_DUE = (deliveries.c.status == DeliveryStatus.PENDING) & (deliveries.c.due_at <= now())
+
+
 @dataclass(frozen=True)
 class ClaimedDelivery:
     """A delivery that a sender has claimed."""
 
     id: str
     webhook_id: str
+    tenant: str
     url: str
     payload: str
     attempt: int
@@ -108,17 +112,46 @@ def new_delivery_row(
     }
 
 
-def claim_next(engine: Engine, *, excluded: Collection[str] = ()) -> ClaimedDelivery | None:
-    """Claim the delivery that has been due longest, except those to the webhooks ``excluded``; None if none is due."""
-    due = (deliveries.c.status == DeliveryStatus.PENDING) & (deliveries.c.due_at <= now())
-    first = select(deliveries.c.id).where(due, deliveries.c.webhook_id.not_in(excluded)).order_by(deliveries.c.due_at)
+@dataclass(frozen=True)
+class WaitingWebhook:
+    """A webhook to which a delivery is due."""
+
+    id: str
+    tenant: str
+    due_at: datetime
+    """When the oldest of them became due."""
+
+
+WebhookChoice = Callable[[Sequence[WaitingWebhook]], WaitingWebhook | None]
+
+
+def longest_due(waiting: Sequence[WaitingWebhook]) -> WaitingWebhook | None:
+    """Return the webhook whose delivery has been due longest."""
+    return min(waiting, key=lambda webhook: webhook.due_at, default=None)
+
+
+def claim_next(engine: Engine, *, choose: WebhookChoice = longest_due) -> ClaimedDelivery | None:
+    """Claim the oldest delivery that is due to the webhook that is chosen; None if none is due, or none chosen."""
     while True:
         with read_transaction(engine) as connection:
-            delivery_id = connection.scalar(first.limit(1))
-        if delivery_id is None:
-            return None
-        if delivery := _claim(engine, deliveries.c.id == delivery_id, due):  # unless another sender was faster
+            webhook = choose(_waiting_webhooks(connection))
+            if webhook is None:
+                return None
+            delivery_id = connection.scalar(_due(webhook.id).with_only_columns(deliveries.c.id))
+        if delivery := _claim(engine, deliveries.c.id == delivery_id, IS_DUE):  # unless another sender was faster
             return delivery
+
+
+def _waiting_webhooks(connection: Connection) -> list[WaitingWebhook]:
+    """The webhooks to which deliveries are due: one index search for each webhook, however many are pending."""
+    query = select(webhooks.c.id, webhooks.c.tenant, _due(webhooks.c.id).scalar_subquery())
+    return [WaitingWebhook(*row) for row in connection.execute(query) if row[2] is not None]
+
+
+def _due(webhook_id: str | ColumnElement[str]) -> Select[Any]:
+    """The query for when the webhook's oldest due delivery became due. Ended deliveries are never due."""
+    due = (deliveries.c.webhook_id == webhook_id) & (deliveries.c.due_at <= now())
+    return select(deliveries.c.due_at).where(due).order_by(deliveries.c.due_at).limit(1)
 
 
 def _claim(engine: Engine, *conditions: ColumnElement[bool]) -> ClaimedDelivery | None:
@@ -129,11 +162,12 @@ def _claim(engine: Engine, *conditions: ColumnElement[bool]) -> ClaimedDelivery 
         row = connection.execute(claim.returning(deliveries, now().label("at"))).one_or_none()
         if row is None:
             return None
-        query = select(webhooks.c.url, webhooks.c.secret, former.label("former")).where(webhooks.c.id == row.webhook_id)
+        query = select(webhooks, former.label("former")).where(webhooks.c.id == row.webhook_id)
         webhook = connection.execute(query).one()
     return ClaimedDelivery(
         id=row.id,
         webhook_id=row.webhook_id,
+        tenant=webhook.tenant,
         url=webhook.url,
         payload=row.payload,
         attempt=row.attempt,

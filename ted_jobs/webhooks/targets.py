@@ -8,8 +8,10 @@ does not matter.
 import re
 import socket
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from threading import BoundedSemaphore, Thread
 
 from ted_jobs.errors import TargetRefused
 from ted_jobs.settings import WebhookReach
@@ -26,6 +28,9 @@ HOST_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 """What some resolvers take for an IPv4 address, or for its last part."""
 LONGEST_NAME = 253
+RESOLVE_SECONDS = 3.0
+RESOLVING = BoundedSemaphore(1000)
+"""The names that this process resolves at a time; a name server that does not answer may take minutes to give up on."""
 HIGHEST_PORT = 65535
 DEFAULT_PORTS = {"https": 443, "http": 80}
 UNICAST = IPv6Network("2000::/3")
@@ -82,9 +87,27 @@ def _is_name(host: str) -> bool:
     )
 
 
-def resolve_host(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, from the system's resolver."""
-    return [str(address[0]) for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+def resolve_host(host: str, port: int, *, seconds: float = RESOLVE_SECONDS) -> list[str]:
+    """Return the addresses of a host, from the system's resolver. Raises TimeoutError if it takes longer.
+
+    The resolver cannot be interrupted: it goes on in a thread of its own. If too many do, TimeoutError is raised at
+    once.
+    """
+    if not RESOLVING.acquire(blocking=False):
+        raise TimeoutError("too many names are being resolved")
+    addresses: Future[list[str]] = Future()
+    Thread(target=_resolve, args=(host, port, addresses), daemon=True).start()
+    return addresses.result(timeout=seconds)
+
+
+def _resolve(host: str, port: int, addresses: Future[list[str]]) -> None:
+    try:
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses.set_result([str(address[0]) for *_, address in entries])
+    except Exception as error:
+        addresses.set_exception(error)
+    finally:
+        RESOLVING.release()
 
 
 def allowed_addresses(target: WebhookTarget, *, reach: WebhookReach, resolve: Resolver = resolve_host) -> list[str]:

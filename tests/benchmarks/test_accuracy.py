@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.accuracy.baselines import BASELINES
+from benchmarks.accuracy.baselines import BASELINES, RIVALS
 from benchmarks.accuracy.cells import RESULTS, Cell, Grid, group_by_setting
-from benchmarks.accuracy.methods import METHODS, Selection, fresh_random_rows, pass_after_pass
+from benchmarks.accuracy.methods import METHODS, Selection, fresh_random_rows, pass_after_pass, weighted_rows
 from benchmarks.accuracy.running import BUDGETS, run_cells
+from benchmarks.fresh_models import TrainingPass, WeightedRun
 from benchmarks.harness.result_set import unfinished
 from benchmarks.setting import Folders, Setting, SettingData, load_setting
 from ted_core.plan import PruningPlan
@@ -59,7 +60,7 @@ def test_a_baseline_gets_the_rows_that_its_own_run_would_give_it(baseline: str, 
     assert shared.seconds > 0
 
 
-@pytest.mark.parametrize("name", ["random", "stratified", "ted-q2", "ted-reversed"])
+@pytest.mark.parametrize("name", [*RIVALS, "random", "stratified", "ted-q2", "ted-weighted", "ted-reversed"])
 def test_a_method_that_selects_retains_the_share_that_is_kept(name: str, data: SettingData) -> None:
     selection = METHODS[name].select(data, KEPT)
 
@@ -90,6 +91,50 @@ def test_dynamic_random_rows_are_others_in_each_epoch(data: SettingData) -> None
 
     assert [len(set(rows.tolist())) for rows in epoch_rows] == [200] * 3
     assert not set(epoch_rows[0]) == set(epoch_rows[1]) == set(epoch_rows[2])
+
+
+def test_the_rows_of_lowest_aum_are_pruned_first(data: SettingData) -> None:
+    selection = METHODS["aum"].select(data, KEPT)
+
+    margin = data.trajectory.value.margin
+    assert margin[selection.retained].min() >= margin[~selection.retained].max()
+    assert selection.rows_trained == selection.rows_measured == 12 * 500
+
+
+def test_tdds_is_charged_for_the_epochs_that_it_watches(data: SettingData) -> None:
+    selection = METHODS["tdds"].select(data, KEPT)
+
+    assert selection.rows_trained == selection.rows_measured == 6 * 500
+    assert selection.seconds == pytest.approx(data.trajectory.seconds / 2)
+
+
+def test_weighted_training_uses_the_rows_and_weights_of_teds_manifest(data: SettingData) -> None:
+    plain, weighted = (METHODS[name].select(data, KEPT) for name in ("ted", "ted-weighted"))
+
+    *_, final = prune(data.train, PruningPlan(keep_ratio=KEPT, seed=data.seed), proxy=data.proxy)
+    one = weighted_rows(data, weighted, 200, 12)(np.zeros(500, np.float32), 0)
+    assert np.array_equal(plain.retained, weighted.retained)
+    assert np.array_equal(one.rows, np.flatnonzero(final.retained))
+    assert final.inclusion_probability is not None
+    inverse = 1 / np.maximum(final.inclusion_probability[final.retained], 0.1)
+    assert one.weights == pytest.approx(inverse / inverse.mean(), rel=1e-5)
+    assert one.weights.std() > 0.1
+
+
+@pytest.mark.parametrize("name", ["infobatch", "ted-weighted"])
+def test_training_with_weights_visits_as_many_rows_as_any_other(
+    name: str, data: SettingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visited, train_pass = [], WeightedRun.train_pass
+
+    def count(run: WeightedRun, one: TrainingPass) -> None:
+        visited.append(len(one.rows))
+        train_pass(run, one)
+
+    monkeypatch.setattr(WeightedRun, "train_pass", count)
+    METHODS[name].train(data, METHODS[name].select(data, KEPT), 200, 12)
+
+    assert sum(visited) == 200 * 12
 
 
 def test_budgets_are_worked_out_from_row_visits() -> None:

@@ -62,9 +62,9 @@ def test_fresh_models_start_from_other_weights_than_any_model_that_selects() -> 
 def test_a_model_is_evaluated_by_all_classes_and_by_the_worst() -> None:
     rows = [np.arange(len(TRAIN))] * 3
 
-    evaluation = evaluate_fresh_model(TRAIN, rows, proxy=PROXY, seed=1, test=TEST)
+    evaluation = evaluate_fresh_model(lambda: train_fresh_model(TRAIN, rows, proxy=PROXY, seed=1), TEST)
 
-    fresh = train_fresh_model(TRAIN, rows, proxy=PROXY, seed=training_seed(1))
+    fresh = train_fresh_model(TRAIN, rows, proxy=PROXY, seed=1)
     right = predictions(fresh, TEST) == TEST.labels
     shares = [sum(right[TEST.labels == digit]) / sum(TEST.labels == digit) for digit in range(10)]
     assert evaluation.accuracy == pytest.approx(fresh.accuracy(TEST))

@@ -23,7 +23,7 @@ PRETRAINED = (
     "ted_core.training.frozen_features",
     "ted_core.training.token_batches",
 )
-SWEEPER = ("worker.sweeper", "worker.maintenance_tasks", "worker.webhook_sender", "worker.pinned_http")
+SWEEPER = ("worker.sweeper", "worker.maintenance_tasks", "worker.webhooks.sender", "worker.webhooks.pinned_http")
 RUN_WITH: dict[str, Sequence[str]] = {
     "": ("ted_client", "ted_cli"),
     "manifest": ("ted_client", "ted_core.results.manifest"),
@@ -34,7 +34,7 @@ RUN_WITH: dict[str, Sequence[str]] = {
 }
 """Extras → what must run with them."""
 RUN_WITH_MORE: dict[str, Sequence[str]] = {
-    "": ("ted_client.subset", "ted_cli.demo", "ted_cli.demo_data", "ted_cli.local.up"),
+    "": ("ted_client.row_identity", "ted_client.subset", "ted_cli.demo", "ted_cli.demo_data", "ted_cli.local.up"),
     "manifest": (),
     "server": ("worker.doctor.torch_device",),
     "worker": (*PRETRAINED, *SWEEPER),

@@ -13,21 +13,22 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.faults.cluster import Cluster, postgresql
-from tests.faults.driver import Body, Driver
+from tests.faults.driver import Body, Driver, read_promises
 from tests.faults.faults import ROUNDS, SEEDS, FaultContext
-from tests.faults.matrix import BOTH, MatrixRow
-from tests.faults.outcome import Golden, job_histories
-from tests.faults.results_table import RESULTS_TABLE
+from tests.faults.matrix import BOTH, CONTENT, MatrixRow
+from tests.faults.outcome import Golden, Outcome, assess, job_histories
+from tests.faults.results_table import NEIGHBOURS, RESULTS_TABLE
 from tests.faults.service import Service, serving
+from tests.faults.webhook_listener import WebhookListener
 from tests.servers.databases import migrated
 from tests.servers.stacks import until
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if RESULTS_TABLE.lines:
-        terminalreporter.section("nothing lost")
-        for line in RESULTS_TABLE.text:
-            terminalreporter.write_line(line)
+    for title, lines in {"nothing lost": RESULTS_TABLE.text, "a tenant beside another": NEIGHBOURS.lines}.items():
+        if lines:
+            terminalreporter.section(title)
+            terminalreporter.write("\n".join([*lines, ""]))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -105,16 +106,17 @@ def deployment(
 
 @contextmanager
 def deploy(
-    request: pytest.FixtureRequest, home: Path, table: Path, *, runner: str = "worker.runner"
+    request: pytest.FixtureRequest, home: Path, table: Path, *, runner: str = "worker.runner", **environment: str
 ) -> Iterator[Deployment]:
     """Yield a service on the database that the request's parameter names."""
     cluster = request.getfixturevalue("cluster") if request.param == "postgresql" else None
-    url = cluster.url if cluster else f"sqlite:///{home / 'ted.db'}"
-    with migrated(url) as engine, serving(home, database=url, roots=table.parent, runner=runner) as service:
-        yield Deployment(request.param, service, engine, cluster, _undisturbed(service, engine, body_on(table)))
+    url = cluster.new_database() if cluster else f"sqlite:///{home / 'ted.db'}"
+    settings = {"database": url, "roots": table.parent, "runner": runner, **environment}
+    with migrated(url) as engine, serving(home, **settings) as service:
+        yield Deployment(request.param, service, engine, cluster, undisturbed(service, engine, body_on(table)))
 
 
-def _undisturbed(service: Service, engine: Engine, body: Body) -> dict[int, Golden]:
+def undisturbed(service: Service, engine: Engine, body: Body) -> dict[int, Golden]:
     """The result of each seed."""
     driver = Driver(service.url, body=body, log=service.home / "golden.jsonl")
     promises = driver.submit(SEEDS)
@@ -135,3 +137,24 @@ def driver(deployment: Deployment, table: Path, tmp_path: Path) -> Iterator[Driv
     yield driver
     driver.close()
     deployment.service.restore()
+
+
+def settle(
+    deployment: Deployment,
+    driver: Driver,
+    folder: Path,
+    *,
+    name: str,
+    agrees: str = CONTENT,
+    listener: WebhookListener | None = None,
+) -> Outcome:
+    """Return the outcome, once every promised job has ended, no runner is left and all webhooks are sent."""
+    driver.promises()
+    until(deployment.context(driver).settled, seconds=90)
+    until(lambda: not deployment.service.runners(), seconds=5)
+    until(lambda: listener is None or listener.all_sent(), seconds=30)
+    promises, root = read_promises(folder / "promises.jsonl"), deployment.service.settings.artifacts
+    golden, fault_at = deployment.golden(agrees), deployment.service.fault_at
+    outcome = assess(deployment.engine, promises, golden=golden, root=root, fault_at=fault_at, listener=listener)
+    RESULTS_TABLE.add(name, deployment.database, outcome)
+    return outcome

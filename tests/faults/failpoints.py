@@ -37,8 +37,8 @@ FAILPOINTS = {
     "worker.sweeper": (
         Failpoint("wake-up sent, not yet recorded", "after", "ted_jobs.queue.celery:notify"),
         Failpoint("while it reaps", "before", "ted_jobs.jobs.maintenance:end_attempt"),
-        Failpoint(CLAIMED, "before", "worker.pinned_http:post_pinned"),
-        Failpoint(SENT, "after", "worker.pinned_http:post_pinned"),
+        Failpoint(CLAIMED, "before", "worker.webhooks.pinned_http:post_pinned"),
+        Failpoint(SENT, "after", "worker.webhooks.pinned_http:post_pinned"),
     ),
     "worker": (
         Failpoint("after claim", "before", "worker.supervisor:Supervisor.run"),
@@ -47,7 +47,7 @@ FAILPOINTS = {
         Failpoint("after commit", "after", "ted_jobs.jobs.leases:Leases.finish"),
     ),
     "worker.runner": (
-        Failpoint("mid-round", "before", "worker.eta:EtaEstimator.estimate"),
+        Failpoint("mid-round", "before", "worker.timing.eta:EtaEstimator.estimate"),
         Failpoint("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
     ),
 }

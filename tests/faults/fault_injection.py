@@ -6,7 +6,9 @@ waits for lost wake-ups and for webhooks' receivers that are as short, relative 
 
 import datetime
 import os
+import resource
 import runpy
+import select
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,17 +22,27 @@ from tests.faults.failpoints import FAILPOINTS, FOLDER, Failpoint, trigger
 INJECTION = "tests.faults.fault_injection"
 Function = Callable[..., Any]
 CLOCK_SHIFT, RUNNER, FIRST_BACKOFF = "TED_FAULT_CLOCK_SHIFT", "TED_FAULT_RUNNER", "TED_FAULT_FIRST_BACKOFF"
-ATTEMPT_SECONDS = "TED_FAULT_ATTEMPT_SECONDS"
+OPEN_FILES = "TED_FAULT_OPEN_FILES"
+ATTEMPT_SECONDS, MAINTENANCE_SECONDS = "TED_FAULT_ATTEMPT_SECONDS", "TED_FAULT_MAINTENANCE_SECONDS"
 
 
 def main() -> None:
     """Prepare this process, then become the module."""
     module = sys.argv.pop(1)
+    if most := os.environ.get(OPEN_FILES):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(most), int(most)))
     _shift_clock(float(os.environ.get(CLOCK_SHIFT, "0")))
+    if "faketime" in os.environ.get("LD_PRELOAD", ""):
+        time.sleep = _sleep
     for point in FAILPOINTS.get(module, ()):
         _watch(point, Path(os.environ[FOLDER]))
     PREPARATIONS.get(module, lambda: None)()
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _sleep(seconds: float) -> None:
+    """Sleep without ``clock_nanosleep`` and its absolute times, which libfaketime refuses."""
+    select.select([], [], [], seconds)
 
 
 def _watch(point: Failpoint, folder: Path) -> None:
@@ -80,9 +92,11 @@ def _choose_runner() -> None:
 
 def _shorten_waits() -> None:
     import_module("ted_jobs.queue.outbox").FIRST_BACKOFF_SECONDS = float(os.environ[FIRST_BACKOFF])
-    attempt, sending = float(os.environ[ATTEMPT_SECONDS]), import_module("worker.webhook_sender")
+    attempt, sending = float(os.environ[ATTEMPT_SECONDS]), import_module("worker.webhooks.sender")
     sending.ATTEMPT_SECONDS, sending.RETRY_SCHEDULE = attempt, [attempt / 2] * len(sending.RETRY_SCHEDULE)
     import_module("ted_jobs.webhooks.deliveries").CLAIM_SECONDS = 3 * attempt
+    if pause := os.environ.get(MAINTENANCE_SECONDS):
+        import_module("worker.maintenance_tasks").MINUTE = float(pause)
 
 
 PREPARATIONS = {"worker": _choose_runner, "worker.sweeper": _shorten_waits}

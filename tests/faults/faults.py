@@ -15,8 +15,9 @@ import psutil
 from sqlalchemy import Engine, select
 
 from ted_jobs.db.engine import read_transaction, write_transaction
-from ted_jobs.db.tables import checkpoints
+from ted_jobs.db.tables import checkpoints, deliveries, leaders
 from ted_jobs.queue.celery import celery_app, notify
+from ted_jobs.webhooks.deliveries import DeliveryStatus
 from tests.faults.cluster import Cluster
 from tests.faults.driver import Driver, Promise
 from tests.faults.outcome import job_histories, unfinished
@@ -43,6 +44,12 @@ class FaultContext:
     def settled(self) -> bool:
         """Say whether every job has ended."""
         return unfinished(self.engine) == 0
+
+    def all_delivered(self) -> bool:
+        """Say whether no message to a webhook waits."""
+        waiting = deliveries.c.status == DeliveryStatus.PENDING
+        with read_transaction(self.engine) as connection:
+            return connection.scalar(select(deliveries.c.id).where(waiting).limit(1)) is None
 
 
 Fault = Callable[[FaultContext], None]
@@ -178,6 +185,17 @@ def crash_database(context: FaultContext) -> None:
         context.service.mark_fault()
 
 
+def restart_database(context: FaultContext) -> None:
+    """Stop the server in order and start it again, while a job runs and others are submitted."""
+    assert context.cluster
+    with suspended_at(context, "after a round"):
+        context.cluster.stop()
+        context.driver.begin(SEEDS[1:])
+        time.sleep(LEASE / 2)
+        context.cluster.start()
+        context.service.mark_fault()
+
+
 def hold_write_lock(context: FaultContext) -> None:
     """Hold SQLite's write lock for longer than a lease, while a job runs and others are submitted."""
     with suspended_at(context, "after a round"), write_transaction(context.engine):
@@ -212,7 +230,7 @@ def shrink_disk(folder: str) -> Fault:
             raise NotPossibleHere("only root may mount a file system")
         try:
             jobs = context.driver.submit(SEEDS[:1])
-            until(lambda: any("disk" in _status_reason(context, job) for job in jobs))
+            until(lambda: any("disk" in status_reason(context, job) for job in jobs))
         finally:
             subprocess.run(["umount", "--lazy", str(path)], check=True)  # noqa: S607 - wherever it lies
         context.service.mark_fault()
@@ -220,7 +238,8 @@ def shrink_disk(folder: str) -> Fault:
     return inject
 
 
-def _status_reason(context: FaultContext, job: Promise) -> str:
+def status_reason(context: FaultContext, job: Promise) -> str:
+    """Return why the job waits or has ended, if that has been said."""
     return job_histories(context.engine)[job.job_id].row.status_reason or ""
 
 
@@ -299,6 +318,76 @@ def shift_clock(name: str, *, hours: int) -> Fault:
         context.service.start(name)
 
     return inject
+
+
+# --- 15: two sweepers -------------------------------------------------------------------------------------------------
+
+SWEEPERS = ("sweeper", "second sweeper")
+
+
+def sweep_twice(context: FaultContext) -> None:
+    """Have two sweepers run while jobs arrive and run."""
+    with _second_sweeper(context):
+        context.driver.submit(SEEDS)
+        context.service.mark_fault()
+        until(context.settled)
+
+
+def kill_leader(context: FaultContext) -> None:
+    """Kill the sweeper that leads, and submit jobs that only the other can announce."""
+    with _second_sweeper(context):
+        context.service.kill(_leader(context))
+        context.service.mark_fault()
+        context.driver.submit(SEEDS)
+        until(context.settled)
+
+
+def freeze_leader(context: FaultContext) -> None:
+    """Suspend the sweeper that leads, in the middle of a task; submit a job; resume it when all is done."""
+    with _second_sweeper(context), suspended_at(context, "wake-up sent, not yet recorded"):
+        until(context.settled)
+        context.service.mark_fault()
+        context.driver.submit(SEEDS[1:])
+        until(context.settled)
+
+
+@contextmanager
+def _second_sweeper(context: FaultContext) -> Iterator[None]:
+    """Run two sweepers for the length of the block, and the usual one afterwards."""
+    ready_before = context.service.log(SWEEPERS[1]).count("sweeper ready")
+    context.service.start(SWEEPERS[1])
+    until(lambda: context.service.log(SWEEPERS[1]).count("sweeper ready") > ready_before)
+    yield
+    context.service.stop(SWEEPERS[1])
+    context.service.start_missing()
+
+
+def _leader(context: FaultContext) -> str:
+    """Return the name of the process that leads."""
+    until(lambda: _leading(context) is not None)
+    return _leading(context) or ""
+
+
+def _leading(context: FaultContext) -> str | None:
+    with read_transaction(context.engine) as connection:
+        holder = connection.scalar(select(leaders.c.holder)) or ""
+    return next((name for name in SWEEPERS if holder.endswith(f":{context.service.process(name).pid}")), None)
+
+
+# --- 17: a runner that shows no sign of life --------------------------------------------------------------------------
+
+STALL_SECONDS = 2
+
+
+def freeze_runner(context: FaultContext) -> None:
+    """Suspend a runner for good, under a worker that waits only briefly for a sign of life."""
+    context.service.stop("worker")
+    context.service.start("worker", environment={"TED_STALL_SECONDS": str(STALL_SECONDS)})
+    with suspended_at(context, "mid-round"):
+        context.service.mark_fault()
+        until(context.settled)
+    context.service.stop("worker")
+    context.service.start("worker")
 
 
 # --- 13: damage -------------------------------------------------------------------------------------------------------

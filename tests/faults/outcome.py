@@ -14,7 +14,7 @@ from ted_jobs.jobs.status import LEASED_STATUSES, LEGAL_MOVES, JobStatus
 from tests.faults.driver import Promise
 from tests.faults.webhook_listener import WebhookListener
 
-KINDS = {"manifest", "decisions", "report"}
+KINDS = {"manifest", "decisions", "suspects", "report"}
 Golden = Mapping[str, str]
 """What the result of a run must say: digests of its content or of its rows."""
 ENDED = tuple(status for status in JobStatus if status.is_terminal)
@@ -67,8 +67,11 @@ class JobHistory:
         return succeeded and kinds != Counter(KINDS)
 
     def resumed_after(self, moment: float) -> float | None:
-        """Return the seconds from the moment to its next claim; None if it continued or had ended before."""
-        claims = (at for _, type_, at in self.events if type_ == JobStatus.RUNNING)
+        """Return the seconds from the moment to its next claim; None if it continued or had ended before.
+
+        A claim that seems later than the last event was before it: the clock has been set back in between.
+        """
+        claims = (at for _, type_, at in self.events if type_ == JobStatus.RUNNING and at <= self.events[-1][2])
         return next((at - moment for at in claims if at > moment), None)
 
 
@@ -147,11 +150,12 @@ def job_histories(engine: Engine) -> dict[str, JobHistory]:
     """Return every job of the database by its id."""
     with read_transaction(engine) as connection:
         histories = {row.id: JobHistory(row, [], []) for row in connection.execute(select(jobs))}
-        for event in connection.execute(select(events).order_by(events.c.job_id, events.c.sequence)):
+        of_them = select(events).where(events.c.job_id.in_(histories))  # not of those submitted in between
+        for event in connection.execute(of_them.order_by(events.c.job_id, events.c.sequence)):
             histories[event.job_id].events.append(
                 (event.sequence, event.type.removeprefix("job."), event.created_at.timestamp())
             )
-        for file in connection.execute(select(artifacts)):
+        for file in connection.execute(select(artifacts).where(artifacts.c.job_id.in_(histories))):
             histories[file.job_id].files.append(file)
     return histories
 

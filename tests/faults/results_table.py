@@ -25,8 +25,21 @@ class ResultsTable:
 
     @property
     def text(self) -> list[str]:
-        """Headings and lines."""
-        return [COLUMNS.format(**HEADINGS, ends="ended as"), *self.lines]
+        """Headings and lines; nothing without lines."""
+        return [COLUMNS.format(**HEADINGS, ends="ended as"), *self.lines] if self.lines else []
 
 
-RESULTS_TABLE = ResultsTable()
+@dataclass
+class NeighbourTable:
+    """What one tenant had to wait for while another attacked."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, attack: str, database: str, **figures: str) -> None:
+        """Add what was measured beside an attack."""
+        self.lines.append(
+            f"{attack:<12} {database:<10} {', '.join(f'{name} {text}' for name, text in figures.items())}"
+        )
+
+
+RESULTS_TABLE, NEIGHBOURS = ResultsTable(), NeighbourTable()

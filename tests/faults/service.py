@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,22 +22,33 @@ from tests.servers.stacks import until
 ROOT = Path(__file__).parents[2]
 LEASE, SWEEP, HEARTBEAT, GRACE, ATTEMPT = 2.0, 0.2, 0.3, 1.0, 1.0
 """Seconds."""
-MODULES = {"api": "service", "sweeper": "worker.sweeper", "worker": "worker", "second worker": "worker"}
+RECOVERY_SECONDS = LEASE + SWEEP + 5
+"""Within which a job that a fault has interrupted must have been claimed again."""
+MODULES = {
+    "api": "service",
+    "sweeper": "worker.sweeper",
+    "second sweeper": "worker.sweeper",
+    "worker": "worker",
+    "second worker": "worker",
+}
+NOTHING_MORE: Mapping[str, str] = {}
 REQUIRED = ("broker", "api", "sweeper", "worker")
 IDLE_RUNNER = str(ROOT / "tests" / "faults" / "idle_runner.py")
 
 
 class Service:
-    """Broker, API, sweeper and worker on one database; ``second worker`` is started if a fault needs it."""
+    """Broker, API, sweeper and worker on one database; a second sweeper or worker if a fault needs it."""
 
-    def __init__(self, home: Path, *, database: str, roots: Path, runner: str = "worker.runner") -> None:
+    def __init__(
+        self, home: Path, *, database: str, roots: Path, runner: str = "worker.runner", **environment: str
+    ) -> None:
         self.home, self.database = home, database
         self.points = home / "points"
         self.points.mkdir(parents=True)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         injection = {failpoints.FOLDER: str(self.points), RUNNER: runner, FIRST_BACKOFF: "1"}
-        self._environment = self._settings(roots) | injection | {ATTEMPT_SECONDS: str(ATTEMPT)}
+        self._environment = self._settings(roots) | injection | {ATTEMPT_SECONDS: str(ATTEMPT)} | environment
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.fault_at = 0.0
 
@@ -67,13 +78,13 @@ class Service:
 
     # --- its processes ----------------------------------------------------------------------------------------------
 
-    def start(self, name: str, *, clock_shift: float = 0) -> None:
-        """Start one process."""
+    def start(self, name: str, *, clock_shift: float = 0, environment: Mapping[str, str] = NOTHING_MORE) -> None:
+        """Start one process, with these variables besides its usual ones."""
         with (self.home / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 self._command(name),
                 cwd=ROOT,
-                env=os.environ | self._environment | {CLOCK_SHIFT: str(clock_shift)},
+                env={**os.environ, **self._environment, CLOCK_SHIFT: str(clock_shift), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -106,9 +117,12 @@ class Service:
         self._processes[name].terminate()
         self._processes[name].wait(30)
 
-    def mark_fault(self) -> None:
-        """Note that the fault is over, or that what it killed is gone: recovery is measured from here."""
-        self.fault_at = time.time()
+    def mark_fault(self, *, clock_shift: float = 0) -> None:
+        """Note that the fault is over, or that what it killed is gone: recovery is measured from here.
+
+        If the database's clock is wrong by then, so must be this moment.
+        """
+        self.fault_at = time.time() + clock_shift
 
     def runners(self) -> list[psutil.Process]:
         """Return the processes that train for it, whatever their parent is by now."""
@@ -171,9 +185,11 @@ class Service:
 
 
 @contextmanager
-def serving(home: Path, *, database: str, roots: Path, runner: str = "worker.runner") -> Iterator[Service]:
-    """Yield a service whose API answers; it ends with the block."""
-    service = Service(home, database=database, roots=roots, runner=runner)
+def serving(
+    home: Path, *, database: str, roots: Path, runner: str = "worker.runner", **environment: str
+) -> Iterator[Service]:
+    """Yield a service whose API answers; it ends with the block. The environment is that of its processes."""
+    service = Service(home, database=database, roots=roots, runner=runner, **environment)
     try:
         service.start_missing()
         yield service

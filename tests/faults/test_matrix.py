@@ -8,19 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from ted_client.errors import ClientError
-from tests.faults.conftest import Deployment, body_on
-from tests.faults.driver import Driver, read_promises
+from tests.faults.conftest import Deployment, body_on, settle
+from tests.faults.driver import Driver
 from tests.faults.faults import SEEDS, NotPossibleHere, flip_a_byte, suspended_at, truncate
-from tests.faults.matrix import CONTENT, MATRIX, MatrixRow
-from tests.faults.outcome import Outcome, assess
-from tests.faults.results_table import RESULTS_TABLE
-from tests.faults.service import LEASE, SWEEP
-from tests.faults.webhook_listener import WebhookListener, register_listener
+from tests.faults.matrix import MATRIX, MatrixRow
+from tests.faults.service import RECOVERY_SECONDS
+from tests.faults.webhook_listener import register_listener
 from tests.servers.stacks import until
 
 pytestmark = pytest.mark.timeout(240)
-
-RECOVERY_SECONDS = LEASE + SWEEP + 5
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=str)
@@ -67,24 +63,3 @@ def test_a_client_notices_a_damaged_manifest(
     with pytest.raises(ClientError):
         driver.client.download(promise.job_id, tmp_path / "manifest.parquet")
     assert not (tmp_path / "manifest.parquet").exists()
-
-
-def settle(
-    deployment: Deployment,
-    driver: Driver,
-    folder: Path,
-    *,
-    name: str,
-    agrees: str = CONTENT,
-    listener: WebhookListener | None = None,
-) -> Outcome:
-    """Return the outcome, once every promised job has ended, no runner is left and all webhooks are sent."""
-    driver.promises()
-    until(deployment.context(driver).settled, seconds=90)
-    until(lambda: not deployment.service.runners(), seconds=5)
-    until(lambda: listener is None or listener.all_sent(), seconds=30)
-    promises, root = read_promises(folder / "promises.jsonl"), deployment.service.settings.artifacts
-    golden, fault_at = deployment.golden(agrees), deployment.service.fault_at
-    outcome = assess(deployment.engine, promises, golden=golden, root=root, fault_at=fault_at, listener=listener)
-    RESULTS_TABLE.add(name, deployment.database, outcome)
-    return outcome

@@ -17,6 +17,8 @@ from service.app import create_app
 from service.http.problems import STATUS
 from ted_core import errors as core
 from ted_core.errors import TedError
+from ted_core.training.gradients import LayerNotSupported
+from ted_core.warnings import WarningCode
 from ted_jobs import errors as jobs
 from ted_jobs.api_keys.text import KEY_PATTERN
 from ted_jobs.settings import Settings
@@ -36,12 +38,16 @@ ROUTER = [
 """Problems that are no error of ours."""
 OF_WORKERS: tuple[type[TedError], ...] = (
     core.DatasetChanged,
+    core.DatasetUnavailable,
     core.TrainingDiverged,
+    LayerNotSupported,
     core.OutOfMemory,
     core.StorageFull,
     jobs.LeaseExpired,
+    jobs.MachineFailed,
     jobs.RunnerCrashed,
     jobs.RunnerKilled,
+    jobs.RunnerStalled,
 )
 """What only a job that runs can meet."""
 
@@ -168,8 +174,18 @@ def test_the_page_lists_every_problem_with_its_remedy() -> None:
     assert listed == rows(sorted([*ROUTER, *ours]))
 
 
+def table_under(heading: str) -> list[str]:
+    """The rows of the first table below the heading."""
+    section = PAGE.read_text().split(f"\n| {heading} |", 1)[1].split("\n\n", 1)[0]
+    return section.splitlines()[2:]
+
+
+def test_the_page_lists_every_warning_with_its_remedy() -> None:
+    assert table_under("warning") == sorted(f"| `{code.value}` | {code.remedy} |" for code in WarningCode)
+
+
 def test_the_page_lists_what_only_a_running_job_meets() -> None:
-    listed = re.findall(r"^\| `\w+` \|.*$", PAGE.read_text(), re.MULTILINE)
+    listed = table_under("code | retryable")
 
     told = sorted((error.code(), "yes" if error.retryable else "no", error.remedy()) for error in OF_WORKERS)
     assert listed == [f"| `{code}` | {again} | {remedy} |" for code, again, remedy in told]

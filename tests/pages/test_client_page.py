@@ -44,9 +44,11 @@ def test_the_examples_do_what_they_say(folder: Path) -> None:
         for language, code in EXAMPLES
     ]
 
-    assert [language for language, _ in EXAMPLES] == ["python", "python", "python", "sh"]
+    assert [language for language, _ in EXAMPLES] == ["python", "python", "python", "python", "sh"]
     assert "rows are retained" in told[0]
     assert "job.succeeded" in told[1]
-    assert "422 invalid_request {'dataset':" in told[2]
-    assert "would be retained" in told[3]
-    assert {"manifest.parquet", "half.parquet"} <= {path.name for path in folder.iterdir()}
+    assert "rows to train on, the first of them row" in told[2]
+    assert "422 invalid_request {'dataset':" in told[3]
+    assert "labels look wrong" in told[4]
+    assert "would be retained" in told[4]
+    assert {"manifest.parquet", "half.parquet", "suspects.csv"} <= {path.name for path in folder.iterdir()}

@@ -1,7 +1,7 @@
 """Slow and obviously correct: plain Python for what ted_core does with arrays."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -32,6 +32,21 @@ def strongest(score: Sequence[float], count: int, *, labels: Sequence[int], clas
     for sample in best_first:
         if len(kept) < count:
             kept.add(sample)
+    return [sample in kept for sample in range(len(score))]
+
+
+def balanced(score: Sequence[float], count: int, *, labels: Sequence[int], class_floor: float) -> list[bool]:
+    """Every class's best, as many as Hamilton gives it, none fewer than its floor."""
+    classes = sorted(set(labels), key=labels.index)
+    quota = {label: Fraction(labels.count(label) * count, len(labels)) for label in classes}
+    floor = {label: math.floor(round(class_floor * labels.count(label), 9)) for label in classes}
+    seats = {label: max(math.floor(quota[label]), floor[label]) for label in classes}
+    for label in sorted(classes, key=lambda label: seats[label] - quota[label]):
+        seats[label] += sum(seats.values()) < count
+    kept: set[int] = set()
+    for label in classes:
+        own = [sample for sample in range(len(score)) if labels[sample] == label]
+        kept.update(sorted(own, key=lambda sample: (-score[sample], sample))[: seats[label]])
     return [sample in kept for sample in range(len(score))]
 
 
@@ -70,23 +85,26 @@ def progressive(
     performances: Sequence[Sequence[float]],
     counts: Sequence[int],
     *,
-    q: float,
+    score: Callable[[Sequence[float]], Sequence[float]],
     labels: Sequence[int],
     class_floor: float = 0.0,
     seed: int = 0,
 ) -> Iterator[State]:
     """The bookkeeping of the loop, given what each measurement found and how many samples every round retains.
 
-    There is one measurement after the last round, and one after every second round before it.
+    ``score`` is that of all samples, given their mean performance; before a measurement all are worth the same.
+
+    There is a measurement after every round but the first.
     """
     samples = len(labels)
     last_round, taken, so_far = [0] * samples, 0, [0.0] * samples
     for number, count in enumerate(counts, start=1):
-        if (len(counts) - number) % 2 == 0:
+        if number > 1:
             taken += 1
             so_far = [mean([performance[sample] for performance in performances[:taken]]) for sample in range(samples)]
         numbers = low_discrepancy_numbers(labels, so_far, seed=seed)
-        priority = [distance(performance, q) / number for performance, number in zip(so_far, numbers, strict=True)]
+        worth = score(so_far) if taken else [1.0] * samples
+        priority = [one / number for one, number in zip(worth, numbers, strict=True)]
         retained = strongest(priority, count, labels=labels, class_floor=class_floor)
         last_round = [number if retained[sample] else last_round[sample] for sample in range(samples)]
         yield State(retained, so_far if taken else [math.nan] * samples, last_round)
@@ -96,3 +114,17 @@ def softmax(logits: Sequence[float]) -> list[float]:
     """Probabilities from logits."""
     weights = [math.exp(logit - max(logits)) for logit in logits]
     return [weight / math.fsum(weights) for weight in weights]
+
+
+def margin(probabilities: Sequence[float], right: int) -> float:
+    """The probability of what is right minus the largest of anything else."""
+    return probabilities[right] - max(p for option, p in enumerate(probabilities) if option != right)
+
+
+def inclusion_probabilities(score: Sequence[float], count: int) -> list[float]:
+    """min(1, c·score) that add up to ``count``, with c found by halving."""
+    low, high = 0.0, len(score) / min(score)
+    for _ in range(200):
+        c = (low + high) / 2
+        low, high = (c, high) if math.fsum(min(1, c * one) for one in score) < count else (low, c)
+    return [min(1, high * one) for one in score]

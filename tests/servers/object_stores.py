@@ -123,6 +123,7 @@ def listens(port: int) -> bool:
 
 
 def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -22,6 +22,7 @@ from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.servers.databases import DATABASES, migrated
+from tests.servers.inspections import processes, share_processes  # noqa: F401 - fixtures
 from tests.service import datasets
 
 Json = dict[str, Any]

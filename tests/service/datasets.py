@@ -46,7 +46,7 @@ def write(folder: Path) -> None:
     (folder / "truncated.parquet").write_bytes((folder / "images.parquet").read_bytes()[:-100])
     (folder / "no_files").mkdir()
     _write_parts(folder / "parts", [TABLES["images"], TABLES["images"]])
-    _write_parts(folder / "other_type", [TABLES["images"], TABLES["float_labels"]])
+    _write_parts(folder / "other_type", [TABLES["images"], TABLES["images"] | {"label": ["a", "b"] * (ROWS // 2)}])
     _write_parts(folder / "other_column", [TABLES["images"], TABLES["numbers"]])
     np.savez(folder / "digits.npz", x=np.zeros((ROWS, 8, 8), np.uint8), y=np.array(LABELS))
 

@@ -15,8 +15,9 @@ from tests.servers.stacks import until
 class ApiProcess:
     """``python -m service`` on a socket that outlives it."""
 
-    def __init__(self, settings: Settings, *, log: Path) -> None:
-        self.settings, self.log = settings, log
+    def __init__(self, settings: Settings, *, log: Path, open_files: int | None = None, **environment: str) -> None:
+        self.settings, self.log, self.environment = settings, log, environment
+        self.limit = f"ulimit -n {open_files} && " if open_files else ""
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -30,10 +31,11 @@ class ApiProcess:
             "TED_AUTH": self.settings.auth,
             "TED_LISTEN_FD": str(self.listener.fileno()),
         }
+        command = f'{self.limit}exec "{sys.executable}" -m service'
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service"],
-                env=os.environ | environment,
+                ["/bin/sh", "-c", command],
+                env=os.environ | environment | self.environment,
                 stderr=log,
                 pass_fds=(self.listener.fileno(),),
             )
@@ -47,9 +49,11 @@ class ApiProcess:
 
 
 @contextmanager
-def api_process(settings: Settings, *, log: Path) -> Iterator[ApiProcess]:
-    """A running one."""
-    api = ApiProcess(settings, log=log)
+def api_process(
+    settings: Settings, *, log: Path, open_files: int | None = None, **environment: str
+) -> Iterator[ApiProcess]:
+    """A running one, which may open so many files."""
+    api = ApiProcess(settings, log=log, open_files=open_files, **environment)
     try:
         api.start()
         yield api

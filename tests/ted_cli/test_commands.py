@@ -22,12 +22,12 @@ Ted = Callable[..., str]
 
 @pytest.fixture
 def ted(url: str) -> Ted:
-    """What a command prints; it must succeed unless printed otherwise."""
+    """What a command prints; one that succeeds may print warnings beside that."""
 
     def run(*arguments: str, status: int = 0) -> str:
         done = CliRunner().invoke(app, ["--url", url, *arguments], env={"COLUMNS": "200"})
         assert done.exit_code == status, done.output
-        return done.output.strip()
+        return (done.output if status else done.stdout).strip()
 
     return run
 
@@ -71,9 +71,39 @@ def test_an_estimate_from_earlier_jobs_shows_time_and_memory() -> None:
 
     assert isinstance(screen.file, io.StringIO)
     printed = " ".join(screen.file.getvalue().split())
-    assert "at most 0.80 of one full run, usually 0.60" in printed
+    assert "at most 0.80 of one full run, measuring included, usually 0.60" in printed
     assert "10 (5 to 1,200)" in printed
     assert "512 MiB" in printed
+
+
+def test_an_estimate_without_precedents_says_what_it_is_based_on() -> None:
+    facts = dict.fromkeys(("rows_in", "rows_kept", "classes", "cost_at_most", "peak_memory_bytes", "cost"))
+    facts |= {"proxy": {"name": "cnn", "epochs": 12}, "precedents": 0}
+    timed = {"seconds": {"least": 0.75, "typical": 1.5, "most": 30.0}, "device": "cpu, 2 threads"}
+    known = facts | timed | {"based_on": "throughput", "seconds_note": "For images of 32x32 pixels."}
+    unknown = facts | {"seconds": None, "seconds_note": "No worker has measured this proxy yet."}
+
+    assert "1.5 (0.75 to 30) on cpu, 2 threads" in printed(known)
+    assert "For images of 32x32 pixels." in printed(known)
+    assert "the measured speed of the workers" in printed(known)
+    assert "seconds No worker has measured this proxy yet." in printed(unknown)
+
+
+def printed(facts: dict[str, object]) -> str:
+    screen = Console(file=io.StringIO(), width=120)
+    screen.print(estimate_table(facts), highlight=False)
+    assert isinstance(screen.file, io.StringIO)
+    return " ".join(screen.file.getvalue().split())
+
+
+def test_an_estimate_says_if_the_rows_are_not_counted_yet() -> None:
+    unknown = dict.fromkeys(("rows_in", "rows_kept", "classes", "cost_at_most", "seconds", "peak_memory_bytes", "cost"))
+    screen = Console(file=io.StringIO(), width=120)
+
+    screen.print(estimate_table(unknown | {"proxy": {"name": "cnn", "epochs": 12}, "precedents": 0}), highlight=False)
+
+    assert isinstance(screen.file, io.StringIO)
+    assert "too many to be counted yet" in screen.file.getvalue()
 
 
 def test_a_job_s_life_from_submission_to_deletion(ted: Ted, submit: Callable[..., str], images: str) -> None:
@@ -182,3 +212,15 @@ def test_a_job_in_a_file_is_overridden_by_options(ted: Ted, images: str, tmp_pat
     with Client(url) as client:
         stored: Job = client.job(job_id)
     assert stored.facts["plan"]["keep_ratio"] == 0.6
+
+
+def test_a_guard_is_asked_for_by_an_option_and_taken_back_by_its_opposite(
+    ted: Ted, submit: Callable[..., str], images: str, tmp_path: Path, url: str
+) -> None:
+    job = {"dataset": {"uri": images, "task": "image-classification"}, "proxy": {"name": "cnn"}}
+    (tmp_path / "job.json").write_text(json.dumps(job | {"plan": {"keep_ratio": 0.6, "guard": True}}))
+
+    ids = [submit(), submit("--guard"), ted("submit", str(tmp_path / "job.json"), "--no-guard")]
+
+    with Client(url) as client:
+        assert [client.job(job_id).facts["plan"]["guard"] for job_id in ids] == [False, True, False]

@@ -8,13 +8,16 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from rich.console import Console
 
+from ted_cli import report_summary
 from ted_cli.report_summary import MOST_CLASSES, summary
 from ted_client import Client
-from tests.reports import a_report, class_of, of_random_rows
+from ted_core.warnings import WarningCode
+from tests.reports import NOT_LEARNED, a_guarded_report, a_report, class_of, of_random_rows
 from tests.servers.stacks import command
 
 FORMS = {"text/html": b"<!doctype html><title>A report</title>", "*/*": a_report().model_dump_json().encode()}
@@ -85,9 +88,62 @@ def test_the_summary_tells_reasons_classes_q_and_cost() -> None:
         "well generalized (redundant) 38 38.0%",
         "cat 49 20 40.8% 0.500",
         "q = 1: measured: q = 1 did best",
-        "cost: 0.80 of one full run, 90.8 s",
+        "cost: 0.80 of one full run, measuring included, 90.8 s",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("returned", "verdict"),
+    [
+        ("ted", "guard: kept TED's rows, which were ahead by 2.0 points"),
+        ("random", "guard: random rows were ahead by 2.0 points and are returned"),
+    ],
+)
+def test_the_summary_tells_what_the_guard_found(returned: Literal["ted", "random"], verdict: str) -> None:
+    text = shown(a_guarded_report(returned=returned).model_dump(mode="json"))
+
+    assert verdict in text
+    assert "q =" not in text
+    assert "guard" not in shown(a_report().model_dump(mode="json"))
+
+
+def test_the_summary_tells_what_the_proxy_has_learned() -> None:
+    accuracy = {"out_of_sample": 0.161, "majority_class": 0.102, "chance": 0.1}
+    report = a_report().model_dump(mode="json") | {"proxy_accuracy": accuracy}
+
+    learned, not_learned = shown(report), shown(report | {"warnings": [vars(NOT_LEARNED)]})
+
+    line = (
+        "the proxy is right about 16.1% of the rows that it did not train on (most frequent class 10.2%, chance 10.0%)"
+    )
+    assert line in learned
+    assert "has not learned" not in learned
+    assert f"{line}: it has not learned" in not_learned
+
+
+def test_the_summary_of_an_older_report_leaves_out_what_that_does_not_know() -> None:
+    older = a_report().model_dump(mode="json")
+    for name in ("proxy_accuracy", "warnings"):
+        older.pop(name)
+    for name in ("inputs", "input_count", "left_out"):
+        older["dataset"].pop(name)
+
+    text = shown(older)
+
+    assert "the proxy" not in text
+    assert "inputs" not in text
+    assert "60 of 100 rows retained" in text
+
+
+def test_the_summary_names_the_columns_that_the_model_saw() -> None:
+    report = a_report().model_dump(mode="json")
+    report["dataset"] |= {"inputs": ["age", "[red]hours[/red]"], "input_count": 30, "left_out": {"id": "a counter"}}
+
+    text = shown(report)
+
+    assert "inputs: age, [red]hours[/red] and 28 more" in text
+    assert "left out: id" in text
 
 
 def test_the_summary_tells_that_memory_had_run_out() -> None:
@@ -129,3 +185,7 @@ def test_control_sequences_in_names_are_removed() -> None:
 
     assert "\x1b[2J" not in text
     assert "name\\ " in text
+
+
+def test_the_code_of_a_proxy_that_has_not_learned_is_spelled_as_the_worker_does() -> None:
+    assert WarningCode.PROXY_HAS_NOT_LEARNED.value == report_summary.NOT_LEARNED

@@ -47,7 +47,7 @@ def says(status: int, body: object = None, **headers: str) -> Answer:
     def answer(to: BaseHTTPRequestHandler) -> None:
         content = b"" if body is None else json.dumps(body).encode()
         to.send_response(status)
-        for name, value in ({"Content_Length": str(len(content))} | headers).items():
+        for name, value in ({"Content_Length": str(len(content)), "Connection": "close"} | headers).items():
             to.send_header(name.replace("_", "-"), value)
         to.end_headers()
         to.wfile.write(content)

@@ -4,18 +4,22 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from ted_client import AsyncClient, AsyncJob, Client, Job, TedApiError
+from ted_client import AsyncClient, AsyncJob, Client, Job, TedApiError, endpoints
 from ted_client.errors import DetachedJob
 from ted_client.flow import FlowRunner, SendRequest
 from ted_client.retry import NO_RETRY
 from ted_core.results.manifest import read_manifest
+from ted_core.results.manifest_writer import write_manifest
 from ted_core.results.provenance import Provenance
+from ted_core.results.suspects.listing import write_suspects
 from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.store import JobStore
@@ -195,6 +199,37 @@ def test_files_are_downloaded_at_any_ratio(
     with pytest.raises(TedApiError) as refused:
         client.download(client.submit(body()).id, tmp_path / "got" / "none.parquet")
     assert refused.value.status == 409
+
+
+def test_labels_that_look_wrong_are_listed_over_pages_and_downloaded(
+    client: Any,
+    body: Callable[..., Any],
+    leases: Leases,
+    settings: Settings,
+    tmp_path: Path,
+    provenance: Provenance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(endpoints, "LARGEST_SUSPECT_PAGE", 50)
+    claim = claimed(leases, client.submit(body()).id)
+    margin = np.linspace(-1, -0.1, ROWS, dtype=np.float32)
+    found = replace(Ranking(1).decisions(0.6), margin=margin, suspicion=-margin)
+    metadata = write_manifest(tmp_path, found, provenance=provenance).metadata
+    file = write_suspects(tmp_path, found, accuracy=None, metadata=metadata)
+    leases.begin_finalizing(claim)
+    put = ArtifactStore(settings.artifacts).put_attempt_file
+    published = [put(file, job_id=claim.job.id, token=claim.token, kind="suspects")]
+    leases.finish(claim, published=published, result={})
+
+    every = list(client.suspects(claim.job.id))
+    some = list(client.suspects(claim.job.id, limit=70))
+    page = client.suspects_page(claim.job.id, limit=2, after=3)
+    saved = client.download(claim.job.id, tmp_path / "got.parquet", kind="suspects")
+
+    assert [row["row_index"] for row in every] == list(range(ROWS))
+    assert some == every[:70]
+    assert (page["data"], page["next"]) == (every[3:5], 5)
+    assert saved.read_bytes() == file.read_bytes()
 
 
 def test_datasets_and_proxies_are_registered_and_forgotten(client: Any, body: Callable[..., Any]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from ted_client import RetryPolicy, TedApiError
 from ted_client.errors import DownloadBroken, NotSaved, ServiceUnreachable
-from tests.ted_client.scripted import Make, says, serving
+from tests.ted_client.scripted import Make, problem, says, serving
 
 BRIEF = RetryPolicy(0.5, jitter=lambda: 0.01)
 BODY = bytes(range(256)) * 4096
@@ -146,6 +146,7 @@ def test_content_with_another_digest_than_announced_is_refused(
         download()
 
     assert not target.exists()
+    assert file_server.ranges == [None, None]
 
 
 def test_an_error_response_without_json_still_raises_an_api_error(
@@ -251,16 +252,32 @@ def test_a_partial_file_larger_than_the_file_is_downloaded_again(
     assert download().read_bytes() == BODY
 
 
-def test_a_damaged_partial_file_is_detected_and_does_not_block_the_next_download(
+def test_a_damaged_partial_file_is_detected_and_the_whole_file_transferred(
     file_server: FileServer, download: Callable[[], Path], target: Path
 ) -> None:
     target.parent.mkdir()
     target.with_name(f"{target.name}.{SHA256}.partial").write_bytes(b"damaged")
 
-    with pytest.raises(DownloadBroken):
+    assert download().read_bytes() == BODY
+    assert file_server.ranges == ["bytes=7-", None]
+
+
+def test_a_file_that_the_service_has_lost_is_reported_and_its_partial_file_removed(
+    file_server: FileServer, download: Callable[[], Path], target: Path
+) -> None:
+    file_server.breaks, give = 1, file_server.give
+
+    def then_lost(request: BaseHTTPRequestHandler) -> None:
+        give(request)
+        file_server.give = problem(410, "artifact_lost")  # type: ignore[method-assign]
+
+    file_server.give = then_lost  # type: ignore[method-assign]
+
+    with pytest.raises(TedApiError, match="artifact_lost") as lost:
         download()
 
-    assert download().read_bytes() == BODY
+    assert lost.value.code == "artifact_lost"
+    assert list(target.parent.iterdir()) == []
 
 
 def test_repr_digest_takes_precedence_over_the_etag(file_server: FileServer, download: Callable[[], Path]) -> None:

@@ -53,7 +53,7 @@ def test_the_outcome_of_a_failed_job_gives_the_reason() -> None:
 
 
 def test_without_a_terminal_every_change_prints_one_line() -> None:
-    screen = Console(file=io.StringIO(), width=120)
+    screen = Console(file=io.StringIO())
 
     with progress_display(screen) as show:
         for seen in (job(status="queued"), job(status="queued"), job(progress=PROGRESS), job(status="succeeded")):
@@ -70,6 +70,14 @@ def test_the_job_table_shows_the_keep_ratio_and_the_number_of_rows() -> None:
 
     assert isinstance(screen.file, io.StringIO)
     assert "60% of 1,000" in screen.file.getvalue()
+
+
+def test_the_job_table_says_if_the_rows_are_not_counted_yet() -> None:
+    uncounted = shown_by(lambda console: console.print(job_table([job(rows_in=None)])))
+    counted = shown_by(lambda console: console.print(job_table([job(rows_in=None, result={"rows_in": 1000})])))
+
+    assert "60% of rows not counted yet" in uncounted
+    assert "60% of 1,000" in counted
 
 
 def test_a_job_id_is_not_cut_on_a_narrow_terminal() -> None:

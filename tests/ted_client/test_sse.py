@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ted_client import ClientError, RetryPolicy, ServiceUnreachable, TedApiError, sse
+from ted_client.errors import NotATedService
 from ted_client.sse import SseDecoder
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.store import JobStore
@@ -141,3 +142,31 @@ def test_events_are_decoded_from_chunks_of_any_size(size: int) -> None:
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
 
     assert [seen["sequence"] for piece in pieces for seen in stream.feed(piece)] == [1, 2]
+
+
+# --- a stream of somebody else's --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data", [b"no JSON", b"[1]", b"{}", b'{"sequence": "1", "type": "x"}', b"[" * 100_000, b"\xff"]
+)
+def test_an_event_that_is_none_of_ours_is_an_error_that_names_the_remedy(data: bytes) -> None:
+    with pytest.raises(NotATedService, match="Check the URL"):
+        list(SseDecoder().feed(b"id: 1\ndata: " + data + b"\n\n"))
+
+
+def test_a_line_that_never_ends_is_refused_in_linear_time() -> None:
+    decoder = SseDecoder()
+
+    with pytest.raises(NotATedService, match="16,777,216 bytes"):
+        for _ in range(20_000):
+            list(decoder.feed(b"x" * 1000))
+
+
+def test_an_event_may_arrive_in_any_bites() -> None:
+    decoder = SseDecoder()
+
+    stream = event(1) + event(2).replace(b"\n", b"\r\n")
+    arrived = [facts["sequence"] for byte in stream for facts in decoder.feed(bytes([byte]))]
+
+    assert arrived == [1, 2]

@@ -19,6 +19,7 @@ from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.servers.databases import migrated
+from tests.servers.forked_runners import fork_runners, forked_runners  # noqa: F401 - fixtures
 from worker.supervisor import Supervisor
 
 
@@ -38,16 +39,21 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def settings(tmp_path: Path, digits: Path) -> Settings:
+def settings_of(home: Path, digits: Path) -> Settings:
+    """The settings of a worker with this home folder, which may read the digits."""
     return Settings(
-        home=tmp_path,
-        dataset_roots=(digits.parent, tmp_path),
+        home=home,
+        dataset_roots=(digits.parent, home),
         heartbeat_seconds=0.2,
         cancel_grace_seconds=1,
         device="cpu",
         runner_threads=2,
     )
+
+
+@pytest.fixture
+def settings(tmp_path: Path, digits: Path) -> Settings:
+    return settings_of(tmp_path, digits)
 
 
 @pytest.fixture
@@ -68,7 +74,11 @@ def leases(engine: Engine, settings: Settings) -> Leases:
 
 @pytest.fixture
 def claimed(store: JobStore, leases: Leases, settings: Settings, digits: Path) -> Callable[..., Claim]:
-    """A claimed job on the digits (or another dataset) with this many epochs."""
+    return claims(store, leases, settings, digits)
+
+
+def claims(store: JobStore, leases: Leases, settings: Settings, digits: Path) -> Callable[..., Claim]:
+    """Return what claims a job on the digits (or another dataset) with this many epochs."""
 
     def claim(
         *,
@@ -77,6 +87,7 @@ def claimed(store: JobStore, leases: Leases, settings: Settings, digits: Path) -
         deadline_seconds: int | None = None,
         proxy: Mapping[str, object] = MappingProxyType({}),
         image_size: int | None = None,
+        report_samples: bool = True,
         **plan: object,
     ) -> Claim:
         spec = JobSpec.model_validate(
@@ -85,6 +96,7 @@ def claimed(store: JobStore, leases: Leases, settings: Settings, digits: Path) -
                 "proxy": {"name": "mlp", "epochs": epochs, **proxy},
                 "plan": {"keep_ratio": 0.6, **plan},
                 "deadline_seconds": deadline_seconds,
+                "report_samples": report_samples,
             }
         )
         summary = inspect(spec.dataset, roots=settings.dataset_roots)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,6 +20,11 @@ from worker import child
 from worker.supervisor import Supervisor
 
 ROWS = 24
+
+
+@pytest.fixture(autouse=True)
+def fork_runners() -> None:
+    """Runners are no forks here: libraries are silent if they are told so before they are imported."""
 
 
 @pytest.fixture
@@ -91,6 +97,20 @@ def test_decisions_and_report_have_the_performance_of_the_pretrained_model(
         assert abs(gain.gain) > 1e-4
     assert report.proxy.parameters
     assert report.cost.rows_measured == 2 * ROWS, "once before training, once by the twins after the last round"
+
+
+def test_answers_are_listed_by_their_margins_without_an_estimate_of_how_many_are_wrong(
+    run: Callable[..., Job], store: JobStore, settings: Settings
+) -> None:
+    job = run()
+
+    decided = pq.read_table(published(job, "decisions", store, settings))
+    listed = pq.read_table(published(job, "suspects", store, settings))
+    margin = decided["margin"].to_numpy()
+    assert job.result is not None
+    assert job.result["label_noise"] is None
+    assert listed["row_index"].to_pylist() == [row for row in np.argsort(margin, kind="stable") if margin[row] < 0]
+    assert {*listed["label"].to_pylist(), *listed["likeliest"].to_pylist()} == {None}
 
 
 def test_a_model_file_is_unpacked_once_and_silently_and_both_jobs_decide_the_same(

@@ -118,7 +118,7 @@ def test_a_store_that_refuses_access_on_publishing_costs_one_attempt(
     ("number", "code"),
     [
         pytest.param(errno.ENOSPC, "storage_full", id="no room"),
-        pytest.param(errno.EACCES, "runner_crashed", id="locked"),
+        pytest.param(errno.EACCES, "machine_failed", id="locked"),
     ],
 )
 @pytest.mark.parametrize("step", ["mkdir", "open"])

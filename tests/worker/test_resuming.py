@@ -1,8 +1,10 @@
 """An attempt resumes where the one before it stopped, and the manifest is that of a single attempt."""
 
 import os
+import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
+from tests.servers.databases import migrated
 from tests.servers.stacks import until
+from tests.worker.conftest import claims, settings_of
 from tests.worker.test_supervisor import Background, runners
 from worker import checkpoints as run_checkpoints
 from worker.checkpoints import run_key
@@ -28,9 +32,39 @@ JOB = {"epochs": 20 * ROUNDS, "rounds": ROUNDS, "q": 1}
 """Ten epochs a round: long enough to be interrupted on a quick machine."""
 
 
+@dataclass(frozen=True)
+class Interrupted:
+    """A job whose first runner was killed after it had left two checkpoints, and the home folder that holds it."""
+
+    home: Path
+    job_id: str
+
+
+@pytest.fixture(scope="module")
+def interrupted_once(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Interrupted:
+    home = tmp_path_factory.mktemp("home")
+    settings = _with_checkpoints(settings_of(home, digits))
+    with migrated(settings.database) as engine:
+        leases, artifacts = Leases(engine), ArtifactStore(settings.artifacts)
+        claim = claims(JobStore(engine, max_attempts=2), leases, settings, digits)(**JOB)
+        work = Background(Supervisor(claim, leases=leases, store=artifacts, settings=settings))
+        until(lambda: len(CheckpointStore(engine, artifacts).for_job(claim.job.id)) == 2)
+        for pid in runners():
+            os.kill(pid, signal.SIGKILL)
+        work.join(20)
+    assert work.left
+    assert work.left.status is JobStatus.QUEUED
+    return Interrupted(home, claim.job.id)
+
+
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """A checkpoint after every round."""
+def settings(settings: Settings, interrupted_once: Interrupted) -> Settings:
+    """A checkpoint after every round, in a copy of the interrupted job's home."""
+    shutil.copytree(interrupted_once.home, settings.home, dirs_exist_ok=True)
+    return _with_checkpoints(settings)
+
+
+def _with_checkpoints(settings: Settings) -> Settings:
     return settings.model_copy(update={"checkpoint_seconds": 0, "heartbeat_seconds": 0.05})
 
 
@@ -46,21 +80,11 @@ def supervised(leases: Leases, settings: Settings) -> Callable[[Claim], Supervis
 
 
 @pytest.fixture
-def interrupted(
-    claimed: Claimed, supervised: Callable[[Claim], Supervisor], checkpoints: CheckpointStore, leases: Leases
-) -> Iterator[Claim]:
-    """A second claim on a job whose first runner was killed after it had left two checkpoints."""
-    first = claimed(**JOB)
-    work = Background(supervised(first))
-    until(lambda: len(checkpoints.for_job(first.job.id)) == 2)
-    for pid in runners():
-        os.kill(pid, signal.SIGKILL)
-    work.join(20)
-    assert work.left
-    assert work.left.status is JobStatus.QUEUED
-    second = leases.claim(first.job.id, worker="another")
+def interrupted(interrupted_once: Interrupted, leases: Leases) -> Claim:
+    """A second claim on the interrupted job."""
+    second = leases.claim(interrupted_once.job_id, worker="another")
     assert second
-    yield second
+    return second
 
 
 def content(job: Job | None) -> str:
@@ -86,9 +110,17 @@ def golden(claimed: Claimed, supervised: Callable[[Claim], Supervisor]) -> str:
     return UNDISTURBED[0]
 
 
-def test_a_resumed_run_has_the_content_of_an_uninterrupted_one(
-    interrupted: Claim, supervised: Callable[[Claim], Supervisor], golden: str, store: JobStore
+def test_a_resumed_run_is_like_an_uninterrupted_one(
+    interrupted: Claim,
+    supervised: Callable[[Claim], Supervisor],
+    checkpoints: CheckpointStore,
+    golden: str,
+    store: JobStore,
+    settings: Settings,
 ) -> None:
+    kept = settings.artifacts / interrupted.job.id / "checkpoints"
+    assert list(kept.iterdir())
+
     job = supervised(interrupted).run()
 
     assert content(job) == golden
@@ -97,26 +129,10 @@ def test_a_resumed_run_has_the_content_of_an_uninterrupted_one(
     rounds = [facts["round"] for facts in events(store, interrupted, "round")]
     assert rounds[-1] == ROUNDS
     assert len(rounds) < 2 * ROUNDS
-
-
-def test_the_report_of_a_resumed_run_covers_all_rounds(
-    interrupted: Claim, supervised: Callable[[Claim], Supervisor], store: JobStore, settings: Settings
-) -> None:
-    supervised(interrupted).run()
-
     report = (settings.artifacts / store.artifact(interrupted.job.id, "report", tenant="default").key).read_text()
     assert all(f'"round":{number},' in report for number in range(1, ROUNDS + 1))
-
-
-def test_the_checkpoints_of_an_ended_job_are_deleted(
-    interrupted: Claim, supervised: Callable[[Claim], Supervisor], checkpoints: CheckpointStore, settings: Settings
-) -> None:
-    assert list((settings.artifacts / interrupted.job.id / "checkpoints").iterdir())
-
-    supervised(interrupted).run()
-
     assert not checkpoints.for_job(interrupted.job.id)
-    assert not (settings.artifacts / interrupted.job.id / "checkpoints").exists()
+    assert not kept.exists()
 
 
 def flip_a_byte(path: Path) -> None:

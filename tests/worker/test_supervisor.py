@@ -12,16 +12,20 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from ted_core.results.manifest import read_manifest, verify
+from ted_jobs.db.engine import read_transaction, write_transaction
+from ted_jobs.db.tables import jobs
 from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.jobs.maintenance import reap_expired_leases
 from ted_jobs.jobs.models import Artifact, Job
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
+from ted_jobs.jobs.transitions import earlier_errors
 from ted_jobs.settings import Settings
+from tests.servers.forked_runners import is_runner
 from tests.servers.stacks import until
 from worker.supervisor import Supervisor
 
@@ -54,8 +58,7 @@ def phase(store: JobStore, claim: Claim) -> str | None:
 
 def runners() -> set[int]:
     """The ids of this test process's children that are runners."""
-    children = psutil.Process().children()
-    return {child.pid for child in children if "worker.runner" in child.cmdline()}
+    return {child.pid for child in psutil.Process().children() if is_runner(child)}
 
 
 @pytest.fixture
@@ -79,7 +82,47 @@ def test_a_finished_job_has_a_manifest_that_fits_its_dataset(
     artifact = store.artifact(job.id, "manifest", tenant="default")
     manifest = verify(read_manifest(settings.artifacts / artifact.key), digits)
     assert len(manifest.row_indices) == round(0.6 * 1797) == (job.result or {})["rows_kept"]
-    assert not list(settings.work.glob("*/*"))
+    assert not list(settings.work.iterdir())
+
+
+def test_a_job_says_how_well_its_proxy_predicts_rows_that_it_has_not_seen(
+    claimed: Claimed, supervised: Supervised, settings: Settings, store: JobStore
+) -> None:
+    job = supervised(claimed(epochs=6, q=1, class_balance="keep")).run()
+
+    assert job is not None
+    told = (job.result or {})["proxy_accuracy"]
+    assert (told["chance"], told["has_learned"]) == (0.1, True)
+    assert told["out_of_sample"] > 0.5 > told["majority_class"]
+    manifest = read_manifest(settings.artifacts / store.artifact(job.id, "manifest", tenant="default").key)
+    assert manifest.metadata.proxy_accuracy is not None
+    assert manifest.metadata.proxy_accuracy.model_dump() == told
+    assert not manifest.metadata.warnings
+
+
+def test_a_proxy_that_has_learned_nothing_is_an_event_a_warning_and_no_reason(
+    claimed: Claimed, supervised: Supervised, settings: Settings, store: JobStore
+) -> None:
+    claim = claimed(epochs=2, proxy={"learning_rate": 1e-5}, q=1)
+
+    job = supervised(claim).run()
+
+    assert job is not None
+    assert "proxy_has_not_learned" in [warning["code"] for warning in (job.result or {})["warnings"]]
+    events = store.events(job.id, after=0, limit=100, tenant="default")
+    assert "proxy_has_not_learned" in [event.data.get("code") for event in events if event.type == "job.warning"]
+    decisions = pq.read_table(settings.artifacts / store.artifact(job.id, "decisions", tenant="default").key)
+    reasons = set(decisions["reason"].to_pylist())
+    assert "unknown" in reasons
+    assert not [reason for reason in reasons if "generalized" in reason]
+
+
+def test_a_loss_that_has_risen_fails_the_job(claimed: Claimed, supervised: Supervised) -> None:
+    job = supervised(claimed(epochs=3, proxy={"learning_rate": 10}, q=1)).run()
+
+    assert job is not None
+    told = {name: (job.error or {}).get(name) for name in ("code", "field", "retryable")}
+    assert told == {"code": "training_diverged", "field": "proxy.learning_rate", "retryable": False}
 
 
 def test_every_round_becomes_an_event(claimed: Claimed, supervised: Supervised, store: JobStore) -> None:
@@ -209,6 +252,62 @@ def test_the_error_of_a_crashed_runner_has_the_last_line_of_its_trace(
     assert job is not None
     assert job.status is JobStatus.QUEUED
     assert "no such luck" in (job.status_reason or "")
+
+
+def test_an_exception_in_the_runner_is_reported_with_its_place(
+    claimed: Claimed, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defect = "from worker import runner; runner.run_assignment = lambda *_: {}['label']; runner.main()"
+    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", defect))
+
+    job = supervised(claimed()).run()
+
+    assert job
+    assert "KeyError: 'label' (in runner.main, <string>.<lambda>)" in (job.status_reason or "")
+
+
+@pytest.mark.parametrize(
+    ("dies", "code"),
+    [
+        pytest.param("os.abort()", "runner_crashed", id="aborts"),
+        pytest.param("os.kill(os.getpid(), signal.SIGSEGV)", "runner_crashed", id="writes where it must not"),
+        pytest.param("os.kill(os.getpid(), signal.SIGBUS)", "machine_failed", id="cannot read what it has mapped"),
+        pytest.param("os.kill(os.getpid(), signal.SIGTERM)", "runner_killed", id="is killed"),
+        pytest.param("os.write(2, b'std::bad_alloc'); os.abort()", "out_of_memory", id="gets no memory"),
+    ],
+)
+def test_the_error_says_how_the_runner_died(
+    claimed: Claimed, supervised: Supervised, leases: Leases, monkeypatch: pytest.MonkeyPatch, dies: str, code: str
+) -> None:
+    progress = 'print(\'{"kind": "progress", "phase": "loading"}\', flush=True)'
+    script = f"import os, signal; os.read(0, 1); {progress}; {dies}"
+    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", script))
+    claim = claimed()
+
+    supervised(claim).run()
+
+    again = leases.claim(claim.job.id, worker="w")
+    assert again
+    with read_transaction(leases.engine) as connection:
+        (error,) = earlier_errors(connection, again.job.id)
+    assert error["code"] == code
+    assert code == "out_of_memory" or "while loading" in error["message"]
+
+
+def test_a_file_that_kills_two_runners_alike_ends_the_job(
+    claimed: Claimed, supervised: Supervised, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", "import os; os.abort()"))
+    with write_transaction(engine) as connection:
+        connection.execute(update(jobs).values(max_attempts=5))
+    claim: Claim | None = claimed()
+
+    left = []
+    while claim:
+        left.append(supervised(claim).run())
+        claim = supervised(claim).leases.claim(claim.job.id, worker="w")
+
+    assert [job.status for job in left if job] == ["queued", "failed"]
 
 
 def test_a_runner_that_is_slow_to_exit_does_not_lose_the_lease(

@@ -42,6 +42,13 @@ def test_only_the_leader_can_release_the_leadership(engine: Engine) -> None:
     assert not maintenance.acquire_leadership(engine, sweeper.ROLE, holder="somebody else", seconds=60)
 
 
+def test_a_leader_from_before_the_clock_was_set_back_is_replaced(engine: Engine) -> None:
+    an_hour_ahead = 3600 + sweeper.LEADERSHIP_SECONDS
+    maintenance.acquire_leadership(engine, sweeper.ROLE, holder="ended", seconds=an_hour_ahead)
+
+    assert maintenance.acquire_leadership(engine, sweeper.ROLE, holder="next", seconds=sweeper.LEADERSHIP_SECONDS)
+
+
 @pytest.mark.parametrize("error", [BrokerError("no broker"), ValueError("a row that cannot be read")])
 def test_a_task_that_fails_does_not_keep_the_others_from_running(engine: Engine, error: Exception) -> None:
     done: list[str] = []

@@ -1,21 +1,37 @@
 """What a wake-up starts, as seen in metrics and logs."""
 
+import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from ted_jobs.db import counters
 from ted_jobs.db.engine import read_transaction, write_transaction
-from ted_jobs.db.tables import jobs
+from ted_jobs.db.tables import events, jobs
 from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.servers.stacks import until
-from worker.tasks import pause_after_failures, run_jobs
+from tests.ted_jobs.conftest import SUMMARY
+from worker.backoff import SubmitterBackoff
+from worker.tasks import run_jobs
+
+IDLE_RUNNER = Path(__file__).parents[1] / "faults" / "idle_runner.py"
+CRASHES_ON_SEED_13 = f"""
+import io, json, runpy, sys
+assignment = sys.stdin.readline()
+if json.loads(assignment)["spec"]["plan"]["seed"] == 13:
+    raise KeyError("label")
+sys.stdin = io.StringIO(assignment)
+runpy.run_path({str(IDLE_RUNNER)!r})
+"""
 
 
 def totals(engine: Engine) -> dict[tuple[str, str], float]:
@@ -29,7 +45,7 @@ def queued(claimed: Callable[..., Claim], leases: Leases, **job: object) -> str:
 
 
 def run(job_id: str, engine: Engine, settings: Settings) -> None:
-    run_jobs(job_id, engine=engine, settings=settings, shutting_down=lambda: False)
+    run_jobs(job_id, engine=engine, settings=settings, shutting_down=lambda: False, backoff=SubmitterBackoff())
 
 
 def test_the_phase_seconds_of_a_succeeded_job_are_counted(
@@ -88,41 +104,126 @@ def test_a_worker_that_shuts_down_claims_no_further_job(
     first, second = (queued(claimed, leases, method="random") for _ in range(2))
     shutting_down = iter([False])
 
-    run_jobs(first, engine=engine, settings=settings, shutting_down=lambda: next(shutting_down, True))
+    run_jobs(
+        first,
+        engine=engine,
+        settings=settings,
+        shutting_down=lambda: next(shutting_down, True),
+        backoff=SubmitterBackoff(),
+    )
 
     assert {store.job(job_id, tenant="default").status for job_id in (first, second)} == {"queued"}
 
 
-def test_a_worker_that_keeps_failing_pauses_longer_each_time(
+# --- several tenants --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def idle_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runners train nothing, and those of jobs with the seed 13 crash."""
+    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", CRASHES_ON_SEED_13))
+
+
+def submitted(store: JobStore, digits: Path, *, tenant: str, seed: int = 0) -> str:
+    spec = JobSpec.model_validate(
+        {
+            "dataset": {"uri": str(digits), "task": "image-classification"},
+            "proxy": {"name": "mlp"},
+            "plan": {"keep_ratio": 0.6, "seed": seed},
+        }
+    )
+    return store.submit(spec, SUMMARY, tenant=tenant).job.id
+
+
+def starts(engine: Engine) -> list[str]:
+    """The tenants in the order in which attempts at their jobs began."""
+    began = select(jobs.c.tenant).join(events).where(events.c.type == "job.running").order_by(events.c.created_at)
+    with read_transaction(engine) as connection:
+        return list(connection.scalars(began))
+
+
+@pytest.mark.usefixtures("idle_runner")
+def test_a_tenants_first_job_does_not_wait_for_all_the_jobs_that_another_has_queued(
+    engine: Engine, settings: Settings, store: JobStore, digits: Path
+) -> None:
+    many = [submitted(store, digits, tenant="many") for _ in range(10)]
+    submitted(store, digits, tenant="few")
+
+    run(many[0], engine, settings)
+
+    assert starts(engine) == ["many", "few", *["many"] * 9]
+
+
+@pytest.mark.usefixtures("idle_runner")
+def test_a_worker_does_not_pause_for_one_tenants_crashes_while_another_has_a_job(
+    engine: Engine, settings: Settings, store: JobStore, digits: Path
+) -> None:
+    stopping = threading.Event()
+    options = {"engine": engine, "settings": settings, "shutting_down": stopping.is_set, "backoff": SubmitterBackoff()}
+    options["backoff"].record("crashing", failed=True)
+    for _ in range(5):
+        options["backoff"].record("crashing", failed=True)
+    crashing = [submitted(store, digits, tenant="crashing", seed=13) for _ in range(8)]
+    worker = threading.Thread(target=run_jobs, args=crashing[:1], kwargs=options)
+    worker.start()
+
+    sound = submitted(store, digits, tenant="sound")
+    until(lambda: store.job(sound, tenant="sound").status == "succeeded", seconds=5)
+    stopping.set()
+    worker.join(10)
+
+    assert starts(engine) == ["sound"]
+
+
+@pytest.mark.usefixtures("idle_runner")
+def test_a_crash_that_repeats_itself_ends_the_job_after_the_second_attempt(
+    engine: Engine, settings: Settings, digits: Path
+) -> None:
+    store = JobStore(engine, max_attempts=5)
+    job_id = submitted(store, digits, tenant="default", seed=13)
+
+    run(job_id, engine, settings)
+
+    job = store.job(job_id, tenant="default")
+    assert (job.status, job.attempt) == ("failed", 2)
+    assert ((job.error or {})["code"], (job.error or {})["retryable"]) == ("runner_crashed", False)
+    assert "KeyError" in (job.error or {})["message"]
+    assert "ended in the same way" in (job.error or {})["message"]
+
+
+@pytest.mark.usefixtures("idle_runner")
+def test_a_worker_waits_for_a_job_that_it_holds_back(
+    engine: Engine, settings: Settings, store: JobStore, digits: Path
+) -> None:
+    job_id = submitted(store, digits, tenant="default")
+    backoff = SubmitterBackoff()
+    backoff.record("default", failed=True)
+    began = time.monotonic()
+
+    run_jobs(job_id, engine=engine, settings=settings, shutting_down=lambda: False, backoff=backoff)
+
+    assert store.job(job_id, tenant="default").status == "succeeded"
+    assert time.monotonic() - began > 1
+
+
+def test_a_worker_that_cannot_publish_holds_its_jobs_back(
     engine: Engine,
     settings: Settings,
     claimed: Callable[..., Claim],
     leases: Leases,
     store: JobStore,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (settings.home / "no folder").write_text("")
     broken = settings.model_copy(update={"artifact_root": settings.home / "no folder"})
-    pauses: list[int] = []
-    monkeypatch.setattr("worker.tasks.pause_after_failures", lambda failures, _: pauses.append(failures))
+    backoff = SubmitterBackoff()
 
-    run(job_id := queued(claimed, leases, method="random"), engine, broken)
+    run_jobs(
+        job_id := queued(claimed, leases, method="random"),
+        engine=engine,
+        settings=broken,
+        shutting_down=lambda: False,
+        backoff=backoff,
+    )
 
     assert store.job(job_id, tenant="default").status == "failed"
-    assert pauses == [1, 2]
-
-
-def test_pauses_grow_and_end_if_the_worker_shuts_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, slept = [0.0], list[float]()
-    monkeypatch.setattr("worker.tasks.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("worker.tasks.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-
-    for failures in (0, 1, 3, 50):
-        now[0] = 0
-        pause_after_failures(failures, lambda: False)
-        slept.append(round(now[0]))
-    assert slept == [0, 1, 4, 60]
-
-    now[0] = 0
-    pause_after_failures(9, lambda: True)
-    assert now[0] == 0
+    assert backoff.held_back() == ["default"]

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from pydantic import ValidationError
 
 from ted_jobs.settings import Settings
-from worker.doctor import broker, database, device, folders
+from worker.doctor import broker, database, device, folders, secrets
 from worker.doctor.finding import Finding, ok_finding, problem_finding
 
 Check = Callable[[Settings], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     folders.check_written_folders,
     folders.check_read_folders,
+    secrets.check_secret_files,
     database.check_database,
     broker.check_broker,
     device.check_device,

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from ted_jobs.db.engine import make_engine, now, read_transaction
 from ted_jobs.db.migrations import head, revision
 from ted_jobs.settings import Settings
+from worker.doctor.artifacts import check_artifacts
 from worker.doctor.finding import Finding, ok_finding, problem_finding, warning_finding
 from worker.doctor.jobs import check_jobs
 from worker.doctor.leftovers import check_leftovers
@@ -61,6 +62,7 @@ def _check_reachable_database(engine: Engine, name: str, settings: Settings) -> 
     yield _check_clock(engine)
     yield from check_jobs(engine)
     yield from check_leftovers(engine, settings)
+    yield from check_artifacts(engine, settings)
 
 
 def _check_clock(engine: Engine) -> Finding:

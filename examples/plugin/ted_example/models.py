@@ -16,4 +16,5 @@ def linear(input_shape: tuple[int, ...], classes: int) -> nn.Module:
 SMOOTHED = Task(
     loss=lambda logits, labels: cross_entropy(logits, labels, reduction="none", label_smoothing=0.1),
     right=ONE_CLASS.right,
+    margin=ONE_CLASS.margin,
 )

@@ -6,24 +6,39 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ted_core.datasets.columns import conversations
 from ted_core.datasets.columns.array_cache import Allocate, ArrayCache, DecodedInputs
-from ted_core.datasets.columns.images import Decoder
-from ted_core.datasets.columns.labels import labels, named_classes
+from ted_core.datasets.columns.images.decoder import Decoder
+from ted_core.datasets.columns.images.image_files import ImageSettings
+from ted_core.datasets.columns.labels import labels, named_labels, warn_of_doubtful
+from ted_core.datasets.columns.left_out import note_left_out
 from ted_core.datasets.columns.roles import Roles, named_inputs
+from ted_core.datasets.columns.sample_keys import sample_keys
 from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.columns.spooled_table import SpooledTable, spool_table
-from ted_core.datasets.columns.tabular import gather_table, vectors
-from ted_core.datasets.columns.types import encoded_images, is_category, refuse_nulls, sample_keys
+from ted_core.datasets.columns.tabular import gather_table, vectors, warn_of_measures
+from ted_core.datasets.columns.turns import check_turns
+from ted_core.datasets.columns.types import (
+    encoded_images,
+    is_category,
+    refuse_nulls,
+    unusable_types_refused,
+    without_dictionaries,
+)
+from ted_core.datasets.findings import warn
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
-from ted_core.datasets.samples import Dialogues, Inputs, Samples, Texts
+from ted_core.datasets.samples import Dialogues, InputColumns, Inputs, Labels, Samples, Texts
 from ted_core.datasets.spec import DatasetSpec, TaskName
-from ted_core.errors import UnusableInputs
+from ted_core.errors import UnusableInputs, UnusableLabels
+from ted_core.warnings import WarningCode
 
 IMAGES_AT_A_TIME, ENCODED_BYTES = 4096, 16 << 20
 """How many encoded images are in memory at a time, and how many bytes unless one image alone takes more."""
+
+TEXTS_AT_A_TIME = 65_536
 
 
 @dataclass(frozen=True)
@@ -40,8 +55,8 @@ class RowSource:
 
     @property
     def other_columns(self) -> list[str]:
-        """The columns that are not inputs: targets and ids."""
-        return [name for name in self.roles.names if name not in self.roles.inputs]
+        """Targets and ids, which may be inputs as well."""
+        return [*self.roles.targets, *([self.roles.key] if self.roles.key else [])]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read all columns that have a role."""
@@ -49,7 +64,7 @@ class RowSource:
 
     def array_cache(self) -> ArrayCache:
         """Return the cache where an earlier job may have left the inputs of the same rows, with the same settings."""
-        settings = self.spec.model_dump(mode="json", include={"format", "task", "image_size", "missing"})
+        settings = self.spec.model_dump(mode="json", exclude={"uri", "input", "target"})
         columns = {"inputs": self.roles.inputs, "named": self.spec.input is not None}
         return ArrayCache(self.limits, **settings, **columns, max_undecodable=self.limits.max_undecodable)
 
@@ -67,13 +82,26 @@ class AssembledInputs(NamedTuple):
 def assemble_samples(rows: RowSource) -> Samples:
     """Decode the rows. Raises TedErrors that name field and rows."""
     inputs, table, usable = INPUTS[rows.spec.base_task](rows)
-    target = labels(table, rows.roles.targets, locations=rows.locations, limits=rows.limits)
-    keys = sample_keys(table[rows.roles.key] if rows.roles.key else None)
+    target = classes_of(table, rows)
+    warn_of_doubtful(target)
+    keys = sample_keys(table[rows.roles.key] if rows.roles.key else None, name=rows.roles.key)
     pa.default_memory_pool().release_unused()  # it would keep for later batches what training needs now
     total = rows.locations.total
     codes = target.codes if len(usable) == total else target.codes[usable]
-    classes = named_classes(target.classes, rows.schema, rows.roles.targets)
-    return Samples(inputs, codes, classes, usable, rows=total, sample_key=keys, cache=rows.limits.cache)
+    columns = InputColumns(rows.roles.inputs)
+    return Samples(
+        inputs, codes, target.classes, usable, rows=total, sample_key=keys, cache=rows.limits.cache, columns=columns
+    )
+
+
+def classes_of(table: pa.Table, rows: RowSource) -> Labels:
+    """Return what the targets in the table say of every row, by the names that the classes have.
+
+    Raises MissingValues, UnusableLabels, SingleClass, DatasetTooLarge.
+    """
+    with unusable_types_refused(UnusableLabels, rows.roles.targets, "dataset.target"):
+        codes_only = labels(table, rows.roles.targets, locations=rows.locations, limits=rows.limits)
+        return named_labels(codes_only, rows.schema, rows.roles.targets, locations=rows.locations)
 
 
 def _all_rows(rows: RowSource) -> np.ndarray:
@@ -108,7 +136,7 @@ def _images(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Tabl
         rows.locations.total,
         threads=rows.limits.threads,
         allocate=allocate,
-        image_size=rows.spec.image_size,
+        settings=ImageSettings.of(rows.spec),
         name=lambda row: _row_name(row, rows, others),
     )
     for batch in rows.batches():
@@ -116,6 +144,7 @@ def _images(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Tabl
         for part in _parts(batch[rows.roles.inputs[0]]):
             decoder.add(encoded_images(part))
     images = decoder.images(max_undecodable=rows.limits.max_undecodable)
+    decoder.findings().warn()
     return DecodedInputs(images, decoder.decoded), others.table()
 
 
@@ -141,12 +170,22 @@ def _row_name(row: int, rows: RowSource, others: SpooledTable) -> str:
 def _tables(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Table]:
     """The columns that the request names, or else those of numbers and those that prove to hold categories."""
     inputs = rows.roles.inputs
-    strings = [name for name in inputs if rows.spec.input is None and is_category(rows.schema.field(name).type)]
-    table = gather_table(rows.batches(), possible_categories=strings, limits=rows.limits)
-    features = table.select([name for name in inputs if name in table.column_names])
+    usual = {} if rows.spec.input else {name: rows.schema.field(name).type for name in inputs}
+    strings = [name for name, data_type in usual.items() if is_category(data_type)]
+    table, left_out = gather_table(
+        rows.batches(),
+        inputs=inputs,
+        possible_categories=strings,
+        possible_counters=[name for name, data_type in usual.items() if pa.types.is_integer(data_type)],
+        limits=rows.limits,
+        locations=rows.locations,
+    )
+    note_left_out(left_out)
+    features = table.select([name for name in inputs if name not in left_out])
     if not features.num_columns:
         fact = f"{abbreviated_list(strings)} hold too many different strings to be categories; name those that are"
         raise UnusableInputs(fact, field="dataset.input")
+    warn_of_measures(features)
     values = vectors(features, missing=rows.spec.missing, locations=rows.locations, allocate=allocate)
     return DecodedInputs(values, np.ones(len(values), bool)), table.select(rows.other_columns)
 
@@ -158,18 +197,36 @@ def _texts(rows: RowSource) -> AssembledInputs:
     table = spool_table(rows.batches(), rows.limits)
     for name in rows.roles.inputs:
         refuse_nulls(table[name], name=name, field="dataset.input", locations=rows.locations)
-    parts = tuple(table[name].cast(pa.string()) for name in rows.roles.inputs)
+    parts = tuple(_strings(table[name]) for name in rows.roles.inputs)
+    warn_of_empty(parts, locations=rows.locations)
     return AssembledInputs(Texts(parts), table, _all_rows(rows))
 
 
+def warn_of_empty(parts: Sequence[pa.ChunkedArray], *, locations: RowLocations) -> None:
+    """Warn of rows all of whose texts hold nothing but blanks."""
+    blank = [pc.equal(pc.binary_length(pc.utf8_trim_whitespace(part)), 0).to_numpy() for part in parts]
+    if len(rows := np.flatnonzero(np.logical_and.reduce(blank))):
+        warn(WarningCode.TEXTS_EMPTY, f"There is no text in {locations.first(rows)}", field="dataset.input")
+
+
+def _strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Some rows at a time: a dictionary may stand for more text than one array of strings can hold."""
+    slices = (
+        chunk.slice(start, TEXTS_AT_A_TIME)
+        for chunk in column.chunks
+        for start in range(0, len(chunk), TEXTS_AT_A_TIME)
+    )
+    return pa.chunked_array([without_dictionaries(texts).cast(pa.string()) for texts in slices], pa.string())
+
+
 def _dialogues(rows: RowSource) -> AssembledInputs:
-    layout = conversations.layout(rows.schema, named_inputs(rows.spec))
+    layout = conversations.layout(rows.schema, named_inputs(rows.spec), excluded=rows.spec.exclude or ())
     turns, others = SpooledTable(rows.limits), SpooledTable(rows.limits)
     for batch in rows.batches():
-        turns.add(pa.record_batch([layout.turns(*(batch[name] for name in layout.columns))], ["turns"]))
+        turns.add(pa.record_batch([layout.turns(batch)], ["turns"]))
         others.add(batch.select(rows.other_columns))
     column = turns.table()["turns"]
-    conversations.check_turns(column, name=" and ".join(layout.columns), locations=rows.locations)
+    check_turns(column, name=" and ".join(layout.columns), locations=rows.locations)
     return AssembledInputs(Dialogues(column), others.table(), _all_rows(rows))
 
 

@@ -1,70 +1,124 @@
-"""Instruction data in its usual layouts → conversations.
+"""Instruction data in its usual layouts: which columns hold conversations, and which are left out of them.
 
 A chat is a list of turns, with ``role`` and ``content`` as chat templates have them, or ``from`` and ``value`` as in
 ShareGPT. Alpaca's rows have an instruction, perhaps an input that follows it after an empty line, and an output. A pair
-is a prompt and its response.
+is a prompt and its response. Beside any of these, a column may hold what the system says first, and another what was
+said before, as LLaMA-Factory has them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ted_core.datasets.columns import turns
 from ted_core.datasets.columns.schemas import abbreviated_list
-from ted_core.datasets.columns.types import is_list, is_text, refuse_nulls
-from ted_core.datasets.row_locations import RowLocations
-from ted_core.errors import MissingValues, NothingToLearn, UnusableInputs
+from ted_core.datasets.columns.turns import FIELD, TurnColumns
+from ted_core.datasets.columns.types import KEY_NAMES, is_list, is_text
+from ted_core.datasets.findings import findings, warn
+from ted_core.errors import UnusableInputs
+from ted_core.warnings import WarningCode
 
-FIELD = "dataset.input"
-SPEAKER, WORDS = ("role", "from"), ("content", "value")
-"""What the two fields of a turn may be called."""
-ROLES: Mapping[str, str] = {
-    "system": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-}
-"""What a role is called, and what it becomes."""
 CHATS = ("messages", "conversations")
 PAIRS = (("prompt", "response"), ("prompt", "completion"))
+SYSTEMS, HISTORIES = ("system", "system_prompt"), ("history",)
+"""What the columns may be called that come before a conversation; the first that exists is read."""
+PREFERENCES = ("chosen", "rejected")
 LAYOUTS = "messages or conversations, instruction and output, prompt and response or completion"
+PROMPT_PARTS = frozenset(
+    {
+        *(*SYSTEMS, *HISTORIES, *PREFERENCES, "system_message", "developer", "tools", "functions", "images", "image"),
+        *("videos", "audios", "context", "contexts", "knowledge", "document", "documents", "passage", "passages"),
+        *("background", "persona", "evidence", "facts", "reference", "references", "thinking", "thought", "thoughts"),
+        *("reasoning", "reasoning_content", "rationale", "chain_of_thought", "cot"),
+    }
+)
+"""Columns of these names are, as a rule, a part of what a conversation's model sees or says."""
+TEXT_PARTS = frozenset({"instruction", "input", "prompt", "question", "query", "output", "response", "answer"})
+"""So are these, beside columns of texts; beside chats, which are whole, they repeat a turn."""
+Part = tuple[tuple[str, ...], Callable[..., TurnColumns]]
+"""Columns, and how some of a conversation's turns are read from them."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """Which columns hold conversations, and how to read them."""
 
-    columns: tuple[str, ...]
-    turns: Callable[..., pa.Array]
-    """The columns of some rows, in that order, as a list of {role, content} per row."""
+    parts: tuple[Part, ...]
+    """What follows each other in a conversation."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is read, each column once."""
+        return tuple(dict.fromkeys(name for names, _ in self.parts for name in names))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its core is a chat, not columns of texts."""
+        return self.parts[-1][1] is turns.chat
+
+    def turns(self, batch: pa.RecordBatch) -> pa.Array:
+        """Return the conversation of each row: a list of {role, content}, and what else ``turns.joined`` says."""
+        return turns.joined([read(*(batch[name] for name in names)) for names, read in self.parts], rows=batch.num_rows)
 
 
-def layout(schema: pa.Schema, names: Sequence[str]) -> Layout:
-    """Return the layout of these columns, or else the first usual one in the dataset. Raises UnusableInputs."""
-    candidates = _named(schema, names) if names else _usual(schema)
-    if (first := next(candidates, None)) is not None:
-        return first
+def layout(schema: pa.Schema, names: Sequence[str], *, excluded: Collection[str] = ()) -> Layout:
+    """Return the layout of these columns, or else the first usual one in the dataset; note what is left out of it.
+
+    Raises UnusableInputs.
+    """
+    usable = pa.schema([field for field in schema if field.name not in excluded])
+    candidates = _named(schema, names) if names else _usual(usable)
+    chosen = next(candidates, None)
+    if chosen is None:
+        raise UnusableInputs(_no_layout(schema, names), field=FIELD)
+    _note_left_out(schema, chosen, excluded)
+    return chosen
+
+
+def _no_layout(schema: pa.Schema, names: Sequence[str]) -> str:
     columns = [f"{name!r} of type {schema.field(name).type}" for name in names]
     present = " and ".join(columns) or f"none of {abbreviated_list(schema.names)}"
-    raise UnusableInputs(f"Conversations are {LAYOUTS}; here is {present}", field=FIELD)
+    fact = f"Conversations are {LAYOUTS}; here is {present}"
+    if not names and set(PREFERENCES) <= set(schema.names):
+        return f"{fact}. Preferences are not learned from; name whole conversations, such as {PREFERENCES[0]!r}"
+    return fact
 
 
 def _named(schema: pa.Schema, names: Sequence[str]) -> Iterator[Layout]:
+    """What comes before a conversation is known by its name; of several texts the last is the response."""
+    before = [part for part in _before(schema) if set(part[0]) <= set(names)]
+    core = [name for name in names if not any(name in columns for columns, _ in before)]
+    yield from (Layout((*before, part)) for part in _cores(schema, core))
+    yield from (Layout((part,)) for part in _cores(schema, names))
+
+
+def _cores(schema: pa.Schema, names: Sequence[str]) -> Iterator[Part]:
     if len(names) == 1 and _is_chat(schema, names[0]):
-        yield Layout(tuple(names), _chat)
-    if len(names) == 2 and _are_texts(schema, *names):  # noqa: PLR2004 - prompt and response
-        yield Layout(tuple(names), _pair)
+        yield tuple(names), turns.chat
+    if len(names) > 1 and _are_texts(schema, *names):
+        yield tuple(names), turns.texts
 
 
 def _usual(schema: pa.Schema) -> Iterator[Layout]:
-    yield from (Layout((name,), _chat) for name in CHATS if _is_chat(schema, name))
+    before = tuple(_before(schema))
+    yield from (Layout((*before, part)) for part in _usual_cores(schema))
+
+
+def _usual_cores(schema: pa.Schema) -> Iterator[Part]:
+    yield from (((name,), turns.chat) for name in CHATS if _is_chat(schema, name))
     if _are_texts(schema, "instruction", "output"):
         extra = ("input",) if _are_texts(schema, "input") else ()
-        yield Layout(("instruction", "output", *extra), _alpaca)
-    yield from (Layout(names, _pair) for names in PAIRS if _are_texts(schema, *names))
+        yield ("instruction", *extra, "output"), turns.texts
+    yield from ((names, turns.texts) for names in PAIRS if _are_texts(schema, *names))
+
+
+def _before(schema: pa.Schema) -> Iterator[Part]:
+    """The columns of what comes before a conversation."""
+    for names, fits, read in ((SYSTEMS, _are_texts, turns.system), (HISTORIES, _is_history, turns.history)):
+        found = next((name for name in names if fits(schema, name)), None)
+        if found is not None:
+            yield (found,), read
 
 
 def _are_texts(schema: pa.Schema, *names: str) -> bool:
@@ -72,92 +126,44 @@ def _are_texts(schema: pa.Schema, *names: str) -> bool:
 
 
 def _is_chat(schema: pa.Schema, name: str) -> bool:
+    return schema.names.count(name) == 1 and turns.is_chat(schema.field(name).type)
+
+
+def _is_history(schema: pa.Schema, name: str) -> bool:
+    """Whether the column holds pairs of texts, or turns."""
     if schema.names.count(name) != 1 or not is_list(data_type := schema.field(name).type):
         return False
-    turn = data_type.value_type
-    return pa.types.is_struct(turn) and all(_text_field(names, turn) for names in (SPEAKER, WORDS))
+    pair = data_type.value_type
+    return turns.is_chat(data_type) or (is_list(pair) and is_text(pair.value_type))
 
 
-def _text_field(names: Sequence[str], turn: pa.StructType) -> str | None:
-    """The first of these names that is a field of text in a turn."""
-    return next((name for name in names if _is_text_field(turn, name)), None)
+# --- what is left out -------------------------------------------------------------------------------------------------
 
 
-def _is_text_field(turn: pa.StructType, name: str) -> bool:
-    index = turn.get_field_index(name)  # -1 also if several have the name
-    return index >= 0 and is_text(turn[index].type)
+def _note_left_out(schema: pa.Schema, chosen: Layout, excluded: Collection[str]) -> None:
+    """Note the columns that are not read; warn of those that look like a part of the conversations."""
+    known = {*chosen.columns, *KEY_NAMES, *excluded}
+    others = [field for field in schema if field.name not in known]
+    findings().left_out.update({field.name: "is not read for conversations" for field in others})
+    parts = PROMPT_PARTS if chosen.is_whole else PROMPT_PARTS | TEXT_PARTS
+    if looks := [field.name for field in others if field.name.lower() in parts and _says_something(field.type)]:
+        fact = f"{_quoted(looks)} may belong to the conversations, but {'is' if len(looks) == 1 else 'are'} not read"
+        warn(WarningCode.COLUMNS_LEFT_OUT, fact, field=FIELD)
+    _warn_of_turns(schema, chosen)
 
 
-# --- rows as conversations --------------------------------------------------------------------------------------------
+def _warn_of_turns(schema: pa.Schema, chosen: Layout) -> None:
+    for names, read in chosen.parts:
+        fields = turns.fields_left_out(schema.field(names[0]).type) if read is turns.chat else []
+        if fields:
+            fact = f"The turns' {_quoted(fields)} may belong to what is said, but cannot be read"
+            warn(WarningCode.TURN_FIELDS_LEFT_OUT, fact, field=FIELD)
 
 
-def _chat(chats: pa.Array) -> pa.Array:
-    turns = pc.list_flatten(chats)
-    speakers = pc.struct_field(turns, _text_field(SPEAKER, turns.type)).cast(pa.string())
-    indices = pc.index_in(speakers, value_set=pa.array(list(ROLES)))
-    roles = pc.coalesce(pa.array(list(ROLES.values())).take(indices), speakers)
-    contents = pc.struct_field(turns, _text_field(WORDS, turns.type)).cast(pa.string())
-    lengths = pc.list_value_length(chats).fill_null(0).to_numpy(zero_copy_only=False)
-    return _conversations(roles, contents, lengths=lengths, absent=chats.is_null())
+def _says_something(data_type: pa.DataType) -> bool:
+    """Whether a column of this type can hold more than nulls and empty lists."""
+    return not pa.types.is_null(data_type) and not (is_list(data_type) and not _says_something(data_type.value_type))
 
 
-def _pair(prompts: pa.Array, responses: pa.Array) -> pa.Array:
-    rows = len(prompts)
-    alternating = pa.array(np.arange(2 * rows).reshape(2, rows).T.ravel())
-    contents = pa.concat_arrays([prompts.cast(pa.string()), responses.cast(pa.string())]).take(alternating)
-    roles = pa.array(["user", "assistant"]).take(pa.array(np.tile([0, 1], rows)))
-    return _conversations(roles, contents, lengths=np.full(rows, 2), absent=pa.repeat(False, rows))
-
-
-def _alpaca(instructions: pa.Array, outputs: pa.Array, inputs: pa.Array | None = None) -> pa.Array:
-    texts = instructions.cast(pa.string())
-    if inputs is None:
-        return _pair(texts, outputs)
-    extra = inputs.cast(pa.string()).fill_null("")
-    with_input = pc.binary_join_element_wise(texts, extra, "\n\n")
-    return _pair(pc.if_else(_is_blank(extra), texts, with_input), outputs)
-
-
-def _conversations(roles: pa.Array, contents: pa.Array, *, lengths: np.ndarray, absent: pa.Array) -> pa.Array:
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
-    turns = pa.StructArray.from_arrays([roles, contents], names=["role", "content"])
-    return pa.ListArray.from_arrays(offsets, turns, mask=absent)
-
-
-def _is_blank(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    return pc.equal(pc.binary_length(pc.utf8_trim_whitespace(texts)), 0)
-
-
-# --- what can be learned ----------------------------------------------------------------------------------------------
-
-
-def check_turns(turns: pa.ChunkedArray, *, name: str, locations: RowLocations) -> None:
-    """Raise MissingValues, UnusableInputs or NothingToLearn, naming rows, unless every row can be learned from."""
-    refuse_nulls(turns, name=name, field=FIELD, locations=locations)
-    owners = np.repeat(np.arange(len(turns)), pc.list_value_length(turns).to_numpy())
-    flat = pc.list_flatten(turns)
-    roles, contents = pc.struct_field(flat, "role"), pc.struct_field(flat, "content")
-    _check_roles(roles, owners, locations)
-    unanswered = np.setdiff1d(np.arange(len(turns)), owners[_are_answers(roles, contents, owners)])
-    if len(unanswered):
-        raise NothingToLearn(f"No answer in {locations.first(unanswered)}", field=FIELD)
-    if contents.null_count:
-        rows = np.unique(owners[contents.is_null().to_numpy()])
-        raise MissingValues(f"A turn of {name!r} is null in {locations.first(rows)}", field=FIELD)
-
-
-def _are_answers(roles: pa.ChunkedArray, contents: pa.ChunkedArray, owners: np.ndarray) -> np.ndarray:
-    """Whether each turn is a text of the assistant; one that opens its conversation answers nothing."""
-    answers: np.ndarray = pc.and_(pc.equal(roles, "assistant"), pc.invert(_is_blank(contents.fill_null("")))).to_numpy()
-    answers[1:] &= owners[1:] == owners[:-1]
-    answers[:1] = False
-    return answers
-
-
-def _check_roles(roles: pa.ChunkedArray, owners: np.ndarray, locations: RowLocations) -> None:
-    unknown = pc.invert(pc.is_in(roles, value_set=pa.array(sorted(set(ROLES.values()))))).to_numpy()
-    if unknown.any():
-        first = roles[int(unknown.argmax())].as_py()
-        rows = locations.first(np.unique(owners[unknown]))
-        fact = f"A turn has the role {first!r}, none of {', '.join(ROLES)}, in {rows}"
-        raise UnusableInputs(fact, field=FIELD)
+def _quoted(names: Iterable[str]) -> str:
+    return abbreviated_list(repr(name) for name in names)

@@ -1,11 +1,13 @@
 """Which of a dataset's columns are inputs, targets and ids: those the request names, or the task's usual ones."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from ted_core.datasets.columns import conversations, types
+from ted_core.datasets.columns.left_out import IDS, LeftOutColumn, left_out_of_tables
 from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.spec import DatasetSpec, TaskName
 from ted_core.errors import DatasetUnreadable, SettingUnsuited, UnknownColumn, UnusableInputs, UnusableLabels
@@ -13,7 +15,14 @@ from ted_core.errors import DatasetUnreadable, SettingUnsuited, UnknownColumn, U
 DEFAULT_TARGET, DEFAULT_IMAGE = "label", "image"
 DEFAULT_TEXTS = ("text", "sentence")
 """The first of them that exists."""
+PARTNERS = frozenset(
+    {*DEFAULT_TEXTS, "question", "question1", "question2", "sentence1", "sentence2", "premise", "hypothesis", "pair"}
+    | {"text1", "text2", "text_a", "text_b", "text_pair", "context", "passage", "query", "title", "subject", "headline"}
+)
+"""What a further column of texts may be called, in lower case, that belongs to the usual one."""
 MOST_TEXTS = 2
+OF_IMAGES = {"image_size": "to resize", "colour": "with or without colour", "background": "with transparency"}
+"""What a request may say of images, and what they would need to have."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class Roles:
     """Empty if nothing is classified; several if each column is a class."""
     key: str | None
     """The column of the dataset's own ids."""
+    left_out: Mapping[str, LeftOutColumn] = field(default_factory=dict, compare=False)
+    """Columns that are no inputs; which strings are categories, and which numbers count the rows, is seen later."""
 
     def several_classes(self, schema: pa.Schema) -> bool:
         """Return whether the targets give a row any number of classes: as several columns, or as a list."""
@@ -42,15 +53,35 @@ def roles(schema: pa.Schema, spec: DatasetSpec) -> Roles:
     Raises UnknownColumn, UnusableInputs, UnusableLabels, SettingUnsuited, DatasetUnreadable.
     """
     _refuse_unsuited(spec)
-    inputs = _existing(schema, INPUTS[spec.base_task](schema, spec), field="dataset.input")
+    _check_excluded(schema, spec)
+    left_out = _left_out(schema, spec)
+    inputs = _existing(schema, INPUTS[spec.base_task](_without(schema, left_out, spec), spec), field="dataset.input")
     targets = _existing(schema, _targets(spec), field="dataset.target")
     _check_targets(schema, targets)
-    both = next((name for name in inputs if name in targets), None)
-    if both is not None:
-        raise UnusableInputs(f"{both!r} is the target and would give itself away", field="dataset.input")
+    if both := {*inputs} & {*targets}:
+        raise UnusableInputs(f"{min(both)!r} is the target and would give itself away", field="dataset.input")
     CHECKS[spec.base_task](schema, inputs)
-    key = next((name for name in types.KEY_NAMES if schema.names.count(name) == 1), None)
-    return Roles(inputs, targets, key)
+    no_keys = {*(spec.exclude or ()), *targets, *(inputs if spec.base_task == "image-classification" else ())}
+    key = next((name for name in types.KEY_NAMES if name not in no_keys and schema.names.count(name) == 1), None)
+    return Roles(inputs, targets, key, {name: reason for name, reason in left_out.items() if name not in inputs})
+
+
+def least_shape(schema: pa.Schema, inputs: Sequence[str], spec: DatasetSpec) -> tuple[int, ...] | None:
+    """Return the least shape of an input that types and the request show; None if they show none.
+
+    Images may turn out to have colours. A table's column is one feature at least, unless its strings prove to be free
+    text; a list of fixed length is as many.
+    """
+    if spec.base_task == "image-classification":
+        return None if spec.image_size is None else (3 if spec.colour else 1, spec.image_size, spec.image_size)
+    if spec.base_task != "tabular-classification":
+        return ()
+    columns = [schema.field(name).type for name in inputs]
+    return (sum(_features_of(column) for column in columns if spec.input or not types.is_category(column)),)
+
+
+def _features_of(column: pa.DataType) -> int:
+    return int(column.list_size) if pa.types.is_fixed_size_list(column) else 1
 
 
 def _refuse_unsuited(spec: DatasetSpec) -> None:
@@ -60,17 +91,89 @@ def _refuse_unsuited(spec: DatasetSpec) -> None:
         raise SettingUnsuited(
             f"{spec.base_task} has no table whose missing values can be imputed", field="dataset.missing"
         )
-    if spec.base_task != "image-classification" and spec.image_size is not None:
-        raise SettingUnsuited(f"{spec.base_task} has no images to resize", field="dataset.image_size")
+    if spec.base_task != "image-classification":
+        _refuse_image_settings(spec)
+
+
+def _refuse_image_settings(spec: DatasetSpec) -> None:
+    for name, fact in OF_IMAGES.items():
+        if getattr(spec, name) is not None:
+            raise SettingUnsuited(f"{spec.base_task} has no images {fact}", field=f"dataset.{name}")
 
 
 def _existing(schema: pa.Schema, names: Sequence[str], *, field: str) -> tuple[str, ...]:
+    columns = Counter(schema.names)
     for name in names:
-        if name not in schema.names:
+        if not columns[name]:
             raise UnknownColumn(f"{name!r} is not among {abbreviated_list(schema.names)}", field=field)
-        if schema.names.count(name) > 1:
+        if columns[name] > 1:
             raise DatasetUnreadable(f"{name!r} is the name of several columns", field=field)
     return tuple(dict.fromkeys(names))
+
+
+# --- what is left out -------------------------------------------------------------------------------------------------
+
+
+def _check_excluded(schema: pa.Schema, spec: DatasetSpec) -> None:
+    """Raise UnknownColumn or SettingUnsuited for columns whose exclusion means nothing."""
+    columns, used = {*schema.names}, {*named_inputs(spec), *_targets(spec)}
+    for name in spec.exclude or ():
+        if name not in columns:
+            raise UnknownColumn(f"{name!r} is not among {abbreviated_list(schema.names)}", field="dataset.exclude")
+        if name in used:
+            raise SettingUnsuited(f"{name!r} is an input or the target", field="dataset.exclude")
+        if not (name in types.KEY_NAMES or _may_be_usual(name, spec) or _is_partner(schema.field(name), spec)):
+            raise SettingUnsuited(f"{name!r} would not be read anyhow", field="dataset.exclude")
+
+
+def _may_be_usual(name: str, spec: DatasetSpec) -> bool:
+    """Whether the column might be an input without being named."""
+    usual = USUAL.get(spec.base_task)
+    return spec.input is None and (usual is None or name in usual)
+
+
+def _left_out(schema: pa.Schema, spec: DatasetSpec) -> dict[str, LeftOutColumn]:
+    if spec.base_task == "tabular-classification" and spec.input is None:
+        reasons = left_out_of_tables(schema, _targets(spec))
+    else:
+        reasons = {} if spec.base_task == "causal-lm" else _not_named(schema, spec)
+    return reasons | dict.fromkeys(spec.exclude or (), EXCLUDED)
+
+
+def _not_named(schema: pa.Schema, spec: DatasetSpec) -> dict[str, LeftOutColumn]:
+    used = {*named_inputs(spec), *_targets(spec)}
+    if usual := _usual_text(schema, spec):
+        used.add(usual)
+    return {field.name: _why_not_named(field, spec) for field in schema if field.name not in used}
+
+
+def _why_not_named(column: pa.Field, spec: DatasetSpec) -> LeftOutColumn:
+    if column.name in types.KEY_NAMES:
+        return IDS
+    return PARTNER if _is_partner(column, spec) else NOT_NAMED
+
+
+def _is_partner(column: pa.Field, spec: DatasetSpec) -> bool:
+    """Whether texts in a column that is not named may belong to the usual ones, as a question to its sentence."""
+    of_texts = spec.base_task == "text-classification" and spec.input is None
+    return of_texts and column.name.lower() in PARTNERS and types.is_text(column.type)
+
+
+def _without(schema: pa.Schema, left_out: Mapping[str, LeftOutColumn], spec: DatasetSpec) -> pa.Schema:
+    """The columns that may be usual inputs."""
+    is_table = spec.base_task == "tabular-classification"
+    hidden = {*left_out} if is_table and spec.input is None else {*(spec.exclude or ())}
+    return pa.schema([column for column in schema if column.name not in hidden], schema.metadata) if hidden else schema
+
+
+NOT_NAMED = LeftOutColumn("is not named as an input", is_unexpected=False)
+PARTNER = LeftOutColumn("holds texts that may belong to the input's, but is not named as one")
+EXCLUDED = LeftOutColumn("is excluded by the request", is_unexpected=False)
+USUAL: Mapping[TaskName, Sequence[str]] = {
+    "image-classification": (DEFAULT_IMAGE,),
+    "text-classification": DEFAULT_TEXTS,
+}
+"""The names that a task's inputs have unless the request names them; those of other tasks are many."""
 
 
 # --- targets ----------------------------------------------------------------------------------------------------------
@@ -88,7 +191,8 @@ def _check_targets(schema: pa.Schema, targets: Sequence[str]) -> None:
     for name in targets:
         data_type = schema.field(name).type
         if not (types.is_number(data_type) if several else _names_classes(data_type)):
-            raise UnusableLabels(f"Column {name!r} is of type {data_type}", field="dataset.target")
+            lists = "; lists name the classes of a row" if types.is_list(data_type) else ""
+            raise UnusableLabels(f"Column {name!r} is of type {data_type}{lists}", field="dataset.target")
 
 
 def _names_classes(data_type: pa.DataType) -> bool:
@@ -110,10 +214,9 @@ def _images(_: pa.Schema, spec: DatasetSpec) -> Sequence[str]:
 
 
 def _features(schema: pa.Schema, spec: DatasetSpec) -> Sequence[str]:
-    """The columns named, or all of numbers and categories but targets and ids; too many categories are seen later."""
-    skipped = {*_targets(spec), *types.KEY_NAMES}
-    usual = [field.name for field in schema if _is_feature(field.type) and field.name not in skipped]
-    if not (names := named_inputs(spec) or usual):
+    """The columns named, or all that are not left out; too many categories are seen later."""
+    targets = {*_targets(spec)}
+    if not (names := named_inputs(spec) or [name for name in schema.names if name not in targets]):
         raise UnusableInputs("No column of numbers or categories was found beside the target", field="dataset.input")
     return names
 
@@ -123,12 +226,19 @@ def _is_feature(data_type: pa.DataType) -> bool:
 
 
 def _texts(schema: pa.Schema, spec: DatasetSpec) -> Sequence[str]:
-    usual = next((name for name in DEFAULT_TEXTS if name in schema.names), DEFAULT_TEXTS[0])
-    return named_inputs(spec) or [usual]
+    return named_inputs(spec) or [_usual_text(schema, spec) or DEFAULT_TEXTS[0]]
+
+
+def _usual_text(schema: pa.Schema, spec: DatasetSpec) -> str | None:
+    """The column of texts that is read if none is named; None for other tasks, or if there is no usual one."""
+    if spec.base_task != "text-classification" or spec.input is not None:
+        return None
+    return next((name for name in DEFAULT_TEXTS if name in schema.names and name not in (spec.exclude or ())), None)
 
 
 def _turns(schema: pa.Schema, spec: DatasetSpec) -> Sequence[str]:
-    return conversations.layout(schema, _existing(schema, named_inputs(spec), field="dataset.input")).columns
+    names = _existing(schema, named_inputs(spec), field="dataset.input")
+    return conversations.layout(schema, names, excluded=spec.exclude or ()).columns
 
 
 INPUTS: Mapping[TaskName, Callable[[pa.Schema, DatasetSpec], Sequence[str]]] = {

@@ -1,20 +1,36 @@
 """What Arrow columns can be used for, judging by their types; and what every use of them needs."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import lib
 
-from ted_core.datasets.row_locations import RowLocations
-from ted_core.errors import MissingValues
+from ted_core.datasets.row_locations import SHOWN, RowLocations
+from ted_core.errors import MissingValues, TedError
 
 KEY_NAMES = ("sample_key", "__key__", "uid", "id")
 """Columns that may hold the dataset's own ids; the first of them that exists is used."""
+
+TEXTS = {lib.Type_STRING, lib.Type_LARGE_STRING, lib.Type_STRING_VIEW}
+OTHER_NUMBERS = {
+    *(lib.Type_HALF_FLOAT, lib.Type_FLOAT, lib.Type_DOUBLE, lib.Type_BOOL),
+    *(lib.Type_DECIMAL32, lib.Type_DECIMAL64, lib.Type_DECIMAL128, lib.Type_DECIMAL256),
+}
+LISTS = {lib.Type_LIST, lib.Type_LARGE_LIST, lib.Type_FIXED_SIZE_LIST}
+BYTES = {lib.Type_BINARY, lib.Type_LARGE_BINARY, lib.Type_FIXED_SIZE_BINARY}
+"""Kinds of types by their numbers: a table may have 20,000 columns."""
+
+MISSING_SPELLINGS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "?")
+"""What programs write in text where nothing is known."""
 
 
 def is_text(data_type: pa.DataType) -> bool:
     """Return whether a column of this type holds one string per row."""
     data_type = data_type.value_type if pa.types.is_dictionary(data_type) else data_type
-    return any(test(data_type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
+    return data_type.id in TEXTS
 
 
 def is_label(data_type: pa.DataType) -> bool:
@@ -35,15 +51,12 @@ def is_category(data_type: pa.DataType) -> bool:
 
 def is_number(data_type: pa.DataType) -> bool:
     """Return whether a column of this type holds one number per row."""
-    return any(
-        test(data_type)
-        for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
-    )
+    return pa.types.is_integer(data_type) or data_type.id in OTHER_NUMBERS
 
 
 def is_list(data_type: pa.DataType) -> bool:
     """Return whether a column of this type holds a list per row."""
-    return any(test(data_type) for test in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
+    return data_type.id in LISTS
 
 
 def is_vector(data_type: pa.DataType) -> bool:
@@ -55,7 +68,12 @@ def is_image(data_type: pa.DataType) -> bool:
     """Return whether a column of this type holds encoded images: bytes, or Hugging Face's struct with bytes."""
     if pa.types.is_struct(data_type):
         return data_type.get_field_index("bytes") >= 0 and is_image(data_type.field("bytes").type)
-    return bool(pa.types.is_binary(data_type) or pa.types.is_large_binary(data_type))
+    return is_bytes(data_type)
+
+
+def is_bytes(data_type: pa.DataType) -> bool:
+    """Return whether a column of this type holds bytes."""
+    return data_type.id in BYTES
 
 
 def encoded_images(column: pa.Array) -> list[bytes | None]:
@@ -66,9 +84,8 @@ def encoded_images(column: pa.Array) -> list[bytes | None]:
 
 
 def without_dictionaries(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return the column without dictionaries, and without string views, which Arrow cannot sort."""
-    data_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    return column.cast(pa.string() if pa.types.is_string_view(data_type) else data_type)
+    """Return a plain column without its dictionaries."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def refuse_nulls(column: pa.ChunkedArray, *, name: str, field: str, locations: RowLocations, per_row: int = 1) -> None:
@@ -78,8 +95,11 @@ def refuse_nulls(column: pa.ChunkedArray, *, name: str, field: str, locations: R
         raise MissingValues(f"Column {name!r} is null in {locations.first(rows)}", field=field)
 
 
-def sample_keys(column: pa.ChunkedArray | None) -> pa.Array | None:
-    """Return the dataset's own ids as strings; None if there is no such column or its values are not distinct."""
-    if column is None or not is_label(column.type) or column.null_count or len(pc.unique(column)) != len(column):
-        return None
-    return column.cast(pa.string()).combine_chunks()
+@contextmanager
+def unusable_types_refused(error: type[TedError], names: Sequence[str], field: str) -> Iterator[None]:
+    """Raise the error, which names the columns, for what Arrow cannot do with their types."""
+    try:
+        yield
+    except (pa.ArrowNotImplementedError, pa.ArrowTypeError, pa.ArrowInvalid, pa.ArrowCapacityError) as unusable:
+        listed = ", ".join(map(repr, names[:SHOWN]))
+        raise error(f"Of {listed}, a column cannot be used ({unusable})", field=field) from unusable

@@ -7,9 +7,10 @@ from typing import TypeAlias
 import pyarrow as pa
 from pyarrow import ipc
 
-from ted_core.datasets.columns.schemas import refuse_other_schema
+from ted_core.datasets.budget import within_budget
+from ted_core.datasets.columns.unified_schema import FileSchema, unify
 from ted_core.datasets.formats.arrow_ipc import MAGIC, rows_in
-from ted_core.datasets.formats.row_format import RowReader, format_of
+from ted_core.datasets.formats.row_format import RowReader, format_of, rows_by_reading
 from ted_core.datasets.formats.text_scan import cached_per_source
 from ted_core.datasets.sources.base import Source, unreadable_error
 from ted_core.datasets.sources.read_errors import translate_read_errors
@@ -19,12 +20,14 @@ from ted_core.datasets.spec import DatasetSpec
 Reader: TypeAlias = ipc.RecordBatchFileReader | ipc.RecordBatchStreamReader
 
 
-def schema_summary(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
+def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
     """Return the schema, and each file's number of rows from the headers of its batches."""
-    schemas = [_schema(source) for source in sources]
-    for source, schema in zip(sources, schemas, strict=True):
-        refuse_other_schema(source, schemas[0], schema)
-    return schemas[0], tuple(_count(source) for source in sources)
+    schema = unify([_file_schema(sources[0]), *map(_file_schema, within_budget(sources[1:]))], spec)
+    return schema, tuple(map(_count, within_budget(sources)))
+
+
+def _file_schema(source: Source) -> FileSchema:
+    return FileSchema(source.name, _schema(source), is_empty=lambda: not _count(source))
 
 
 def _schema(source: Source) -> pa.Schema:
@@ -44,12 +47,15 @@ def _count(source: Source) -> int:
             raise unreadable_error(f"{source.name} is damaged", error) from error
 
 
-def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def batches(sources: Sequence[Source], names: Sequence[str], _: DatasetSpec) -> Iterator[pa.RecordBatch]:
     """Yield the named columns, in the batches that they were written in."""
     for source in sources:
         schema = _schema(source)
+        fields = [schema.get_field_index(name) for name in names]
+        if min(fields, default=0) < 0:  # only a file without rows may lack columns
+            continue
         with translate_read_errors(source):
-            for batch in _batches(source, fields=[schema.get_field_index(name) for name in names]):
+            for batch in _batches(source, fields=fields):
                 yield batch.select(list(names))
 
 
@@ -69,5 +75,7 @@ def _opened(source: Source, *, fields: list[int] | None = None) -> Iterator[Read
         yield ipc.open_file(file, options=options) if is_file else ipc.open_stream(file, options=options)
 
 
-READER = RowReader(files_with(".arrow", ".feather", ".ipc"), schema_summary, batches)
+READER = RowReader(
+    files_with(".arrow", ".feather", ".ipc"), schema_summary, batches, rows_of_file=rows_by_reading(batches)
+)
 ARROW = format_of(READER)

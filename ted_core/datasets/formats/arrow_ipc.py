@@ -1,7 +1,9 @@
 """How many rows an Arrow IPC file or stream holds, from the headers of its messages alone: no column is read.
 
-A message is a length, a header of that length (a FlatBuffers table), and a body whose length the header states. See
-"Encapsulated message format" in Arrow's columnar format, version 1.5, and ``MessageHeader.fbs`` there.
+A message is a length, a header of that length (a FlatBuffers table), and a body whose length the header states. A
+stream's messages follow each other; a file's footer says where those of its batches lie, with gaps between them or
+none. See "Encapsulated message format" and "IPC File Format" in Arrow's columnar format, version 1.5, and
+``Message.fbs`` and ``File.fbs`` there.
 """
 
 import struct
@@ -10,14 +12,20 @@ from io import BufferedIOBase
 from struct import unpack_from
 from typing import NamedTuple
 
-MAGIC, MESSAGES_OFFSET = b"ARROW1", 8
-"""How a file begins, and where its messages do; a stream begins with its first message."""
+from ted_core.datasets.budget import within_budget
+
+MAGIC = b"ARROW1"
+"""How a file begins and ends; a stream begins with its first message."""
 CONTINUATION = 0xFFFFFFFF
 """The marker before each length since format version 0.15."""
 RECORD_BATCH = 3
-LONGEST_HEADER = 1 << 24
+LONGEST_HEADER, LONGEST_FOOTER = 1 << 24, 1 << 26
 HEADER_TYPE, HEADER, BODY_LENGTH = range(1, 4)
 LENGTH = 0
+RECORD_BATCHES = 3
+"""The field of the footer that lists the batches' blocks."""
+BLOCK = struct.Struct("<qi4xq")
+"""Where a block begins, and how long its header and its body are."""
 
 
 class MessageHeader(NamedTuple):
@@ -29,9 +37,46 @@ class MessageHeader(NamedTuple):
 
 
 def rows_in(file: BufferedIOBase) -> int:
-    """Return the rows of all record batches. Raises ValueError if the headers make no sense."""
-    file.seek(MESSAGES_OFFSET if file.read(len(MAGIC)) == MAGIC else 0)
-    return sum(message.rows for message in _messages(file))
+    """Return the rows of all record batches, as far as the inspection's budget goes.
+
+    Raises ValueError if the headers make no sense.
+    """
+    is_file = file.read(len(MAGIC)) == MAGIC
+    file.seek(0)
+    return sum(message.rows for message in within_budget(_blocks(file) if is_file else _messages(file)))
+
+
+def _blocks(file: BufferedIOBase) -> Iterator[MessageHeader]:
+    """The headers of a file's batches, which its footer lists."""
+    footer = _footer(file)
+    try:
+        positions = [BLOCK.unpack_from(footer.data, start)[0] for start in footer.structs(RECORD_BATCHES, BLOCK.size)]
+    except struct.error as error:
+        raise ValueError("the footer lists blocks outside of itself") from error
+    for position in positions:
+        if position < 0:
+            raise ValueError(f"a block begins at {position}")
+        file.seek(position)
+        message = next(_messages(file), None)
+        if message is None:
+            raise ValueError("the footer lists a block that is none")
+        yield message
+
+
+def _footer(file: BufferedIOBase) -> "FlatBuffersTable":
+    """The table at the end of a file: the footer, its length, and the magic bytes."""
+    tail = 4 + len(MAGIC)
+    end = file.seek(0, 2)
+    file.seek(max(0, end - tail))
+    length = int.from_bytes(file.read(4), "little")
+    if file.read(len(MAGIC)) != MAGIC or length > min(LONGEST_FOOTER, end - tail):
+        raise ValueError("the file has no footer")
+    file.seek(end - tail - length)
+    footer = file.read(length)
+    try:
+        return FlatBuffersTable(footer, _target(footer, 0))
+    except struct.error as error:
+        raise ValueError("the footer is not readable") from error
 
 
 def _messages(file: BufferedIOBase) -> Iterator[MessageHeader]:
@@ -80,6 +125,16 @@ class FlatBuffersTable(NamedTuple):
     def table(self, field: int) -> "FlatBuffersTable":
         """Return the table that this field refers to."""
         return FlatBuffersTable(self.data, _target(self.data, self._field_position(field)))
+
+    def structs(self, field: int, size: int) -> range:
+        """Return where the structs of this size lie that this field lists. Raises struct.error for more than fit in."""
+        if not (position := self._field_position(field)):
+            return range(0)
+        start = _target(self.data, position)
+        (count,) = unpack_from("<I", self.data, start)
+        if start + 4 + count * size > len(self.data):
+            raise struct.error
+        return range(start + 4, start + 4 + count * size, size)
 
     def _field_position(self, field: int) -> int:
         """0 if the field is left out."""

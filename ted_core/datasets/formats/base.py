@@ -1,8 +1,11 @@
 """What every file format offers; ``ted_core.datasets.loading`` picks one by its name."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+import pyarrow as pa
+
+from ted_core.datasets.findings import Findings
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source
@@ -15,10 +18,25 @@ class SchemaSummary:
     """What can be known of a dataset without reading its rows."""
 
     columns: tuple[str, ...]
-    rows: tuple[int, ...]
-    """Rows per file."""
+    rows: tuple[int, ...] | None
+    """Rows per file; None if the inspection's budget did not suffice to count them."""
     several_classes: bool = False
     """Whether the target gives a row any number of classes."""
+    input_shape: tuple[int, ...] | None = None
+    """The shape of one input, as the model sees it, or a lower bound of it; None if headers show neither."""
+    inputs: tuple[str, ...] = ()
+    """The columns that the model sees."""
+    targets: tuple[str, ...] = ()
+    key: str | None = None
+    """The column of the dataset's own ids."""
+    classes: Mapping[str, int] | None = None
+    """Rows of each class, in the order of the labels; None if nothing is classified or the budget did not suffice."""
+    first_row: Mapping[str, str] | None = None
+    """What the model sees of the first row, as text: an input's name, or "label", and its value; None if unknown."""
+    schema: pa.Schema | None = field(default=None, repr=False, compare=False)
+    """Of all rows, whose types hold whatever they hold; None if that is not known or rows are no records."""
+    findings: Findings = field(default_factory=Findings)
+    """What was noticed on the way; ``loading`` fills it in."""
 
 
 @dataclass(frozen=True)
@@ -54,5 +72,14 @@ class Format:
 
     files: FindFiles
     schema_summary: Callable[[Sequence[Source], DatasetSpec], SchemaSummary]
-    """Checks headers and footers; raises TedErrors that name the request's field."""
+    """Checks headers and footers; raises TedErrors that name the request's field. What may take longer than a second
+    asks ``ted_core.datasets.budget`` when to stop; whatever rows it then returns are not used."""
     load: Callable[[Sequence[Source], DatasetSpec, Limits], Samples]
+    preview: Callable[[Sequence[Source], DatasetSpec, SchemaSummary], SchemaSummary] = lambda _, __, summary: summary
+    """The summary with what a look at some rows shows, as far as ``ted_core.datasets.budget`` goes: classes and the
+    first row. Raises what loading all rows would. Inspections call it, loading does not."""
+    read_rows: (
+        Callable[[Sequence[Source], DatasetSpec, Sequence[str], Sequence[int]], Iterator[pa.RecordBatch]] | None
+    ) = field(default=None, kw_only=True)
+    """Yields each of the rows with these numbers, which ascend, as a batch of its own: the named columns. Reports show
+    rows of tables with it; without it they do not."""

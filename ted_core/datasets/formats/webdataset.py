@@ -6,6 +6,7 @@ their name; what follows, the suffix, says what they hold.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,14 +15,18 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from ted_core.datasets.budget import within_budget
 from ted_core.datasets.file_batches import batched_by_size
+from ted_core.datasets.findings import SHOWN, findings, warn
 from ted_core.datasets.formats import tar
-from ted_core.datasets.formats.row_format import RowReader, format_of
+from ted_core.datasets.formats.row_format import RowReader, format_of, rows_by_reading
 from ted_core.datasets.formats.text_scan import cached_per_source
 from ted_core.datasets.sources.base import Source
+from ted_core.datasets.sources.passed_over import FIRST, PassedOver
 from ted_core.datasets.sources.shards import files_with
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import DatasetUnreadable, MissingValues, UnusableLabels
+from ted_core.warnings import WarningCode
 
 NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
 """A file's path as key and suffix; hidden files belong to no sample."""
@@ -32,9 +37,22 @@ SUFFIXES: Mapping[str, Sequence[str]] = {
 }
 """The files that may hold a column; the first of them that a sample has is read."""
 TYPES = {"image": pa.large_binary(), "text": pa.string(), "label": pa.string(), "sample_key": pa.string()}
+IMAGE_SUFFIXES = (*SUFFIXES["image"], "jfif", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "avif", "heic", "npy")
 LABEL_KEYS = ("label", "target")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """What JSON can escape and UTF-8 cannot hold."""
+
+
+class Contents(NamedTuple):
+    """What an archive holds, as far as the inspection's budget goes."""
+
+    samples: int
+    unread: Mapping[str, int]
+    """Suffix of samples' files of which no column is made → how many there are."""
+    outside: tuple[str, ...]
+    """Files that belong to no sample, as many as are named."""
+    more_outside: int
+    """How many there are besides."""
 
 
 def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
@@ -44,21 +62,49 @@ def schema_summary(sources: Sequence[Source], spec: DatasetSpec) -> tuple[pa.Sch
     file that the task needs.
     """
     names = ("text" if spec.base_task == "text-classification" else "image", "label", "sample_key")
-    return _schema(names), tuple(_count(source, names) for source in sources)
+    contents = tuple(_contents(source, names) for source in within_budget(sources))
+    _report_unread(contents)
+    for source, found in zip(sources, contents, strict=False):
+        _report_outside(source, found)
+    return _schema(names), tuple(found.samples for found in contents)
 
 
 @cached_per_source
-def _count(source: Source, names: tuple[str, ...]) -> int:
-    count = 0
+def _contents(source: Source, names: tuple[str, ...]) -> Contents:
+    samples, unread, outside = 0, Counter[str](), list[str]()
     columns = [name for name in names if name in SUFFIXES]
-    for sample in _samples(source, suffixes=()):
-        for column in columns:
-            _suffix_of(sample, column)
-        count += 1
-    return count
+    for sample in within_budget(_samples(source, suffixes=(), pass_over=outside.append)):
+        read = {_suffix_of(sample, column) for column in columns}
+        unread.update(
+            suffix for suffix in sample.contents if suffix not in read and (suffix in unread or len(unread) < SHOWN)
+        )
+        samples += 1
+    return Contents(samples, unread, tuple(outside[:SHOWN]), len(outside[SHOWN:]))
 
 
-def batches(sources: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _report_unread(contents: Sequence[Contents]) -> None:
+    """Note the files of samples that are not read, by their suffixes, and warn of those that are images."""
+    total = sum((Counter(found.unread) for found in contents), Counter[str]())
+    for suffix, count in total.items():
+        findings().passed_over[f"*.{suffix}"] = f"{count:,} files of samples, of which no column is made"
+    images = [suffix for suffix in total if suffix.rpartition(".")[2] in IMAGE_SUFFIXES]
+    if images:
+        named = ", ".join(f"*.{suffix}" for suffix in images[:FIRST])
+        fact = (
+            f"{sum(total[suffix] for suffix in images):,} images of samples that have another one are not read: {named}"
+        )
+        warn(WarningCode.FILES_PASSED_OVER, fact, field="dataset.uri")
+
+
+def _report_outside(source: Source, found: Contents) -> None:
+    others = PassedOver(source.name, "of no sample", may_be_data=lambda name: not _is_meta(name))
+    for name in found.outside:
+        others.add(name)
+    others.more(found.more_outside)
+    others.report()
+
+
+def batches(sources: Sequence[Source], names: Sequence[str], _: DatasetSpec) -> Iterator[pa.RecordBatch]:
     """Yield the columns of some samples at a time. Raises DatasetUnreadable, MissingValues, UnusableLabels."""
     suffixes = [suffix for name in names for suffix in SUFFIXES.get(name, ())]
     rows = (_row(sample, names) for source in sources for sample in _samples(source, suffixes=suffixes))
@@ -92,9 +138,15 @@ class Sample:
     """By suffix; empty if it was not asked for."""
 
 
-def _samples(source: Source, *, suffixes: Collection[str]) -> Iterator[Sample]:
-    """The archive's samples, with the contents of the files that have one of the suffixes."""
-    for key, files in groupby(_sample_files(source, suffixes=suffixes), key=attrgetter("key")):
+def _samples(
+    source: Source, *, suffixes: Collection[str], pass_over: Callable[[str], object] = lambda _: None
+) -> Iterator[Sample]:
+    """The archive's samples, with the contents of the files that have one of the suffixes.
+
+    The names of files that belong to none, hidden ones excepted, go to ``pass_over``.
+    """
+    files_in_order = _sample_files(source, suffixes=suffixes, pass_over=pass_over)
+    for key, files in groupby(files_in_order, key=attrgetter("key")):
         contents: dict[str, bytes] = {}
         for file in files:
             if file.suffix in contents:
@@ -104,10 +156,21 @@ def _samples(source: Source, *, suffixes: Collection[str]) -> Iterator[Sample]:
         yield Sample(source.name, key, contents)
 
 
-def _sample_files(source: Source, *, suffixes: Collection[str]) -> Iterator[SampleFile]:
+def _sample_files(
+    source: Source, *, suffixes: Collection[str], pass_over: Callable[[str], object]
+) -> Iterator[SampleFile]:
     for file in tar.archive_files(source, read_content=lambda name: _suffix(name) in suffixes):
-        if match := NAME.fullmatch(file.name):
+        match = None if _is_meta(file.name) else NAME.fullmatch(file.name)
+        if match:
             yield SampleFile(match[1], _suffix(file.name), file.content)
+        elif not file.name.rpartition("/")[2].startswith("."):
+            pass_over(file.name)
+
+
+def _is_meta(name: str) -> bool:
+    """Whether webdataset's own reader takes the file for a remark on the archive: __index__, __meta__/rows.json."""
+    first = name.partition("/")[0]
+    return len(first) >= len("____") and first.startswith("__") and first.endswith("__")
 
 
 def _suffix(name: str) -> str:
@@ -133,6 +196,11 @@ def _row(sample: Sample, names: Sequence[str]) -> tuple[bytes | str, ...]:
 
 def _image(sample: Sample) -> bytes:
     return sample.contents[_suffix_of(sample, "image")]
+
+
+def _first_image(sources: Sequence[Source]) -> bytes | None:
+    samples = _samples(sources[0], suffixes=SUFFIXES["image"])
+    return next((_image(sample) for sample in samples), None)
 
 
 def _text(sample: Sample) -> str:
@@ -182,4 +250,6 @@ COLUMNS: Mapping[str, Callable[[Sample], bytes | str]] = {
     "sample_key": _key,
 }
 
-WEBDATASET = format_of(RowReader(files_with(".tar", ".tar.gz"), schema_summary, batches))
+WEBDATASET = format_of(
+    RowReader(files_with(".tar", ".tar.gz", ".tgz"), schema_summary, batches, _first_image, rows_by_reading(batches))
+)

@@ -3,13 +3,15 @@
 import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
+from ted_core.datasets.budget import within_listing_budget
 from ted_core.errors import DatasetNotAllowed, DatasetUnreadable, TedError
 from ted_core.storage.file_store import FileEntry, FileStore, StorageRoot
 from ted_core.storage.object_store import store_error
@@ -18,6 +20,8 @@ from ted_core.storage.roots import file_store, is_under_root, root_containing
 FIELD = "dataset.uri"
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 """How compressed files begin."""
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst")
+"""How their names end."""
 AT_A_TIME = 256
 WorkResult = TypeVar("WorkResult")
 Location = TypeVar("Location", bound=StorageRoot)
@@ -79,6 +83,10 @@ class Source(FileEntry):
 
     def parent(self) -> "Source":
         """The folder that it lies in."""
+        return self._parent
+
+    @cached_property
+    def _parent(self) -> "Source":
         return self.at(self.location.parent)
 
     def child(self, name: str) -> "Source":
@@ -88,22 +96,32 @@ class Source(FileEntry):
         except ValueError as error:
             raise DatasetNotAllowed(f"{name!r} in {self} cannot be followed ({error})", field=FIELD) from error
 
-    def children(self) -> "list[Source]":
-        """Files and folders in the folder by name, except hidden ones. Raises DatasetUnreadable."""
+    def children(self) -> "tuple[Source, ...]":
+        """Files and folders in the folder by name, except hidden ones: listed once. Raises DatasetUnreadable."""
+        return self._children
+
+    @cached_property
+    def _children(self) -> "tuple[Source, ...]":
         with translate_store_errors(self, "cannot be listed"):
             entries = self.store.children(self.key)
-        return [self._inner(entry) for entry in sorted(entries, key=lambda entry: entry.name)]
+        return tuple(self._inner(entry) for entry in sorted(entries, key=lambda entry: entry.name))
 
-    def tree(self, *suffixes: str) -> "list[Source]":
-        """The files with these suffixes at any depth, in the bytewise order of their paths inside the folder.
+    def tree(self, *suffixes: str, order: Callable[[str], Any], pass_over: Callable[[str], object]) -> "list[Source]":
+        """The files with these suffixes at any depth, ordered by their paths inside the folder.
 
-        Hidden files and folders are passed over. Raises DatasetUnreadable.
+        The paths of other files go to ``pass_over``; hidden ones, and those in hidden folders, count as neither. Only
+        some of them if the inspection's budget does not suffice. Raises DatasetUnreadable.
         """
         with translate_store_errors(self, "cannot be listed"):
-            entries = self.store.tree(self.key, suffixes)
+            entries = list(within_listing_budget(self.store.tree(self.key, suffixes, pass_over)))
         for entry in entries:
             _refuse_bytes(entry.name)
-        return [self._inner(entry) for entry in sorted(entries, key=lambda entry: entry.name.encode())]
+        return [self._inner(entry) for entry in sorted(entries, key=lambda entry: order(entry.name))]
+
+    def some_names(self, count: int) -> list[str]:
+        """Return paths of at most so many of the folder's files, at any depth. Raises DatasetUnreadable."""
+        with translate_store_errors(self, "cannot be listed"), closing(self.store.some_names(self.key)) as names:
+            return list(islice(names, count))
 
     def _inner(self, entry: FileEntry) -> "Source":
         return self._of(entry, self.store, f"{self.key}/{entry.name}" if self.key else entry.name)
@@ -144,6 +162,13 @@ class Source(FileEntry):
         """How the file is compressed, by what it begins with; unlike a suffix, that does not depend on its name."""
         start = self.read_start(max(map(len, COMPRESSIONS)))
         return next((name for magic, name in COMPRESSIONS.items() if start.startswith(magic)), None)
+
+
+def uncompressed_name(name: str) -> str:
+    """Return the file's name without the suffixes that say how it is compressed."""
+    for suffix in COMPRESSED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
 
 
 def resolve_under_roots(location: Location, *, roots: Sequence[StorageRoot]) -> Location:

@@ -20,9 +20,10 @@ def digest_of(inputs: Inputs) -> str:
     if isinstance(inputs, Texts):
         tables = {"texts": {str(number): part for number, part in enumerate(inputs.parts)}}
     else:
-        roles, contents = pc.list_flatten(inputs.turns).flatten()
+        turns = pc.list_flatten(inputs.turns)
         lengths = pc.list_value_length(inputs.turns).cast(pa.int64())
-        tables = {"dialogues": {"turns": lengths}, "turns": {"role": roles, "content": contents}}
+        fields = {field.name: pc.struct_field(turns, field.name) for field in turns.type}
+        tables = {"dialogues": {"turns": lengths}, "turns": fields}
     return combined_digest({name: _content(pa.table(columns)) for name, columns in tables.items()})
 
 

@@ -5,18 +5,21 @@ conversation, what turns spell is replaced by as many characters of private use.
 tokens of the text are not the template's own.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 PRIVATE = range(0x100000, 0x10FFFE)
 """Unicode's supplementary private use area B."""
 
-Turn = dict[str, str]
-"""``role`` (system, user or assistant) and ``content``."""
+Turn = dict[str, Any]
+"""``role`` (system, user, assistant or tool) and ``content``; perhaps ``learned`` and ``tool_calls``, as ``Dialogues``
+has them."""
+SPELT = ("content", "tool_calls")
+"""What of a turn the template writes."""
 Token = tuple[int, int]
 """A token's id, and where in the text it starts."""
 
@@ -31,14 +34,14 @@ class SpecialTokenEscape:
     @classmethod
     def of(cls, turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> "SpecialTokenEscape":
         """The replacements that this conversation needs; seldom any."""
-        contents = "\n".join(turn["content"] for turn in turns)
-        spelt = sorted(set(_special(tokenizer).findall(contents)), key=len, reverse=True)
+        contents = "\n".join(turn.get(field) or "" for turn in turns for field in SPELT)
+        spelt = [token for token in _special(tokenizer) if token in contents]
         unused = (chr(code) for code in PRIVATE if chr(code) not in contents)
         return cls(dict(zip(spelt, unused, strict=False)))
 
     def escape(self, turns: Sequence[Turn]) -> Sequence[Turn]:
         """Replace the special tokens that the turns spell; every position stays the same."""
-        return [turn | {"content": self._hidden(turn["content"])} for turn in turns]
+        return [turn | {field: self._hidden(turn[field]) for field in SPELT if turn.get(field)} for turn in turns]
 
     def _hidden(self, content: str) -> str:
         for token, character in self.characters.items():
@@ -69,7 +72,7 @@ def _encoded(text: str, tokenizer: PreTrainedTokenizerBase, **options: bool) -> 
 
 
 @lru_cache(maxsize=1)
-def _special(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
-    """Any of the tokenizer's special tokens, the longest that fits."""
-    names = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
-    return re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))) or "(?!)")
+def _special(tokenizer: PreTrainedTokenizerBase) -> Sequence[str]:
+    """The tokenizer's special tokens, longer ones first."""
+    names = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return sorted(names - {""}, key=lambda name: (-len(name), name))

@@ -17,12 +17,9 @@ from ted_core.proxies.pretrained.chat_template import encode_dialogue
 from ted_core.proxies.pretrained.input_digest import digest_of
 from ted_core.proxies.pretrained.loading import FIELD, config_of, max_tokens, settings_files, tokenizer_of
 from ted_core.proxies.pretrained.tokens import Tokens, offsets_of
+from ted_core.proxies.pretrained_settings import LONGEST_DIALOGUE, LONGEST_TEXT
 from ted_core.storage.content_cache import files_digest, key_of, load_or_create
 
-LONGEST_TEXT = 256
-"""Tokens, about 200 English words. What a text is about shows early, and attention's cost grows with the square."""
-LONGEST_DIALOGUE = 1024
-"""Tokens. Instructions with their answers are seldom longer, and one such dialogue still fits a small device."""
 LAYOUT = 2
 """Of the Arrow file, and of what it holds for a text; part of its name, so that files of another layout are left
 alone."""

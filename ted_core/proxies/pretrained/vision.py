@@ -1,6 +1,5 @@
 """Images → the vectors that a pretrained vision model of transformers makes of them."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +11,13 @@ from torch.nn.functional import interpolate
 from transformers import AutoModel
 
 from ted_core.datasets.samples import Images
-from ted_core.errors import UnknownModel
+from ted_core.proxies.model_config import COLOURS, preprocessing
 from ted_core.proxies.pretrained.encoder import half_precision
-from ted_core.proxies.pretrained.loading import FIELD, model_of, require_input
+from ted_core.proxies.pretrained.loading import model_of, require_input
 
 BATCH = 64
 """Images that the model sees at once, each enlarged to what it was trained on."""
 WHITE = 255
-COLOURS = 3
 
 
 class Preprocessing:
@@ -27,31 +25,13 @@ class Preprocessing:
 
     def __init__(self, folder: Path, *, device: str) -> None:
         """Reads the folder's preprocessor_config.json. Raises UnknownModel."""
-        path = folder / "preprocessor_config.json"
-        try:
-            stated = json.loads(path.read_text())
-            self.size = _size(stated.get("crop_size") or stated["size"])
-            self.mean, self.std = (_colours(stated[name], device) for name in ("image_mean", "image_std"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            fact = f"{folder.name} holds no preprocessor_config.json that states size, image_mean and image_std"
-            raise UnknownModel(fact, field=FIELD) from error
+        self.size, *colours = preprocessing(folder)
+        self.mean, self.std = (torch.tensor(values, device=device).reshape(1, COLOURS, 1, 1) for values in colours)
 
     def apply(self, images: UInt8[Tensor, "samples channels height width"]) -> Float[Tensor, "samples 3 tall wide"]:
         """Scale and normalize images, whatever their aspect ratio; grey ones become colour images of equal channels."""
         resized = interpolate(images.float() / WHITE, self.size, mode="bilinear", antialias=True)
         return (resized.expand(-1, COLOURS, -1, -1) - self.mean) / self.std
-
-
-def _size(stated: dict[str, int] | int) -> tuple[int, int]:
-    """Height and width in pixels."""
-    if isinstance(stated, int):
-        return stated, stated
-    edge = stated.get("shortest_edge")
-    return (edge, edge) if edge else (stated["height"], stated["width"])
-
-
-def _colours(values: list[float], device: str) -> Tensor:
-    return torch.tensor(values, device=device).reshape(1, COLOURS, 1, 1)
 
 
 def image_features(

@@ -15,10 +15,10 @@ from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.selection.baselines.common import Quota, final_round, sample_per_group, top_rows
+from ted_core.selection.baselines.training_dynamics import Observation, observe
 from ted_core.selection.execution import Execution
 from ted_core.selection.random import shuffle_within_levels, tie_broken_ranks
 from ted_core.selection.rounds import Round
-from ted_core.selection.training_dynamics import Observation, observe
 
 STRATA = 50
 PRUNED, CUT = (0.3, 0.5, 0.7, 0.8, 0.9), (0.0, 0.0, 0.1, 0.1, 0.3)

@@ -6,12 +6,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64
 
 from ted_core.datasets import Samples
-from ted_core.plan import PruningPlan
+from ted_core.plan import ClassBalance, PruningPlan
 from ted_core.random_streams import Stream
+from ted_core.selection.baselines.training_dynamics import TrainingCost
 from ted_core.selection.random import tie_broken_ranks, uniform_numbers
 from ted_core.selection.rounds import Round
 from ted_core.selection.schedule import select_highest
-from ted_core.selection.training_dynamics import TrainingCost
+from ted_core.training.finite import require_finite
 
 NO_TRAINING_COST = TrainingCost(train_loss=None, samples_trained=0, samples_measured=0)
 
@@ -24,11 +25,12 @@ class Quota:
     labels: Int64[np.ndarray, " samples"]
     seed: int
     class_floor: float = 0.0
+    class_balance: ClassBalance = "free"
 
     @classmethod
     def of(cls, samples: Samples, plan: PruningPlan) -> "Quota":
         """What the plan requires of these samples."""
-        return cls(plan.rows_kept(len(samples)), samples.groups, plan.seed, plan.class_floor)
+        return cls(plan.rows_kept(len(samples)), samples.groups, plan.seed, plan.class_floor, plan.class_balance)
 
     @property
     def keep_ratio(self) -> float:
@@ -37,8 +39,14 @@ class Quota:
 
 
 def top_rows(priority: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.ndarray, " samples"]:
-    """The samples of highest priority, once every class has its floor."""
-    return select_highest(priority, quota.count, labels=quota.labels, class_floor=quota.class_floor)
+    """The samples of highest priority, once every class has its floor, or of each class its share."""
+    return select_highest(
+        priority,
+        quota.count,
+        labels=quota.labels,
+        class_floor=quota.class_floor,
+        class_balance=quota.class_balance,
+    )
 
 
 def highest_rows(score: Float[np.ndarray, " samples"], quota: Quota) -> Bool[np.ndarray, " samples"]:
@@ -66,14 +74,17 @@ def final_round(
     score: Float32[np.ndarray, " samples"] | None = None,
     cost: TrainingCost = NO_TRAINING_COST,
 ) -> Round:
-    """The only round of a method that scores once or not at all; it has no internal generalization."""
-    retained = top_rows(priority, quota)
+    """The only round of a method that scores once or not at all; it has no internal generalization.
+
+    Raises TrainingDiverged if what ranks the rows is not finite.
+    """
+    retained = top_rows(require_finite(priority, "A row's priority"), quota)
     unmeasured = np.full(len(priority), np.nan, np.float32)
     return Round(
         number=1,
         rounds=1,
         retained=retained,
-        score=unmeasured if score is None else score,
+        score=unmeasured if score is None else require_finite(score, "A row's score"),
         internal_generalization=unmeasured,
         last_round=retained.astype(np.uint16),
         priority=priority,

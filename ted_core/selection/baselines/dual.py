@@ -6,10 +6,10 @@ From "Lightweight dataset pruning without full training via example difficulty a
     score = mean over the windows of J consecutive epochs of (1 - mean p) x std p,
 
 the deviation with J - 1 in the denominator; T = 30 of 200 epochs and J = 10, which
-``ted_core.selection.training_dynamics`` scales to shorter runs. Samples are then drawn without replacement, in
-proportion to score x the density at the mean p over the T epochs of Beta(C + 1 - b, b), where b = C (1 - m) (1 - r^c):
-r is the share that is pruned, m the mean p of the ten highest scores, C = 15, and c = 4, the default of the authors'
-published code, which lets c be set for each dataset.
+``ted_core.selection.baselines.training_dynamics`` scales to shorter runs. Samples are then drawn without replacement,
+in proportion to score x the density at the mean p over the T epochs of Beta(C + 1 - b, b), where b =
+C (1 - m) (1 - r^c): r is the share that is pruned, m the mean p of the ten highest scores, C = 15, and c = 4, the
+default of the authors' published code, which lets c be set for each dataset.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.random_streams import Stream, stream_rng
 from ted_core.selection.baselines.common import Quota, final_round, top_rows
+from ted_core.selection.baselines.training_dynamics import Observation, dual_epochs, observe
 from ted_core.selection.execution import Execution
 from ted_core.selection.rounds import Round
-from ted_core.selection.training_dynamics import Observation, dual_epochs, observe
 
 SPREAD, EXPONENT, ANCHORS = 15, 4, 10
 """C, c and the number of highest scores in the text above."""

@@ -22,11 +22,11 @@ from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.selection.baselines.common import Quota, final_round
+from ted_core.selection.baselines.training_dynamics import Measure, Run, TrainingCost
 from ted_core.selection.execution import Execution
 from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.random import tie_broken_ranks
 from ted_core.selection.rounds import ProgressCallback, Round, ignore_progress
-from ted_core.selection.training_dynamics import Measure, Run, TrainingCost
 from ted_core.training.gradients import gradient_norms
 from ted_core.training.trainer import batches_of
 
@@ -65,6 +65,7 @@ def early_scores(
     for number in range(MODELS):
         run = Run(samples, proxy, table=table, seed=seed, number=number)
         losses.append([run.train_epoch(epoch, count_rows=progress.count_trained) for epoch in range(epochs)][-1])
+        run.require_descent(losses[-1])
         totals += [run.measure(measure) for measure in measures]
         progress.count_measured(len(measures) * len(samples))
     scores = tuple((totals / MODELS).astype(np.float32))

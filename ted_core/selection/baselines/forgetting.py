@@ -9,10 +9,10 @@ from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.selection.baselines.common import Quota, final_round
+from ted_core.selection.baselines.training_dynamics import Observation, observe
 from ted_core.selection.execution import Execution
 from ted_core.selection.random import tie_broken_ranks
 from ted_core.selection.rounds import Round
-from ted_core.selection.training_dynamics import Observation, observe
 
 
 def forgetting_score(observation: Observation) -> Float32[np.ndarray, " samples"]:

@@ -1,9 +1,10 @@
 """Random rows, of all rows or of every class; nothing is trained."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
@@ -13,18 +14,27 @@ from ted_core.selection.baselines.common import Quota, final_round, sample_per_g
 from ted_core.selection.execution import Execution
 from ted_core.selection.random import shuffle_within_levels, uniform_numbers
 from ted_core.selection.rounds import Round
+from ted_core.selection.sampling import inclusion_probabilities, sampling_groups
+from ted_core.selection.schedule import proportional_shares
 
 
 def at_random(samples: Samples, plan: PruningPlan, _: ResolvedProxy, __: Execution) -> Iterator[Round]:
     """Keep uniformly random rows, whatever their class, except for the class floor."""
     priority = uniform_numbers(len(samples), seed=plan.seed, stream=Stream.UNIFORM_SAMPLING)
-    yield final_round(priority, Quota.of(samples, plan))
+    yield _sampled_alike(final_round(priority, Quota.of(samples, plan)), samples, plan)
 
 
 def stratified_random(samples: Samples, plan: PruningPlan, _: ResolvedProxy, __: Execution) -> Iterator[Round]:
     """Keep random rows of every class, in proportion to its size."""
     quota = Quota.of(samples, plan)
-    yield final_round(stratified_priority(quota), quota)
+    yield _sampled_alike(final_round(stratified_priority(quota), quota), samples, plan)
+
+
+def _sampled_alike(final: Round, samples: Samples, plan: PruningPlan) -> Round:
+    """The round with the probabilities of rows that are all alike, or all those of a class."""
+    groups = sampling_groups(samples.groups, plan)
+    alike = inclusion_probabilities(np.ones(len(samples)), final.retained, groups=groups)
+    return replace(final, inclusion_probability=alike, rule="random")
 
 
 def stratified_rows(quota: Quota) -> Bool[np.ndarray, " samples"]:
@@ -40,14 +50,3 @@ def stratified_priority(quota: Quota) -> Float64[np.ndarray, " samples"]:
     _, group, sizes = np.unique(quota.labels, return_inverse=True, return_counts=True)
     sampled = sample_per_group(group, proportional_shares(sizes, quota.count), seed=quota.seed)
     return shuffle_within_levels(sampled.astype(float), seed=quota.seed)
-
-
-def proportional_shares(sizes: Int64[np.ndarray, " classes"], count: int) -> Int64[np.ndarray, " classes"]:
-    """Divide ``count`` in proportion to the sizes: the whole parts, then one more for the largest remainders.
-
-    This is Hamilton's method, in integers so that rounding plays no part; of equal remainders the earlier comes first.
-    """
-    whole, remainder = np.divmod(sizes * count, sizes.sum())
-    largest = np.argsort(-remainder, kind="stable")[: count - int(whole.sum())]
-    whole[largest] += 1
-    return whole

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ted_core.training.finite import require_finite
 from ted_core.training.gradients.errors import CurvatureMismatch
 from ted_core.training.gradients.microbatches import Gradients, map_microbatches
 from ted_core.training.gradients.preconditioners import (
@@ -55,7 +56,7 @@ class Curvature:
         With a the inputs of a layer (and a 1 for the bias) and g the gradients of its outputs, A is the mean over rows
         and tokens of a ⊗ a and G the mean over rows of the sum over tokens of g ⊗ g. An embedding's A is the tokens'
         shares; a layer without a closed form, or a normalization, has one factor, the Fisher matrix itself. What is
-        wider than MOST_WIDTH is diagonal. Raises LayerNotSupported.
+        wider than MOST_WIDTH is diagonal. Raises LayerNotSupported, TrainingDiverged.
         """
         totals, rows = Factors(), 0
         for inputs, labels in batches:
@@ -106,7 +107,7 @@ def _preconditioners(factors: list[Tensor], *, damping: float) -> Preconditioner
 
 def _preconditioner(factor: Tensor, *, share: float) -> Preconditioner:
     # Small numbers squared are smaller still, and not every device has float64.
-    return INVERTED[factor.ndim](factor.cpu().double(), share, factor)
+    return INVERTED[factor.ndim](require_finite(factor.cpu().double(), "The curvature"), share, factor)
 
 
 def _diagonal(factor: Float[Tensor, "blocks width"], share: float, like: Tensor) -> DiagonalPreconditioner:

@@ -1,15 +1,19 @@
-"""The service does what its OpenAPI document says, whatever a client sends: every check of Schemathesis, and links."""
+"""The service does what its OpenAPI document says, whatever a client sends: every check of Schemathesis, and links.
+
+On both databases, with the keys of two tenants in turn.
+"""
 
 import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle
 
 import pytest
 import schemathesis
 import schemathesis.specs.openapi.checks  # registers the checks that need an OpenAPI document
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import HealthCheck, Phase, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import APIOperation, Case, CheckContext, GenerationMode, Response
@@ -19,16 +23,15 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from service.app import create_app, key_secret
 from service.http import authentication, prefer_wait
 from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey, Scope
-from ted_jobs.db.engine import make_engine
-from ted_jobs.db.migrations import upgrade
 from ted_jobs.settings import Settings
+from tests.servers.databases import DATABASES, migrated
 from tests.service import datasets
 from tests.service.conftest import bearer
 
-CASES = int(os.environ.get("TED_CONTRACT_CASES", "36"))
+CASES = int(os.environ.get("TED_CONTRACT_CASES", "18"))
 """For each operation, with data that the document allows and with such that it does not; others each time where set."""
-LEAST_CASES = 2000
-WALKS, STEPS = 60, 10
+LEAST_CASES = 50 * CASES
+WALKS, STEPS = 5 * CASES, 12
 OPTIONS = hypothesis_settings(
     max_examples=CASES,
     deadline=None,
@@ -40,7 +43,8 @@ OPTIONS = hypothesis_settings(
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 CONFIG = """
 [checks]
-positive_data_acceptance.expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429]
+positive_data_acceptance.expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 413, 422, 429]
+negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429]
 """
 """422 is also for what no schema can say: that a file is not there, that a ratio leaves too few rows. The check below
 sees to it that it is for nothing else."""
@@ -58,26 +62,24 @@ def what_the_document_allows_is_refused_only_for_what_it_cannot_say(
 
 @dataclass(frozen=True)
 class Stage:
-    """The service on SQLite, which asks for keys, its document, and the header of a key that may do everything."""
+    """The service, which asks for keys, and its document."""
 
     schema: OpenApiSchema
-    headers: dict[str, str]
+    headers: Iterator[dict[str, str]]
+    """The headers of keys that may do everything, each time the next tenant's."""
     job: dict[str, object]
     """A body that is taken as it is."""
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+@pytest.fixture(scope="module", params=DATABASES)
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     home = tmp_path_factory.mktemp("home")
     data = home / "data"
     data.mkdir()
     datasets.write(data)
-    settings = Settings(home=home, dataset_roots=(data,), auth="keys", log_level="CRITICAL")
-    engine = make_engine(settings.database)
-    upgrade(engine)
-    key = NewApiKey(scopes=(Scope.ADMIN,), requests_per_minute=0, most_queued=10**6)
-    _, text = ApiKeyStore(engine, secret=key_secret(settings)).create(key)
-    with pytest.MonkeyPatch.context() as patch:
+    with DATABASES[request.param](home) as url, migrated(url) as engine, pytest.MonkeyPatch.context() as patch:
+        settings = Settings(home=home, database_url=url, dataset_roots=(data,), auth="keys", log_level="CRITICAL")
+        keys = ApiKeyStore(engine, secret=key_secret(settings))
         patch.setattr(
             authentication, "REFUSALS_PER_MINUTE", 10**9
         )  # the checks come without a key on purpose, and often
@@ -85,8 +87,14 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         app, config = create_app(settings), SchemathesisConfig.from_str(CONFIG)
         dataset = {"uri": f"{data}/images.parquet", "task": "image-classification"}
         job = {"dataset": dataset, "proxy": {"name": "cnn"}, "plan": {"keep_ratio": 0.6}}
-        yield Stage(schemathesis.openapi.from_asgi("/openapi.json", app, config=config), bearer(text), job)
-    engine.dispose()
+        headers = cycle([bearer(admin_key(keys, tenant)) for tenant in ("first", "second")])
+        yield Stage(schemathesis.openapi.from_asgi("/openapi.json", app, config=config), headers, job)
+
+
+def admin_key(keys: ApiKeyStore, tenant: str) -> str:
+    """The text of a new key that may do everything, as often as it likes."""
+    key = NewApiKey(tenant=tenant, scopes=(Scope.ADMIN,), requests_per_minute=0, most_queued=10**6)
+    return keys.create(key)[1]
 
 
 def test_every_check_passes_on_every_operation(stage: Stage) -> None:
@@ -98,7 +106,7 @@ def test_every_check_passes_on_every_operation(stage: Stage) -> None:
     assert cases >= LEAST_CASES
 
 
-def checked(operation: APIOperation, mode: GenerationMode, *, headers: dict[str, str]) -> int:
+def checked(operation: APIOperation, mode: GenerationMode, *, headers: Iterator[dict[str, str]]) -> int:
     """How many cases passed all checks."""
     cases = 0
 
@@ -106,7 +114,8 @@ def checked(operation: APIOperation, mode: GenerationMode, *, headers: dict[str,
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Case) -> None:
         nonlocal cases
-        case.call_and_validate(headers=headers)
+        assume(is_sent_as_generated(case))
+        case.call_and_validate(headers=next(headers))
         cases += 1
 
     with suppress(Unsatisfiable):  # what takes no parameters cannot be asked wrongly
@@ -114,12 +123,19 @@ def checked(operation: APIOperation, mode: GenerationMode, *, headers: dict[str,
     return cases
 
 
+def is_sent_as_generated(case: Case) -> bool:
+    """Whether the labels in the query are text: a null would be wrong, but is sent as the word, which is right."""
+    labels = (case.query or {}).get("metadata")
+    return not isinstance(labels, dict) or all(isinstance(value, str) for value in labels.values())
+
+
 def test_every_check_passes_along_the_links_between_operations(stage: Stage) -> None:
     steps: Counter[str] = Counter()
+    owner = next(stage.headers)
 
     class Walk(stage.schema.as_state_machine()):  # type: ignore[misc]
         def get_call_kwargs(self, case: Case) -> dict[str, object]:
-            return {"headers": stage.headers}
+            return {"headers": owner}
 
         def before_call(self, case: Case) -> None:
             if case.operation.label == "POST /v1/jobs" and case.meta.generation.mode.is_positive:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from service.http.file_response import CHUNK_BYTES
 from ted_jobs.files.artifacts import ArtifactStore
+from ted_jobs.files.intact import CHUNK_BYTES
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings

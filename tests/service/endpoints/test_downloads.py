@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 import pytest
 from fastapi.testclient import TestClient
-from structlog.testing import capture_logs
 
 from ted_jobs.errors import ArtifactsRefused
 from ted_jobs.files.artifacts import ArtifactStore
@@ -160,26 +159,13 @@ def test_there_is_nothing_to_download_before_success(
     assert client.head(job["links"][kind]).status_code == 409
 
 
-def test_a_lost_file_is_an_internal_error_and_not_a_truncated_response(
-    client: TestClient, manifest: str, settings: Settings
-) -> None:
-    (lost,) = settings.artifacts.rglob("manifest.parquet")
-    lost.unlink()
-
-    with capture_logs():
-        answer = client.get(manifest)
-
-    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
-    assert str(settings.artifacts) not in answer.text
-
-
 def test_an_object_store_that_refuses_the_service_is_not_a_client_error(
     client: TestClient, manifest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise ArtifactsRefused("403")
 
-    monkeypatch.setattr(ArtifactStore, "open", refuse)
+    monkeypatch.setattr(ArtifactStore, "entry", refuse)
 
     answer = client.get(manifest)
 

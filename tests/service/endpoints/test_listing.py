@@ -152,3 +152,21 @@ def test_a_cursor_of_any_time_is_valid(client: TestClient, labelled: Callable[..
     ids = [labelled()]
 
     assert listed(client, f"after=job_{28 * '0'}.{instant}") == (ids if int(instant) else [])
+
+
+@on_both_databases
+def test_a_search_looks_through_a_few_jobs_at_a_time_and_leads_on(
+    client: TestClient, labelled: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ted_jobs.jobs.filter.MOST_SEARCHED_BY_LABEL", 3)
+    wanted = [labelled(project="owls")] + [labelled(project="cats") for _ in range(5)]
+
+    pages, cursor = [], None
+    while not pages or cursor:
+        after = {"after": cursor} if cursor else {}
+        page = client.get("/v1/jobs", params={"metadata[project]": "owls", **after}).json()
+        pages.append([job["id"] for job in page["data"]])
+        assert page["has_more"] == (page["next"] is not None)
+        cursor = page["next"]
+
+    assert pages == [[], [wanted[0]]]

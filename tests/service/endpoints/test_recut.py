@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
 
 from ted_core.results.manifest import read_manifest
 from ted_core.results.provenance import Provenance
@@ -133,3 +134,26 @@ def test_there_is_no_recut_before_the_job_has_succeeded(client: TestClient, subm
     answer = client.get(job["links"]["manifest"], params={"keep_ratio": 0.5})
 
     assert (answer.status_code, answer.json()["code"]) == (409, "artifact_not_ready")
+
+
+def test_a_recut_that_is_lost_is_made_again(client: TestClient, done: Callable[..., str], settings: Settings) -> None:
+    manifest = done()
+    first = client.get(manifest, params={"keep_ratio": 0.25})
+    next(settings.artifacts.glob("*/recut/*")).write_bytes(b"damaged")
+
+    with capture_logs():
+        again = client.get(manifest, params={"keep_ratio": 0.25})
+
+    assert (again.status_code, again.content) == (200, first.content)
+
+
+def test_damaged_decisions_cannot_be_cut(client: TestClient, done: Callable[..., str], settings: Settings) -> None:
+    manifest = done()
+    (decisions,) = settings.artifacts.rglob("decisions.parquet")
+    decisions.write_bytes(decisions.read_bytes()[:-1] + b"?")
+
+    with capture_logs():
+        answer = client.get(manifest, params={"keep_ratio": 0.5})
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "artifact_lost")
+    assert "decisions.parquet" in answer.json()["detail"]

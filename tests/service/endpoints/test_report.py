@@ -94,7 +94,7 @@ def test_a_browser_gets_a_page_that_may_load_and_run_nothing(client: TestClient,
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "60 of 100 rows retained" in answer.text
     policy = answer.headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline';")
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline';")
     assert answer.headers["ETag"] == f'"{hashlib.sha256(answer.content).hexdigest()}"'
     assert answer.headers["Vary"] == "Accept"
     assert answer.headers["Content-Disposition"] == f'inline; filename="{path.split("/")[3]}-report.html"'
@@ -153,12 +153,29 @@ def test_a_job_that_is_not_there_has_no_report(client: TestClient, job_id: str) 
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
 
-def test_a_lost_report_is_an_internal_error(client: TestClient, succeeded: Succeeded, settings: Settings) -> None:
+@pytest.mark.parametrize("form", [{}, PAGE], ids=["json", "html"])
+def test_a_damaged_report_is_not_shown(
+    client: TestClient, succeeded: Succeeded, settings: Settings, form: dict[str, str]
+) -> None:
     path = succeeded(a_report())
-    (lost,) = settings.artifacts.rglob("report.json")
-    lost.unlink()
+    (file,) = settings.artifacts.rglob("report.json")
+    file.write_bytes(file.read_bytes().replace(b"rows", b"crow"))
 
     with capture_logs():
-        answer = client.get(path)
+        answer = client.get(path, headers=form)
 
-    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert (answer.status_code, answer.json()["code"]) == (410, "artifact_lost")
+
+
+@pytest.mark.parametrize("form", [{}, PAGE], ids=["json", "html"])
+def test_a_report_that_is_gone_says_how_to_get_another(
+    client: TestClient, succeeded: Succeeded, settings: Settings, form: dict[str, str]
+) -> None:
+    path = succeeded(a_report())
+    next(settings.artifacts.rglob("report.json")).unlink()
+
+    with capture_logs():
+        answer = client.get(path, headers=form)
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "artifact_lost")
+    assert "/retry" in answer.json()["detail"]

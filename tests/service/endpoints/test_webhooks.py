@@ -5,7 +5,9 @@ import json
 import logging
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -313,3 +315,29 @@ def test_messages_match_the_openapi_document(
         json.loads(it.payload)["data"] for it in (news, ping)
     ]
     assert (documented[0].data.job_id, documented[1].data.webhook_id) == (job["id"], webhook["id"])
+
+
+def test_names_that_are_never_resolved_occupy_only_a_few_threads(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered = threading.Semaphore(0), threading.Event()
+
+    def hang(*_: object, **__: object) -> list:
+        asked.release()
+        answered.wait(10)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with ThreadPoolExecutor(4) as clients:
+        waiting = [
+            clients.submit(client.post, "/v1/webhooks", json={"url": "https://hangs.example/"}) for _ in range(4)
+        ]
+        for _ in waiting:
+            assert asked.acquire(timeout=5)
+
+        another = client.post("/v1/webhooks", json={"url": "https://hangs.example/"})
+        answered.set()
+
+    refused(another, code="too_many_requests", status=429)
+    assert another.headers["Retry-After"] == "3"
+    assert {answer.result().status_code for answer in waiting} == {422}

@@ -18,9 +18,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 
 from service import endpoints
-from service.__main__ import check_keyless_access
 from service.http import authentication
 from service.http.errors import OpenBeyondLoopback
+from service.server.sockets import check_keyless_access
 from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey, Scope
 from ted_jobs.api_keys.text import is_well_formed_key, new_key_text
 from ted_jobs.db.engine import now, write_transaction

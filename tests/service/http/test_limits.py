@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from service.http import authentication
-from service.http.rate_limit import RateLimiter
+from service.limits.rate_limit import RateLimiter
 from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey
 from ted_jobs.api_keys.text import new_key_text
 from tests.service.conftest import Json, bearer, on_both_databases
@@ -131,6 +131,7 @@ def test_guessing_keys_is_slowed_down_and_locks_out_no_valid_key(
     [
         ("192.0.2.7", "192.0.2.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
         ("a name", "a name"),
     ],
 )

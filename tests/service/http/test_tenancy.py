@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
 from ted_core.results import report_builder
+from ted_core.results.suspects.listing import SUSPECTS_SCHEMA
 from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey
 from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
@@ -146,6 +148,8 @@ def succeed(job_id: str, leases: Leases, store: ArtifactStore, folder: Path) -> 
     for kind in ("manifest", "decisions"):
         files[kind] = folder / kind
         files[kind].write_bytes(CANARY.encode())
+    files["suspects"] = folder / "suspects"
+    pq.write_table(SUSPECTS_SCHEMA.empty_table(), files["suspects"])
     published = [
         store.put_attempt_file(file, job_id=job_id, token=claim.token, kind=kind) for kind, file in files.items()
     ]
@@ -196,7 +200,7 @@ def test_another_tenants_things_look_like_things_that_do_not_exist(
     assert after == before
 
 
-@pytest.mark.parametrize("form", ["text/event-stream", "text/html"])
+@pytest.mark.parametrize("form", ["text/event-stream", "text/html", "application/vnd.apache.parquet"])
 def test_other_media_types_do_not_tell_them_apart_either(
     ask: Callable[..., httpx2.Response], estate: Estate, stranger: Mapping[str, str], form: str
 ) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from service.report_page import charts, parts, render, words
 from service.report_page.scales import Scale
 from ted_core.results.report import Histogram, Report, ReportExamples, ReportGain, ReportGains
-from tests.reports import KEPT, WELL, a_report, a_round, class_of, example, of_random_rows
+from ted_core.warnings import JobWarning
+from tests.reports import KEPT, MARGINS, PIXEL, WELL, a_report, a_round, class_of, example, of_random_rows
 
 EVIL = (
     '<script>alert("x")</script>',
@@ -18,8 +19,9 @@ EVIL = (
     "{{ 7 * 7 }}{% raw %}",
     "</style>&amp;\x00]]>",
 )
+Json = dict[str, Any]
 VOID = {"meta", "link", "br", "img", "input"}
-MAY_LOAD = {"script", "link", "img", "iframe", "object", "embed", "image", "use", "a", "base", "form", "video", "audio"}
+MAY_LOAD = {"script", "link", "iframe", "object", "embed", "image", "use", "a", "base", "form", "video", "audio"}
 
 
 class Page(HTMLParser):
@@ -63,12 +65,23 @@ def everywhere(name: str) -> Report:
     report = a_report(
         reasons={"kept": 60, name: 40}, method=name, plan={name: name}, versions={name: name}, device=name
     )
-    rows = (example(1, key=name).model_copy(update={"label": name}),)
+    contents: tuple[Json, ...] = (
+        {"text": name},
+        {"turns": [{"role": name, "content": name}]},
+        {"record": {name: name}},
+        {"image": name},
+        {"image": PIXEL},
+    )
+    rows = tuple(example(1, key=name, label=name, likeliest=name, margin=-0.5, sample=content) for content in contents)
     return report.model_copy(
         update={
-            "dataset": report.dataset.model_copy(update={"uri": name, "format": name, "task": name}),
+            "dataset": report.dataset.model_copy(
+                update={"uri": name, "format": name, "task": name, "inputs": (name,), "left_out": {name: name}}
+            ),
+            "warnings": (JobWarning(name, name, name),),
             "classes": (class_of(name, 50, 10), class_of("dog", 48, 40)),
-            "examples": ReportExamples(kept=rows, well_generalized=rows, poorly_generalized=rows),
+            "examples": ReportExamples(kept=rows, well_generalized=rows, poorly_generalized=rows, suspects=rows),
+            "margins": MARGINS,
             "q": report.q.model_copy(update={"chosen_by": name}),
             "proxy": report.proxy.model_copy(update={"name": name, "settings": {name: name}}),
         }
@@ -82,7 +95,8 @@ def test_the_page_is_well_formed_and_loads_nothing(report: Report) -> None:
     assert not MAY_LOAD & set(page.tags)
     assert len(set(page.ids)) == len(page.ids)
     names = {name for name, _ in page.attributes}
-    assert not names & {"src", "href", "xlink:href", "srcset", "style", "action"}
+    assert not names & {"href", "xlink:href", "srcset", "style", "action"}
+    assert {value for name, value in page.attributes if name == "src"} <= {PIXEL}
     assert not {name for name in names if name.startswith("on")}
     assert "url(" not in render(report)
     assert "@import" not in render(report)
@@ -123,7 +137,9 @@ def test_a_report_that_measured_nothing_leaves_out_what_it_cannot_show() -> None
 
 
 def test_the_page_says_if_random_rows_were_chosen() -> None:
-    choice = a_report().q.model_copy(update={"value": None, "chosen_by": "measured: random rows did best"})
+    choice = a_report().q.model_copy(
+        update={"rule": "random", "value": None, "chosen_by": "measured: random rows did best"}
+    )
 
     text = Page(render(a_report(q=choice))).text
 
@@ -136,9 +152,9 @@ def test_the_gain_of_training_a_language_model_is_shown_for_available_rows() -> 
 
     text = " ".join(Page(render(a_report(gains=ReportGains(all=gain, kept=gain, pruned=None)))).text.split())
 
-    assert "What training adds" in text
+    assert "What training changes" in text
     assert "all rows 60 0.250 0.625 0.375 retained 60 0.250 0.625 0.375" in text
-    assert "What training adds" not in Page(render(a_report())).text
+    assert "What training changes" not in Page(render(a_report())).text
 
 
 @pytest.mark.parametrize(("dogs", "several"), [(49, False), (60, True)], ids=["one class each", "several"])
@@ -224,8 +240,8 @@ def test_an_unmeasured_round_is_a_gap_and_not_a_zero() -> None:
 
     assert chart is not None
     assert (len(chart.pruned), len(chart.everything), len(chart.retained)) == (2, 3, 3)
-    assert chart.retained[0][1] == charts.LOWER_TOP
-    assert chart.retained[0][1] < chart.retained[-1][1] < charts.LOWER_BOTTOM
+    assert chart.retained[0].y == charts.LOWER_TOP
+    assert chart.retained[0].y < chart.retained[-1].y < charts.LOWER_BOTTOM
 
 
 @pytest.mark.parametrize("log", [[], [a_round(1, 60)]], ids=["none", "one"])

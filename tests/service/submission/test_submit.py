@@ -36,10 +36,12 @@ def test_every_default_is_written_out(client: TestClient, submission: Callable[.
 
     assert job["plan"] == {
         "keep_ratio": 0.6,
+        "class_balance": "free",
+        "guard": False,
         "method": "ted",
-        "q": "auto",
-        "score": "logit",
-        "rounds": 4,
+        "score": "margin",
+        "q": None,
+        "rounds": 3,
         "class_floor": 0.0,
         "seed": 0,
     }
@@ -62,6 +64,8 @@ def test_chosen_settings_are_kept_and_stored(
         "proxy": {"name": "mlp", "epochs": 20, "batch_size": 64, "weight_decay": 0.0, "augment": False},
         "plan": {
             "keep_ratio": 0.5,
+            "class_balance": "free",
+            "guard": False,
             "method": "random",
             "q": 4.0,
             "score": "parameter",

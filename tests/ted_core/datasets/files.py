@@ -14,6 +14,8 @@ from PIL import Image
 from pyarrow import ipc
 
 from ted_core.datasets import DatasetSpec, DatasetSummary, Limits, Samples, inspect, load
+from ted_core.datasets.formats.text.json_objects import ObjectReader
+from ted_core.datasets.sources.base import Source
 from ted_core.errors import TedError
 
 TABLE, IMAGES = "tabular-classification", "image-classification"
@@ -91,6 +93,14 @@ def inspected(path: Path, **choices: Any) -> DatasetSummary:
 def loaded(path: Path, *, limits: Limits | None = None, **choices: Any) -> Samples:
     """The data set in memory."""
     return load(spec(path, **choices), roots=[path.parent], limits=limits)
+
+
+def objects(reader: ObjectReader, *paths: Path) -> list[dict[str, Any]]:
+    """What a reader of JSON makes of the files, as Python values."""
+    sources = [Source.at(path) for path in paths]
+    text = DatasetSpec(uri="/", task=TEXTS)
+    schema, _ = reader.schema_summary(sources, text)
+    return [row for batch in reader.batches(sources, schema.names, text) for row in batch.to_pylist()]
 
 
 def refused_on_sight(error: type[TedError], path: Path, **choices: Any) -> TedError:

@@ -34,7 +34,7 @@ def provenance(dataset: Path) -> Provenance:
     spec = DatasetSpec(uri=str(dataset), task="tabular-classification")
     identity = identify(spec, roots=[dataset.parent])
     facts = DatasetFacts(
-        **spec.model_dump(),
+        **spec.model_dump() | {"format": identity.format},
         rows=identity.rows,
         shards=tuple(ShardFacts(**vars(shard)) for shard in identity.shards),
         fingerprint=identity.fingerprint,

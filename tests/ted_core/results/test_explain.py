@@ -12,6 +12,7 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
 from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.explain import decide
+from ted_core.results.provenance import ProxyAccuracy
 from ted_core.selection.baselines import METHODS
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
@@ -47,6 +48,9 @@ def last_round(
         samples_trained=10,
         samples_measured=10,
         q=q,
+        margin=np.full(len(score), 0.5, np.float32),
+        order=np.array(performance or score, np.float32),
+        turning_point=q if q is None else q / (q + 1),
         priority=None if priority is None else np.array(priority, float),
         inclusion_probability=None if q is None else np.minimum(found / found[mask].min(), 1),
     )
@@ -121,6 +125,76 @@ def test_pruned_rows_are_redundant_above_the_turning_point_and_hard_below(q: flo
     found = decide(final, table(3), PruningPlan(keep_ratio=0.5, q=q))
 
     assert reasons(found) == [Reason.KEPT, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED]
+
+
+@pytest.mark.parametrize("turning_point", [-0.6, 0.0, 0.3])
+def test_so_they_are_along_the_margin_if_that_is_what_the_score_follows(turning_point: float) -> None:
+    """However they perform: among many classes a small probability may be far ahead of every other."""
+    margin = np.array([0.0, turning_point + 0.01, turning_point - 0.01], np.float32)
+    by_performance = last_round([0.9, 0.1, 0.2], retained=[0], performance=[0.5, 0.1, 0.9], q=None)
+    final = replace(
+        by_performance,
+        margin=margin,
+        order=margin,
+        turning_point=turning_point,
+        inclusion_probability=np.array([1.0, 0.1, 0.2]),
+    )
+
+    found = decide(final, table(3), PruningPlan(keep_ratio=0.5))
+
+    assert reasons(found) == [Reason.KEPT, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED]
+
+
+def test_the_default_plan_calls_sure_rows_redundant_and_contradicted_ones_hard(
+    noisy_digits: Samples, flipped: np.ndarray
+) -> None:
+    plan = PruningPlan(keep_ratio=0.6)
+    *_, final = prune(noisy_digits, plan, proxy=ProxySpec(name="mlp", epochs=40))
+
+    found = decide(final, noisy_digits, plan)
+
+    assert found.margin is not None
+    assert final.turning_point is not None
+    redundant, hard = (found.reason == reason for reason in (Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED))
+    assert found.margin[redundant].min() >= final.turning_point > found.margin[hard].max()
+    assert hard[flipped].mean() > 0.8
+    assert redundant[flipped].mean() < 0.1 < redundant[~flipped].mean()
+
+
+def test_margins_and_probabilities_of_being_kept_are_those_of_the_rows() -> None:
+    final = last_round([0.25, 0.5], retained=[1])
+    final = replace(final, margin=np.array([-0.25, 0.75], np.float32))
+
+    found = decide(final, table(3, undecodable=(1,)), PLAN)
+
+    assert found.margin is not None
+    assert found.inclusion_probability is not None
+    np.testing.assert_array_equal(found.margin, np.array([-0.25, np.nan, 0.75], np.float32))
+    np.testing.assert_array_equal(found.inclusion_probability, np.array([0.5, np.nan, 1.0], np.float32))
+
+
+@pytest.mark.parametrize("method", ["el2n", "grand", "forgetting", "ccs", "dual"])
+def test_what_chance_had_no_part_in_has_no_probability_and_what_nobody_measured_no_margin(method: str) -> None:
+    samples, plan = table(40), rival(method)
+    (final,) = prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=3))
+
+    found = decide(final, samples, plan)
+
+    assert (found.margin, found.inclusion_probability) == (None, None)
+
+
+@pytest.mark.parametrize(("method", "class_floor"), [("random", 0.0), ("random", 0.3), ("stratified", 0.0)])
+def test_random_rows_all_had_the_probability_of_their_share(method: str, class_floor: float) -> None:
+    samples, plan = table(40), rival(method, class_floor=class_floor)
+    (final,) = prune(samples, plan, proxy=ProxySpec(name="mlp"))
+
+    probability = decide(final, samples, plan).inclusion_probability
+
+    assert probability is not None
+    groups = samples.labels if class_floor or method == "stratified" else np.zeros(40, int)
+    for group in np.unique(groups):
+        share = final.retained[groups == group].mean()
+        assert probability[groups == group].tolist() == pytest.approx([share] * int((groups == group).sum()))
 
 
 def test_what_the_pretrained_model_makes_of_a_row_goes_with_it() -> None:
@@ -270,4 +344,52 @@ def test_the_numbers_of_the_reasons_are_those_of_manifests_already_written() -> 
         "UNDECODABLE",
         "RANDOM",
         "SCORED_LOWER",
+        "UNKNOWN",
     ]
+
+
+# --- a proxy that has not learned -------------------------------------------------------------------------------------
+
+
+def accuracy(*, has_learned: bool | None) -> ProxyAccuracy:
+    return ProxyAccuracy(out_of_sample=0.5, standard_error=0.01, performance=0.5, has_learned=has_learned)
+
+
+def test_why_rows_were_pruned_is_unknown_if_the_proxy_has_not_learned() -> None:
+    final = last_round([0.9, 0.1, 0.2, 0.9], retained=[0], performance=[0.5, 0.9, 0.1, 0.5])
+
+    found = decide(final, table(4), PLAN, accuracy=accuracy(has_learned=False))
+
+    assert reasons(found) == [Reason.KEPT, Reason.UNKNOWN, Reason.UNKNOWN, Reason.RANDOM]
+
+
+@pytest.mark.parametrize("told", [None, accuracy(has_learned=None), accuracy(has_learned=True)])
+def test_a_proxy_that_has_learned_or_was_not_judged_has_reasons(told: ProxyAccuracy | None) -> None:
+    final = last_round([0.9, 0.1, 0.2], retained=[0], performance=[0.5, 0.9, 0.1])
+
+    found = decide(final, table(3), PLAN, accuracy=told)
+
+    assert reasons(found) == [Reason.KEPT, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED]
+
+
+def test_a_row_that_its_classs_share_kept_was_not_saved_by_a_floor() -> None:
+    final = last_round([0.9, 0.8, 0.7, 0.1], retained=[0, 1, 3])
+
+    found = decide(final, table(4), PruningPlan(keep_ratio=0.75, q=1, class_floor=0.5, class_balance="keep"))
+
+    assert reasons(found) == [Reason.KEPT, Reason.KEPT, Reason.RANDOM, Reason.KEPT]
+
+
+@pytest.mark.parametrize("method", ["ted", *METHODS])
+@pytest.mark.parametrize("class_floor", [0.0, 0.3])
+def test_every_method_keeps_each_classs_share_if_asked_and_ranks_say_so(method: str, class_floor: float) -> None:
+    labels = [int(row % 4 == 0) for row in range(40)]
+    samples = table(40, labels=labels)
+    plan = rival(method, q=1, keep_ratio=0.4, class_floor=class_floor, class_balance="keep")
+    *_, final = prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=3))
+
+    found = decide(final, samples, plan)
+
+    assert np.bincount(np.array(labels)[found.kept]).tolist() == [12, 4]
+    np.testing.assert_array_equal(found.rank < 16, found.kept)
+    assert Reason.CLASS_FLOOR not in reasons(found)

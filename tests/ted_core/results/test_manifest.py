@@ -1,5 +1,6 @@
 """A manifest says which rows were kept, proves it, and refuses to be used with another dataset."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ted_core.errors import ManifestMismatch
-from ted_core.results.manifest import DECISIONS_SCHEMA, MANIFEST_SCHEMA, METADATA_KEY, read_manifest, verify
+from ted_core.results.manifest import (
+    DECISIONS_SCHEMA,
+    MANIFEST_SCHEMA,
+    METADATA_KEY,
+    read_manifest,
+    read_metadata,
+    verify,
+)
 from ted_core.results.manifest_writer import WrittenManifest, write_manifest
 from ted_core.storage.digests import ContentDigest, combined_digest, indices_digest
+from ted_core.warnings import JobWarning
+from tests.ted_core.results import version_1
 from tests.ted_core.results.decided import KEPT, ROWS, SHARD_ROWS, decided, provenance
 
 
@@ -44,7 +54,7 @@ def rewritten(path: Path, table: pa.Table, metadata: bytes | None = None) -> Pat
 def test_the_retained_rows_come_back_in_order_with_their_shard(written: WrittenManifest) -> None:
     manifest = read_manifest(written.manifest)
 
-    assert manifest.row_indices.dtype == np.uint64
+    assert manifest.row_indices.dtype == np.int64
     assert manifest.row_indices.tolist() == list(KEPT)
     table = manifest.table()
     assert table.schema.remove_metadata() == MANIFEST_SCHEMA
@@ -74,6 +84,32 @@ def test_what_the_pretrained_model_knew_stands_beside_what_the_twins_know_or_is_
     assert pq.read_table(written.decisions)["base_performance"].null_count == ROWS
     assert pq.read_table(found.decisions)["base_performance"].to_pylist() == base.tolist()
     assert found.metadata.content_sha256 != written.metadata.content_sha256
+
+
+def test_margins_probabilities_and_weights_stand_with_the_rows(
+    tmp_path: Path, dataset: Path, written: WrittenManifest
+) -> None:
+    margin = np.linspace(-1, 1, ROWS, dtype=np.float32)
+    probability = np.array([0.5, 0.25, 0.5, 1, 0.5, 0.5, np.nan, 0.5], np.float32)
+    drawn = replace(decided(), margin=margin, inclusion_probability=probability)
+
+    found = write_manifest(tmp_path / "drawn", drawn, provenance=provenance(dataset))
+
+    table, every = read_manifest(found.manifest).table(), pq.read_table(found.decisions)
+    assert every["margin"].to_pylist() == margin.tolist()
+    np.testing.assert_array_equal(every["inclusion_probability"].to_numpy(), probability)
+    assert table["inclusion_probability"].to_pylist() == probability[list(KEPT)].tolist()
+    assert table["weight"].to_pylist() == pytest.approx([16 / 9, 8 / 9, 4 / 9, 8 / 9])
+    assert found.metadata.content_sha256 != written.metadata.content_sha256
+    assert found.metadata.indices_sha256 == written.metadata.indices_sha256
+
+
+def test_what_was_not_drawn_has_no_probability_and_weighs_one(written: WrittenManifest) -> None:
+    table, every = read_manifest(written.manifest).table(), pq.read_table(written.decisions)
+
+    assert table["inclusion_probability"].null_count == len(KEPT)
+    assert every["inclusion_probability"].null_count == every["margin"].null_count == ROWS
+    assert table["weight"].to_pylist() == [1] * len(KEPT)
 
 
 def test_both_files_carry_the_same_facts(written: WrittenManifest) -> None:
@@ -203,13 +239,64 @@ def test_rows_that_were_added_later_are_refused(written: WrittenManifest) -> Non
         read_manifest(rewritten(written.manifest, altered))
 
 
+def test_a_manifest_of_an_earlier_version_says_nothing_of_what_that_did_not_know(written: WrittenManifest) -> None:
+    facts = json.loads(pq.read_schema(written.manifest).metadata[METADATA_KEY])
+    for later in ("split", "exclude", "header", "quoting", "colour", "background"):
+        del facts["dataset"][later]
+    del facts["warnings"], facts["proxy_accuracy"]
+    table = read_manifest(written.manifest).table()
+
+    manifest = read_manifest(rewritten(written.manifest, table, json.dumps(facts).encode()))
+
+    assert manifest.row_indices.tolist() == list(KEPT)
+    assert (manifest.metadata.warnings, manifest.metadata.proxy_accuracy) == ((), None)
+    assert (manifest.metadata.dataset.split, manifest.metadata.dataset.background) == (None, None)
+
+
+def test_the_files_of_schema_version_1_are_read_and_verified(written: WrittenManifest, dataset: Path) -> None:
+    version_1.as_version_1(written.manifest, version_1.MANIFEST)
+    version_1.as_version_1(written.decisions, version_1.DECISIONS)
+
+    manifest = verify(written.manifest, dataset)
+
+    assert manifest.row_indices.tolist() == list(KEPT)
+    assert manifest.table().schema.names == version_1.MANIFEST.names
+    assert manifest.metadata.schema_version == 1
+    assert read_metadata(written.decisions, DECISIONS_SCHEMA) == manifest.metadata
+
+
+def test_columns_must_be_those_of_the_version_that_the_file_names(written: WrittenManifest) -> None:
+    facts = pq.read_schema(written.manifest).metadata[METADATA_KEY]
+    newer, older = read_manifest(written.manifest).table(), facts.replace(b'"schema_version":2', b'"schema_version":1')
+
+    for table, metadata in ((newer, older), (newer.select(version_1.MANIFEST.names), facts)):
+        with pytest.raises(ManifestMismatch, match="other columns"):
+            read_manifest(rewritten(written.manifest, table, metadata))
+
+
+def test_settings_and_warnings_come_back_with_the_manifest(tmp_path: Path, dataset: Path) -> None:
+    origin = provenance(dataset)
+    read_as = {"split": "train", "exclude": ["id"], "header": False, "quoting": True}
+    seen_as = {"colour": True, "background": "black"}
+    warnings = (JobWarning("a_code_of_later", None, "30 of 60 rows"), JobWarning("few_epochs", "proxy.epochs", "2"))
+    facts = origin.model_copy(
+        update={"dataset": origin.dataset.model_copy(update=read_as | seen_as), "warnings": warnings}
+    )
+
+    written = write_manifest(tmp_path / "out", decided(), provenance=facts)
+
+    metadata = read_manifest(written.manifest).metadata
+    assert (metadata.dataset, metadata.warnings) == (facts.dataset, warnings)
+
+
 def test_a_manifest_of_pruned_rows_or_of_a_later_schema_is_refused(written: WrittenManifest) -> None:
     facts = pq.read_schema(written.manifest).metadata[METADATA_KEY]
     table = read_manifest(written.manifest).table()
 
     for altered in (
         facts.replace(b'"retained"', b'"pruned"'),
-        facts.replace(b'"schema_version":1', b'"schema_version":2'),
+        facts.replace(b'"schema_version":2', b'"schema_version":3'),
     ):
+        assert altered != facts
         with pytest.raises(ManifestMismatch, match="metadata"):
             read_manifest(rewritten(written.manifest, table, altered))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ted_core.errors import RecutUnsuited, TooFewRowsKept
+from ted_core.plan import ClassBalance, PruningPlan
+from ted_core.proxies import ProxySpec
 from ted_core.results import manifest_writer, recut
 from ted_core.results.decisions import Decisions, Reason
+from ted_core.results.explain import decide
 from ted_core.results.manifest import read_manifest, verify
 from ted_core.results.provenance import Provenance
+from ted_core.selection.prune import prune
 from ted_core.selection.schedule import select_highest
+from ted_core.warnings import JobWarning, WarningCode
+from tests.reference import ted
+from tests.ted_core import examples
+from tests.ted_core.results import version_1
 from tests.ted_core.results.decided import provenance as provenance_of
 
 ROWS, CLASSES, BROKEN = 240, 4, (5, 77)
@@ -41,18 +50,22 @@ def provenance(dataset: Path) -> Provenance:
 class Ranking:
     """Priorities and labels of all rows but two broken ones, and what cutting them at a ratio retains."""
 
-    def __init__(self, seed: int, *, class_floor: float = 0.0) -> None:
+    def __init__(self, seed: int, *, class_floor: float = 0.0, class_balance: ClassBalance = "free") -> None:
         rng = np.random.default_rng(seed)
         self.usable = ~np.isin(np.arange(ROWS), BROKEN)
         self.priority = rng.random(ROWS)
         self.label = np.minimum(rng.geometric(0.5, ROWS) - 1, CLASSES - 1).astype(np.int32)
-        self.class_floor = class_floor
+        self.class_floor, self.class_balance = class_floor, class_balance
 
     def kept(self, ratio: float) -> np.ndarray:
         count = max(1, round(ratio * int(self.usable.sum())))
         kept = np.zeros(ROWS, bool)
         kept[self.usable] = select_highest(
-            self.priority[self.usable], count, labels=self.label[self.usable].astype(int), class_floor=self.class_floor
+            self.priority[self.usable],
+            count,
+            labels=self.label[self.usable].astype(int),
+            class_floor=self.class_floor,
+            class_balance=self.class_balance,
         )
         return kept
 
@@ -75,7 +88,8 @@ class Ranking:
         )
 
     def written(self, folder: Path, provenance: Provenance, *, ratio: float, method: str = "ted") -> Path:
-        plan = {"keep_ratio": ratio, "method": method, "class_floor": self.class_floor}
+        plan = {"keep_ratio": ratio, "method": method}
+        plan |= {"class_floor": self.class_floor, "class_balance": self.class_balance}
         facts = provenance.model_copy(update={"plan": plan})
         return manifest_writer.write_manifest(folder, self.decisions(ratio), provenance=facts).decisions
 
@@ -84,6 +98,7 @@ class Ranking:
 @given(
     seed=st.integers(0, 1000),
     floor=st.sampled_from([0.0, 0.1, 0.3]),
+    balance=st.sampled_from(["free", "keep"]),
     first=st.sampled_from([0.3, 0.5, 0.7]),
     second=st.floats(0.3, 0.95),
 )
@@ -92,10 +107,11 @@ def test_a_cut_at_another_ratio_keeps_what_that_ratio_would_have_kept(
     provenance: Provenance,
     seed: int,
     floor: float,
+    balance: ClassBalance,
     first: float,
     second: float,
 ) -> None:
-    folder, ranking = tmp_path_factory.mktemp("out"), Ranking(seed, class_floor=floor)
+    folder, ranking = tmp_path_factory.mktemp("out"), Ranking(seed, class_floor=floor, class_balance=balance)
     decided = ranking.written(folder, provenance, ratio=first)
 
     recut.recut(decided, keep_ratio=second, to=folder / "other.parquet")
@@ -112,6 +128,76 @@ def test_at_its_own_ratio_the_rows_and_their_columns_are_those_of_the_manifest(
     recut.recut(decided, keep_ratio=0.5, to=tmp_path / "same.parquet")
 
     assert read_manifest(tmp_path / "same.parquet").table().equals(read_manifest(tmp_path / "manifest.parquet").table())
+
+
+PLANS: list[dict[str, Any]] = [
+    {},
+    {"class_floor": 0.2},
+    {"class_balance": "keep"},
+    {"q": 2.0},
+    {"q": "auto"},
+    {"score": "parameter"},
+    {"method": "random"},
+    {"method": "random", "class_floor": 0.2},
+    {"method": "el2n"},
+]
+
+
+def decided_by_a_job(folder: Path, provenance: Provenance, **choices: Any) -> Path:
+    """The decisions about rows two of which are broken."""
+    samples = examples.random_vectors(ROWS - len(BROKEN), classes=3)
+    rows = np.setdiff1d(np.arange(ROWS, dtype=np.uint64), np.array(BROKEN, np.uint64))
+    samples = replace(samples, row_index=rows, rows=ROWS)
+    plan = PruningPlan.model_validate({"keep_ratio": 0.4} | choices)
+    *_, final = prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=4))
+    facts = provenance.model_copy(update={"plan": plan.model_dump(mode="json")})
+    return manifest_writer.write_manifest(folder, decide(final, samples, plan), provenance=facts).decisions
+
+
+@pytest.mark.parametrize("choices", PLANS, ids=str)
+def test_so_are_the_columns_of_a_real_job(tmp_path: Path, provenance: Provenance, choices: dict[str, Any]) -> None:
+    decided = decided_by_a_job(tmp_path, provenance, **choices)
+
+    recut.recut(decided, keep_ratio=0.4, to=tmp_path / "same.parquet")
+
+    same, original = (read_manifest(tmp_path / name).table() for name in ("same.parquet", "manifest.parquet"))
+    for name in original.schema.names:
+        np.testing.assert_array_equal(*(table[name].to_pylist() for table in (same, original)), err_msg=name)
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.8])
+def test_at_another_ratio_probabilities_add_up_to_its_rows_and_weights_are_theirs(
+    tmp_path: Path, provenance: Provenance, ratio: float
+) -> None:
+    decided = decided_by_a_job(tmp_path, provenance)
+
+    recut.recut(decided, keep_ratio=ratio, to=tmp_path / "other.parquet")
+
+    cut, every = read_manifest(tmp_path / "other.parquet").table(), pq.read_table(decided)
+    usable = np.isfinite(every["score"].to_numpy())
+    expected = ted.inclusion_probabilities(every["score"].to_numpy()[usable].tolist(), cut.num_rows)
+    chance = dict(zip(np.flatnonzero(usable).tolist(), expected, strict=True))
+    assert cut["inclusion_probability"].to_pylist() == pytest.approx(
+        [chance[row] for row in cut["row_index"].to_pylist()]
+    )
+    weight, probability = cut["weight"].to_numpy(), cut["inclusion_probability"].to_numpy()
+    assert weight.mean() == pytest.approx(1)
+    assert np.ptp(weight * np.maximum(probability, 0.1)) < 1e-5
+
+
+def test_decisions_of_schema_version_1_are_cut_as_they_were_without_probabilities(
+    tmp_path: Path, provenance: Provenance, dataset: Path
+) -> None:
+    ranking = Ranking(9)
+    decided = version_1.as_version_1(ranking.written(tmp_path, provenance, ratio=0.5), version_1.DECISIONS)
+
+    said = recut.recut(decided, keep_ratio=0.3, to=tmp_path / "cut.parquet")
+
+    cut = verify(tmp_path / "cut.parquet", dataset)
+    assert cut.row_indices.tolist() == np.flatnonzero(ranking.kept(0.3)).tolist()
+    assert cut.table()["inclusion_probability"].null_count == said.rows_kept
+    assert set(cut.table()["weight"].to_pylist()) == {1.0}
+    assert (said.schema_version, said.plan["score"], said.plan["q"]) == (2, "logit", "auto")
 
 
 def test_a_cut_says_what_it_was_derived_from_and_belongs_to_the_same_dataset(
@@ -190,3 +276,32 @@ def test_decisions_of_another_version_are_refused(tmp_path: Path, provenance: Pr
 
     with pytest.raises(RecutUnsuited, match="other columns"):
         recut.recut(decided, keep_ratio=0.5, to=tmp_path / "cut.parquet")
+
+
+def test_a_recut_keeps_the_warnings_of_its_decisions(provenance: Provenance, tmp_path: Path) -> None:
+    warning = JobWarning.of(WarningCode.KEYS_NOT_UNIQUE, "'id' holds 2 values in 240 rows", field="dataset.input")
+    warned = provenance.model_copy(update={"warnings": (warning,)})
+    decisions = manifest_writer.write_manifest(tmp_path, Ranking(0).decisions(0.6), provenance=warned).decisions
+
+    metadata = recut.recut(decisions, keep_ratio=0.3, to=tmp_path / "cut.parquet")
+
+    assert metadata.warnings == read_manifest(tmp_path / "cut.parquet").metadata.warnings == (warning,)
+
+
+def test_a_cut_says_of_its_own_rows_what_became_of_the_classes(tmp_path: Path, provenance: Provenance) -> None:
+    """The job has lost no class; at three fifths, the one that ranks last is gone."""
+    ranking = Ranking(3)
+    ranking.priority[ranking.label == 3] /= 1e6
+    told = (
+        JobWarning("proxy_has_not_learned", "proxy", "It stays."),
+        JobWarning("class_lost", "plan.class_floor", "It was said of other rows."),
+    )
+    decided = ranking.written(tmp_path, provenance.model_copy(update={"warnings": told}), ratio=0.95)
+
+    low, high = (recut.recut(decided, keep_ratio=ratio, to=tmp_path / f"{ratio}.parquet") for ratio in (0.6, 0.99))
+
+    assert low.warnings[0] == high.warnings[0] == told[0]
+    assert [warning.code for warning in low.warnings[1:]] == ["class_lost", "class_shares_changed"]
+    assert "'d'" in low.warnings[1].message
+    assert "the rarest counts" in low.warnings[1].message
+    assert len(high.warnings) == 1

@@ -343,7 +343,7 @@ def test_the_cost_is_that_of_the_manifest_with_the_seconds_of_each_phase() -> No
     report = report_on(decided([0.5], kept=[True]))
 
     assert (report.cost.rows_trained, report.cost.rows_trained_choosing) == (30, 10)
-    assert report.cost.of_one_full_run == 0.5
+    assert report.cost.of_one_full_run == pytest.approx((30 + 9 / 3) / 60)
     assert report.cost.seconds.total == 6
 
 

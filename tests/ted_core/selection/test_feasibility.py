@@ -9,6 +9,7 @@ from ted_core.datasets.samples import InputKind
 from ted_core.errors import (
     MethodUnsuited,
     ProxyMismatch,
+    SettingUnsuited,
     SingleClass,
     TedError,
     TooFewRounds,
@@ -125,6 +126,16 @@ def test_gradients_by_sample_are_refused_for_pretrained_layers() -> None:
     assert checked(plan={"score": "parameter"}, proxy={"name": "frozen-encoder"}, kind="text").name == "frozen-encoder"
 
 
+@pytest.mark.parametrize("q", [0, 2.0, "auto"])
+def test_an_exponent_is_refused_for_the_score_that_has_none(q: object) -> None:
+    error = refusal(SettingUnsuited, plan={"score": "margin", "q": q})
+
+    assert error.field == "plan.q"
+    assert "no exponent" in error.fact
+    assert "leave it out" in str(error)
+    assert checked(plan={"score": "probability", "q": q}).name == "cnn"
+
+
 def test_dialogues_need_no_classes() -> None:
     assert checked(proxy={"name": "lora"}, kind="dialogue", classes=0).epochs == 3
 
@@ -178,3 +189,14 @@ def test_the_default_model_of_a_family_that_reads_no_texts_may_see_images() -> N
     proxy = ResolvedProxy(family, Training.of(ProxySpec(name="frozen-encoder", model="a-vision-model")))
 
     check_feasibility(PruningPlan(keep_ratio=0.5), proxy, kind="image", rows=1000)
+
+
+def test_conversations_have_no_classes_whose_balance_could_be_kept() -> None:
+    error = refusal(SettingUnsuited, plan={"class_balance": "keep"}, proxy={"name": "lora"}, kind="dialogue")
+
+    assert error.field == "plan.class_balance"
+
+
+@pytest.mark.parametrize("one_class", [True, False])
+def test_the_balance_of_any_classes_can_be_kept(one_class: bool) -> None:
+    assert checked(plan={"class_balance": "keep"}, one_class=one_class)

@@ -71,9 +71,10 @@ def test_every_class_keeps_its_floor_and_no_more_rows_are_kept_for_it(
     assert kept.sum() == round(keep_ratio * len(samples))
 
 
-@pytest.mark.parametrize("q", [1, "auto"])
-@pytest.mark.parametrize("score", ["logit", "parameter"])
-def test_so_it_is_with_either_score_and_where_q_is_chosen(score: str, q: object) -> None:
+@pytest.mark.parametrize(
+    ("score", "q"), [("margin", None), ("probability", "auto"), ("parameter", 1), ("parameter", "auto")]
+)
+def test_so_it_is_with_every_score_and_where_q_is_chosen(score: str, q: object) -> None:
     samples = long_tail()
 
     final = selection(samples, score=score, q=q, keep_ratio=0.4, class_floor=0.34)
@@ -144,7 +145,7 @@ def test_floors_no_higher_than_the_keep_ratio_can_always_be_kept(
 
 @pytest.mark.parametrize("keep_ratio", [0.5, 0.1])
 def test_rows_that_are_drawn_without_a_score_are_every_classs_share(keep_ratio: float) -> None:
-    """What TED falls back to: q = None gives all the same score, and the draw is even over classes."""
+    """What the search for q falls back to: random rows give all the same score, and the draw is even over classes."""
     samples = long_tail()
     plan, alike = PruningPlan(keep_ratio=keep_ratio), np.ones(len(samples))
 

@@ -1,8 +1,9 @@
 """The progressive loop: fewer rows every round, none lost sight of, and the same again with the same seed."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,16 @@ from ted_core.datasets import Samples
 from ted_core.errors import TedError, TooFewRounds, TooFewRowsKept, TrainingDiverged
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec
+from ted_core.selection.margin import cut_margin, cut_share, estimate_noise, margin_score
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import ProgressUpdate, Round
 from ted_core.selection.schedule import retained_counts
+from ted_core.training.predictions import Predictions
 from tests.reference import ted
 from tests.ted_core import examples
 
 ROUNDS = 6
-EPOCHS = 12
+EPOCHS = 18
 """Of the proxy; the twins train for half of them, one round each."""
 SAMPLES = examples.random_vectors(120, classes=3)
 
@@ -30,10 +33,17 @@ def rounds(samples: Samples = SAMPLES, *, epochs: int = EPOCHS, watch: Any = Non
     return list(prune(samples, chosen, proxy=proxy, watch=watch or (lambda _: None)))
 
 
+NONE = Predictions(*(np.zeros(0, np.float32) for _ in range(3)))
+
+
 def contents(found: list[Round]) -> list[tuple[object, ...]]:
     """All that the rounds say, as bytes and numbers that can be compared."""
-    fields = [vars(one).values() for one in found]
-    return [tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in values) for values in fields]
+    fields = [{**vars(one), **vars(one.predictions or NONE)} for one in found]
+    return [tuple(plain(value) for name, value in one.items() if name != "predictions") for one in fields]
+
+
+def plain(value: object) -> object:
+    return value.tobytes() if isinstance(value, np.ndarray) else value
 
 
 class ScriptedTwins:
@@ -51,8 +61,16 @@ class ScriptedTwins:
         count_rows(int(retained.sum()))
         return float(number)
 
-    def out_of_sample_performance(self) -> np.ndarray:
-        return next(self.script)
+    def out_of_sample_predictions(self) -> Predictions:
+        performance = next(self.script)
+        return Predictions(performance, np.ones(len(SAMPLES), np.float32), 2 * performance - 1)
+
+    def in_sample_performance(self, rows: np.ndarray) -> np.ndarray:
+        """All that was trained on was learned by heart."""
+        return np.ones(len(rows), np.float32)
+
+    def require_descent(self, _: Predictions) -> None:
+        pass
 
     def out_of_sample_gradient_norm(self, retained: np.ndarray) -> np.ndarray:
         return np.where(retained, np.float32(2), np.float32(1))
@@ -60,21 +78,34 @@ class ScriptedTwins:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> ScriptedTwins:
-    script = np.random.default_rng(3).random((ROUNDS // 2, len(SAMPLES))).astype(np.float32)
+    script = np.random.default_rng(3).random((ROUNDS - 1, len(SAMPLES))).astype(np.float32)
     twins = ScriptedTwins(script)
     monkeypatch.setattr("ted_core.selection.loop.Twins", twins)
     return twins
 
 
-@pytest.mark.parametrize("q", [0.0, 1.0, 2.0, 8.0])
+def plain_score(performance: Sequence[float], q: float | None) -> list[float]:
+    """The score of every sample; without an exponent, of margins that are 2a - 1."""
+    if q is not None:
+        return [ted.distance(a, q) for a in performance]
+    margin = 2 * np.array(performance) - 1
+    share = cut_share(estimate_noise(np.array(performance), margin), memorization=1.0)
+    cut = cut_margin(margin, share=share, keep_ratio=0.4)
+    return margin_score(margin, cut=cut).tolist()
+
+
+@pytest.mark.parametrize("q", [None, 0.0, 1.0, 2.0, 8.0])
 @pytest.mark.parametrize("class_floor", [0.0, 0.3])
-def test_the_bookkeeping_is_that_of_the_plain_loop(scripted: ScriptedTwins, q: float, class_floor: float) -> None:
-    script = np.random.default_rng(3).random((ROUNDS // 2, len(SAMPLES))).astype(np.float32).astype(float)
+def test_the_bookkeeping_is_that_of_the_plain_loop(
+    scripted: ScriptedTwins, q: float | None, class_floor: float
+) -> None:
+    script = np.random.default_rng(3).random((ROUNDS - 1, len(SAMPLES))).astype(np.float32).astype(float)
     counts, labels = retained_counts(len(SAMPLES), 48, rounds=ROUNDS), SAMPLES.labels.tolist()
 
     found = rounds(q=q, class_floor=class_floor)
 
-    expected = ted.progressive(script.tolist(), counts, q=q, labels=labels, class_floor=class_floor)
+    score = partial(plain_score, q=q)
+    expected = ted.progressive(script.tolist(), counts, score=score, labels=labels, class_floor=class_floor)
     for one, state in zip(found, expected, strict=True):
         assert one.retained.tolist() == state.retained
         assert one.last_round.tolist() == state.last_round
@@ -94,17 +125,24 @@ def test_the_cost_counts_every_row_trained_and_measured(scripted: ScriptedTwins)
 
     trained = np.cumsum([mask.sum() for mask in scripted.trained_on])
     assert [one.samples_trained for one in found] == trained.tolist()
-    assert [one.samples_measured for one in found] == [120 * times for times in (0, 1, 1, 2, 2, 3)]
+    assert [one.samples_measured for one in found] == [120 * times for times in range(ROUNDS)]
+
+
+def test_some_rows_that_look_wrong_are_measured_once_more_where_they_are_trained_on(scripted: ScriptedTwins) -> None:
+    before, first, *_ = rounds(q=None)
+
+    assert before.samples_measured == 0
+    assert 120 < first.samples_measured <= 120 + 12  # a tenth of the rows at most
 
 
 def test_a_round_may_be_several_epochs(scripted: ScriptedTwins) -> None:
-    found = rounds(rounds=3)
+    found = rounds(rounds=3, epochs=18)
 
     assert [one.train_loss for one in found] == [1, 3, 5]
     assert [mask.sum() for mask in scripted.trained_on] == [120, 120, 120, 120, 48, 48]
 
 
-def test_there_are_half_as_many_rounds_as_epochs_and_the_last_is_the_selection() -> None:
+def test_there_are_a_third_as_many_rounds_as_epochs_and_the_last_is_the_selection() -> None:
     found = rounds()
 
     assert [one.number for one in found] == list(range(1, ROUNDS + 1))
@@ -120,15 +158,23 @@ def test_the_retained_counts_follow_the_schedule(keep_ratio: float) -> None:
     assert [one.retained.sum() for one in found] == retained_counts(len(SAMPLES), kept, rounds=ROUNDS)
 
 
+def test_the_largest_exponent_leaves_every_row_a_chance(noisy_digits: Samples) -> None:
+    final = rounds(noisy_digits, q=16.0, epochs=4)[-1]
+
+    assert final.score.min() > 0
+    assert final.inclusion_probability is not None
+    assert final.inclusion_probability.sum() == pytest.approx(final.retained.sum())
+
+
 def test_rows_that_were_pruned_may_come_back() -> None:
-    found = rounds(epochs=12)
+    found = rounds()
 
     returned = [(~before.retained & after.retained).sum() for before, after in itertools.pairwise(found)]
     assert sum(returned) > 0
 
 
 def test_the_last_round_of_a_row_is_the_last_that_retained_it() -> None:
-    found = rounds(epochs=12)
+    found = rounds()
 
     history = np.array([one.retained for one in found])
     expected = [max(np.flatnonzero(column), default=-1) + 1 for column in history.T]
@@ -180,19 +226,61 @@ def test_without_a_floor_a_class_may_fall_below_it(noisy_digits: Samples) -> Non
     assert (kept < np.floor(0.19 * np.bincount(noisy_digits.labels))).any()
 
 
-def test_wrong_labels_are_pruned_far_more_often_than_right_ones(noisy_digits: Samples, flipped: np.ndarray) -> None:
-    final = rounds(noisy_digits, keep_ratio=0.7, q=2, epochs=12)[-1]
+@pytest.mark.parametrize(("q", "epochs"), [(None, 40), (2, 12)])
+def test_wrong_labels_are_pruned_far_more_often_than_right_ones(
+    noisy_digits: Samples, flipped: np.ndarray, q: float | None, epochs: int
+) -> None:
+    final = rounds(noisy_digits, keep_ratio=0.7, q=q, epochs=epochs)[-1]
 
     pruned = ~final.retained
-    assert pruned[flipped].mean() > 0.9
-    assert pruned[~flipped].mean() < 0.2
+    assert pruned[flipped].mean() > 0.85
+    assert pruned[~flipped].mean() < 0.25
+
+
+def test_wrong_labels_that_twins_have_hardly_learned_are_spared_more_often(
+    noisy_digits: Samples, flipped: np.ndarray
+) -> None:
+    short, long = (rounds(noisy_digits, keep_ratio=0.7, q=None, epochs=epochs)[-1] for epochs in (12, 40))
+
+    assert (~short.retained)[flipped].mean() < (~long.retained)[flipped].mean() - 0.1
 
 
 def test_wrong_labels_generalize_badly(noisy_digits: Samples, flipped: np.ndarray) -> None:
-    measured = rounds(noisy_digits, keep_ratio=0.7, epochs=12)[-1].internal_generalization
+    final = rounds(noisy_digits, keep_ratio=0.7, q=None, epochs=18)[-1]
 
-    assert np.median(measured[flipped]) < 0.1
-    assert np.median(measured[~flipped]) > 0.5
+    assert final.margin is not None
+    assert np.median(final.internal_generalization[flipped]) < 0.1
+    assert np.median(final.internal_generalization[~flipped]) > 0.5
+    assert np.median(final.margin[flipped]) < -0.4
+    assert np.median(final.margin[~flipped]) > 0.3
+
+
+def test_about_as_many_labels_look_wrong_as_are_wrong(
+    digits: Samples, noisy_digits: Samples, flipped: np.ndarray
+) -> None:
+    noises = [rounds(some, keep_ratio=0.7, q=None, epochs=12)[-1].noise for some in (digits, noisy_digits)]
+
+    assert noises[0]
+    assert noises[0].share < 0.04
+    assert noises[1]
+    assert noises[1].share == pytest.approx(flipped.mean(), abs=0.12)
+
+
+def test_before_anything_is_measured_all_rows_are_alike_and_no_label_looks_wrong() -> None:
+    first, *_, final = rounds(q=None)
+
+    assert (first.noise, first.turning_point) == (None, None)
+    assert set(first.score.tolist()) == {1.0}
+    assert final.noise is not None
+    assert final.turning_point is not None
+    assert final.q is None
+
+
+def test_probabilities_of_being_kept_add_up_to_the_rows_that_are_kept() -> None:
+    for one in rounds(q=None):
+        assert one.inclusion_probability is not None
+        assert one.inclusion_probability.sum() == pytest.approx(one.retained.sum())
+        assert one.inclusion_probability.max() <= 1
 
 
 def test_the_pruned_rows_mean_internal_generalization_is_told() -> None:
@@ -249,7 +337,7 @@ def test_random_rows_honour_the_floor() -> None:
 
 @pytest.mark.parametrize(
     ("error", "plan"),
-    [(TooFewRowsKept, {"keep_ratio": 0.01}), (TooFewRounds, {"rounds": 13}), (TooFewRowsKept, {"class_floor": 0.5})],
+    [(TooFewRowsKept, {"keep_ratio": 0.01}), (TooFewRounds, {"rounds": 19}), (TooFewRowsKept, {"class_floor": 0.5})],
 )
 def test_what_cannot_work_is_refused_before_the_first_round_is_asked_for(
     error: type[TedError], plan: dict[str, Any]
@@ -266,18 +354,19 @@ def test_divergence_ends_the_loop_in_words() -> None:
         rounds(huge)
 
 
-def test_samples_with_several_classes_are_pruned_and_the_floor_holds_for_the_rarest() -> None:
+@pytest.mark.parametrize("q", [None, "auto"])
+def test_samples_with_several_classes_are_pruned_and_the_floor_holds_for_the_rarest(q: Any) -> None:
     vectors = examples.random_vectors(300, classes=3)
     labels = np.zeros((300, 3), np.float32)
     labels[np.arange(300), vectors.labels] = 1
     labels[:, 0] = 1
     labels[:10, 2] = 1
     samples = replace(vectors, labels=labels)
-    plan = PruningPlan(keep_ratio=0.4, class_floor=0.3, seed=1)
+    plan = PruningPlan(keep_ratio=0.4, q=q, class_floor=0.3, seed=1)
 
     *_, final = prune(samples, plan, proxy=ProxySpec(name="mlp", epochs=4))
 
     groups = samples.groups
     assert final.retained.sum() == 120
     assert all(final.retained[groups == g].sum() >= np.floor(0.3 * (groups == g).sum()) for g in np.unique(groups))
-    assert final.choice is not None
+    assert (final.choice is None) == (q is None)

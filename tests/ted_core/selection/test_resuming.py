@@ -39,12 +39,15 @@ def run(samples: Samples, checkpointer: Any, *, name: str = "mlp", epochs: int =
 
 
 def contents(one: Round) -> tuple[object, ...]:
-    return tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in vars(one).values())
+    arrays = vars(one) | (vars(one.predictions) if one.predictions else {})
+    plain = {name: v.tobytes() if isinstance(v, np.ndarray) else v for name, v in arrays.items()}
+    return tuple(value for name, value in plain.items() if name != "predictions")
 
 
 @pytest.mark.parametrize(
     ("samples", "options"),
     [
+        pytest.param(SAMPLES, {"q": None}, id="margin"),
         pytest.param(SAMPLES, {}, id="given q"),
         pytest.param(SAMPLES, {"q": "auto"}, id="chosen q"),
         pytest.param(SAMPLES, {"score": "parameter"}, id="parameter score"),

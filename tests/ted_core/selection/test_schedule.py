@@ -1,16 +1,16 @@
 """The number of survivors falls in a line, and the strongest survive."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ted_core.plan import PruningPlan
 from ted_core.selection.schedule import (
     epochs_of_round,
     is_measured,
     loop_epochs,
+    loop_rounds,
     retained_counts,
     row_visits,
     select_highest,
@@ -106,18 +106,37 @@ def test_all_rounds_together_train_every_epoch_once_and_none_trains_nothing(roun
     assert {len(share) for share in shares} <= {epochs // rounds, epochs // rounds + 1}
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(3, 3), (5, 3), (12, 6), (30, 15), (1000, 500)])
-def test_the_loop_trains_for_half_of_the_epochs_but_never_for_fewer_than_three(epochs: int, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("epochs", "expected"), [(2, 1), (3, 2), (4, 3), (5, 3), (6, 3), (12, 4), (30, 10), (1000, 333)]
+)
+def test_the_loop_trains_for_a_third_of_the_epochs_or_three_but_never_for_all(epochs: int, expected: int) -> None:
     assert loop_epochs(epochs) == expected
 
 
+@pytest.mark.parametrize(("epochs", "expected"), [(2, 1), (3, 1), (4, 3), (6, 3), (12, 4)])
+def test_rounds_last_an_epoch_unless_there_are_so_few_that_all_epochs_are_one_round(epochs: int, expected: int) -> None:
+    assert loop_rounds(epochs) == expected
+
+
+@given(st.integers(2, 1000))
+def test_no_round_prunes_before_samples_are_measured(epochs: int) -> None:
+    rounds = loop_rounds(epochs)
+    counts = retained_counts(100, 40, rounds=rounds)
+
+    first_measured = min(number for number in range(1, rounds + 1) if is_measured(number, rounds=rounds))
+    assert all(count == 100 for count in counts[: first_measured - 1])
+
+
+def test_a_single_round_trains_on_all_rows_and_keeps_what_is_to_be_kept() -> None:
+    assert (retained_counts(100, 40, rounds=1), row_visits(100, [40], epochs=2)) == ([40], 200)
+
+
 @given(ROUNDS)
-def test_every_other_round_is_measured_the_last_among_them_and_one_before_pruning_begins(rounds: int) -> None:
+def test_every_round_is_measured_but_the_first_if_there_is_another_and_one_before_pruning_begins(rounds: int) -> None:
     measured = [number for number in range(1, rounds + 1) if is_measured(number, rounds=rounds)]
 
-    assert measured[-1] == rounds
-    assert {later - earlier for earlier, later in itertools.pairwise(measured)} == {2}
-    assert measured[0] <= warm_up(rounds)
+    assert measured == list(range(min(2, rounds), rounds + 1))
+    assert measured[0] <= max(warm_up(rounds), 1) or rounds <= 2
 
 
 @given(st.integers(1, 1000), st.floats(0.01, 1), st.integers(3, 30), st.integers(0, 30))
@@ -130,3 +149,61 @@ def test_the_row_visits_are_those_of_a_loop_that_counts(samples: int, share: flo
         retained = count
 
     assert row_visits(samples, counts, epochs=epochs) == visited
+
+
+# --- each class at the same ratio -------------------------------------------------------------------------------------
+
+
+def balanced(labelled: list[tuple[float, int]], count: int, class_floor: float = 0.0) -> list[bool]:
+    score, labels = np.array([s for s, _ in labelled]), np.array([label for _, label in labelled])
+    kept = select_highest(score, count, labels=labels, class_floor=class_floor, class_balance="keep")
+    return kept.tolist()
+
+
+@given(LABELLED_SCORES, SHARE, SHARE)
+def test_every_class_gives_its_best_by_the_largest_remainders(
+    labelled: list[tuple[float, int]], share: float, of_share: float
+) -> None:
+    plan = PruningPlan(keep_ratio=min(max(share, 0.01), 0.99))
+    count, floor = plan.rows_kept(len(labelled)), of_share * plan.keep_ratio
+
+    found = balanced(labelled, count, floor)
+
+    labels = [label for _, label in labelled]
+    assert found == ted.balanced([score for score, _ in labelled], count, labels=labels, class_floor=floor)
+    assert sum(found) == count
+
+
+@given(LABELLED_SCORES, SHARE)
+def test_no_class_is_a_whole_row_away_from_its_share(labelled: list[tuple[float, int]], share: float) -> None:
+    count = round(share * len(labelled))
+
+    kept = np.array(balanced(labelled, count))
+
+    labels = np.array([label for _, label in labelled])
+    for label in np.unique(labels):
+        own = labels == label
+        assert abs(kept[own].sum() - own.sum() * count / len(labels)) < 1
+
+
+@given(LABELLED_SCORES, SHARE, st.permutations(range(4)))
+def test_it_does_not_matter_how_classes_are_numbered(
+    labelled: list[tuple[float, int]], share: float, numbers: list[int]
+) -> None:
+    """Decisions that are read back number the classes in another way."""
+    count = round(share * len(labelled))
+
+    renumbered = balanced([(score, numbers[label] - 1) for score, label in labelled], count)
+
+    assert renumbered == balanced(labelled, count)
+
+
+@given(LABELLED_SCORES, SHARE)
+def test_every_class_meets_a_floor_as_high_as_the_ratio(labelled: list[tuple[float, int]], share: float) -> None:
+    plan = PruningPlan(keep_ratio=min(max(share, 0.01), 0.99))
+
+    kept = np.array(balanced(labelled, plan.rows_kept(len(labelled)), plan.keep_ratio))
+
+    labels = np.array([label for _, label in labelled])
+    for label in np.unique(labels):
+        assert kept[labels == label].sum() >= np.floor(round(plan.keep_ratio * (labels == label).sum(), 9))

@@ -13,6 +13,7 @@ from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.build import build, weights_digest
 from ted_core.selection.twins import Twins, initial_seeds
+from ted_core.training.predictions import Predictions
 from tests.reference import ted
 from tests.ted_core import examples
 
@@ -43,9 +44,10 @@ class Recorder:
         self.random_numbers.append(rng.random())
         return float(self.name)
 
-    def performance(self, _: object, rows: np.ndarray) -> np.ndarray:
+    def predictions(self, _: object, rows: np.ndarray) -> Predictions:
         self.measured += rows.tolist()
-        return (rows + self.name / 10).astype(np.float32)
+        told = rows + self.name / 10, rows % 2, -rows - self.name / 10
+        return Predictions(*(values.astype(np.float32) for values in told))
 
 
 def recording(*, seed: int = 0) -> Twins:
@@ -76,7 +78,7 @@ def test_the_folds_are_the_seeds_and_no_other_seed_has_them() -> None:
 
 def test_no_twin_trains_on_what_it_measures_and_together_they_measure_everything(recorded: Twins) -> None:
     trained(recorded)
-    recorded.out_of_sample_performance()
+    recorded.out_of_sample_predictions()
 
     a, b = recorded.trainers
     everything = list(range(50))
@@ -88,7 +90,7 @@ def test_pruned_samples_are_measured_but_not_trained_on(recorded: Twins) -> None
     retained = np.arange(50) % 5 > 0
 
     trained(recorded, retained=retained)
-    recorded.out_of_sample_performance()
+    recorded.out_of_sample_predictions()
 
     a, b = recorded.trainers
     assert sorted(a.trained + b.trained) == np.flatnonzero(retained).tolist()
@@ -96,28 +98,48 @@ def test_pruned_samples_are_measured_but_not_trained_on(recorded: Twins) -> None
 
 
 def test_every_measurement_lands_on_its_own_sample(recorded: Twins) -> None:
-    measured = recorded.out_of_sample_performance()
+    measured = recorded.out_of_sample_predictions()
 
     by_hand = [row + (0.0 if recorded.folds[0][row] else 0.1) for row in range(50)]
-    assert measured.tolist() == pytest.approx(by_hand)
+    assert measured.performance.tolist() == pytest.approx(by_hand)
+    assert measured.right.tolist() == [row % 2 for row in range(50)]
+    assert measured.margin.tolist() == pytest.approx([-value for value in by_hand])
+
+
+def test_in_sample_each_row_is_measured_by_the_twin_that_trains_on_it() -> None:
+    pair, rows = twins(), np.array([7, 3, 49, 20])
+    trained(pair, epochs=3)
+
+    measured = pair.in_sample_performance(rows)
+
+    def by_hand(row: int) -> float:
+        twin = pair.trainers[1] if pair.folds[0][row] else pair.trainers[0]
+        return float(twin.performance(pair.table, np.array([row]))[0])
+
+    assert measured.tolist() == pytest.approx([by_hand(row) for row in rows], rel=1e-5)
+    assert pair.in_sample_performance(rows[:0]).tolist() == []
 
 
 def test_the_loss_is_the_mean_of_the_twins(recorded: Twins) -> None:
     assert trained(recorded) == [0.5]
 
 
-def test_the_measured_performance_is_the_one_of_a_plain_loop() -> None:
-    pair = twins()
+def test_what_is_measured_is_what_a_plain_loop_finds() -> None:
+    pair, labels = twins(), SAMPLES.labels.tolist()
     trained(pair, epochs=5)
 
-    measured = pair.out_of_sample_performance()
+    measured = pair.out_of_sample_predictions()
 
-    def by_hand(row: int) -> float:
+    def by_hand(row: int) -> list[float]:
         twin = pair.trainers[0] if pair.folds[0][row] else pair.trainers[1]
         scaled = pair.table.scaling.apply(torch.from_numpy(SAMPLES.inputs[row : row + 1].copy()))
-        return ted.softmax(twin.model.eval()(scaled)[0].tolist())[SAMPLES.labels[row]]
+        return ted.softmax(twin.model.eval()(scaled)[0].tolist())
 
-    assert measured.tolist() == pytest.approx([by_hand(row) for row in range(50)], rel=1e-4)
+    found = [by_hand(row) for row in range(50)]
+    assert measured.performance.tolist() == pytest.approx([found[row][labels[row]] for row in range(50)], rel=1e-4)
+    assert measured.margin.tolist() == pytest.approx(
+        [ted.margin(found[row], labels[row]) for row in range(50)], abs=1e-5
+    )
 
 
 def test_labels_without_rhyme_or_reason_are_learned_by_heart_yet_never_generalized() -> None:
@@ -131,7 +153,19 @@ def test_labels_without_rhyme_or_reason_are_learned_by_heart_yet_never_generaliz
         for twin, fold in zip(pair.trainers, pair.folds, strict=True)
     ]
     assert min(in_sample) > 0.95
-    assert pair.out_of_sample_performance().mean() < 0.6
+    assert pair.out_of_sample_predictions().performance.mean() < 0.6
+    assert pair.in_sample_performance(np.arange(200)).mean() == pytest.approx(np.mean(in_sample), abs=1e-6)
+
+
+def test_in_sample_performance_is_that_of_the_twin_that_trains_on_the_sample_in_the_order_asked_for() -> None:
+    pair, asked = twins(), np.array([49, 3, 4, 20])
+    trained(pair, epochs=3)
+
+    performance = pair.in_sample_performance(asked)
+
+    own = [pair.trainers[1] if pair.folds[0][row] else pair.trainers[0] for row in asked]
+    by_hand = [float(twin.performance(pair.table, np.array([row]))[0]) for twin, row in zip(own, asked, strict=True)]
+    assert performance.tolist() == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_every_twin_of_every_seed_has_an_order_of_its_own() -> None:
@@ -162,6 +196,6 @@ def test_equal_seeds_measure_the_same_bit_for_bit() -> None:
     for seed in (1, 1, 2):
         pair = twins(seed=seed)
         trained(pair, epochs=3)
-        measured.append(pair.out_of_sample_performance().tobytes())
+        measured.append(pair.out_of_sample_predictions().performance.tobytes())
 
     assert measured[0] == measured[1] != measured[2]

@@ -12,8 +12,9 @@ from ted_core.proxies import ProxySpec
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
 from ted_core.storage import memmap
-from ted_core.training.batches import MEASURING_BATCH, MEASURING_BYTES, ArrayBatches, Scaling, measuring_batch_size
+from ted_core.training.batches import ArrayBatches, Scaling
 from ted_core.training.device_arrays import GatheredArray, ResidentArray, device_array
+from ted_core.training.measuring import MEASURING_BATCH, MEASURING_BYTES, measuring_batch_size
 from tests.ted_core import examples
 
 CPU = torch.device("cpu")

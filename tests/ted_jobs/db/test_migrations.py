@@ -3,17 +3,23 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, inspect, select
+from sqlalchemy.exc import OperationalError
 
+from ted_jobs.db import migrations
 from ted_jobs.db.engine import make_engine, now, read_transaction
 from ted_jobs.db.migrations import head, revision, upgrade
-from ted_jobs.db.tables import metadata
-from tests.servers.databases import DATABASES
+from ted_jobs.db.tables import deliveries, metadata
+from tests.servers.databases import DATABASES, postgresql_url
+
+RELEASED = "0004"
+"""The revision of the release before: its processes may run on beside new ones."""
 
 
 def test_migrations_create_exactly_the_described_tables(engine: Engine) -> None:
@@ -29,6 +35,44 @@ def test_migrating_twice_changes_nothing(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("database", DATABASES)
+def test_older_processes_can_read_and_write_the_newer_tables(database: str, tmp_path: Path) -> None:
+    with DATABASES[database](tmp_path) as url:
+        engine = make_engine(url)
+        upgrade(engine, to=RELEASED)
+        before = columns(engine)
+        upgrade(engine)
+        after = columns(engine)
+        engine.dispose()
+
+    kept = {name: column for name, column in after.items() if name in before}
+    added = [
+        column for name, column in after.items() if name not in before and name[0] in {table for table, _ in before}
+    ]
+    assert kept == before
+    assert all(column.may_be_left_out for column in added)
+
+
+@dataclass(frozen=True)
+class DatabaseColumn:
+    """A column as the database describes it."""
+
+    type: str
+    may_be_left_out: bool
+
+
+def columns(engine: Engine) -> dict[tuple[str, str], DatabaseColumn]:
+    """Return every column by its table's name and its own."""
+    tables = inspect(engine).get_multi_columns()
+    return {
+        (table, column["name"]): DatabaseColumn(
+            str(column["type"]), column["nullable"] or column["default"] is not None
+        )
+        for (_, table), described in tables.items()
+        for column in described
+    }
+
+
+@pytest.mark.parametrize("database", DATABASES)
 def test_processes_that_migrate_at_the_same_time_wait_for_each_other(database: str, tmp_path: Path) -> None:
     command = (sys.executable, "-m", "ted_jobs.db.migrations")
     with DATABASES[database](tmp_path) as url:
@@ -36,6 +80,25 @@ def test_processes_that_migrate_at_the_same_time_wait_for_each_other(database: s
 
         assert [process.wait(60) for process in migrating] == [0, 0, 0]
         engine = make_engine(url)
+        assert revision(engine) == head()
+        engine.dispose()
+
+
+def test_a_migration_gives_up_on_a_table_that_somebody_else_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "TABLE_LOCK_SECONDS", 1)
+    with postgresql_url(tmp_path) as url:
+        engine = make_engine(url)
+        upgrade(engine, to=RELEASED)
+        with engine.begin() as backup:
+            backup.execute(select(deliveries.c.id))
+            with pytest.raises(OperationalError, match="lock timeout"):
+                upgrade(engine)
+            assert revision(engine) == RELEASED
+
+        upgrade(engine)
+
         assert revision(engine) == head()
         engine.dispose()
 

@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 
 from ted_core.errors import StoreUnavailable
 from ted_core.storage.object_store import ObjectUri
-from ted_jobs.errors import ArtifactsRefused
+from ted_jobs.errors import ArtifactLost, ArtifactsRefused
 from ted_jobs.files import presigned
 from ted_jobs.files.artifacts import ArtifactStore, artifact_store
 from ted_jobs.files.checkpoints import CheckpointStore
+from ted_jobs.files.intact import IntactFiles
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.jobs.store import JobStore
@@ -84,8 +85,33 @@ def test_a_file_that_is_gone_is_an_error(bucket: ArtifactStore, manifest: Path) 
     bucket.delete("job_1")
     bucket.delete("job_1")
 
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ArtifactLost):
         bucket.open(artifact)
+    with pytest.raises(ArtifactLost):
+        bucket.entry(artifact)
+
+
+def test_a_file_that_was_cut_short_is_an_error(bucket: ArtifactStore, manifest: Path) -> None:
+    artifact = bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
+    manifest.write_bytes(b"rows")
+    bucket.put_attempt_file(manifest, job_id="job_1", token=2, kind="manifest")
+
+    with pytest.raises(ArtifactLost, match="4 bytes, not 5000"):
+        bucket.entry(artifact)
+
+
+def test_no_link_leads_to_an_object_that_is_gone(
+    of_s3: ObjectUri, store: JobStore, leases: Leases, engine: Engine, manifest: Path
+) -> None:
+    bucket, claim = ArtifactStore(of_s3, link_seconds=60), claimed(store, leases)
+    artifact = bucket.put_attempt_file(manifest, job_id=claim.job.id, token=2, kind="manifest")
+    files = IntactFiles(bucket, engine)
+    assert files.download_url(artifact, filename="manifest.parquet")
+
+    bucket.delete(artifact.key)
+
+    with pytest.raises(ArtifactLost):
+        files.download_url(artifact, filename="manifest.parquet")
 
 
 def test_links_are_good_without_credentials(of_s3: ObjectUri, manifest: Path) -> None:

@@ -11,7 +11,7 @@ from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import JobStore
 from tests.ted_jobs.jobs.test_store import submitted
 
-CLAIMERS, JOBS = 8, 500
+CLAIMERS, JOBS = 8, 200
 
 
 def claims(url: str, job_ids: Sequence[str], *, seed: int) -> list[str]:
@@ -24,7 +24,7 @@ def claims(url: str, job_ids: Sequence[str], *, seed: int) -> list[str]:
     return won
 
 
-def test_eight_claimers_get_every_one_of_500_jobs_exactly_once(engine: Engine, store: JobStore) -> None:
+def test_eight_claimers_get_every_one_of_200_jobs_exactly_once(engine: Engine, store: JobStore) -> None:
     job_ids = [submitted(store) for _ in range(JOBS)]
     url = engine.url.render_as_string(hide_password=False)
 

@@ -1,6 +1,7 @@
 """What clients can do with jobs, on both databases."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,14 @@ def test_a_submitted_job_is_queued_and_reads_back_as_it_was_sent(store: JobStore
     assert job == submission.job
     assert (job.status, job.attempt, job.spec, job.rows_in) == (JobStatus.QUEUED, 0, SPEC, 1797)
     assert job.created_at.utcoffset() is not None
+
+
+def test_a_job_is_stored_before_its_rows_are_counted(store: JobStore) -> None:
+    submission = store.submit(SPEC, replace(SUMMARY, rows=None), tenant="default")
+
+    assert submission.job.rows_in is None
+    assert store.job(submission.job.id, tenant="default") == submission.job
+    assert store.jobs(tenant="default", limit=1) == [submission.job]
 
 
 def test_another_tenants_job_is_not_found(store: JobStore) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -188,13 +189,29 @@ def test_concurrent_senders_never_claim_a_delivery_twice(engine: Engine, mine: W
     assert sorted(claims) == sorted(waiting)
 
 
-def test_deliveries_to_excluded_webhooks_are_not_claimed(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:
-    mine.ping(webhook.id)
-    other = mine.register(URL, ENDS)
-    mine.ping(other.id)
+def test_the_sender_chooses_among_the_webhooks_to_which_deliveries_are_due(
+    engine: Engine, mine: WebhookStore, webhook: Webhook
+) -> None:
+    for _ in range(3):
+        mine.ping(webhook.id)
+    newest, idle, theirs = mine.register(URL, ENDS), mine.register(URL, ENDS), WebhookStore(engine, tenant="other")
+    mine.ping(newest.id)
+    other = theirs.register(URL, ENDS)
+    theirs.ping(other.id)
+    due.retry(engine, claim(engine), REFUSED, seconds=60)
+    offered: list[due.WaitingWebhook] = []
 
-    assert claim(engine, excluded=[webhook.id]).webhook_id == other.id
-    assert due.claim_next(engine, excluded=[webhook.id]) is None
+    def choose(waiting: Sequence[due.WaitingWebhook]) -> due.WaitingWebhook | None:
+        offered.extend(waiting)
+        return next(one for one in waiting if one.tenant == "other")
+
+    chosen = claim(engine, choose=choose)
+
+    assert (chosen.webhook_id, chosen.tenant) == (other.id, "other")
+    assert {one.id: one.tenant for one in offered} == {webhook.id: "default", newest.id: "default", other.id: "other"}
+    assert [one.id for one in sorted(offered, key=lambda one: one.due_at)] == [webhook.id, newest.id, other.id]
+    assert due.claim_next(engine, choose=lambda _: None) is None
+    assert not mine.deliveries(idle.id, limit=1)
 
 
 def test_a_delivered_message_is_not_sent_again(engine: Engine, mine: WebhookStore, webhook: Webhook) -> None:

@@ -1,12 +1,16 @@
 """Where a webhook may lead, and every trick to make it lead elsewhere."""
 
 import socket
+import threading
+from functools import partial
 
 import pytest
 
 from ted_jobs.errors import TargetRefused
 from ted_jobs.settings import WebhookReach
-from ted_jobs.webhooks.targets import WebhookTarget, allowed_addresses, is_public
+from ted_jobs.webhooks import targets
+from ted_jobs.webhooks.targets import WebhookTarget, allowed_addresses, is_public, resolve_host
+from tests.servers.stacks import until
 
 PUBLIC = "93.184.215.14"
 
@@ -148,6 +152,34 @@ def test_unknown_and_internal_names_are_refused_in_the_same_words() -> None:
 def test_the_systems_resolver_finds_localhost_and_it_is_refused() -> None:
     with pytest.raises(TargetRefused):
         allowed_addresses(WebhookTarget.parse("https://LocalHost/"), reach="public")
+
+
+def test_a_name_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(10) and [])
+
+    with pytest.raises(TimeoutError):
+        resolve_host("hangs.example", 443, seconds=0.1)
+    with pytest.raises(TargetRefused):
+        hanging = partial(resolve_host, seconds=0.1)
+        allowed_addresses(WebhookTarget.parse("https://hangs.example/"), reach="public", resolve=hanging)
+    answered.set()
+
+
+def test_names_are_not_resolved_in_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered, few = threading.Event(), threading.BoundedSemaphore(2)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(10) and [])
+    monkeypatch.setattr(targets, "RESOLVING", few)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            resolve_host("hangs.example", 443, seconds=0.01)
+
+    with pytest.raises(TimeoutError, match="too many"):
+        resolve_host("localhost", 443)
+
+    answered.set()
+    for _ in range(2):
+        until(lambda: few.acquire(blocking=False), seconds=5)
 
 
 def test_http_is_allowed_only_to_this_machine_and_only_if_the_operator_allows_it() -> None:

@@ -12,14 +12,16 @@ from sqlalchemy import Engine, update
 from ted_cli.local import broker as embedded
 from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import jobs, outbox
+from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.installation import MARKER_PREFIX, own_marker
 from ted_jobs.jobs import maintenance
-from ted_jobs.jobs.leases import Claim
+from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.settings import Settings
 from tests.servers.databases import DATABASES, migrated
 from tests.servers.stacks import until
 from worker.doctor import folders
 from worker.doctor.__main__ import examine
+from worker.doctor.artifacts import check_artifacts
 from worker.doctor.broker import check_broker
 from worker.doctor.database import check_database
 from worker.doctor.device import check_device
@@ -249,3 +251,26 @@ def test_the_doctor_itself_loads_no_torch() -> None:
     code = "import sys, worker.doctor.__main__; sys.exit('torch' in sys.modules)"
 
     assert subprocess.call([sys.executable, "-c", code], env=os.environ) == 0
+
+
+def test_published_files_that_are_gone_or_cut_short_are_named(
+    settings: Settings, engine: Engine, leases: Leases, claimed: Callable[..., Claim], tmp_path: Path
+) -> None:
+    claim, store = claimed(), ArtifactStore(settings.artifacts)
+    published = []
+    for kind in ("manifest", "decisions", "report"):
+        (tmp_path / kind).write_bytes(b"rows")
+        file = store.put_attempt_file(tmp_path / kind, job_id=claim.job.id, token=claim.token, kind=kind)
+        published.append(file)
+    leases.begin_finalizing(claim)
+    leases.finish(claim, published=published, result={})
+    assert list(check_artifacts(engine, settings)) == []
+
+    (settings.artifacts / published[0].key).unlink()
+    (settings.artifacts / published[1].key).write_bytes(b"ro")
+
+    (finding,) = check_artifacts(engine, settings)
+
+    assert finding.verdict == "warning"
+    assert "2 of 3" in finding.fact
+    assert published[0].key in finding.fact and published[1].key in finding.fact

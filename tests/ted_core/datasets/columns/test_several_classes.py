@@ -1,5 +1,6 @@
 """Rows that have several classes, or none."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ted_core.errors import (
     UnusableInputs,
     UnusableLabels,
 )
-from tests.ted_core.datasets.files import IMAGES, image, loaded, parquet, refused, refused_on_sight, spec
+from tests.ted_core.datasets.files import IMAGES, arrow_stream, image, loaded, parquet, refused, refused_on_sight, spec
 
 NUMBERS = [1.0, 2.0, 3.0]
 
@@ -128,3 +129,66 @@ def test_more_classes_than_memory_allows_are_refused(path: Path) -> None:
 
     refused(DatasetTooLarge, path, limits=Limits(memory_bytes=100 * 100 * 4 - 1))
     assert loaded(path, limits=Limits(memory_bytes=100 * 100 * 4)).labels.shape == (100, 100)
+
+
+# --- vectors of 0 and 1 -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]],
+        [[True, False], [False, True], [True, False], [True, True]],
+        [["0", "1"], ["1", "0"], ["1", "1"], ["0", "0"]],
+        pa.array([[1, 0], [0, 1], [0, 0], [1, 1]], pa.list_(pa.int8(), 2)),
+    ],
+)
+def test_lists_of_0_and_1_for_every_class_are_refused_with_what_lists_mean(tmp_path: Path, vectors: Any) -> None:
+    path = parquet(tmp_path / "data.parquet", x=[0.5, 1.5, 2.5, 3.5], label=vectors)
+
+    error = refused(UnusableLabels, path)
+
+    assert error.field == "dataset.target"
+    assert "lists name the classes of a row" in error.fact
+
+
+def test_a_list_of_fractions_is_refused_with_what_lists_mean(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "data.parquet", x=[0.5, 1.5], label=[[0.0, 1.0], [1.0, 0.0]])
+
+    assert "lists name the classes of a row" in refused(UnusableLabels, path).fact
+
+
+@pytest.mark.parametrize("lists", [[[0], [1], [0], [1]], [[0, 1], [1], [], [0]], [[0, 1], [2, 1], [0, 2], [1, 0]]])
+def test_lists_of_classes_may_look_like_that(tmp_path: Path, lists: Any) -> None:
+    path = parquet(tmp_path / "data.parquet", x=[0.5, 1.5, 2.5, 3.5], label=lists)
+
+    assert [np.flatnonzero(row).tolist() for row in loaded(path).labels] == [sorted(classes) for classes in lists]
+
+
+# --- negative codes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [-1, -100])
+@pytest.mark.parametrize("target", [[0, 1, 2, "code"], [[0], [1, 2], [], ["code", 0]]])
+def test_a_lone_negative_class_is_a_warning(tmp_path: Path, code: int, target: list[Any]) -> None:
+    label = json.loads(json.dumps(target).replace('"code"', str(code)))
+    path = parquet(tmp_path / "data.parquet", x=[0.5, 1.5, 2.5, 3.5], label=label)
+
+    (warning,) = loaded(path).warnings
+
+    assert (warning.code, warning.field) == ("negative_label", "dataset.target")
+    assert f"{code} is the only negative class of 'label', beside 3 others, in 1 rows, first: 3" in warning.message
+
+
+@pytest.mark.parametrize("labels", [[-1, 1, -1, 1], [-2, -1, 0, 1], [0, 1, 2, 3], ["-", "a", "-1", "b"]])
+def test_other_classes_are_no_warning(tmp_path: Path, labels: list[Any]) -> None:
+    assert not loaded(parquet(tmp_path / "data.parquet", x=[0.5, 1.5, 2.5, 3.5], label=labels)).warnings
+
+
+def test_a_null_in_a_dictionary_inside_of_a_list_is_refused(tmp_path: Path) -> None:
+    values = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0, 2]), pa.array(["a", "b", None]))
+    lists = pa.ListArray.from_arrays(pa.array([0, 2, 4], pa.int32()), values)
+
+    error = refused(UnusableLabels, arrow_stream(tmp_path / "data.arrow", x=[0.5, 1.5], label=lists))
+
+    assert "lists a null in 1 rows, first: 1" in error.fact

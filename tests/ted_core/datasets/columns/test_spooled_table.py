@@ -1,5 +1,6 @@
 """Batches become the same table in memory and on disk."""
 
+import gc
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,11 +30,12 @@ def on_disk(folder: Path, **choices: int) -> Limits:
 
 
 def test_what_was_written_is_the_same_and_takes_no_memory(tmp_path: Path) -> None:
+    gc.collect()  # what other tests have left would be freed meanwhile
     before = pa.total_allocated_bytes()
 
     table = spool_table(BATCHES, on_disk(tmp_path))
 
-    assert pa.total_allocated_bytes() == before
+    assert pa.total_allocated_bytes() <= before
     assert table.schema == WHOLE.schema
     assert table.to_pylist() == WHOLE.to_pylist()
 

@@ -181,7 +181,7 @@ def test_only_tables_are_imputed(path: Path, tmp_path: Path) -> None:
 
 def test_more_than_memory_allows_is_refused_where_there_is_no_disk(path: Path) -> None:
     cities = [str(row % 50) for row in range(100)]
-    parquet(path, x=np.arange(100), city=cities, label=np.arange(100) % 2)
+    parquet(path, x=np.arange(100) * 3, city=cities, label=np.arange(100) % 2)
 
     refused(DatasetTooLarge, path, limits=Limits(memory_bytes=100 * 51 * 4 - 1))
     assert loaded(path, limits=Limits(memory_bytes=100 * 51 * 4)).inputs.shape == (100, 51)

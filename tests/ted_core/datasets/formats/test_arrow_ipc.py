@@ -1,15 +1,18 @@
 """The rows of Arrow files are counted from their headers, whatever the columns hold, and forged headers are refused."""
 
 import io
+import struct
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Literal
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyarrow import ipc
+from pyarrow import feather, ipc
 
 from ted_core.datasets.formats.arrow_ipc import rows_in
 
@@ -44,6 +47,52 @@ def test_as_many_rows_as_arrow_counts(kind: str, compression: str | None, batche
 @pytest.mark.parametrize("kind", WRITERS)
 def test_the_format_before_version_0_15_is_counted_too(kind: str) -> None:
     assert rows_in(io.BytesIO(written(kind, [3, 4], legacy=True))) == 7
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+@pytest.mark.parametrize("rows", [0, 1, 60, 100_000])
+def test_what_polars_and_pandas_write_is_counted(
+    rows: int, compression: Literal["uncompressed", "lz4", "zstd"]
+) -> None:
+    kinds = pl.Series([str(row % 3) for row in range(rows)], dtype=pl.Categorical)
+    frame = pl.DataFrame({"x": np.arange(rows), "text": [str(row) for row in range(rows)], "kind": kinds})
+    file, stream, feathered = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    frame.write_ipc(file, compression=compression)
+    frame.write_ipc_stream(stream, compression=compression)
+    feather.write_feather(frame.to_pandas(), feathered, compression=compression)
+
+    assert [rows_in(io.BytesIO(written.getvalue())) for written in (file, stream, feathered)] == [rows] * 3
+
+
+@pytest.mark.parametrize("gap", [0, 8, 64, 4096])
+def test_gaps_between_the_blocks_of_a_file_do_not_matter(gap: int) -> None:
+    spread = spread_out(written("file", [5, 0, 7]), gap)
+
+    assert ipc.open_file(spread).read_all().num_rows == rows_in(io.BytesIO(spread)) == 12
+
+
+def spread_out(content: bytes, gap: int) -> bytes:
+    """The same file with so many zeros before each of its batches, and with a footer that knows of them."""
+    footer_start = len(content) - 10 - int.from_bytes(content[-10:-6], "little")
+    messages, footer = content[:footer_start], content[footer_start:]
+    result, end = b"", 0
+    for start in batch_starts(messages):
+        result += messages[end:start] + bytes(gap)
+        footer = footer.replace(struct.pack("<q", start), struct.pack("<q", len(result)))
+        end = start
+    return result + messages[end:] + footer
+
+
+def batch_starts(messages: bytes) -> list[int]:
+    """Where the messages with batches begin."""
+    source, starts = pa.BufferReader(messages), []
+    source.seek(8)
+    with suppress(EOFError):
+        while True:
+            start = source.tell()
+            if ipc.read_message(source).type == "record batch":
+                starts.append(start)
+    return starts
 
 
 @given(flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6))

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from ted_core.datasets import DatasetSpec, DatasetSummary, Samples, identify
 from ted_core.datasets.formats import csv as delimited
+from ted_core.datasets.formats.text_scan import MOST_COLUMNS
 from ted_core.datasets.sources.base import Source
 from ted_core.errors import DatasetEmpty, DatasetUnreadable, MissingValues, SchemasDiffer, TedError, UnusableLabels
 from tests.ted_core.datasets import files
@@ -42,8 +44,9 @@ def refused(error: type[TedError], path: Path, **choices: Any) -> TedError:
 def columns(*paths: Path) -> dict[str, list[Any]]:
     """What the reader makes of the files, as Python values."""
     sources = [Source.at(path) for path in paths]
-    schema, _ = delimited.schema_summary(sources, DatasetSpec(uri="/", task=TEXTS))
-    rows = [row for batch in delimited.batches(sources, schema.names) for row in batch.to_pylist()]
+    spec = DatasetSpec(uri="/", task=TEXTS)
+    schema, _ = delimited.schema_summary(sources, spec)
+    rows = [row for batch in delimited.batches(sources, schema.names, spec) for row in batch.to_pylist()]
     return {name: [row[name] for row in rows] for name in schema.names}
 
 
@@ -78,10 +81,10 @@ def test_a_type_widens_wherever_the_file_asks_for_it(path: Path, monkeypatch: py
     assert [values[-1] for values in columns(path).values() if values] == [2, 0.5, "no", 7, "true"]
 
 
-def test_blanks_around_numbers_do_not_matter(path: Path) -> None:
-    lines(path, "x,label", " 1 ,a", "2 , b")
+def test_blanks_around_numbers_and_classes_do_not_matter(path: Path) -> None:
+    lines(path, "x, label", " 1 ,a", "2 , b", "3,a ")
 
-    assert columns(path) == {"x": [1, 2], "label": ["a", " b"]}
+    assert columns(path) == {"x": [1, 2, 3], "label": ["a", "b", "a"]}
 
 
 def test_quoted_values_hold_separators_quotes_and_line_breaks(path: Path) -> None:
@@ -164,16 +167,22 @@ def test_a_row_of_another_length_is_refused_by_file_and_row(path: Path, row: str
     error = refused_on_sight(DatasetUnreadable, lines(path, "x,label", "1,a", row, "2,b"))
 
     assert error.field == "dataset.uri"
-    assert error.fact.startswith("data.csv is damaged (CSV parse error: Row #3: Expected 2 columns")
+    assert error.fact == f"Line 3 of data.csv has {len(row.split(','))} values, the first line 2"
 
 
-def test_bytes_that_are_no_utf8_are_refused_by_row(path: Path) -> None:
+def test_bytes_that_are_no_utf8_are_refused_by_line(path: Path) -> None:
     path.write_bytes(b"text,label\na,0\n\xff,1\n")
 
     error = refused_on_sight(DatasetUnreadable, path, task=TEXTS)
 
-    assert "data.csv" in error.fact
-    assert "Row #3" in error.fact
+    assert error.fact.startswith("Line 3 of data.csv is not UTF-8 in column 'text'; write it as UTF-8")
+
+
+def test_bytes_that_are_no_utf8_refuse_no_column_beside_theirs(path: Path) -> None:
+    path.write_bytes(b"text,place,label\na,here,0\nb,K\xf6ln,1\nc,\xff\xfe,1\n")
+
+    assert loaded(path, task=TEXTS).rows == 3
+    assert refused_on_sight(DatasetUnreadable, path, task=TEXTS, input="place").fact.startswith("Line 3 of data.csv")
 
 
 def test_a_header_that_is_no_utf8_is_refused(path: Path) -> None:
@@ -221,25 +230,46 @@ def test_a_name_twice_in_the_header_is_refused_where_it_is_used(path: Path) -> N
 # --- several files ----------------------------------------------------------------------------------------------------
 
 
-def test_the_first_files_types_hold_for_all(tmp_path: Path) -> None:
-    lines(tmp_path / "a.csv", "x,y", "0.5,b")
-    lines(tmp_path / "b.csv", "x,y", "1,2")
+def test_numbers_widen_over_all_files_whatever_their_order(tmp_path: Path) -> None:
+    first, second = lines(tmp_path / "a.csv", "x,y", "1,2"), lines(tmp_path / "b.csv", "x,y", "0.5,b")
 
-    assert columns(tmp_path / "a.csv", tmp_path / "b.csv") == {"x": [0.5, 1.0], "y": ["b", "2"]}
+    assert columns(first, second) == {"x": [1.0, 0.5], "y": ["2", "b"]}
+    assert columns(second, first) == {"x": [0.5, 1.0], "y": ["b", "2"]}
+
+
+@pytest.mark.parametrize("first", ["x,label\n", "", "\n", "x,label\n,\n"], ids=["header", "nothing", "line", "nulls"])
+@pytest.mark.parametrize("position", ["a", "c"])
+def test_a_file_without_values_decides_no_type(tmp_path: Path, first: str, position: str) -> None:
+    lines(tmp_path / "b.csv", "x,label", "1,a", "2,b")
+    (tmp_path / f"{position}.csv").write_text(first)
+
+    summary = inspected(tmp_path, missing="impute")
+
+    assert summary.rows == 2 + (first.count("\n") == 2)
+    assert summary.columns == ("x", "label")
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_numbers_in_one_file_and_words_in_another_are_words_with_a_warning(tmp_path: Path, order: str) -> None:
+    lines(tmp_path / f"{order[0]}.csv", "x,size,label", "1,5,a", "2,6,b")
+    lines(tmp_path / f"{order[1]}.csv", "x,size,label", "3,M,a", "4,L,b")
+
+    read, unread = inspected(tmp_path, input="size"), inspected(tmp_path, input="x")
+
+    assert [warning.code for warning in read.warnings] == ["types_differ"]
+    number, word = order
+    assert f"Column 'size' is int64 in {number}.csv, but holds words in {word}.csv" in read.warnings[0].message
+    assert not unread.warnings
 
 
 @pytest.mark.parametrize(
     ("header", "row", "fact"),
     [
-        ("x,label", "0.5,a", "Column 'x' of b.csv is double, in the first file int64"),
-        ("x,label", "one,a", "Column 'x' of b.csv is string, in the first file int64"),
-        ("x,class", "1,a", "b.csv differs from the first file in class, label"),
-        ("label,x", "a,1", "b.csv differs from the first file in the order of its columns"),
+        ("x,class", "1,a", "b.csv differs from a.csv in class, label"),
+        ("label,x", "a,1", "b.csv differs from a.csv in the order of its columns"),
     ],
 )
-def test_a_file_that_the_first_ones_types_do_not_hold_is_refused_by_column(
-    tmp_path: Path, header: str, row: str, fact: str
-) -> None:
+def test_a_file_with_another_header_is_refused_by_column(tmp_path: Path, header: str, row: str, fact: str) -> None:
     lines(tmp_path / "a.csv", "x,label", "1,a")
     lines(tmp_path / "b.csv", header, row)
 
@@ -278,3 +308,41 @@ def test_whatever_byte_is_damaged_the_error_is_one_of_ours(path: Path, data: st.
         assert error.field is not None
     else:
         assert samples.rows in (1, 2, 3, 4)
+
+
+def test_very_many_columns_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(map(str, range(MOST_COLUMNS + 1))) + "\n")
+
+    assert refused_on_sight(DatasetUnreadable, path).fact == "wide.csv has more than 50,000 columns"
+
+
+@pytest.mark.parametrize("line", ["{a},{b},{c}\r", '{a},{b},"{c}"\r'])
+def test_lines_that_end_in_a_carriage_return_are_rows(path: Path, line: str) -> None:
+    rows = [line.format(a=number, b=1, c=number % 2) for number in range(MOST_COLUMNS)]
+    path.write_text("a,b,label\r" + "".join(rows), newline="")
+
+    assert inspected(path).rows == MOST_COLUMNS
+
+
+def test_quotation_marks_inside_of_names_are_characters_like_others(path: Path) -> None:
+    path.write_text('disk 5",b,label\n' + "".join(f"{number},1,{number % 2}\n" for number in range(MOST_COLUMNS)))
+
+    assert inspected(path).columns == ('disk 5"', "b", "label")
+
+
+def test_a_thousand_columns_are_looked_at_in_a_moment(tmp_path: Path) -> None:
+    path, names = tmp_path / "wide.csv", [f"c{number}" for number in range(2000)]
+    path.write_text("\n".join([",".join(names), ",".join("1" for _ in names), ",".join("2" for _ in names)]))
+    start = time.process_time()
+
+    assert loaded(path, target="c0").input_shape == (1999,)
+    assert time.process_time() - start < 5
+
+
+def test_a_header_of_line_breaks_takes_no_longer_than_any_other(tmp_path: Path) -> None:
+    (tmp_path / "open.csv").write_bytes(b'"' + b"\n" * 500_000)
+    start = time.process_time()
+
+    refused_on_sight(DatasetUnreadable, tmp_path / "open.csv")
+    assert time.process_time() - start < 5

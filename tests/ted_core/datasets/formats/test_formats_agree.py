@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,13 @@ def delimited(path: Path, **columns: Any) -> Path:
     return path
 
 
+def json_array(path: Path, **columns: Any) -> Path:
+    """The rows as one array of objects, indented as people have it."""
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    path.write_text(json.dumps(rows, indent=4))
+    return path
+
+
 def zipped(write: Callable[..., Path]) -> Callable[..., Path]:
     def written(path: Path, **columns: Any) -> Path:
         plain = write(path, **columns)
@@ -104,13 +112,19 @@ ROW_FORMATS: Mapping[str, tuple[str, str, Callable[..., Path]]] = {
     "compressed JSON Lines": ("jsonl", "data.jsonl", zipped(jsonl)),
     "CSV": ("csv", "data.csv", delimited),
     "CSV files": ("csv", "data.csv", in_parts(delimited)),
+    "TSV": ("tsv", "data.tsv", delimited),
     "compressed TSV": ("csv", "data.tsv", zipped(delimited)),
+    "JSON": ("json", "data.json", json_array),
+    "JSON files": ("json", "data.json", in_parts(json_array)),
+    "compressed JSON": ("json", "data.json", zipped(json_array)),
     "Arrow file": ("arrow", "data.arrow", arrow_file),
     "Arrow stream": ("arrow", "data.arrow", arrow_stream),
     "Hugging Face folder": ("hf", "data", saved_to_disk),
     "WebDataset": ("webdataset", "data.tar", tarred),
 }
-TEXTUAL = ("jsonl", "csv")
+TEXTUAL = ("jsonl", "json", "csv", "tsv")
+CHOICES: Mapping[str, Mapping[str, Any]] = {name: {"quoting": True} for name in ROW_FORMATS if "TSV" in name}
+"""What Python's writer quotes has to be asked for where tabs separate."""
 CASES = [
     pytest.param(task, name, id=f"{task} in {name}")
     for task in COLUMNS
@@ -145,7 +159,7 @@ def test_the_same_rows_are_the_same_samples(tmp_path: Path, task: str, name: str
 
     path = write(tmp_path / file, **COLUMNS[task])
 
-    assert facts(loaded(path, format=form, task=task)) == expected
+    assert facts(loaded(path, format=form, task=task, **CHOICES.get(name, {}))) == expected
     assert expected["keys"] == KEYS
 
 
@@ -153,10 +167,11 @@ def test_the_same_rows_are_the_same_samples(tmp_path: Path, task: str, name: str
 def test_what_has_to_lie_in_a_file_is_the_same_too_and_found_again(tmp_path: Path, task: str, name: str) -> None:
     form, file, write = ROW_FORMATS[name]
     path = write(tmp_path / file, **COLUMNS[task])
-    expected = facts(loaded(path, format=form, task=task))
+    choices = {"format": form, "task": task} | CHOICES.get(name, {})
+    expected = facts(loaded(path, **choices))
     limits = Limits(memory_bytes=1, cache=tmp_path / "cache", identity="these rows")
 
-    decoded, cached = (loaded(path, format=form, task=task, limits=limits) for _ in range(2))
+    decoded, cached = (loaded(path, limits=limits, **choices) for _ in range(2))
 
     assert facts(decoded) == facts(cached) == expected
     assert len(list((tmp_path / "cache").iterdir())) == (task in (IMAGES, TABLE))
@@ -183,7 +198,7 @@ def test_arrays_agree_but_for_the_ids_that_they_lack(tmp_path: Path) -> None:
     numbers = np.column_stack([columns[name] for name in ("age", "height", "member")])
     np.savez(tmp_path / "data.npz", x=numbers, y=np.array(LABELS))
 
-    in_a_file = Limits(memory_bytes=1, cache=tmp_path)
+    in_a_file = Limits(memory_bytes=100, cache=tmp_path)
     for limits in (None, in_a_file):
         assert facts(loaded(tmp_path / "data.npz", format="npz", limits=limits)) == expected
 

@@ -15,8 +15,10 @@ from ted_core.errors import (
     DatasetEmpty,
     DatasetTooLarge,
     DatasetUnreadable,
+    SettingUnsuited,
     TedError,
     UnknownColumn,
+    UnknownSplit,
     UnusableInputs,
     UnusableLabels,
 )
@@ -78,6 +80,26 @@ def test_beside_a_test_set_the_training_set_is_taken(folder: Path) -> None:
     assert loaded(folder, input="t10k-images-idx3-ubyte", target="t10k-labels-idx1-ubyte").rows == 2
 
 
+@pytest.mark.parametrize(("split", "rows"), [("train", 6), ("T10k", 2), ("test", 2), (None, 6)])
+def test_a_split_is_chosen_and_the_others_files_are_noted(folder: Path, split: str | None, rows: int) -> None:
+    (folder / "t10k-images-idx3-ubyte").write_bytes(encoded(PIXELS[:2]))
+    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(encoded(LABELS[:2])))
+
+    summary = inspected(folder, split=split)
+
+    assert (summary.rows, summary.warnings) == (rows, ())
+    assert summary.understood
+    assert len(summary.understood.passed_over) == 2
+    assert all("which dataset.split may name" in one.reason for one in summary.understood.passed_over)
+
+
+def test_a_split_that_is_not_there_is_refused_as_is_one_that_a_named_file_is_not_of(folder: Path) -> None:
+    assert refused_on_sight(UnknownSplit, folder, split="t10k").field == "dataset.split"
+    named = {"input": "train-images-idx3-ubyte", "target": "train-labels-idx1-ubyte"}
+    assert refused_on_sight(SettingUnsuited, folder, split="t10k", **named).field == "dataset.split"
+    assert inspected(folder, split="train", **named).rows == 6
+
+
 def test_inspection_tells_rows_and_files(folder: Path) -> None:
     summary = inspected(folder)
 
@@ -130,7 +152,7 @@ def test_images_are_no_table(folder: Path) -> None:
     assert refused_on_sight(UnusableInputs, folder, task=files.TABLE).field == "dataset.input"
 
 
-@pytest.mark.parametrize("labels", [LABELS[:5], LABELS[:, None]])
+@pytest.mark.parametrize("labels", [LABELS[:5], LABELS[:5, None]])
 def test_images_and_labels_must_match(folder: Path, labels: np.ndarray) -> None:
     (folder / "train-labels-idx1-ubyte").write_bytes(encoded(labels))
 
@@ -198,3 +220,15 @@ def test_fashion_mnist_is_read_as_it_is_distributed(data_dir: Path) -> None:
 
     assert (len(samples), samples.input_shape, len(samples.classes)) == (60_000, (1, 28, 28), 10)
     assert np.bincount(samples.labels).tolist() == [6000] * 10
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("shape", [(6, 2**32 - 1, 2**32 - 1), (6, 2**31, 2**31), (6, 2**32 - 1, 2**32 - 1, 3)])
+def test_lengths_whose_product_leaves_64_bits_are_refused(
+    folder: Path, shape: tuple[int, ...], compressed: bool
+) -> None:
+    content = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape) + bytes(100)
+    (folder / "train-images-idx3-ubyte").write_bytes(gzip.compress(content) if compressed else content)
+
+    assert inspected(folder).rows == 6
+    assert "damaged" in files.refused(DatasetUnreadable, folder, format="idx", task=IMAGES).fact

@@ -3,6 +3,8 @@
 import bz2
 import gzip
 import json
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from ted_core.datasets import DatasetSpec, DatasetSummary, Dialogues, Samples
 from ted_core.datasets.formats import jsonl
+from ted_core.datasets.formats.text_scan import MOST_COLUMNS
 from ted_core.datasets.sources.base import Source
 from ted_core.errors import (
     DatasetEmpty,
@@ -50,12 +53,7 @@ def refused(error: type[TedError], path: Path, **choices: Any) -> TedError:
     return files.refused(error, path, **{"format": "jsonl", "task": TEXTS} | choices)
 
 
-def table(*paths: Path) -> list[dict[str, Any]]:
-    """What the reader makes of the files, as Python values."""
-    sources = [Source.at(path) for path in paths]
-    schema, _ = jsonl.schema_summary(sources, DatasetSpec(uri="/", task=TEXTS))
-    batches = jsonl.batches(sources, schema.names)
-    return [row for batch in batches for row in batch.to_pylist()]
+table = partial(files.objects, jsonl.LINES)
 
 
 # --- what is read -----------------------------------------------------------------------------------------------------
@@ -110,7 +108,7 @@ def test_keys_are_counted_over_all_of_a_file(path: Path, monkeypatch: pytest.Mon
     rows = [{"text": "word", "label": number % 2, "meta": {f"user{number}": 1}} for number in range(1500)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    assert "1,001 different keys" in refused_on_sight(DatasetUnreadable, path, task="text-classification").fact
+    assert "1,001 different keys" in refused_on_sight(DatasetUnreadable, path, input="meta").fact
 
 
 def test_whole_numbers_beyond_what_fractions_can_hold_are_refused_with_their_line(path: Path) -> None:
@@ -119,7 +117,7 @@ def test_whole_numbers_beyond_what_fractions_can_hold_are_refused_with_their_lin
 
     error = refused(MixedTypes, path, task="tabular-classification")
 
-    assert error.fact.startswith("Line 3 of data.jsonl does not fit the other lines (Integer value 9007199254740993")
+    assert error.fact.startswith("Line 3 of data.jsonl does not fit the other rows (Integer value 9007199254740993")
 
 
 def test_turns_may_have_optional_fields(path: Path) -> None:
@@ -192,7 +190,7 @@ def test_bytes_that_are_no_utf8_are_refused_by_line(path: Path) -> None:
     assert refused_on_sight(DatasetUnreadable, path).fact.startswith("Line 2 of data.jsonl is not JSON (")
 
 
-@pytest.mark.parametrize(("line", "kind"), [("[1]", "list"), ("null", "NoneType"), ("5", "int"), ('"a"', "str")])
+@pytest.mark.parametrize(("line", "kind"), [("null", "NoneType"), ("5", "int"), ('"a"', "str")])
 @pytest.mark.parametrize("before", [0, 1])
 def test_what_is_no_object_is_refused_by_line(path: Path, line: str, kind: str, before: int) -> None:
     error = refused_on_sight(DatasetUnreadable, lines(path, *ROWS[:before], line))
@@ -203,7 +201,10 @@ def test_what_is_no_object_is_refused_by_line(path: Path, line: str, kind: str, 
 def test_a_document_of_several_lines_is_refused(path: Path) -> None:
     path.write_text(json.dumps([json.loads(row) for row in ROWS], indent=2))
 
-    assert "Line 1 of data.jsonl" in refused_on_sight(DatasetUnreadable, path).fact
+    error = refused_on_sight(DatasetUnreadable, path)
+
+    assert error.fact == "data.jsonl is not JSON Lines but a JSON array; set dataset.format to json"
+    assert error.field == "dataset.format"
 
 
 @pytest.mark.parametrize("blocks", [1 << 20, 16], ids=["one block", "many blocks"])
@@ -266,30 +267,70 @@ def test_a_compressed_file_cut_short_is_refused(tmp_path: Path) -> None:
 # --- several files ----------------------------------------------------------------------------------------------------
 
 
-def test_the_first_files_types_hold_for_all(tmp_path: Path) -> None:
-    lines(tmp_path / "a.jsonl", '{"x": 0.5, "y": "z"}')
-    lines(tmp_path / "b.jsonl", '{"x": 1}')
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_numbers_widen_over_all_files_whatever_their_order(tmp_path: Path, order: str) -> None:
+    files = [tmp_path / f"{name}.jsonl" for name in order]
+    lines(files[0], '{"x": 0.5, "y": "z"}')
+    lines(files[1], '{"x": 1, "z": [{"k": 1}]}')
 
-    assert table(tmp_path / "a.jsonl", tmp_path / "b.jsonl") == [{"x": 0.5, "y": "z"}, {"x": 1.0, "y": None}]
+    rows = sorted(table(*sorted(files)), key=lambda row: row["x"])
+
+    assert rows == [{"x": 0.5, "y": "z", "z": None}, {"x": 1.0, "y": None, "z": [{"k": 1}]}]
+
+
+@pytest.mark.parametrize("empty", ["", "\n", '{"text": null, "label": null}\n', "{}\n"])
+@pytest.mark.parametrize("position", [0, 2])
+def test_a_file_without_values_decides_no_type(tmp_path: Path, empty: str, position: int) -> None:
+    lines(tmp_path / "part-1.jsonl", *ROWS)
+    (tmp_path / f"part-{position}.jsonl").write_text(empty)
+
+    summary = inspected(tmp_path)
+
+    assert summary.rows == 2 + ("{" in empty)
+    assert {*summary.columns} == {"text", "label"}
+
+
+@pytest.mark.parametrize(("kind", "value"), [("string", '"a"'), ("list<item: int64>", "[1]"), ("bool", "true")])
+def test_types_that_do_not_go_together_are_refused_with_both_files_if_they_are_read(
+    tmp_path: Path, kind: str, value: str
+) -> None:
+    lines(tmp_path / "a.jsonl", '{"x": 1, "text": "a", "label": 1}', '{"text": "b", "label": 0}')
+    lines(tmp_path / "b.jsonl", f'{{"x": {value}, "text": "c", "label": 1}}')
+
+    error = refused_on_sight(SchemasDiffer, tmp_path, task=TABLE, input="x")
+
+    assert error.field == "dataset.uri"
+    assert error.fact == f"Column 'x' is {kind} in b.jsonl, but int64 in a.jsonl"
+    assert loaded(tmp_path).rows == 3
+
+
+# --- columns that nobody reads ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("line", "fact"),
-    [
-        ('{"x": 0.5}', "Column 'x' of b.jsonl is double, in the first file int64"),
-        ('{"x": "a"}', "Column 'x' of b.jsonl is string, in the first file int64"),
-        ('{"x": 1, "y": 2}', "Column 'y' of b.jsonl is int64, in the first file absent"),
-    ],
+    "values", [["1", '"x"'], ['[1, "x"]', "2"], ["{}", "[]"], ["9" * 30, "1"], ["null", "[[], 1]"]]
 )
-def test_a_file_that_the_first_ones_types_do_not_hold_is_refused_by_column(
-    tmp_path: Path, line: str, fact: str
-) -> None:
-    lines(tmp_path / "a.jsonl", '{"x": 1}')
-    lines(tmp_path / "b.jsonl", line)
+def test_a_column_that_nobody_reads_may_hold_anything(path: Path, values: list[str]) -> None:
+    records = [f'{{"other": {value}, {row[1:]}' for value, row in zip(values, ROWS, strict=True)]
 
-    error = refused_on_sight(SchemasDiffer, tmp_path)
+    assert loaded(lines(path, *records)).rows == 2
+    assert refused(MixedTypes, path, task=TABLE, input="other").fact.startswith("Line ")
 
-    assert (error.fact, error.field) == (fact, "dataset.uri")
+
+def test_tools_of_mixed_types_do_not_refuse_a_chat(path: Path) -> None:
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    tools: list[Any] = ["search", [], [{"name": "search", "parameters": {"query": 1}}], {"name": "x"}, 5]
+
+    samples = loaded(lines(path, *(json.dumps({"tools": tool, "messages": chat}) for tool in tools)), task=DIALOGUES)
+
+    assert samples.rows == 5
+
+
+def test_objects_keyed_by_ids_do_not_refuse_the_columns_beside_them(path: Path) -> None:
+    rows = [{"text": "word", "label": number % 2, "meta": {f"user{number}": 1}} for number in range(5000)]
+    lines(path, *map(json.dumps, rows))
+
+    assert loaded(path).rows == 5000
 
 
 # --- against Python's own reader --------------------------------------------------------------------------------------
@@ -330,9 +371,10 @@ def filled(value: Any, kind: pa.DataType) -> Any:
 @given(TABLES)
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_objects_hold_is_read_as_python_reads_it(path: Path, rows: list[dict[str, Any]]) -> None:
+    rows = [*rows, {}]  # a single row might be taken for a document of all rows
     lines(path, *map(json.dumps, rows))
 
-    schema, counts = jsonl.schema_summary([Source.at(path)], DatasetSpec(uri="/", task=TEXTS))
+    schema, counts = jsonl.LINES.schema_summary([Source.at(path)], DatasetSpec(uri="/", task=TEXTS))
 
     assert counts == (len(rows),)
     assert table(path) == [filled(row, pa.struct(list(schema))) for row in rows]
@@ -357,7 +399,52 @@ def test_objects_that_are_keyed_by_ids_are_refused_before_they_take_memory(path:
     rows = [{"text": "word", "label": number % 2, "meta": {f"user{number}": {"n": 1}}} for number in range(600)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    error = refused_on_sight(DatasetUnreadable, path, task="text-classification")
+    error = refused_on_sight(DatasetUnreadable, path, input="meta")
 
     assert "By line 501 of" in error.fact
     assert "1,002 different keys" in error.fact
+
+
+# --- what would take all memory or time -------------------------------------------------------------------------------
+
+
+def test_very_many_columns_are_refused(tmp_path: Path) -> None:
+    path = lines(tmp_path / "wide.jsonl", json.dumps(dict.fromkeys(map(str, range(MOST_COLUMNS + 1)), 1)))
+
+    assert refused_on_sight(DatasetUnreadable, path).fact == "wide.jsonl has more than 50,000 columns"
+
+
+def test_lines_with_keys_of_their_own_are_taken_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ted_core.datasets.formats.text.json_objects.MOST_VALUES", 100)
+    path = lines(tmp_path / "sparse.jsonl", *(f'{{"c{number}": 1, "label": {number % 2}}}' for number in range(50)))
+
+    sizes = [
+        len(batch)
+        for batch in jsonl.LINES.batches(
+            [Source.at(path)], [f"c{number}" for number in range(50)], DatasetSpec(uri="/", task=TEXTS)
+        )
+    ]
+
+    assert inspected(path, task=TABLE).rows == sum(sizes) == 50
+    assert set(sizes) == {1}
+
+
+def test_the_line_that_does_not_fit_is_named_without_looking_at_each(tmp_path: Path) -> None:
+    fitting = [f'{{"x": {number}, "y": [{number}.5]}}' for number in range(5000)]
+    path = lines(tmp_path / "mixed.jsonl", *fitting, '{"x": "word"}')
+    start = time.process_time()
+
+    assert "Line 5001 of mixed.jsonl" in refused_on_sight(MixedTypes, path, task=TABLE, target="x", input="y").fact
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    "value", ["[" * 100_000, '{"a":' * 100_000, "1" * 100_000, "1e" + "9" * 1000, "-" + "9" * 4000]
+)
+def test_values_that_no_parser_likes_are_refused(tmp_path: Path, value: str) -> None:
+    path = lines(tmp_path / "odd.jsonl", f'{{"x": {value}, "label": 1}}')
+
+    with pytest.raises(TedError):
+        loaded(path)

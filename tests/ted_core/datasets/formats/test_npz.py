@@ -1,5 +1,6 @@
 """NumPy archives: two arrays, never a pickle."""
 
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ted_core.errors import (
     DatasetTooLarge,
     DatasetUnreadable,
     MissingValues,
+    SettingUnsuited,
     SingleClass,
     TedError,
     UnknownColumn,
@@ -119,9 +121,35 @@ def test_several_arrays_cannot_be_the_input(path: Path) -> None:
     assert refused_on_sight(UnusableInputs, npz(path, x=X, y=Y), input=["x", "y"]).field == "dataset.input"
 
 
-@pytest.mark.parametrize("labels", [Y[:5], Y[:, None], np.array(0)])
+@pytest.mark.parametrize("labels", [Y[:5], Y[:5, None], np.array(0)])
 def test_inputs_and_labels_must_match(path: Path, labels: np.ndarray) -> None:
     assert refused_on_sight(DatasetUnreadable, npz(path, x=X, y=labels)).field == "dataset.uri"
+
+
+@pytest.mark.parametrize("labels", [Y[:, None], Y[:, None, None], np.asfortranarray(Y[:, None])])
+def test_labels_of_one_column_are_a_class_for_each_row(path: Path, labels: np.ndarray) -> None:
+    npz(path, x=X, y=labels)
+
+    assert inspected(path).rows == len(Y)
+    assert loaded(path).labels.tolist() == Y.tolist()
+
+
+@pytest.mark.parametrize("labels", [np.eye(3, dtype=int)[Y], np.zeros((6, 2), int)])
+def test_labels_of_several_columns_are_refused_with_what_to_do(path: Path, labels: np.ndarray) -> None:
+    error = refused_on_sight(UnusableLabels, npz(path, x=X, y=labels))
+
+    assert error.field == "dataset.target"
+    assert "give the position of each row's 1, or its class" in error.fact
+
+
+def test_a_lone_negative_label_is_a_warning(path: Path) -> None:
+    (warning,) = loaded(npz(path, x=X, y=[0, 1, 2, -1, 0, 1])).warnings
+
+    assert warning.code == "negative_label"
+
+
+def test_arrays_have_no_columns_to_exclude(path: Path) -> None:
+    assert refused_on_sight(SettingUnsuited, npz(path, x=X, y=Y), exclude=["x"]).field == "dataset.exclude"
 
 
 @pytest.mark.parametrize("labels", [Y.astype(float), Y.astype(complex), Y.astype(object), Y.astype("S1")])
@@ -239,3 +267,103 @@ def test_inputs_that_hold_nothing_are_refused_on_sight(path: Path, shape: tuple[
     error = refused_on_sight(DatasetUnreadable, npz(path, x=np.zeros(shape, np.uint8), y=Y), task=task)
 
     assert "hold nothing" in error.fact
+
+
+# --- forged headers ---------------------------------------------------------------------------------------------------
+
+
+def with_header(path: Path, header: str) -> Path:
+    """An archive whose arrays have this header, and hardly any values."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x.npy", "y.npy"):
+            archive.writestr(name, b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(100))
+    return path
+
+
+@pytest.mark.parametrize(
+    "shape", ["(120, True)", "(True,)", "(-1, 2)", "(1.0, 2)", "('1', 2)", "(" + "9" * 5000 + ",)"]
+)
+@pytest.mark.parametrize("order", [False, True])
+def test_lengths_that_are_none_are_refused_on_sight(path: Path, shape: str, order: bool) -> None:
+    refused_on_sight(
+        DatasetUnreadable, with_header(path, f"{{'descr': '|u1', 'fortran_order': {order}, 'shape': {shape}}}")
+    )
+
+
+@pytest.mark.parametrize("shape", [(60, 2**32 - 1, 2**32 - 1), (2, 2**62), (2, 2**63), (2, 2**64)])
+@pytest.mark.parametrize("order", [False, True])
+def test_lengths_whose_product_leaves_64_bits_are_refused(path: Path, shape: tuple[int, ...], order: bool) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, lengths in {"x": shape, "y": shape[:1]}.items():
+            with archive.open(f"{name}.npy", "w") as file:
+                npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": order, "shape": lengths})
+                file.write(bytes([0, 1] * 30))
+
+    task = IMAGES if len(shape) > 2 else files.TABLE
+
+    assert "damaged" in files.refused(DatasetUnreadable, path, format="npz", task=task).fact
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["[('a', '<f4', (3,))]", "('<f4', (3,))", "'|O'", "'<M8[s]'", "'|V0'", "'(9999999,9999999)i4'", "'i4,!'"],
+)
+def test_types_that_hold_no_numbers_are_refused(path: Path, kind: str) -> None:
+    with_header(path, f"{{'descr': {kind}, 'fortran_order': False, 'shape': (2, 2)}}")
+
+    with pytest.raises(TedError):
+        loaded(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("-" * 9000 + "1", "[" * 9000, "(" * 150 + ")" * 150, "lambda: 0", "'" * 9999),
+        *("{[]: 1}", "{1: 2, 'a': 3}", "{'a':\n  1}\n b", "  a\n b"),
+        "{'descr': (), 'fortran_order': False, 'shape': (2, 2)}",
+        "{'descr': '(1,,2)i4', 'fortran_order': False, 'shape': (2, 2)}",
+    ],
+)
+def test_a_header_that_python_cannot_parse_is_refused(path: Path, header: str) -> None:
+    refused_on_sight(DatasetUnreadable, with_header(path, header))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_compression_that_numpy_does_not_use_is_refused_on_sight(path: Path, compression: int) -> None:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("x.npy", b"")
+
+    assert "compressed" in refused_on_sight(DatasetUnreadable, path).fact
+
+
+@pytest.mark.parametrize(("arrays", "says"), [(1001, "1,001 arrays"), (20_000, "its directory takes")])
+def test_an_archive_of_very_many_arrays_is_refused(path: Path, arrays: int, says: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(arrays):
+            archive.writestr(f"{number}.npy", b"")
+
+    assert says in refused_on_sight(DatasetUnreadable, path).fact
+
+
+def test_a_file_that_claims_more_than_it_can_hold_is_refused_before_memory_is_taken(path: Path) -> None:
+    rows = 1 << 40
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        for name, shape in {"x": (rows, 2), "y": (rows,)}.items():
+            with archive.open(f"{name}.npy", "w") as file:
+                npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    content = path.read_bytes()
+    sizes = {member.file_size for member in zipfile.ZipFile(path).infolist()}
+    for size in sizes:  # the directory's word for what each member holds
+        content = content.replace(struct.pack("<I", size), struct.pack("<I", 0xFFFFFFFE))
+    path.write_bytes(content)
+
+    with pytest.raises(DatasetUnreadable):
+        NPZ.load([Source.at(path)], files.spec(path, format="npz"), Limits())
+
+
+def test_labels_beyond_memory_are_refused(path: Path) -> None:
+    np.savez_compressed(path, x=np.zeros((1000, 1)), y=np.array(["a" * 1000, "b"] * 500))
+
+    error = files.refused(DatasetTooLarge, path, format="npz", limits=Limits(memory_bytes=1_000_000))
+
+    assert error.fact == "labels take 4,000,000 bytes"

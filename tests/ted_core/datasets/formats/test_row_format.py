@@ -24,7 +24,7 @@ def announcing(*counts: int, batches: int) -> Format:
     def schema_summary(_: Sequence[Source], __: DatasetSpec) -> tuple[pa.Schema, tuple[int, ...]]:
         return ROWS.schema, counts
 
-    def read(_: Sequence[Source], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def read(_: Sequence[Source], names: Sequence[str], __: DatasetSpec) -> Iterator[pa.RecordBatch]:
         yield from [ROWS.select(list(names))] * batches
 
     return format_of(RowReader(lambda source, _: [source], schema_summary, read))

@@ -3,6 +3,7 @@
 import gzip
 import io
 import tarfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -195,3 +196,41 @@ def test_whatever_byte_is_damaged_nothing_is_lost_without_a_word(
         assert error.fact
     else:
         assert names == [name for name, _ in FILES]
+
+
+# --- forged headers ---------------------------------------------------------------------------------------------------
+
+
+def with_records(path: Path, records: bytes) -> Path:
+    """An archive whose second file has these extended records."""
+    header, file = tarfile.TarInfo("records"), tarfile.TarInfo("1.jpg")
+    header.type, header.size = tarfile.XHDTYPE, len(records)
+    padding = bytes(-len(records) % BLOCK)
+    path.write_bytes(tarfile.TarInfo("0.jpg").tobuf() + header.tobuf() + records + padding + file.tobuf() + bytes(9999))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("records", "says"),
+    [
+        (b"19 size=-999999999\n", "it declares -999,999,999 bytes"),
+        (b"22 GNU.sparse.map=0,1\n28 GNU.sparse.size=99999999\n", "it is sparse"),
+        (b"1" * 5000, "a number of more than 255 digits"),
+        (b"2 " * 8000, "a header declares 16,384 bytes"),
+        (b"9" * 200 + b" path=x\n", ""),
+        (b"20 path=\xff\xfe\xfd\xfc1.jpg\n", ""),
+    ],
+)
+def test_forged_records_are_refused_at_once(tmp_path: Path, records: bytes, says: str) -> None:
+    start = time.perf_counter()
+
+    assert says in refused(with_records(tmp_path / "a.tar", records))
+    assert time.perf_counter() - start < 1
+
+
+def test_headers_that_only_lead_to_other_headers_are_refused(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("more")
+    header.type, header.size = tarfile.XGLTYPE, BLOCK
+    (tmp_path / "a.tar").write_bytes((header.tobuf() + b"8 a=bcd\n".ljust(BLOCK, b"\0")) * 5000)
+
+    assert "a header has more than 8,192 bytes" in refused(tmp_path / "a.tar")

@@ -84,6 +84,12 @@ def test_headers_tell_rows_and_columns(path: Path) -> None:
     assert (summary.rows, summary.columns) == (3, ("image", "label", "sample_key"))
 
 
+def test_the_first_image_shows_the_shape_of_all(path: Path) -> None:
+    archive(path, several(sample("0", 10, "cat", size=(7, 5), mode="L"), sample("1", 20, "dog", mode="L")))
+
+    assert inspected(path).input_shape == loaded(path).input_shape == (1, 5, 7)
+
+
 def test_a_folder_of_archives_gzipped_or_not_is_read_in_name_order(tmp_path: Path) -> None:
     folder = tmp_path / "shards"
     folder.mkdir()
@@ -339,3 +345,49 @@ def test_archives_with_folders_in_them_are_read(tmp_path: Path) -> None:
             packed.add(tmp_path / name, name, recursive=False)
 
     assert loaded(tmp_path / "a.tar").sample_key.to_pylist() == ["train/0", "train/1", "train/2"]
+
+
+# --- files passed over ------------------------------------------------------------------------------------------------
+
+
+def test_files_of_samples_that_are_not_read_are_counted_by_their_suffixes(path: Path) -> None:
+    extra = [(f"{row}.{suffix}", b"{}") for row in range(2) for suffix in ("json", "txt")]
+    archive(path, sorted([*CATS_AND_DOGS, *extra], key=lambda file: file[0].partition(".")[0]))
+
+    summary = inspected(path)
+
+    passed_over = {one.name: one.reason for one in summary.understood.passed_over}
+    assert passed_over.keys() == {"*.json", "*.txt"}
+    assert passed_over["*.txt"] == "2 files of samples, of which no column is made"
+    assert summary.warnings == loaded(path).warnings == ()
+
+
+@pytest.mark.parametrize("suffix", ["left.jpg", "webp", "bmp"])
+def test_a_second_image_of_a_sample_is_warned_about(path: Path, suffix: str) -> None:
+    archive(path, [*CATS_AND_DOGS, (f"2.{suffix}", image(40))])
+
+    (warning,) = inspected(path).warnings
+
+    assert warning.code == "files_passed_over"
+    assert f"1 images of samples that have another one are not read: *.{suffix}" in warning.message
+    assert loaded(path).warnings == (warning,)
+
+
+def test_files_of_no_sample_are_counted_and_warned_about_if_they_may_be_data(path: Path) -> None:
+    outside = [("README", b""), ("images/0001", image(1)), ("__meta__/0.png", image(1)), ("__index__", b"")]
+    archive(path, [*outside, *CATS_AND_DOGS, ("._0.png", b"")])
+
+    summary = inspected(path)
+
+    assert summary.rows == loaded(path).rows == 3
+    assert {one.name for one in summary.understood.passed_over} == {name for name, _ in outside}
+    (warning,) = summary.warnings
+    assert f"1 of what lies in {path.name} is not read: images/0001 (of no sample)" in warning.message
+
+
+def test_of_many_files_of_no_sample_the_first_hundred_are_named(path: Path) -> None:
+    archive(path, [*((f"{number}", b"") for number in range(130)), *CATS_AND_DOGS])
+
+    understood = inspected(path).understood
+
+    assert (len(understood.passed_over), understood.passed_over_count) == (100, 130)

@@ -32,7 +32,16 @@ from tests.ted_core.datasets.formats.test_idx import LABELS, PIXELS, encoded
 
 ROOTS = parse_roots("s3://datasets")
 NOWHERE = object_stores.KEYS | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-TASKS = {"webdataset": IMAGES, "jsonl": DIALOGUES, "csv": TABLE, "hf": TEXTS, "arrow": TABLE, "parquet": IMAGES}
+TASKS = {
+    "webdataset": IMAGES,
+    "jsonl": DIALOGUES,
+    "json": DIALOGUES,
+    "csv": TABLE,
+    "tsv": TABLE,
+    "hf": TEXTS,
+    "arrow": TABLE,
+    "parquet": IMAGES,
+}
 
 
 def photos(folder: Path) -> None:
@@ -324,7 +333,7 @@ def test_a_batch_is_read_without_the_rest_of_the_file(tmp_path: Path) -> None:
 
     with object_stores.answering(answer):
         source = Source.at(ObjectUri.parse("s3://datasets/data.parquet"))
-        first = next(iter(batches([source], ["x"])))
+        first = next(iter(batches([source], ["x"], DatasetSpec(uri="/", task="tabular-classification"))))
 
     assert first["x"].to_pylist() == noise.ravel()[: len(first)].tolist()
     assert sum(asked) < len(content) / 4

@@ -2,14 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ted_core.datasets import DatasetSpec, inspect
+from ted_core.datasets import DatasetSpec, identify, inspect
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.shards import files_with
 from ted_core.errors import DatasetNotAllowed, DatasetNotFound, DatasetUnreadable
-from tests.ted_core.datasets.files import inspected, loaded, parquet, refused_on_sight
+from ted_core.warnings import JobWarning
+from tests.ted_core.datasets.files import inspected, loaded, parquet, refused_on_sight, spec
 
 
 @pytest.fixture
@@ -108,3 +110,88 @@ def test_the_guard_counts_the_files_that_match(folder: Path) -> None:
     parquet(folder / "part-3.parquet", x=[5], label=[5])
 
     assert inspected(folder / "part-*").change_token != before.change_token
+
+
+def test_a_pattern_of_many_asterisks_is_refused_at_once(folder: Path) -> None:
+    error = refused_on_sight(DatasetNotFound, folder / ("*" * 40 + "x"))
+
+    assert error.fact == "A pattern may hold 8 asterisks; this one holds 40"
+
+
+# --- files passed over ------------------------------------------------------------------------------------------------
+
+
+def passed_over(path: Path, **choices: Any) -> tuple[dict[str, str], tuple[JobWarning, ...]]:
+    """What is noted of the other files, and what is warned about."""
+    summary = inspected(path, **choices)
+    assert summary.understood
+    assert loaded(path, **choices).warnings == summary.warnings
+    return {one.name: one.reason for one in summary.understood.passed_over}, summary.warnings
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "LICENSE", "_SUCCESS", "notes.txt", "state.json", "part-1.parquet.crc", "a.sha256", "make.py"]
+)
+def test_what_documents_the_data_is_noted(folder: Path, name: str) -> None:
+    (folder / name).write_text("")
+
+    assert passed_over(folder, format="parquet") == ({name: "no .parquet"}, ())
+
+
+@pytest.mark.parametrize(
+    "name", ["more.csv", "more.parquet.xz", "old.pq", "part-00004", "x.jsonl.gz", "x.tar", "x.zip"]
+)
+def test_what_may_be_data_is_warned_about(folder: Path, name: str) -> None:
+    (folder / name).write_text("")
+
+    noted, (warning,) = passed_over(folder, format="parquet")
+
+    assert noted == {name: "no .parquet"}
+    assert (warning.code, warning.field) == ("files_passed_over", "dataset.uri")
+    assert warning.message.startswith(
+        f"1 of what lies in {folder} is not read: {name} (no .parquet). Rename or convert"
+    )
+
+
+def test_a_folder_is_noted_and_warned_about_if_it_holds_such_files(folder: Path) -> None:
+    (folder / "docs").mkdir()
+    (folder / "more" / "deep").mkdir(parents=True)
+    parquet(folder / "more" / "deep" / "part-9.parquet", x=[0.0], label=[0])
+
+    noted, (warning,) = passed_over(folder)
+
+    assert noted == {"docs/": "a folder", "more/": "a folder, which is named by itself"}
+    assert "more/" in warning.message
+    assert "docs/" not in warning.message
+
+
+def test_of_many_files_a_hundred_are_named_and_five_warned_about(folder: Path) -> None:
+    for number in range(300):
+        (folder / f"{number:03}.csv").write_text("")
+
+    summary = inspected(folder, format="parquet")
+
+    assert summary.understood
+    assert (len(summary.understood.passed_over), summary.understood.passed_over_count) == (100, 300)
+    (warning,) = summary.warnings
+    assert warning.message.startswith(f"300 of what lies in {folder} is not read: 000.csv, 001.csv, 002.csv, 003.csv, ")
+
+
+def test_a_pattern_is_meant_as_it_is_written(folder: Path) -> None:
+    (folder / "more.csv").write_text("")
+
+    assert passed_over(folder / "*.parquet") == ({}, ())
+
+
+def test_names_that_are_no_utf_8_are_named_all_the_same(folder: Path) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/more-\xff.csv")).write_bytes(b"")
+
+    (warning,) = inspected(folder, format="parquet").warnings
+
+    assert r"more-\udcff.csv" in warning.message
+
+
+def test_identifying_a_dataset_warns_of_nothing(folder: Path) -> None:
+    (folder / "more.csv").write_text("")
+
+    assert identify(spec(folder, format="parquet"), roots=[folder]).rows == 5

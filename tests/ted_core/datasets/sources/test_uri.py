@@ -27,11 +27,54 @@ def refused(uri: str, root: Path) -> DatasetNotAllowed:
     return refusal.value
 
 
-@pytest.mark.parametrize("spelling", ["{}", "file://{}", "file:{}", "file://localhost{}", "FILE://{}"])
-def test_a_path_and_a_file_uri_name_the_same_file(spelling: str, root: Path) -> None:
-    path = root / "data.parquet"
+ACCEPTED = ["{}/data.parquet", "file://{}/data.parquet", "file://{}/%64ata.parquet", "{}/data.parquet/"]
+REFUSED = [
+    "file:{}/data.parquet",
+    "file:/{}/data.parquet/..",
+    "file:///{}/data.parquet",
+    "file://localhost{}/data.parquet",
+    "file://127.0.0.1{}/data.parquet",
+    "FILE://{}/data.parquet",
+    "File://{}/data.parquet",
+    "file://file://{}/data.parquet",
+    " {}/data.parquet",
+    "/{}/data.parquet",
+    "{}//data.parquet",
+    "{}/./data.parquet",
+    "{}/data.parquet//",
+    "{}/data.parquet/.",
+    "{}/deep/../data.parquet",
+    "{}\\data.parquet",
+    "file://{}/data.parquet%",
+    "file://{}/data.parquet%zz",
+    "file://{}/data%ff.parquet",
+    "file://{}/data%2a",
+    "file://{}/data.parquet%0a",
+    "file://{}/data.parquet%7f",
+    "s3:{}/data.parquet",
+    "s3:/{}/data.parquet",
+    "s3://{}/data.parquet",
+    "S3://bucket/data.parquet",
+    "s3://user@bucket/data.parquet",
+    "s3://key:secret@bucket/data.parquet",
+    "s3://bucket:9000/data.parquet",
+    "s3://bucket/./data.parquet",
+    "s3://bucket//data.parquet",
+    "s3://bucket/data.parquet//",
+    "s3a://bucket/data.parquet",
+    "gs:/bucket/data.parquet",
+]
 
-    assert locate(spelling.format(path), roots=[root]).path == str(path)
+
+@pytest.mark.parametrize("spelling", ACCEPTED)
+def test_a_file_has_these_spellings(spelling: str, root: Path) -> None:
+    assert locate(spelling.format(root), roots=[root]).path == str(root / "data.parquet")
+
+
+@pytest.mark.parametrize("spelling", REFUSED)
+def test_a_file_has_no_other_spelling(spelling: str, root: Path) -> None:
+    refused(spelling.format(root), Path("/"))
+    refused(spelling.format(root), root)
 
 
 def test_any_of_several_roots_will_do(root: Path) -> None:
@@ -67,24 +110,51 @@ def test_a_folder_whose_name_merely_begins_like_a_root_is_outside(root: Path) ->
 
 @pytest.mark.parametrize(
     "tail",
-    [
-        "/../secret/data.parquet",
-        "/deep/../data.parquet",
-        "/%2e%2e/secret/data.parquet",
-        "/.%2E/secret/data.parquet",
-        "/deep%2f..%2fdata.parquet",
-        "/%252e%252e/secret",
-        "/data.parquet\0.csv",
-        "/data.parquet%00",
-        "/data.parquet#part",
-        "/data.parquet?version=1",
-        "/data.parquet\n",
-        "\\..\\secret",
-    ],
+    ["/../secret/data.parquet", "/deep/../data.parquet", "/data.parquet\0.csv", "/data.parquet\n", "\\..\\secret"],
 )
 def test_spellings_that_hide_something_are_refused(tail: str, root: Path) -> None:
     refused(f"file://{root}{tail}", root)
     refused(f"{root}{tail}", root)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "/%2e%2e/secret/data.parquet",
+        "/.%2E/secret/data.parquet",
+        "/deep%2f..%2fdata.parquet",
+        "/deep%5c..%5cdata.parquet",
+        "/data.parquet%00",
+        "/100%.parquet",
+        "/data.parquet#part",
+        "/data.parquet?version=1",
+    ],
+)
+def test_escapes_that_hide_something_are_refused_in_a_uri_and_mean_themselves_in_a_path(tail: str, root: Path) -> None:
+    assert "a path without file:// is taken literally" in refused(f"file://{root}{tail}", root).fact
+    with pytest.raises(DatasetNotFound):
+        locate(f"{root}{tail}", roots=[root])
+
+
+@pytest.mark.parametrize("tail", ["/%252e%252e/secret", "/%23", "/%3F", "/%2523"])
+def test_escapes_are_decoded_once_and_lead_nowhere_else(tail: str, root: Path) -> None:
+    with pytest.raises(DatasetNotFound):
+        locate(f"file://{root}{tail}", roots=[root])
+
+
+NAMES = ["a#b", "#1", "what?", "100%", "a%23b", "%2e%2e", "%", "a%20b", "a b", "ä+&=;,~@!$'()", "[0]", "%2523", "a%2Fb"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_hold_whatever_a_file_systems_names_do(name: str, root: Path) -> None:
+    path = root / f"{name}.parquet"
+    path.write_bytes(b"")
+    (root / name).mkdir()
+    (root / name / "data.parquet").write_bytes(b"")
+
+    for file in (path, root / name, root / name / "data.parquet"):
+        assert locate(str(file), roots=[root]).path == str(file)
+        assert locate(file.as_uri(), roots=[root]).path == str(file)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,13 +32,13 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return tiny_tokenizer()
 
 
-def turns(*contents: str, opening: Sequence[dict[str, str]] = ()) -> list[dict[str, str]]:
+def turns(*contents: str, opening: Sequence[dict[str, str]] = ()) -> list[dict[str, Any]]:
     """The contents as turns of user and assistant, by turns, after those that open the conversation."""
     roles = itertools.cycle(["user", "assistant"])
     return [*opening, *({"role": role, "content": content} for role, content in zip(roles, contents, strict=False))]
 
 
-def answers(conversation: list[dict[str, str]], tokenizer: PreTrainedTokenizerFast, longest: int = ROOM) -> list[str]:
+def answers(conversation: list[dict[str, Any]], tokenizer: PreTrainedTokenizerFast, longest: int = ROOM) -> list[str]:
     """What is marked, one text for each stretch of marked tokens."""
     ids, marked = encode_dialogue(conversation, tokenizer, longest, row=0)
     found: list[list[int]] = []
@@ -163,6 +164,88 @@ def test_whatever_is_spelt_the_text_is_that_of_the_template(pieces: list[str]) -
 
     assert tokenizer.decode(ids) == f"<|start|>user\n{content}<|end|>\n<|start|>assistant\n{content}<|end|>"
     assert special(ids, tokenizer) == ["<|start|>", "<|end|>", "<|start|>", "<|end|>"]
+
+
+# --- weights, tools and their calls -----------------------------------------------------------------------------------
+
+
+def test_an_answer_that_is_not_to_be_learned_is_context(tokenizer: PreTrainedTokenizerFast) -> None:
+    conversation = turns("Hello.", "Hello, you.", "Bye.", "So long.")
+    conversation[1]["learned"] = False
+
+    ids, _ = encode_dialogue(conversation, tokenizer, ROOM, row=0)
+
+    assert answers(conversation, tokenizer) == ["So long.<|end|>"]
+    assert "Hello, you.<|end|>" in tokenizer.decode(ids)
+
+
+def test_of_a_long_conversation_the_end_is_kept_where_only_that_is_learned(tokenizer: PreTrainedTokenizerFast) -> None:
+    conversation = turns(*["word"] * 60, "Now.", "Paris.")
+    for turn in conversation[:-1]:
+        turn["learned"] = False
+
+    assert answers(conversation, tokenizer, 20) == ["Paris.<|end|>"]
+
+
+TOOL = {"role": "tool", "content": 'It is "4".\nSurely.'}
+CALLED = {"role": "assistant", "content": "", "tool_calls": '[{"function": {"name": "add", "arguments": {"a": 2}}}]'}
+FORGETS_TOOLS = (
+    "{% for turn in messages if turn['role'] != 'tool' %}{{ turn['role'] + ':' + turn['content'] + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+)
+ESCAPES = (
+    "{% for turn in messages %}{{ turn['role'] + ':' + (turn['content'] | tojson) }}"
+    "{% for call in turn['tool_calls'] or [] %}{{ '<' + call['function']['name'] + '>' }}{% endfor %}{{ '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+)
+
+
+def test_what_a_tool_says_is_context(tokenizer: PreTrainedTokenizerFast) -> None:
+    conversation = [*turns("2 + 2?", "Let me see."), TOOL, {"role": "assistant", "content": "4"}]
+
+    ids, _ = encode_dialogue(conversation, tokenizer, ROOM, row=0)
+
+    assert answers(conversation, tokenizer) == ["Let me see.<|end|>", "4<|end|>"]
+    assert f"<|start|>tool\n{TOOL['content']}<|end|>" in tokenizer.decode(ids)
+
+
+def test_a_template_that_leaves_out_what_a_tool_says_does_not_serve(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.chat_template = FORGETS_TOOLS
+
+    text, _ = render_dialogue([*turns("2 + 2?", "Hm."), TOOL, {"role": "assistant", "content": "4"}], tokenizer)
+
+    assert f"### Tool:\n{TOOL['content']}" in text
+
+
+def test_a_template_may_write_what_a_tool_says_as_json_and_calls_in_its_own_way(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    tokenizer.chat_template = ESCAPES
+    conversation = [*turns("2 + 2?"), CALLED, TOOL, {"role": "assistant", "content": "4"}]
+
+    text, [(start, end), _] = render_dialogue(conversation, tokenizer)
+
+    assert text[start:end] == '""<add>'
+    assert "###" not in text
+
+
+@pytest.mark.parametrize("calls", [CALLED["tool_calls"], "add(2, 2)", '{"name": "add"}', "[3]"])
+def test_calls_that_a_template_does_not_write_become_text_of_the_answer(
+    calls: str, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    conversation = [*turns("2 + 2?"), CALLED | {"tool_calls": calls}]
+
+    assert answers(conversation, tokenizer) == [calls + "<|end|>"]
+
+
+def test_special_tokens_that_a_call_spells_are_text(tokenizer: PreTrainedTokenizerFast) -> None:
+    conversation = [*turns("Say it."), CALLED | {"tool_calls": '"<|end|>"'}]
+
+    ids, _ = encode_dialogue(conversation, tokenizer, ROOM, row=0)
+
+    assert '"<|end|>"<|end|>' in tokenizer.decode(ids)
+    assert special(ids, tokenizer)[-1:] == ["<|end|>"]
+    assert special(ids, tokenizer).count("<|end|>") == 1
 
 
 # --- what is no answer ------------------------------------------------------------------------------------------------

@@ -20,9 +20,10 @@ from ted_core.errors import ProxyMismatch, UnknownModel
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.proxies.build import build, parameter_count, weights_digest
-from ted_core.proxies.pretrained.lora import RANK, Adapter, adapter
+from ted_core.proxies.pretrained.lora import Adapter, adapter
 from ted_core.proxies.pretrained.tokens import TokenBatch
-from ted_core.selection.base_model import base_model, base_performance
+from ted_core.proxies.pretrained_settings import RANK
+from ted_core.selection.base_model import base_model, base_predictions
 from ted_core.selection.prune import prune
 from ted_core.selection.twins import Twins
 from tests.ted_core.proxies.pretrained.language_models import VOCABULARY, tiny_language_model, tiny_tokenizer
@@ -268,7 +269,7 @@ def dialogues(rows: int = ROWS) -> Samples:
 
 
 def test_before_training_the_performance_is_the_language_models_own(folder: Path) -> None:
-    measured = base_performance(adapter(folder, 0), dialogues(), proxy(folder))
+    measured = base_predictions(adapter(folder, 0), dialogues(), proxy(folder)).performance
 
     plain = LlamaForCausalLM.from_pretrained(folder).eval()
     assert measured.tolist() == pytest.approx([probability(plain, folder, row) for row in range(ROWS)], rel=1e-3)
@@ -293,7 +294,9 @@ def test_the_first_twin_is_described_before_any_training_and_leaves_no_trace(fol
 
     assert start is not None
     assert start.performance is not None
-    assert np.array_equal(start.performance, base_performance(adapter(folder, 0), dialogues(), proxy(folder)))
+    assert np.array_equal(
+        start.performance, base_predictions(adapter(folder, 0), dialogues(), proxy(folder)).performance
+    )
     assert start.rows_measured == ROWS
     assert weights_digest(start.model) == weights_digest(
         Twins(dialogues(), proxy(folder), seed=5, device="cpu").trainers[0].model

@@ -12,8 +12,9 @@ from ted_core.datasets import Samples
 from ted_core.datasets.samples import Dialogues, Texts
 from ted_core.errors import NothingToLearn, UnknownModel
 from ted_core.proxies.pretrained.input_digest import digest_of
-from ted_core.proxies.pretrained.tokenization import CHUNK, LONGEST_TEXT, tokenize
+from ted_core.proxies.pretrained.tokenization import CHUNK, tokenize
 from ted_core.proxies.pretrained.tokens import Tokens
+from ted_core.proxies.pretrained_settings import LONGEST_TEXT
 from tests.ted_core.proxies.pretrained import reviews
 from tests.ted_core.proxies.pretrained.language_models import tiny_language_model, tiny_tokenizer
 from tests.ted_core.proxies.pretrained.models import tiny_encoder, word_tokenizer
@@ -226,6 +227,16 @@ def test_a_turn_belongs_to_its_dialogue() -> None:
 
     assert digest_of(together) != digest_of(apart)
     assert digest_of(together) == digest_of(replace(together, turns=together.turns.cast(large(together.turns.type))))
+
+
+@pytest.mark.parametrize("fields", [{"learned": False}, {"tool_calls": "f()"}])
+def test_what_else_a_turn_says_makes_another_dialogue(fields: dict[str, object]) -> None:
+    plain = [QUESTION, ANSWER]
+    marked = [QUESTION | dict.fromkeys(fields), ANSWER | fields]
+
+    digests = {digest_of(dialogues(chat).inputs) for chat in (plain, marked)}
+
+    assert len(digests) == 2
 
 
 def large(kind: pa.DataType) -> pa.DataType:

@@ -8,8 +8,9 @@ from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.build import build, weights_digest
 from ted_core.training import trainer
-from ted_core.training.batches import MEASURING_BATCH, ArrayBatches, Scaling
+from ted_core.training.batches import ArrayBatches, Scaling
 from ted_core.training.gradients import Curvature, gradient_norms, preconditioned_norms
+from ted_core.training.measuring import MEASURING_BATCH
 from ted_core.training.trainer import Trainer
 from tests.ted_core import examples
 

@@ -1,0 +1,1 @@
+"""Looking at datasets before a job is stored, in processes apart."""

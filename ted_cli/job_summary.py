@@ -1,0 +1,35 @@
+"""A job on a terminal."""
+
+from collections.abc import Iterator
+
+from rich.console import Group
+from rich.table import Table
+
+from ted_cli.warnings import warning_table
+from ted_client.job import JobSnapshot
+from ted_client.progress import progress_line, rows_text
+from ted_core.terminal_text import literal
+
+
+def job_summary(job: JobSnapshot) -> Group:
+    """Return what was asked for, how the job stands, and its warnings."""
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for name, fact in _facts(job):
+        table.add_row(name, literal(fact))
+    return Group(table, warning_table(job.warnings)) if job.warnings else Group(table)
+
+
+def _facts(job: JobSnapshot) -> Iterator[tuple[str, str]]:
+    facts = job.facts
+    yield "job", job.id
+    yield "status", progress_line(job)
+    if reason := job.error.get("message") or facts["status_reason"]:
+        yield "reason", reason
+    yield "dataset", f"{facts['dataset']['uri']} ({facts['dataset']['format']}, {facts['dataset']['task']})"
+    yield "proxy", f"{facts['proxy']['name']}, {facts['proxy']['epochs']:,} epochs"
+    yield "plan", f"{facts['plan']['method']}, to keep {facts['plan']['keep_ratio']:.0%} of {rows_text(job)}"
+    if job.result:
+        yield "kept", f"{job.result['rows_kept']:,} of {job.result['rows_in']:,} rows"
+    yield "created", str(facts["created_at"])[:19].replace("T", " ")

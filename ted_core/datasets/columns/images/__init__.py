@@ -1,0 +1,1 @@
+"""Encoded images → one array of pixels, and what is said about them."""

@@ -1,0 +1,80 @@
+"""How suspicious a label is: the odds that it is wrong, given what a model that has not seen the sample predicts.
+
+If a label y stands where j is right in a share T_yj of the cases, Bayes' rule gives odds of Σ_j T_yj p_j / (T_yy p_y)
+over the classes j other than y. Where all classes are mistaken for y alike, they rank samples as the probability of the
+label does; where y stands mostly for one class, a sample that looks like that class is more suspicious than others. So
+T is estimated from the samples on which the model contradicts the label most firmly (Northcutt et al. 2021, arXiv
+1911.00068, count such pairs above class-wise thresholds), drawn towards all classes alike where they are few.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int64
+
+from ted_core.datasets import Samples
+from ted_core.selection.rounds import Round
+from ted_core.training.predictions import Predictions
+
+SUREST_SHARE = 1 / 4
+"""Among which part of the samples, those with the largest |margin|, pairs of classes are counted."""
+PRIOR_COUNT = 100.0
+"""Of each label, so many samples are added to those counted, shared evenly by all other classes."""
+TINY = float(np.finfo(np.float32).tiny)
+
+
+def suspicion(final: Round, samples: Samples) -> Float32[np.ndarray, " samples"] | None:
+    """Return how suspicious each sample's label is; None if nothing was measured out of sample.
+
+    The logarithm of the odds, up to a constant, by the last measurement. Where samples have not one class each, so that
+    there are no such odds, the negative mean margin.
+    """
+    if final.margin is None or final.predictions is None:
+        return None
+    likeliest = final.predictions.likeliest
+    if samples.multi_label or likeliest is None or (likeliest < 0).any():
+        return -final.margin
+    return log_odds(samples.labels, final.predictions, likeliest, classes=len(samples.classes))
+
+
+def log_odds(
+    labels: Int64[np.ndarray, " samples"],
+    predictions: Predictions,
+    likeliest: Float32[np.ndarray, " samples"],
+    *,
+    classes: int,
+) -> Float32[np.ndarray, " samples"]:
+    """Return the logarithm of the odds that each label is wrong, up to a constant.
+
+    Of a sample whose label is the likeliest class, no rival is known: all other classes are taken alike.
+    """
+    right = predictions.performance
+    rival = np.clip(right - predictions.margin, 0, 1 - right)
+    contradicted = predictions.margin < 0
+    tendency = np.ones(len(labels), np.float32)
+    pairs = labels[contradicted], likeliest[contradicted].astype(np.int64)
+    tendency[contradicted] = tendencies(*pairs, is_sure=_surest(predictions)[contradicted], classes=classes)
+    others = (classes - 1 - tendency) / max(classes - 2, 1)
+    wrong = tendency * rival + others * (1 - right - rival)
+    return np.asarray(np.log(np.maximum(wrong, TINY) / np.maximum(right, TINY)))
+
+
+def tendencies(
+    label: Int64[np.ndarray, " pairs"],
+    rival: Int64[np.ndarray, " pairs"],
+    *,
+    is_sure: Bool[np.ndarray, " pairs"],
+    classes: int,
+) -> Float[np.ndarray, " pairs"]:
+    """Return how much more often each label stands for its rival than for other classes; 1 if for all alike.
+
+    Only sure pairs are counted. The mean over all classes other than the label is 1.
+    """
+    _, pair = np.unique(label * classes + rival, return_inverse=True)
+    together = np.bincount(pair, weights=is_sure)[pair]
+    of_label = np.bincount(label, weights=is_sure)[label]
+    even = classes - 1
+    return np.asarray((together + PRIOR_COUNT / even) / (of_label + PRIOR_COUNT) * even)
+
+
+def _surest(predictions: Predictions) -> Bool[np.ndarray, " samples"]:
+    sure = np.abs(predictions.margin)
+    return np.asarray(sure >= np.quantile(sure, 1 - SUREST_SHARE))

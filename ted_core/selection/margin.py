@@ -1,0 +1,76 @@
+"""The score that needs no exponent: how far small changes of the mask move a sample's margin, without wrong labels.
+
+A small performance has two causes. A *hard* sample is one that its twin is unsure about; a *mislabelled* one is one
+that its twin is sure about, of another class. The out-of-sample margin m, the probability of the label minus that of
+its strongest rival, tells them apart (in sample and in logits it is the AUM of Pleiss et al. 2020, arXiv 2001.10528).
+With s = (1 + m)/2 the first-order movement of the margin is proportional to s (1 - s), as that of the performance is to
+a (1 - a); with two classes s is a. What labels that look wrong would add is cut off softly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from ted_core.selection.distance import distance
+
+EXPONENT = 1 / 2
+"""Of s in s^q (1 - s)."""
+CUT_WIDTH = 0.08
+"""How softly the cut is made, in units of the margin."""
+SUREST_ROWS, SUREST_SHARES = 150, (0.05, 0.25)
+"""Among how many samples, those that the twins are surest about, wrong labels are counted; the least and the largest
+share of all samples that they may be."""
+LEAST_CUT, LITTLE_LEARNED, MUCH_LEARNED = 0.5, 0.05, 0.08
+"""Which part of the wrong labels is cut off where twins hardly learn them, and the memorization that counts as hardly
+and as much."""
+HIGHEST_CUT, CUT_PER_KEPT = 0.1, 2.0
+"""The less is kept, the more of the hard samples are cut off too: those below 0.1 - 2 keep_ratio."""
+
+PerSample = Float[np.ndarray, " samples"]
+
+
+@dataclass(frozen=True)
+class NoiseEstimate:
+    """How many labels look wrong, as far as models that have not seen them can tell."""
+
+    share: float
+    """Of all samples."""
+    standard_error: float
+
+
+def estimate_noise(performance: PerSample, margin: PerSample) -> NoiseEstimate:
+    """Estimate the share of wrong labels from mean out-of-sample performances and margins.
+
+    Where a model is surest its errors are few, and most of what it contradicts there is mislabelled (Northcutt et al.
+    2021, arXiv 1911.00068, count errors above class-wise thresholds for the same reason). How sure it is, is the
+    largest of all probabilities: that of the label, or of its rival where the margin is negative.
+    """
+    confidence = performance - np.minimum(margin, 0)
+    least, most = SUREST_SHARES
+    surest = min(max(SUREST_ROWS / len(margin), least), most)
+    contradicted = margin[confidence >= np.quantile(confidence, 1 - surest)] < 0
+    share = float(contradicted.mean())
+    return NoiseEstimate(share, float(np.sqrt(share * (1 - share) / len(contradicted))))
+
+
+def cut_share(noise: NoiseEstimate, *, memorization: float) -> float:
+    """The share of all samples that are cut off because labels are wrong: half of these or more.
+
+    A wrong label does harm if it is learned. Where twins learn them, the performance of those that trained on a sample
+    whose label looks wrong lies above that of those that did not: the *memorization* (Feldman 2020, arXiv 1906.05271).
+    Where they do not, cutting takes hard samples away for nothing.
+    """
+    learned = (memorization - LITTLE_LEARNED) / (MUCH_LEARNED - LITTLE_LEARNED)
+    return noise.share * (LEAST_CUT + (1 - LEAST_CUT) * min(max(learned, 0.0), 1.0))
+
+
+def cut_margin(margin: PerSample, *, share: float, keep_ratio: float) -> float:
+    """The margin below which samples are cut off: this share of them, and more where little is kept."""
+    return max(float(np.quantile(margin, share)), HIGHEST_CUT - CUT_PER_KEPT * keep_ratio)
+
+
+def margin_score(margin: PerSample, *, cut: float) -> PerSample:
+    """s^½ (1 - s) of each sample's mean out-of-sample margin in [-1, 1], far less below the cut; all are positive."""
+    above = 1 / (1 + np.exp((cut - margin) / CUT_WIDTH))
+    return np.asarray(distance((1 + margin) / 2, EXPONENT) * above)

@@ -1,0 +1,1 @@
+"""Encoded images become one array, and warnings."""

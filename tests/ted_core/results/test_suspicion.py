@@ -1,0 +1,93 @@
+"""How suspicious a label is: the less probable the more, and more if it often stands for what the row looks like."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ted_core.plan import PruningPlan
+from ted_core.proxies import ProxySpec
+from ted_core.results.suspects.suspicion import PRIOR_COUNT, log_odds, suspicion, tendencies
+from ted_core.selection.prune import prune
+from ted_core.training.predictions import Predictions
+from tests.ted_core import examples
+
+Probabilities = list[list[float]]
+
+
+def predicted(labels: np.ndarray, probabilities: np.ndarray) -> Predictions:
+    """What a model says that gives every class these probabilities."""
+    rows = np.arange(len(labels))
+    others = probabilities.copy()
+    others[rows, labels] = -1
+    right = probabilities[rows, labels]
+    return Predictions(
+        right.astype(np.float32),
+        (probabilities.argmax(1) == labels).astype(np.float32),
+        (right - others.max(1)).astype(np.float32),
+        probabilities.argmax(1).astype(np.float32),
+    )
+
+
+def odds(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    predictions = predicted(labels, probabilities)
+    assert predictions.likeliest is not None
+    return log_odds(labels, predictions, predictions.likeliest, classes=probabilities.shape[1])
+
+
+@given(seed=st.integers(0, 1000))
+def test_with_two_classes_the_less_probable_label_is_the_more_suspicious(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, probabilities = rng.integers(0, 2, 50), rng.dirichlet([1, 1], 50)
+
+    found = odds(labels, probabilities)
+
+    right = probabilities[np.arange(50), labels]
+    assert found == pytest.approx(np.log((1 - right) / right), abs=0.02)
+
+
+def test_a_label_that_often_stands_for_another_class_is_more_suspicious_where_the_row_looks_like_that() -> None:
+    often = np.tile([0.1, 0.8, 0.1], (200, 1))
+    twins = np.array([[0.3, 0.4, 0.3], [0.3, 0.3, 0.4]])
+    sure = np.tile([0.6, 0.2, 0.2], (600, 1))
+    labels = np.zeros(802, np.int64)
+
+    *_, as_often, as_seldom = odds(labels, np.concatenate([often, sure, twins]))
+
+    assert as_often > as_seldom + 0.1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=40))
+def test_a_tendency_is_the_share_of_the_sure_pairs_drawn_towards_all_alike(pairs: list[tuple[int, int, bool]]) -> None:
+    pairs = [(label, rival if rival != label else (label + 1) % 4, is_sure) for label, rival, is_sure in pairs]
+    label, rival, is_sure = (np.array(column) for column in zip(*pairs, strict=True))
+
+    found = tendencies(label, rival, is_sure=is_sure, classes=4)
+
+    for (own, other, _), tendency in zip(pairs, found, strict=True):
+        of_label = [pair for pair in pairs if pair[0] == own and pair[2]]
+        together = [pair for pair in of_label if pair[1] == other]
+        share = (len(together) + PRIOR_COUNT / 3) / (len(of_label) + PRIOR_COUNT)
+        assert tendency == pytest.approx(3 * share)
+
+
+@given(classes=st.integers(2, 6), seed=st.integers(0, 1000))
+def test_every_suspicion_is_finite_even_where_a_model_is_certain(classes: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, 30)
+    probabilities = np.eye(classes)[rng.integers(0, classes, 30)]
+
+    assert np.isfinite(odds(labels, probabilities)).all()
+
+
+def test_samples_without_a_class_each_are_ranked_by_their_margins() -> None:
+    samples = examples.random_vectors(60)
+    *_, final = prune(samples, PruningPlan(keep_ratio=0.5), proxy=ProxySpec(name="mlp", epochs=4))
+    assert final.predictions is not None
+    nameless = replace(final, predictions=replace(final.predictions, likeliest=np.full(60, -1, np.float32)))
+
+    assert suspicion(nameless, samples) == pytest.approx(-final.margin)
+    assert suspicion(final, samples) != pytest.approx(-final.margin)
+    assert suspicion(replace(final, predictions=None), samples) is None

@@ -1,0 +1,1 @@
+"""What a finished job says beside its manifest."""

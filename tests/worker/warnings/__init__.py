@@ -1,0 +1,1 @@
+"""Warnings, from the submission to whoever asks."""

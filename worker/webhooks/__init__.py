@@ -1,0 +1,1 @@
+"""Sending webhook messages: which are sent next, and to which addresses."""
