@@ -4,7 +4,7 @@ from ted_core.datasets.samples import InputKind
 from ted_core.errors import MethodUnsuited, SettingUnsuited, SingleClass, TooFewRounds, TooFewRowsKept
 from ted_core.plan import PruningPlan
 from ted_core.proxies.resolve import ResolvedProxy
-from ted_core.selection.workload import RATIOS
+from ted_core.selection.workload import HALVES, RATIOS
 
 FEWEST_CLASSES = 2
 FEWEST_ROWS_KEPT = 8
@@ -93,10 +93,12 @@ def _check_open_ratio(plan: PruningPlan) -> None:
 
 def check_ratio(plan: PruningPlan, *, rows: int | None, classes: int) -> None:
     """Raise TooFewRowsKept if the plan keeps too few rows for the classes, the twins or its own class floor."""
-    ratio, tried = (RATIOS[-1], ", which auto tries,") if plan.keep_ratio == "auto" else (plan.keep_ratio, "")
-    if rows is not None and (kept := plan.keeping(ratio).rows_kept(rows)) < max(classes, FEWEST_ROWS_KEPT):
-        fact = f"A keep_ratio of {ratio}{tried} leaves {kept} of {rows} rows for {classes} classes"
+    ratio, tried, needed = plan.keep_ratio, "", max(classes, FEWEST_ROWS_KEPT)
+    if ratio == "auto":  # proxies are trained on what it leaves of a half
+        ratio, tried, needed = RATIOS[-1], ", which auto tries", HALVES * needed
+    if rows is not None and (kept := plan.keeping(ratio).rows_kept(rows)) < needed:
+        fact = f"A keep_ratio of {ratio}{tried and tried + ','} leaves {kept} of {rows} rows for {classes} classes"
         raise TooFewRowsKept(fact, field="plan.keep_ratio")
     if plan.class_floor > ratio:
-        fact = f"A class_floor of {plan.class_floor} keeps more than a keep_ratio of {ratio}{tried.removesuffix(',')}"
+        fact = f"A class_floor of {plan.class_floor} keeps more than a keep_ratio of {ratio}{tried}"
         raise TooFewRowsKept(fact, field="plan.class_floor")
