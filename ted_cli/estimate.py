@@ -49,8 +49,7 @@ def _table(rows: Iterable[tuple[str, RenderableType]]) -> Table:
 
 
 def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
-    rows, kept = estimate["rows_in"], estimate["rows_kept"]
-    yield "rows", _rows(rows, kept, estimate["plan"])
+    yield "rows", _rows(estimate)
     yield "proxy", f"{estimate['proxy']['name']}, {estimate['proxy']['epochs']:,} epochs"
     if estimate["classes"] and not (estimate.get("understood") or {}).get("classes"):  # which are shown above
         yield "classes", f"{estimate['classes']:,}"
@@ -69,11 +68,12 @@ def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
     yield "estimated from", _source(estimate)
 
 
-def _rows(rows: int | None, kept: int | None, plan: JsonObject) -> str:
+def _rows(estimate: JsonObject) -> str:
+    rows, kept = estimate["rows_in"], estimate["rows_kept"]
     if not rows:
         return NOT_COUNTED
     if kept is None:
-        return f"as few of {rows:,} as cost no more than {plan['tolerance']:g} points of accuracy"
+        return f"as few of {rows:,} as cost no more than {estimate['plan']['tolerance']:g} points of accuracy"
     return f"{kept:,} of {rows:,} would be retained ({kept / rows:.1%})"
 
 

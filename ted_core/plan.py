@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 MethodName = Literal["ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
 ScoreName = Literal["margin", "probability", "parameter"]
@@ -22,7 +22,8 @@ class PruningPlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     keep_ratio: Annotated[
-        Annotated[float, Field(gt=0, lt=1)] | Literal["auto"],
+        Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("number")] | Annotated[Literal["auto"], Tag("word")],
+        Discriminator(lambda ratio: "word" if isinstance(ratio, str) and ratio.isalpha() else "number"),
         Field(
             description="Fraction of the rows that is RETAINED, between 0 and 1. 'auto' keeps as few as cost no more "
             "accuracy than `tolerance`, or all of them: after the rounds, proxies are trained on a half of all rows, "
