@@ -17,7 +17,7 @@ FULL_RUN_SHARE = 0.1
 """A candidate's proxy trains for all its epochs if that takes no more than this share of a full run."""
 GUARD_TRIALS, GUARD_SHARE = 2, 0.5
 """TED's rows and random ones; what both trials may take of a full run."""
-RATIOS = (0.7, 0.3)
+RATIOS = (0.7, 0.2)
 """At which an open ratio is tried, beside all rows; where the first costs too much, the second is not."""
 HALVES = 2
 """Proxies are trained on one of them and tested on the other, so that all three trials take one full run."""

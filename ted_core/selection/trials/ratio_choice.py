@@ -12,8 +12,8 @@ from ted_core.selection.workload import RATIOS
 
 POINTS = 100
 """Percentage points in one."""
-QUANTILE = 1.96
-"""So many standard errors to each side make the interval."""
+QUANTILE = 1.645
+"""So many standard errors to each side make an interval at 90 %; its upper end is exceeded once in twenty times."""
 LARGEST_RATIO = 0.95
 """What would keep more than this is not worth pruning."""
 HUNDREDTHS = 100
