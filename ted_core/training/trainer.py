@@ -71,7 +71,7 @@ class Trainer:
             loss = self._step(step, table.task, size, done=(number + seen / len(rows)) / training.epochs)
             if self.start_loss is None:
                 self.start_loss = float(loss)
-            total += loss * size
+            total.add_(loss, alpha=size)
             seen += size
             count_rows(size)
         return require_finite(float(total) / max(seen, 1), "The mean loss of an epoch")
