@@ -71,7 +71,7 @@ def run_cell(cell: HeldBackCell, say: workers.Say, *, folders: Folders) -> None:
 
 def measure_cell(cell: HeldBackCell, folders: Folders) -> list[dict[str, Any]]:
     """Select by every rule, train fresh models and test them on rows that were held back."""
-    samples, held_back = _parts(cell, folders)
+    samples, held_back = parts(cell, folders)
     samples, wrong = with_wrong_labels(samples, cell.noise, seed=cell.seed)
     proxy = resolve_proxy(ProxySpec(name="mlp"), kind=samples.kind)
     samples, held_back = (prepare_samples(part, proxy, device="cpu") for part in (samples, held_back))
@@ -95,7 +95,7 @@ def measure_cell(cell: HeldBackCell, folders: Folders) -> list[dict[str, Any]]:
     ]
 
 
-def _parts(cell: HeldBackCell, folders: Folders) -> tuple[Samples, Samples]:
+def parts(cell: HeldBackCell, folders: Folders) -> tuple[Samples, Samples]:
     """Training rows to select from, and others; no test row is looked at."""
     train, _ = load_split(cell.dataset, folders)
     order = stream_rng(cell.seed, BenchmarkStream.HELD_BACK).permutation(len(train))
