@@ -91,7 +91,7 @@ def measure_cell(cell: HeldBackCell, folders: Folders) -> list[dict[str, Any]]:
     samples, _ = with_wrong_labels(samples, cell.noise, seed=cell.seed)
     proxy = resolve_proxy(ProxySpec(name="mlp"), kind=samples.kind)
     reference = _reference(samples, held_back, proxy, seed=cell.seed)
-    shared = {"dataset": cell.dataset, "noise": cell.noise, "kept": cell.kept, "seed": cell.seed}
+    shared: dict[str, Any] = {"dataset": cell.dataset, "noise": cell.noise, "kept": cell.kept, "seed": cell.seed}
     shared |= {"rows": len(samples), "epochs": proxy.training.epochs} | machine.versions()
     return [
         shared

@@ -46,7 +46,7 @@ def probabilities_of(fitted: FittedModel, samples: Samples) -> Probabilities:
 def losses_of(probabilities: Probabilities, labels: Labels) -> Float[np.ndarray, " samples"]:
     """Return each sample's negative log probability of its label, in nats."""
     own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return -np.log(np.maximum(own, SMALLEST_PROBABILITY))
+    return np.asarray(-np.log(np.maximum(own, SMALLEST_PROBABILITY)))
 
 
 def calibration_error(confidence: Float[np.ndarray, " samples"], hits: np.ndarray) -> float:

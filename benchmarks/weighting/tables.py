@@ -41,7 +41,7 @@ def section(rows: Sequence[Row]) -> Iterator[str]:
 
 def over_seeds(group: Group, rule: str, column: str) -> float:
     """Return the mean of this column over the seeds."""
-    return mean(row[column] for row in group[rule])
+    return float(mean(row[column] for row in group[rule]))
 
 
 def _gain(groups: Mapping[tuple[Any, ...], Group], column: str, unit: float) -> float:
