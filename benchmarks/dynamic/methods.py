@@ -6,15 +6,13 @@ from functools import partial
 
 from benchmarks.accuracy.methods import METHODS as ACCURACY_METHODS
 from benchmarks.dynamic.runs import (
-    Draw,
     drawn_anew,
     highest_ranks,
     in_order_of_passes,
     measured_epochs,
     same_rows,
     train_twins,
-    with_weights,
-    without_weights,
+    weighted,
 )
 from benchmarks.dynamic.schedules import shrinking_counts
 from benchmarks.fresh_models import TrainingPass, train_weighted_model, training_seed
@@ -116,19 +114,15 @@ def progressive(situation: Situation, visits: float) -> Iterator[TrainingPass] |
     return None if counts is None else highest_ranks(situation.loop, counts)
 
 
-def redrawn(situation: Situation, visits: float, *, draw: Draw) -> Iterator[TrainingPass]:
+def redrawn(situation: Situation, visits: float) -> Iterator[TrainingPass]:
     """Visit rows that are drawn anew for each pass, in proportion to the scores."""
     kept = situation.data.rows_kept(situation.share)
-    draws = drawn_anew(situation.data.train, situation.loop, [kept] * round(visits / kept), seed=situation.data.seed)
-    return draw(draws)
+    return drawn_anew(situation.loop, kept, passes=round(visits / kept), seed=situation.data.seed)
 
 
-def shrinking(situation: Situation, visits: float, *, draw: Draw) -> Iterator[TrainingPass] | None:
-    """Visit all rows first, then fewer and fewer, drawn anew for each pass in proportion to the scores."""
-    counts = situation.counts(visits)
-    if counts is None:
-        return None
-    return draw(drawn_anew(situation.data.train, situation.loop, counts, seed=situation.data.seed))
+def redrawn_with_weights(situation: Situation, visits: float) -> Iterator[TrainingPass]:
+    """Visit the same rows, with the inverse of their probability as a weight."""
+    return weighted(redrawn(situation, visits), situation.loop)
 
 
 def twins(situation: Situation, counted: bool) -> DynamicRun | None:
@@ -152,9 +146,7 @@ RIVALS: Mapping[str, Run] = {
 TED: Mapping[str, Run] = {
     "ted": partial(replay, passes_of=static),
     "ted-progressive": partial(replay, passes_of=progressive),
-    "ted-redrawn": partial(replay, passes_of=partial(redrawn, draw=without_weights)),
-    "ted-redrawn-weighted": partial(replay, passes_of=partial(redrawn, draw=with_weights)),
-    "ted-shrinking-redrawn": partial(replay, passes_of=partial(shrinking, draw=without_weights)),
-    "ted-shrinking-weighted": partial(replay, passes_of=partial(shrinking, draw=with_weights)),
+    "ted-redrawn": partial(replay, passes_of=redrawn),
+    "ted-redrawn-weighted": partial(replay, passes_of=redrawn_with_weights),
     "ted-twins": twins,
 }

@@ -1,7 +1,7 @@
 """Runs whose rows TED's scores choose anew while they go on: from a finished job's decisions, or from twins' own."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,7 +15,7 @@ from ted_core.proxies import ResolvedProxy
 from ted_core.random_streams import stream_rng
 from ted_core.results.weights import weights_of_rows
 from ted_core.selection.rounds import Round
-from ted_core.selection.sampling import PoissonSample, PoissonSampler
+from ted_core.selection.sampling import PoissonSampler, inclusion_probabilities
 from ted_core.selection.scores import MarginScore
 from ted_core.selection.twins import Twins
 from ted_core.training.batches import RowIndices
@@ -51,25 +51,20 @@ def highest_ranks(final: Round, counts: Sequence[int]) -> Iterator[TrainingPass]
         yield unweighted(np.sort(ranked[:count]))
 
 
-def drawn_anew(samples: Samples, final: Round, counts: Sequence[int], *, seed: int) -> Iterator[PoissonSample]:
-    """Yield a draw for each epoch, each in proportion to the same scores."""
-    assert final.order is not None, "TED measures"  # noqa: S101
-    for epoch, count in enumerate(counts):
-        own_seed = int(stream_rng(seed, BenchmarkStream.DYNAMIC_DRAWS, epoch).integers(1 << 32))
-        plan = PruningPlan(keep_ratio=0.5, seed=own_seed)  # the count decides, no ratio
-        yield PoissonSampler(samples.groups, plan).sample(final.score.astype(float), final.order, count)
+def drawn_anew(final: Round, count: int, *, passes: int, seed: int) -> Iterator[TrainingPass]:
+    """Yield other rows for each pass, drawn in proportion to the scores that decisions.parquet has."""
+    for number in range(passes):
+        numbers = stream_rng(seed, BenchmarkStream.DYNAMIC_DRAWS, number).random(len(final.score))
+        yield unweighted(np.sort(np.argsort(numbers / final.score)[:count]))
 
 
-def without_weights(draws: Iterator[PoissonSample]) -> Iterator[TrainingPass]:
-    """Yield a pass over each draw's rows."""
-    return (unweighted(np.flatnonzero(draw.retained)) for draw in draws)
-
-
-def with_weights(draws: Iterator[PoissonSample]) -> Iterator[TrainingPass]:
-    """Yield a pass over each draw's rows, with the weights that a manifest would give them."""
-    for draw in draws:
-        rows = np.flatnonzero(draw.retained)
-        yield TrainingPass(rows, weights_of_rows(draw.retained, draw.inclusion_probability.astype(np.float32))[rows])
+def weighted(passes: Iterator[TrainingPass], final: Round) -> Iterator[TrainingPass]:
+    """Yield passes of as many rows each, with the weights that a manifest would give them."""
+    for one in passes:
+        drawn = np.isin(np.arange(len(final.score)), one.rows)
+        groups = np.zeros(len(drawn), np.int64)
+        probability = inclusion_probabilities(final.score.astype(float), drawn, groups=groups)
+        yield replace(one, weights=weights_of_rows(drawn, probability.astype(np.float32))[one.rows])
 
 
 @dataclass(frozen=True)
@@ -116,6 +111,3 @@ def train_twins(
 
 def _positive(score: Float[np.ndarray, " samples"]) -> Float[np.ndarray, " samples"]:
     return np.asarray(np.maximum(score, np.finfo(np.float32).tiny))
-
-
-Draw = Callable[[Iterator[PoissonSample]], Iterator[TrainingPass]]

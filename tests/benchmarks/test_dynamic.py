@@ -10,7 +10,7 @@ import pytest
 from benchmarks.dynamic import cells, tables
 from benchmarks.dynamic.cells import DynamicCell
 from benchmarks.dynamic.methods import RIVALS, TED, Situation, twins
-from benchmarks.dynamic.runs import drawn_anew, highest_ranks, measured_epochs, same_rows, train_twins, with_weights
+from benchmarks.dynamic.runs import drawn_anew, highest_ranks, measured_epochs, same_rows, train_twins, weighted
 from benchmarks.dynamic.schedules import shrinking_counts
 from benchmarks.setting import Folders, Setting, SettingData, load_setting
 from ted_core.plan import PruningPlan
@@ -76,16 +76,26 @@ def test_ranked_rows_leave_for_good_and_the_kept_ones_last(situation: Situation)
 
 
 def test_rows_are_drawn_anew_in_proportion_to_their_scores(situation: Situation) -> None:
-    draws = list(drawn_anew(situation.data.train, situation.loop, [280] * 200, seed=3))
+    passes = list(drawn_anew(situation.loop, 280, passes=200, seed=3))
 
-    drawn, probability = np.mean([draw.retained for draw in draws], axis=0), draws[0].inclusion_probability
-    assert all(draw.retained.sum() == 280 for draw in draws)
-    assert (draws[0].retained != draws[1].retained).any()
+    drawn = np.bincount(np.concatenate([one.rows for one in passes]), minlength=ROWS) / 200
+    probability = situation.loop.inclusion_probability
+    assert probability is not None
+    assert all(len(set(one.rows.tolist())) == 280 for one in passes)
+    assert (passes[0].rows != passes[1].rows).any()
     for some in (probability < 0.4, (probability >= 0.4) & (probability < 0.7), probability >= 0.7):
         assert drawn[some].mean() == pytest.approx(probability[some].mean(), abs=0.03)
-    weighted = next(with_weights(iter(draws)))
-    assert weighted.weights.mean() == pytest.approx(1)
-    assert np.argmax(weighted.weights) == np.argmin(draws[0].inclusion_probability[weighted.rows])
+
+
+def test_rows_that_were_less_likely_to_be_drawn_weigh_more(situation: Situation) -> None:
+    probability = situation.loop.inclusion_probability
+    assert probability is not None
+
+    (one,) = weighted(drawn_anew(situation.loop, 280, passes=1, seed=3), situation.loop)
+
+    inverse = 1 / np.maximum(probability[one.rows], 0.1)
+    assert one.weights == pytest.approx(inverse / inverse.mean(), rel=1e-4)
+    assert one.weights.std() > 0.1
 
 
 # --- twins ------------------------------------------------------------------------------------------------------------

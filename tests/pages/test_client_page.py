@@ -49,7 +49,7 @@ def test_the_examples_do_what_they_say(folder: Path) -> None:
     assert "job.succeeded" in told[1]
     assert "rows to train on, the first of them row" in told[2]
     assert "torch.float32 weights of" in told[3]
-    assert "70% of the row visits of 12 epochs on all rows, the last one on 472 rows" in told[4]
+    assert "70% of the row visits of 12 epochs on all rows; 674 and 472 rows in the last one" in told[4]
     assert "422 invalid_request {'dataset':" in told[5]
     assert "labels look wrong" in told[6]
     assert "would be retained" in told[6]

@@ -104,3 +104,15 @@ def test_the_rows_that_a_schedule_drops_first_have_the_lowest_priority(job: Fini
     everything, some = rows_of_epochs(job.decisions, [1, 0.6])
 
     assert max(priority[row] for row in everything - some) <= min(priority[row] for row in some - job.retained[-1])
+
+
+def test_scores_draw_rows_anew_as_likely_as_the_job_was_to_keep_them(job: FinishedJob) -> None:
+    usable, rng = decodable(job.decisions), np.random.default_rng(0)
+    score, probability = (usable[name].to_numpy() for name in ("score", "inclusion_probability"))
+    count = len(job.retained[-1])
+
+    draws = [np.argsort(rng.random(len(score)) / score)[:count] for _ in range(4000)]
+
+    drawn = np.bincount(np.concatenate(draws), minlength=len(score)) / len(draws)
+    assert drawn == pytest.approx(probability, abs=0.04)
+    assert probability.max() > 2 * probability.min()
