@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int64
 from benchmarks.fresh_models import TrainingPass, train_weighted_model
 from benchmarks.harness import machine, workers
 from benchmarks.harness.result_set import ResultSet
-from benchmarks.held_back.cells import HeldBackCell, parts
+from benchmarks.held_back.cells import HeldBackCell, held_back_parts
 from benchmarks.held_back.label_noise import with_wrong_labels
 from benchmarks.random_streams import BenchmarkStream
 from benchmarks.setting import Folders
@@ -87,7 +87,7 @@ def run_cell(cell: WeightingCell, say: workers.Say, *, folders: Folders) -> None
 
 def measure_cell(cell: HeldBackCell, folders: Folders) -> list[dict[str, Any]]:
     """Select, train with every rule's rows and weights, and estimate what the rows say about all."""
-    samples, held_back = parts(cell, folders)
+    samples, held_back = held_back_parts(cell, folders)
     samples, _ = with_wrong_labels(samples, cell.noise, seed=cell.seed)
     proxy = resolve_proxy(ProxySpec(name="mlp"), kind=samples.kind)
     reference = _reference(samples, held_back, proxy, seed=cell.seed)
