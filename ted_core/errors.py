@@ -199,6 +199,11 @@ class ManifestMismatch(TedError):
     was made from."""
 
 
+class WeightsUnknown(TedError):
+    """Without the probability with which each row was to be kept, no weights make the retained rows stand for all rows;
+    train without weights, or run a job of method ted, random or stratified with this version of TED."""
+
+
 class RecutUnsuited(TedError):
     """These decisions hold only for the keep ratio they were made for; submit a job with the other ratio."""
 
