@@ -11,7 +11,7 @@ from benchmarks.accuracy.running import BUDGETS, run
 from benchmarks.harness import command
 from benchmarks.harness.result_set import unfinished
 
-AXES = ("datasets", "noise", "kept", "methods", "budget", "epochs", "rows")
+AXES = ("datasets", "noise", "kept", "methods", "budget", "epochs", "rows", "precision")
 KEPT = (0.8, 0.7, 0.6, 0.5, 0.3, 0.1)
 
 
