@@ -28,7 +28,7 @@ def experiment_options(about: str | None) -> argparse.ArgumentParser:
     options.add_argument("--epochs", type=int, help="of the proxy; its own default where left out")
     options.add_argument("--rows", type=int, help="the most training rows")
     options.add_argument("--precision", choices=get_args(Precision), help="of the proxy; its own where left out")
-    options.add_argument("--jobs", type=int, default=2, help="worker processes of one thread each")
+    options.add_argument("--jobs", type=int, default=2, help="worker processes")
     return options
 
 

@@ -24,8 +24,8 @@ from tests.ted_core import examples
 
 ROWS = 40
 OF_ROWS = (PrecisionMissing, TrainingDiverged, SingleClass, TooFewRowsKept, UnknownModel)
-"""What may still go wrong once a plan is admitted: it depends on the rows' values, on the worker's processor, or on what
-libraries make of a pretrained model's files."""
+"""What may still go wrong once a plan is admitted: it depends on the rows' values, on the worker's processor, or on
+what libraries make of a pretrained model's files."""
 SAMPLED = 25
 PLAN: Mapping[str, Sequence[Any]] = {
     "keep_ratio": (0.2, 0.5, 0.99),
