@@ -32,7 +32,7 @@ class ResolvedProxy:
     @property
     def is_fine_tuned(self) -> bool:
         """Whether a pretrained model is trained itself, not a head on features that it makes once."""
-        return self.family.model is not None and self.family.features is None
+        return self.family.is_fine_tuned
 
     @cached_property
     def model_digest(self) -> str | None:
@@ -61,6 +61,11 @@ class ResolvedProxy:
             raise SettingUnsuited(
                 f"{self.name} sees no images here, and nothing else is augmented", field="proxy.augment"
             )
+
+    def require_choosable_precision(self) -> None:
+        """Raise SettingUnsuited if it is told what to calculate in, but decides by the device."""
+        if self.is_fine_tuned and self.training.precision is not None:
+            raise SettingUnsuited(f"{self.name} calculates in what the device is fastest in", field="proxy.precision")
 
     def require_size(self, shape: Sequence[int]) -> None:
         """Raise ProxyMismatch if images of this shape (channels, height, width) are too small for its model."""

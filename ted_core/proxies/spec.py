@@ -10,6 +10,7 @@ from ted_core.errors import UnknownProxy
 from ted_core.plugins import installed, plugin
 
 Optimizer = Literal["adamw", "sgd"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class ProxyFamily:
     features: str | None = None
     """``module:function`` that turns samples into vectors by the pretrained model, once, before anything is trained."""
 
+    @property
+    def is_fine_tuned(self) -> bool:
+        """Whether a pretrained model is trained itself, not a head on features that it makes once."""
+        return self.model is not None and self.features is None
+
 
 FAMILIES: dict[str, ProxyFamily] = {
     "mlp": ProxyFamily(
@@ -87,6 +93,18 @@ FAMILIES: dict[str, ProxyFamily] = {
         weight_decay=5e-4,
         augments=True,
         smallest_side=2,  # a row of pixels shrinks to one, and over few of those batch normalization explodes
+    ),
+    "resnet9": ProxyFamily(
+        takes=frozenset({"image"}),
+        builder="ted_core.proxies.resnet9:resnet9",
+        size="ted_core.proxies.model_size:resnet9",
+        optimizer="sgd",
+        epochs=12,
+        batch_size=128,
+        learning_rate=0.1,
+        weight_decay=5e-4,
+        augments=True,
+        smallest_side=3,  # of 2 pixels a side its patches make one
     ),
     "frozen-encoder": ProxyFamily(
         takes=frozenset({"text", "image", "vector"}),
@@ -150,6 +168,14 @@ class ProxySpec(BaseModel):
         bool | None,
         Field(description="Seeded shifts, and flips of colour images; true only for a proxy that sees images itself."),
     ] = None
+    precision: Annotated[
+        Precision | None,
+        Field(
+            description="What the proxy's convolutions and matrix products are calculated in: float32, the default, or "
+            "bfloat16, which is faster and chooses somewhat other rows; the job fails on a worker whose processor has "
+            "no instructions for it. Not for encoder and lora: they use it wherever the processor has it."
+        ),
+    ] = None
 
 
 class Training(ProxySpec):
@@ -160,6 +186,8 @@ class Training(ProxySpec):
     learning_rate: float
     weight_decay: float
     augment: bool
+    precision: Precision | None = None
+    """None for a pretrained model that is trained itself: the device decides."""
 
     @classmethod
     def of(cls, spec: ProxySpec, *, kind: InputKind | None = None) -> "Training":
@@ -176,6 +204,7 @@ class Training(ProxySpec):
             learning_rate=spec.learning_rate or family.learning_rate,
             weight_decay=family.weight_decay if spec.weight_decay is None else spec.weight_decay,
             augment=family.augments and kind in {None, "image"} if spec.augment is None else spec.augment,
+            precision=spec.precision or (None if family.is_fine_tuned else "float32"),
         )
 
 

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
+from ted_core.proxies.precision import multiplies_bfloat16
 from ted_core.proxies.pretrained.loading import model_of, require_input
 from ted_core.proxies.pretrained.tokens import TokenBatch
 
@@ -44,13 +45,6 @@ def mean_over(
 def half_precision(device: torch.device) -> torch.autocast:
     """Multiply in bfloat16 inside the ``with`` block if the device can: a CPU thread is three times as fast then."""
     return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device))
-
-
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for it. Elsewhere it would be emulated, and slower than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def pooled_encoder(folder: Path) -> MeanPooled:
