@@ -67,9 +67,9 @@ def _key(samples: Samples, proxy: ResolvedProxy, device: str) -> str:
 
 
 def _fill(states: HiddenStates, samples: Samples, proxy: ResolvedProxy, device: str) -> HiddenStates:
-    """The same array, filled; the longest samples first."""
+    """The same array, filled; the longest samples first, and in batches that are never cut: rounding depends on them."""
     blocks = _frozen_blocks(proxy).to(device).eval()
-    table, done = TokenBatches.of(samples, proxy, device=device), 0
+    table, done = TokenBatches(samples, proxy.pretrained_model, device=device), 0
     order = table.cheapest_order(np.arange(len(samples)))
     for batch, _ in table.in_order(order):
         rows = order[done : done + len(batch.ids)]
