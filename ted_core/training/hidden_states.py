@@ -67,7 +67,7 @@ def _key(samples: Samples, proxy: ResolvedProxy, device: str) -> str:
 
 
 def _fill(states: HiddenStates, samples: Samples, proxy: ResolvedProxy, device: str) -> HiddenStates:
-    """The same array, filled; the longest samples first, and in batches that are never cut: rounding depends on them."""
+    """The same array, filled; the longest samples first, in batches that are never cut: rounding depends on them."""
     blocks = _frozen_blocks(proxy).to(device).eval()
     table, done = TokenBatches(samples, proxy.pretrained_model, device=device), 0
     order = table.cheapest_order(np.arange(len(samples)))
