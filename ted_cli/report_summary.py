@@ -39,6 +39,8 @@ def _sections(report: ReportJson) -> Iterator[RenderableType]:
     yield _reasons(report)
     if report["classes"]:
         yield _classes(report)
+    if choice := report.get("keep_ratio_choice"):
+        yield f"keep ratio: {literal(choice['verdict'])}"
     if guard := report.get("guard"):
         yield f"guard: {literal(guard['verdict'])}"
     elif report["q"]["value"] is not None or report["q"]["candidates"]:

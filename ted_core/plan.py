@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 MethodName = Literal["ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
 ScoreName = Literal["margin", "probability", "parameter"]
@@ -10,6 +10,10 @@ RuleName = Literal[ScoreName, "random"]
 """What ranked rows at last: a score, or nothing but chance."""
 ClassBalance = Literal["free", "keep"]
 DEFAULT_Q = 1.0
+DEFAULT_TOLERANCE = 0.3
+"""Points."""
+PROVISIONAL_RATIO = 0.7
+"""What rounds work towards until a ratio is chosen."""
 
 
 class PruningPlan(BaseModel):
@@ -18,9 +22,25 @@ class PruningPlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     keep_ratio: Annotated[
-        float,
-        Field(gt=0, lt=1, description="Fraction of the rows that is RETAINED, between 0 and 1.", examples=[0.6]),
+        Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("number")] | Annotated[Literal["auto"], Tag("word")],
+        Discriminator(lambda ratio: "word" if isinstance(ratio, str) and ratio.isalpha() else "number"),
+        Field(
+            description="Fraction of the rows that is RETAINED, between 0 and 1. 'auto' keeps as few as cost no more "
+            "accuracy than `tolerance`, or all of them: after the rounds, proxies are trained on a half of all rows, "
+            "and on what TED keeps of it at two ratios, and tested on the other half, which costs up to a full "
+            "training run; the report has the curve. Only for method ted.",
+            examples=[0.6],
+        ),
     ]
+    tolerance: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=100,
+            description="With keep_ratio 'auto': the points of accuracy that training on the retained rows may cost "
+            "against all rows, by the upper end of the measured interval; 0.3 if null.",
+        ),
+    ] = None
     method: Annotated[
         MethodName,
         Field(
@@ -99,6 +119,21 @@ class PruningPlan(BaseModel):
         score = "probability" if score == "logit" else score
         return plan | {"score": score, "q": DEFAULT_Q if q is None and score != "margin" else q}
 
+    @model_validator(mode="after")
+    def _write_out_tolerance(self) -> "PruningPlan":
+        if self.keep_ratio == "auto" and self.tolerance is None:
+            object.__setattr__(self, "tolerance", DEFAULT_TOLERANCE)
+        return self
+
+    @property
+    def ratio(self) -> float:
+        """The fraction that is retained; while it is left open, what rounds work towards."""
+        return PROVISIONAL_RATIO if self.keep_ratio == "auto" else self.keep_ratio
+
+    def keeping(self, ratio: float) -> "PruningPlan":
+        """The same plan with this ratio, which may be 1."""
+        return self.model_copy(update={"keep_ratio": ratio, "tolerance": None})
+
     def rows_kept(self, rows: int) -> int:
         """The number of rows that this plan retains of ``rows``, rounded to nearest, never below one."""
-        return max(1, round(self.keep_ratio * rows))
+        return max(1, round(self.ratio * rows))

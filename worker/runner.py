@@ -105,7 +105,7 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
     _check_unchanged(assignment, identity)
     accuracy = proxy_accuracy(final.predictions, samples, base=base.predictions if base else None)
     decisions = decide(final, samples, plan, base=base.performance if base else None, accuracy=accuracy)
-    warnings.note(selection_warnings(decisions, accuracy=accuracy))
+    warnings.note(selection_warnings(decisions, accuracy=accuracy, ratio=final.ratio_choice))
     warnings.check()
     builder = ProvenanceBuilder(
         assignment,

@@ -50,7 +50,9 @@ class Estimate(BaseModel):
         int | None,
         Field(description="Null, like all that depends on it, if counting them would have taken too long."),
     ]
-    rows_kept: Annotated[int | None, Field(description="Fewer, if images turn out to be undecodable.")]
+    rows_kept: Annotated[
+        int | None, Field(description="Fewer, if images turn out to be undecodable; null if not known.")
+    ]
     columns: list[str]
     classes: Annotated[
         int | None, Field(description="As counted, or as a job on the same dataset has found; null without either.")
@@ -121,7 +123,7 @@ def estimate(
         proxy=admission.proxy.training,
         plan=spec.plan,
         rows_in=rows,
-        rows_kept=None if rows is None else spec.plan.rows_kept(rows),
+        rows_kept=None if rows is None or spec.plan.keep_ratio == "auto" else spec.plan.rows_kept(rows),
         columns=list(dataset.columns),
         classes=_classes(dataset, earlier),
         precedents=len(earlier),

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -82,6 +83,12 @@ class Measurements:
 class Score(Measurements, ABC):
     """How much each sample is worth keeping, as far as it has been measured."""
 
+    def at(self, keep_ratio: float) -> "Score":
+        """The same measurements, scored for another keep ratio."""
+        other = copy(self)
+        other.plan = self.plan.keeping(keep_ratio)
+        return other
+
     @property
     @abstractmethod
     def order(self) -> PerSample:
@@ -133,7 +140,7 @@ class MarginScore(Score):
         noise = self.noise
         assert noise is not None, "scores follow from measurements"  # noqa: S101
         share = cut_share(noise, memorization=self.memorization)
-        return cut_margin(self.margin, share=share, keep_ratio=self.plan.keep_ratio)
+        return cut_margin(self.margin, share=share, keep_ratio=self.plan.ratio)
 
     def score(self, _: float | None = None) -> PerSample:
         """How much each sample is worth keeping; there is no exponent."""

@@ -18,6 +18,10 @@ FULL_RUN_SHARE = 0.1
 """A candidate's proxy trains for all its epochs if that takes no more than this share of a full run."""
 GUARD_TRIALS, GUARD_SHARE = 2, 0.5
 """TED's rows and random ones; what both trials may take of a full run."""
+RATIOS = (0.7, 0.2)
+"""At which an open ratio is tried, beside all rows; where the first costs too much, the second is not."""
+HALVES = 2
+"""Proxies are trained on one of them and tested on the other, so that all three trials take one full run."""
 BATCH_FACTOR = 2
 """Larger batches are cheaper, where many candidates are tried. The learning rate grows with them (Goyal et al. 2017,
 arXiv 1706.02677): a run that takes too few steps would favour easy rows."""
@@ -39,7 +43,7 @@ def loop_rows_trained(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int
     rounds = plan.rounds or loop_rounds(proxy.training.epochs)
     counts = retained_counts(rows, plan.rows_kept(rows), rounds=rounds)
     looping = row_visits(rows, counts, epochs=max(rounds, loop_epochs(proxy.training.epochs)))
-    return looping + trial_rows_trained(rows, plan, proxy)
+    return looping + trial_rows_trained(rows, plan, proxy) + ratio_rows_trained(rows, plan, proxy)
 
 
 def row_work(trained: float, measured: float) -> float:
@@ -77,7 +81,8 @@ def loop_rows_measured(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> in
     rounds = plan.rounds or loop_rounds(proxy.training.epochs)
     measurings = sum(is_measured(number, rounds=rounds) for number in range(1, rounds + 1))
     compared = most_compared(rows) if plan.score == "margin" else 0
-    return measurings * (rows + compared) + most_trials(plan) * (rows - trial_rows(rows, plan))
+    tried = most_trials(plan) * (rows - trial_rows(rows, plan)) + most_ratio_trials(plan) * (rows - rows // HALVES)
+    return measurings * (rows + compared) + tried
 
 
 def most_compared(rows: int) -> int:
@@ -92,6 +97,17 @@ def most_trials(plan: PruningPlan) -> int:
     if plan.q == "auto":
         return MOST_CANDIDATES
     return GUARD_TRIALS if plan.guard else 0
+
+
+def most_ratio_trials(plan: PruningPlan) -> int:
+    """How many proxies the plan has trained to choose its ratio, at most."""
+    return 1 + len(RATIOS) if plan.keep_ratio == "auto" else 0
+
+
+def ratio_rows_trained(samples: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
+    """Row-visits of training that they take at most, up to rounding."""
+    shares = (1.0, *RATIOS) if plan.keep_ratio == "auto" else ()
+    return round(sum(shares) * samples / HALVES * proxy.training.epochs)
 
 
 def trial_rows_trained(samples: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
@@ -117,7 +133,7 @@ def shorten_training(proxy: ResolvedProxy, plan: PruningPlan, *, rows: int) -> R
     most rows are kept; the guard's models only as long as both of them take no more than half of a full run, but never
     less than an epoch.
     """
-    epochs = _trial_epochs(proxy.training.epochs, plan.keep_ratio)
+    epochs = _trial_epochs(proxy.training.epochs, plan.ratio)
     if plan.guard:
         epochs = max(1, min(epochs, _guard_epochs(proxy.training.epochs, plan, rows=rows)))
     factor = trial_batch_factor(plan)

@@ -28,7 +28,8 @@ OF_ROWS = (TrainingDiverged, SingleClass, TooFewRowsKept, UnknownModel)
 pretrained model's files."""
 SAMPLED = 25
 PLAN: Mapping[str, Sequence[Any]] = {
-    "keep_ratio": (0.2, 0.5, 0.99),
+    "keep_ratio": (0.2, 0.5, 0.99, "auto"),
+    "tolerance": (None, None, 5),
     "method": ("ted", "ted", "ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"),
     "q": (None, 0.0, 1.0, 16.0, "auto"),
     "score": ("margin", "probability", "parameter"),
