@@ -162,6 +162,11 @@ class TooFewRounds(TedError):
     plan.rounds."""
 
 
+class TooManyBlocks(TedError):
+    """The pretrained model has fewer transformer blocks than are to be trained; lower proxy.train_blocks, or leave it
+    out to train all of them."""
+
+
 class UnknownProxy(TedError):
     """No proxy of this name is installed; use one of those that GET /v1/proxies lists."""
 
