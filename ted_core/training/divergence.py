@@ -1,7 +1,7 @@
 """Whether training has diverged: a number is not finite, or the model has become worse than it was.
 
-Losses, measurements, scores and curvature factors decide about rows and must be finite; and a loss may rise without ever
-becoming infinite. Torch-free, since re-cuts need it too.
+Losses, measurements, scores and curvature factors decide about rows and must be finite; and a loss may rise without
+ever becoming infinite. Torch-free, since re-cuts need it too.
 """
 
 from math import inf
