@@ -43,6 +43,7 @@ def check_feasibility(
     epochs = proxy.training.epochs
     proxy.require_input_kind(kind)
     proxy.require_augmentable(kind)
+    proxy.require_choosable_precision()
     if kind == "image" and shape:
         proxy.require_size(shape)
     _check_method(plan, proxy, one_class=one_class and kind != "dialogue")
