@@ -130,12 +130,11 @@ def shorten_training(proxy: ResolvedProxy, plan: PruningPlan, *, rows: int) -> R
     """The proxy with the training that a candidate's model gets: the fewer of the ``rows`` are kept, the more epochs.
 
     It trains as long as the proxy itself if that takes no more than a tenth of a full run, and about a third as long if
-    most rows are kept; the guard's models only as long as both of them take no more than half of a full run, but never
-    less than an epoch.
+    most rows are kept; the guard's models as long as both of them take no more than half of a full run, but never less
+    than an epoch.
     """
-    epochs = _trial_epochs(proxy.training.epochs, plan.ratio)
-    if plan.guard:
-        epochs = max(1, min(epochs, _guard_epochs(proxy.training.epochs, plan, rows=rows)))
+    all_epochs = proxy.training.epochs
+    epochs = _guard_epochs(all_epochs, plan, rows=rows) if plan.guard else _trial_epochs(all_epochs, plan.ratio)
     factor = trial_batch_factor(plan)
     return proxy.with_training(
         epochs=epochs,
@@ -158,7 +157,10 @@ def _trial_epochs(epochs: int, keep_ratio: float) -> int:
 
 
 def _guard_epochs(epochs: int, plan: PruningPlan, *, rows: int) -> int:
-    """The epochs for which all the guard's models can be trained within its share of a full run, measuring included."""
+    """The epochs for which all the guard's models can be trained within its share of a full run, measuring included.
+
+    A model that is trained briefly prefers easy rows, as random ones mostly are.
+    """
     trained = trial_rows(rows, plan)
     work = GUARD_SHARE * epochs * rows / GUARD_TRIALS - row_work(0, rows - trained)
-    return int(work // max(trained, 1))
+    return min(max(int(work // max(trained, 1)), 1), epochs)
