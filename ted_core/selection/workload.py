@@ -22,9 +22,6 @@ RATIOS = (0.7, 0.2)
 """At which an open ratio is tried, beside all rows; where the first costs too much, the second is not."""
 HALVES = 2
 """Proxies are trained on one of them and tested on the other, so that all three trials take one full run."""
-BATCH_FACTOR = 2
-"""Larger batches are cheaper, where many candidates are tried. The learning rate grows with them (Goyal et al. 2017,
-arXiv 1706.02677): a run that takes too few steps would favour easy rows."""
 UNTRAINED = {"random": 0, "stratified": 0}
 """The row-visits of methods that train nothing."""
 MEASURING_SHARE = 1 / 3
@@ -135,20 +132,7 @@ def shorten_training(proxy: ResolvedProxy, plan: PruningPlan, *, rows: int) -> R
     """
     all_epochs = proxy.training.epochs
     epochs = _guard_epochs(all_epochs, plan, rows=rows) if plan.guard else _trial_epochs(all_epochs, plan.ratio)
-    factor = trial_batch_factor(plan)
-    return proxy.with_training(
-        epochs=epochs,
-        batch_size=factor * proxy.training.batch_size,
-        learning_rate=factor * proxy.training.learning_rate,
-    )
-
-
-def trial_batch_factor(plan: PruningPlan) -> int:
-    """How much larger a candidate's batches are than the proxy's own.
-
-    The guard's are not: at twice the learning rate a short run may fail, and one failure would decide between the two.
-    """
-    return BATCH_FACTOR if plan.q == "auto" else 1
+    return proxy.with_training(epochs=epochs)
 
 
 def _trial_epochs(epochs: int, keep_ratio: float) -> int:
