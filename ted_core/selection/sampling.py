@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from ted_core.plan import PruningPlan
 from ted_core.random_streams import Stream, stream_rng
 from ted_core.selection.schedule import select_highest
-from ted_core.training.finite import require_finite
+from ted_core.training.divergence import require_finite
 
 GOLDEN = (5**0.5 - 1) / 2
 SMALLEST_NUMBER = 1e-12

@@ -13,7 +13,7 @@ from torch import Tensor
 from ted_core.datasets import Samples
 from ted_core.training.augmentation import augment_images
 from ted_core.training.device_arrays import device_array
-from ted_core.training.finite import require_finite
+from ted_core.training.divergence import require_finite
 from ted_core.training.measuring import measuring_batch_size
 from ted_core.training.objectives import Task, task_of
 

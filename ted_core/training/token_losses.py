@@ -16,17 +16,17 @@ CACHED_NUMBERS = 1 << 18
 """Logits that are calculated with at a time; as float32 a megabyte."""
 
 Logits = Float[Tensor, "tokens vocabulary"]
-Tokens = Int64[Tensor, " tokens"]
+TokenIds = Int64[Tensor, " tokens"]
 OfTokens = Float[Tensor, " tokens"]
 
 
-def token_loss(logits: Logits, tokens: Tokens) -> OfTokens:
+def token_loss(logits: Logits, tokens: TokenIds) -> OfTokens:
     """Cross-entropy of each token in float32, in nats."""
     loss: Tensor = _TokenLoss.apply(logits, tokens)  # type: ignore[no-untyped-call]
     return loss
 
 
-def in_parts(measure: Callable[[Tensor, Tensor], Tensor], logits: Logits, tokens: Tokens) -> OfTokens:
+def in_parts(measure: Callable[[Tensor, Tensor], Tensor], logits: Logits, tokens: TokenIds) -> OfTokens:
     """What ``measure`` makes of the logits of each token; nothing is remembered for the way back."""
     with torch.no_grad():
         return torch.cat([measure(logits[part], tokens[part]) for part in _parts(logits)])
