@@ -162,6 +162,11 @@ class TooFewRounds(TedError):
     plan.rounds."""
 
 
+class TooManyBlocks(TedError):
+    """The pretrained model has fewer transformer blocks than are to be trained; lower proxy.train_blocks, or leave it
+    out to train all of them."""
+
+
 class UnknownProxy(TedError):
     """No proxy of this name is installed; use one of those that GET /v1/proxies lists."""
 
@@ -176,13 +181,20 @@ class MethodUnsuited(TedError):
 
 
 class ProxyMismatch(TedError):
-    """This proxy cannot take this input; use mlp for vectors, cnn or resnet18 for images, frozen-encoder or encoder for
-    texts, and lora for causal-lm."""
+    """This proxy cannot take this input; use mlp for vectors, cnn, resnet9 or resnet18 for images, frozen-encoder or
+    encoder for texts, and lora for causal-lm."""
 
 
 class ModelTooLarge(TedError):
     """The proxy needs more memory than a job may use; lower dataset.image_size or proxy.batch_size, choose a smaller
     proxy, or ask the operator to raise TED_RUNNER_MEMORY_CEILING on API and workers."""
+
+
+class PrecisionMissing(TedError):
+    """The worker's processor does not multiply bfloat16; leave proxy.precision out, or use a worker whose processor
+    does."""
+
+    retryable = True
 
 
 class TrainingDiverged(TedError):

@@ -15,7 +15,7 @@ from benchmarks.accuracy.methods import METHODS
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.intervals import Interval, difference
 
-SHARED_COLUMNS = ("dataset", "rows_train", "epochs", "noise", "budget")
+SHARED_COLUMNS = ("dataset", "rows_train", "epochs", "precision", "noise", "budget")
 Row = dict[str, Any]
 
 
@@ -26,6 +26,7 @@ class Experiment:
     dataset: str
     rows: int
     epochs: int
+    precision: str | None
     noise: float
     budget: str
     cells: dict[tuple[float, str, int], Row]
@@ -70,10 +71,22 @@ class Experiment:
 
     def agreement(self, method: str, kept: float) -> float | None:
         """Return the mean Jaccard index of one seed's retained rows and the next's; None if there is no such pair."""
-        masks = [_mask(row) for row in self.rows_of(method, kept).values()]
-        if len(masks) < 2 or all(mask.all() for mask in masks):  # noqa: PLR2004 - a pair
-            return None
-        return mean(float((mask & following).sum() / (mask | following).sum()) for mask, following in pairwise(masks))
+        pairs = pairwise(self.rows_of(method, kept).values())
+        known = [value for before, row in pairs if (value := jaccard(before, row)) is not None]
+        return mean(known) if known else None
+
+
+def jaccard(before: Row, row: Row) -> float | None:
+    """Return the Jaccard index of two cells' retained rows; of archived cells, which have no masks, what is kept of it.
+
+    None if nothing is known, or if both retain all rows.
+    """
+    if before["retained"] is None or row["retained"] is None:
+        return row["jaccard"]
+    masks = _mask(before), _mask(row)
+    if all(mask.all() for mask in masks):
+        return None
+    return float((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum())
 
 
 def _mask(row: Row) -> np.ndarray:
@@ -90,6 +103,6 @@ def experiments_in(folders: Sequence[Path]) -> list[Experiment]:
         full = cells_of.get((*key[:-1], "epochs"), {})
         cells_of[key] |= {cell: row for cell, row in full.items() if cell[1] == FULL}
     datasets = list(BENCHMARKS)
-    order = sorted(cells_of, key=lambda key: (datasets.index(key[0]), *key[1:]))
+    order = sorted(cells_of, key=lambda key: (datasets.index(key[0]), *key[1:3], key[3] or "", *key[4:]))
     compared = [key for key in order if any(method != FULL for _, method, _ in cells_of[key])]
     return [Experiment(*key, cells_of[key]) for key in compared]

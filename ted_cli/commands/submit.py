@@ -55,7 +55,8 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     background: BackgroundOption = None,
     missing: MissingOption = None,
     proxy: Annotated[
-        str | None, typer.Option(help="mlp, cnn, resnet18, frozen-encoder, encoder, lora, or an installed one.")
+        str | None,
+        typer.Option(help="mlp, cnn, resnet9, resnet18, frozen-encoder, encoder, lora, or an installed one."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The pretrained model of the proxy: a name, or a path.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of the proxy.")] = None,

@@ -43,6 +43,7 @@ def check_feasibility(
     epochs = proxy.training.epochs
     proxy.require_input_kind(kind)
     proxy.require_augmentable(kind)
+    proxy.require_choosable_precision()
     if kind == "image" and shape:
         proxy.require_size(shape)
     _check_method(plan, proxy, one_class=one_class and kind != "dialogue")
@@ -69,7 +70,9 @@ def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -
     if plan.method in ONE_CLASS_METHODS and (not one_class or (proxy.is_fine_tuned and plan.method == "grand")):
         raise MethodUnsuited(f"Method {plan.method} with {proxy.name} on this dataset", field="plan.method")
     if plan.score == "margin" and plan.q is not None:
-        raise SettingUnsuited(f"A q of {plan.q} with the score margin, which has no exponent", field="plan.q")
+        raise SettingUnsuited(
+            f"A q of {plan.q} with the score margin, which has no exponent as probability has", field="plan.q"
+        )
     if plan.guard and (plan.method != "ted" or plan.q == "auto"):
         unguarded = "q auto, which tries random rows anyway" if plan.method == "ted" else f"method {plan.method}"
         raise SettingUnsuited(f"A guard with {unguarded}", field="plan.guard")
