@@ -34,8 +34,8 @@ def section(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _reading(groups: Mapping[tuple[Any, ...], Cells]) -> Iterator[str]:
-    head = ["data, wrong labels", "visits", *RIVALS, *TED, "one twin alone"]
-    lines = [[*_name(key), *_accuracies(cells)] for key, cells in groups.items()]
+    head = ["data, wrong labels", "visits", "seeds", *RIVALS, *TED, "one twin alone"]
+    lines = [[*_name(key, cells), *_accuracies(cells)] for key, cells in groups.items()]
     yield table(head, [*lines, *_means(groups)])
     head = ["TED's lead in points over", *TED]
     yield table(head, [[name, *(_against(groups, ted, name) for ted in TED)] for name in OPPONENTS])
@@ -48,12 +48,13 @@ def _means(groups: Mapping[tuple[Any, ...], Cells]) -> Iterator[list[str]]:
         columns = [(name, "accuracy") for name in (*RIVALS, *TED)] + [("ted-twins", "accuracy_alone")]
         means = ([_values(cells, *column) for cells in own] for column in columns)
         texts = (f"{PERCENT * mean(map(mean, values)):.1f}" if all(values) else NOTHING for values in means)
-        yield [f"mean, {PERCENT * noise:.0f} %", f"{PERCENT * share:.0f} %", *texts]
+        yield [f"mean, {PERCENT * noise:.0f} %", f"{PERCENT * share:.0f} %", "", *texts]
 
 
-def _name(key: tuple[Any, ...]) -> list[str]:
+def _name(key: tuple[Any, ...], cells: Cells) -> list[str]:
     dataset, rows, noise, share = key
-    return [f"{dataset} ({rows:,} rows), {PERCENT * noise:.0f} %", f"{PERCENT * share:.0f} %"]
+    seeds = len({seed for _, seed in cells})
+    return [f"{dataset} ({rows:,} rows), {PERCENT * noise:.0f} %", f"{PERCENT * share:.0f} %", str(seeds)]
 
 
 def _accuracies(cells: Cells) -> list[str]:
