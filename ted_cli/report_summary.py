@@ -31,7 +31,8 @@ def summary(report: ReportJson) -> Group:
 
 def _sections(report: ReportJson) -> Iterator[RenderableType]:
     rows, kept = report["dataset"]["rows"], report["rows_kept"]
-    yield f"[bold]{kept:,} of {rows:,} rows retained[/] ({kept / rows:.1%}, asked for {report['keep_ratio']:.1%})"
+    asked = "chosen:" if report.get("keep_ratio_choice") else "asked for"
+    yield f"[bold]{kept:,} of {rows:,} rows retained[/] ({kept / rows:.1%}, {asked} {report['keep_ratio']:.1%})"
     yield from _proxy(report)
     if noise := report.get("label_noise"):
         yield noise_sentence(noise)

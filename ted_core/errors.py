@@ -162,6 +162,11 @@ class TooFewRounds(TedError):
     plan.rounds."""
 
 
+class TooManyBlocks(TedError):
+    """The pretrained model has fewer transformer blocks than are to be trained; lower proxy.train_blocks, or leave it
+    out to train all of them."""
+
+
 class UnknownProxy(TedError):
     """No proxy of this name is installed; use one of those that GET /v1/proxies lists."""
 
@@ -204,6 +209,11 @@ class TrainingDiverged(TedError):
 class ManifestMismatch(TedError):
     """The manifest does not describe this dataset, or is not a TED manifest; download it again or use the dataset it
     was made from."""
+
+
+class WeightsUnknown(TedError):
+    """Without the probability with which each row was to be kept, no weights make the retained rows stand for all rows;
+    train without weights, or run a job of method ted, random or stratified with this version of TED."""
 
 
 class RecutUnsuited(TedError):

@@ -16,6 +16,12 @@ PROVISIONAL_RATIO = 0.7
 """What rounds work towards until a ratio is chosen."""
 
 
+def _null_by_default(schema: dict[str, Any]) -> None:
+    """Change a choice's schema: clients that send every default must not thereby choose something."""
+    choice = {"type": schema.pop("type"), "enum": schema.pop("enum")}
+    schema |= {"anyOf": [choice, {"type": "null"}], "default": None}
+
+
 class PruningPlan(BaseModel):
     """How a training set is to be pruned. Its bounds are the API's bounds."""
 
@@ -55,8 +61,9 @@ class PruningPlan(BaseModel):
             description="What method ted ranks rows by, as measured by models that have not trained on them: margin, "
             "the probability of the label minus that of its strongest rival, without labels that look wrong; "
             "probability, that of the label alone, in the score a^q (1 - a); or parameter, the same with the gradient "
-            "in the K-FAC metric of all the proxy's parameters, for the price of a backward pass. If q is set, the "
-            "default is probability."
+            "in the K-FAC metric of all the proxy's parameters, for the price of a backward pass. If null, "
+            "margin, or probability where q is set; plans that are returned name it.",
+            json_schema_extra=_null_by_default,
         ),
     ] = "margin"
     q: Annotated[
@@ -114,8 +121,9 @@ class PruningPlan(BaseModel):
         """Only a score with an exponent has one. ``logit`` is what ``probability`` was called before."""
         if not isinstance(plan, dict):
             return plan
-        q = plan.get("q")
-        score = plan.get("score", "margin" if q is None else "probability")
+        q, score = plan.get("q"), plan.get("score")
+        if score is None:
+            score = "margin" if q is None else "probability"
         score = "probability" if score == "logit" else score
         return plan | {"score": score, "q": DEFAULT_Q if q is None and score != "margin" else q}
 

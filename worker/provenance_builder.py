@@ -26,6 +26,7 @@ from ted_core.results.ratio_facts import keep_ratio_choice
 from ted_core.results.suspects.label_noise import label_noise
 from ted_core.selection.base_model import BaseModel
 from ted_core.selection.rounds import Round
+from ted_core.selection.workload import preparation
 from ted_core.warnings import JobWarning
 from worker.device import describe_device, determinism
 from worker.messages import Assignment, Speed
@@ -141,6 +142,7 @@ class ProvenanceBuilder:
             rows_measured=self.final.samples_measured + (self.base_model.rows_measured if self.base_model else 0),
             rows_trained_choosing=sum(choice.samples_trained for choice in choices if choice),
             full_run_rows=len(self.samples) * self.proxy.training.epochs,
+            preparation=round(preparation(len(self.samples), self.proxy), 3) if self.final.samples_trained else 0.0,
             seconds=round(self.seconds, 3),
             batch_parts=self.assignment.batch_parts,
         )

@@ -16,7 +16,7 @@ from ted_core.memory_plan import IDLE_BYTES, MemoryPlan
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.spec import Training
-from ted_core.selection.workload import most_work
+from ted_core.selection.workload import full_run_work, most_work
 from ted_core.warnings import JobWarning
 from ted_jobs.db.throughputs import Throughput
 from ted_jobs.jobs.similar_jobs import SimilarJob
@@ -151,7 +151,7 @@ def _classes(dataset: DatasetSummary, earlier: Sequence[SimilarJob]) -> int | No
 
 def _most_cost(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> float | None:
     most = most_work(rows, plan, proxy)
-    return None if most is None else most / (rows * proxy.training.epochs)
+    return None if most is None else most / full_run_work(rows, proxy)
 
 
 def _more_training(job: SimilarJob, proxy: ResolvedProxy, most: float | None) -> float:

@@ -33,6 +33,10 @@ class ModelSize:
     rows_at_once: int | None = None
     """How many of the longest texts are calculated at a time, however large the batch is; shorter ones take less. None
     if each row takes the same."""
+    training_work: float = 0.0
+    """Multiplications that training on a token takes, attention's own excluded; 0 if nobody has asked yet."""
+    frozen_work: float = 0.0
+    """Those that the blocks below the trained ones take of a token, once."""
 
 
 def model_shape(proxy: ResolvedProxy, shape: tuple[int, ...] | None, *, kind: InputKind) -> tuple[int, ...] | None:
@@ -57,7 +61,7 @@ def planned_size(proxy: ResolvedProxy, shape: tuple[int, ...], classes: int) -> 
     if proxy.family.size is None or first is None:
         return None
     module, function = proxy.family.size.split(":")
-    size: ModelSize | None = getattr(import_module(module), function)(first, classes)
+    size: ModelSize | None = getattr(import_module(module), function)(first, classes, **proxy.model_options)
     return size
 
 

@@ -52,6 +52,9 @@ class ProxyFamily:
     """The pretrained model that it starts from by default; None for a proxy that starts from nothing."""
     features: str | None = None
     """``module:function`` that turns samples into vectors by the pretrained model, once, before anything is trained."""
+    frozen_blocks: str | None = None
+    """``module:function`` that gives the part of its pretrained model below the last transformer blocks, by (path,
+    blocks that are trained); builder and size then take ``train_blocks``. None if all of a model is trained."""
 
     @property
     def is_fine_tuned(self) -> bool:
@@ -122,6 +125,7 @@ FAMILIES: dict[str, ProxyFamily] = {
         takes=frozenset({"text"}),
         builder="ted_core.proxies.pretrained.encoder:encoder",
         size="ted_core.proxies.pretrained_size:encoder",
+        frozen_blocks="ted_core.proxies.pretrained.encoder:frozen_blocks",
         optimizer="adamw",
         epochs=3,
         batch_size=32,
@@ -133,6 +137,7 @@ FAMILIES: dict[str, ProxyFamily] = {
         takes=frozenset({"dialogue"}),
         builder="ted_core.proxies.pretrained.lora:adapter",
         size="ted_core.proxies.pretrained_size:adapter",
+        frozen_blocks="ted_core.proxies.pretrained.lora:frozen_blocks",
         optimizer="adamw",
         epochs=3,
         batch_size=16,
@@ -158,6 +163,15 @@ class ProxySpec(BaseModel):
             max_length=4096,
             description="The pretrained model of frozen-encoder, encoder and lora: an installed one by name (minilm, "
             "smollm2-135m), a folder's name in the service's model folders, or an absolute path inside them.",
+        ),
+    ] = None
+    train_blocks: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="How many transformer blocks of the pretrained model encoder and lora train, counted from the "
+            "last; all of the model if it is null. What lies below is calculated once for each row and kept.",
+            examples=[4],
         ),
     ] = None
     epochs: Annotated[int | None, Field(ge=2, le=1000)] = None
@@ -199,6 +213,7 @@ class Training(ProxySpec):
         return cls(
             name=spec.name,
             model=spec.model or family.model,
+            train_blocks=spec.train_blocks,
             epochs=spec.epochs or family.epochs,
             batch_size=spec.batch_size or family.batch_size,
             learning_rate=spec.learning_rate or family.learning_rate,

@@ -214,15 +214,20 @@ class CostFacts(_StrictModel):
     rows_trained_choosing: int = 0
     """The part of ``rows_trained`` that candidates took: for the choice of q or of the keep ratio, or for the guard."""
     full_run_rows: int
+    preparation: float = 0.0
+    """What calculating a pretrained model's frozen blocks takes, once for each row, in rows trained on."""
     seconds: float
     batch_parts: int = 1
     """The parts that batches were cut into, gradients added up, after memory had run out with fewer."""
 
     @property
     def of_one_full_run(self) -> float:
-        """Training and measuring in row-visits of training, relative to one full training run."""
-        work = row_work(self.rows_trained, self.rows_measured)
-        return work / self.full_run_rows if self.full_run_rows else 0.0
+        """Training and measuring in row-visits of training, relative to one full training run.
+
+        What is prepared once belongs to both.
+        """
+        work = row_work(self.rows_trained, self.rows_measured) + self.preparation
+        return work / (self.full_run_rows + self.preparation) if self.full_run_rows else 0.0
 
 
 class Provenance(_StrictModel):

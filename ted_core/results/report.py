@@ -117,11 +117,18 @@ class ReportCost(_ReportModel):
         int, Field(description="The part of rows_trained that the choice of q or keep_ratio or the guard took.")
     ]
     full_run_rows: Annotated[int, Field(description="rows_trained of one training run of the proxy on all rows.")]
+    preparation: Annotated[
+        float,
+        Field(
+            description="What calculating the blocks of a pretrained model that are not trained takes, once for each "
+            "row, in rows trained on; 0 without train_blocks."
+        ),
+    ] = 0.0
     of_one_full_run: Annotated[
         float,
         Field(
-            description="(rows_trained + rows_measured / 3) / full_run_rows: measuring a row takes about a third of "
-            "training on it."
+            description="(rows_trained + rows_measured / 3 + preparation) / (full_run_rows + preparation): measuring a "
+            "row takes about a third of training on it."
         ),
     ]
     batch_parts: Annotated[

@@ -70,7 +70,9 @@ def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -
     if plan.method in ONE_CLASS_METHODS and (not one_class or (proxy.is_fine_tuned and plan.method == "grand")):
         raise MethodUnsuited(f"Method {plan.method} with {proxy.name} on this dataset", field="plan.method")
     if plan.score == "margin" and plan.q is not None:
-        raise SettingUnsuited(f"A q of {plan.q} with the score margin, which has no exponent", field="plan.q")
+        raise SettingUnsuited(
+            f"A q of {plan.q} with the score margin, which has no exponent as probability has", field="plan.q"
+        )
     if plan.guard and (plan.method != "ted" or plan.q == "auto"):
         unguarded = "q auto, which tries random rows anyway" if plan.method == "ted" else f"method {plan.method}"
         raise SettingUnsuited(f"A guard with {unguarded}", field="plan.guard")

@@ -114,12 +114,10 @@ class Round:
     """How many labels look wrong; None if nothing was measured."""
     order: Float32[np.ndarray, " samples"] | None = None
     """What the score follows, from hard samples to easy ones; None if nothing was measured out of sample."""
-    turning_point: float | None = None
-    """Where along the order the score is highest; None if it is not what ranked the samples."""
     priority: Float[np.ndarray, " samples"] | None = None
     """What ranks the samples, if not the score itself: the highest are retained."""
     inclusion_probability: Float[np.ndarray, " samples"] | None = None
-    """Of each sample, if the samples were drawn."""
+    """Of each sample, if the samples were drawn; set in the last round."""
     choice: Choice | None = None
     """What was chosen from which candidates, if the plan asks for a choice; set in the last round."""
     ratio_choice: RatioChoice | None = None

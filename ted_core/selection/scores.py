@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from ted_core.plan import PruningPlan, ScoreName
-from ted_core.selection.distance import clip_performance, distance, turning_point
+from ted_core.selection.distance import clip_performance, distance
 from ted_core.selection.margin import NoiseEstimate, PerSample, cut_margin, cut_share, estimate_noise, margin_score
 from ted_core.selection.workload import most_compared
 from ted_core.storage.checkpoint import StateDict, of_array, of_number
@@ -98,10 +98,6 @@ class Score(Measurements, ABC):
     def score(self, q: float | None = None) -> PerSample:
         """How much each sample is worth keeping; all the same where nothing tells them apart."""
 
-    @abstractmethod
-    def turning_point(self, q: float | None = None) -> float | None:
-        """Where along the order the score is highest; None if it is the same everywhere."""
-
 
 class MarginScore(Score):
     """The movement of the margin, without labels that look wrong; forward passes are all it needs."""
@@ -146,10 +142,6 @@ class MarginScore(Score):
         """How much each sample is worth keeping; there is no exponent."""
         return margin_score(self.margin, cut=self.cut) if self.times else np.ones(len(self.margin))
 
-    def turning_point(self, _: float | None = None) -> float | None:
-        """The margin with the highest score; None before the first measurement."""
-        return float(self.margin[np.argmax(self.score())]) if self.times else None
-
 
 class ProbabilityScore(Score):
     """The movement of the performance a on the scale of an exponent q, in the logits: a^q (1 - a)."""
@@ -162,10 +154,6 @@ class ProbabilityScore(Score):
     def score(self, q: float | None = None) -> PerSample:
         """How much each sample is worth keeping with the exponent ``q``; all the same without one."""
         return np.ones(len(self.performance)) if q is None else self._score(q)
-
-    def turning_point(self, q: float | None = None) -> float | None:
-        """Where along the order the score is highest; None without an exponent."""
-        return None if q is None else turning_point(q)
 
     def _score(self, q: float) -> PerSample:
         return distance(self.performance, q)

@@ -1,6 +1,7 @@
 """How much training a plan asks for, counted in row-visits, before anything is trained. Torch-free."""
 
 from ted_core.plan import PruningPlan
+from ted_core.proxies.model_size import planned_size
 from ted_core.proxies.resolve import ResolvedProxy
 from ted_core.selection.schedule import is_measured, loop_epochs, loop_rounds, retained_counts, row_visits
 
@@ -53,7 +54,26 @@ def row_work(trained: float, measured: float) -> float:
 def most_work(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> float | None:
     """Row-visits of training that take as long as the plan does at most; None if its work is not planned."""
     trained = most_rows_trained(rows, plan, proxy)
-    return trained and row_work(trained, loop_rows_measured(rows, plan, proxy))
+    return trained and row_work(trained, loop_rows_measured(rows, plan, proxy)) + preparation(rows, proxy)
+
+
+def full_run_work(rows: int, proxy: ResolvedProxy) -> float:
+    """Row-visits of training that take as long as one training run of the proxy on all rows."""
+    return rows * proxy.training.epochs + preparation(rows, proxy)
+
+
+def preparation(rows: int, proxy: ResolvedProxy) -> float:
+    """Row-visits of training that take as long as calculating a pretrained model's frozen blocks, once for each row."""
+    size = planned_size(proxy, (), 0) if proxy.frozen_blocks else None
+    return rows * size.frozen_work / size.training_work if size else 0.0
+
+
+def relative_row_work(proxy: ResolvedProxy) -> float:
+    """What training on a row takes of what it takes where all blocks of the pretrained model are trained."""
+    if not proxy.frozen_blocks:
+        return 1.0
+    part, whole = (planned_size(one, (), 0) for one in (proxy, proxy.with_all_blocks()))
+    return part.training_work / whole.training_work if part and whole else 1.0
 
 
 def loop_rows_measured(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:

@@ -18,8 +18,8 @@ from ted_core.proxies.precision import require_precision
 from ted_core.random_streams import Stream, stream_rng, stream_seed
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, of_number, sub_state_dict
 from ted_core.training.batches import ArrayBatches, Batch, Batches, Scaling, measure_rows
+from ted_core.training.divergence import require_finite
 from ted_core.training.features import prepare_samples
-from ted_core.training.finite import require_finite
 from ted_core.training.gradients import MOST_CURVATURE_ROWS, Curvature, gradient_norms, preconditioned_norms
 from ted_core.training.layout import laid_out_like, with_channels_last
 from ted_core.training.objectives import Task, nan_where_lost, performance
@@ -74,7 +74,7 @@ class Trainer:
             loss = self._step(step, table.task, size, done=(number + seen / len(rows)) / training.epochs)
             if self.start_loss is None:
                 self.start_loss = float(loss)
-            total += loss * size
+            total.add_(loss, alpha=size)
             seen += size
             count_rows(size)
         return require_finite(float(total) / max(seen, 1), "The mean loss of an epoch")

@@ -15,7 +15,7 @@ from ted_core.selection.scores import Score
 from ted_core.selection.trials.fresh_proxies import FreshProxies
 from ted_core.selection.trials.rule import Rule
 from ted_core.selection.trials.trial import Trial
-from ted_core.training.finite import require_finite
+from ted_core.training.divergence import require_finite
 
 
 @dataclass(frozen=True)

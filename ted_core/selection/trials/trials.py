@@ -19,7 +19,7 @@ from ted_core.selection.trials.rule import Rule
 from ted_core.selection.trials.trial import Trial
 from ted_core.selection.workload import shorten_training, slice_share
 from ted_core.training.batches import Batches
-from ted_core.training.finite import require_finite
+from ted_core.training.divergence import require_finite
 
 
 class Trials:

@@ -32,6 +32,9 @@ CASES = int(os.environ.get("TED_CONTRACT_CASES", "18"))
 """For each operation, with data that the document allows and with such that it does not; others each time where set."""
 LEAST_CASES = 50 * CASES
 WALKS, STEPS = 5 * CASES, 12
+LEAST_FOLLOWED = 2
+"""Operations on a job that a link has led to and that were answered. Which ones, chance decides, and anew with each
+change of the document."""
 OPTIONS = hypothesis_settings(
     max_examples=CASES,
     deadline=None,
@@ -151,6 +154,6 @@ def test_every_check_passes_along_the_links_between_operations(stage: Stage) -> 
 
     Walk.run(settings=hypothesis_settings(OPTIONS, max_examples=WALKS, stateful_step_count=STEPS))
 
+    followed = [step for step in steps if "{job_id}" in step and step.endswith((" 200", " 204"))]
     assert steps["POST /v1/jobs 202"]
-    assert steps["GET /v1/jobs/{job_id} 200"]
-    assert steps["POST /v1/jobs/{job_id}/cancel 200"]
+    assert len(followed) >= LEAST_FOLLOWED, steps

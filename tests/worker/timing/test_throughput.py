@@ -73,6 +73,15 @@ def test_a_jobs_speed_counts_what_was_trained_and_a_third_of_what_was_measured()
     assert row_work(900, 300) == pytest.approx(1000)
 
 
+def test_a_job_that_trained_a_part_of_a_model_says_nothing_about_others() -> None:
+    class Part(ResolvedProxy):
+        frozen_blocks = 2
+
+    usual = resolve_proxy(ProxySpec(name="cnn"))
+
+    assert speed(proxy=Part(usual.family, usual.training)) is None
+
+
 @pytest.mark.parametrize(
     "unusual",
     [

@@ -68,7 +68,7 @@ def test_random_rows_are_returned_where_the_score_is_of_no_use(noisy_digits: Sam
     assert final.choice
     own, random = final.choice.candidates
     assert random.accuracy - own.accuracy == own.behind > own.standard_error > 0
-    assert (final.rule, final.q, final.turning_point) == ("random", None, None)
+    assert (final.rule, final.q) == ("random", None)
     assert set(final.score.tolist()) == {1.0}
     assert final.inclusion_probability is not None
     assert final.inclusion_probability == pytest.approx(final.retained.mean())
