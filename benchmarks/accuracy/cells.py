@@ -41,6 +41,7 @@ RESULTS = ResultSet(
             "flipped_auc": pa.float64(),  # of 1 - internal generalization, for the flipped labels
             "flipped_kept": pa.float64(),  # the share of flipped labels among the retained
             "retained": pa.binary(),  # numpy.packbits of the mask; all ones where each epoch has rows of its own
+            "jaccard": pa.float64(),  # of the mask and that of the seed before, in archives, which have no masks
             **machine.COLUMNS,
         }
     ),

@@ -70,10 +70,22 @@ class Experiment:
 
     def agreement(self, method: str, kept: float) -> float | None:
         """Return the mean Jaccard index of one seed's retained rows and the next's; None if there is no such pair."""
-        masks = [_mask(row) for row in self.rows_of(method, kept).values()]
-        if len(masks) < 2 or all(mask.all() for mask in masks):  # noqa: PLR2004 - a pair
-            return None
-        return mean(float((mask & following).sum() / (mask | following).sum()) for mask, following in pairwise(masks))
+        pairs = pairwise(self.rows_of(method, kept).values())
+        known = [value for before, row in pairs if (value := jaccard(before, row)) is not None]
+        return mean(known) if known else None
+
+
+def jaccard(before: Row, row: Row) -> float | None:
+    """Return the Jaccard index of two cells' retained rows; of archived cells, which have no masks, what is kept of it.
+
+    None if nothing is known, or if both retain all rows.
+    """
+    if before["retained"] is None or row["retained"] is None:
+        return row["jaccard"]
+    masks = _mask(before), _mask(row)
+    if all(mask.all() for mask in masks):
+        return None
+    return float((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum())
 
 
 def _mask(row: Row) -> np.ndarray:
