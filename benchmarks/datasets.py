@@ -161,8 +161,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "adult": Benchmark(adult),
     "sst2": Benchmark(partial(_of_texts, sst2, "sst2", tf_idf), margin=0.005),
     "sst2_minilm": Benchmark(partial(_of_texts, sst2, "sst2_minilm", minilm), margin=0.005),
+    "sst2_tuned": Benchmark(partial(_as_texts, sst2), proxy="encoder", margin=0.005),
     "fashion_mnist": Benchmark(fashion_mnist),
-    "cifar10": Benchmark(cifar10, proxy="cnn"),
+    "cifar10": Benchmark(cifar10, proxy="resnet9"),
+    "cifar10_cnn": Benchmark(cifar10, proxy="cnn"),
 }
 """The quickest first."""
 

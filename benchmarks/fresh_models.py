@@ -92,7 +92,7 @@ class WeightedRun:
         self.trainer.optimizer.zero_grad()
         size = sum(len(rows) for _, rows in step)
         for inputs, rows in step:
-            losses = self.table.task.loss(self.trainer.model(inputs), self.labels[rows])
+            losses = self.table.task.loss(self.trainer.outputs(inputs), self.labels[rows])
             (weights[rows] * losses).sum().div(size).backward()  # type: ignore[no-untyped-call]
             self.losses[rows.numpy()] = losses.detach().numpy()
         self.trainer.optimizer.step()
@@ -125,5 +125,5 @@ def predictions(fitted: FittedModel, samples: Samples) -> Int64[np.ndarray, " sa
     """Return the class that the model finds most likely for each sample."""
     table = fitted.table.like(samples)
     fitted.trainer.model.eval()
-    batches = [fitted.trainer.model(x).argmax(1) for x, _ in table.in_order(np.arange(len(samples)))]
+    batches = [fitted.trainer.outputs(x).argmax(1) for x, _ in table.in_order(np.arange(len(samples)))]
     return torch.cat(batches).numpy()

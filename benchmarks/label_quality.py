@@ -125,7 +125,7 @@ def _pairs(twins: Twins) -> Iterator[tuple[Trainer, np.ndarray]]:
 def _probabilities(trainer: Trainer, twins: Twins, rows: np.ndarray) -> np.ndarray:
     trainer.model.eval()
     softmax = partial(torch.softmax, dim=1)
-    return np.asarray(measure_rows(twins.table, rows, lambda inputs, _: softmax(trainer.model(inputs))), np.float64)
+    return np.asarray(measure_rows(twins.table, rows, lambda inputs, _: softmax(trainer.outputs(inputs))), np.float64)
 
 
 # --- how suspicious each label is -------------------------------------------------------------------------------------

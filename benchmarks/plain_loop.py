@@ -1,8 +1,8 @@
-"""A training run of ``mlp`` and ``cnn`` as a good engineer would write it, which a selection's cost is held against.
+"""A training run as a good engineer would write it, of ``mlp``, ``cnn`` or ``resnet9``: selections are held against it.
 
 Inputs are scaled once and stay in memory, convolutions see channels last, each epoch is one permutation, AdamW is
-fused. Weights, schedule, batch size, epochs and augmentation are the proxy's; there is no bookkeeping, and nothing is
-checked on the way.
+fused. Weights, schedule, optimizer, batch size, epochs, precision and augmentation are the proxy's; there is no
+bookkeeping, and nothing is checked on the way.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.training.augmentation import COLOUR_CHANNELS, SHIFT_SHARE
 from ted_core.training.batches import Scaling
-from ted_core.training.trainer import learning_rate_share
+from ted_core.training.trainer import OPTIMIZERS, learning_rate_share
 
-MEMORY_FORMAT = {"mlp": torch.contiguous_format, "cnn": torch.channels_last}
+MEMORY_FORMAT = {"mlp": torch.contiguous_format, "cnn": torch.channels_last, "resnet9": torch.channels_last}
 """Of inputs and weights: convolutions are faster if a pixel's channels lie together."""
 PLAIN_PROXIES = tuple(MEMORY_FORMAT)
 MIRRORED_SHARE = 0.5
@@ -35,12 +35,14 @@ def train_plainly(samples: Samples, proxy: ResolvedProxy, *, seed: int) -> nn.Mo
     inputs = Scaling.of(samples).apply(torch.tensor(samples.inputs)).contiguous(memory_format=memory_format)
     take = shifting(inputs) if training.augment else inputs.__getitem__
     model = build(proxy, samples, seed=seed).to(memory_format=memory_format)
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=training.weight_decay, fused=True)
+    optimizer = OPTIMIZERS[proxy.family.optimizer](model.parameters(), lr=0.0, weight_decay=training.weight_decay)
     steps, step = training.epochs * -(-len(labels) // training.batch_size), 0
     for _ in range(training.epochs):
         for rows in torch.randperm(len(labels)).split(training.batch_size):
             optimizer.param_groups[0]["lr"] = training.learning_rate * learning_rate_share(step / steps)
-            loss = cross_entropy(model(take(rows)), labels[rows])
+            with torch.autocast("cpu", torch.bfloat16, enabled=training.precision == "bfloat16"):
+                logits = model(take(rows))
+            loss = cross_entropy(logits.float(), labels[rows])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

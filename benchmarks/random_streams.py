@@ -37,5 +37,7 @@ class BenchmarkStream(IntEnum):
     """The folds that UNSEEN scores first."""
     UNSEEN_MODELS = 921
     """The seeds of the models that UNSEEN scores with (step, fold)."""
+    DYNAMIC_DRAWS = 913
+    """The rows that TED draws anew for each epoch of a run (epoch)."""
     INFOBATCH = 922
     """The samples that InfoBatch leaves out of a pass (visits before it)."""

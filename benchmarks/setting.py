@@ -15,6 +15,7 @@ from benchmarks.rivals.trajectory import Trajectory, watch_training
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, resolve_proxy
+from ted_core.proxies.spec import Precision
 from ted_core.selection.baselines.common import Quota
 from ted_core.selection.baselines.early import EarlyScores, early_scores, error_norms
 from ted_core.selection.baselines.training_dynamics import Measure, Observation, observe
@@ -58,11 +59,14 @@ class Setting:
     """Of the proxy; None for its own default."""
     rows: int | None = None
     """The most training rows; None for all."""
+    precision: Precision | None = None
+    """Of the proxy; None for its own default."""
 
     @property
     def name(self) -> str:
         """Everything that the numbers depend on, as part of a file's name."""
         settings = f"epochs{self.epochs or 'default'}-rows{self.rows or 'all'}"
+        settings += f"-{self.precision}" if self.precision else ""
         return f"{self.dataset}-noise{self.noise:g}-{settings}-seed{self.seed}"
 
     @property
@@ -90,7 +94,7 @@ class SettingData:
     @property
     def columns(self) -> dict[str, Any]:
         """What rows of results say about the samples and the proxy."""
-        return {"epochs": self.epochs, "rows_train": len(self.train)}
+        return {"epochs": self.epochs, "rows_train": len(self.train), "precision": self.proxy.precision}
 
     def rows_kept(self, kept: float) -> int:
         """Return how many rows a cell trains on in each epoch."""
@@ -162,5 +166,6 @@ def load_setting(setting: Setting, folders: Folders) -> SettingData:
     """Return the setting's samples."""
     train, test = load_split(setting.dataset, folders)
     train, flipped = datasets.flip_labels(datasets.at_most(train, setting.rows), setting.noise, seed=setting.seed)
-    proxy = ProxySpec(name=datasets.BENCHMARKS[setting.dataset].proxy, epochs=setting.epochs)
+    name = datasets.BENCHMARKS[setting.dataset].proxy
+    proxy = ProxySpec(name=name, epochs=setting.epochs, precision=setting.precision)
     return SettingData(train, flipped, test, proxy, setting.seed)

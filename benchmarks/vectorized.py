@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from ted_core.datasets import Samples
@@ -73,11 +73,15 @@ class ModelsTogether:
         together = torch.cat(losses, dim=1)
         return performance(together.flatten()).view(together.shape).numpy()
 
-    @torch.inference_mode()
     def accuracy(self, samples: Samples) -> Float[np.ndarray, " models"]:
         """Return the share of these samples that each model classifies correctly."""
+        return self.right(samples).mean(1, dtype=np.float64)
+
+    @torch.inference_mode()
+    def right(self, samples: Samples) -> Bool[np.ndarray, "models samples"]:
+        """Return which of these samples each model classifies correctly."""
         parts = [logits.argmax(2) == labels for logits, labels in self._logits(*_tensors(samples, self.scaling))]
-        return torch.cat(parts, dim=1).double().mean(1).numpy()
+        return torch.cat(parts, dim=1).numpy()
 
     def _logits(self, inputs: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (logits, labels) of every model, one large batch after another."""

@@ -49,8 +49,7 @@ def _table(rows: Iterable[tuple[str, RenderableType]]) -> Table:
 
 
 def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
-    rows, kept = estimate["rows_in"], estimate["rows_kept"]
-    yield "rows", f"{kept:,} of {rows:,} would be retained ({kept / rows:.1%})" if rows else NOT_COUNTED
+    yield "rows", _rows(estimate)
     yield "proxy", f"{estimate['proxy']['name']}, {estimate['proxy']['epochs']:,} epochs"
     if estimate["classes"] and not (estimate.get("understood") or {}).get("classes"):  # which are shown above
         yield "classes", f"{estimate['classes']:,}"
@@ -67,6 +66,15 @@ def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
     if estimate["peak_memory_bytes"]:
         yield "memory", f"{estimate['peak_memory_bytes'] / MEBIBYTE:,.0f} MiB"
     yield "estimated from", _source(estimate)
+
+
+def _rows(estimate: JsonObject) -> str:
+    rows, kept = estimate["rows_in"], estimate["rows_kept"]
+    if not rows:
+        return NOT_COUNTED
+    if kept is None:
+        return f"as few of {rows:,} as cost no more than {estimate['plan']['tolerance']:g} points of accuracy"
+    return f"{kept:,} of {rows:,} would be retained ({kept / rows:.1%})"
 
 
 def _typical(span: JsonObject | None, format_spec: str) -> str:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from ted_cli.warnings import warning_table
 from ted_client.job import JobSnapshot
-from ted_client.progress import progress_line, rows_text
+from ted_client.progress import progress_line, ratio_text, rows_text
 from ted_core.terminal_text import literal
 
 
@@ -29,7 +29,7 @@ def _facts(job: JobSnapshot) -> Iterator[tuple[str, str]]:
         yield "reason", reason
     yield "dataset", f"{facts['dataset']['uri']} ({facts['dataset']['format']}, {facts['dataset']['task']})"
     yield "proxy", f"{facts['proxy']['name']}, {facts['proxy']['epochs']:,} epochs"
-    yield "plan", f"{facts['plan']['method']}, to keep {facts['plan']['keep_ratio']:.0%} of {rows_text(job)}"
+    yield "plan", f"{facts['plan']['method']}, to keep {ratio_text(facts['plan'])} of {rows_text(job)}"
     if job.result:
         yield "kept", f"{job.result['rows_kept']:,} of {job.result['rows_in']:,} rows"
     yield "created", str(facts["created_at"])[:19].replace("T", " ")

@@ -31,7 +31,8 @@ def summary(report: ReportJson) -> Group:
 
 def _sections(report: ReportJson) -> Iterator[RenderableType]:
     rows, kept = report["dataset"]["rows"], report["rows_kept"]
-    yield f"[bold]{kept:,} of {rows:,} rows retained[/] ({kept / rows:.1%}, asked for {report['keep_ratio']:.1%})"
+    asked = "chosen:" if report.get("keep_ratio_choice") else "asked for"
+    yield f"[bold]{kept:,} of {rows:,} rows retained[/] ({kept / rows:.1%}, {asked} {report['keep_ratio']:.1%})"
     yield from _proxy(report)
     if noise := report.get("label_noise"):
         yield noise_sentence(noise)
@@ -39,6 +40,8 @@ def _sections(report: ReportJson) -> Iterator[RenderableType]:
     yield _reasons(report)
     if report["classes"]:
         yield _classes(report)
+    if choice := report.get("keep_ratio_choice"):
+        yield f"keep ratio: {literal(choice['verdict'])}"
     if guard := report.get("guard"):
         yield f"guard: {literal(guard['verdict'])}"
     elif report["q"]["value"] is not None or report["q"]["candidates"]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ted_core.results.manifest import read_manifest
 
 if TYPE_CHECKING:
-    from torch.utils.data import Dataset, Subset
+    from torch.utils.data import Dataset, StackDataset, Subset
 
     from ted_client.row_identity import Keys
 
@@ -42,3 +42,25 @@ def retained(dataset: Dataset[Any], manifest: str | Path, *, keys: Keys | None =
     selection = read_manifest(manifest)
     check_rows(dataset, selection, keys=keys)
     return Subset(dataset, selection.row_indices.tolist())
+
+
+def retained_with_weights(
+    dataset: Dataset[Any], manifest: str | Path, *, keys: Keys | None = None
+) -> StackDataset[tuple[Any, ...]]:
+    """Return pairs of a retained row and its weight, a float32 tensor without axes; otherwise as ``retained``.
+
+    >>> dataset = [(f"picture {row}", row % 2) for row in range(8)]
+    >>> [(picture, weight.item()) for (picture, label), weight in retained_with_weights(dataset, "weighted.parquet")]
+    [('picture 1', 0.5), ('picture 2', 0.5), ('picture 3', 1.0), ('picture 7', 2.0)]
+
+    The weights of all rows that a job kept have the mean 1. A batch's loss is ``(weights * losses).mean()``, of losses
+    that are not yet averaged; dividing by the batch's sum of weights would be another loss.
+
+    Raise ManifestMismatch as ``retained`` does, and WeightsUnknown if the manifest is of schema version 1 or its method
+    does not draw rows: every weight would be 1 without meaning anything.
+    """
+    import torch  # noqa: PLC0415 - loaded only by those who train
+    from torch.utils.data import StackDataset  # noqa: PLC0415 - as torch
+
+    weights: Any = torch.from_numpy(read_manifest(manifest).weights.copy())  # indexed like a dataset
+    return StackDataset(retained(dataset, manifest, keys=keys), weights)

@@ -162,6 +162,11 @@ class TooFewRounds(TedError):
     plan.rounds."""
 
 
+class TooManyBlocks(TedError):
+    """The pretrained model has fewer transformer blocks than are to be trained; lower proxy.train_blocks, or leave it
+    out to train all of them."""
+
+
 class UnknownProxy(TedError):
     """No proxy of this name is installed; use one of those that GET /v1/proxies lists."""
 
@@ -176,13 +181,20 @@ class MethodUnsuited(TedError):
 
 
 class ProxyMismatch(TedError):
-    """This proxy cannot take this input; use mlp for vectors, cnn or resnet18 for images, frozen-encoder or encoder for
-    texts, and lora for causal-lm."""
+    """This proxy cannot take this input; use mlp for vectors, cnn, resnet9 or resnet18 for images, frozen-encoder or
+    encoder for texts, and lora for causal-lm."""
 
 
 class ModelTooLarge(TedError):
     """The proxy needs more memory than a job may use; lower dataset.image_size or proxy.batch_size, choose a smaller
     proxy, or ask the operator to raise TED_RUNNER_MEMORY_CEILING on API and workers."""
+
+
+class PrecisionMissing(TedError):
+    """The worker's processor does not multiply bfloat16; leave proxy.precision out, or use a worker whose processor
+    does."""
+
+    retryable = True
 
 
 class TrainingDiverged(TedError):
@@ -197,6 +209,11 @@ class TrainingDiverged(TedError):
 class ManifestMismatch(TedError):
     """The manifest does not describe this dataset, or is not a TED manifest; download it again or use the dataset it
     was made from."""
+
+
+class WeightsUnknown(TedError):
+    """Without the probability with which each row was to be kept, no weights make the retained rows stand for all rows;
+    train without weights, or run a job of method ted, random or stratified with this version of TED."""
 
 
 class RecutUnsuited(TedError):

@@ -10,7 +10,7 @@ from ted_core.proxies.model_size import FLOAT, ModelSize, trained_bytes
 from ted_core.proxies.resolve import ResolvedProxy
 from ted_core.proxies.spec import Optimizer
 from ted_core.selection.workload import UNTRAINED, most_trials, trial_batch_factor
-from ted_core.training.measuring import measuring_batch_size
+from ted_core.training.measuring import IMAGE_AXES, measuring_batch_size
 
 STATES: dict[Optimizer, int] = {"adamw": 2, "sgd": 1}
 """How many numbers an optimizer remembers for each that it adjusts."""
@@ -25,8 +25,6 @@ SCALING_BYTES, SCALING_COPIES = 32 << 20, 3
 """The rows whose statistics are taken at a time, as float64, and how many copies of them there are."""
 IDLE_BYTES = 380 << 20
 """What a runner takes before it has an assignment, most of it libraries."""
-IMAGE_AXES = 3
-"""Channels, height, width."""
 FEWEST_ROWS = 2
 """In a batch."""
 UNIT = 1 << 20

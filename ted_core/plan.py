@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 MethodName = Literal["ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
 ScoreName = Literal["margin", "probability", "parameter"]
@@ -10,6 +10,16 @@ RuleName = Literal[ScoreName, "random"]
 """What ranked rows at last: a score, or nothing but chance."""
 ClassBalance = Literal["free", "keep"]
 DEFAULT_Q = 1.0
+DEFAULT_TOLERANCE = 0.3
+"""Points."""
+PROVISIONAL_RATIO = 0.7
+"""What rounds work towards until a ratio is chosen."""
+
+
+def _null_by_default(schema: dict[str, Any]) -> None:
+    """Change a choice's schema: clients that send every default must not thereby choose something."""
+    choice = {"type": schema.pop("type"), "enum": schema.pop("enum")}
+    schema |= {"anyOf": [choice, {"type": "null"}], "default": None}
 
 
 class PruningPlan(BaseModel):
@@ -18,9 +28,25 @@ class PruningPlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     keep_ratio: Annotated[
-        float,
-        Field(gt=0, lt=1, description="Fraction of the rows that is RETAINED, between 0 and 1.", examples=[0.6]),
+        Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("number")] | Annotated[Literal["auto"], Tag("word")],
+        Discriminator(lambda ratio: "word" if isinstance(ratio, str) and ratio.isalpha() else "number"),
+        Field(
+            description="Fraction of the rows that is RETAINED, between 0 and 1. 'auto' keeps as few as cost no more "
+            "accuracy than `tolerance`, or all of them: after the rounds, proxies are trained on a half of all rows, "
+            "and on what TED keeps of it at two ratios, and tested on the other half, which costs up to a full "
+            "training run; the report has the curve. Only for method ted.",
+            examples=[0.6],
+        ),
     ]
+    tolerance: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=100,
+            description="With keep_ratio 'auto': the points of accuracy that training on the retained rows may cost "
+            "against all rows, by the upper end of the measured interval; 0.3 if null.",
+        ),
+    ] = None
     method: Annotated[
         MethodName,
         Field(
@@ -35,8 +61,9 @@ class PruningPlan(BaseModel):
             description="What method ted ranks rows by, as measured by models that have not trained on them: margin, "
             "the probability of the label minus that of its strongest rival, without labels that look wrong; "
             "probability, that of the label alone, in the score a^q (1 - a); or parameter, the same with the gradient "
-            "in the K-FAC metric of all the proxy's parameters, for the price of a backward pass. If q is set, the "
-            "default is probability."
+            "in the K-FAC metric of all the proxy's parameters, for the price of a backward pass. If null, "
+            "margin, or probability where q is set; plans that are returned name it.",
+            json_schema_extra=_null_by_default,
         ),
     ] = "margin"
     q: Annotated[
@@ -94,11 +121,27 @@ class PruningPlan(BaseModel):
         """Only a score with an exponent has one. ``logit`` is what ``probability`` was called before."""
         if not isinstance(plan, dict):
             return plan
-        q = plan.get("q")
-        score = plan.get("score", "margin" if q is None else "probability")
+        q, score = plan.get("q"), plan.get("score")
+        if score is None:
+            score = "margin" if q is None else "probability"
         score = "probability" if score == "logit" else score
         return plan | {"score": score, "q": DEFAULT_Q if q is None and score != "margin" else q}
 
+    @model_validator(mode="after")
+    def _write_out_tolerance(self) -> "PruningPlan":
+        if self.keep_ratio == "auto" and self.tolerance is None:
+            object.__setattr__(self, "tolerance", DEFAULT_TOLERANCE)
+        return self
+
+    @property
+    def ratio(self) -> float:
+        """The fraction that is retained; while it is left open, what rounds work towards."""
+        return PROVISIONAL_RATIO if self.keep_ratio == "auto" else self.keep_ratio
+
+    def keeping(self, ratio: float) -> "PruningPlan":
+        """The same plan with this ratio, which may be 1."""
+        return self.model_copy(update={"keep_ratio": ratio, "tolerance": None})
+
     def rows_kept(self, rows: int) -> int:
         """The number of rows that this plan retains of ``rows``, rounded to nearest, never below one."""
-        return max(1, round(self.keep_ratio * rows))
+        return max(1, round(self.ratio * rows))

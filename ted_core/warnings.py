@@ -157,6 +157,10 @@ class WarningCode(StrEnum):
         "A model trained on these rows sees the classes in other proportions; if it must not, set plan.class_balance "
         "to keep.",
     )
+    NOTHING_PRUNED = (
+        "nothing_pruned",
+        "Train on all rows; to keep fewer, raise plan.tolerance, or set plan.keep_ratio to a number.",
+    )
     CLASS_LOST = (
         "class_lost",
         "A model trained on these rows cannot learn it; raise plan.class_floor or plan.keep_ratio.",

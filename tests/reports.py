@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from ted_core.results.guard_report import guard_report
 from ted_core.results.provenance import CandidateFacts, ProxyFacts, QChoice
+from ted_core.results.ratio_facts import keep_ratio_choice
 from ted_core.results.report import (
     Histogram,
     PhaseSeconds,
@@ -17,6 +18,7 @@ from ted_core.results.report import (
     ReportRound,
     ReportSample,
 )
+from ted_core.selection.rounds import RatioChoice, RatioPoint
 from ted_core.warnings import JobWarning
 
 KEPT, WELL = "kept", "well generalized (redundant)"
@@ -26,6 +28,17 @@ CANDIDATES = tuple(
 )
 
 
+RATIO = RatioChoice(
+    0.6,
+    tolerance=0.3,
+    points=(
+        RatioPoint(1.0, 0.9, 0.0, 0.0, (0.0, 0.0)),
+        RatioPoint(0.7, 0.9, 0.0, 0.05, (-0.1, 0.1)),
+        RatioPoint(0.3, 0.89, 1.0, 0.1, (0.8, 1.2)),
+    ),
+    samples_trained=300,
+    samples_measured=100,
+)
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 NOT_LEARNED = JobWarning("proxy_has_not_learned", "proxy.epochs", "The proxy is right about 16 % of the rows. Help it.")
 
@@ -116,6 +129,12 @@ def a_guarded_report(*, returned: Literal["ted", "random"]) -> Report:
     )
     plan = a_report().plan | {"guard": True}
     return a_report(plan=plan, q=choice, guard=guard_report(choice, plan))
+
+
+def a_report_of_a_chosen_ratio() -> Report:
+    """The report of a job that found 60 % of the rows to cost no more than 0.3 points."""
+    plan = a_report().plan | {"keep_ratio": "auto", "tolerance": 0.3}
+    return a_report(plan=plan, q=QChoice(value=None, chosen_by="plan"), keep_ratio_choice=keep_ratio_choice(RATIO))
 
 
 def of_random_rows() -> Report:

@@ -22,9 +22,11 @@ from ted_core.results.provenance import (
     QChoice,
     ShardFacts,
 )
+from ted_core.results.ratio_facts import keep_ratio_choice
 from ted_core.results.suspects.label_noise import label_noise
 from ted_core.selection.base_model import BaseModel
 from ted_core.selection.rounds import Round
+from ted_core.selection.workload import preparation
 from ted_core.warnings import JobWarning
 from worker.device import describe_device, determinism
 from worker.messages import Assignment, Speed
@@ -68,6 +70,7 @@ class ProvenanceBuilder:
             dataset=self._dataset(),
             plan=spec.plan.model_dump(mode="json"),
             q=self._q(),
+            keep_ratio_choice=self.final.ratio_choice and keep_ratio_choice(self.final.ratio_choice),
             proxy=self._proxy(),
             proxy_accuracy=self.accuracy,
             label_noise=label_noise(self.final, self.samples, self.accuracy),
@@ -91,6 +94,7 @@ class ProvenanceBuilder:
             "indices_sha256": written.indices_sha256,
             "content_sha256": written.content_sha256,
             "q": written.q.model_dump(),
+            "keep_ratio_choice": written.keep_ratio_choice and written.keep_ratio_choice.model_dump(),
             "classes": len(self.samples.classes),
             "device": written.device,
             "internal_generalization": self.final.mean_internal_generalization,
@@ -132,11 +136,13 @@ class ProvenanceBuilder:
         return ProxyFacts(name=proxy.name, settings=settings, parameters=count, initial_weights_sha256=digest)
 
     def _cost(self) -> CostFacts:
+        choices = (self.final.choice, self.final.ratio_choice)
         return CostFacts(
             rows_trained=self.final.samples_trained,
             rows_measured=self.final.samples_measured + (self.base_model.rows_measured if self.base_model else 0),
-            rows_trained_choosing=self.final.choice.samples_trained if self.final.choice else 0,
+            rows_trained_choosing=sum(choice.samples_trained for choice in choices if choice),
             full_run_rows=len(self.samples) * self.proxy.training.epochs,
+            preparation=round(preparation(len(self.samples), self.proxy), 3) if self.final.samples_trained else 0.0,
             seconds=round(self.seconds, 3),
             batch_parts=self.assignment.batch_parts,
         )

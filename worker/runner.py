@@ -18,6 +18,7 @@ from ted_core.datasets.loading import tells_rows
 from ted_core.datasets.outages import retry_while_away
 from ted_core.errors import DatasetChanged, DatasetUnreadable
 from ted_core.proxies import ResolvedProxy, resolve_proxy
+from ted_core.proxies.precision import require_precision
 from ted_core.results import report_builder
 from ted_core.results.decisions import Decisions
 from ted_core.results.explain import decide
@@ -87,6 +88,7 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
         trim(assignment.cache, at_most=assignment.cache_bytes)
     with timer.measure("loading"):
         proxy = _resolve_proxy(assignment)
+        require_precision(proxy.training, device=device)
         identity, run = _identify_run(assignment, proxy, device=device)
         samples = prepare_samples(_load_samples(assignment, identity), proxy, device=device)
         require_runner_memory(assignment, proxy, samples, device=device)
@@ -105,7 +107,7 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
     _check_unchanged(assignment, identity)
     accuracy = proxy_accuracy(final.predictions, samples, base=base.predictions if base else None)
     decisions = decide(final, samples, plan, base=base.performance if base else None, accuracy=accuracy)
-    warnings.note(selection_warnings(decisions, accuracy=accuracy))
+    warnings.note(selection_warnings(decisions, accuracy=accuracy, ratio=final.ratio_choice))
     warnings.check()
     builder = ProvenanceBuilder(
         assignment,

@@ -11,7 +11,7 @@ from benchmarks.accuracy.running import BUDGETS, run
 from benchmarks.harness import command
 from benchmarks.harness.result_set import unfinished
 
-AXES = ("datasets", "noise", "kept", "methods", "budget", "epochs", "rows")
+AXES = ("datasets", "noise", "kept", "methods", "budget", "epochs", "rows", "precision")
 KEPT = (0.8, 0.7, 0.6, 0.5, 0.3, 0.1)
 
 
@@ -23,6 +23,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=5, help="how many, counted from 0")
     parser.add_argument("--budget", choices=list(BUDGETS), default="epochs", help="what the fresh models may spend")
+    parser.add_argument("--threads", type=int, default=1, help="of each worker process")
     return parser
 
 
@@ -33,7 +34,7 @@ def main() -> None:
     axes = {name: getattr(arguments, name) for name in AXES}
     cells = Grid(**axes, seeds=range(arguments.seeds)).cells()
     console.print(f"{len(unfinished(cells, folders.results))} of {len(cells)} cells are unfinished")
-    failed = run(cells, folders, jobs=arguments.jobs)
+    failed = run(cells, folders, jobs=arguments.jobs, threads=arguments.threads)
     if failed:
         console.print(f"[red]{len(failed)} cells are left unfinished[/], {failed[0].name} first")
         sys.exit(1)

@@ -11,6 +11,7 @@ from benchmarks.datasets import BENCHMARKS
 from benchmarks.harness import machine
 from benchmarks.harness.result_set import ResultSet
 from benchmarks.setting import Setting
+from ted_core.proxies.spec import Precision
 
 FULL = "full"
 
@@ -27,6 +28,7 @@ RESULTS = ResultSet(
             "epochs": pa.int64(),  # of the proxy
             "epochs_trained": pa.int64(),  # by the fresh model
             "rows_train": pa.int64(),
+            "precision": pa.string(),  # of the proxy; null for its own default
             "rows_kept": pa.int64(),
             "rows_test": pa.int64(),
             "accuracy": pa.float64(),  # null where the budget left nothing to train with
@@ -84,12 +86,14 @@ class Grid:
     budget: str = "epochs"
     epochs: int | None = None
     rows: int | None = None
+    precision: Precision | None = None
 
     def cells(self) -> list[Cell]:
         """Return all cells, small datasets first, then seed by seed, so that every keep ratio is seen early."""
         datasets = [name for name in BENCHMARKS if name in self.datasets]
         order = product(datasets, self.seeds, self.noise, self.kept, self.methods)
-        cells = [Cell(Setting(d, n, s, self.epochs, self.rows), k, m, self.budget) for d, s, n, k, m in order]
+        training = self.epochs, self.rows, self.precision
+        cells = [Cell(Setting(d, n, s, *training), k, m, self.budget) for d, s, n, k, m in order]
         pairs = ((cell.full, cell.full if cell.method == FULL else cell) for cell in cells)
         return list(dict.fromkeys(chain.from_iterable(pairs)))
 

@@ -15,7 +15,7 @@ from benchmarks.accuracy.methods import METHODS
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.intervals import Interval, difference
 
-SHARED_COLUMNS = ("dataset", "rows_train", "epochs", "noise", "budget")
+SHARED_COLUMNS = ("dataset", "rows_train", "epochs", "precision", "noise", "budget")
 Row = dict[str, Any]
 
 
@@ -26,6 +26,7 @@ class Experiment:
     dataset: str
     rows: int
     epochs: int
+    precision: str | None
     noise: float
     budget: str
     cells: dict[tuple[float, str, int], Row]
@@ -102,6 +103,6 @@ def experiments_in(folders: Sequence[Path]) -> list[Experiment]:
         full = cells_of.get((*key[:-1], "epochs"), {})
         cells_of[key] |= {cell: row for cell, row in full.items() if cell[1] == FULL}
     datasets = list(BENCHMARKS)
-    order = sorted(cells_of, key=lambda key: (datasets.index(key[0]), *key[1:]))
+    order = sorted(cells_of, key=lambda key: (datasets.index(key[0]), *key[1:3], key[3] or "", *key[4:]))
     compared = [key for key in order if any(method != FULL for _, method, _ in cells_of[key])]
     return [Experiment(*key, cells_of[key]) for key in compared]

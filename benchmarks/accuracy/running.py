@@ -101,8 +101,8 @@ def _seconds_of_full_run(cell: Cell, folders: Folders) -> float | None:
     return rows[0]["seconds_training"] if rows else None
 
 
-def run(cells: Sequence[Cell], folders: Folders, *, jobs: int) -> list[Cell]:
+def run(cells: Sequence[Cell], folders: Folders, *, jobs: int, threads: int = 1) -> list[Cell]:
     """Run all unfinished cells and return those that failed."""
     groups = list(group_by_setting(unfinished(cells, folders.results)))
-    workers.run(groups, partial(run_cells, folders=folders), jobs=jobs)
+    workers.run(groups, partial(run_cells, folders=folders), jobs=jobs, threads=threads)
     return unfinished(cells, folders.results)

@@ -24,6 +24,7 @@ def title(experiment: Experiment) -> str:
     noise = f"{PERCENT * experiment.noise:g} % label noise" if experiment.noise else "clean labels"
     proxy = BENCHMARKS[experiment.dataset].proxy
     rows, epochs = f"{experiment.rows:,} rows", f"{experiment.epochs} epochs"
+    epochs += f" in {experiment.precision}" if experiment.precision else ""
     return f"{experiment.dataset}, {noise} ({rows}, `{proxy}`, {epochs}, {BUDGETS[experiment.budget]})"
 
 

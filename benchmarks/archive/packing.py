@@ -22,7 +22,7 @@ FILE, MASK, AGREEMENT = "file", "retained", "jaccard"
 PACKED = "packed.parquet"
 KINDS = [module.RESULTS for module in (cells, cost, fidelity, held_back, instructions, label_quality, noise)]
 SEED = "seed"
-SAME_BUT_SEED = ("dataset", "rows_train", "epochs", "noise", "budget", "kept", "method")
+SAME_BUT_SEED = ("dataset", "rows_train", "epochs", "precision", "noise", "budget", "kept", "method")
 Row = dict[str, Any]
 
 
@@ -78,9 +78,9 @@ def _schema(kind: ResultSet) -> pa.Schema:
 def _without_masks(rows: list[Row]) -> list[Row]:
     """Replace each mask by its agreement with that of the seed before; what was known without masks stays."""
     masked = [row for row in rows if row.get(MASK) is not None]
-    masked.sort(key=lambda row: (*(str(row[name]) for name in SAME_BUT_SEED), row[SEED]))
+    masked.sort(key=lambda row: (*(str(row.get(name)) for name in SAME_BUT_SEED), row[SEED]))
     for before, row in pairwise(masked):
-        if all(before[name] == row[name] for name in SAME_BUT_SEED):
+        if all(before.get(name) == row.get(name) for name in SAME_BUT_SEED):
             row[AGREEMENT] = jaccard(before, row)
     return rows
 

@@ -5,10 +5,12 @@ import sys
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.harness import storage
 from benchmarks.setting import Folders, Setting
+from ted_core.proxies.spec import Precision
 
 
 def folder_options(about: str | None) -> argparse.ArgumentParser:
@@ -25,7 +27,8 @@ def experiment_options(about: str | None) -> argparse.ArgumentParser:
     options.add_argument("--datasets", nargs="+", choices=list(BENCHMARKS), default=list(BENCHMARKS))
     options.add_argument("--epochs", type=int, help="of the proxy; its own default where left out")
     options.add_argument("--rows", type=int, help="the most training rows")
-    options.add_argument("--jobs", type=int, default=2, help="worker processes of one thread each")
+    options.add_argument("--precision", choices=get_args(Precision), help="of the proxy; its own where left out")
+    options.add_argument("--jobs", type=int, default=2, help="worker processes")
     return options
 
 
@@ -41,4 +44,5 @@ def settings(arguments: argparse.Namespace, *, noise: Iterable[float], seeds: It
     """Return the setting of each dataset, share of noise and seed, small datasets first."""
     datasets = [name for name in BENCHMARKS if name in arguments.datasets]
     axes = product(datasets, noise, seeds)
-    return [Setting(dataset, share, seed, arguments.epochs, arguments.rows) for dataset, share, seed in axes]
+    training = arguments.epochs, arguments.rows, arguments.precision
+    return [Setting(dataset, share, seed, *training) for dataset, share, seed in axes]

@@ -1,4 +1,4 @@
-"""Run tasks in worker processes of one thread each. Results are left in files: a run may be stopped at any time."""
+"""Run tasks in worker processes. Results are left in files: a run may be stopped at any time."""
 
 import multiprocessing
 import os
@@ -17,18 +17,17 @@ from benchmarks.datasets import digits
 from benchmarks.fresh_models import train_fresh_model
 from ted_core.proxies import ProxySpec, resolve_proxy
 
-THREADS = 1
 Say = Callable[[str], None]
 AnyTask = TypeVar("AnyTask")
 
 
-def run(tasks: Sequence[AnyTask], work: Callable[[AnyTask, Say], None], *, jobs: int) -> None:
+def run(tasks: Sequence[AnyTask], work: Callable[[AnyTask, Say], None], *, jobs: int, threads: int = 1) -> None:
     """Run each task in the first free process, and return when all are done or the user interrupts."""
     context = multiprocessing.get_context("spawn")
     waiting: Queue[Any] = context.Queue()
     for task in [*tasks, *[None] * jobs]:
         waiting.put(task)
-    processes = [context.Process(target=_work, args=(waiting, work), daemon=True) for _ in range(jobs)]
+    processes = [context.Process(target=_work, args=(waiting, work, threads), daemon=True) for _ in range(jobs)]
     try:
         for process in processes:
             process.start()
@@ -39,9 +38,9 @@ def run(tasks: Sequence[AnyTask], work: Callable[[AnyTask, Say], None], *, jobs:
             process.terminate()
 
 
-def _work(waiting: "Queue[Any]", work: Callable[[Any, Say], None]) -> None:
+def _work(waiting: "Queue[Any]", work: Callable[[Any, Say], None], threads: int) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(threads)
     _warm_up()
     say = partial(Console(stderr=True).print, soft_wrap=True, highlight=False)
     while task := waiting.get():

@@ -71,7 +71,7 @@ def run_cell(cell: HeldBackCell, say: workers.Say, *, folders: Folders) -> None:
 
 def measure_cell(cell: HeldBackCell, folders: Folders) -> list[dict[str, Any]]:
     """Select by every rule, train fresh models and test them on rows that were held back."""
-    samples, held_back = _parts(cell, folders)
+    samples, held_back = held_back_parts(cell, folders)
     samples, wrong = with_wrong_labels(samples, cell.noise, seed=cell.seed)
     proxy = resolve_proxy(ProxySpec(name="mlp"), kind=samples.kind)
     samples, held_back = (prepare_samples(part, proxy, device="cpu") for part in (samples, held_back))
@@ -95,12 +95,14 @@ def measure_cell(cell: HeldBackCell, folders: Folders) -> list[dict[str, Any]]:
     ]
 
 
-def _parts(cell: HeldBackCell, folders: Folders) -> tuple[Samples, Samples]:
-    """Training rows to select from, and others; no test row is looked at."""
+def held_back_parts(
+    cell: HeldBackCell, folders: Folders, *, most_held_back: int = MOST_HELD_BACK
+) -> tuple[Samples, Samples]:
+    """Return training rows to select from, and others; no test row is looked at."""
     train, _ = load_split(cell.dataset, folders)
     order = stream_rng(cell.seed, BenchmarkStream.HELD_BACK).permutation(len(train))
     selected = min(cell.rows, int(SELECTED_SHARE * len(train)))
-    ends = (order[:selected], order[selected : selected + MOST_HELD_BACK])
+    ends = (order[:selected], order[selected : selected + most_held_back])
     chosen, held_back = (_taken(train, np.sort(rows)) for rows in ends)
     return chosen, held_back
 

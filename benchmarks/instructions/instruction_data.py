@@ -1,28 +1,48 @@
 """Instructions from Alpaca to learn from, others to be judged by, and the model that learns."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 
+from benchmarks.harness.storage import durably
 from benchmarks.random_streams import BenchmarkStream
 from ted_core.datasets import Dialogues, Samples
 from ted_core.plan import PruningPlan
-from ted_core.proxies import ProxySpec, resolve_proxy
+from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
+from ted_core.proxies.pretrained.tokenization import tokenize
 from ted_core.random_streams import stream_rng
 from ted_core.selection.prune import prune
-from ted_core.selection.rounds import Round
 from ted_core.training.batches import measure_rows
+from ted_core.training.features import prepare_samples
 from ted_core.training.trainer import Trainer, batches_of
 
 FILE = "alpaca_9k/random_9k.json"
+RowMask = Bool[np.ndarray, " samples"]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Which instructions are drawn; the draw is the same for every seed, so that all share what is computed of them."""
+
+    rows: int
+    """To learn from."""
+    test_rows: int
+    """To be judged by."""
+    longest: int
+    """Only conversations of at most so many tokens, as the model's chat template writes them, are drawn."""
+
+    @property
+    def name(self) -> str:
+        """All of it, as part of a file's name."""
+        return f"rows{self.rows}-test{self.test_rows}-longest{self.longest}"
 
 
 @dataclass(frozen=True)
@@ -31,24 +51,33 @@ class InstructionData:
 
     train: Samples
     test: Samples
-    proxy: ProxySpec
+    proxy: ResolvedProxy
     seed: int
     keep_ratio: float
+    folder: Path
+    """For selections, which take long; a run that was stopped finds them there."""
 
     @property
     def plan(self) -> PruningPlan:
-        """The plan of a loop whose exponent is given."""
-        return PruningPlan(keep_ratio=self.keep_ratio, seed=self.seed, q=1.0)
+        """The default plan."""
+        return PruningPlan(keep_ratio=self.keep_ratio, seed=self.seed)
 
     @property
     def count(self) -> int:
         """How many rows to keep."""
         return self.plan.rows_kept(len(self.train))
 
-    @cached_property
-    def final(self) -> Round:
-        """The last round of TED's loop."""
-        return list(prune(self.train, self.plan, proxy=self.proxy))[-1]
+    def pruned(self, **changes: object) -> RowMask:
+        """What the service's own loop keeps with the default plan but for these changes."""
+        return list(prune(self.train, self.plan.model_copy(update=changes), proxy=self.proxy))[-1].retained
+
+    def selected(self, name: str, select: Callable[["InstructionData"], RowMask]) -> RowMask:
+        """What is selected, or was by an earlier run."""
+        path = self.folder / f"{name}-kept{self.keep_ratio:g}-seed{self.seed}.npy"
+        if not path.exists():
+            with durably(path) as unfinished:
+                np.save(unfinished, select(self))
+        return np.asarray(np.load(path), bool)
 
     @cached_property
     def base_loss(self) -> Float32[np.ndarray, " samples"]:
@@ -61,26 +90,28 @@ class InstructionData:
         return np.array([len(turns[-1]["content"]) for turns in _turns(self.train)], float)
 
 
-def untrained_model(samples: Samples, proxy: ProxySpec) -> Trainer:
+def untrained_model(samples: Samples, proxy: ResolvedProxy) -> Trainer:
     """Return a fresh adapter, which changes nothing."""
-    training = resolve_proxy(proxy)
-    return Trainer(build(training, samples, seed=0), training, device="cpu")
+    return Trainer(build(proxy, samples, seed=0), proxy, device="cpu")
 
 
 @torch.inference_mode()
 def losses(trainer: Trainer, samples: Samples) -> Float32[np.ndarray, " samples"]:
     """Return the mean loss over the tokens of every answer, in nats."""
     trainer.model.eval()
-    batches = batches_of(samples, trainer.proxy)
+    batches = batches_of(prepare_samples(samples, trainer.proxy), trainer.proxy)
     return measure_rows(batches, np.arange(len(samples)), lambda x, y: batches.task.loss(trainer.model(x), y))
 
 
-def read(data: Path, *, rows: int, seed: int) -> tuple[Samples, Samples]:
-    """Draw instructions by the seed: those to learn from, and as many others."""
+def read(data: Path, sizes: Sizes, proxy: ResolvedProxy, *, cache: Path) -> tuple[Samples, Samples]:
+    """Draw the instructions to learn from and, among the others, those to be judged by, ready for the proxy."""
     records = json.loads((data / FILE).read_text())
-    drawn = stream_rng(seed, BenchmarkStream.INSTRUCTIONS).permutation(len(records))[: 2 * rows]
-    chosen = [records[row] for row in drawn]
-    return dialogues(chosen[:rows]), dialogues(chosen[rows:])
+    everything = replace(dialogues(records), cache=cache)
+    short = np.flatnonzero(tokenize(everything, proxy.pretrained_model).lengths <= sizes.longest)
+    drawn = stream_rng(0, BenchmarkStream.INSTRUCTIONS).permutation(short)[: sizes.rows + sizes.test_rows]
+    parts = drawn[: sizes.rows], drawn[sizes.rows :]
+    train, test = (replace(dialogues([records[row] for row in part]), cache=cache) for part in parts)
+    return prepare_samples(train, proxy), prepare_samples(test, proxy)
 
 
 def dialogues(records: Sequence[Mapping[str, str]]) -> Samples:
@@ -94,7 +125,7 @@ def _question(record: Mapping[str, str]) -> str:
 
 def without_instruction(samples: Samples) -> Samples:
     """Return the same answers to an empty instruction."""
-    return _samples([_turn_pair("", turns[-1]["content"]) for turns in _turns(samples)])
+    return replace(_samples([_turn_pair("", turns[-1]["content"]) for turns in _turns(samples)]), cache=samples.cache)
 
 
 def _turn_pair(question: str, answer: str) -> list[dict[str, str]]:

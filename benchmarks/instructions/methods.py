@@ -3,18 +3,20 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from jaxtyping import Bool
 
-from benchmarks.instructions.instruction_data import InstructionData, losses, untrained_model, without_instruction
+from benchmarks.instructions.instruction_data import (
+    InstructionData,
+    RowMask,
+    losses,
+    untrained_model,
+    without_instruction,
+)
 from benchmarks.random_streams import BenchmarkStream
 from ted_core.random_streams import stream_rng
-from ted_core.selection.distance import distance
-from ted_core.selection.prune import prune
-from ted_core.selection.sampling import PoissonSampler
 
 LENGTH_BINS = 8
 """Ranges of length within each of which random rows are drawn in the numbers that TED keeps."""
-RowMask = Bool[np.ndarray, " samples"]
+Select = Callable[[InstructionData], RowMask]
 
 
 def everything(data: InstructionData) -> RowMask:
@@ -24,29 +26,27 @@ def everything(data: InstructionData) -> RowMask:
 
 def random_rows(data: InstructionData) -> RowMask:
     """Keep rows drawn at random."""
-    return list(prune(data.train, data.plan.model_copy(update={"method": "random"}), proxy=data.proxy))[-1].retained
+    return data.pruned(method="random")
 
 
 def ted_rows(data: InstructionData) -> RowMask:
-    """Keep what TED does with q = 1."""
-    return data.final.retained
+    """Keep what TED does by default."""
+    return data.pruned()
 
 
-def ted_gain_rows(data: InstructionData) -> RowMask:
-    """Keep rows by TED's distance of the twins' gain over the base model, as a share of the gain that was possible."""
-    unseen, before = data.final.internal_generalization, np.exp(-data.base_loss)
-    gained = np.clip((unseen - before) / (1 - before), 0, 1)
-    sampler = PoissonSampler(data.train.groups, data.plan)
-    return sampler.sample(distance(gained, data.plan.q), gained, data.count).retained
+def ted_probability_rows(data: InstructionData) -> RowMask:
+    """Keep what TED does with the score that favours hard rows, among them long answers."""
+    return data.pruned(score="probability", q=0.25)
 
 
 def random_rows_of_equal_length(data: InstructionData) -> RowMask:
     """Keep random rows whose answers are as long as those that TED keeps."""
+    kept_by_ted = data.selected("ted", ted_rows)
     rng = stream_rng(data.seed, BenchmarkStream.SAME_LENGTH)
     order = np.argsort(data.answer_lengths, kind="stable")
     kept = np.zeros(len(order), bool)
     for length_bin in np.array_split(order, LENGTH_BINS):
-        kept[rng.permutation(length_bin)[: data.final.retained[length_bin].sum()]] = True
+        kept[rng.permutation(length_bin)[: kept_by_ted[length_bin].sum()]] = True
     return kept
 
 
@@ -59,11 +59,11 @@ def most_difficult_rows(data: InstructionData) -> RowMask:
     return kept
 
 
-METHODS: Mapping[str, Callable[[InstructionData], RowMask]] = {
+METHODS: Mapping[str, Select] = {
     "full": everything,
     "ted": ted_rows,
     "random": random_rows,
     "random, as long": random_rows_of_equal_length,
     "ifd": most_difficult_rows,
-    "ted, gain": ted_gain_rows,
+    "ted, q = 0.25": ted_probability_rows,
 }

@@ -13,6 +13,7 @@ from benchmarks.harness.result_set import ResultSet
 from benchmarks.instructions.methods import METHODS
 from benchmarks.intervals import difference
 
+SETTING = ("kept", "rows_train", "rows_test", "longest", "train_blocks", "epochs")
 UNTRAINED = "the model as it came"
 RESULTS = ResultSet(
     "instructions",
@@ -23,6 +24,8 @@ RESULTS = ResultSet(
             "seed": pa.int64(),
             "rows_train": pa.int64(),
             "rows_test": pa.int64(),
+            "longest": pa.int64(),
+            "train_blocks": pa.int64(),
             "epochs": pa.int64(),
             "loss": pa.list_(pa.float32()),
             "answer_characters_kept": pa.float64(),
@@ -39,22 +42,23 @@ def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield "## Language models: loss on held-back answers"
     yield (
         "SmolLM2-135M-Instruct with a LoRA adapter, trained on what is kept of instructions from Alpaca. Nats per "
-        "answer token, mean over held-back answers; the lower the better. Differences are taken answer by answer, "
-        "their mean over the seeds and all answers; the interval is Student's over answers, which share each seed's "
-        "training (`benchmarks/instructions`)."
+        "answer token, mean over held-back answers; the lower the better. Differences are taken answer by answer and "
+        "averaged over the seeds; the interval is Student's over answers, which share each seed's training "
+        "(`benchmarks/instructions`)."
     )
     for setting in dict.fromkeys(map(_setting, rows)):
         yield from _table([row for row in rows if _setting(row) == setting])
 
 
 def _setting(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in ("kept", "rows_train", "rows_test", "epochs"))
+    return tuple(row[name] for name in SETTING)
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     first, seeds = rows[0], sorted({row["seed"] for row in rows})
     share, sizes = f"{100 * first['kept']:g} % kept", f"{first['rows_train']} rows, {first['rows_test']} held back"
-    yield f"### {share} of {sizes}, {first['epochs']} epochs, seeds {', '.join(map(str, seeds))}"
+    model = f"at most {first['longest']} tokens, the last {first['train_blocks']} blocks, {first['epochs']} epochs"
+    yield f"### {share} of {sizes}, {model}, seeds {', '.join(map(str, seeds))}"
     head = ["", "loss", "minus full data's", "minus random rows'", "characters of answers kept", "seconds selecting"]
     yield table(head, (_line(method, rows) for method in [UNTRAINED, *METHODS] if _of(method, rows)))
 
@@ -73,9 +77,10 @@ def _line(method: str, rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _difference(ours: Mapping[int, dict[str, Any]], theirs: Mapping[int, dict[str, Any]]) -> str:
-    """Return mean and interval of the differences, over the answers of the seeds that both have."""
+    """Return mean and interval over the answers of what they differ by on average over the seeds that both have."""
     pairs = [np.subtract(ours[seed]["loss"], theirs[seed]["loss"]) for seed in ours if seed in theirs]
     if not pairs:
         return "-"
-    interval = difference(np.concatenate(pairs).tolist(), np.zeros(sum(map(len, pairs))).tolist())
+    differences = np.mean(pairs, axis=0)
+    interval = difference(differences.tolist(), np.zeros(len(differences)).tolist())
     return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"

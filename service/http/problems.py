@@ -69,6 +69,7 @@ STATUS: Mapping[type[TedError], int] = {
     # plan, proxy and dataset do not fit together
     core.TooFewRowsKept: 422,
     core.TooFewRounds: 422,
+    core.TooManyBlocks: 422,
     core.UnknownProxy: 422,
     core.UnknownModel: 422,
     core.MethodUnsuited: 422,

@@ -16,7 +16,7 @@ from ted_core.memory_plan import IDLE_BYTES, MemoryPlan
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.spec import Training
-from ted_core.selection.workload import most_work
+from ted_core.selection.workload import full_run_work, most_work
 from ted_core.warnings import JobWarning
 from ted_jobs.db.throughputs import Throughput
 from ted_jobs.jobs.similar_jobs import SimilarJob
@@ -50,7 +50,9 @@ class Estimate(BaseModel):
         int | None,
         Field(description="Null, like all that depends on it, if counting them would have taken too long."),
     ]
-    rows_kept: Annotated[int | None, Field(description="Fewer, if images turn out to be undecodable.")]
+    rows_kept: Annotated[
+        int | None, Field(description="Fewer, if images turn out to be undecodable; null if not known.")
+    ]
     columns: list[str]
     classes: Annotated[
         int | None, Field(description="As counted, or as a job on the same dataset has found; null without either.")
@@ -121,7 +123,7 @@ def estimate(
         proxy=admission.proxy.training,
         plan=spec.plan,
         rows_in=rows,
-        rows_kept=None if rows is None else spec.plan.rows_kept(rows),
+        rows_kept=None if rows is None or spec.plan.keep_ratio == "auto" else spec.plan.rows_kept(rows),
         columns=list(dataset.columns),
         classes=_classes(dataset, earlier),
         precedents=len(earlier),
@@ -149,7 +151,7 @@ def _classes(dataset: DatasetSummary, earlier: Sequence[SimilarJob]) -> int | No
 
 def _most_cost(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> float | None:
     most = most_work(rows, plan, proxy)
-    return None if most is None else most / (rows * proxy.training.epochs)
+    return None if most is None else most / full_run_work(rows, proxy)
 
 
 def _more_training(job: SimilarJob, proxy: ResolvedProxy, most: float | None) -> float:

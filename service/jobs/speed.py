@@ -9,7 +9,7 @@ from service.jobs.admission import Admission
 from ted_core.datasets import DatasetSummary
 from ted_core.proxies.model_size import model_shape
 from ted_core.selection import feasibility
-from ted_core.selection.workload import most_work
+from ted_core.selection.workload import most_work, relative_row_work
 from ted_jobs.db.throughputs import Throughput
 
 UNCERTAINTY = 2.0
@@ -51,6 +51,7 @@ def measured_time(admission: Admission, measured: Sequence[Throughput]) -> Measu
     size, note = _input_size(admission)
     if size is None or not measured:
         return MeasuredTime(note=note if size is None else NOT_MEASURED)
+    work *= relative_row_work(admission.proxy)  # of what workers measure, where all blocks are trained
     seconds = sorted(work / rate for rate in _rates(measured, size).values())
     least, most = seconds[0] / UNCERTAINTY, seconds[-1] * UNCERTAINTY
     return MeasuredTime((least, median(seconds), most), device=_devices(measured), note=note)

@@ -61,6 +61,7 @@ def render(report: Report) -> str:
         scores=charts.histogram(report.scores),
         performance=charts.histogram(report.internal_generalization, marked=parts.redundancy_threshold(report)),
         candidates=charts.candidates(report),
+        losses=charts.losses(report.keep_ratio_choice),
         margins=charts.histogram(report.margins, marked=0.0),
         suspects=examples.suspects(report),
     )  # fmt: skip

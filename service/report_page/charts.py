@@ -6,13 +6,15 @@ from itertools import pairwise
 
 from service.report_page.colours import colour, drawing_order
 from service.report_page.scales import Scale, Tick
-from ted_core.results.provenance import CandidateFacts
+from ted_core.results.provenance import CandidateFacts, KeepRatioChoice, RatioFacts
 from ted_core.results.report import Histogram, Report, ReportRound
 
 WIDTH, LEFT, RIGHT = 480.0, 46.0, 12.0
 HISTOGRAM_TOP, HISTOGRAM_BOTTOM = 12.0, 178.0
 UPPER_TOP, UPPER_BOTTOM, LOWER_TOP, LOWER_BOTTOM = 12.0, 128.0, 160.0, 212.0
 CANDIDATE_LEFT, CANDIDATE_RIGHT, CANDIDATE_HEIGHT, CANDIDATE_TOP = 96.0, 64.0, 26.0, 8.0
+ROOM = 0.05
+"""Left of the smallest keep ratio."""
 GAP = 1.0
 """Between the bars of a histogram."""
 FEWEST_POINTS = 2
@@ -147,6 +149,47 @@ def _with_margin(low: float, high: float) -> tuple[float, float]:
     """Add a little room at both ends, within the range of a performance."""
     room = max((high - low) * 0.1, 0.01)
     return max(low - room, 0.0), min(high + room, 1.0)
+
+
+@dataclass(frozen=True)
+class LossMark:
+    """What one keep ratio costs: a dot with its interval."""
+
+    facts: RatioFacts
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LossChart:
+    """Points of accuracy lost against the fraction of the rows that is retained."""
+
+    marks: tuple[LossMark, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    tolerance: float
+    chosen: float
+
+
+def losses(choice: KeepRatioChoice | None) -> LossChart | None:
+    """Lay out the curve that a keep ratio was chosen from; None if the plan says the ratio."""
+    if choice is None:
+        return None
+    ends = [end for facts in choice.curve for end in facts.interval]
+    across = Scale(choice.curve[-1].keep_ratio - ROOM, 1.0, LEFT, WIDTH - RIGHT)
+    up = Scale(min(0.0, *ends), max(choice.tolerance, *ends), HISTOGRAM_BOTTOM, HISTOGRAM_TOP)
+    return LossChart(
+        marks=tuple(
+            LossMark(facts, across(facts.keep_ratio), up(facts.loss), up(facts.interval[0]), up(facts.interval[1]))
+            for facts in choice.curve
+        ),
+        x_ticks=across.ticks(5),
+        y_ticks=up.ticks(4),
+        tolerance=up(choice.tolerance),
+        chosen=across(choice.keep_ratio),
+    )
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def costs(report: Report) -> tuple[CostBar, ...]:
     cost = report.cost
     runs = {"This selection": ("kept", cost.of_one_full_run)}
     if cost.rows_trained_choosing:
-        purpose = "guarding" if report.guard else "choosing q"
+        purpose = "guarding" if report.guard else "choosing q" if report.q.candidates else "choosing the ratio"
         runs |= {f"… of which {purpose}": ("well", cost.rows_trained_choosing / cost.full_run_rows)}
     runs |= {"One run on all rows": ("other", 1.0), "One run on the retained rows": ("other", report.achieved_ratio)}
     longest = max(length for _, length in runs.values())

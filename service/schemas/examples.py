@@ -29,6 +29,7 @@ JOB: dict[str, JsonValue] = {
         "learning_rate": 0.004,
         "weight_decay": 0.05,
         "augment": True,
+        "precision": "float32",
     },
     "plan": {
         "keep_ratio": 0.6,

@@ -9,7 +9,7 @@ from service.schemas import examples
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.plan import PruningPlan
 from ted_core.proxies.spec import Training
-from ted_core.results.provenance import LabelNoise, ProxyAccuracy, QChoice
+from ted_core.results.provenance import KeepRatioChoice, LabelNoise, ProxyAccuracy, QChoice
 from ted_core.warnings import JobWarning
 from ted_jobs.jobs import models as stored
 from ted_jobs.jobs.spec import JobSpec
@@ -58,14 +58,21 @@ class Cost(_ResponseModel):
     rows_trained: Annotated[int, Field(description="Rows that the proxies were trained on, each visit counted.")]
     rows_measured: Annotated[int, Field(description="Rows that they were then measured on.")]
     rows_trained_choosing: Annotated[
-        int, Field(description="The part of rows_trained that the choice of q or the guard took.")
+        int, Field(description="The part of rows_trained that the choice of q or keep_ratio or the guard took.")
     ] = 0
     full_run_rows: Annotated[int, Field(description="The same for one training run of the proxy on all rows.")]
+    preparation: Annotated[
+        float,
+        Field(
+            description="What calculating the blocks of a pretrained model that are not trained takes, once for each "
+            "row, in rows trained on; 0 without train_blocks."
+        ),
+    ] = 0.0
     of_one_full_run: Annotated[
         float,
         Field(
-            description="(rows_trained + rows_measured / 3) / full_run_rows: measuring a row takes about a third of "
-            "training on it."
+            description="(rows_trained + rows_measured / 3 + preparation) / (full_run_rows + preparation): measuring a "
+            "row takes about a third of training on it."
         ),
     ]
     batch_parts: Annotated[
@@ -87,6 +94,9 @@ class Result(_ResponseModel):
         str, Field(description="SHA-256 of the tables' content; equal for two runs with equal inputs.")
     ]
     q: Annotated[QChoice, Field(description="What ranked the rows, its exponent, and who chose it.")]
+    keep_ratio_choice: Annotated[
+        KeepRatioChoice | None, Field(description="The keep ratio that was chosen; null if the plan says it.")
+    ] = None
     classes: Annotated[int | None, Field(description="Of the target; 0 for causal-lm.")] = None
     device: Annotated[
         str | None, Field(description="What the proxies were trained on; null if an older version ran the job.")

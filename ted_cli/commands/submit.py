@@ -55,11 +55,18 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     background: BackgroundOption = None,
     missing: MissingOption = None,
     proxy: Annotated[
-        str | None, typer.Option(help="mlp, cnn, resnet18, frozen-encoder, encoder, lora, or an installed one.")
+        str | None,
+        typer.Option(help="mlp, cnn, resnet9, resnet18, frozen-encoder, encoder, lora, or an installed one."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The pretrained model of the proxy: a name, or a path.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of the proxy.")] = None,
-    keep: Annotated[float | None, typer.Option(help="Fraction of the rows to retain.")] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Fraction of the rows to retain, or auto: as few as the tolerance allows.")
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help="With --keep auto: the points of accuracy that pruning may cost; 0.3 if not given."),
+    ] = None,
     method: Annotated[str | None, typer.Option(help="ted, or a rival of it: see the API's document.")] = None,
     q: Annotated[str | None, typer.Option(help="Exponent of the score, or auto: measured.")] = None,
     guard: Annotated[
@@ -85,9 +92,10 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
         dataset={"name": dataset_name, "uri": dataset, "task": task, **reading_options(context)},
         proxy={"name": proxy, "model": model, "epochs": epochs},
         plan={
-            "keep_ratio": keep,
+            "keep_ratio": number_or_word(keep),
+            "tolerance": tolerance,
             "method": method,
-            "q": _exponent(q),
+            "q": number_or_word(q),
             "guard": guard,
             "class_balance": class_balance,
             "seed": seed,
@@ -117,7 +125,7 @@ def retry(context: typer.Context, job_id: JobIdArgument, watch: WatchOption = Fa
         _show_submitted(service.retry(job_id), watch=watch)
 
 
-def _exponent(text: str | None) -> float | str | None:
+def number_or_word(text: str | None) -> float | str | None:
     """Return the number if it is one; the service checks the rest."""
     try:
         return None if text is None else float(text)

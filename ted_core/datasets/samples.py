@@ -82,7 +82,12 @@ class Samples:
     task: str | None = None
     """The request's task if an installed package adds it; None for one of TED's own, which inputs and labels show."""
     cache: Path | None = None
-    """The folder for what is computed from the inputs and worth keeping: tokens, features."""
+    """The folder for what is computed from the inputs and worth keeping: tokens, features, hidden states."""
+    cache_bytes: int | None = None
+    """What that folder may hold; None if there is no limit."""
+    hidden: Float32[np.ndarray, "tokens width"] | None = field(default=None, repr=False)
+    """What a pretrained model's frozen blocks make of each token, sample after sample, where only the blocks above them
+    are trained."""
     warnings: tuple[JobWarning, ...] = ()
     """What was accepted on the way here, but may not be what was meant."""
     columns: InputColumns = field(default_factory=InputColumns, repr=False)

@@ -20,13 +20,13 @@ def build(proxy: ResolvedProxy, samples: Samples, *, seed: int) -> nn.Module:
     first = proxy.pretrained_model if proxy.is_fine_tuned else samples.input_shape
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: nn.Module = getattr(import_module(module), function)(first, len(samples.classes))
+        model: nn.Module = getattr(import_module(module), function)(first, len(samples.classes), **proxy.model_options)
     return model
 
 
 def parameter_count(model: nn.Module) -> int:
     """How many numbers training adjusts."""
-    return sum(parameter.numel() for parameter in model.parameters())
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def weights_digest(model: nn.Module) -> str:

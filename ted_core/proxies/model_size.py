@@ -14,6 +14,8 @@ HIDDEN = 512
 CNN_WIDTHS = (32, 64, 128)
 RESNET_WIDTHS = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = 2
+RESNET9_WIDTHS = (32, 64, 128)
+PATCH_SIDE = 2
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class ModelSize:
     rows_at_once: int | None = None
     """How many of the longest texts are calculated at a time, however large the batch is; shorter ones take less. None
     if each row takes the same."""
+    training_work: float = 0.0
+    """Multiplications that training on a token takes, attention's own excluded; 0 if nobody has asked yet."""
+    frozen_work: float = 0.0
+    """Those that the blocks below the trained ones take of a token, once."""
 
 
 def model_shape(proxy: ResolvedProxy, shape: tuple[int, ...] | None, *, kind: InputKind) -> tuple[int, ...] | None:
@@ -55,7 +61,7 @@ def planned_size(proxy: ResolvedProxy, shape: tuple[int, ...], classes: int) -> 
     if proxy.family.size is None or first is None:
         return None
     module, function = proxy.family.size.split(":")
-    size: ModelSize | None = getattr(import_module(module), function)(first, classes)
+    size: ModelSize | None = getattr(import_module(module), function)(first, classes, **proxy.model_options)
     return size
 
 
@@ -97,6 +103,26 @@ def resnet18(shape: tuple[int, ...], classes: int) -> ModelSize:
             channels = outputs
     parameters += (channels + 1) * classes
     return ModelSize(parameters, FLOAT * (activations + channels), FLOAT * max(largest, channels, classes))
+
+
+def resnet9(shape: tuple[int, ...], classes: int) -> ModelSize:
+    """Whitened patches, then three stages of two convolutions; the way back ends at the first stage."""
+    channels, height, width = whitened_channels(shape[0]), shape[1] - PATCH_SIDE + 1, shape[2] - PATCH_SIDE + 1
+    parameters, saved, largest = 0, FLOAT * channels * height * width, max(prod(shape), channels * height * width)
+    for outputs in RESNET9_WIDTHS:
+        parameters += 9 * (channels + outputs) * outputs + 4 * outputs
+        convolved = outputs * height * width
+        height, width, channels = ceil(height / 2), ceil(width / 2), outputs
+        pooled = outputs * height * width
+        saved += FLOAT * convolved + (INDEX + 6 * FLOAT) * pooled
+        largest = max(largest, convolved)
+    saved += (INDEX + FLOAT) * channels
+    return ModelSize(parameters + channels * classes, saved, FLOAT * max(largest, channels, classes))
+
+
+def whitened_channels(channels: int) -> int:
+    """How many channels whitened patches have: each of a patch's principal components with either sign."""
+    return 2 * channels * PATCH_SIDE**2
 
 
 def trained_bytes(size: ModelSize, states: int) -> int:

@@ -9,7 +9,9 @@ from ted_core.proxies.model_size import BLOCKS_PER_STAGE, CNN_WIDTHS, HIDDEN, RE
 
 def mlp(input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """Inputs of any shape, flattened → logits of shape (batch, classes)."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes))
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(math.prod(input_shape), HIDDEN), nn.ReLU(inplace=True), nn.Linear(HIDDEN, classes)
+    )
 
 
 def cnn(input_shape: tuple[int, ...], classes: int) -> nn.Module:

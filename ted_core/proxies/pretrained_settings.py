@@ -9,5 +9,7 @@ TOKEN_BUDGET = {"text": 16_384, "dialogue": 4_096}
 token has a logit for each word of the vocabulary: 4,096 of 50,000 float32 are 0.8 GB."""
 CPU_BUDGET = 2_048
 """What a processor is given at once: MiniLM is half as fast with more, since its caches no longer hold the layers."""
+MOST_REMEMBERED_BLOCKS = 8
+"""Blocks whose activations are remembered for the way back; of more adapted ones, they are calculated again."""
 RANK = 8
 """Of a LoRA adapter, in every linear layer but the last; for SmolLM2-135M 2.4 M numbers to learn, 1.8 % of its own."""

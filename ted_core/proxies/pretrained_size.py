@@ -9,8 +9,14 @@ from pathlib import Path
 
 from ted_core.proxies.model_config import model_config
 from ted_core.proxies.model_size import FLOAT, ModelSize
-from ted_core.proxies.pretrained_settings import CPU_BUDGET, LONGEST_DIALOGUE, LONGEST_TEXT, RANK
-from ted_core.proxies.weight_headers import WeightHeader, weight_headers
+from ted_core.proxies.pretrained_settings import (
+    CPU_BUDGET,
+    LONGEST_DIALOGUE,
+    LONGEST_TEXT,
+    MOST_REMEMBERED_BLOCKS,
+    RANK,
+)
+from ted_core.proxies.weight_headers import WeightHeader, block_names, weight_headers
 
 MATRIX = 2
 """Axes of a linear layer's weight."""
@@ -18,6 +24,11 @@ ANSWERS = 0.5
 """The share of a conversation's tokens for which the vocabulary's logits are calculated."""
 LOGITS = 3
 """Copies of them: as the model gives them, as probabilities, and their gradients."""
+TRAINED_PASSES, ADAPTED_PASSES = 3, 2
+"""Multiplications with each weight of a layer on the way forth and back: weights that only an adapter changes need no
+gradients of their own."""
+MOST_MODELS = 3
+"""The twins, and the first of them before training or a candidate's."""
 HEADS = ("pooler", "cls", "lm_head", "classifier", "score", "qa_outputs", "vocab_projector", "vocab_transform")
 """Parts that an encoder is trained without."""
 
@@ -27,48 +38,79 @@ def frozen_bytes(model: Path | None) -> int:
     return FLOAT * _numbers(_body(model)) if model else 0
 
 
-def encoder(model: Path, classes: int) -> ModelSize | None:
-    """Return the size of a pretrained encoder, all of it trained; None if its weights are unknown.
+def encoder(model: Path, classes: int, *, train_blocks: int | None = None) -> ModelSize | None:
+    """Return the size of a pretrained encoder, all of it or its last blocks trained; None if its weights are unknown.
 
-    Each linear layer leaves what it was given and what it gave. Raises UnknownModel.
+    Each linear layer leaves what it was given and what it gave. What is not trained is in memory for each model, and
+    never more often than for the twins and a candidate. Raises UnknownModel.
     """
     weights = _body(model)
-    layers = _layers(weights)
-    if not layers:
+    if not _layers(weights):
         return None
+    trained = _trained(weights, train_blocks)
+    layers = _layers(trained)
     width = _embedding(weights).shape[1]
     length = _longest(model, LONGEST_TEXT)
+    frozen = [weight for weight in weights if not weight.block] if train_blocks else []
     return ModelSize(
-        _numbers(weights) + (width + 1) * classes,
-        saved_bytes=FLOAT * length * sum(map(_sides, layers)),
+        _numbers(trained) + (width + 1) * classes,
+        saved_bytes=FLOAT * length * (sum(map(_sides, layers)) + _given(train_blocks, width)),
         largest_bytes=FLOAT * length * _widest(layers),
+        frozen_bytes=FLOAT * MOST_MODELS * _numbers(frozen),
         rows_at_once=max(1, CPU_BUDGET // length),
+        training_work=TRAINED_PASSES * _numbers(layers),
+        frozen_work=_numbers(_layers(weights)) - _numbers(layers),
     )
 
 
-def adapter(model: Path, _: int) -> ModelSize | None:
+def adapter(model: Path, _: int, *, train_blocks: int | None = None) -> ModelSize | None:
     """Return the size of a LoRA adapter around a frozen language model; None if the model's weights are unknown.
 
-    The model's layers keep only what they were given, and one at a time is calculated again; at the end of an answer's
-    tokens stand the logits of the vocabulary. Raises UnknownModel.
+    Many layers keep only what they were given, and one block at a time is calculated again; of a few, each linear layer
+    leaves what it was given and what it gave. At the end of an answer's tokens stand the logits of the vocabulary.
+    Raises UnknownModel.
     """
     weights = _untied(model)
-    layers = _layers(weights)
-    if not layers:
+    if not _layers(weights):
         return None
+    layers = _layers(_trained(weights, train_blocks))
     words, width = _embedding(weights).shape
     length = _longest(model, LONGEST_DIALOGUE)
-    blocks = defaultdict[str, int](int)
-    for layer in layers:
-        blocks[_block(layer)] += _sides(layer)
     logits = round(ANSWERS * words)
+    again = train_blocks is None or train_blocks > MOST_REMEMBERED_BLOCKS
+    kept = _remembered(layers, width, logits=LOGITS * logits, again=again)
     return ModelSize(
         RANK * sum(map(_sides, layers)),
-        saved_bytes=FLOAT * length * (len(blocks) * width + max(LOGITS * logits, *blocks.values())),
+        saved_bytes=FLOAT * length * (kept + _given(train_blocks, width)),
         largest_bytes=FLOAT * length * max(logits, _widest(layers)),
         frozen_bytes=FLOAT * _numbers(weights),
         rows_at_once=max(1, CPU_BUDGET // length),
+        training_work=(ADAPTED_PASSES + again) * _numbers(layers) + ADAPTED_PASSES * logits * width,
+        frozen_work=_numbers(_layers(weights)) - _numbers(layers),
     )
+
+
+def _remembered(layers: Sequence[WeightHeader], width: int, *, logits: int, again: bool) -> int:
+    """How many numbers stay in memory of each token for the way back, on which blocks may be calculated again."""
+    blocks = defaultdict[str, int](int)
+    for layer in layers:
+        blocks[layer.block] += _sides(layer)
+    if again:
+        return len(blocks) * width + max(logits, *blocks.values())
+    return sum(blocks.values()) + logits
+
+
+def _given(train_blocks: int | None, width: int) -> int:
+    """How many numbers a batch holds of each token beside its id."""
+    return width if train_blocks else 0
+
+
+def _trained(weights: Sequence[WeightHeader], train_blocks: int | None) -> Sequence[WeightHeader]:
+    """Those of the last blocks; all if there is no telling them from others."""
+    if train_blocks is None:
+        return weights
+    last = {*block_names(weights)[-train_blocks:]}
+    return [weight for weight in weights if weight.block in last]
 
 
 def _body(model: Path) -> Sequence[WeightHeader]:
@@ -84,19 +126,12 @@ def _untied(model: Path) -> Sequence[WeightHeader]:
 
 def _layers(weights: Sequence[WeightHeader]) -> Sequence[WeightHeader]:
     """The linear layers' weights: matrices in numbered blocks."""
-    return [weight for weight in weights if len(weight.shape) == MATRIX and _block(weight)]
-
-
-def _block(weight: WeightHeader) -> str:
-    """The numbered part of the model that it belongs to, such as ``encoder.layer.0``; empty if it is another one."""
-    parts = weight.name.split(".")
-    number = next((place for place, part in enumerate(parts) if part.isdecimal()), -1)
-    return ".".join(parts[: number + 1])
+    return [weight for weight in weights if len(weight.shape) == MATRIX and weight.block]
 
 
 def _embedding(weights: Sequence[WeightHeader]) -> WeightHeader:
     """The table with a row for each word: the longest matrix outside of the blocks."""
-    matrices = [weight for weight in weights if len(weight.shape) == MATRIX and not _block(weight)]
+    matrices = [weight for weight in weights if len(weight.shape) == MATRIX and not weight.block]
     return max(matrices, key=lambda weight: weight.shape[0], default=WeightHeader("", (0, 0)))
 
 

@@ -10,6 +10,7 @@ from ted_core.errors import UnknownProxy
 from ted_core.plugins import installed, plugin
 
 Optimizer = Literal["adamw", "sgd"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class ProxyFamily:
     """The pretrained model that it starts from by default; None for a proxy that starts from nothing."""
     features: str | None = None
     """``module:function`` that turns samples into vectors by the pretrained model, once, before anything is trained."""
+    frozen_blocks: str | None = None
+    """``module:function`` that gives the part of its pretrained model below the last transformer blocks, by (path,
+    blocks that are trained); builder and size then take ``train_blocks``. None if all of a model is trained."""
+
+    @property
+    def is_fine_tuned(self) -> bool:
+        """Whether a pretrained model is trained itself, not a head on features that it makes once."""
+        return self.model is not None and self.features is None
 
 
 FAMILIES: dict[str, ProxyFamily] = {
@@ -88,6 +97,18 @@ FAMILIES: dict[str, ProxyFamily] = {
         augments=True,
         smallest_side=2,  # a row of pixels shrinks to one, and over few of those batch normalization explodes
     ),
+    "resnet9": ProxyFamily(
+        takes=frozenset({"image"}),
+        builder="ted_core.proxies.resnet9:resnet9",
+        size="ted_core.proxies.model_size:resnet9",
+        optimizer="sgd",
+        epochs=12,
+        batch_size=128,
+        learning_rate=0.1,
+        weight_decay=5e-4,
+        augments=True,
+        smallest_side=3,  # of 2 pixels a side its patches make one
+    ),
     "frozen-encoder": ProxyFamily(
         takes=frozenset({"text", "image", "vector"}),
         builder="ted_core.proxies.networks:mlp",
@@ -104,6 +125,7 @@ FAMILIES: dict[str, ProxyFamily] = {
         takes=frozenset({"text"}),
         builder="ted_core.proxies.pretrained.encoder:encoder",
         size="ted_core.proxies.pretrained_size:encoder",
+        frozen_blocks="ted_core.proxies.pretrained.encoder:frozen_blocks",
         optimizer="adamw",
         epochs=3,
         batch_size=32,
@@ -115,6 +137,7 @@ FAMILIES: dict[str, ProxyFamily] = {
         takes=frozenset({"dialogue"}),
         builder="ted_core.proxies.pretrained.lora:adapter",
         size="ted_core.proxies.pretrained_size:adapter",
+        frozen_blocks="ted_core.proxies.pretrained.lora:frozen_blocks",
         optimizer="adamw",
         epochs=3,
         batch_size=16,
@@ -142,6 +165,15 @@ class ProxySpec(BaseModel):
             "smollm2-135m), a folder's name in the service's model folders, or an absolute path inside them.",
         ),
     ] = None
+    train_blocks: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="How many transformer blocks of the pretrained model encoder and lora train, counted from the "
+            "last; all of the model if it is null. What lies below is calculated once for each row and kept.",
+            examples=[4],
+        ),
+    ] = None
     epochs: Annotated[int | None, Field(ge=2, le=1000)] = None
     batch_size: Annotated[int | None, Field(ge=2, le=65536)] = None
     learning_rate: Annotated[float | None, Field(gt=0, le=10)] = None
@@ -149,6 +181,14 @@ class ProxySpec(BaseModel):
     augment: Annotated[
         bool | None,
         Field(description="Seeded shifts, and flips of colour images; true only for a proxy that sees images itself."),
+    ] = None
+    precision: Annotated[
+        Precision | None,
+        Field(
+            description="What the proxy's convolutions and matrix products are calculated in: float32, the default, or "
+            "bfloat16, which is faster and chooses somewhat other rows; the job fails on a worker whose processor has "
+            "no instructions for it. Not for encoder and lora: they use it wherever the processor has it."
+        ),
     ] = None
 
 
@@ -160,6 +200,8 @@ class Training(ProxySpec):
     learning_rate: float
     weight_decay: float
     augment: bool
+    precision: Precision | None = None
+    """None for a pretrained model that is trained itself: the device decides."""
 
     @classmethod
     def of(cls, spec: ProxySpec, *, kind: InputKind | None = None) -> "Training":
@@ -171,11 +213,13 @@ class Training(ProxySpec):
         return cls(
             name=spec.name,
             model=spec.model or family.model,
+            train_blocks=spec.train_blocks,
             epochs=spec.epochs or family.epochs,
             batch_size=spec.batch_size or family.batch_size,
             learning_rate=spec.learning_rate or family.learning_rate,
             weight_decay=family.weight_decay if spec.weight_decay is None else spec.weight_decay,
             augment=family.augments and kind in {None, "image"} if spec.augment is None else spec.augment,
+            precision=spec.precision or (None if family.is_fine_tuned else "float32"),
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,6 +36,23 @@ class WeightHeader:
     def numbers(self) -> int:
         """How many."""
         return prod(self.shape)
+
+    @property
+    def block(self) -> str:
+        """The numbered part of the model that it belongs to, such as ``encoder.layer.0``; empty if it is another."""
+        parts = self.name.split(".")
+        number = next((place for place, part in enumerate(parts) if part.isdecimal()), -1)
+        return ".".join(parts[: number + 1])
+
+
+def block_names(weights: Sequence[WeightHeader]) -> Sequence[str]:
+    """Return the names of the model's transformer blocks, first to last; none if the names show none."""
+    lists = defaultdict[str, set[int]](set)
+    for block in {weight.block for weight in weights} - {""}:
+        name, _, number = block.rpartition(".")
+        lists[name].add(int(number))
+    name = max(lists, key=lambda name: len(lists[name]), default="")
+    return [f"{name}.{number}" for number in sorted(lists[name])]
 
 
 def weight_headers(model: Path) -> Sequence[WeightHeader]:

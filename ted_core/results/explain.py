@@ -11,6 +11,7 @@ from ted_core.results.proxy_accuracy import is_believed
 from ted_core.results.suspects.suspicion import suspicion
 from ted_core.selection.baselines.ccs import hardest
 from ted_core.selection.baselines.common import Quota
+from ted_core.selection.distance import turning_point
 from ted_core.selection.rounds import Round
 
 
@@ -93,10 +94,10 @@ def _priority(final: Round) -> Float[np.ndarray, " samples"]:
 
 
 def _reasons(final: Round, samples: Samples, plan: PruningPlan) -> UInt8[np.ndarray, " samples"]:
-    if final.turning_point is None:
+    if final.rule is None or final.rule == "random":
         pruned = WHY_PRUNED.get(plan.method, _not_drawn)(final, samples, plan)
     else:
-        pruned = _by_generalization(final, final.turning_point)
+        pruned = _by_generalization(final)
     kept = np.where(_on_merit(final, plan), Reason.KEPT, Reason.CLASS_FLOOR)
     return np.where(final.retained, kept, pruned).astype(np.uint8)
 
@@ -118,13 +119,20 @@ def _on_merit(final: Round, plan: PruningPlan) -> Bool[np.ndarray, " samples"]:
     return np.asarray(priority >= np.sort(priority)[-int(final.retained.sum())])
 
 
-def _by_generalization(final: Round, turning_point: float) -> Int64[np.ndarray, " samples"]:
+def _by_generalization(final: Round) -> Int64[np.ndarray, " samples"]:
     """Pruned rows with at least the mean inclusion probability were not drawn; the others were pruned for a reason."""
     assert final.inclusion_probability is not None, "rows that a score ranked are sampled"  # noqa: S101
     assert final.order is not None, "what a score follows was measured"  # noqa: S101
-    redundant = final.order >= turning_point
+    redundant = final.order >= _highest_score(final.score, final.order, final.q)
     reason = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
     return np.where(final.inclusion_probability >= final.inclusion_probability.mean(), Reason.RANDOM, reason)
+
+
+def _highest_score(
+    score: Float32[np.ndarray, " samples"], order: Float32[np.ndarray, " samples"], q: float | None
+) -> float:
+    """Where along the order the score is highest; with an exponent that is known, whatever the gradients are."""
+    return float(order[np.argmax(score)]) if q is None else turning_point(q)
 
 
 def _not_drawn(final: Round, _: Samples, __: PruningPlan) -> Int64[np.ndarray, " samples"]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ted_core.datasets.fingerprint import identify
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.errors import ManifestMismatch
+from ted_core.errors import ManifestMismatch, WeightsUnknown
 from ted_core.results.provenance import ManifestMetadata
 from ted_core.storage.digests import indices_digest
 from ted_core.storage.object_store import is_object_uri
@@ -76,6 +76,26 @@ class Manifest:
         """
         indices: np.ndarray = pq.read_table(self.path, columns=["row_index"])["row_index"].to_numpy().astype(np.int64)
         return indices
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """The weight of each row of ``row_indices``, in the same order: float32, of mean 1.
+
+        Under them the mean loss of the retained rows estimates that of all rows. Raises WeightsUnknown if the file's
+        column ``weight`` is 1 only because nothing is known.
+        """
+        if not self._has_probabilities:
+            raise WeightsUnknown(f"{self.path} does not say how likely its rows were to be kept")
+        weights: np.ndarray = pq.read_table(self.path, columns=["weight"])["weight"].to_numpy()
+        return weights
+
+    @property
+    def _has_probabilities(self) -> bool:
+        """False in schema version 1, and for methods that do not draw their rows."""
+        if self.metadata.schema_version == 1:
+            return False
+        (probability,) = pq.read_table(self.path, columns=["inclusion_probability"]).columns
+        return bool(probability.null_count == 0)
 
     def table(self) -> pa.Table:
         """Every column of the manifest."""

@@ -117,6 +117,30 @@ class QChoice(_ExtensibleModel):
         return candidate.q == self.value and same_chance
 
 
+class RatioFacts(_ExtensibleModel):
+    """What keeping a part of the rows costs."""
+
+    keep_ratio: Annotated[float, Field(description="Fraction of the rows that is retained; 1 for all.")]
+    accuracy: Annotated[
+        float, Field(description="Of a proxy trained on what this keeps of one half of the rows, on the other half.")
+    ]
+    loss: Annotated[
+        float,
+        Field(description="Points of accuracy that this lies below a proxy trained on the whole half."),
+    ]
+    standard_error: Annotated[float, Field(description="Of `loss`, in points: that of the rows that were tested.")]
+    interval: Annotated[tuple[float, float], Field(description="Of `loss`; its upper end is held to the tolerance.")]
+
+
+class KeepRatioChoice(_ExtensibleModel):
+    """The keep ratio that was chosen, where the plan leaves it open, and from what."""
+
+    keep_ratio: Annotated[float, Field(description="1 if nothing is to be pruned.")]
+    tolerance: Annotated[float, Field(description="Points of accuracy that pruning may cost.")]
+    curve: Annotated[tuple[RatioFacts, ...], Field(description="What was measured, from all rows downwards.")]
+    verdict: Annotated[str, Field(description="All of this in one sentence.")]
+
+
 class ProxyFacts(_ExtensibleModel):
     """The model that judged the rows."""
 
@@ -188,17 +212,22 @@ class CostFacts(_StrictModel):
     """By the loop and by candidates, if any were tried."""
     rows_measured: int
     rows_trained_choosing: int = 0
-    """The part of ``rows_trained`` that candidates took: for the choice of q, or for the guard."""
+    """The part of ``rows_trained`` that candidates took: for the choice of q or of the keep ratio, or for the guard."""
     full_run_rows: int
+    preparation: float = 0.0
+    """What calculating a pretrained model's frozen blocks takes, once for each row, in rows trained on."""
     seconds: float
     batch_parts: int = 1
     """The parts that batches were cut into, gradients added up, after memory had run out with fewer."""
 
     @property
     def of_one_full_run(self) -> float:
-        """Training and measuring in row-visits of training, relative to one full training run."""
-        work = row_work(self.rows_trained, self.rows_measured)
-        return work / self.full_run_rows if self.full_run_rows else 0.0
+        """Training and measuring in row-visits of training, relative to one full training run.
+
+        What is prepared once belongs to both.
+        """
+        work = row_work(self.rows_trained, self.rows_measured) + self.preparation
+        return work / (self.full_run_rows + self.preparation) if self.full_run_rows else 0.0
 
 
 class Provenance(_StrictModel):
@@ -207,6 +236,8 @@ class Provenance(_StrictModel):
     dataset: DatasetFacts
     plan: dict[str, Any]
     q: QChoice
+    keep_ratio_choice: KeepRatioChoice | None = None
+    """None if the plan says it."""
     proxy: ProxyFacts
     proxy_accuracy: ProxyAccuracy | None = None
     """None if the method measures nothing out of sample."""
@@ -237,3 +268,8 @@ class ManifestMetadata(Provenance):
     achieved_ratio: float
     indices_sha256: str
     content_sha256: str
+
+    @property
+    def asked_ratio(self) -> float:
+        """The plan's keep ratio or, where that is left open, the chosen one."""
+        return self.keep_ratio_choice.keep_ratio if self.keep_ratio_choice else float(self.plan["keep_ratio"])

@@ -40,7 +40,7 @@ def recut(decisions: Path, *, keep_ratio: float, to: Path) -> ManifestMetadata:
     Raises RecutUnsuited, TooFewRowsKept.
     """
     origin = _origin(decisions)
-    plan = PruningPlan.model_validate(origin.plan | {"keep_ratio": keep_ratio})
+    plan = PruningPlan.model_validate(origin.plan | {"keep_ratio": keep_ratio, "tolerance": None})
     if plan.method not in RANKED:
         raise RecutUnsuited(f"Method {plan.method} selects for one keep ratio")
     cut = _cut(decisions, plan)
@@ -111,9 +111,10 @@ def _derived(
     origin: ManifestMetadata, plan: PruningPlan, kept: Bool[np.ndarray, " rows"], **changes: Any
 ) -> ManifestMetadata:
     changes |= {
-        "plan": origin.plan | {"keep_ratio": plan.keep_ratio},
+        "plan": origin.plan | {"keep_ratio": plan.keep_ratio, "tolerance": None},
+        "keep_ratio_choice": None,
         "parent": origin.content_sha256,
-        "parent_keep_ratio": origin.plan["keep_ratio"],
+        "parent_keep_ratio": origin.asked_ratio,
         "rows_kept": int(kept.sum()),
         "achieved_ratio": float(kept.mean()),
         "indices_sha256": indices_digest(np.flatnonzero(kept)),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ted_core.plan import RuleName
-from ted_core.results.provenance import LabelNoise, ProxyAccuracy, ProxyFacts, QChoice
+from ted_core.results.provenance import KeepRatioChoice, LabelNoise, ProxyAccuracy, ProxyFacts, QChoice
 from ted_core.warnings import JobWarning
 
 Performance = Annotated[
@@ -114,14 +114,21 @@ class ReportCost(_ReportModel):
     rows_trained: Annotated[int, Field(description="Rows that proxies were trained on, each visit counted.")]
     rows_measured: Annotated[int, Field(description="Rows that they were measured on, each visit counted.")]
     rows_trained_choosing: Annotated[
-        int, Field(description="The part of rows_trained that the choice of q or the guard took.")
+        int, Field(description="The part of rows_trained that the choice of q or keep_ratio or the guard took.")
     ]
     full_run_rows: Annotated[int, Field(description="rows_trained of one training run of the proxy on all rows.")]
+    preparation: Annotated[
+        float,
+        Field(
+            description="What calculating the blocks of a pretrained model that are not trained takes, once for each "
+            "row, in rows trained on; 0 without train_blocks."
+        ),
+    ] = 0.0
     of_one_full_run: Annotated[
         float,
         Field(
-            description="(rows_trained + rows_measured / 3) / full_run_rows: measuring a row takes about a third of "
-            "training on it."
+            description="(rows_trained + rows_measured / 3 + preparation) / (full_run_rows + preparation): measuring a "
+            "row takes about a third of training on it."
         ),
     ]
     batch_parts: Annotated[
@@ -279,6 +286,10 @@ class Report(_ReportModel):
     q: Annotated[QChoice, Field(description="What ranked the rows, its exponent, who chose it, and from what.")]
     guard: Annotated[
         ReportGuard | None, Field(description="TED's rows against random ones; null if the plan asks for no guard.")
+    ] = None
+    keep_ratio_choice: Annotated[
+        KeepRatioChoice | None,
+        Field(description="How keep_ratio was chosen, with the curve; null if the plan says it."),
     ] = None
     cost: ReportCost
     examples: ReportExamples

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64
 
 from ted_core.results.decisions import Decisions
 from ted_core.results.provenance import ProxyAccuracy
+from ted_core.selection.rounds import RatioChoice
 from ted_core.warnings import JobWarning, WarningCode, distinct
 
 POINTS, RELATIVE = 0.05, 0.2
@@ -24,12 +25,17 @@ Counts = Int64[np.ndarray, " classes"]
 Shares = Float[np.ndarray, " classes"]
 
 
-def selection_warnings(decisions: Decisions, *, accuracy: ProxyAccuracy | None = None) -> tuple[JobWarning, ...]:
-    """The warnings about these decisions and the proxy behind them; ``accuracy`` is None if none was measured."""
+def selection_warnings(
+    decisions: Decisions, *, accuracy: ProxyAccuracy | None = None, ratio: RatioChoice | None = None
+) -> tuple[JobWarning, ...]:
+    """The warnings about these decisions, the proxy behind them, and the keep ratio, if it was chosen.
+
+    ``accuracy`` is None if none was measured.
+    """
     rows, labels = decisions.memberships
     before = np.bincount(labels, minlength=len(decisions.classes))
     after = np.bincount(labels[decisions.kept[rows]], minlength=len(decisions.classes))
-    return distinct(_of_proxy(accuracy), class_warnings(before, after, classes=decisions.classes))
+    return distinct(_of_proxy(accuracy), _of_ratio(ratio), class_warnings(before, after, classes=decisions.classes))
 
 
 def class_warnings(
@@ -45,6 +51,12 @@ def _of_proxy(accuracy: ProxyAccuracy | None) -> Iterator[JobWarning]:
     if accuracy is None or accuracy.has_learned is not False:
         return
     yield JobWarning.of(WarningCode.PROXY_HAS_NOT_LEARNED, _weakness(accuracy), field="proxy")
+
+
+def _of_ratio(choice: RatioChoice | None) -> Iterator[JobWarning]:
+    if choice is not None and choice.ratio == 1:
+        fact = f"All rows are kept: no smaller share was measured to cost at most {choice.tolerance:g} points"
+        yield JobWarning.of(WarningCode.NOTHING_PRUNED, fact, field="plan.tolerance")
 
 
 def _weakness(accuracy: ProxyAccuracy) -> str:

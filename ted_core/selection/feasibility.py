@@ -4,6 +4,7 @@ from ted_core.datasets.samples import InputKind
 from ted_core.errors import MethodUnsuited, SettingUnsuited, SingleClass, TooFewRounds, TooFewRowsKept
 from ted_core.plan import PruningPlan
 from ted_core.proxies.resolve import ResolvedProxy
+from ted_core.selection.workload import HALVES, RATIOS
 
 FEWEST_CLASSES = 2
 FEWEST_ROWS_KEPT = 8
@@ -42,9 +43,11 @@ def check_feasibility(
     epochs = proxy.training.epochs
     proxy.require_input_kind(kind)
     proxy.require_augmentable(kind)
+    proxy.require_choosable_precision()
     if kind == "image" and shape:
         proxy.require_size(shape)
     _check_method(plan, proxy, one_class=one_class and kind != "dialogue")
+    _check_open_ratio(plan)
     check_balance(plan, kind=kind)
     classes = 0 if kind == "dialogue" else classes
     if kind != "dialogue" and classes < FEWEST_CLASSES:
@@ -67,7 +70,9 @@ def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -
     if plan.method in ONE_CLASS_METHODS and (not one_class or (proxy.is_fine_tuned and plan.method == "grand")):
         raise MethodUnsuited(f"Method {plan.method} with {proxy.name} on this dataset", field="plan.method")
     if plan.score == "margin" and plan.q is not None:
-        raise SettingUnsuited(f"A q of {plan.q} with the score margin, which has no exponent", field="plan.q")
+        raise SettingUnsuited(
+            f"A q of {plan.q} with the score margin, which has no exponent as probability has", field="plan.q"
+        )
     if plan.guard and (plan.method != "ted" or plan.q == "auto"):
         unguarded = "q auto, which tries random rows anyway" if plan.method == "ted" else f"method {plan.method}"
         raise SettingUnsuited(f"A guard with {unguarded}", field="plan.guard")
@@ -75,12 +80,28 @@ def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -
         raise MethodUnsuited(f"Score parameter with {proxy.name} on this dataset", field="plan.score")
 
 
+def _check_open_ratio(plan: PruningPlan) -> None:
+    """A ratio is chosen by TED's score alone, and nothing else at the same time."""
+    if plan.keep_ratio != "auto":
+        if plan.tolerance is not None:
+            raise SettingUnsuited(f"A tolerance with a keep_ratio of {plan.keep_ratio}", field="plan.tolerance")
+        return
+    if plan.method != "ted":
+        raise SettingUnsuited(f"A keep_ratio of auto with method {plan.method}", field="plan.keep_ratio")
+    if plan.guard:
+        raise SettingUnsuited("A guard with a keep_ratio of auto, which compares with all rows", field="plan.guard")
+    if plan.q == "auto":
+        raise SettingUnsuited("A q of auto with a keep_ratio of auto", field="plan.q")
+
+
 def check_ratio(plan: PruningPlan, *, rows: int | None, classes: int) -> None:
     """Raise TooFewRowsKept if the plan keeps too few rows for the classes, the twins or its own class floor."""
-    if rows is not None and (kept := plan.rows_kept(rows)) < max(classes, FEWEST_ROWS_KEPT):
-        fact = f"A keep_ratio of {plan.keep_ratio} leaves {kept} of {rows} rows for {classes} classes"
+    ratio, tried, needed = plan.keep_ratio, "", max(classes, FEWEST_ROWS_KEPT)
+    if ratio == "auto":  # proxies are trained on what it leaves of a half
+        ratio, tried, needed = RATIOS[-1], ", which auto tries", HALVES * needed
+    if rows is not None and (kept := plan.keeping(ratio).rows_kept(rows)) < needed:
+        fact = f"A keep_ratio of {ratio}{tried and tried + ','} leaves {kept} of {rows} rows for {classes} classes"
         raise TooFewRowsKept(fact, field="plan.keep_ratio")
-
-    if plan.class_floor > plan.keep_ratio:
-        fact = f"A class_floor of {plan.class_floor} keeps more than a keep_ratio of {plan.keep_ratio}"
+    if plan.class_floor > ratio:
+        fact = f"A class_floor of {plan.class_floor} keeps more than a keep_ratio of {ratio}{tried}"
         raise TooFewRowsKept(fact, field="plan.class_floor")

@@ -8,11 +8,14 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.selection.execution import Execution
 from ted_core.selection.progress import ProgressCounter
-from ted_core.selection.rounds import Choice, Round
+from ted_core.selection.rounds import Choice, RatioChoice, Round
 from ted_core.selection.sampling import PoissonSampler
 from ted_core.selection.schedule import epochs_of_round, loop_epochs, loop_rounds, retained_counts
 from ted_core.selection.scores import SCORES
 from ted_core.selection.trials.chooser import chooser
+from ted_core.selection.trials.fresh_proxies import FreshProxies
+from ted_core.selection.trials.half_trials import HalfTrials
+from ted_core.selection.trials.ratio_choice import choose_ratio
 from ted_core.selection.trials.rule import Rule
 from ted_core.selection.trials.trial import Trial
 from ted_core.selection.trials.trials import Trials
@@ -51,8 +54,9 @@ class Loop:
         """Of every sample, when it was last measured."""
         self.rule = Rule.of(plan)
         self.choice: Choice | None = None
+        self.ratio_choice: RatioChoice | None = None
         self.trials: list[Trial] = []
-        """The rules that have been tried."""
+        """The rules and keep ratios that have been tried."""
         if self.checkpointer.saved_state:
             self._load_state_dict(self.checkpointer.saved_state)
 
@@ -78,6 +82,16 @@ class Loop:
         if self.last_trained == self.rounds:
             self.twins.require_descent(self.predictions)
 
+    def choose_ratio(self) -> None:
+        """Replace the keep ratio by the smallest whose loss stays inside the tolerance, if the plan leaves it open."""
+        if self.plan.tolerance is None:
+            return
+        self.ratio_choice = choose_ratio(self._half_trials(), self.rule, tolerance=self.plan.tolerance)
+        self.plan = self.plan.keeping(self.ratio_choice.ratio)
+        self.measurement = self.measurement.at(self.ratio_choice.ratio)
+        self.counts[-1] = self.plan.rows_kept(len(self.samples))
+        self.progress.finish()
+
     def choose_rule(self) -> None:
         """Replace the rule by the one that generalizes best, if the plan leaves it open."""
         choose = chooser(self.plan)
@@ -86,6 +100,11 @@ class Loop:
         self.choice = choose(self._trials())
         self.rule = Rule(self.choice.rule, self.choice.q)
         self.progress.finish()
+
+    def _half_trials(self) -> HalfTrials:
+        table, half = self.twins.table, self.twins.folds[0]
+        proxies = FreshProxies(self.samples, self.proxy, table, self.progress, self.plan.seed)
+        return HalfTrials(self.measurement, self.sampler, proxies, half, self.trials, self.save_checkpoint)
 
     def _trials(self) -> Trials:
         return Trials(
@@ -111,12 +130,11 @@ class Loop:
             retained=sample.retained,
             score=score,
             priority=sample.priority,
-            inclusion_probability=sample.inclusion_probability,
+            inclusion_probability=sample.inclusion_probability if number == self.rounds else None,
             internal_generalization=self.measurement.mean("performance"),
             margin=self.measurement.mean("margin"),
             noise=self.measurement.noise,
             order=self.measurement.order.astype(np.float32),
-            turning_point=self.rule.turning_point(self.measurement),
             last_round=self.last_round,
             train_loss=self.loss,
             samples_trained=self.progress.rows_trained,
@@ -124,6 +142,7 @@ class Loop:
             q=self.rule.q,
             rule=self.rule.name,
             choice=self.choice,
+            ratio_choice=self.ratio_choice,
             predictions=self.predictions,
         )
 

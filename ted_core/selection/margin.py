@@ -36,7 +36,13 @@ class NoiseEstimate:
 
     share: float
     """Of all samples."""
-    standard_error: float
+    rows_counted: int
+    """Among how many of them, those that the models are surest about, they were counted."""
+
+    @property
+    def standard_error(self) -> float:
+        """Of the share, as far as chance goes."""
+        return float(np.sqrt(self.share * (1 - self.share) / self.rows_counted))
 
 
 def estimate_noise(performance: PerSample, margin: PerSample) -> NoiseEstimate:
@@ -50,8 +56,7 @@ def estimate_noise(performance: PerSample, margin: PerSample) -> NoiseEstimate:
     least, most = SUREST_SHARES
     surest = min(max(SUREST_ROWS / len(margin), least), most)
     contradicted = margin[confidence >= np.quantile(confidence, 1 - surest)] < 0
-    share = float(contradicted.mean())
-    return NoiseEstimate(share, float(np.sqrt(share * (1 - share) / len(contradicted))))
+    return NoiseEstimate(float(contradicted.mean()), len(contradicted))
 
 
 def cut_share(noise: NoiseEstimate, *, memorization: float) -> float:

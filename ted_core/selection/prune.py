@@ -78,6 +78,7 @@ def by_internal_generalization(
                 loop.measure()
             loop.save_checkpoint()
         if number == loop.rounds:
+            loop.choose_ratio()
             loop.choose_rule()
         yield loop.retain(number)
 

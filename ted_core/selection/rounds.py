@@ -56,6 +56,37 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class RatioPoint:
+    """What keeping a part of the rows costs, measured by proxies that were trained on halves."""
+
+    ratio: float
+    accuracy: float
+    """Of a proxy trained on what this ratio keeps of one half, on the other half."""
+    loss: float
+    """How many points lower that is than with the whole half; negative if it is higher."""
+    standard_error: float
+    """Of ``loss``."""
+    interval: tuple[float, float]
+    """Of ``loss``, in points."""
+
+
+@dataclass(frozen=True)
+class RatioChoice:
+    """Which keep ratio was chosen, and from which curve."""
+
+    ratio: float
+    """1 if nothing is to be pruned."""
+    tolerance: float
+    """The points of accuracy that it may cost."""
+    points: tuple[RatioPoint, ...]
+    """From all rows downwards."""
+    samples_trained: int
+    """Row-visits of training that the points took."""
+    samples_measured: int
+    """Row-visits of measuring that they took."""
+
+
+@dataclass(frozen=True)
 class Round:
     """The state after one round; the last one is the selection."""
 
@@ -83,14 +114,14 @@ class Round:
     """How many labels look wrong; None if nothing was measured."""
     order: Float32[np.ndarray, " samples"] | None = None
     """What the score follows, from hard samples to easy ones; None if nothing was measured out of sample."""
-    turning_point: float | None = None
-    """Where along the order the score is highest; None if it is not what ranked the samples."""
     priority: Float[np.ndarray, " samples"] | None = None
     """What ranks the samples, if not the score itself: the highest are retained."""
     inclusion_probability: Float[np.ndarray, " samples"] | None = None
-    """Of each sample, if the samples were drawn."""
+    """Of each sample, if the samples were drawn; set in the last round."""
     choice: Choice | None = None
     """What was chosen from which candidates, if the plan asks for a choice; set in the last round."""
+    ratio_choice: RatioChoice | None = None
+    """Which keep ratio was chosen, if the plan leaves it open; set in the last round."""
     predictions: Predictions | None = None
     """Of every sample, by models that did not train on it, when it was last measured; None if it never was."""
 

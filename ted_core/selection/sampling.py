@@ -7,6 +7,7 @@ score/u are retained. A smaller selection is part of a larger one, so one rankin
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
@@ -14,7 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from ted_core.plan import PruningPlan
 from ted_core.random_streams import Stream, stream_rng
 from ted_core.selection.schedule import select_highest
-from ted_core.training.finite import require_finite
+from ted_core.training.divergence import require_finite
 
 GOLDEN = (5**0.5 - 1) / 2
 SMALLEST_NUMBER = 1e-12
@@ -27,8 +28,15 @@ class PoissonSample:
     retained: Bool[np.ndarray, " samples"]
     priority: Float[np.ndarray, " samples"]
     """score/u; the highest are retained, once every class has its floor."""
-    inclusion_probability: Float[np.ndarray, " samples"]
-    """The probability with which each sample was to be retained."""
+    score: Float[np.ndarray, " samples"]
+    groups: Int64[np.ndarray, " samples"]
+    """Those whose samples share a factor."""
+
+    @cached_property
+    def inclusion_probability(self) -> Float[np.ndarray, " samples"]:
+        """The probability with which each sample was to be retained. Raises TrainingDiverged if one is not finite."""
+        probability = inclusion_probabilities(self.score, self.retained, groups=self.groups)
+        return require_finite(probability, "A row's probability of being kept")
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,7 @@ class PoissonSampler:
         retained = select_highest(
             priority, count, labels=self.labels, class_floor=plan.class_floor, class_balance=plan.class_balance
         )
-        probability = inclusion_probabilities(score, retained, groups=sampling_groups(self.labels, plan))
-        return PoissonSample(retained, priority, require_finite(probability, "A row's probability of being kept"))
+        return PoissonSample(retained, priority, score, groups=sampling_groups(self.labels, plan))
 
 
 def low_discrepancy_numbers(

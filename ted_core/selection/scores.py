@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from ted_core.plan import PruningPlan, ScoreName
-from ted_core.selection.distance import clip_performance, distance, turning_point
+from ted_core.selection.distance import clip_performance, distance
 from ted_core.selection.margin import NoiseEstimate, PerSample, cut_margin, cut_share, estimate_noise, margin_score
 from ted_core.selection.workload import most_compared
 from ted_core.storage.checkpoint import StateDict, of_array, of_number
@@ -82,6 +83,12 @@ class Measurements:
 class Score(Measurements, ABC):
     """How much each sample is worth keeping, as far as it has been measured."""
 
+    def at(self, keep_ratio: float) -> "Score":
+        """The same measurements, scored for another keep ratio."""
+        other = copy(self)
+        other.plan = self.plan.keeping(keep_ratio)
+        return other
+
     @property
     @abstractmethod
     def order(self) -> PerSample:
@@ -90,10 +97,6 @@ class Score(Measurements, ABC):
     @abstractmethod
     def score(self, q: float | None = None) -> PerSample:
         """How much each sample is worth keeping; all the same where nothing tells them apart."""
-
-    @abstractmethod
-    def turning_point(self, q: float | None = None) -> float | None:
-        """Where along the order the score is highest; None if it is the same everywhere."""
 
 
 class MarginScore(Score):
@@ -133,15 +136,11 @@ class MarginScore(Score):
         noise = self.noise
         assert noise is not None, "scores follow from measurements"  # noqa: S101
         share = cut_share(noise, memorization=self.memorization)
-        return cut_margin(self.margin, share=share, keep_ratio=self.plan.keep_ratio)
+        return cut_margin(self.margin, share=share, keep_ratio=self.plan.ratio)
 
     def score(self, _: float | None = None) -> PerSample:
         """How much each sample is worth keeping; there is no exponent."""
         return margin_score(self.margin, cut=self.cut) if self.times else np.ones(len(self.margin))
-
-    def turning_point(self, _: float | None = None) -> float | None:
-        """The margin with the highest score; None before the first measurement."""
-        return float(self.margin[np.argmax(self.score())]) if self.times else None
 
 
 class ProbabilityScore(Score):
@@ -155,10 +154,6 @@ class ProbabilityScore(Score):
     def score(self, q: float | None = None) -> PerSample:
         """How much each sample is worth keeping with the exponent ``q``; all the same without one."""
         return np.ones(len(self.performance)) if q is None else self._score(q)
-
-    def turning_point(self, q: float | None = None) -> float | None:
-        """Where along the order the score is highest; None without an exponent."""
-        return None if q is None else turning_point(q)
 
     def _score(self, q: float) -> PerSample:
         return distance(self.performance, q)

@@ -1,6 +1,7 @@
 """How much training a plan asks for, counted in row-visits, before anything is trained. Torch-free."""
 
 from ted_core.plan import PruningPlan
+from ted_core.proxies.model_size import planned_size
 from ted_core.proxies.resolve import ResolvedProxy
 from ted_core.selection.schedule import is_measured, loop_epochs, loop_rounds, retained_counts, row_visits
 
@@ -17,6 +18,10 @@ FULL_RUN_SHARE = 0.1
 """A candidate's proxy trains for all its epochs if that takes no more than this share of a full run."""
 GUARD_TRIALS, GUARD_SHARE = 2, 0.5
 """TED's rows and random ones; what both trials may take of a full run."""
+RATIOS = (0.7, 0.2)
+"""At which an open ratio is tried, beside all rows; where the first costs too much, the second is not."""
+HALVES = 2
+"""Proxies are trained on one of them and tested on the other, so that all three trials take one full run."""
 BATCH_FACTOR = 2
 """Larger batches are cheaper, where many candidates are tried. The learning rate grows with them (Goyal et al. 2017,
 arXiv 1706.02677): a run that takes too few steps would favour easy rows."""
@@ -38,7 +43,7 @@ def loop_rows_trained(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int
     rounds = plan.rounds or loop_rounds(proxy.training.epochs)
     counts = retained_counts(rows, plan.rows_kept(rows), rounds=rounds)
     looping = row_visits(rows, counts, epochs=max(rounds, loop_epochs(proxy.training.epochs)))
-    return looping + trial_rows_trained(rows, plan, proxy)
+    return looping + trial_rows_trained(rows, plan, proxy) + ratio_rows_trained(rows, plan, proxy)
 
 
 def row_work(trained: float, measured: float) -> float:
@@ -49,7 +54,26 @@ def row_work(trained: float, measured: float) -> float:
 def most_work(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> float | None:
     """Row-visits of training that take as long as the plan does at most; None if its work is not planned."""
     trained = most_rows_trained(rows, plan, proxy)
-    return trained and row_work(trained, loop_rows_measured(rows, plan, proxy))
+    return trained and row_work(trained, loop_rows_measured(rows, plan, proxy)) + preparation(rows, proxy)
+
+
+def full_run_work(rows: int, proxy: ResolvedProxy) -> float:
+    """Row-visits of training that take as long as one training run of the proxy on all rows."""
+    return rows * proxy.training.epochs + preparation(rows, proxy)
+
+
+def preparation(rows: int, proxy: ResolvedProxy) -> float:
+    """Row-visits of training that take as long as calculating a pretrained model's frozen blocks, once for each row."""
+    size = planned_size(proxy, (), 0) if proxy.frozen_blocks else None
+    return rows * size.frozen_work / size.training_work if size else 0.0
+
+
+def relative_row_work(proxy: ResolvedProxy) -> float:
+    """What training on a row takes of what it takes where all blocks of the pretrained model are trained."""
+    if not proxy.frozen_blocks:
+        return 1.0
+    part, whole = (planned_size(one, (), 0) for one in (proxy, proxy.with_all_blocks()))
+    return part.training_work / whole.training_work if part and whole else 1.0
 
 
 def loop_rows_measured(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
@@ -57,7 +81,8 @@ def loop_rows_measured(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> in
     rounds = plan.rounds or loop_rounds(proxy.training.epochs)
     measurings = sum(is_measured(number, rounds=rounds) for number in range(1, rounds + 1))
     compared = most_compared(rows) if plan.score == "margin" else 0
-    return measurings * (rows + compared) + most_trials(plan) * (rows - trial_rows(rows, plan))
+    tried = most_trials(plan) * (rows - trial_rows(rows, plan)) + most_ratio_trials(plan) * (rows - rows // HALVES)
+    return measurings * (rows + compared) + tried
 
 
 def most_compared(rows: int) -> int:
@@ -72,6 +97,17 @@ def most_trials(plan: PruningPlan) -> int:
     if plan.q == "auto":
         return MOST_CANDIDATES
     return GUARD_TRIALS if plan.guard else 0
+
+
+def most_ratio_trials(plan: PruningPlan) -> int:
+    """How many proxies the plan has trained to choose its ratio, at most."""
+    return 1 + len(RATIOS) if plan.keep_ratio == "auto" else 0
+
+
+def ratio_rows_trained(samples: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
+    """Row-visits of training that they take at most, up to rounding."""
+    shares = (1.0, *RATIOS) if plan.keep_ratio == "auto" else ()
+    return round(sum(shares) * samples / HALVES * proxy.training.epochs)
 
 
 def trial_rows_trained(samples: int, plan: PruningPlan, proxy: ResolvedProxy) -> int:
@@ -97,7 +133,7 @@ def shorten_training(proxy: ResolvedProxy, plan: PruningPlan, *, rows: int) -> R
     most rows are kept; the guard's models only as long as both of them take no more than half of a full run, but never
     less than an epoch.
     """
-    epochs = _trial_epochs(proxy.training.epochs, plan.keep_ratio)
+    epochs = _trial_epochs(proxy.training.epochs, plan.ratio)
     if plan.guard:
         epochs = max(1, min(epochs, _guard_epochs(proxy.training.epochs, plan, rows=rows)))
     factor = trial_batch_factor(plan)

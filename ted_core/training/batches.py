@@ -13,7 +13,7 @@ from torch import Tensor
 from ted_core.datasets import Samples
 from ted_core.training.augmentation import augment_images
 from ted_core.training.device_arrays import device_array
-from ted_core.training.finite import require_finite
+from ted_core.training.divergence import require_finite
 from ted_core.training.measuring import measuring_batch_size
 from ted_core.training.objectives import Task, task_of
 
@@ -108,9 +108,8 @@ class ArrayBatches:
         for gathered, part in self.inputs.parts(rng.permutation(rows), batch_size):
             if len(part) > 1:
                 inputs = self.scaling.apply(gathered)
-                parts = max(1, min(self.cut_into, len(part) // 2))
-                seen = (augment_images(inputs, rng) if augment else inputs).tensor_split(parts)
-                yield list(zip(seen, self.labels[part].tensor_split(parts), strict=True))
+                seen = augment_images(inputs, rng) if augment else inputs
+                yield _cut(seen, self.labels[part], parts=max(1, min(self.cut_into, len(part) // 2)))
 
     def in_order(self, rows: RowIndices) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of the rows as they come, in large batches."""
@@ -124,6 +123,13 @@ class ArrayBatches:
     def like(self, samples: Samples) -> "ArrayBatches":
         """Other samples, scaled as these are."""
         return ArrayBatches(samples, scaling=self.scaling, device=str(self.device), parts=self.cut_into)
+
+
+def _cut(inputs: Tensor, labels: Tensor, *, parts: int) -> list[Batch]:
+    """The batch as so many smaller ones; hardly any is cut, and small models notice what takes microseconds."""
+    if parts == 1:
+        return [(inputs, labels)]
+    return list(zip(inputs.tensor_split(parts), labels.tensor_split(parts), strict=True))
 
 
 def measure_rows(

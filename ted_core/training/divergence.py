@@ -1,6 +1,13 @@
-"""Whether training has made a model worse than it was: the loss may rise without ever becoming infinite."""
+"""Whether training has diverged: a number is not finite, or the model has become worse than it was.
+
+Losses, measurements, scores and curvature factors decide about rows and must be finite; and a loss may rise without
+ever becoming infinite. Torch-free, since re-cuts need it too.
+"""
 
 from math import inf
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
 
 from ted_core.errors import TrainingDiverged
 
@@ -24,3 +31,22 @@ def require_descent(loss: float, *, start: float, unseen: float = inf) -> None:
     if has_risen(loss, start=start) and has_risen(unseen, start=start):
         fact = f"The mean loss was {start:.4g} before training and {loss:.4g} after it"
         raise TrainingDiverged(fact, field="proxy.learning_rate")
+
+
+@runtime_checkable
+class TensorLike(Protocol):
+    """A tensor, as far as this module knows tensors."""
+
+    def isfinite(self) -> Any:
+        """Whether each number is finite."""
+
+
+Numbers = TypeVar("Numbers", bound=np.ndarray | float | TensorLike)
+
+
+def require_finite(numbers: Numbers, name: str) -> Numbers:
+    """The same numbers. Raises TrainingDiverged, which calls them ``name``, if one is infinite or not a number."""
+    finite = np.isfinite(numbers) if isinstance(numbers, np.ndarray | float) else numbers.isfinite()
+    if not finite.all():
+        raise TrainingDiverged(f"{name} is infinite or not a number", field="proxy.learning_rate")
+    return numbers

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ted_core.datasets import Samples
 from ted_core.datasets.samples import InputKind
-from ted_core.proxies.pretrained.encoder import multiplies_bfloat16, pooled_encoder
+from ted_core.proxies.precision import multiplies_bfloat16
+from ted_core.proxies.pretrained.encoder import pooled_encoder
 from ted_core.proxies.pretrained.input_digest import digest_of
 from ted_core.proxies.pretrained.loading import model_files
 from ted_core.proxies.pretrained.tokenization import token_key

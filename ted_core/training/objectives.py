@@ -12,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from ted_core.datasets import Samples
 from ted_core.plugins import TaskFamily, plugin
+from ted_core.training.token_losses import in_parts, token_loss
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,22 @@ def _labels_margin(
 
 
 def _answers_loss(logits: Float[Tensor, "answers vocabulary"], answers: Answers) -> Float[Tensor, " samples"]:
-    return answers.mean(cross_entropy(logits.float(), answers.tokens, reduction="none"))
+    return answers.mean(token_loss(logits, answers.tokens))
 
 
 def _answers_right(logits: Float[Tensor, "answers vocabulary"], answers: Answers) -> Float[Tensor, " samples"]:
-    return answers.mean((logits.argmax(1) == answers.tokens).float())
+    return answers.mean(in_parts(_token_right, logits, answers.tokens))
+
+
+def _token_right(
+    logits: Float[Tensor, "tokens vocabulary"], tokens: Int64[Tensor, " tokens"]
+) -> Float[Tensor, " tokens"]:
+    """As for labels, and three times as fast in float32 as in bfloat16."""
+    return _label_right(logits.float(), tokens)
 
 
 def _answers_margin(logits: Float[Tensor, "answers vocabulary"], answers: Answers) -> Float[Tensor, " samples"]:
-    return answers.mean(probability_margin(logits, answers.tokens))
+    return answers.mean(in_parts(probability_margin, logits, answers.tokens))
 
 
 ONE_CLASS = Task(

@@ -26,7 +26,7 @@ class TokenBatches:
     def __init__(self, samples: Samples, model: Path, *, device: str = "cpu", parts: int = 1) -> None:
         """``parts``: into how many what the device is given at once is cut."""
         self.device, self.task, self.model, self.cut_into = torch.device(device), task_of(samples), model, parts
-        self.tokens = tokenize(samples, model)
+        self.tokens, self.hidden = tokenize(samples, model), samples.hidden
         self.budget = (CPU_BUDGET if self.device.type == "cpu" else TOKEN_BUDGET[samples.kind]) // parts
         self.labels = torch.from_numpy(samples.labels).to(self.device)
 
@@ -55,7 +55,7 @@ class TokenBatches:
     def in_order(self, rows: RowIndices) -> Iterator[Batch]:
         """The rows as they come, in batches that hold no more tokens than the budget, or a single row."""
         for part in split_by_tokens(rows, self.tokens.lengths[rows], self.budget):
-            batch = pad_batch(self.tokens, part, device=self.device)
+            batch = pad_batch(self.tokens, part, device=self.device, hidden=self.hidden)
             yield batch, self._targets(batch, part)
 
     def cheapest_order(self, rows: RowIndices) -> Int64[np.ndarray, " rows"]:

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from ted_core.datasets import Samples
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
+from ted_core.proxies.precision import require_precision
 from ted_core.random_streams import Stream, stream_rng, stream_seed
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, of_number, sub_state_dict
 from ted_core.training.batches import ArrayBatches, Batch, Batches, Scaling, measure_rows
+from ted_core.training.divergence import require_finite
 from ted_core.training.features import prepare_samples
-from ted_core.training.finite import require_finite
 from ted_core.training.gradients import MOST_CURVATURE_ROWS, Curvature, gradient_norms, preconditioned_norms
+from ted_core.training.layout import laid_out_like, with_channels_last
 from ted_core.training.objectives import Task, nan_where_lost, performance
 from ted_core.training.predictions import Predictions
 
@@ -46,7 +48,8 @@ class Trainer:
     """
 
     def __init__(self, model: nn.Module, proxy: ResolvedProxy, *, device: str) -> None:
-        self.model, self.proxy = model.to(device), proxy
+        require_precision(proxy.training, device=device)
+        self.model, self.proxy = with_channels_last(model.to(device)), proxy
         options = {"lr": proxy.training.learning_rate, "weight_decay": proxy.training.weight_decay}
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = OPTIMIZERS[proxy.family.optimizer](trained, **options)
@@ -71,7 +74,7 @@ class Trainer:
             loss = self._step(step, table.task, size, done=(number + seen / len(rows)) / training.epochs)
             if self.start_loss is None:
                 self.start_loss = float(loss)
-            total += loss * size
+            total.add_(loss, alpha=size)
             seen += size
             count_rows(size)
         return require_finite(float(total) / max(seen, 1), "The mean loss of an epoch")
@@ -87,10 +90,17 @@ class Trainer:
 
     def _backward(self, batch: Batch, task: Task, *, share: float) -> Tensor:
         inputs, targets = batch
-        mean = task.loss(self.model(inputs), targets).mean()
+        mean = task.loss(self.outputs(inputs), targets).mean()
         loss = mean if share == 1 else mean * share  # hardly any step is cut into parts, and small models notice
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def outputs(self, inputs: Any) -> Any:
+        """What the model makes of a batch, calculated in the proxy's precision."""
+        if self.proxy.training.precision != "bfloat16":
+            return self.model(inputs)
+        with torch.autocast(inputs.device.type, torch.bfloat16):
+            return self.model(inputs).float()
 
     @torch.inference_mode()
     def performance(self, table: Batches, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
@@ -124,7 +134,7 @@ class Trainer:
         self.model.eval()
 
         def of_batch(inputs: Any, targets: Any) -> Tensor:
-            outputs = self.model(inputs)
+            outputs = self.outputs(inputs)
             loss = table.task.loss(outputs, targets)
             return nan_where_lost(measure(outputs, targets, loss), loss)
 
@@ -162,9 +172,10 @@ class Trainer:
         self.start_loss = float(own["start_loss"]) if own else None
         self.model.load_state_dict(sub_state_dict(state, "model"))
         slots: dict[int, dict[str, Tensor]] = {}
+        trained = self.optimizer.param_groups[0]["params"]
         for name, value in sub_state_dict(state, "optimizer").items():
             index, key = name.split("/")
-            slots.setdefault(int(index), {})[key] = value
+            slots.setdefault(int(index), {})[key] = laid_out_like(value, trained[int(index)])
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
 

@@ -24,6 +24,7 @@ SAME_FIELDS = (
     ("plan", "method"),
     ("proxy", "name"),
     ("proxy", "model"),
+    ("proxy", "train_blocks"),
     ("proxy", "epochs"),
     ("dataset", "task"),
     ("dataset", "target"),

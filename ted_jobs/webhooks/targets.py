@@ -93,21 +93,22 @@ def resolve_host(host: str, port: int, *, seconds: float = RESOLVE_SECONDS) -> l
     The resolver cannot be interrupted: it goes on in a thread of its own. If too many do, TimeoutError is raised at
     once.
     """
-    if not RESOLVING.acquire(blocking=False):
+    slots = RESOLVING
+    if not slots.acquire(blocking=False):
         raise TimeoutError("too many names are being resolved")
     addresses: Future[list[str]] = Future()
-    Thread(target=_resolve, args=(host, port, addresses), daemon=True).start()
+    Thread(target=_resolve, args=(host, port, addresses, slots), daemon=True).start()
     return addresses.result(timeout=seconds)
 
 
-def _resolve(host: str, port: int, addresses: Future[list[str]]) -> None:
+def _resolve(host: str, port: int, addresses: Future[list[str]], slots: BoundedSemaphore) -> None:
     try:
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses.set_result([str(address[0]) for *_, address in entries])
     except Exception as error:
         addresses.set_exception(error)
     finally:
-        RESOLVING.release()
+        slots.release()
 
 
 def allowed_addresses(target: WebhookTarget, *, reach: WebhookReach, resolve: Resolver = resolve_host) -> list[str]:

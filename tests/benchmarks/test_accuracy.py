@@ -156,12 +156,20 @@ def test_full_data_are_trained_once_for_all_keep_ratios_and_budgets() -> None:
 def test_everything_that_numbers_depend_on_is_part_of_a_cells_name() -> None:
     names = {
         cell.name
-        for choices in ({}, {"noise": [0]}, {"kept": [0.5]}, {"epochs": 4}, {"rows": 200}, {"budget": "steps"})
+        for choices in (
+            {},
+            {"noise": [0]},
+            {"kept": [0.5]},
+            {"epochs": 4},
+            {"rows": 200},
+            {"budget": "steps"},
+            {"precision": "bfloat16"},
+        )
         for cell in grid("random", **choices).cells()
         if cell.method == "random"
     }
 
-    assert len(names) == 6 * 2
+    assert len(names) == 7 * 2
 
 
 def test_finished_cells_hold_what_was_measured(folders: Folders) -> None:

@@ -31,7 +31,7 @@ def rows_of(samples: Samples) -> set[bytes]:
 
 
 def test_no_row_that_is_selected_from_is_held_back(folders: Folders, digits: Samples) -> None:
-    chosen, held_back = cells._parts(CELL, folders)
+    chosen, held_back = cells.held_back_parts(CELL, folders)
 
     assert (len(chosen), len(held_back)) == (400, len(digits) - 400)
     assert not rows_of(chosen) & rows_of(held_back)

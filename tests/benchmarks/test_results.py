@@ -173,6 +173,17 @@ def test_work_is_given_in_full_training_runs_and_measuring_counts_a_third(experi
     assert "full" not in text
 
 
+def test_runs_of_another_precision_are_another_experiment(tmp_path: Path) -> None:
+    exact = write_results(tmp_path / "exact", rows(ACCURACIES))
+    rounded = write_results(tmp_path / "rounded", rows({"ted": [0.7], "random": [0.6]}, precision="bfloat16"))
+
+    first, second = experiments_in([exact, rounded])
+
+    assert (first.precision, second.precision) == (None, "bfloat16")
+    assert second.values("ted", 0.3) == [0.7]
+    assert "12 epochs in bfloat16" in next(section(second))
+
+
 def test_full_data_stand_beside_every_budget(tmp_path: Path) -> None:
     cells = [*rows({"full": ACCURACIES["full"]}), *rows({"ted": ACCURACIES["ted"]}, budget="steps")]
 

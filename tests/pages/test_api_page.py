@@ -42,6 +42,7 @@ OF_WORKERS: tuple[type[TedError], ...] = (
     core.TrainingDiverged,
     LayerNotSupported,
     core.OutOfMemory,
+    core.PrecisionMissing,
     core.StorageFull,
     jobs.LeaseExpired,
     jobs.MachineFailed,

@@ -224,3 +224,16 @@ def test_a_guard_is_asked_for_by_an_option_and_taken_back_by_its_opposite(
 
     with Client(url) as client:
         assert [client.job(job_id).facts["plan"]["guard"] for job_id in ids] == [False, True, False]
+
+
+def test_an_open_ratio_is_asked_for_by_a_word_and_shown_as_one(ted: Ted, images: str, url: str) -> None:
+    table = Path(images).parent / "many.csv"
+    table.write_text("x,label\n" + "".join(f"{row},{row % 2}\n" for row in range(100)))
+
+    job_id = ted("submit", "--dataset", str(table), "--task", "tabular-classification", "--target", "label",
+                 "--proxy", "mlp", "--keep", "auto", "--tolerance", "2")  # fmt: skip
+
+    with Client(url) as client:
+        plan = client.job(job_id).facts["plan"]
+    assert (plan["keep_ratio"], plan["tolerance"]) == ("auto", 2)
+    assert "few (tolerance 2 points) of" in ted("list")

@@ -122,3 +122,9 @@ def shown_by(act: Callable[[Console], None], **options: Any) -> str:
     act(screen)
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
+
+
+def test_the_job_table_says_what_an_open_ratio_may_cost() -> None:
+    plan = {"keep_ratio": "auto", "tolerance": 0.3}
+
+    assert "few (tolerance 0.3 points) of 1,000" in shown_by(lambda console: console.print(job_table([job(plan=plan)])))

@@ -1,7 +1,10 @@
-"""The retained rows of a dataset in memory are the manifest's rows, or refused: by their number, keys and labels."""
+"""The retained rows of a dataset in memory are the manifest's rows, or refused: by their number, keys and labels.
+
+On request each comes with its weight.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
-from ted_client.subset import retained
-from ted_core.errors import ManifestMismatch
+from ted_client.subset import retained, retained_with_weights
+from ted_core.errors import ManifestMismatch, WeightsUnknown
 from ted_core.results.manifest import read_manifest
 from ted_core.results.manifest_writer import write_manifest
 from tests.reference.image_folder import ImageFolder
 from tests.ted_core.datasets.files import IMAGES, image, parquet
 from tests.ted_core.datasets.manifests import manifest_of
+from tests.ted_core.results import version_1
 from tests.ted_core.results.decided import KEPT, ROWS, decided, provenance
 
 KEYS = [f"row-{row}" for row in range(ROWS)]
@@ -30,6 +34,15 @@ def manifest(tmp_path: Path) -> Path:
     """A manifest of eight rows, four of them kept, whose keys are row-0 … row-7."""
     data = parquet(tmp_path / "data.parquet", x=[float(row) for row in range(ROWS)], label=[0, 1] * (ROWS // 2))
     return write_manifest(tmp_path, decided(), provenance=provenance(data)).manifest
+
+
+@pytest.fixture
+def weighted(tmp_path: Path) -> Path:
+    """The same, but of rows that were drawn with known probabilities."""
+    data = parquet(tmp_path / "data.parquet", x=[float(row) for row in range(ROWS)], label=[0, 1] * (ROWS // 2))
+    probability = np.array([0.5, 0.8, 0.8, 0.4, 0.5, 0.5, 0.5, 0.2], np.float32)
+    drawn = replace(decided(), inclusion_probability=probability)
+    return write_manifest(tmp_path / "weighted", drawn, provenance=provenance(data)).manifest
 
 
 @dataclass
@@ -79,6 +92,68 @@ def test_row_indices_index_arrays_and_tensors(manifest: Path) -> None:
 
 def test_tensors_tell_nothing_of_their_rows(manifest: Path) -> None:
     assert len(retained(TensorDataset(torch.arange(ROWS)), manifest)) == len(KEPT)
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+
+WEIGHTS = [0.5, 0.5, 1.0, 2.0]
+
+
+def test_each_retained_row_comes_with_its_weight(weighted: Path) -> None:
+    pairs = list(retained_with_weights(Rows(), weighted))
+
+    assert [row for row, _ in pairs] == list(KEPT)
+    assert [weight.item() for _, weight in pairs] == pytest.approx(WEIGHTS)
+
+
+def test_batches_hold_weights_as_losses_are_held(weighted: Path) -> None:
+    samples = TensorDataset(torch.arange(ROWS).float(), torch.arange(ROWS))
+
+    (((inputs, labels), weights),) = DataLoader(retained_with_weights(samples, weighted), batch_size=4)
+
+    assert (inputs.tolist(), labels.tolist()) == (list(KEPT), list(KEPT))
+    assert (weights.dtype, weights.tolist()) == (torch.float32, pytest.approx(WEIGHTS))
+
+
+def test_rows_of_a_hugging_face_dataset_stay_with_their_weights_when_they_are_shuffled(weighted: Path) -> None:
+    rows = datasets.Dataset.from_dict({"sample_key": KEYS, "x": list(range(ROWS))}).with_format("torch")
+
+    batches = list(DataLoader(retained_with_weights(rows, weighted), batch_size=2, shuffle=True))
+
+    pairs = {int(x): float(w) for sample, weights in batches for x, w in zip(sample["x"], weights, strict=True)}
+    assert pairs == pytest.approx(dict(zip(KEPT, WEIGHTS, strict=True)))
+
+
+def test_a_hugging_face_dataset_takes_the_weights_as_a_column(weighted: Path) -> None:
+    manifest = read_manifest(weighted)
+
+    rows = datasets.Dataset.from_dict({"x": list(range(ROWS))}).select(manifest.row_indices)
+    rows = rows.add_column("weight", manifest.weights)
+
+    assert [(row["x"], row["weight"]) for row in rows] == list(zip(KEPT, WEIGHTS, strict=True))
+
+
+def test_a_sampler_draws_retained_rows_as_often_as_they_weigh(weighted: Path) -> None:
+    torch.manual_seed(0)
+    subset, weights = retained(Rows(), weighted), read_manifest(weighted).weights
+
+    drawn = list(DataLoader(subset, sampler=WeightedRandomSampler(weights.tolist(), 4000), batch_size=None))
+
+    assert [drawn.count(row) / 1000 for row in KEPT] == pytest.approx(WEIGHTS, rel=0.15)
+
+
+def test_weights_are_refused_where_they_would_be_one_for_want_of_knowledge(manifest: Path, weighted: Path) -> None:
+    version_1.as_version_1(weighted, version_1.MANIFEST)
+
+    for unknown in (manifest, weighted):
+        assert len(retained(Rows(), unknown)) == len(KEPT)
+        with pytest.raises(WeightsUnknown, match="does not say how likely its rows were to be kept"):
+            retained_with_weights(Rows(), unknown)
+
+
+def test_rows_in_another_order_are_refused_with_weights_too(weighted: Path) -> None:
+    with pytest.raises(ManifestMismatch, match="Row 2"):
+        retained_with_weights(Rows(), weighted, keys=swapped(KEYS))
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------

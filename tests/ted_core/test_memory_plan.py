@@ -125,7 +125,7 @@ def _trained(memory: MemoryPlan) -> int:
     return memory.fixed + memory.training
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "resnet18", "resnet9"])
 def test_usual_jobs_fit_into_two_gibibytes(name: str) -> None:
     work = workload(rows=50_000, name=name, plan={"q": "auto"})
 

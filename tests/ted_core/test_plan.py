@@ -84,6 +84,9 @@ def test_a_plan_cannot_be_changed() -> None:
         ({"q": "auto"}, "probability", "auto"),
         ({"score": "probability"}, "probability", 1),
         ({"score": "parameter"}, "parameter", 1),
+        ({"score": None, "q": None}, "margin", None),
+        ({"score": None, "q": 4}, "probability", 4),
+        ({"score": None, "q": "auto"}, "probability", "auto"),
         ({"score": "probability", "q": None}, "probability", 1),
         ({"score": "parameter", "q": "auto"}, "parameter", "auto"),
         ({"score": "margin", "q": 4}, "margin", 4),  # refused with the dataset, as what does not fit together is
@@ -96,6 +99,15 @@ def test_a_score_with_an_exponent_has_one_and_an_exponent_asks_for_such_a_score(
 
     assert (plan.score, plan.q) == (score, q)
     assert PruningPlan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_a_client_that_sends_every_default_of_the_schema_may_set_an_exponent() -> None:
+    fields = PruningPlan.model_json_schema()["properties"]
+    defaults = {name: field["default"] for name, field in fields.items() if "default" in field}
+
+    plan = PruningPlan.model_validate(defaults | {"keep_ratio": 0.5, "q": 4})
+
+    assert (plan.score, plan.q) == ("probability", 4)
 
 
 @pytest.mark.parametrize("q", [2.0, "auto"])
@@ -112,7 +124,7 @@ def test_what_is_no_object_is_no_plan(no_plan: Any) -> None:
         PruningPlan.model_validate(no_plan)
 
 
-@pytest.mark.parametrize("score", [None, 1, [], {}])
+@pytest.mark.parametrize("score", [1, [], {}])
 def test_a_score_of_another_type_is_refused(score: Any) -> None:
     with pytest.raises(ValidationError) as refusal:
         PruningPlan.model_validate({"keep_ratio": 0.5, "score": score})

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ted_core.datasets import inspect
 from ted_core.results.manifest import read_manifest
-from ted_core.results.provenance import QChoice
+from ted_core.results.provenance import KeepRatioChoice, QChoice
 from ted_core.results.report import Report
 from ted_jobs.errors import ArtifactNotReady
 from ted_jobs.jobs.leases import Claim
@@ -186,3 +186,22 @@ def test_an_attempt_that_loses_its_lease_leaves_no_report(
     assert supervisor.run() is None
     with pytest.raises(ArtifactNotReady):
         store.artifact(claim.job.id, "report", tenant="default")
+
+
+def test_how_the_keep_ratio_was_chosen_is_in_result_manifest_and_report(
+    claimed: Claimed, supervised: Supervised, store: JobStore, settings: Settings
+) -> None:
+    job = supervised(claimed(epochs=6, keep_ratio="auto", tolerance=20)).run()
+
+    report = published(job, store, settings)
+
+    assert job is not None
+    result = job.result or {}
+    manifest = read_manifest(settings.artifacts / store.artifact(job.id, "manifest", tenant="default").key)
+    choice = manifest.metadata.keep_ratio_choice
+    assert choice is not None
+    assert report.keep_ratio_choice == choice == KeepRatioChoice.model_validate(result["keep_ratio_choice"])
+    assert report.keep_ratio == choice.keep_ratio < 1
+    assert report.plan["keep_ratio"] == manifest.metadata.plan["keep_ratio"] == "auto"
+    assert len(manifest.row_indices) == round(choice.keep_ratio * report.dataset.rows)
+    assert 0.5 * report.cost.full_run_rows < report.cost.rows_trained_choosing <= 1.01 * report.cost.full_run_rows

@@ -42,7 +42,8 @@ SPEED_TRIALS = (
     SpeedTrial("mlp", (3, 32, 32), 0.1),
     SpeedTrial("cnn", (1, 16, 16), 0.15),
     SpeedTrial("cnn", (3, 32, 32), 0.25),
-    SpeedTrial("resnet18", (3, 32, 32), 0.4, rows_on_cpu=4),
+    SpeedTrial("resnet9", (3, 32, 32), 0.15, rows_on_cpu=32),
+    SpeedTrial("resnet18", (3, 32, 32), 0.25, rows_on_cpu=4),
 )
 """The usual sizes: what lies between them is interpolated."""
 WARM_UP = SpeedTrial("mlp", (2,), 0.0)

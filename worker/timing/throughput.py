@@ -21,7 +21,8 @@ def job_speed(
 ) -> Speed | None:
     """Return how fast the loop has trained; None if it was too short, or trained otherwise than the proxy usually does.
 
-    ``device`` is its description. Another batch size would say little about the jobs of others.
+    ``device`` is its description. Another batch size or precision, or part of the model, would say little about the
+    jobs of others.
     """
     rows = row_work(final.samples_trained, final.samples_measured)
     if seconds < SHORTEST_SECONDS or rows == 0 or not _is_usual(proxy, spec):
@@ -30,7 +31,9 @@ def job_speed(
 
 
 def _is_usual(proxy: ResolvedProxy, spec: JobSpec) -> bool:
-    usual = proxy.training.batch_size == proxy.family.batch_size and proxy.batch_parts == 1
+    training = proxy.training
+    usual = training.batch_size == proxy.family.batch_size and proxy.batch_parts == 1 and not proxy.frozen_blocks
+    usual = usual and training.precision != "bfloat16"
     return usual and spec.plan.method == "ted" and spec.plan.score != "parameter"
 
 

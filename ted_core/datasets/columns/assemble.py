@@ -90,7 +90,15 @@ def assemble_samples(rows: RowSource) -> Samples:
     codes = target.codes if len(usable) == total else target.codes[usable]
     columns = InputColumns(rows.roles.inputs)
     return Samples(
-        inputs, codes, target.classes, usable, rows=total, sample_key=keys, cache=rows.limits.cache, columns=columns
+        inputs,
+        codes,
+        target.classes,
+        usable,
+        rows=total,
+        sample_key=keys,
+        cache=rows.limits.cache,
+        cache_bytes=rows.limits.cache_bytes,
+        columns=columns,
     )
 
 

@@ -1,5 +1,6 @@
-"""A pretrained encoder with a fresh classification head, all of it trained."""
+"""A pretrained encoder with a fresh classification head, all of it trained or its last blocks."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -7,6 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
+from ted_core.proxies.precision import multiplies_bfloat16
+from ted_core.proxies.pretrained.blocks import FrozenBlocks, blocks_of, keep_last_blocks, last_hidden_state
 from ted_core.proxies.pretrained.loading import model_of, require_input
 from ted_core.proxies.pretrained.tokens import TokenBatch
 
@@ -15,8 +18,13 @@ class MeanPooled(nn.Module):
     """One vector per text: the mean of what the model makes of its tokens (Reimers and Gurevych 2019,
     arXiv 1908.10084)."""
 
-    def __init__(self, body: PreTrainedModel) -> None:
+    def __init__(self, body: PreTrainedModel, *, train_blocks: int | None = None) -> None:
+        """With ``train_blocks``, nothing but the last of its blocks is trained, and batches must hold hidden states."""
         super().__init__()
+        self._given = keep_last_blocks(body, train_blocks) if train_blocks else None
+        if train_blocks:
+            body.requires_grad_(False)
+            blocks_of(body).requires_grad_(True)
         self.body = body
 
     def train(self, mode: bool = True) -> "MeanPooled":
@@ -27,10 +35,13 @@ class MeanPooled(nn.Module):
 
     def forward(self, batch: TokenBatch) -> Float[Tensor, "samples features"]:
         """In float32, whatever the model calculates in."""
-        types = {} if batch.types is None else {"token_type_ids": batch.types}
-        with half_precision(batch.ids.device):
-            hidden = self.body(input_ids=batch.ids, attention_mask=batch.mask.long(), **types).last_hidden_state
+        with self._below(batch), half_precision(batch.ids.device):
+            hidden = last_hidden_state(self.body, batch)
         return mean_over(hidden.float(), batch.mask)
+
+    def _below(self, batch: TokenBatch) -> AbstractContextManager[None]:
+        """While the batch is calculated: what stands for the blocks that are not."""
+        return self._given.of(batch) if self._given else nullcontext()
 
 
 def mean_over(
@@ -46,25 +57,28 @@ def half_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device))
 
 
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for it. Elsewhere it would be emulated, and slower than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+def pooled_encoder(folder: Path, *, train_blocks: int | None = None) -> MeanPooled:
+    """The pretrained model as it is, or its last blocks. Raises UnknownModel, ProxyMismatch, TooManyBlocks."""
+    return MeanPooled(_body(folder), train_blocks=train_blocks)
 
 
-def pooled_encoder(folder: Path) -> MeanPooled:
-    """The pretrained model as it is. Raises UnknownModel, ProxyMismatch."""
+def frozen_blocks(folder: Path, train_blocks: int) -> FrozenBlocks:
+    """The pretrained model below its last blocks. Raises UnknownModel, ProxyMismatch, TooManyBlocks."""
+    return FrozenBlocks(_body(folder), train_blocks)
+
+
+def _body(folder: Path) -> PreTrainedModel:
     body = require_input(model_of(folder, AutoModel), "input_ids")
     if getattr(body, "pooler", None) is not None:
         body.register_module("pooler", None)  # of no use to a mean
-    return MeanPooled(body)
+    return body
 
 
-def encoder(folder: Path, classes: int) -> nn.Module:
+def encoder(folder: Path, classes: int, *, train_blocks: int | None = None) -> nn.Module:
     """The pretrained encoder, mean pooling, and a linear head from torch's global generator.
 
-    Takes a TokenBatch, gives logits [samples, classes]. Raises UnknownModel, ProxyMismatch.
+    Takes a TokenBatch, gives logits [samples, classes]. If only the last blocks are trained, nothing else of the
+    encoder is. Raises UnknownModel, ProxyMismatch, TooManyBlocks.
     """
-    pooled = pooled_encoder(folder)
+    pooled = pooled_encoder(folder, train_blocks=train_blocks)
     return nn.Sequential(pooled, nn.Linear(pooled.body.config.hidden_size, classes))

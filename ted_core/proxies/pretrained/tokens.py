@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int32, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float, Float32, Int32, Int64, Shaped, UInt8
 from torch import Tensor
 
 
@@ -62,17 +62,36 @@ class TokenBatch(NamedTuple):
     types: Int64[Tensor, "samples length"] | None
     predicts: Bool[Tensor, "samples length"] | None
     """The positions whose next token is one of an answer: a language model is judged by what it says there."""
+    hidden: Float[Tensor, "samples length width"] | None = None
+    """What the blocks below those that are trained have made of each token, if these are not to be calculated."""
 
 
-def pad_batch(tokens: Tokens, rows: Int64[np.ndarray, " rows"], *, device: torch.device) -> TokenBatch:
-    """Pad these samples, at least one, into a batch, in this order."""
+HiddenStates = Float32[np.ndarray, "tokens width"]
+"""Of every token of many samples, one sample after another."""
+
+
+def places_of(
+    tokens: Tokens, rows: Int64[np.ndarray, " rows"]
+) -> tuple[Bool[np.ndarray, "rows length"], Int64[np.ndarray, " places"]]:
+    """Where in a padded batch the tokens of these samples stand, and where they lie among all tokens."""
     lengths = tokens.lengths[rows]
     positions = np.arange(lengths.max())
     mask = positions < lengths[:, None]
-    places = (tokens.offsets[rows][:, None] + positions)[mask]
+    return mask, (tokens.offsets[rows][:, None] + positions)[mask]
 
-    def side_by_side(values: Shaped[np.ndarray, " tokens"], fill: int, kind: type) -> Tensor:
-        filled = np.full(mask.shape, fill, kind)
+
+def pad_batch(
+    tokens: Tokens,
+    rows: Int64[np.ndarray, " rows"],
+    *,
+    device: torch.device,
+    hidden: HiddenStates | None = None,
+) -> TokenBatch:
+    """Pad these samples, at least one, into a batch, in this order."""
+    mask, places = places_of(tokens, rows)
+
+    def side_by_side(values: Shaped[np.ndarray, "tokens ..."], fill: int, kind: type) -> Tensor:
+        filled = np.full((*mask.shape, *values.shape[1:]), fill, kind)
         filled[mask] = values[places]
         return torch.from_numpy(filled).to(device)
 
@@ -82,6 +101,7 @@ def pad_batch(tokens: Tokens, rows: Int64[np.ndarray, " rows"], *, device: torch
         mask=torch.from_numpy(mask).to(device),
         types=None if tokens.types is None else side_by_side(tokens.types, 0, np.int64),
         predicts=None if answers is None else shift_left(answers),
+        hidden=None if hidden is None else side_by_side(hidden, 0, np.float32),
     )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from ted_core.datasets import Samples
 from ted_core.results.provenance import LabelNoise, ProxyAccuracy
 from ted_core.results.proxy_accuracy import is_believed
-from ted_core.selection.margin import SUREST_SHARES, NoiseEstimate
+from ted_core.selection.margin import NoiseEstimate
 from ted_core.selection.rounds import Round
 
 NORMAL_95 = 1.96
@@ -21,17 +21,16 @@ def label_noise(final: Round, samples: Samples, accuracy: ProxyAccuracy | None) 
     has_one_class = bool(samples.classes) and not samples.multi_label and samples.task is None
     if final.noise is None or not has_one_class or not is_believed(accuracy):
         return None
-    low, high = noise_interval(final.noise, samples=len(samples))
+    low, high = noise_interval(final.noise)
     return LabelNoise(share=final.noise.share, low=low, high=high, rows=round(final.noise.share * len(samples)))
 
 
-def noise_interval(noise: NoiseEstimate, *, samples: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share that was counted among some of the samples (Wilson 1927).
+def noise_interval(noise: NoiseEstimate) -> tuple[float, float]:
+    """Return the 95 % interval of a share that was counted among some of the rows (Wilson 1927).
 
     Unlike share ± 1.96 standard errors it stays within [0, 1], and has a width even if no wrong label was found.
     """
-    share, error = noise.share, noise.standard_error
-    counted = share * (1 - share) / error**2 if error else max(SUREST_SHARES[0] * samples, 1)
+    share, counted = noise.share, noise.rows_counted
     shrinkage = 1 + NORMAL_95**2 / counted
     centre = (share + NORMAL_95**2 / (2 * counted)) / shrinkage
     half = NORMAL_95 * np.sqrt(share * (1 - share) / counted + NORMAL_95**2 / (4 * counted**2)) / shrinkage

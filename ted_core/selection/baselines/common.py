@@ -12,7 +12,7 @@ from ted_core.selection.baselines.training_dynamics import TrainingCost
 from ted_core.selection.random import tie_broken_ranks, uniform_numbers
 from ted_core.selection.rounds import Round
 from ted_core.selection.schedule import select_highest
-from ted_core.training.finite import require_finite
+from ted_core.training.divergence import require_finite
 
 NO_TRAINING_COST = TrainingCost(train_loss=None, samples_trained=0, samples_measured=0)
 

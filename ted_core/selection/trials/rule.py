@@ -29,10 +29,6 @@ class Rule:
         """How much each sample is worth keeping; all the same for random rows."""
         return np.ones(len(measurement.performance)) if self == RANDOM else measurement.score(self.q)
 
-    def turning_point(self, measurement: Score) -> float | None:
-        """Where along the order the score is highest; None if it is the same everywhere."""
-        return None if self == RANDOM else measurement.turning_point(self.q)
-
 
 RANDOM = Rule("random")
 """Rows spread evenly over classes and over easy and hard ones, otherwise random."""

@@ -1,4 +1,4 @@
-"""The result of trying a rule, and the choice between several."""
+"""The result of trying a rule at a keep ratio, and the choice between several rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ class Trial:
     """Estimated over all samples."""
     influence: Float[np.ndarray, " samples"]
     """What each sample contributes to the estimate's error; the squares add up to its variance."""
+    keep_ratio: float
     rows_trained: int = 0
     """Row-visits of training that it took."""
     rows_measured: int = 0
@@ -35,6 +36,7 @@ class Trial:
         numbers = {
             "rule": RULE_NAMES.index(self.rule.name),
             "q": nan if self.rule.q is None else self.rule.q,
+            "keep_ratio": self.keep_ratio,
             "accuracy": self.accuracy,
             "trained": self.rows_trained,
             "measured": self.rows_measured,
@@ -44,10 +46,10 @@ class Trial:
     @classmethod
     def from_state_dict(cls, state: StateDict) -> "Trial":
         """The trial with this state."""
-        names = ("rule", "q", "accuracy", "trained", "measured")
-        number, q, accuracy, trained, measured = (state[name].item() for name in names)
+        names = ("rule", "q", "accuracy", "keep_ratio", "trained", "measured")
+        number, q, accuracy, ratio, trained, measured = (state[name].item() for name in names)
         rule = Rule(RULE_NAMES[int(number)], None if isnan(q) else q)
-        return cls(rule, accuracy, state["influence"].numpy(), int(trained), int(measured))
+        return cls(rule, accuracy, state["influence"].numpy(), ratio, int(trained), int(measured))
 
 
 def standard_error(first: Trial, second: Trial) -> float:

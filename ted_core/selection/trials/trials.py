@@ -8,22 +8,18 @@ represent all rows. No other data is needed, and the test set stays unseen.
 
 from collections.abc import Callable
 
-import numpy as np
-from jaxtyping import Bool, Float32
-
 from ted_core.datasets import Samples
 from ted_core.proxies import ResolvedProxy
-from ted_core.proxies.build import build
-from ted_core.random_streams import Stream, stream_rng, stream_seed
+from ted_core.random_streams import Stream, stream_rng
 from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.sampling import PoissonSampler
 from ted_core.selection.scores import Score
+from ted_core.selection.trials.fresh_proxies import FreshProxies
 from ted_core.selection.trials.rule import Rule
 from ted_core.selection.trials.trial import Trial
 from ted_core.selection.workload import shorten_training, slice_share
 from ted_core.training.batches import Batches
-from ted_core.training.finite import require_finite
-from ted_core.training.trainer import Trainer
+from ted_core.training.divergence import require_finite
 
 
 class Trials:
@@ -43,9 +39,9 @@ class Trials:
     ) -> None:
         """What is ``done`` is not repeated; each new trial is added to it, and ``save_checkpoint`` is called."""
         self.samples, self.measurement, self.sampler = samples, measurement, sampler
-        self.plan = sampler.plan
-        self.proxy = shorten_training(proxy, self.plan, rows=len(samples))
-        self.table, self.progress = table, progress
+        self.plan, self.progress = sampler.plan, progress
+        shortened = shorten_training(proxy, self.plan, rows=len(samples))
+        self.proxies = FreshProxies(samples, shortened, table, progress, self.plan.seed)
         self.done, self.save_checkpoint = done, save_checkpoint
         self.share = slice_share(len(samples))
         numbers = stream_rng(self.plan.seed, Stream.SEARCH_HELD_OUT).random(len(samples))
@@ -65,7 +61,7 @@ class Trials:
         count = self.plan.rows_kept(len(self.samples))
         sample = self.sampler.sample(rule.score(self.measurement), self.measurement.order, count)
         unseen = ~sample.retained | self.held_out
-        right = self._right(self._train(~unseen), unseen)
+        right = self.proxies.right(trained=~unseen, tested=unseen)
         weight = unseen / (1 - (1 - self.share) * sample.inclusion_probability)
         weight /= weight.sum()
         accuracy = require_finite(float(weight @ right), "A candidate's accuracy")
@@ -73,25 +69,7 @@ class Trials:
             rule,
             accuracy,
             influence=weight * (right - accuracy),
+            keep_ratio=self.plan.ratio,
             rows_trained=self.progress.rows_trained - rows_trained,
             rows_measured=self.progress.rows_measured - rows_measured,
         )
-
-    def _train(self, rows: Bool[np.ndarray, " samples"]) -> Trainer:
-        model = build(self.proxy, self.samples, seed=stream_seed(self.plan.seed, Stream.SEARCH_WEIGHTS))
-        trainer = Trainer(model, self.proxy, device=str(self.table.device))
-        for epoch in range(self.proxy.training.epochs):
-            trainer.train_epoch(
-                self.table,
-                np.flatnonzero(rows),
-                number=epoch,
-                rng=stream_rng(self.plan.seed, Stream.SEARCH_BATCHES, epoch),
-                count_rows=self.progress.count_trained,
-            )
-        return trainer
-
-    def _right(self, trainer: Trainer, rows: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
-        right = np.zeros(len(rows), np.float32)
-        right[rows] = trainer.right(self.table, np.flatnonzero(rows))
-        self.progress.count_measured(int(rows.sum()))
-        return right

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ted_core.training.finite import require_finite
+from ted_core.training.divergence import require_finite
 from ted_core.training.gradients.errors import CurvatureMismatch
 from ted_core.training.gradients.microbatches import Gradients, map_microbatches
 from ted_core.training.gradients.preconditioners import (

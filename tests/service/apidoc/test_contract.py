@@ -12,12 +12,12 @@ from itertools import cycle
 
 import pytest
 import schemathesis
-import schemathesis.specs.openapi.checks  # registers the checks that need an OpenAPI document
 from hypothesis import HealthCheck, Phase, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import APIOperation, Case, CheckContext, GenerationMode, Response
 from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import negative_data_rejection  # registers the checks that need a document
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from service.app import create_app, key_secret
@@ -32,6 +32,9 @@ CASES = int(os.environ.get("TED_CONTRACT_CASES", "18"))
 """For each operation, with data that the document allows and with such that it does not; others each time where set."""
 LEAST_CASES = 50 * CASES
 WALKS, STEPS = 5 * CASES, 12
+LEAST_FOLLOWED = 2
+"""Operations on a job that a link has led to and that were answered. Which ones, chance decides, and anew with each
+change of the document."""
 OPTIONS = hypothesis_settings(
     max_examples=CASES,
     deadline=None,
@@ -144,8 +147,13 @@ def test_every_check_passes_along_the_links_between_operations(stage: Stage) -> 
         def after_call(self, response: Response, case: Case) -> None:
             steps[f"{case.operation.label} {response.status_code}"] += 1
 
+        def validate_response(self, response: Response, case: Case, *_: object, **kwargs: object) -> None:
+            # A walk adds the key that a wrong request lacks, and parameters without a value are not sent: what was
+            # generated wrong may arrive right. The test above looks at wrong requests.
+            case.validate_response(response, excluded_checks=[negative_data_rejection], transport_kwargs=kwargs)
+
     Walk.run(settings=hypothesis_settings(OPTIONS, max_examples=WALKS, stateful_step_count=STEPS))
 
+    followed = [step for step in steps if "{job_id}" in step and step.endswith((" 200", " 204"))]
     assert steps["POST /v1/jobs 202"]
-    assert steps["GET /v1/jobs/{job_id} 200"]
-    assert steps["POST /v1/jobs/{job_id}/cancel 200"]
+    assert len(followed) >= LEAST_FOLLOWED, steps

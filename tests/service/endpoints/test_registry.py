@@ -141,7 +141,7 @@ def test_an_unknown_name_is_not_found(client: TestClient, path: str) -> None:
 def test_the_installed_proxies_are_listed_with_their_defaults(client: TestClient) -> None:
     proxies = {proxy["name"]: proxy for proxy in client.get("/v1/proxies").json()["data"]}
 
-    assert set(proxies) == {"mlp", "cnn", "resnet18", "frozen-encoder", "encoder", "lora"}
+    assert set(proxies) == {"mlp", "cnn", "resnet18", "resnet9", "frozen-encoder", "encoder", "lora"}
     assert proxies["mlp"]["takes"] == ["image", "vector"]
     assert proxies["cnn"]["defaults"]["epochs"] == 12
     assert {proxy["origin"] for proxy in proxies.values()} == {"built-in"}

@@ -8,7 +8,16 @@ import pytest
 from service.report_page import charts, render
 from ted_core.results.provenance import CandidateFacts, ProxyAccuracy, QChoice
 from ted_core.results.report import Report, ReportGain, ReportGains, ReportRound
-from tests.reports import KEPT, NOT_LEARNED, WELL, a_guarded_report, a_report, a_round, of_random_rows
+from tests.reports import (
+    KEPT,
+    NOT_LEARNED,
+    WELL,
+    a_guarded_report,
+    a_report,
+    a_report_of_a_chosen_ratio,
+    a_round,
+    of_random_rows,
+)
 from tests.service.report_page.test_report_page import Page
 
 POOR = "poorly generalized (hard or mislabelled)"
@@ -233,3 +242,18 @@ def test_a_report_of_an_earlier_version_becomes_a_page() -> None:
     assert "60 of 100 rows retained" in text
     assert "row IG label 7 0.450 cat img/7.png pruned" in text
     assert "What the model saw" not in text
+
+
+def test_the_page_shows_the_curve_that_a_ratio_was_chosen_from() -> None:
+    report = a_report_of_a_chosen_ratio()
+
+    text, chart = text_of(report), charts.losses(report.keep_ratio_choice)
+
+    assert "How much can go" in text
+    assert "Keep 60%, which is measured to cost no more than 0.3 points" in text
+    assert "… of which choosing the ratio" in text
+    assert chart
+    assert [mark.facts.keep_ratio for mark in chart.marks] == [1.0, 0.7, 0.3]
+    assert chart.marks[2].x < chart.chosen < chart.marks[1].x < chart.marks[0].x
+    assert chart.marks[2].y < chart.tolerance < chart.marks[1].y, "more is lost higher up"
+    assert "How much can go" not in text_of(a_report())

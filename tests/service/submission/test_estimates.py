@@ -323,3 +323,38 @@ def test_a_guard_beside_a_search_that_tries_random_rows_anyway_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (422, "setting_unsuited")
     assert [one["field"] for one in answer.json()["errors"]] == ["plan.guard"]
     assert "which tries random rows anyway" in answer.json()["detail"]
+
+
+def test_an_open_ratio_is_estimated_to_cost_a_run_more_and_how_many_rows_it_keeps_is_not_known(
+    client: TestClient, submission: Callable[..., Json], data: Path
+) -> None:
+    (data / "many.csv").write_text("x,label\n" + "".join(f"{row},{row % 2}\n" for row in range(100)))
+    table = {"dataset": {"task": "tabular-classification", "target": "label"}, "proxy": {"name": "mlp"}}
+
+    fixed, found = (
+        estimate_of(client, submission("many.csv", **table, plan={"keep_ratio": ratio})) for ratio in (0.7, "auto")
+    )
+
+    assert found["rows_kept"] is None
+    assert (found["plan"]["keep_ratio"], found["plan"]["tolerance"]) == ("auto", 0.3)
+    assert 0.9 < found["cost_at_most"] - fixed["cost_at_most"] < 1.2
+
+
+@pytest.mark.parametrize(
+    ("plan", "field"),
+    [
+        ({"keep_ratio": 0.6, "tolerance": 0.3}, "plan.tolerance"),
+        ({"keep_ratio": "auto", "method": "random"}, "plan.keep_ratio"),
+        ({"keep_ratio": "most"}, "plan.keep_ratio"),
+        ({"keep_ratio": "auto", "tolerance": 0}, "plan.tolerance"),
+        ({"keep_ratio": 60}, "plan.keep_ratio"),
+    ],
+    ids=str,
+)
+def test_a_ratio_that_cannot_be_meant_is_refused_by_its_field(
+    client: TestClient, submission: Callable[..., Json], plan: Json, field: str
+) -> None:
+    answer = client.post("/v1/jobs", json=submission(plan=plan))
+
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.json()["errors"]] == [field]

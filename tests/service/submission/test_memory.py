@@ -133,6 +133,25 @@ def test_the_memory_of_a_pretrained_model_is_estimated(
     assert 9 * weights < answer["peak_memory_bytes"] - IDLE_BYTES < 20 * weights
 
 
+def test_training_the_last_block_takes_less_memory_and_more_blocks_than_there_are_are_refused(
+    client: TestClient, submission: Callable[..., Json], texts: Json, tmp_path: Path
+) -> None:
+    sparse_encoder(tmp_path / "models" / "medium", 2048)
+
+    def estimated(blocks: int | None) -> Json:
+        body = submission(dataset=texts, proxy={"name": "encoder", "model": "medium", "train_blocks": blocks})
+        answer: Json = client.post("/v1/jobs", params={"validate_only": True}, json=body).json()
+        return answer
+
+    whole, last, beyond = map(estimated, (None, 1, 3))
+
+    assert last["peak_memory_bytes"] < 0.8 * whole["peak_memory_bytes"]
+    assert last["proxy"]["train_blocks"] == 1
+    assert beyond["code"] == "too_many_blocks"
+    assert "A train_blocks of 3, where medium has 2 blocks" in beyond["detail"]
+    assert [one["field"] for one in beyond["errors"]] == ["proxy.train_blocks"]
+
+
 def test_a_model_with_a_forged_header_is_refused(
     client: TestClient,
     submission: Callable[..., Json],

@@ -53,6 +53,7 @@ def test_every_default_is_written_out(client: TestClient, submission: Callable[.
         "learning_rate": 0.004,
         "weight_decay": 0.05,
         "augment": True,
+        "precision": "float32",
     }
     assert (job["metadata"], job["deadline_at"], job["max_attempts"]) == ({}, None, 3)
 
@@ -61,7 +62,14 @@ def test_chosen_settings_are_kept_and_stored(
     client: TestClient, submission: Callable[..., Json], store: JobStore
 ) -> None:
     chosen = {
-        "proxy": {"name": "mlp", "epochs": 20, "batch_size": 64, "weight_decay": 0.0, "augment": False},
+        "proxy": {
+            "name": "mlp",
+            "epochs": 20,
+            "batch_size": 64,
+            "weight_decay": 0.0,
+            "augment": False,
+            "precision": "float32",
+        },
         "plan": {
             "keep_ratio": 0.5,
             "class_balance": "free",

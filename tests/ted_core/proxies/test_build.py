@@ -25,7 +25,7 @@ ODD = examples.random_images(6, channels=3, side=9, classes=CLASSES)
         ("mlp", VECTORS),
         ("mlp", GREY),
         ("mlp", COLOUR),
-        *[(name, images) for name in ("cnn", "resnet18") for images in (GREY, COLOUR, ODD)],
+        *[(name, images) for name in ("cnn", "resnet18", "resnet9") for images in (GREY, COLOUR, ODD)],
     ],
 )
 def test_every_proxy_gives_one_logit_per_class(name: str, samples: Samples) -> None:
@@ -82,7 +82,7 @@ def test_an_unknown_proxy_is_refused_with_the_names_of_those_installed() -> None
     assert refusal.value.field == "proxy.name"
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["cnn", "resnet18", "resnet9"])
 def test_a_proxy_for_images_refuses_vectors(name: str) -> None:
     with pytest.raises(ProxyMismatch) as refusal:
         build(resolve_proxy(ProxySpec(name=name)), VECTORS, seed=0)

@@ -16,8 +16,8 @@ from tests.ted_core import examples
 CLASSES = 7
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn", "resnet18"])
-@pytest.mark.parametrize(("channels", "side"), [(1, 2), (1, 8), (3, 17), (3, 32), (3, 64)])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "resnet18", "resnet9"])
+@pytest.mark.parametrize(("channels", "side"), [(1, 3), (1, 8), (3, 17), (3, 32), (3, 64)])
 def test_the_closed_form_of_images_is_the_model_s_own(name: str, channels: int, side: int) -> None:
     samples = examples.random_images(10, channels=channels, side=side, classes=CLASSES)
     proxy = resolve_proxy(ProxySpec(name=name))

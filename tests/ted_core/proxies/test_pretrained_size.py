@@ -84,6 +84,50 @@ def test_an_adapter_and_its_frozen_model_have_the_planned_number_of_weights(lang
     assert size.frozen_bytes == sum(weight.nbytes for weight in frozen)
 
 
+@pytest.mark.parametrize("train_blocks", [1, 2])
+def test_the_last_blocks_have_the_planned_number_of_weights(
+    language_model: Path, encoder_folder: Path, train_blocks: int
+) -> None:
+    from ted_core.proxies.pretrained import encoder as encoders  # noqa: PLC0415
+    from ted_core.proxies.pretrained.lora import adapter as build  # noqa: PLC0415
+
+    adapted, trained = adapter(language_model, 0, train_blocks=train_blocks), encoder(encoder_folder, 5, train_blocks=1)
+
+    assert adapted
+    assert adapted.parameters == parameter_count(build(language_model, 0, train_blocks=train_blocks))
+    assert trained
+    assert trained.parameters == parameter_count(encoders.encoder(encoder_folder, 5, train_blocks=1))
+
+
+def test_adapted_blocks_leave_about_what_is_planned(language_model: Path, in_float32: None) -> None:
+    """With all tokens of answers, where the plan expects half of them to be."""
+    from ted_core.proxies.pretrained.lora import adapter as build  # noqa: PLC0415
+    from ted_core.proxies.pretrained.tokens import TokenBatch  # noqa: PLC0415
+
+    model, length = build(language_model, 0, train_blocks=1).train(), 128
+    ids = torch.ones(1, length, dtype=torch.int64)
+    half = torch.arange(length)[None] % 2 == 0
+    batch = TokenBatch(ids, ids.bool(), None, half, hidden=torch.rand(1, length, 32))
+
+    saved = saved_bytes(model, lambda: model(batch).float().log_softmax(1))
+
+    size = adapter(language_model, 0, train_blocks=1)
+    assert size
+    assert 0.7 < size.saved_bytes / saved < 1.4
+
+
+def test_the_work_of_trained_and_frozen_blocks_is_that_of_their_layers(language_model: Path) -> None:
+    """Two blocks of 9,216 weights in linear layers; half of the tokens say one of 320 words of width 32."""
+    block, head = 9_216, 320 * 32 // 2
+
+    last, whole = (adapter(language_model, 0, train_blocks=blocks) for blocks in (1, None))
+
+    assert last
+    assert whole
+    assert (last.training_work, last.frozen_work) == (2 * block + 2 * head, block)
+    assert (whole.training_work, whole.frozen_work) == (3 * 2 * block + 2 * head, 0)
+
+
 def test_a_gguf_file_s_model_has_the_planned_number_of_weights(tmp_path: Path) -> None:
     from ted_core.proxies.pretrained.lora import adapter as build  # noqa: PLC0415
 

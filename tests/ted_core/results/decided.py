@@ -1,5 +1,6 @@
 """Decisions about a small dataset, and where they come from."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pyarrow as pa
 from ted_core.datasets import DatasetSpec, identify
 from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.provenance import CostFacts, DatasetFacts, Provenance, ProxyFacts, QChoice, ShardFacts
+from ted_core.selection.rounds import RatioChoice
+from tests.reports import RATIO
 
 SHARD_ROWS = (3, 5)
 ROWS = sum(SHARD_ROWS)
@@ -28,6 +31,11 @@ def decided(kept: tuple[int, ...] = KEPT) -> Decisions:
         classes=("cat", "dog"),
         sample_key=pa.array([f"row-{row}" for row in range(ROWS)]),
     )
+
+
+def chosen_ratio(ratio: float) -> RatioChoice:
+    """The choice of a keep ratio, from a curve on which 30 % of the rows cost a point."""
+    return replace(RATIO, ratio=ratio)
 
 
 def provenance(dataset: Path) -> Provenance:

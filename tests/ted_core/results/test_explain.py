@@ -50,7 +50,7 @@ def last_round(
         q=q,
         margin=np.full(len(score), 0.5, np.float32),
         order=np.array(performance or score, np.float32),
-        turning_point=q if q is None else q / (q + 1),
+        rule=None if q is None else "probability",
         priority=None if priority is None else np.array(priority, float),
         inclusion_probability=None if q is None else np.minimum(found / found[mask].min(), 1),
     )
@@ -127,16 +127,16 @@ def test_pruned_rows_are_redundant_above_the_turning_point_and_hard_below(q: flo
     assert reasons(found) == [Reason.KEPT, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED]
 
 
-@pytest.mark.parametrize("turning_point", [-0.6, 0.0, 0.3])
-def test_so_they_are_along_the_margin_if_that_is_what_the_score_follows(turning_point: float) -> None:
+@pytest.mark.parametrize("highest", [-0.6, 0.0, 0.3])
+def test_along_the_margin_they_are_above_and_below_the_row_with_the_highest_score(highest: float) -> None:
     """However they perform: among many classes a small probability may be far ahead of every other."""
-    margin = np.array([0.0, turning_point + 0.01, turning_point - 0.01], np.float32)
+    margin = np.array([highest, highest + 0.01, highest - 0.01], np.float32)
     by_performance = last_round([0.9, 0.1, 0.2], retained=[0], performance=[0.5, 0.1, 0.9], q=None)
     final = replace(
         by_performance,
         margin=margin,
         order=margin,
-        turning_point=turning_point,
+        rule="margin",
         inclusion_probability=np.array([1.0, 0.1, 0.2]),
     )
 
@@ -154,9 +154,8 @@ def test_the_default_plan_calls_sure_rows_redundant_and_contradicted_ones_hard(
     found = decide(final, noisy_digits, plan)
 
     assert found.margin is not None
-    assert final.turning_point is not None
     redundant, hard = (found.reason == reason for reason in (Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED))
-    assert found.margin[redundant].min() >= final.turning_point > found.margin[hard].max()
+    assert found.margin[redundant].min() >= found.margin[found.score.argmax()] > found.margin[hard].max()
     assert hard[flipped].mean() > 0.8
     assert redundant[flipped].mean() < 0.1 < redundant[~flipped].mean()
 

@@ -19,12 +19,14 @@ from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.explain import decide
 from ted_core.results.manifest import read_manifest, verify
 from ted_core.results.provenance import Provenance
+from ted_core.results.ratio_facts import keep_ratio_choice
 from ted_core.selection.prune import prune
 from ted_core.selection.schedule import select_highest
 from ted_core.warnings import JobWarning, WarningCode
 from tests.reference import ted
 from tests.ted_core import examples
 from tests.ted_core.results import version_1
+from tests.ted_core.results.decided import chosen_ratio
 from tests.ted_core.results.decided import provenance as provenance_of
 
 ROWS, CLASSES, BROKEN = 240, 4, (5, 77)
@@ -216,6 +218,17 @@ def test_a_cut_says_what_it_was_derived_from_and_belongs_to_the_same_dataset(
     assert said.rows_kept == len(derived.row_indices) == round(0.25 * (ROWS - len(BROKEN)))
     assert (original.parent, original.parent_keep_ratio) == (None, None)
     assert said.content_sha256 != original.content_sha256
+
+
+def test_what_a_chosen_ratio_kept_is_cut_to_any_other(tmp_path: Path, provenance: Provenance) -> None:
+    plan = PruningPlan(keep_ratio="auto").model_dump(mode="json")
+    chosen = {"plan": plan, "keep_ratio_choice": keep_ratio_choice(chosen_ratio(0.6))}
+    decided = Ranking(2).written(tmp_path, provenance.model_copy(update=chosen), ratio=0.6)
+
+    said = recut.recut(decided, keep_ratio=0.25, to=tmp_path / "less.parquet")
+
+    assert (said.plan["keep_ratio"], said.plan["tolerance"], said.keep_ratio_choice) == (0.25, None, None)
+    assert (said.parent_keep_ratio, said.rows_kept) == (0.6, round(0.25 * (ROWS - len(BROKEN))))
 
 
 def test_two_cuts_at_one_ratio_are_the_same_bytes(tmp_path: Path, provenance: Provenance) -> None:

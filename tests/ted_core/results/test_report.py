@@ -347,6 +347,12 @@ def test_the_cost_is_that_of_the_manifest_with_the_seconds_of_each_phase() -> No
     assert report.cost.seconds.total == 6
 
 
+def test_what_is_prepared_once_belongs_to_the_selection_and_to_a_full_run() -> None:
+    cost = CostFacts(rows_trained=30, rows_measured=9, full_run_rows=60, preparation=20, seconds=3)
+
+    assert cost.of_one_full_run == pytest.approx((30 + 9 / 3 + 20) / (60 + 20))
+
+
 def test_a_later_version_may_add_to_a_report() -> None:
     told = json.loads(report_on(decided([0.5], kept=[True])).model_dump_json())
 

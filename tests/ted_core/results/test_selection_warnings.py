@@ -10,7 +10,7 @@ from ted_core.results.decisions import Members
 from ted_core.results.provenance import ProxyAccuracy
 from ted_core.results.selection_warnings import class_warnings, selection_warnings
 from ted_core.warnings import JobWarning
-from tests.ted_core.results.decided import decided
+from tests.ted_core.results.decided import chosen_ratio, decided
 
 
 def about(before: list[int], after: list[int], names: list[str] | None = None) -> dict[str, JobWarning]:
@@ -138,3 +138,12 @@ def test_under_a_loss_that_nobody_else_knows_accuracy_is_all_that_is_said() -> N
 @pytest.mark.parametrize("told", [None, accuracy(has_learned=True), accuracy(has_learned=None)])
 def test_nothing_is_said_of_a_proxy_that_has_learned_or_was_not_judged(told: ProxyAccuracy | None) -> None:
     assert not selection_warnings(decided(), accuracy=told)
+
+
+def test_an_open_ratio_at_which_nothing_is_pruned_is_a_warning() -> None:
+    warned, silent = (selection_warnings(decided(), ratio=chosen_ratio(ratio)) for ratio in (1.0, 0.7))
+
+    assert [one.code for one in warned] == ["nothing_pruned"]
+    assert warned[0].field == "plan.tolerance"
+    assert "no smaller share was measured to cost at most 0.3 points" in warned[0].message
+    assert silent == ()

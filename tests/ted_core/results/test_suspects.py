@@ -53,12 +53,11 @@ def written(folder: Path, found: Decisions, **how: Any) -> Path:
 def test_the_interval_is_wilsons_of_the_rows_that_were_counted(wrong: int, more: int) -> None:
     counted = wrong + more
     share = wrong / counted
-    noise = NoiseEstimate(share, float(np.sqrt(share * (1 - share) / counted)))
 
-    low, high = noise_interval(noise, samples=20 * counted)
+    low, high = noise_interval(NoiseEstimate(share, rows_counted=counted))
 
     expected = binomtest(wrong, counted).proportion_ci(0.95, method="wilson")
-    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-3)
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-5)
     assert low <= share < high
 
 
@@ -80,7 +79,7 @@ def ended(samples: Samples, noise: NoiseEstimate | None) -> Round:
 
 
 SAMPLES = examples.random_vectors(200)
-NOISE = NoiseEstimate(0.1, 0.02)
+NOISE = NoiseEstimate(0.1, rows_counted=150)
 
 
 def test_the_estimate_says_how_many_rows_it_amounts_to() -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from ted_core.datasets import Samples
 from ted_core.datasets.samples import Dialogues, Texts
-from ted_core.errors import SingleClass, TedError, TooFewRowsKept, TrainingDiverged, UnknownModel
+from ted_core.errors import PrecisionMissing, SingleClass, TedError, TooFewRowsKept, TrainingDiverged, UnknownModel
 from ted_core.plan import PruningPlan
 from ted_core.proxies import FAMILIES, ProxyFamily, ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.selection.feasibility import check_feasibility
@@ -23,12 +23,13 @@ from ted_core.selection.prune import prune
 from tests.ted_core import examples
 
 ROWS = 40
-OF_ROWS = (TrainingDiverged, SingleClass, TooFewRowsKept, UnknownModel)
-"""What may still go wrong once a plan is admitted: it depends on the rows' values, or on what libraries make of a
-pretrained model's files."""
+OF_ROWS = (PrecisionMissing, TrainingDiverged, SingleClass, TooFewRowsKept, UnknownModel)
+"""What may still go wrong once a plan is admitted: it depends on the rows' values, on the worker's processor, or on
+what libraries make of a pretrained model's files."""
 SAMPLED = 25
 PLAN: Mapping[str, Sequence[Any]] = {
-    "keep_ratio": (0.2, 0.5, 0.99),
+    "keep_ratio": (0.2, 0.5, 0.99, "auto"),
+    "tolerance": (None, None, 5),
     "method": ("ted", "ted", "ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"),
     "q": (None, 0.0, 1.0, 16.0, "auto"),
     "score": ("margin", "probability", "parameter"),
@@ -44,8 +45,9 @@ PROXY: Mapping[str, Sequence[Any]] = {
     "learning_rate": (None, None, 1e-12, 10),
     "weight_decay": (None, 0, 1),
     "augment": (None, None, None, True, False),
+    "precision": (None, None, None, "float32", "bfloat16"),
 }
-FIRST_BATCH = ("resnet18",)
+FIRST_BATCH = ("resnet9", "resnet18")
 """Proxies that are too slow to be trained to the end here."""
 
 
@@ -297,12 +299,13 @@ def test_a_proxy_that_augments_images_by_default_takes_vectors_as_they_are() -> 
     assert final.retained.sum() == ROWS / 2
 
 
+@pytest.mark.parametrize(("name", "smallest"), [("resnet9", "3x3 pixels"), ("resnet18", "2x2 pixels")])
 @pytest.mark.parametrize("data", ["1x1x1", "3x1x2", "3x2x1"])
-def test_images_that_are_too_small_for_a_proxy_are_refused(data: str) -> None:
-    error = refusal(data, name="resnet18")
+def test_images_that_are_too_small_for_a_proxy_are_refused(data: str, name: str, smallest: str) -> None:
+    error = refusal(data, name=name)
 
     assert (error.code(), error.field) == ("proxy_mismatch", "proxy.name")
-    assert "2x2 pixels" in error.fact
+    assert smallest in error.fact
 
 
 @pytest.mark.parametrize(

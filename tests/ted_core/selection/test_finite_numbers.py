@@ -14,7 +14,7 @@ from ted_core.plan import MethodName, PruningPlan
 from ted_core.proxies import FAMILIES, ProxyFamily, ProxySpec
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import Round
-from ted_core.training.finite import require_finite
+from ted_core.training.divergence import require_finite
 from tests.ted_core import examples
 
 SAMPLES = examples.random_vectors(60, classes=3)

@@ -146,13 +146,15 @@ def test_the_more_twins_would_learn_of_wrong_labels_the_more_is_cut_off_up_to_al
 ) -> None:
     low, high = sorted((one, other))
 
-    shares = [cut_share(NoiseEstimate(noise, 0.01), memorization=memorization) for memorization in (low, high)]
+    shares = [
+        cut_share(NoiseEstimate(noise, rows_counted=150), memorization=memorization) for memorization in (low, high)
+    ]
 
     assert 0 <= shares[0] <= shares[1] <= noise
 
 
 def test_wrong_labels_that_are_learned_by_heart_are_all_cut_off_and_of_others_a_part() -> None:
-    estimate = NoiseEstimate(0.2, 0.01)
+    estimate = NoiseEstimate(0.2, rows_counted=150)
 
     assert cut_share(estimate, memorization=0.9) == 0.2
     assert 0 < cut_share(estimate, memorization=0.0) < 0.2

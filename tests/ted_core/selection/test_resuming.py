@@ -53,6 +53,7 @@ def contents(one: Round) -> tuple[object, ...]:
         pytest.param(SAMPLES, {"score": "parameter"}, id="parameter score"),
         pytest.param(SAMPLES, {"rounds": 3, "epochs": 12}, id="several epochs a round"),
         pytest.param(IMAGES, {"name": "cnn", "epochs": 4}, id="augmented images"),
+        pytest.param(IMAGES, {"name": "resnet9", "epochs": 4}, id="whitened images"),
     ],
 )
 def test_from_wherever_it_goes_on_a_run_ends_alike(samples: Samples, options: dict[str, Any], tmp_path: Path) -> None:

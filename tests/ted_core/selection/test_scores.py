@@ -59,7 +59,6 @@ def test_before_the_first_measurement_nothing_is_known_and_all_samples_are_worth
     assert np.isnan(score.mean("performance")).all()
     assert np.isnan(score.mean("margin")).all()
     assert (score.noise, score.score(None).tolist()) == (None, [1, 1, 1])
-    assert score.turning_point(None) is None
 
 
 @pytest.mark.parametrize("keep_ratio", [0.05, 0.3, 0.7])
@@ -137,25 +136,12 @@ def test_a_score_without_a_cut_measures_nothing_twice(name: ScoreName) -> None:
     assert twins.asked == []
 
 
-@pytest.mark.parametrize("keep_ratio", [0.05, 0.3, 0.7])
-def test_the_margin_score_turns_where_it_is_highest(keep_ratio: float) -> None:
-    margins = np.random.default_rng(0).uniform(-1, 1, 200).astype(np.float32)
-    told = predicted([0.5] * 200, margins.tolist()), ToldTwins([1.0] * 200)
-
-    score = measured("margin", told, plan=PruningPlan(keep_ratio=keep_ratio))
-
-    turning_point, values = score.turning_point(), score.score()
-    assert turning_point is not None
-    assert values[np.abs(score.order - turning_point).argmin()] == values.max()
-
-
 @pytest.mark.parametrize("q", [0.0, 0.5, 2.0])
 def test_the_probability_score_is_the_distance(q: float) -> None:
     score = measured("probability", FIRST)
 
     assert score.score(q).tolist() == pytest.approx([ted.distance(a, q) for a in (0.0, 0.5, 1.0)])
     assert score.order.tolist() == [0.0, 0.5, 1.0]
-    assert score.turning_point(q) == pytest.approx(q / (q + 1))
 
 
 @pytest.mark.parametrize("q", [0.0, 0.5, 2.0])
@@ -170,7 +156,6 @@ def test_without_an_exponent_all_samples_are_worth_the_same(name: ScoreName) -> 
     score = measured(name, FIRST)
 
     assert score.score(None).tolist() == [1, 1, 1]
-    assert score.turning_point(None) is None
 
 
 @pytest.mark.parametrize("name", SCORES)

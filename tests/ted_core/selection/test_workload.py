@@ -1,13 +1,23 @@
 """What a plan costs at most, counted before anything is trained, is what its loop then trains and measures."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ted_core.plan import PruningPlan
-from ted_core.proxies import ProxySpec, resolve_proxy
+from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.selection.prune import prune
-from ted_core.selection.workload import MOST_COMPARED_SHARE, loop_rows_measured, loop_rows_trained, most_work
+from ted_core.selection.workload import (
+    MOST_COMPARED_SHARE,
+    full_run_work,
+    loop_rows_measured,
+    loop_rows_trained,
+    most_work,
+    preparation,
+    relative_row_work,
+)
 from tests.ted_core import examples
 
 ROWS = 1_000_000
@@ -52,3 +62,25 @@ def test_the_loop_trains_and_measures_what_was_counted(epochs: int, keep_ratio: 
     compared = loop_rows_measured(100, plan, proxy) * MOST_COMPARED_SHARE / (1 + MOST_COMPARED_SHARE)
     assert 0 <= loop_rows_measured(100, plan, proxy) - final.samples_measured <= round(compared)
     assert final.retained.sum() == round(100 * keep_ratio)
+
+
+def test_frozen_blocks_are_calculated_once_and_counted_on_both_sides(encoder_folder: Path) -> None:
+    """Of two equal blocks, training on the last takes three multiplications, calculating the first takes one."""
+    spec = ProxySpec(name="encoder", model=str(encoder_folder), epochs=3)
+    plan, whole, last = PruningPlan(keep_ratio=0.5), resolve_proxy(spec), _with_blocks(spec, 1)
+
+    assert (preparation(600, whole), relative_row_work(whole)) == (0, 1)
+    assert preparation(600, last) == pytest.approx(200)
+    assert relative_row_work(last) == pytest.approx(1 / 2)
+    assert full_run_work(600, last) == pytest.approx(600 * 3 + 200)
+    assert most_work(600, plan, last) == pytest.approx((most_work(600, plan, whole) or 0) + 200)
+
+
+def test_training_all_blocks_by_number_is_training_the_whole_model(encoder_folder: Path) -> None:
+    every = _with_blocks(ProxySpec(name="encoder", model=str(encoder_folder)), 2)
+
+    assert (preparation(600, every), relative_row_work(every)) == (0, 1)
+
+
+def _with_blocks(spec: ProxySpec, count: int) -> ResolvedProxy:
+    return resolve_proxy(spec.model_copy(update={"train_blocks": count}))

@@ -14,7 +14,7 @@ from ted_core.selection.rounds import Round
 from ted_core.storage import memmap
 from ted_core.training.batches import ArrayBatches, Scaling
 from ted_core.training.device_arrays import GatheredArray, ResidentArray, device_array
-from ted_core.training.measuring import MEASURING_BATCH, MEASURING_BYTES, measuring_batch_size
+from ted_core.training.measuring import MEASURED_IMAGES, MEASURING_BATCH, MEASURING_BYTES, measuring_batch_size
 from tests.ted_core import examples
 
 CPU = torch.device("cpu")
@@ -88,7 +88,8 @@ def test_no_rows_make_no_batch_but_an_empty_one(tmp_path: Path) -> None:
 
 
 def test_large_inputs_are_measured_in_smaller_batches() -> None:
-    assert measuring_batch_size((3, 32, 32)) == MEASURING_BATCH
+    assert measuring_batch_size((3, 32, 32)) == MEASURED_IMAGES
+    assert measuring_batch_size((16,)) == MEASURING_BATCH
     assert measuring_batch_size((3, 224, 224)) == MEASURING_BYTES // (4 * 3 * 224 * 224)
     assert measuring_batch_size((3, 4096, 4096)) == 1
 

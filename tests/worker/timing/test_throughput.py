@@ -73,6 +73,15 @@ def test_a_jobs_speed_counts_what_was_trained_and_a_third_of_what_was_measured()
     assert row_work(900, 300) == pytest.approx(1000)
 
 
+def test_a_job_that_trained_a_part_of_a_model_says_nothing_about_others() -> None:
+    class Part(ResolvedProxy):
+        frozen_blocks = 2
+
+    usual = resolve_proxy(ProxySpec(name="cnn"))
+
+    assert speed(proxy=Part(usual.family, usual.training)) is None
+
+
 @pytest.mark.parametrize(
     "unusual",
     [
@@ -82,8 +91,17 @@ def test_a_jobs_speed_counts_what_was_trained_and_a_third_of_what_was_measured()
         {"score": "parameter"},
         {"proxy": resolve_proxy(ProxySpec(name="cnn", batch_size=2))},
         {"proxy": replace(resolve_proxy(ProxySpec(name="cnn")), batch_parts=2)},
+        {"proxy": resolve_proxy(ProxySpec(name="cnn", precision="bfloat16"))},
     ],
-    ids=["too short", "nothing trained", "another method", "another score", "another batch size", "cut batches"],
+    ids=[
+        "too short",
+        "nothing trained",
+        "another method",
+        "another score",
+        "another batch size",
+        "cut batches",
+        "another precision",
+    ],
 )
 def test_a_job_that_trained_otherwise_says_nothing_about_others(unusual: dict[str, object]) -> None:
     assert speed(**unusual) is None  # type: ignore[arg-type]
@@ -127,7 +145,7 @@ def test_two_workers_of_one_machine_with_other_settings_are_not_mixed_up(setting
 def test_a_worker_measures_every_proxy_that_needs_no_pretrained_model() -> None:
     measured = list(measured_throughputs("w", device="cpu", threads=1, clock=ticking(0.04)))
 
-    assert {one.proxy for one in measured} == {"mlp", "cnn", "resnet18"}
+    assert {one.proxy for one in measured} == {"mlp", "cnn", "resnet9", "resnet18"}
     assert all(one.rows_per_second > 0 for one in measured)
     assert {one.device for one in measured} == {"cpu, 1 thread"}
 

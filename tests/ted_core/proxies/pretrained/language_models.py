@@ -39,13 +39,15 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def tiny_language_model(folder: Path, *, width: int = WIDTH, dropout: float = 0.0, seed: int = 0) -> Path:
+def tiny_language_model(
+    folder: Path, *, width: int = WIDTH, layers: int = 2, dropout: float = 0.0, seed: int = 0
+) -> Path:
     """A Llama of two layers and its tokenizer, written into the folder, which is returned."""
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=width,
         intermediate_size=2 * width,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=128,

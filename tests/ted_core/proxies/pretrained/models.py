@@ -51,11 +51,11 @@ def word_tokenizer(*, special: bool = True) -> PreTrainedTokenizerFast:
 
 def tiny_encoder(folder: Path, *, seed: int = 0, special: bool = True, **options: Any) -> Path:
     """A BERT of two layers of width 32 with its tokenizer."""
-    chosen: dict[str, Any] = {"type_vocab_size": 2, "max_position_embeddings": 64} | options
+    sizes = {"type_vocab_size": 2, "max_position_embeddings": 64, "num_hidden_layers": 2}
+    chosen: dict[str, Any] = sizes | options
     config = BertConfig(
         vocab_size=len(SPECIAL) + len(WORDS),
         hidden_size=WIDTH,
-        num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=2 * WIDTH,
         **chosen,

@@ -1,6 +1,7 @@
 """q is chosen by what proxies make of rows that they were not trained on, and those rows speak for all."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,12 +45,13 @@ def search(kind: type[Trials] = Trials, samples: Samples = SAMPLES, *, seed: int
 class ScriptedTrials(Trials):
     """Trials in which every proxy is right about exactly the samples with a above a half."""
 
-    def _train(self, rows: np.ndarray) -> object:  # type: ignore[override]
-        self.trained_on = rows
-        return None
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.proxies = self  # type: ignore[assignment]
 
-    def _right(self, _: object, rows: np.ndarray) -> np.ndarray:  # type: ignore[override]
-        return (PERFORMANCE[: len(rows)] > 0.5) & rows
+    def right(self, *, trained: np.ndarray, tested: np.ndarray) -> np.ndarray:
+        self.trained_on = trained
+        return (PERFORMANCE[: len(tested)] > 0.5) & tested
 
 
 def rule(q: float | None) -> Rule:
@@ -57,7 +59,7 @@ def rule(q: float | None) -> Rule:
 
 
 def trial(q: float | None, accuracy: float) -> Trial:
-    return Trial(rule(q), accuracy, np.zeros(3))
+    return Trial(rule(q), accuracy, np.zeros(3), keep_ratio=0.4)
 
 
 def scripted(accuracies: dict[float, float]) -> Callable[[float], Trial]:
@@ -179,7 +181,7 @@ def test_random_rows_are_chosen_where_no_exponent_beats_them() -> None:
 @pytest.mark.parametrize(("ahead", "chosen"), [(0.01, 1.0), (0.05, None)])
 def test_random_rows_must_be_ahead_by_more_than_a_standard_error(ahead: float, chosen: float | None) -> None:
     one, error = search(), 0.03
-    doubtful = Trial(RANDOM, 0.8 + ahead, np.array([error, 0.0, 0.0]))
+    doubtful = Trial(RANDOM, 0.8 + ahead, np.array([error, 0.0, 0.0]), keep_ratio=0.4)
     one.run = lambda rule: doubtful if rule == RANDOM else trial(rule.q, 0.8 if rule.q == 1.0 else 0.7)  # type: ignore[method-assign]
 
     choice = choose_exponent(one)

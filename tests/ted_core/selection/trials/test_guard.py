@@ -68,7 +68,7 @@ def test_random_rows_are_returned_where_the_score_is_of_no_use(noisy_digits: Sam
     assert final.choice
     own, random = final.choice.candidates
     assert random.accuracy - own.accuracy == own.behind > own.standard_error > 0
-    assert (final.rule, final.q, final.turning_point) == ("random", None, None)
+    assert (final.rule, final.q) == ("random", None)
     assert set(final.score.tolist()) == {1.0}
     assert final.inclusion_probability is not None
     assert final.inclusion_probability == pytest.approx(final.retained.mean())
@@ -116,12 +116,16 @@ def test_a_useless_score_with_an_exponent_gives_way_as_well(
     assert set(final.score.tolist()) == {1.0}
 
 
+def result(rule: Rule, accuracy: float, influence: list[float]) -> Trial:
+    return Trial(rule, accuracy, np.array(influence), keep_ratio=0.5)
+
+
 class ScriptedTrials(Trials):
     """Trials of the default plan that end as they are told."""
 
     def __init__(self, own: float, random: float, error: float) -> None:
         self.plan = PruningPlan(keep_ratio=0.5, guard=True)
-        self.results = {OWN: Trial(OWN, own, np.zeros(2)), RANDOM: Trial(RANDOM, random, np.array([error, 0.0]))}
+        self.results = {OWN: result(OWN, own, [0.0, 0.0]), RANDOM: result(RANDOM, random, [error, 0.0])}
 
     def run(self, rule: Rule) -> Trial:
         return self.results[rule]
@@ -145,7 +149,7 @@ def test_random_rows_must_be_ahead_by_more_than_a_standard_error(random: float, 
 
 
 def test_the_difference_of_two_estimates_on_the_same_rows_errs_by_what_they_do_not_share() -> None:
-    first, second = (Trial(OWN, 0.5, np.array(influence)) for influence in ([0.1, 0.2, 0.0], [0.1, 0.0, 0.0]))
+    first, second = (result(OWN, 0.5, influence) for influence in ([0.1, 0.2, 0.0], [0.1, 0.0, 0.0]))
 
     assert standard_error(first, second) == pytest.approx(0.2)
     assert standard_error(first, first) == 0
@@ -155,7 +159,7 @@ def test_the_difference_of_two_estimates_on_the_same_rows_errs_by_what_they_do_n
     "rule", [RANDOM, OWN, Rule("probability", 0.5), Rule("parameter", 0.0)], ids=lambda rule: rule.name
 )
 def test_a_trial_is_read_as_it_was_written(rule: Rule) -> None:
-    trial = Trial(rule, 0.5, np.array([0.1, 0.2]), rows_trained=3, rows_measured=4)
+    trial = Trial(rule, 0.5, np.array([0.1, 0.2]), keep_ratio=0.7, rows_trained=3, rows_measured=4)
 
     found = Trial.from_state_dict(trial.state_dict())
 

@@ -1,9 +1,9 @@
 """Measure the first release's bars over HTTP, against a service of the benchmark's own.
 
-``python -m benchmarks.first_bars DATA`` needs the folders ``fashion_mnist`` (IDX) and ``cifar10`` (Parquet, ``train``
-in the file's name) in DATA. For each seed, a TED job and a random job prune Fashion-MNIST to 70 %, and a fresh ``mlp``
-is trained on all rows and on the rows of each manifest. Then one ``cnn`` job of three epochs prunes CIFAR-10, to
-measure its memory.
+``python -m benchmarks.service.first_bars DATA`` needs the folders ``fashion_mnist`` (IDX) and ``cifar10`` (Parquet,
+``train`` in the file's name) in DATA. For each seed, a TED job and a random job prune Fashion-MNIST to 70 %, and a
+fresh ``mlp`` is trained on all rows and on the rows of each manifest. Then one ``cnn`` job of three epochs prunes
+CIFAR-10, to measure its memory.
 """
 
 import platform

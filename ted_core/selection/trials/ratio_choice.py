@@ -1,0 +1,63 @@
+"""How few rows are enough: the smallest keep ratio whose measured loss of accuracy stays inside a tolerance."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import ceil
+
+from ted_core.selection.rounds import RatioChoice, RatioPoint
+from ted_core.selection.trials.half_trials import HalfTrials
+from ted_core.selection.trials.rule import Rule
+from ted_core.selection.trials.trial import Trial, standard_error
+from ted_core.selection.workload import RATIOS
+
+POINTS = 100
+"""Percentage points in one."""
+QUANTILE = 1.645
+"""So many standard errors to each side make an interval at 90 %; its upper end is exceeded once in twenty times."""
+LARGEST_RATIO = 0.95
+"""What would keep more than this is not worth pruning."""
+HUNDREDTHS = 100
+"""A chosen ratio is a whole number of them, rounded up."""
+
+
+def choose_ratio(trials: HalfTrials, rule: Rule, *, tolerance: float) -> RatioChoice:
+    """Choose the keep ratio. Once one costs more than the tolerance, in points, no smaller one is tried."""
+    everything = trials.run(rule, 1.0)
+    points = [RatioPoint(1.0, everything.accuracy, loss=0.0, standard_error=0.0, interval=(0.0, 0.0))]
+    done = [everything]
+    for ratio in RATIOS:
+        done.append(trials.run(rule, ratio))
+        points.append(_point(done[-1], everything))
+        if points[-1].interval[1] > tolerance:
+            break
+    return RatioChoice(
+        ratio=smallest_ratio(points, tolerance=tolerance),
+        tolerance=tolerance,
+        points=tuple(points),
+        samples_trained=sum(trial.rows_trained for trial in done),
+        samples_measured=sum(trial.rows_measured for trial in done),
+    )
+
+
+def _point(trial: Trial, everything: Trial) -> RatioPoint:
+    loss = POINTS * (everything.accuracy - trial.accuracy)
+    error = POINTS * standard_error(trial, everything)
+    interval = (loss - QUANTILE * error, loss + QUANTILE * error)
+    return RatioPoint(trial.keep_ratio, trial.accuracy, loss, error, interval)
+
+
+def smallest_ratio(points: Sequence[RatioPoint], *, tolerance: float) -> float:
+    """The smallest ratio at which the interval ends inside the tolerance, straight lines drawn between the points.
+
+    The fewer rows are left, the more each of them costs; so the loss lies below such lines. 1 means that nothing is to
+    be pruned.
+    """
+    ratio = 1.0
+    for above, below in pairwise(points):
+        high, low = above.interval[1], below.interval[1]
+        if low > tolerance:
+            ratio = above.ratio - (above.ratio - below.ratio) * (tolerance - high) / (low - high)
+            break
+        ratio = below.ratio
+    rounded = ceil(round(HUNDREDTHS * ratio, HUNDREDTHS // 10)) / HUNDREDTHS
+    return rounded if rounded <= LARGEST_RATIO else 1.0
