@@ -26,7 +26,11 @@ QUESTION = """What does a fresh model lose, or gain, if it trains on the rows th
 answers with test accuracies, on test samples that no rule and no setting was ever chosen on. **TED** is the default
 plan: the score is the *margin* ([how TED works](how-ted-works.md#the-score-the-margin)), and nothing is searched for.
 The model is of the proxy's kind and trains for as many epochs as with all rows, so that a run on 70 % of the rows
-costs 70 %; [how it was measured](#how-it-was-measured) is told below."""
+costs 70 %; [how it was measured](#how-it-was-measured) is told below.
+
+Elsewhere: [runs that prune as they go](results-dynamic.md), [CIFAR-10 with convolutional
+networks](families/images.md), [fine-tuned encoders](families/text.md) and [language
+models](families/language-models.md)."""
 
 WORDS = f"""Differences are in percentage points, taken seed by seed, with Student's intervals at {CONFIDENCE:.0%}.
 *Lossless* (in bold) means that the whole interval lies above -0.3 points (-0.5 for text), *better* and *worse* that it

@@ -39,7 +39,12 @@ def losses(experiments: Sequence[Experiment]) -> Iterator[str]:
     """Yield where TED is not lossless, where random rows end above it, and which methods surely do."""
     against = compare(experiments, [FULL])
     behind = [pair for pair in against if not pair.lossless]
-    yield f"- **All rows**: pruning was not lossless in {len(behind)} of {len(against)} cells: {_names(behind)}."
+    names = "; ".join(f"{pair.where} {pair.lead:+.1f}" for pair in _sorted(behind)) or "none"
+    yield f"- **All rows**: pruning was not lossless in {len(behind)} of {len(against)} cells: {names}."
+    yield (
+        f"- **Another method was lossless** there in {len(better := _lossless_elsewhere(behind))} of these cells: "
+        f"{'; '.join(better) or 'none'}."
+    )
     random = compare(experiments, RANDOM)
     below = [pair for pair in random if pair.lead < 0]
     yield (
@@ -50,9 +55,27 @@ def losses(experiments: Sequence[Experiment]) -> Iterator[str]:
     lost = [pair for pair in others if pair.interval.worse]
     yield (
         f"- **Other methods** end above TED with the whole interval in {len(lost)} of {len(others)} comparisons, where "
-        f"equals would in {(1 - CONFIDENCE) / 2 * len(others):.0f} by chance: {_names(lost)}."
+        f"equals would in {(1 - CONFIDENCE) / 2 * len(others):.1f} by chance: {_names(lost)}."
     )
 
 
+def _lossless_elsewhere(cells: Sequence[PairedComparison]) -> list[str]:
+    """Name the cells in which other methods were lossless, and these methods."""
+    methods = {
+        cell.where: [
+            name
+            for name in SELECTORS
+            for pair in compare([cell.experiment], [FULL], ours=name)
+            if pair.kept == cell.kept and pair.lossless
+        ]
+        for cell in cells
+    }
+    return [f"{where} ({', '.join(names)})" for where, names in methods.items() if names]
+
+
 def _names(pairs: Sequence[PairedComparison]) -> str:
-    return "; ".join(map(str, sorted(pairs, key=lambda pair: pair.lead))) or "none"
+    return "; ".join(map(str, _sorted(pairs))) or "none"
+
+
+def _sorted(pairs: Sequence[PairedComparison]) -> list[PairedComparison]:
+    return sorted(pairs, key=lambda pair: pair.lead)

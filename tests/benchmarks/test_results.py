@@ -96,19 +96,30 @@ def test_the_summary_counts_cells_and_names_where_ted_is_farthest_behind(experim
 
 
 def test_losses_name_the_cells_and_the_methods(experiment: Experiment) -> None:
-    everything, random, others = losses([experiment])
+    everything, elsewhere, random, others = losses([experiment])
 
     assert everything.endswith("not lossless in 0 of 1 cells: none.")
+    assert elsewhere.endswith("in 0 of these cells: none.")
     assert "end above TED's in 0 of 1 comparisons" in random
     assert "end above TED with the whole interval in 1 of 1 comparisons" in others
     assert others.endswith("digits 20 % noise 30 %: el2n -1.1.")
+
+
+def test_where_ted_is_not_lossless_the_methods_that_are_get_named(tmp_path: Path) -> None:
+    cells = rows(ACCURACIES | {"ted": [0.895, 0.894, 0.896]})
+
+    (experiment,) = experiments_in([write_results(tmp_path, cells)])
+    everything, elsewhere, *_ = losses([experiment])
+
+    assert everything.endswith("in 1 of 1 cells: digits 20 % noise 30 % -0.6.")
+    assert elsewhere.endswith("in 1 of these cells: digits 20 % noise 30 % (el2n).")
 
 
 def test_a_mean_below_random_rows_is_a_loss_even_inside_its_interval(tmp_path: Path) -> None:
     cells = rows(ACCURACIES | {"random": [0.890, 0.920, 0.900]})
 
     (experiment,) = experiments_in([write_results(tmp_path, cells)])
-    _, random, _ = losses([experiment])
+    _, _, random, _ = losses([experiment])
 
     assert "end above TED's in 1 of 1 comparisons, with the whole interval in 0" in random
     assert random.endswith("digits 20 % noise 30 %: random -0.3.")
