@@ -2,8 +2,8 @@
 
 One after the other is how ``ted_core.selection.twins`` does it. The others take a batch of each twin at a time: with
 one optimizer for the parameters of both, with both models in one vectorized pass (``torch.func.stack_module_state`` and
-``vmap``), or, for the perceptron, with batched matrix products. All ways take the same steps on generated inputs, and
-take turns, so that a machine that slows down affects all of them.
+``vmap``), or, for the perceptron, with batched matrix products. All ways do the same work on the same generated inputs,
+and take turns, so that a machine that slows down affects all of them.
 """
 
 import argparse

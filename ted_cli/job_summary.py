@@ -29,7 +29,13 @@ def _facts(job: JobSnapshot) -> Iterator[tuple[str, str]]:
         yield "reason", reason
     yield "dataset", f"{facts['dataset']['uri']} ({facts['dataset']['format']}, {facts['dataset']['task']})"
     yield "proxy", f"{facts['proxy']['name']}, {facts['proxy']['epochs']:,} epochs"
-    yield "plan", f"{facts['plan']['method']}, to keep {ratio_text(facts['plan'])} of {rows_text(job)}"
+    yield "plan", f"{facts['plan']['method']}, to keep {_ratio(job)} of {rows_text(job)}"
     if job.result:
         yield "kept", f"{job.result['rows_kept']:,} of {job.result['rows_in']:,} rows"
     yield "created", str(facts["created_at"])[:19].replace("T", " ")
+
+
+def _ratio(job: JobSnapshot) -> str:
+    """Return the keep ratio; where it was left open, with what pruning may cost."""
+    tolerance = job.facts["plan"].get("tolerance")
+    return f"{ratio_text(job)} (at most {tolerance:g} points lost)" if tolerance else ratio_text(job)

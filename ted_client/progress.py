@@ -1,8 +1,7 @@
 """How jobs are shown on a terminal."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -80,17 +79,18 @@ def job_table(jobs: Iterable[JobSnapshot]) -> Table:
     for heading in ("kept", "dataset", "created"):
         table.add_column(heading)
     for job in jobs:
-        kept = f"{ratio_text(job.facts['plan'])} of {rows_text(job)}"
+        kept = f"{ratio_text(job)} of {rows_text(job)}"
         created = str(job.facts["created_at"])[:16].replace("T", " ")
         dataset = job.facts["dataset"]["uri"].rsplit("/", 1)[-1]
         table.add_row(literal(job.id), _status_cell(job), kept, literal(dataset), literal(created))
     return table
 
 
-def ratio_text(plan: Mapping[str, Any]) -> str:
-    """Return the keep ratio as a percentage; where the plan leaves it open, what pruning may cost."""
-    ratio = plan["keep_ratio"]
-    return f"few (tolerance {plan['tolerance']:g} points)" if ratio == "auto" else f"{ratio:.0%}"
+def ratio_text(job: JobSnapshot) -> str:
+    """Return the keep ratio as a percentage; ``auto`` if it is left open and has not been chosen yet."""
+    choice = (job.facts.get("result") or {}).get("keep_ratio_choice")
+    ratio = choice["keep_ratio"] if choice else job.facts["plan"]["keep_ratio"]
+    return "auto" if ratio == "auto" else f"{ratio:.0%}"
 
 
 def rows_text(job: JobSnapshot) -> str:

@@ -9,7 +9,7 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies.model_size import FLOAT, ModelSize, trained_bytes
 from ted_core.proxies.resolve import ResolvedProxy
 from ted_core.proxies.spec import Optimizer
-from ted_core.selection.workload import UNTRAINED, most_trials, trial_batch_factor
+from ted_core.selection.workload import UNTRAINED, most_trials
 from ted_core.training.measuring import IMAGE_AXES, measuring_batch_size
 
 STATES: dict[Optimizer, int] = {"adamw": 2, "sgd": 1}
@@ -76,8 +76,6 @@ class MemoryPlan:
     """Statistics of the inputs."""
     row: int
     """What each row of a batch adds to ``training``."""
-    batch_factor: int
-    """How much larger a batch gets than the request says."""
     features: int = 0
     """The frozen model that makes the inputs; it is gone before the others are built."""
 
@@ -101,21 +99,19 @@ def plan_memory(work: Workload) -> MemoryPlan:
     gradients of single rows.
     """
     if work.plan.method in UNTRAINED:
-        return MemoryPlan(0, 0, _resident(work), 0, 0, 0, row=0, batch_factor=1, features=work.features_bytes)
+        return MemoryPlan(0, 0, _resident(work), 0, 0, 0, row=0, features=work.features_bytes)
     row = work.size.saved_bytes + work.stored_row
     row += AUGMENTED * FLOAT * prod(work.shape) if work.proxy.training.augment else 0
     at_once = work.size.rows_at_once or work.rows
     measured = min(work.rows, at_once, measuring_batch_size(work.shape)) // work.proxy.batch_parts
-    rows, factor = _largest_batch(work)
     return MemoryPlan(
         models=_models(work),
         candidate=_trained(work) if most_trials(work.plan) else 0,
         inputs=_resident(work),
-        training=ceil(min(rows, at_once) / work.proxy.batch_parts) * row,
+        training=ceil(min(_largest_batch(work), at_once) / work.proxy.batch_parts) * row,
         measuring=max(1, measured) * _measured_row(work),
         scaling=SCALING_COPIES * min(SCALING_BYTES, 8 * work.rows * prod(work.shape)),
         row=row,
-        batch_factor=factor,
         features=work.features_bytes,
     )
 
@@ -138,7 +134,7 @@ def require_batch_memory(memory: MemoryPlan, work: Workload, *, ceiling: int) ->
     """
     taken = memory.fixed + memory.training
     if taken > ceiling and not work.is_estimate:
-        fitting = (ceiling - memory.fixed) // memory.row * work.proxy.batch_parts // memory.batch_factor
+        fitting = (ceiling - memory.fixed) // memory.row * work.proxy.batch_parts
         fact = f"A batch_size of {work.proxy.training.batch_size} takes {_text(taken)} of {_text(ceiling)}"
         raise ModelTooLarge(f"{fact}, one of {max(FEWEST_ROWS, fitting)} would fit", field="proxy.batch_size")
 
@@ -161,18 +157,14 @@ def _trained(work: Workload) -> int:
     return trained_bytes(work.size, STATES[work.proxy.family.optimizer])
 
 
-def _largest_batch(work: Workload) -> tuple[int, int]:
-    """Return the rows of the largest batch, and how many times the request's batch size it may be.
+def _largest_batch(work: Workload) -> int:
+    """Return the rows of the largest batch.
 
-    A twin trains on half of the rows; a candidate's model on at most those that are kept, perhaps in larger batches.
+    A twin trains on half of the rows, a candidate's model on at most those that are kept.
     """
-    size = work.proxy.training.batch_size
-    if work.plan.method != "ted":
-        return min(size, work.rows), 1
-    twins = min(size, ceil(work.rows / TWINS))
-    factor = trial_batch_factor(work.plan)
-    kept = min(factor * size, work.plan.rows_kept(work.rows)) if most_trials(work.plan) else 0
-    return (kept, factor) if kept > twins else (twins, 1)
+    rows = ceil(work.rows / TWINS) if work.plan.method == "ted" else work.rows
+    kept = work.plan.rows_kept(work.rows) if most_trials(work.plan) else 0
+    return min(work.proxy.training.batch_size, max(rows, kept))
 
 
 def _resident(work: Workload) -> int:

@@ -91,7 +91,7 @@ class PruningPlan(BaseModel):
         Field(
             ge=1,
             le=1000,
-            description="Pruning rounds, each at least one epoch of the twins; a third as many as the proxy has "
+            description="Pruning rounds, each at least one epoch of the twins; a sixth as many as the proxy has "
             "epochs if null, at least three; a single one, in which twins train on all rows and rows are chosen once, "
             "if the proxy has fewer than four epochs.",
         ),

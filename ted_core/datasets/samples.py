@@ -113,6 +113,11 @@ class Samples:
         """Whether a sample may have several classes, or none."""
         return self.labels.ndim == 2  # noqa: PLR2004 - samples, classes
 
+    @property
+    def one_class_each(self) -> bool:
+        """Whether every sample has one class, and the loss is TED's own."""
+        return bool(self.classes) and not self.multi_label and self.task is None
+
     @cached_property
     def groups(self) -> Int64[np.ndarray, " samples"]:
         """What classes are balanced by: the sample's class, or the rarest of those it has, or one past the last."""

@@ -6,7 +6,8 @@ from ted_core.results.provenance import QChoice
 from ted_core.results.report import ReportGuard
 
 QUANTILE = 1.96
-"""Of the normal distribution: so many standard errors to each side make an interval at 95 %."""
+"""Of the normal distribution: so many standard errors to each side make an interval at 95 %. They are those of the rows
+that were tested, so it is an interval for these two proxies."""
 POINTS = 100
 """Percentage points in one."""
 
@@ -35,7 +36,7 @@ def _verdict(guard: ReportGuard) -> str:
     """The guard's facts in one sentence."""
     low, high = (f"{POINTS * end:+.1f}" for end in guard.interval)
     right = f"{guard.accuracy:.1%} right with TED's rows, {guard.random_accuracy:.1%} with random ones"
-    interval = f"95 % interval of the difference {low} to {high} points"
+    interval = f"95 % interval of the difference between these two proxies {low} to {high} points"
     return f"{_outcome(guard)}: on rows that a proxy was not trained on, {right}; {interval}"
 
 

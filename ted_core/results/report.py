@@ -154,7 +154,13 @@ class ReportGuard(_ReportModel):
             "weights would differ is not in it."
         ),
     ]
-    interval: Annotated[tuple[float, float], Field(description="Of `difference`, at 95 %.")]
+    interval: Annotated[
+        tuple[float, float],
+        Field(
+            description="Of `difference` at 95 %, for these two proxies: what chance in the rows that were tested may "
+            "change. Proxies with other initial weights, or trained to the end, often differ by more."
+        ),
+    ]
     returned: Annotated[
         Literal["ted", "random"],
         Field(description="Whose rows were returned: random ones if they were ahead by more than a standard error."),

@@ -15,7 +15,7 @@ from ted_core.selection.scores import SCORES
 from ted_core.selection.trials.chooser import chooser
 from ted_core.selection.trials.fresh_proxies import FreshProxies
 from ted_core.selection.trials.half_trials import HalfTrials
-from ted_core.selection.trials.ratio_choice import choose_ratio
+from ted_core.selection.trials.ratio_choice import choose_ratio, share_seen
 from ted_core.selection.trials.rule import Rule
 from ted_core.selection.trials.trial import Trial
 from ted_core.selection.trials.trials import Trials
@@ -86,7 +86,9 @@ class Loop:
         """Replace the keep ratio by the smallest whose loss stays inside the tolerance, if the plan leaves it open."""
         if self.plan.tolerance is None:
             return
-        self.ratio_choice = choose_ratio(self._half_trials(), self.rule, tolerance=self.plan.tolerance)
+        noise, classes = self.measurement.noise, len(self.samples.classes)
+        seen = share_seen(noise.share, classes=classes) if noise and self.samples.one_class_each else 1.0
+        self.ratio_choice = choose_ratio(self._half_trials(), self.rule, tolerance=self.plan.tolerance, seen=seen)
         self.plan = self.plan.keeping(self.ratio_choice.ratio)
         self.measurement = self.measurement.at(self.ratio_choice.ratio)
         self.counts[-1] = self.plan.rows_kept(len(self.samples))

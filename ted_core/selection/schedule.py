@@ -10,6 +10,8 @@ from ted_core.plan import ClassBalance
 WARM_UP_ROUNDS, WARM_UP_SHARE = 2, 1 / 6
 FEWEST_ROUNDS = 3
 LOOP_SHARE = 1 / 3
+EPOCHS_PER_ROUND = 2
+"""More rounds measure more often, which costs time and was worth nothing."""
 FIRST_MEASURED = 2
 EXACT = 9
 """Decimals that a product is rounded to: 0.29 of 100 is 29, though in binary it falls short of that."""
@@ -29,12 +31,12 @@ def loop_epochs(epochs: int) -> int:
 
 
 def loop_rounds(epochs: int) -> int:
-    """The rounds that a plan has if it leaves them open: one for each of the loop's epochs.
+    """The rounds that a plan has if it leaves them open: one for every two of the loop's epochs, but at least three.
 
-    If these are fewer than three, it is a single round: nothing is to be pruned before it was measured.
+    If the epochs are fewer than three, it is a single round: nothing is to be pruned before it was measured.
     """
     trained = loop_epochs(epochs)
-    return trained if trained >= FEWEST_ROUNDS else 1
+    return max(FEWEST_ROUNDS, round(trained / EPOCHS_PER_ROUND)) if trained >= FEWEST_ROUNDS else 1
 
 
 def is_measured(number: int, *, rounds: int) -> bool:

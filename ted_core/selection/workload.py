@@ -22,9 +22,6 @@ RATIOS = (0.7, 0.2)
 """At which an open ratio is tried, beside all rows; where the first costs too much, the second is not."""
 HALVES = 2
 """Proxies are trained on one of them and tested on the other, so that all three trials take one full run."""
-BATCH_FACTOR = 2
-"""Larger batches are cheaper, where many candidates are tried. The learning rate grows with them (Goyal et al. 2017,
-arXiv 1706.02677): a run that takes too few steps would favour easy rows."""
 UNTRAINED = {"random": 0, "stratified": 0}
 """The row-visits of methods that train nothing."""
 MEASURING_SHARE = 1 / 3
@@ -130,26 +127,12 @@ def shorten_training(proxy: ResolvedProxy, plan: PruningPlan, *, rows: int) -> R
     """The proxy with the training that a candidate's model gets: the fewer of the ``rows`` are kept, the more epochs.
 
     It trains as long as the proxy itself if that takes no more than a tenth of a full run, and about a third as long if
-    most rows are kept; the guard's models only as long as both of them take no more than half of a full run, but never
-    less than an epoch.
+    most rows are kept; the guard's models as long as both of them take no more than half of a full run, but never less
+    than an epoch.
     """
-    epochs = _trial_epochs(proxy.training.epochs, plan.ratio)
-    if plan.guard:
-        epochs = max(1, min(epochs, _guard_epochs(proxy.training.epochs, plan, rows=rows)))
-    factor = trial_batch_factor(plan)
-    return proxy.with_training(
-        epochs=epochs,
-        batch_size=factor * proxy.training.batch_size,
-        learning_rate=factor * proxy.training.learning_rate,
-    )
-
-
-def trial_batch_factor(plan: PruningPlan) -> int:
-    """How much larger a candidate's batches are than the proxy's own.
-
-    The guard's are not: at twice the learning rate a short run may fail, and one failure would decide between the two.
-    """
-    return BATCH_FACTOR if plan.q == "auto" else 1
+    all_epochs = proxy.training.epochs
+    epochs = _guard_epochs(all_epochs, plan, rows=rows) if plan.guard else _trial_epochs(all_epochs, plan.ratio)
+    return proxy.with_training(epochs=epochs)
 
 
 def _trial_epochs(epochs: int, keep_ratio: float) -> int:
@@ -158,7 +141,10 @@ def _trial_epochs(epochs: int, keep_ratio: float) -> int:
 
 
 def _guard_epochs(epochs: int, plan: PruningPlan, *, rows: int) -> int:
-    """The epochs for which all the guard's models can be trained within its share of a full run, measuring included."""
+    """The epochs for which all the guard's models can be trained within its share of a full run, measuring included.
+
+    A model that is trained briefly prefers easy rows, as random ones mostly are.
+    """
     trained = trial_rows(rows, plan)
     work = GUARD_SHARE * epochs * rows / GUARD_TRIALS - row_work(0, rows - trained)
-    return int(work // max(trained, 1))
+    return min(max(int(work // max(trained, 1)), 1), epochs)

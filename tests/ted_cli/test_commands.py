@@ -236,4 +236,5 @@ def test_an_open_ratio_is_asked_for_by_a_word_and_shown_as_one(ted: Ted, images:
     with Client(url) as client:
         plan = client.job(job_id).facts["plan"]
     assert (plan["keep_ratio"], plan["tolerance"]) == ("auto", 2)
-    assert "few (tolerance 2 points) of" in ted("list")
+    assert "auto of 100" in ted("list")
+    assert "ted, to keep auto (at most 2 points lost) of 100" in ted("show", job_id)

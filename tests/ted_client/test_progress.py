@@ -124,7 +124,12 @@ def shown_by(act: Callable[[Console], None], **options: Any) -> str:
     return screen.file.getvalue()
 
 
-def test_the_job_table_says_what_an_open_ratio_may_cost() -> None:
+def test_the_job_table_says_auto_until_an_open_ratio_has_been_chosen() -> None:
     plan = {"keep_ratio": "auto", "tolerance": 0.3}
+    chosen = {"rows_in": 1000, "keep_ratio_choice": {"keep_ratio": 0.66}}
 
-    assert "few (tolerance 0.3 points) of 1,000" in shown_by(lambda console: console.print(job_table([job(plan=plan)])))
+    open_, chosen_ = job(plan=plan), job(plan=plan, result=chosen)
+    tables = [shown_by(lambda console, one=one: console.print(job_table([one]))) for one in (open_, chosen_)]
+
+    assert "auto of 1,000" in tables[0]
+    assert "66% of 1,000" in tables[1]

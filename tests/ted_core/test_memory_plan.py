@@ -43,11 +43,11 @@ def test_twins_and_the_first_one_s_weights_exist_at_the_same_time_and_a_third_mo
     assert (given.candidate, chosen.candidate) == (0, 3 * weights)
 
 
-def test_the_guard_s_models_take_as_much_as_those_that_choose_q_and_their_batches_as_much_as_usual_ones() -> None:
+def test_the_guard_s_models_take_as_much_as_those_that_choose_q_and_batches_of_both_as_much_as_usual_ones() -> None:
     given, guarded, chosen = (plan_memory(workload(plan=plan)) for plan in ({}, {"guard": True}, {"q": "auto"}))
 
     assert guarded.candidate == chosen.candidate > 0
-    assert (guarded.training, guarded.batch_factor) == (given.training, 1)
+    assert guarded.training == chosen.training == given.training
 
 
 def test_a_guard_s_batch_may_hold_all_rows_that_are_kept_where_a_twin_s_holds_half_of_all() -> None:
@@ -69,12 +69,6 @@ def test_a_large_batch_takes_no_more_than_there_are_rows_to_train_on() -> None:
     few, many = (plan_memory(workload(rows=rows, batch_size=65536)).training for rows in (100, 200))
 
     assert many == 2 * few
-
-
-def test_batches_for_choosing_q_are_twice_as_large() -> None:
-    given, chosen = (plan_memory(workload(plan={"q": q})) for q in (1.0, "auto"))
-
-    assert chosen.training == 2 * given.training
 
 
 def test_cut_batches_take_a_part() -> None:

@@ -18,8 +18,7 @@ def label_noise(final: Round, samples: Samples, accuracy: ProxyAccuracy | None) 
     None if the method measures nothing out of sample, the proxy has not learned, rows have not one class each, or an
     installed package decides what the loss is.
     """
-    has_one_class = bool(samples.classes) and not samples.multi_label and samples.task is None
-    if final.noise is None or not has_one_class or not is_believed(accuracy):
+    if final.noise is None or not samples.one_class_each or not is_believed(accuracy):
         return None
     low, high = noise_interval(final.noise)
     return LabelNoise(share=final.noise.share, low=low, high=high, rows=round(final.noise.share * len(samples)))

@@ -4,13 +4,17 @@ If a label y stands where j is right in a share T_yj of the cases, Bayes' rule g
 over the classes j other than y. Where all classes are mistaken for y alike, they rank samples as the probability of the
 label does; where y stands mostly for one class, a sample that looks like that class is more suspicious than others. So
 T is estimated from the samples on which the model contradicts the label most firmly (Northcutt et al. 2021, arXiv
-1911.00068, count such pairs above class-wise thresholds), drawn towards all classes alike where they are few.
+1911.00068, count such pairs above class-wise thresholds), drawn towards all classes alike where they are few. The same
+samples tell how far wrong labels depend on the sample beside its class (``ted_core.results.suspects.label_odds``).
 """
+
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64
 
 from ted_core.datasets import Samples
+from ted_core.results.suspects.label_odds import ClassProbabilities
 from ted_core.selection.rounds import Round
 from ted_core.training.predictions import Predictions
 
@@ -18,7 +22,8 @@ SUREST_SHARE = 1 / 4
 """Among which part of the samples, those with the largest |margin|, pairs of classes are counted."""
 PRIOR_COUNT = 100.0
 """Of each label, so many samples are added to those counted, shared evenly by all other classes."""
-TINY = float(np.finfo(np.float32).tiny)
+FITTING_COUNT = 10.0
+"""The same while it is asked how far wrong labels depend on the sample, lest it be taken for what classes explain."""
 
 
 def suspicion(final: Round, samples: Samples) -> Float32[np.ndarray, " samples"] | None:
@@ -46,15 +51,15 @@ def log_odds(
 
     Of a sample whose label is the likeliest class, no rival is known: all other classes are taken alike.
     """
-    right = predictions.performance
-    rival = np.clip(right - predictions.margin, 0, 1 - right)
-    contradicted = predictions.margin < 0
-    tendency = np.ones(len(labels), np.float32)
+    probabilities = ClassProbabilities.of(predictions, classes=classes)
+    contradicted, sure = predictions.margin < 0, _surest(predictions)
     pairs = labels[contradicted], likeliest[contradicted].astype(np.int64)
-    tendency[contradicted] = tendencies(*pairs, is_sure=_surest(predictions)[contradicted], classes=classes)
-    others = (classes - 1 - tendency) / max(classes - 2, 1)
-    wrong = tendency * rival + others * (1 - right - rival)
-    return np.asarray(np.log(np.maximum(wrong, TINY) / np.maximum(right, TINY)))
+    count = partial(tendencies, *pairs, is_sure=sure[contradicted], classes=classes)
+    explained = count(prior=FITTING_COUNT)[sure[contradicted]]
+    dependence = probabilities.among(contradicted & sure).dependence(explained, sure=int(sure.sum()))
+    tendency = np.ones(len(labels))
+    tendency[contradicted] = count(prior=PRIOR_COUNT)
+    return probabilities.log_odds(tendency, dependence).astype(np.float32)
 
 
 def tendencies(
@@ -63,16 +68,18 @@ def tendencies(
     *,
     is_sure: Bool[np.ndarray, " pairs"],
     classes: int,
+    prior: float,
 ) -> Float[np.ndarray, " pairs"]:
     """Return how much more often each label stands for its rival than for other classes; 1 if for all alike.
 
-    Only sure pairs are counted. The mean over all classes other than the label is 1.
+    Only sure pairs are counted, beside ``prior`` of each label that all other classes share evenly. The mean over all
+    classes other than the label is 1.
     """
     _, pair = np.unique(label * classes + rival, return_inverse=True)
     together = np.bincount(pair, weights=is_sure)[pair]
     of_label = np.bincount(label, weights=is_sure)[label]
     even = classes - 1
-    return np.asarray((together + PRIOR_COUNT / even) / (of_label + PRIOR_COUNT) * even)
+    return np.asarray((together + prior / even) / (of_label + prior) * even)
 
 
 def _surest(predictions: Predictions) -> Bool[np.ndarray, " samples"]:

@@ -14,20 +14,25 @@ POINTS = 100
 """Percentage points in one."""
 QUANTILE = 1.645
 """So many standard errors to each side make an interval at 90 %; its upper end is exceeded once in twenty times."""
+LEAST_SEEN = 0.2
+"""Where less shows, an estimate from it would be of no use."""
 LARGEST_RATIO = 0.95
 """What would keep more than this is not worth pruning."""
 HUNDREDTHS = 100
 """A chosen ratio is a whole number of them, rounded up."""
 
 
-def choose_ratio(trials: HalfTrials, rule: Rule, *, tolerance: float) -> RatioChoice:
-    """Choose the keep ratio. Once one costs more than the tolerance, in points, no smaller one is tried."""
+def choose_ratio(trials: HalfTrials, rule: Rule, *, tolerance: float, seen: float = 1.0) -> RatioChoice:
+    """Choose the keep ratio. Once one costs more than the tolerance, in points, no smaller one is tried.
+
+    ``seen`` is how much of a loss wrong labels let show: see ``share_seen``.
+    """
     everything = trials.run(rule, 1.0)
     points = [RatioPoint(1.0, everything.accuracy, loss=0.0, standard_error=0.0, interval=(0.0, 0.0))]
     done = [everything]
     for ratio in RATIOS:
         done.append(trials.run(rule, ratio))
-        points.append(_point(done[-1], everything))
+        points.append(_point(done[-1], everything, seen=seen))
         if points[-1].interval[1] > tolerance:
             break
     return RatioChoice(
@@ -39,9 +44,18 @@ def choose_ratio(trials: HalfTrials, rule: Rule, *, tolerance: float) -> RatioCh
     )
 
 
-def _point(trial: Trial, everything: Trial) -> RatioPoint:
-    loss = POINTS * (everything.accuracy - trial.accuracy)
-    error = POINTS * standard_error(trial, everything)
+def share_seen(wrong: float, *, classes: int) -> float:
+    """How much of a loss of accuracy shows against labels of which this share is wrong, any other class as likely.
+
+    A right prediction counts as wrong where the label is, and a wrong one counts as right where the label happens to be
+    the same: with two classes and a quarter of the labels wrong, half of a loss shows.
+    """
+    return max(1 - wrong * classes / (classes - 1), LEAST_SEEN)
+
+
+def _point(trial: Trial, everything: Trial, *, seen: float) -> RatioPoint:
+    loss = POINTS * (everything.accuracy - trial.accuracy) / seen
+    error = POINTS * standard_error(trial, everything) / seen
     interval = (loss - QUANTILE * error, loss + QUANTILE * error)
     return RatioPoint(trial.keep_ratio, trial.accuracy, loss, error, interval)
 

@@ -57,7 +57,7 @@ def test_an_estimate_stores_nothing_and_writes_out_every_default(
 
     assert set(rows().values()) == {0}
     assert estimate["object"] == "estimate"
-    assert (estimate["proxy"]["epochs"], estimate["plan"]["rounds"]) == (12, 4)
+    assert (estimate["proxy"]["epochs"], estimate["plan"]["rounds"]) == (12, 3)
     assert estimate["rows_kept"] == round(0.6 * estimate["rows_in"])
     assert "label" in estimate["columns"]
 

@@ -48,7 +48,8 @@ def test_the_difference_is_ted_s_lead_over_random_rows_whichever_were_returned(q
             0.80,
             "ted",
             "kept TED's rows, which were ahead by 4.0 points: on rows that a proxy was not trained on, 84.0% right "
-            "with TED's rows, 80.0% with random ones; 95 % interval of the difference +2.0 to +6.0 points",
+            "with TED's rows, 80.0% with random ones; 95 % interval of the difference between these two proxies +2.0 "
+            "to +6.0 points",
         ),
         (
             0.795,

@@ -113,8 +113,8 @@ def test_the_loop_trains_for_a_third_of_the_epochs_or_three_but_never_for_all(ep
     assert loop_epochs(epochs) == expected
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(2, 1), (3, 1), (4, 3), (6, 3), (12, 4)])
-def test_rounds_last_an_epoch_unless_there_are_so_few_that_all_epochs_are_one_round(epochs: int, expected: int) -> None:
+@pytest.mark.parametrize(("epochs", "expected"), [(2, 1), (3, 1), (4, 3), (6, 3), (12, 3), (20, 4), (30, 5)])
+def test_rounds_last_two_epochs_but_there_are_three_or_of_few_epochs_a_single_one(epochs: int, expected: int) -> None:
     assert loop_rounds(epochs) == expected
 
 

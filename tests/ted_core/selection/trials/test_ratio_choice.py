@@ -14,7 +14,7 @@ from ted_core.selection.feasibility import check_feasibility
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import RatioPoint, Round
 from ted_core.selection.trials.half_trials import HalfTrials
-from ted_core.selection.trials.ratio_choice import choose_ratio, smallest_ratio
+from ted_core.selection.trials.ratio_choice import choose_ratio, share_seen, smallest_ratio
 from ted_core.selection.trials.rule import Rule
 from ted_core.selection.trials.trial import Trial
 from ted_core.selection.workload import most_work, row_work
@@ -68,6 +68,17 @@ def test_no_smaller_ratio_is_tried_once_one_costs_too_much() -> None:
     assert (choice.ratio, choice.samples_trained, choice.samples_measured) == (0.9, 20, 2)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "classes", "seen"), [(0.0, 10, 1.0), (0.25, 2, 0.5), (0.2, 5, 0.75), (0.5, 2, 0.2), (0.9, 10, 0.2)]
+)
+def test_wrong_labels_hide_a_part_of_every_loss(wrong: float, classes: int, seen: float) -> None:
+    assert share_seen(wrong, classes=classes) == pytest.approx(seen)
+
+    trials = ScriptedTrials({1.0: 0.9, 0.7: 0.87})
+    hidden = choose_ratio(trials, Rule("margin"), tolerance=1.0, seen=seen).points[1]
+    assert hidden.loss == pytest.approx(3.0 / seen)
+
+
 # --- with proxies -----------------------------------------------------------------------------------------------------
 
 
@@ -98,13 +109,15 @@ def test_all_rows_are_kept_where_none_can_be_spared(digits: Samples) -> None:
     assert (final.inclusion_probability == 1).all()
 
 
-def test_noisy_data_can_lose_what_clean_data_cannot(digits: Samples, noisy_digits: Samples) -> None:
-    clean, noisy = (pruned(samples, tolerance=2).ratio_choice for samples in (digits, noisy_digits))
+def test_labels_that_look_wrong_are_taken_into_account(noisy_digits: Samples) -> None:
+    final = pruned(noisy_digits, tolerance=2)
 
-    assert clean
-    assert noisy
-    assert noisy.points[1].loss < clean.points[1].loss
-    assert noisy.ratio < clean.ratio
+    assert final.ratio_choice
+    assert final.noise
+    everything, part = final.ratio_choice.points[:2]
+    shown = 100 * (everything.accuracy - part.accuracy)
+    assert final.noise.share > 0.1
+    assert part.loss == pytest.approx(shown / share_seen(final.noise.share, classes=10))
 
 
 def test_proxies_are_never_tested_on_rows_that_they_were_trained_on(
