@@ -66,8 +66,8 @@ MADE: dict[str, Callable[[Path], None]] = {
 
 
 def request_of(page: str) -> dict[str, Any]:
-    """The JSON document of the page, which a reader would copy."""
-    (block,) = re.findall(r"```json\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.DOTALL)
+    """The page's first JSON document, which a reader would copy."""
+    block, *_ = re.findall(r"```json\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.DOTALL)
     document: dict[str, Any] = json.loads(block)
     return document
 

@@ -62,7 +62,8 @@ def test_what_is_given_stays_even_where_it_is_zero_or_false() -> None:
 
     training = checked(proxy=given)
 
-    assert training.model_dump(exclude={"name"}) == given | {"model": None, "precision": "float32"}
+    others = {"model": None, "train_blocks": None, "precision": "float32"}
+    assert training.model_dump(exclude={"name"}) == given | others
 
 
 def test_an_unknown_proxy_is_refused_with_the_names_of_those_installed() -> None:
