@@ -8,7 +8,7 @@ from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.comparisons import PairedComparison, compare
 from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.tables import TED
-from benchmarks.harness.markdown import NOTHING, PERCENT, percent, table
+from benchmarks.harness.markdown import NOTHING, PERCENT, percent, signed, table
 
 KEPT = (0.7, 0.6, 0.3)
 METHODS = {TED: "TED", "random": "random"}
@@ -42,14 +42,14 @@ def _averages(experiments: Sequence[Experiment], noise: float, kept: float) -> I
 
 def _facts(pairs: Sequence[PairedComparison]) -> Iterator[str]:
     lowest = min(pairs, key=lambda pair: pair.lead)
-    yield f"{mean(pair.lead for pair in pairs):+.1f}"
-    yield f"{lowest.lead:+.1f} ({lowest.experiment.dataset})"
+    yield signed(mean(pair.lead for pair in pairs))
+    yield f"{signed(lowest.lead)} ({lowest.experiment.dataset})"
     yield f"{sum(pair.lossless for pair in pairs)} of {len(pairs)}"
 
 
 def on_every_dataset(experiments: Sequence[Experiment]) -> str:
     """Table the accuracy with all rows, and how far methods end from it; in bold where that is lossless."""
-    head = ["data", "all rows, %"]
+    head = ["data", "rows", "seeds", "all rows, %"]
     head += [f"{PERCENT * kept:g} %: {name}" for kept in KEPT for name in METHODS.values()]
     return table(head, map(_line, experiments))
 
@@ -57,7 +57,9 @@ def on_every_dataset(experiments: Sequence[Experiment]) -> str:
 def _line(experiment: Experiment) -> list[str]:
     pairs = {(kept, method): _from_all_rows(experiment, kept, method) for kept in KEPT for method in METHODS}
     noise = f", {PERCENT * experiment.noise:g} % wrong" if experiment.noise else ""
-    return [f"{experiment.dataset}{noise}", percent(experiment.values(FULL, 1)), *map(_difference, pairs.values())]
+    size = [f"{experiment.rows:,}", str(len(experiment.values(TED, experiment.kept[0])))]
+    whole = percent(experiment.values(FULL, 1))
+    return [f"{experiment.dataset}{noise}", *size, whole, *map(_difference, pairs.values())]
 
 
 def _from_all_rows(experiment: Experiment, kept: float, method: str) -> PairedComparison | None:
@@ -67,4 +69,4 @@ def _from_all_rows(experiment: Experiment, kept: float, method: str) -> PairedCo
 def _difference(pair: PairedComparison | None) -> str:
     if pair is None:
         return NOTHING
-    return f"**{pair.lead:+.1f}**" if pair.lossless else f"{pair.lead:+.1f}"
+    return f"**{signed(pair.lead)}**" if pair.lossless else signed(pair.lead)

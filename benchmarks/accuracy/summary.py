@@ -7,7 +7,7 @@ from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.comparisons import PairedComparison, compare
 from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.tables import SELECTORS
-from benchmarks.harness.markdown import table
+from benchmarks.harness.markdown import signed, table
 from benchmarks.intervals import CONFIDENCE
 
 RANDOM = ("random", "stratified")
@@ -31,7 +31,7 @@ def _line(name: str, pairs: Sequence[PairedComparison]) -> list[str]:
         str(better),
         f"**{worse}**",
         f"{lead:+.2f}",
-        f"{farthest.where}: {farthest.lead:+.1f}",
+        f"{farthest.where}: {signed(farthest.lead)}",
     ]
 
 
@@ -39,7 +39,7 @@ def losses(experiments: Sequence[Experiment]) -> Iterator[str]:
     """Yield where TED is not lossless, where random rows end above it, and which methods surely do."""
     against = compare(experiments, [FULL])
     behind = [pair for pair in against if not pair.lossless]
-    names = "; ".join(f"{pair.where} {pair.lead:+.1f}" for pair in _sorted(behind)) or "none"
+    names = "; ".join(f"{pair.where} {signed(pair.lead)}" for pair in _sorted(behind)) or "none"
     yield f"- **All rows**: pruning was not lossless in {len(behind)} of {len(against)} cells: {names}."
     yield (
         f"- **Another method was lossless** there in {len(better := _lossless_elsewhere(behind))} of these cells: "

@@ -14,6 +14,7 @@ from benchmarks.accuracy.selection_work import work_of_methods
 from benchmarks.accuracy.summary import losses, summary
 from benchmarks.accuracy.tables import accuracies, conclusions, details, differing_baselines, section
 from benchmarks.harness import storage
+from benchmarks.harness.markdown import signed
 from benchmarks.results import document
 from benchmarks.setting import Setting
 
@@ -130,7 +131,12 @@ def test_the_overview_gives_the_distance_from_all_rows_and_marks_what_is_lossles
 
     head = text.splitlines()[0]
     assert head.endswith("| 30 %: TED | 30 %: random |")
-    assert line(text, "digits, 20 % wrong") == ["90.1 ± 0.1", "-", "-", "-", "-", "**-0.1**", "-1.9"]
+    assert line(text, "digits, 20 % wrong") == ["100", "3", "90.1 ± 0.1", "-", "-", "-", "-", "**-0.1**", "-1.9"]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.04, "0.0"), (-0.04, "0.0"), (-0.06, "-0.1"), (1.25, "+1.2")])
+def test_a_difference_that_rounds_to_zero_has_no_sign(value: float, text: str) -> None:
+    assert signed(value) == text
 
 
 def test_the_overview_on_average_counts_lossless_datasets_and_names_the_lowest(tmp_path: Path) -> None:
