@@ -211,7 +211,8 @@ def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     settings = _settings(rows)
     yield "## Labels that look wrong"
     yield _explanation(rows)
-    head = ["data, wrong labels", "wrong", *ESTIMATED_WITH, "AUC: ted", "AUC: cleanlab's best"]
+    estimates = [f"estimate of {name}" for name in ESTIMATED_WITH]
+    head = ["data, wrong labels", "wrong, %", *estimates, "AUC: ted", "AUC: cleanlab's best"]
     yield table(head, ([name, *_estimates(chosen), *_best_areas(chosen)] for name, chosen in settings.items()))
     ranked = {name: chosen for name, chosen in settings.items() if _values(chosen, "auc")}
     areas = table(["AUC", *SUSPICIONS], ([name, *_areas(chosen)] for name, chosen in ranked.items()))
