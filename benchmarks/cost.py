@@ -92,9 +92,9 @@ def take_turn(turn: CostTurn, *, folders: Folders) -> None:
 
 def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield the table: the median over the turns, followed by the least and the most, and whether the limit holds."""
-    yield "## What a selection costs"
+    yield "### In wall time"
     yield (
-        "Wall seconds of the selection over those of one full training run of the same proxy by a plain loop "
+        "Seconds of the selection over those of one full training run of the same proxy by a plain loop "
         "(`benchmarks/plain_loop.py`), measured in turns by one process of one thread: median (least to most). Rows "
         "trained on and rows measured are in full runs; `our trainer` is a full run by the service's own trainer."
     )

@@ -12,6 +12,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.harness import command, machine, workers
-from benchmarks.harness.markdown import mean_and_deviation, table
+from benchmarks.harness.markdown import collapsible, mean_and_deviation, table
 from benchmarks.harness.result_set import ResultSet, unfinished
 from benchmarks.held_back.label_noise import KINDS, with_wrong_labels
 from benchmarks.setting import Folders, Setting, SettingData, load_setting
@@ -50,7 +51,7 @@ RESULTS = ResultSet(
             "rows_train": pa.int64(),
             "wrong_share": pa.float64(),
             "score": pa.string(),
-            "auc": pa.float64(),
+            "auc": pa.float64(),  # null where no label is wrong
             "estimate": pa.float64(),
             **machine.COLUMNS,
         }
@@ -193,8 +194,7 @@ def measure_scores(task: QualityTask, say: workers.Say, *, folders: Folders) -> 
     rows = list(measured_rows(job, wrong))
     shared = task.setting.columns | {"noise": task.noise} | clean.columns | machine.versions()
     RESULTS.write(task.file(folders.results), [shared | row for row in rows])
-    areas = ", ".join(f"{row['score']} {row['auc']:.4f}" for row in rows)
-    say(f"{task.file(folders.results).stem} {areas}")
+    say(f"{task.file(folders.results).stem} estimated {rows[0]['estimate']:.3f} of {rows[0]['wrong_share']:.3f}")
 
 
 def measured_rows(job: MeasuredJob, wrong: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -202,31 +202,74 @@ def measured_rows(job: MeasuredJob, wrong: np.ndarray) -> Iterator[dict[str, Any
     labels = np.asarray(job.samples.labels, np.int64)
     found = estimates(labels, job)
     for name, score in SUSPICIONS.items():
-        area = float(roc_auc_score(wrong, score(labels, job)))
+        area = float(roc_auc_score(wrong, score(labels, job))) if wrong.any() else None
         yield {"score": name, "auc": area, "estimate": _estimate_of(name, found), "wrong_share": float(wrong.mean())}
 
 
 def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield a table of the areas and one of the estimates, by datasets and kinds of noise."""
-    datasets = [name for name in BENCHMARKS if any(row["dataset"] == name for row in rows)]
-    settings = [pair for pair in product(datasets, KINDS) if any(_is_of(row, *pair) for row in rows)]
-    headings = [f"{dataset}, {noise}" for dataset, noise in settings]
+    """Yield a table of estimated shares and areas, and one of the areas of every score, by datasets and noises."""
+    settings = _settings(rows)
+    yield "## Labels that look wrong"
+    yield _explanation(rows)
+    estimates = [f"estimate of {name}" for name in ESTIMATED_WITH]
+    head = ["data, wrong labels", "wrong, %", *estimates, "AUC: ted", "AUC: cleanlab's best"]
+    yield table(head, ([name, *_estimates(chosen), *_best_areas(chosen)] for name, chosen in settings.items()))
+    ranked = {name: chosen for name, chosen in settings.items() if _values(chosen, "auc")}
+    areas = table(["AUC", *SUSPICIONS], ([name, *_areas(chosen)] for name, chosen in ranked.items()))
+    yield collapsible("Every score's area", areas)
 
-    def cells(column: str, *score: str) -> list[str]:
-        chosen = ([row[column] for row in rows if _is_of(row, *setting, *score)] for setting in settings)
-        return [mean_and_deviation(values) for values in chosen]
 
-    yield "## Labels that look wrong, beside cleanlab"
-    yield (
-        "Area under the ROC curve, mean ± sd over the seeds, of rankings by the same out-of-sample probabilities: "
-        f"those of the last measurement of a job that keeps {100 * KEPT:g} %, or their mean over all measurements."
+def _settings(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Group the rows by dataset and kind of wrong labels."""
+    groups = {
+        f"{dataset}, {noise}": [row for row in rows if (row["dataset"], row["noise"]) == (dataset, noise)]
+        for dataset, noise in product(BENCHMARKS, KINDS)
+    }
+    return {name: chosen for name, chosen in groups.items() if chosen}
+
+
+def _explanation(rows: Sequence[dict[str, Any]]) -> str:
+    seeds, most = len({row["seed"] for row in rows}), max(row["rows_train"] for row in rows)
+    return (
+        f"The share of wrong labels that a job estimates which keeps {POINTS * KEPT:g} % of at most {most:,} training "
+        f"rows, in percent, mean over {seeds} seeds (in bold if it is off by more than {TOLERANCE:g} points), and the "
+        "area under the ROC curve of the ranking by suspicion: how often a wrong label looks more suspicious than a "
+        "right one. cleanlab is given the same out-of-sample probabilities, those of the last measurement or their "
+        "mean; which of its scores is the best is known only afterwards."
     )
-    yield table(["score", *headings], ([score, *cells("auc", score)] for score in SUSPICIONS))
-    yield "Shares of wrong labels: true, and as estimated."
-    estimated = ([package, *cells("estimate", score)] for package, score in ESTIMATED_WITH.items())
-    yield table(["share", *headings], [["true", *cells("wrong_share", next(iter(OURS)))], *estimated])
 
 
+def _estimates(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the true share and those estimated, in percent."""
+    true = mean(_values(rows, "wrong_share"))
+    yield f"{POINTS * true:.1f}"
+    for score in ESTIMATED_WITH.values():
+        estimate = mean(_values(rows, "estimate", score))
+        text = f"{POINTS * estimate:.1f}"
+        yield f"**{text}**" if POINTS * abs(estimate - true) > TOLERANCE else text
+
+
+def _best_areas(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the mean area of the service's own ranking and of the best of cleanlab's."""
+    means = {score: mean(areas) for score in SUSPICIONS if (areas := _values(rows, "auc", score))}
+    ours, best = (
+        next(iter(OURS)),
+        max((score for score in means if score in THEIRS), key=means.__getitem__, default=None),
+    )
+    return [f"{means[ours]:.3f}", f"{means[best]:.3f} ({best.removeprefix('cleanlab: ')})"] if best else ["-", "-"]
+
+
+def _areas(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [mean_and_deviation(_values(rows, "auc", score)) for score in SUSPICIONS]
+
+
+def _values(rows: Sequence[Mapping[str, Any]], column: str, *score: str) -> list[float]:
+    """Return the column of every seed that has it, of the service's own score if none is named."""
+    (name,) = score or (next(iter(OURS)),)
+    return [row[column] for row in rows if row["score"] == name and row[column] is not None]
+
+
+POINTS, TOLERANCE = 100, 4
 ESTIMATED_WITH = {
     "ted": next(iter(OURS)),
     "cleanlab, last": "cleanlab: self_confidence, last",
@@ -235,16 +278,11 @@ ESTIMATED_WITH = {
 """Whose estimate of the share, and the score beside which it is stored."""
 
 
-def _is_of(row: Mapping[str, Any], dataset: str, noise: str, *score: str) -> bool:
-    """Return whether the row is of this dataset and noise, and of the score if one is named."""
-    return (row["dataset"], row["noise"]) == (dataset, noise) and (not score or row["score"] == score[0])
-
-
 def main() -> None:
     """Run, and fail if anything is left unfinished."""
     options = command.experiment_options(__doc__)
     options.add_argument("--seeds", type=int, default=3, help="how many, counted from 0")
-    options.add_argument("--noise", nargs="+", choices=list(NOISY), default=["symmetric-20", "pairs-20"])
+    options.add_argument("--noise", nargs="+", choices=list(KINDS), default=["symmetric-20", "pairs-20"])
     if find_spec("cleanlab") is None:
         options.error("cleanlab is not installed: pip install cleanlab")
     arguments, folders = command.parse(options, "benchmarks.label_quality")
@@ -253,9 +291,6 @@ def main() -> None:
     workers.run(unfinished(tasks, folders.results), partial(measure_scores, folders=folders), jobs=arguments.jobs)
     sys.exit(bool(unfinished(tasks, folders.results)))
 
-
-NOISY = [kind for kind in KINDS if kind != "clean"]
-"""Kinds of noise in which there is something to find."""
 
 if __name__ == "__main__":
     main()

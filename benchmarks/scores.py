@@ -24,8 +24,12 @@ ALMOST_ALL = 0.999
 
 
 def last_unpruned_round(data: SettingData, score: ScoreName = "probability", *, rounds: int | None = None) -> Round:
-    """Return the last round of TED with q = 1 on all samples; with as many rounds as the service takes if not given."""
-    plan = PruningPlan(keep_ratio=ALMOST_ALL, q=1.0, score=score, rounds=rounds, seed=data.seed)
+    """Return the last round of TED on all samples, with q = 1 if the score has an exponent.
+
+    It takes as many rounds as the service does if not given.
+    """
+    q = None if score == "margin" else 1.0
+    plan = PruningPlan(keep_ratio=ALMOST_ALL, q=q, score=score, rounds=rounds, seed=data.seed)
     *_, final = prune(data.train, plan, proxy=data.proxy)
     return final
 
@@ -90,11 +94,13 @@ ESTIMATES: Mapping[str, Callable[[SettingData], Scores]] = {
     "forgetting": lambda data: forgetting_score(data.observation.value),
     "DUAL": lambda data: dual_score(data.observation.value),
     "a (1 - a), in-sample": in_sample,
-    "ted, logit: a (1 - a)": lambda data: last_unpruned_round(data, "probability").score,
-    "ted, logit, twice as long": lambda data: last_unpruned_round(data, "probability", rounds=data.epochs).score,
+    "ted, margin": lambda data: last_unpruned_round(data, "margin").score,
+    "ted, margin, all epochs": lambda data: last_unpruned_round(data, "margin", rounds=data.epochs).score,
+    "ted, probability: a (1 - a)": lambda data: last_unpruned_round(data, "probability").score,
+    "ted, probability, all epochs": lambda data: last_unpruned_round(data, "probability", rounds=data.epochs).score,
     "ted, parameter": lambda data: last_unpruned_round(data, "parameter").score,
-    "ted, parameter, twice as long": lambda data: last_unpruned_round(data, "parameter", rounds=data.epochs).score,
-    "both twins, logit": both_in_logits,
+    "ted, parameter, all epochs": lambda data: last_unpruned_round(data, "parameter", rounds=data.epochs).score,
+    "both twins, probability": both_in_logits,
     "both twins, parameter": both_in_parameters,
 }
 """Of how much a sample's performance depends on which others are pruned."""

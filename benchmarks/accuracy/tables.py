@@ -1,18 +1,15 @@
-"""Write experiments as Markdown: accuracies, what may be concluded from them, and what selecting cost."""
+"""Write one experiment as Markdown: accuracies, and what may be concluded from them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from statistics import mean
 
 from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.experiments import Experiment
-from benchmarks.accuracy.methods import METHODS
 from benchmarks.datasets import BENCHMARKS
-from benchmarks.harness.markdown import NOTHING, PERCENT, collapsible, number, percent, points, table
+from benchmarks.harness.markdown import NOTHING, PERCENT, collapsible, percent, points, table
 from benchmarks.intervals import Interval
 
 TED = "ted"
-FIXED = [name for name in METHODS if name.startswith("ted-q")]
-ABLATIONS = [*FIXED, "ted-parameter", "ted-reversed"]
 SELECTORS = ["random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual", "aum", "tdds", "unseen"]
 """The baselines that hand over a fixed set of rows, as TED does."""
 BUDGETS = {
@@ -62,10 +59,8 @@ def conclusions(experiment: Experiment) -> str:
         "over random": lambda kept: _lead_in_words(experiment.between(TED, "random", kept)),
         "over stratified": lambda kept: _lead_in_words(experiment.between(TED, "stratified", kept)),
         "over the best rival": lambda kept: _over_best(experiment, SELECTORS, kept),
-        "over the best fixed q": lambda kept: _over_best(experiment, FIXED, kept),
         "**worse than**": lambda kept: _names(experiment, kept, "worse"),
         "better than": lambda kept: _names(experiment, kept, "better"),
-        "q chosen": lambda kept: _chosen_exponents(experiment, kept),
     }
     return table(head, ([name, *(line(kept) for kept in experiment.kept)] for name, line in lines.items()))
 
@@ -94,11 +89,6 @@ def _names(experiment: Experiment, kept: float, side: str) -> str:
     return ", ".join(differing_baselines(experiment, kept, side)) or NOTHING
 
 
-def _chosen_exponents(experiment: Experiment, kept: float) -> str:
-    rows = experiment.rows_of(TED, kept).values()
-    return ", ".join("random" if row["q_chosen"] is None else f"{row['q_chosen']:g}" for row in rows) or NOTHING
-
-
 def details(experiment: Experiment) -> str:
     """Table the worst class, agreement between seeds and, under noise, what became of the flipped labels."""
 
@@ -115,24 +105,10 @@ def details(experiment: Experiment) -> str:
     return f"{head}\n\n" + _by_method("method", experiment, experiment.methods, cell)
 
 
-def costs(experiment: Experiment) -> str:
-    """Table what selecting cost in row visits of training; ``benchmarks.cost`` measures time, on a quiet machine."""
-
-    def cell(method: str, kept: float) -> str:
-        visits = experiment.values(method, kept, "rows_trained_selecting")
-        return number([value / (experiment.rows * experiment.epochs) for value in visits])
-
-    methods = [method for method in experiment.methods if method in (*SELECTORS, TED, "ted-q1", "ted-parameter")]
-    return _by_method("row-visits", experiment, methods, cell)
-
-
 def section(experiment: Experiment) -> Iterator[str]:
-    """Yield everything about one experiment."""
+    """Yield everything about one experiment: the accuracies, and the rest for those who unfold it."""
     yield f"### {title(experiment)}"
-    yield accuracies(experiment, [method for method in METHODS if method not in ABLATIONS])
+    yield accuracies(experiment, experiment.methods)
     if TED in experiment.methods:
-        yield conclusions(experiment)
-    if set(ABLATIONS) & set(experiment.methods):
-        yield collapsible("Fixed q and ablations", accuracies(experiment, [FULL, "random", TED, *ABLATIONS]))
+        yield collapsible("TED's lead, with intervals", conclusions(experiment))
     yield collapsible("Worst class, agreement over seeds", details(experiment))
-    yield collapsible("Cost of selecting, in full training runs", costs(experiment))

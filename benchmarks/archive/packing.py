@@ -12,15 +12,18 @@ import pyarrow.parquet
 from benchmarks import cost, fidelity, label_quality, noise
 from benchmarks.accuracy import cells
 from benchmarks.accuracy.experiments import jaccard
+from benchmarks.dynamic import cells as dynamic
 from benchmarks.harness import storage
 from benchmarks.harness.result_set import ResultSet
 from benchmarks.held_back import cells as held_back
 from benchmarks.instructions import tables as instructions
+from benchmarks.weighting import cells as weighting
 
 FILE, MASK, AGREEMENT = "file", "retained", "jaccard"
 """Columns: the path of the file that a row was in, below the folder of its kind; what is left out; what stays of it."""
 PACKED = "packed.parquet"
-KINDS = [module.RESULTS for module in (cells, cost, fidelity, held_back, instructions, label_quality, noise)]
+MODULES = (cells, cost, dynamic, fidelity, held_back, instructions, label_quality, noise, weighting)
+KINDS = [module.RESULTS for module in MODULES]
 SEED = "seed"
 SAME_BUT_SEED = ("dataset", "rows_train", "epochs", "precision", "noise", "budget", "kept", "method")
 Row = dict[str, Any]

@@ -37,7 +37,7 @@ def unweighted(rows: RowIndices) -> TrainingPass:
 
 
 def same_rows(final: Round, visits: int) -> Iterator[TrainingPass]:
-    """Yield the kept rows until there are so many visits; the last pass is cut short."""
+    """Yield the kept rows until there are so many visits; the last pass ends after its first rows if need be."""
     rows = np.flatnonzero(final.retained)
     for done in range(0, visits, len(rows)):
         yield unweighted(rows[: visits - done])

@@ -34,15 +34,27 @@ def section(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _reading(groups: Mapping[tuple[Any, ...], Cells]) -> Iterator[str]:
-    head = ["data, wrong labels", "visits", *RIVALS, *TED, "one twin alone"]
-    yield table(head, [[*_name(key), *_accuracies(cells)] for key, cells in groups.items()])
+    head = ["data, wrong labels", "visits", "seeds", *RIVALS, *TED, "one twin alone"]
+    lines = [[*_name(key, cells), *_accuracies(cells)] for key, cells in groups.items()]
+    yield table(head, [*lines, *_means(groups)])
     head = ["TED's lead in points over", *TED]
     yield table(head, [[name, *(_against(groups, ted, name) for ted in TED)] for name in OPPONENTS])
 
 
-def _name(key: tuple[Any, ...]) -> list[str]:
+def _means(groups: Mapping[tuple[Any, ...], Cells]) -> Iterator[list[str]]:
+    """Yield a line for each share of wrong labels and of visits: the mean over the data sets, where all have one."""
+    for noise, share in dict.fromkeys(key[2:] for key in groups):
+        own = [cells for key, cells in groups.items() if key[2:] == (noise, share)]
+        columns = [(name, "accuracy") for name in (*RIVALS, *TED)] + [("ted-twins", "accuracy_alone")]
+        means = ([_values(cells, *column) for cells in own] for column in columns)
+        texts = (f"{PERCENT * mean(map(mean, values)):.1f}" if all(values) else NOTHING for values in means)
+        yield [f"mean, {PERCENT * noise:.0f} %", f"{PERCENT * share:.0f} %", "", *texts]
+
+
+def _name(key: tuple[Any, ...], cells: Cells) -> list[str]:
     dataset, rows, noise, share = key
-    return [f"{dataset} ({rows:,} rows), {PERCENT * noise:.0f} %", f"{PERCENT * share:.0f} %"]
+    seeds = len({seed for _, seed in cells})
+    return [f"{dataset} ({rows:,} rows), {PERCENT * noise:.0f} %", f"{PERCENT * share:.0f} %", str(seeds)]
 
 
 def _accuracies(cells: Cells) -> list[str]:

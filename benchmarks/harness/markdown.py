@@ -41,6 +41,12 @@ def points(interval: Interval | None) -> str:
     return f"{PERCENT * interval.mean:+.2f} [{low}, {high}]"
 
 
+def signed(value: float) -> str:
+    """Return a number with one decimal and its sign, which zero has not."""
+    text = f"{value:+.1f}"
+    return "0.0" if float(text) == 0 else text
+
+
 def number(values: Sequence[float], digits: int = 2) -> str:
     """Return the mean."""
     return f"{mean(values):.{digits}f}" if values else NOTHING

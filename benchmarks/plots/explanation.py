@@ -1,4 +1,4 @@
-"""Draw the two pictures of docs/how-ted-works.md: the score, and the steps of a job.
+"""Draw pictures of docs/how-ted-works.md: both kinds of score, and the steps of a job.
 
 ``python -m benchmarks.plots.explanation FOLDER`` draws them again; they depend on no measurement.
 """
@@ -14,17 +14,19 @@ from matplotlib.patches import FancyBboxPatch
 
 from benchmarks.plots.style import ACCENT, FAINT, INK, STYLE, save
 from ted_core.selection.distance import distance, turning_point
+from ted_core.selection.margin import cut_margin, margin_score
 
 EXPONENTS = {0.25: ("#2a6f97", 0.09), 1.0: (ACCENT, 0.2), 4.0: ("#6c8e3f", 0.45)}
 """For each exponent its colour and where, along the performance, its name stands."""
+KEEP_RATIOS = {0.7: ("#2a6f97", -0.72), 0.3: (ACCENT, -0.45), 0.1: ("#6c8e3f", -0.06)}
+"""For each keep ratio its colour and where, along the margin, its name stands."""
 REGIONS = ((0.02, "hard or\nmislabelled", "left"), (0.5, "the data decide", "center"), (0.98, "redundant", "right"))
 BOXES = (
     ("all rows", "two halves,\ndrawn by the seed"),
     ("twins train", "each on the retained\nrows of one half"),
-    ("rows measured", "each by the twin that\nhas not seen it: a"),
-    ("rows drawn", "in proportion to\na^q (1 - a)"),
-    ("q chosen", "by proxies trained on\ncandidates' rows"),
-    ("manifest", "drawn once more\nwith that q"),
+    ("rows measured", "each by the twin that\nhas not seen it"),
+    ("rows drawn", "in proportion to\ntheir scores"),
+    ("manifest", "the rows that the\nlast round kept"),
 )
 """Heading and explanation of every step."""
 AGAIN = (3, 1)
@@ -49,10 +51,29 @@ def score_curves() -> Figure:
     return figure
 
 
+def margin_curves() -> Figure:
+    """Draw the score over the margin where no label looks wrong, for three keep ratios."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 2.9))
+        axes = figure.subplots()
+        margin = np.linspace(-1, 1, 401)
+        scores = {kept: margin_score(margin, cut=cut_margin(margin, share=0, keep_ratio=kept)) for kept in KEEP_RATIOS}
+        peak = max(score.max() for score in scores.values())
+        for kept, (colour, place) in KEEP_RATIOS.items():
+            axes.plot(margin, scores[kept] / peak, color=colour)
+            height = float(np.interp(place, margin, scores[kept])) / peak
+            axes.text(place - 0.015, height, f"{100 * kept:g} % kept", color=colour, ha="right")
+        for place, words, side in REGIONS:
+            axes.text(2 * place - 1, 1.2, words, ha=side, va="center", color=FAINT)
+        axes.set(xlim=(-1, 1), ylim=(0, 1.32), yticks=[0, 0.5, 1], ylabel="chance to stay, of the most")
+        axes.set_xlabel("m: probability of the row's label minus that of the likeliest other class")
+    return figure
+
+
 def loop_diagram() -> Figure:
     """Draw the steps of a job from left to right, and the arrow back that a round takes."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10.5, 1.9))
+        figure = Figure(figsize=(8.8, 1.9))
         axes = figure.subplots()
         axes.set(xlim=(-0.55, len(BOXES) - 0.45), ylim=(-0.78, 0.4))
         axes.axis("off")
@@ -81,8 +102,9 @@ def _draw_round(axes: Axes) -> None:
 
 
 def main() -> None:
-    """Write both pictures into the folder."""
+    """Write the pictures into the folder."""
     folder = Path(sys.argv[1])
+    save(margin_curves(), folder / "margin-score.svg")
     save(score_curves(), folder / "score.svg")
     save(loop_diagram(), folder / "loop.svg")
 

@@ -17,7 +17,7 @@ from ted_core.plan import PruningPlan
 from ted_core.selection.prune import prune
 
 KEEP_RATIO = 0.3
-MEASURED = ("retained", "score", "internal_generalization")
+MEASURED = ("retained", "score", "margin")
 CLASSES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 PER_CLASS, GAP, BINS = 4, 2, 50
 
@@ -29,8 +29,7 @@ class PruningResult:
     samples: Samples
     retained: Bool[np.ndarray, " samples"]
     score: Float32[np.ndarray, " samples"]
-    internal_generalization: Float32[np.ndarray, " samples"]
-    q: float
+    margin: Float32[np.ndarray, " samples"]
 
 
 def prune_fashion(folders: Folders) -> PruningResult:
@@ -40,15 +39,14 @@ def prune_fashion(folders: Folders) -> PruningResult:
     if not path.exists():
         *_, final = prune(data.train, PruningPlan(keep_ratio=KEEP_RATIO), proxy=data.proxy)
         with storage.durably(path) as unfinished:
-            np.savez(unfinished, q=np.float64(final.q), **{name: getattr(final, name) for name in MEASURED})
+            np.savez(unfinished, **{name: getattr(final, name) for name in MEASURED})
     with np.load(path) as arrays:
-        return PruningResult(samples=data.train, **{name: arrays[name] for name in MEASURED}, q=float(arrays["q"]))
+        return PruningResult(samples=data.train, **{name: arrays[name] for name in MEASURED})
 
 
 def histogram(pruned: PruningResult) -> Figure:
-    """Draw how many samples there are, and were kept, for each internal generalization and each score."""
-    power = "a" if pruned.q == 1 else f"a^{{{pruned.q:g}}}"
-    measures = {"internal generalization $a$": pruned.internal_generalization, f"score ${power}(1 - a)$": pruned.score}
+    """Draw how many samples there are, and were kept, for each margin and each score."""
+    measures = {"margin": pruned.margin, "score": pruned.score}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 3.1), layout="constrained")
         for axes, (name, values) in zip(figure.subplots(1, 2), measures.items(), strict=True):
@@ -63,11 +61,11 @@ def histogram(pruned: PruningResult) -> Figure:
 
 def contact_sheet(pruned: PruningResult) -> Figure:
     """Draw some images of each class that were kept, that are redundant and that are probably mislabelled."""
-    a, kept = pruned.internal_generalization, pruned.retained
+    margin, kept = pruned.margin, pruned.retained
     groups = {
         "Kept: pruning others would change these most": np.where(kept, pruned.score, -np.inf),
-        "Pruned: the rest of the data explains these": np.where(kept, -np.inf, a),
-        "Pruned: the rest of the data contradicts these labels": np.where(kept, -np.inf, -a),
+        "Pruned: the rest of the data explains these": np.where(kept, -np.inf, margin),
+        "Pruned: the rest of the data contradicts these labels": np.where(kept, -np.inf, -margin),
     }
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 2.75 * len(groups)), layout=ConstrainedLayoutEngine(h_pad=0.1))

@@ -30,13 +30,23 @@ def section(rows: Sequence[Row]) -> Iterator[str]:
         f"{_gain(groups, 'log_loss', 1):+.3f} nats of log loss, {_gain(groups, 'calibration_error', PERCENT):+.1f} "
         f"points of calibration error. {len(rows) // len(RULES)} cells."
     )
-    head = ["data, wrong labels", "kept", *(f"{rule}, accuracy" for rule in RULES)]
+    head = ["data, wrong labels", "kept", "seeds", *(f"{rule}, accuracy" for rule in RULES)]
     head += [f"{rule}, log loss / calibration error" for rule in RULES]
-    yield table(head, [[*_name(key), *_accuracies(group), *_calibrations(group)] for key, group in groups.items()])
+    yield table(
+        head, [[*_name(key, group), *_accuracies(group), *_calibrations(group)] for key, group in groups.items()]
+    )
     yield "## What kept rows say about all rows"
-    head = ["data, wrong labels", "kept", "mean loss of all rows", "from TED's, unweighted", "weighted", "random rows"]
+    head = [
+        "data, wrong labels",
+        "kept",
+        "seeds",
+        "mean loss of all rows",
+        "from TED's, unweighted",
+        "weighted",
+        "random rows",
+    ]
     head += ["accuracy on all rows", "from TED's, unweighted", "weighted", "classes' shares, unweighted", "weighted"]
-    yield table(head, [[*_name(key), *_estimates(group)] for key, group in groups.items()])
+    yield table(head, [[*_name(key, group), *_estimates(group)] for key, group in groups.items()])
 
 
 def over_seeds(group: Group, rule: str, column: str) -> float:
@@ -50,9 +60,9 @@ def _gain(groups: Mapping[tuple[Any, ...], Group], column: str, unit: float) -> 
     return unit * mean(weighted - plain for weighted, plain in pairs)
 
 
-def _name(key: tuple[Any, ...]) -> list[str]:
+def _name(key: tuple[Any, ...], group: Group) -> list[str]:
     dataset, noise, kept = key
-    return [f"{dataset}, {noise}", f"{PERCENT * kept:.0f} %"]
+    return [f"{dataset}, {noise}", f"{PERCENT * kept:.0f} %", str(len(group[RULES[0]]))]
 
 
 def _accuracies(group: Group) -> list[str]:

@@ -155,6 +155,7 @@ def test_the_tables_hold_both_readings_and_ted_s_lead(rows: list[dict[str, Any]]
     of_method = {row["method"]: row["accuracy"] for row in rows if not row["counted"]}
     assert (first, second) == ("## Row visits of the judged model alone", "## Row visits of selecting included")
     assert f"{100 * of_method['infobatch']:.1f} ± 0.0" in accuracies
+    assert f"| mean, 20 % | 70 % |  | {100 * of_method['full']:.1f} |" in accuracies
     gap = 100 * (of_method["ted"] - of_method["infobatch"])
     assert f"| infobatch | {gap:+.1f}; " in leads
 

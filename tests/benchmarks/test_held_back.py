@@ -78,4 +78,6 @@ def test_a_cell_judges_every_rule_and_the_table_names_the_best_exponent(folders:
     (cell,) = tables.cells_of(rows).values()
     best = max(accuracy[name] for name in FIXED)
     assert tables.behind_best(cell) == pytest.approx(100 * (best - accuracy["margin"]))
-    assert f"{tables.behind_best(cell):.2f} points behind the best exponent" in list(tables.section(rows))[1]
+    words = list(tables.section(rows))[1]
+    assert f"{tables.behind_best(cell):.2f} points behind the best exponent" in words
+    assert f"costs {margin['row_visits']:.2f} training runs" in words

@@ -40,17 +40,25 @@ def test_cleanlabs_margin_is_ours_at_the_same_measurement(job: MeasuredJob) -> N
     assert {row["score"] for row in measured_rows(job, WRONG)} == set(SUSPICIONS)
 
 
-def row(score: str, seed: int, auc: float) -> dict[str, Any]:
-    shared = {"dataset": "letter", "noise": "pairs-20", "wrong_share": 0.19, "estimate": 0.25}
-    return shared | {"score": score, "seed": seed, "auc": auc}
+def row(score: str, seed: int, auc: float | None, **facts: object) -> dict[str, Any]:
+    shared = {"dataset": "letter", "noise": "pairs-20", "wrong_share": 0.19, "estimate": 0.25, "rows_train": 6000}
+    return shared | {"score": score, "seed": seed, "auc": auc} | facts
 
 
-def test_the_tables_show_every_score_and_what_was_estimated() -> None:
+def test_the_tables_show_what_was_estimated_and_the_areas() -> None:
     rows = [row(score, seed, 0.9 + seed / 10) for score in SUSPICIONS for seed in (0, 1)]
+    rows += [row(score, 0, 0.97) for score in list(SUSPICIONS)[-1:]]
 
     text = "\n".join(section(rows))
 
-    for score in SUSPICIONS:
-        assert f"| {score} | 0.950 ± 0.071 |" in text
-    assert "| true | 0.190 ± 0.000 |" in text
-    assert "| ted | 0.250 ± 0.000 |" in text
+    best = list(SUSPICIONS)[-1].removeprefix("cleanlab: ")
+    assert f"| letter, pairs-20 | 19.0 | **25.0** | **25.0** | **25.0** | 0.950 | 0.957 ({best}) |" in text
+    assert "| letter, pairs-20 | " + " | ".join(["0.950 ± 0.071"] * (len(SUSPICIONS) - 1)) in text
+
+
+def test_clean_labels_have_an_estimate_but_no_area() -> None:
+    rows = [row(score, 0, None, noise="clean", wrong_share=0.0, estimate=0.031) for score in SUSPICIONS]
+
+    text = "\n".join(section(rows))
+
+    assert "| letter, clean | 0.0 | 3.1 | 3.1 | 3.1 | - | - |" in text

@@ -15,8 +15,8 @@ from tests.ted_core import examples
 @pytest.fixture
 def pruned() -> PruningResult:
     samples = examples.random_images(200, side=28, classes=10)
-    a = np.random.default_rng(0).random(200).astype(np.float32)
-    return PruningResult(samples, np.arange(200) % 3 == 0, a * (1 - a), a, q=1.0)
+    margin = np.random.default_rng(0).uniform(-1, 1, 200).astype(np.float32)
+    return PruningResult(samples, np.arange(200) % 3 == 0, 1 - margin**2, margin)
 
 
 def test_accuracies_are_drawn_the_same_every_time(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ import pytest
 
 from benchmarks.accuracy.cells import RESULTS, Cell
 from benchmarks.accuracy.experiments import Experiment, experiments_in
-from benchmarks.accuracy.summary import summary
-from benchmarks.accuracy.tables import accuracies, conclusions, costs, details, differing_baselines, section
+from benchmarks.accuracy.overview import on_average, on_every_dataset
+from benchmarks.accuracy.selection_work import work_of_methods
+from benchmarks.accuracy.summary import losses, summary
+from benchmarks.accuracy.tables import accuracies, conclusions, details, differing_baselines, section
 from benchmarks.harness import storage
+from benchmarks.harness.markdown import signed
 from benchmarks.results import document
 from benchmarks.setting import Setting
 
@@ -20,8 +23,6 @@ ACCURACIES = {
     "random": [0.880, 0.885, 0.882],
     "el2n": [0.910, 0.911, 0.912],
     "ted": [0.899, 0.901, 0.900],
-    "ted-q0": [0.800, 0.801, 0.802],
-    "ted-q1": [0.899, 0.901, 0.900],
 }
 """Method → accuracy with seeds 0, 1, 2."""
 
@@ -31,7 +32,7 @@ def row(method: str, seed: int, accuracy: float, **facts: object) -> dict[str, A
     mask = np.random.default_rng(seed).permutation(100) < (100 if method == "full" else 30)
     cell = {"dataset": "digits", "noise": 0.2, "kept": 1.0 if method == "full" else 0.3, "method": method, "seed": seed}
     cell |= {"budget": "epochs", "epochs": 12, "rows_train": 100, "accuracy": accuracy, "worst_class_accuracy": 0.5}
-    cell |= {"rows_trained_selecting": 600, "cost_of_one_full_run": 0.75, "flipped_kept": 0.1, "q_chosen": 1.0}
+    cell |= {"rows_trained_selecting": 300, "rows_measured_selecting": 900, "flipped_kept": 0.1}
     cell |= {"retained": np.packbits(mask).tobytes(), "hardware": "x86_64, 2 cores", "torch": "2.13.0", "threads": 1}
     return cell | facts
 
@@ -82,20 +83,72 @@ def test_conclusions_follow_from_paired_intervals(experiment: Experiment) -> Non
     assert line(text, "lossless (above -0.3)") == ["yes"]
     assert line(text, "over random")[0].endswith(" better")
     assert line(text, "over the best rival") == ["-1.10 [-1.3, -0.9] el2n"]  # 0.1 · 4.3027 / √3 = 0.25 to either side
-    assert line(text, "over the best fixed q") == ["+0.00 [+0.0, +0.0] ted-q1"]
     assert line(text, "**worse than**") == ["el2n"]
     assert line(text, "better than") == ["random"]
     assert line(text, "over stratified") == ["-"]
 
 
-def test_comparisons_that_ted_lost_are_named_in_the_summary(experiment: Experiment) -> None:
+def test_the_summary_counts_cells_and_names_where_ted_is_farthest_behind(experiment: Experiment) -> None:
     text = "\n".join(summary([experiment]))
 
-    assert line(text, "el2n") == ["1", "0", "**1**", "-1.10", "digits 20 % noise 30 %: el2n -1.1"]
-    assert line(text, "random")[:3] == ["1", "1", "**0**"]
-    assert "Lossless in 1 of 1 cells (data set, noise, kept): digits 0.2 0.3." in text
-    assert "Of 2 comparisons with rivals TED lost 1" in text
-    assert "digits 20 % noise 30 %: el2n -1.1." in text
+    assert line(text, "el2n") == ["1", "0", "**1**", "-1.10", "digits 20 % noise 30 %: -1.1"]
+    assert line(text, "random")[:4] == ["1", "1", "**0**", "+1.77"]
+    assert "ccs" not in text
+
+
+def test_losses_name_the_cells_and_the_methods(experiment: Experiment) -> None:
+    everything, elsewhere, random, others = losses([experiment])
+
+    assert everything.endswith("not lossless in 0 of 1 cells: none.")
+    assert elsewhere.endswith("in 0 of these cells: none.")
+    assert "end above TED's in 0 of 1 comparisons" in random
+    assert "end above TED with the whole interval in 1 of 1 comparisons" in others
+    assert others.endswith("digits 20 % noise 30 %: el2n -1.1.")
+
+
+def test_where_ted_is_not_lossless_the_methods_that_are_get_named(tmp_path: Path) -> None:
+    cells = rows(ACCURACIES | {"ted": [0.895, 0.894, 0.896]})
+
+    (experiment,) = experiments_in([write_results(tmp_path, cells)])
+    everything, elsewhere, *_ = losses([experiment])
+
+    assert everything.endswith("in 1 of 1 cells: digits 20 % noise 30 % -0.6.")
+    assert elsewhere.endswith("in 1 of these cells: digits 20 % noise 30 % (el2n).")
+
+
+def test_a_mean_below_random_rows_is_a_loss_even_inside_its_interval(tmp_path: Path) -> None:
+    cells = rows(ACCURACIES | {"random": [0.890, 0.920, 0.900]})
+
+    (experiment,) = experiments_in([write_results(tmp_path, cells)])
+    _, _, random, _ = losses([experiment])
+
+    assert "end above TED's in 1 of 1 comparisons, with the whole interval in 0" in random
+    assert random.endswith("digits 20 % noise 30 %: random -0.3.")
+
+
+def test_the_overview_gives_the_distance_from_all_rows_and_marks_what_is_lossless(experiment: Experiment) -> None:
+    text = on_every_dataset([experiment])
+
+    head = text.splitlines()[0]
+    assert head.endswith("| 30 %: TED | 30 %: random |")
+    assert line(text, "digits, 20 % wrong") == ["100", "3", "90.1 ± 0.1", "-", "-", "-", "-", "**-0.1**", "-1.9"]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.04, "0.0"), (-0.04, "0.0"), (-0.06, "-0.1"), (1.25, "+1.2")])
+def test_a_difference_that_rounds_to_zero_has_no_sign(value: float, text: str) -> None:
+    assert signed(value) == text
+
+
+def test_the_overview_on_average_counts_lossless_datasets_and_names_the_lowest(tmp_path: Path) -> None:
+    other = rows({"full": [0.5, 0.5], "ted": [0.45, 0.45], "random": [0.5, 0.5]}, dataset="letter")
+
+    text = on_average(experiments_in([write_results(tmp_path, [*rows(ACCURACIES), *other])]))
+
+    assert line(text, "20 % wrong labels, 30 % kept") == [
+        *["-2.5", "-5.0 (letter)", "1 of 2"],
+        *["-0.9", "-1.9 (digits)", "1 of 2"],
+    ]
+    assert line(text, "20 % wrong labels, 70 % kept") == ["-"] * 6
 
 
 def test_a_missing_seed_is_shown_and_leaves_the_other_pairs(tmp_path: Path) -> None:
@@ -130,8 +183,11 @@ def test_agreement_is_the_jaccard_index_of_neighbouring_seeds(experiment: Experi
     assert line(details(experiment), "ted") == [f"50.0 / {agreement:.2f} / 10.0"]
 
 
-def test_costs_are_given_in_full_training_runs(experiment: Experiment) -> None:
-    assert line(costs(experiment), "ted") == ["0.50"]
+def test_work_is_given_in_full_training_runs_and_measuring_counts_a_third(experiment: Experiment) -> None:
+    text = work_of_methods([experiment])
+
+    assert line(text, "ted") == ["-", "-", "0.50"]  # (300 + 900 / 3) / (12 · 100)
+    assert "full" not in text
 
 
 def test_runs_of_another_precision_are_another_experiment(tmp_path: Path) -> None:
@@ -177,4 +233,5 @@ def test_the_document_says_what_it_was_made_with(tmp_path: Path) -> None:
     assert "python -m benchmarks.accuracy DATA --results DIR\n" in text
     assert "/somewhere" not in text
     assert "### digits, 20 % label noise (100 rows, `mlp`, 12 epochs, equal epochs)" in text
+    assert text.index("## What one gains and loses") < text.index("## Where TED loses") < text.index("## Every dataset")
     assert text.endswith("\n")
