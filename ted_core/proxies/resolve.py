@@ -23,7 +23,7 @@ class ResolvedProxy:
     """The folder or GGUF file of its pretrained model; None if it starts from nothing."""
     batch_parts: int = 1
     """Into how many parts a batch is cut so as to fit the memory; their gradients are added up. It has no say in what
-    is learned, except for rounding and batch normalization."""
+    is learned, except for rounding and what is taken from single batches (batch normalization, whitening)."""
 
     @property
     def name(self) -> str:

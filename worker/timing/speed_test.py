@@ -41,8 +41,8 @@ SPEED_TRIALS = (
     SpeedTrial("mlp", (16,), 0.1),
     SpeedTrial("mlp", (3, 32, 32), 0.1),
     SpeedTrial("cnn", (1, 16, 16), 0.15),
-    SpeedTrial("cnn", (3, 32, 32), 0.25),
-    SpeedTrial("resnet9", (3, 32, 32), 0.15, rows_on_cpu=32),
+    SpeedTrial("cnn", (3, 32, 32), 0.2),
+    SpeedTrial("resnet9", (3, 32, 32), 0.1, rows_on_cpu=32),
     SpeedTrial("resnet18", (3, 32, 32), 0.25, rows_on_cpu=4),
 )
 """The usual sizes: what lies between them is interpolated."""

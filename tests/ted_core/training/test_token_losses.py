@@ -60,7 +60,7 @@ def test_no_tokens_have_no_losses() -> None:
 
 
 def test_a_wrong_gradient_would_show() -> None:
-    """Against finite differences, in float64's place the largest step that float32 allows."""
+    """Against finite differences, with a step about as small as float32 allows."""
     base, row, word, step = logits(tokens=6), 4, 7, 1e-2
     shifted = [base.clone() for _ in range(2)]
     shifted[0][row, word] += step

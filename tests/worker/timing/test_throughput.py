@@ -143,7 +143,7 @@ def test_two_workers_of_one_machine_with_other_settings_are_not_mixed_up(setting
 
 
 def test_a_worker_measures_every_proxy_that_needs_no_pretrained_model() -> None:
-    measured = list(measured_throughputs("w", device="cpu", threads=1, clock=ticking(0.04)))
+    measured = list(measured_throughputs("w", device="cpu", threads=1, clock=ticking(0.02)))
 
     assert {one.proxy for one in measured} == {"mlp", "cnn", "resnet9", "resnet18"}
     assert all(one.rows_per_second > 0 for one in measured)
