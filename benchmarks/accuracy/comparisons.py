@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.tables import TED
 from benchmarks.datasets import BENCHMARKS
-from benchmarks.harness.markdown import PERCENT, signed
+from benchmarks.harness.markdown import PERCENT
 from benchmarks.intervals import Interval
 
 
@@ -36,7 +36,7 @@ class PairedComparison:
         return f"{self.experiment.dataset}{noise} {PERCENT * self.kept:g} %"
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.other} {signed(self.lead)}"
+        return f"{self.where}: {self.other} {self.lead:+.2f}"
 
 
 def compare(experiments: Sequence[Experiment], others: Sequence[str], *, ours: str = TED) -> list[PairedComparison]:

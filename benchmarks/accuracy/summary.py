@@ -7,7 +7,7 @@ from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.comparisons import PairedComparison, compare
 from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.tables import SELECTORS
-from benchmarks.harness.markdown import signed, table
+from benchmarks.harness.markdown import table
 from benchmarks.intervals import CONFIDENCE
 
 RANDOM = ("random", "stratified")
@@ -31,31 +31,41 @@ def _line(name: str, pairs: Sequence[PairedComparison]) -> list[str]:
         str(better),
         f"**{worse}**",
         f"{lead:+.2f}",
-        f"{farthest.where}: {signed(farthest.lead)}",
+        f"{farthest.where}: {farthest.lead:+.2f}",
     ]
 
 
 def losses(experiments: Sequence[Experiment]) -> Iterator[str]:
     """Yield where TED is not lossless, where random rows end above it, and which methods surely do."""
-    against = compare(experiments, [FULL])
-    behind = [pair for pair in against if not pair.lossless]
-    names = "; ".join(f"{pair.where} {signed(pair.lead)}" for pair in _sorted(behind)) or "none"
-    yield f"- **All rows**: pruning was not lossless in {len(behind)} of {len(against)} cells: {names}."
+    yield from _against_all_rows(compare(experiments, [FULL]))
+    yield _against_random_rows(compare(experiments, RANDOM))
+    yield _against_others(compare(experiments, [name for name in SELECTORS if name not in RANDOM]))
+
+
+def _against_all_rows(pairs: Sequence[PairedComparison]) -> Iterator[str]:
+    worse = [pair for pair in pairs if pair.interval.worse and not pair.lossless]
+    unsure = [pair for pair in pairs if not pair.interval.worse and not pair.lossless]
     yield (
-        f"- **Another method was lossless** there in {len(better := _lossless_elsewhere(behind))} of these cells: "
-        f"{'; '.join(better) or 'none'}."
+        f"- **All rows**: pruning cost accuracy, with the whole interval, in {len(worse)} of {len(pairs)} cells: "
+        f"{_places(worse)}. In {len(unsure)} others it was not shown to be lossless: {_places(unsure)}."
     )
-    random = compare(experiments, RANDOM)
-    below = [pair for pair in random if pair.lead < 0]
-    yield (
-        f"- **Random rows**, uniform or within classes, end above TED's in {len(below)} of {len(random)} comparisons, "
+    better = _lossless_elsewhere([*worse, *unsure])
+    yield f"- **Another method was lossless** in {len(better)} of these cells: {'; '.join(better) or 'none'}."
+
+
+def _against_random_rows(pairs: Sequence[PairedComparison]) -> str:
+    below = [pair for pair in pairs if pair.lead < 0]
+    return (
+        f"- **Random rows**, uniform or within classes, end above TED's in {len(below)} of {len(pairs)} comparisons, "
         f"with the whole interval in {sum(pair.interval.worse for pair in below)}: {_names(below)}."
     )
-    others = compare(experiments, [name for name in SELECTORS if name not in RANDOM])
-    lost = [pair for pair in others if pair.interval.worse]
-    yield (
-        f"- **Other methods** end above TED with the whole interval in {len(lost)} of {len(others)} comparisons, where "
-        f"equals would in {(1 - CONFIDENCE) / 2 * len(others):.1f} by chance: {_names(lost)}."
+
+
+def _against_others(pairs: Sequence[PairedComparison]) -> str:
+    lost = [pair for pair in pairs if pair.interval.worse]
+    return (
+        f"- **Other methods** end above TED with the whole interval in {len(lost)} of {len(pairs)} comparisons, where "
+        f"equals would in {(1 - CONFIDENCE) / 2 * len(pairs):.1f} by chance: {_names(lost)}."
     )
 
 
@@ -71,6 +81,10 @@ def _lossless_elsewhere(cells: Sequence[PairedComparison]) -> list[str]:
         for cell in cells
     }
     return [f"{where} ({', '.join(names)})" for where, names in methods.items() if names]
+
+
+def _places(pairs: Sequence[PairedComparison]) -> str:
+    return "; ".join(f"{pair.where} {pair.lead:+.2f}" for pair in _sorted(pairs)) or "none"
 
 
 def _names(pairs: Sequence[PairedComparison]) -> str:

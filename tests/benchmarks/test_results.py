@@ -91,7 +91,7 @@ def test_conclusions_follow_from_paired_intervals(experiment: Experiment) -> Non
 def test_the_summary_counts_cells_and_names_where_ted_is_farthest_behind(experiment: Experiment) -> None:
     text = "\n".join(summary([experiment]))
 
-    assert line(text, "el2n") == ["1", "0", "**1**", "-1.10", "digits 20 % noise 30 %: -1.1"]
+    assert line(text, "el2n") == ["1", "0", "**1**", "-1.10", "digits 20 % noise 30 %: -1.10"]
     assert line(text, "random")[:4] == ["1", "1", "**0**", "+1.77"]
     assert "ccs" not in text
 
@@ -99,11 +99,11 @@ def test_the_summary_counts_cells_and_names_where_ted_is_farthest_behind(experim
 def test_losses_name_the_cells_and_the_methods(experiment: Experiment) -> None:
     everything, elsewhere, random, others = losses([experiment])
 
-    assert everything.endswith("not lossless in 0 of 1 cells: none.")
+    assert "in 0 of 1 cells: none. In 0 others" in everything
     assert elsewhere.endswith("in 0 of these cells: none.")
     assert "end above TED's in 0 of 1 comparisons" in random
     assert "end above TED with the whole interval in 1 of 1 comparisons" in others
-    assert others.endswith("digits 20 % noise 30 %: el2n -1.1.")
+    assert others.endswith("digits 20 % noise 30 %: el2n -1.10.")
 
 
 def test_where_ted_is_not_lossless_the_methods_that_are_get_named(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_where_ted_is_not_lossless_the_methods_that_are_get_named(tmp_path: Path
     (experiment,) = experiments_in([write_results(tmp_path, cells)])
     everything, elsewhere, *_ = losses([experiment])
 
-    assert everything.endswith("in 1 of 1 cells: digits 20 % noise 30 % -0.6.")
+    assert "in 1 of 1 cells: digits 20 % noise 30 % -0.60. In 0 others" in everything
     assert elsewhere.endswith("in 1 of these cells: digits 20 % noise 30 % (el2n).")
 
 
@@ -123,7 +123,7 @@ def test_a_mean_below_random_rows_is_a_loss_even_inside_its_interval(tmp_path: P
     _, _, random, _ = losses([experiment])
 
     assert "end above TED's in 1 of 1 comparisons, with the whole interval in 0" in random
-    assert random.endswith("digits 20 % noise 30 %: random -0.3.")
+    assert random.endswith("digits 20 % noise 30 %: random -0.33.")
 
 
 def test_the_overview_gives_the_distance_from_all_rows_and_marks_what_is_lossless(experiment: Experiment) -> None:
