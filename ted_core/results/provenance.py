@@ -126,7 +126,10 @@ class RatioFacts(_ExtensibleModel):
     ]
     loss: Annotated[
         float,
-        Field(description="Points of accuracy that this lies below a proxy trained on the whole half."),
+        Field(
+            description="Points of accuracy that this lies below a proxy trained on the whole half; more than the "
+            "accuracies differ by where labels look wrong, since these hide a part of it."
+        ),
     ]
     standard_error: Annotated[float, Field(description="Of `loss`, in points: that of the rows that were tested.")]
     interval: Annotated[tuple[float, float], Field(description="Of `loss`; its upper end is held to the tolerance.")]
