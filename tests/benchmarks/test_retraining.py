@@ -104,7 +104,7 @@ def test_both_twins_judge_each_sample_together(folders: Folders) -> None:
     first, second = (trainer.performance(data.twins.table, everything) for trainer in data.twins.trainers)
     mean_performance = (first + second) / 2
 
-    logit, parameter = ESTIMATES["both twins, logit"](data), ESTIMATES["both twins, parameter"](data)
+    logit, parameter = ESTIMATES["both twins, probability"](data), ESTIMATES["both twins, parameter"](data)
 
     assert logit == pytest.approx(mean_performance * (1 - mean_performance), rel=1e-5)
     assert np.corrcoef(parameter, logit)[0, 1] > 0.5

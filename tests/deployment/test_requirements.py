@@ -21,6 +21,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 PRETRAINED = (
     "ted_core.proxies.pretrained",
     "ted_core.training.frozen_features",
+    "ted_core.training.hidden_states",
     "ted_core.training.token_batches",
 )
 SWEEPER = ("worker.sweeper", "worker.maintenance_tasks", "worker.webhooks.sender", "worker.webhooks.pinned_http")
