@@ -135,15 +135,15 @@ WAYS: Mapping[str, Callable[[Case, str], Step]] = {
 def times(case: Case, device: str) -> dict[str, float]:
     """Return the microseconds of a step of both twins in every way: the least of the turns."""
     steps = {name: way(case, device) for name, way in WAYS.items() if way is not batched_products or case.build is mlp}
-    batches = [
-        (torch.randn(TWINS, case.batch, *case.shape, device=device), _labels(case, device)) for _ in range(case.steps)
-    ]
+    batches = [_batch(case, device) for _ in range(case.steps)]
     turns = [{name: _time(step, batches, device) for name, step in steps.items()} for _ in range(1 + TURNS)]
     return {name: MICROSECONDS * min(turn[name] for turn in turns[1:]) / case.steps for name in steps}
 
 
-def _labels(case: Case, device: str) -> Tensor:
-    return torch.randint(0, case.classes, (TWINS, case.batch), device=device)
+def _batch(case: Case, device: str) -> tuple[Tensor, Tensor]:
+    """Return inputs and labels; which they are makes no difference to the time."""
+    labels = torch.randint(0, case.classes, (TWINS, case.batch), device=device)
+    return torch.randn(TWINS, case.batch, *case.shape, device=device), labels
 
 
 def _time(step: Step, batches: list[tuple[Tensor, Tensor]], device: str) -> float:
@@ -169,7 +169,6 @@ def main() -> None:
     options.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     device = options.parse_args().device
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     Console().print(table(["microseconds of a step", *WAYS], list(lines(device))), markup=False, soft_wrap=True)
 
 

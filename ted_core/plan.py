@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 MethodName = Literal["ted", "random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual"]
 ScoreName = Literal["margin", "probability", "parameter"]
@@ -14,6 +14,10 @@ DEFAULT_TOLERANCE = 0.3
 """Points."""
 PROVISIONAL_RATIO = 0.7
 """What rounds work towards until a ratio is chosen."""
+
+
+Auto = Annotated[Literal["auto"], WithJsonSchema({"type": "string", "enum": ["auto"]})]
+"""As an enumeration: clients generated from a constant beside a number refuse the number."""
 
 
 def _null_by_default(schema: dict[str, Any]) -> None:
@@ -28,7 +32,7 @@ class PruningPlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     keep_ratio: Annotated[
-        Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("number")] | Annotated[Literal["auto"], Tag("word")],
+        Annotated[Annotated[float, Field(gt=0, lt=1)], Tag("number")] | Annotated[Auto, Tag("word")],
         Discriminator(lambda ratio: "word" if isinstance(ratio, str) and ratio.isalpha() else "number"),
         Field(
             description="Fraction of the rows that is RETAINED, between 0 and 1. 'auto' keeps as few as cost no more "
@@ -67,7 +71,7 @@ class PruningPlan(BaseModel):
         ),
     ] = "margin"
     q: Annotated[
-        Annotated[float, Field(ge=0, le=16)] | Literal["auto"] | None,
+        Annotated[float, Field(ge=0, le=16)] | Auto | None,
         Field(
             description="Exponent of the scores probability (the default score where q is set) and parameter; 1 if "
             "null. Small q keeps hard rows, large q keeps rows that the rest of the data explains. 'auto' searches for "

@@ -23,7 +23,7 @@ def as_images(samples: Samples) -> Samples:
     return replace(samples, inputs=(15 * samples.inputs).astype(np.uint8).reshape(-1, 1, 8, 8))
 
 
-@pytest.mark.parametrize(("name", "epochs"), [("mlp", 6), ("cnn", 6), ("resnet9", 2)])
+@pytest.mark.parametrize(("name", "epochs"), [("mlp", 6), ("cnn", 6), ("resnet9", 4)])
 def test_it_trains_as_well_as_the_trainer(name: str, epochs: int) -> None:
     train, test = (part if name == "mlp" else as_images(part) for part in (TRAIN, TEST))
     proxy, before = resolve_proxy(ProxySpec(name=name, epochs=epochs)), train.inputs.copy()  # type: ignore[union-attr]
