@@ -1,6 +1,5 @@
 """One cell: every method on the same samples with the same budget of row visits, in both readings."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -54,10 +53,7 @@ class DynamicCell:
 
 def run_cell(cell: DynamicCell, say: workers.Say, *, folders: Folders) -> None:
     """Measure one cell and write its rows."""
-    began = time.perf_counter()
-    rows = measure_cell(cell, load_setting(cell.setting, folders))
-    RESULTS.write(cell.file(folders.results), rows)
-    say(f"{cell.file(folders.results).stem} in {time.perf_counter() - began:.0f} s")
+    RESULTS.fill(cell.file(folders.results), lambda: measure_cell(cell, load_setting(cell.setting, folders)), say=say)
 
 
 def measure_cell(cell: DynamicCell, data: SettingData) -> list[dict[str, Any]]:

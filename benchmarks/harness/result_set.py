@@ -1,6 +1,7 @@
 """A benchmark's results on disk: a folder of small files of one schema, each written when a task is finished."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -24,6 +25,12 @@ class ResultSet:
     def write(self, path: Path, rows: Sequence[dict[str, Any]]) -> None:
         """Write the rows of one finished task, completely or not at all."""
         storage.write(path, rows, schema=self.schema)
+
+    def fill(self, path: Path, measure: Callable[[], Sequence[dict[str, Any]]], *, say: Callable[[str], None]) -> None:
+        """Measure one task, write its rows and say how long it took."""
+        began = time.perf_counter()
+        self.write(path, measure())
+        say(f"{path.stem} in {time.perf_counter() - began:.0f} s")
 
     def read(self, folders: Sequence[Path]) -> list[dict[str, Any]]:
         """Return the rows of all finished tasks in several folders of results."""

@@ -1,6 +1,5 @@
 """One cell: a dataset, a way in which its labels are wrong, a keep ratio and a seed; all rules are judged in it."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,9 +63,7 @@ class HeldBackCell:
 
 def run_cell(cell: HeldBackCell, say: workers.Say, *, folders: Folders) -> None:
     """Measure one cell and write its rows."""
-    began = time.perf_counter()
-    RESULTS.write(cell.file(folders.results), measure_cell(cell, folders))
-    say(f"{cell.file(folders.results).stem} in {time.perf_counter() - began:.0f} s")
+    RESULTS.fill(cell.file(folders.results), lambda: measure_cell(cell, folders), say=say)
 
 
 def measure_cell(cell: HeldBackCell, folders: Folders) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ kept, and tests both on rows that were held back from the training file, with th
 """
 
 import argparse
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -80,9 +79,7 @@ class OpenRatioCell:
 
 def run_cell(cell: OpenRatioCell, say: workers.Say, *, folders: Folders) -> None:
     """Measure one cell and write its row."""
-    began = time.perf_counter()
-    RESULTS.write(cell.file(folders.results), [measure_cell(cell, folders)])
-    say(f"{cell.file(folders.results).stem} in {time.perf_counter() - began:.0f} s")
+    RESULTS.fill(cell.file(folders.results), lambda: [measure_cell(cell, folders)], say=say)
 
 
 def measure_cell(cell: OpenRatioCell, folders: Folders) -> dict[str, Any]:

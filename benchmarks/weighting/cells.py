@@ -1,6 +1,5 @@
 """One cell: rows that are kept, fresh models trained on them with and without weights, and what the rows estimate."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,9 +79,7 @@ class ReferenceModel:
 
 def run_cell(cell: WeightingCell, say: workers.Say, *, folders: Folders) -> None:
     """Measure one cell and write its rows."""
-    began = time.perf_counter()
-    RESULTS.write(cell.file(folders.results), measure_cell(cell.split, folders))
-    say(f"{cell.file(folders.results).stem} in {time.perf_counter() - began:.0f} s")
+    RESULTS.fill(cell.file(folders.results), lambda: measure_cell(cell.split, folders), say=say)
 
 
 def measure_cell(cell: HeldBackCell, folders: Folders) -> list[dict[str, Any]]:
