@@ -42,8 +42,19 @@ SUMMARY = DatasetSummary(rows=1797, columns=("image", "label"), change_token="no
 KINDS = ("manifest", "decisions", "suspects", "report")
 RESULT = {
     "rows_in": 1797,
-    "rows_retained": 1078,
-    "cost": {"full_run_rows": 21564, "of_one_full_run": 1.5, "seconds": 30.0},
+    "rows_kept": 1078,
+    "achieved_ratio": 0.6,
+    "dataset_fingerprint": "0" * 64,
+    "indices_sha256": "0" * 64,
+    "content_sha256": "0" * 64,
+    "q": {"value": None, "chosen_by": "client"},
+    "cost": {
+        "rows_trained": 30000,
+        "rows_measured": 30000,
+        "full_run_rows": 21564,
+        "of_one_full_run": 1.5,
+        "seconds": 30.0,
+    },
 }
 
 NewValue = Callable[[ColumnElement[int]], Any]
@@ -103,7 +114,12 @@ def _copy_job(engine: Engine, job_id: str, numbers: range, **changes: NewValue) 
     job = {"job_id": _named("job_")}
     with write_transaction(engine) as connection:
         _copy_rows(connection, jobs, jobs.c.id == job_id, numbers, {"id": job["job_id"]} | changes)
-        for table, own_id in {events: {}, artifacts: {}, idempotency: {"key": _named("key_")}, deliveries: {"id": _named("msg_")}}.items():
+        for table, own_id in {
+            events: {},
+            artifacts: {},
+            idempotency: {"key": _named("key_")},
+            deliveries: {"id": _named("msg_")},
+        }.items():
             _copy_rows(connection, table, table.c.job_id == job_id, numbers, job | own_id)
 
 
