@@ -7,6 +7,8 @@ a lifeline: when it ends, the supervisor is gone, and so is the runner a moment 
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 
 import pyarrow as pa
@@ -37,6 +39,7 @@ from ted_core.training.features import prepare_samples
 from ted_core.warnings import JobWarning, distinct, refuse_warnings, updated
 from ted_jobs.errors import MachineFailed, RunnerCrashed
 from worker.checkpoints import RunCheckpointer, first_usable_checkpoint, run_key
+from worker.child.starting import PROCESS_NAME
 from worker.device import resolve_device
 from worker.memory import limit_runner, require_runner_memory
 from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, RunnerMessage, Staged, Warned
@@ -49,9 +52,15 @@ SendMessage = Callable[[RunnerMessage], None]
 
 log = structlog.get_logger()
 
+COMM = Path("/proc/self/comm")
+NICENESS = 5
+"""A third of the weight of other processes: however many threads train, the supervisor renews its lease in time."""
+
 
 def main() -> None:
     """Run the assignment on standard input; report the error that ends it."""
+    _name_process()
+    os.nice(NICENESS)
     report = _message_sender()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
     Thread(target=_exit_with_supervisor, daemon=True).start()
@@ -63,6 +72,11 @@ def main() -> None:
         report(Failed.from_error(named))
         if isinstance(named, RunnerCrashed | MachineFailed):
             raise  # so that the log holds the traceback
+
+
+def _name_process() -> None:
+    with suppress(OSError):  # on macOS
+        COMM.write_text(PROCESS_NAME)
 
 
 def _message_sender() -> SendMessage:
