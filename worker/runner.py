@@ -53,14 +53,11 @@ SendMessage = Callable[[RunnerMessage], None]
 log = structlog.get_logger()
 
 COMM = Path("/proc/self/comm")
-NICENESS = 5
-"""A third of the weight of other processes: however many threads train, the supervisor renews its lease in time."""
 
 
 def main() -> None:
     """Run the assignment on standard input; report the error that ends it."""
     _name_process()
-    os.nice(NICENESS)
     report = _message_sender()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
     Thread(target=_exit_with_supervisor, daemon=True).start()
@@ -94,6 +91,7 @@ def _exit_with_supervisor() -> None:
 def run_assignment(assignment: Assignment, report: SendMessage) -> None:
     """Load, prune and write; end with a Staged message. Raises TedError."""
     torch.set_num_threads(assignment.threads)
+    pa.set_cpu_count(assignment.threads)
     plan = assignment.spec.plan
     device = resolve_device(assignment.device)
     timer = PhaseTimer()

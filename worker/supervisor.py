@@ -160,7 +160,7 @@ class Supervisor:
             checkpoint_seconds=self.settings.checkpoint_seconds,
             folder=self.folder,
             device=self.settings.device,
-            threads=self.settings.runner_threads,
+            threads=self.settings.threads,
             memory_bytes=min(self.settings.runner_memory_bytes, self.settings.ceiling),
             memory_ceiling=self.settings.ceiling,
             ceiling_is_default=self.settings.runner_memory_ceiling is None,

@@ -1,4 +1,4 @@
-"""``python -m worker.child.fork_server``: imports what a runner needs, and forks one runner for each request.
+"""A process that forks one runner for each request.
 
 A request on the socket that is its standard input brings the descriptors of a runner's standard streams; the answer is
 the runner's id. A runner becomes a child of the process that asked, which so learns how it ends, and it keeps nothing
@@ -10,47 +10,33 @@ import os
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-import torch
-
-from worker import runner
-from worker.child.standby import MESSAGE_BYTES, READY
-
-STREAMS = 3
+READY, REQUEST = b"ready", b"fork"
+MESSAGE_BYTES, STREAMS = 64, 3
 
 
-def main() -> None:
-    """Fork for every request; each fork becomes a runner."""
+def serve(run: Callable[[], None]) -> None:
+    """Fork for every request; each fork calls ``run`` and ends. Raises RuntimeError if this process has threads."""
     with socket.socket(fileno=os.dup(0)) as requests:
-        warm_up()
-        require_one_thread()
+        _require_one_thread()
         gc.freeze()  # or the first collection in every fork would copy all the memory that it could share
         requests.send(READY)
-        streams = await_fork(requests)
+        streams = _await_fork(requests)
     if streams:
-        become_runner(streams)
+        _take_over(streams)
+        _run_and_exit(run)
 
 
-def warm_up() -> None:
-    """Have torch import what it leaves for the first optimizer, its compiler and SymPy: half of what a runner imports.
-
-    Nothing is computed: that would start threads, and ask for an accelerator, neither of which survives a fork.
-    """
-    model = torch.nn.Linear(1, 1, device="meta")
-    torch.optim.SGD(model.parameters())
-
-
-def require_one_thread() -> None:
+def _require_one_thread() -> None:
     """Raise RuntimeError if this process has other threads: a fork has only the one that forks, but all their locks."""
     threads = [task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
     if len(threads) > 1:
         raise RuntimeError(f"Not to be forked, since it has threads: {threads}")
 
 
-def await_fork(requests: socket.socket) -> Sequence[int]:
+def _await_fork(requests: socket.socket) -> Sequence[int]:
     """Return a runner's streams, in a fork that is to become it; none once nobody can ask for more."""
     while True:
         request, streams, *_ = socket.recv_fds(requests, MESSAGE_BYTES, STREAMS)
@@ -81,21 +67,24 @@ def _fork_orphan() -> int:
         return int(pipe.read())
 
 
-def become_runner(streams: Sequence[int]) -> NoReturn:
-    """Run the assignment on the first of these streams, in a session of its own, and exit as a started runner would."""
+def _take_over(streams: Sequence[int]) -> None:
+    """Begin a session with these as standard input, output and error."""
     os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+
+
+def _run_and_exit(run: Callable[[], None]) -> None:
+    """Exit as a process that was started would, but at once.
+
+    To take apart what it shares with others would cost a fork half a second of its processor, and copy all of it.
+    """
     status = os.EX_OK
     try:
-        runner.main()
+        run()
     except Exception:
         traceback.print_exc()
         status = 1
     sys.stdout.flush()
-    os._exit(status)  # to take apart what it shares would cost a fork half a second, and copy all of it
-
-
-if __name__ == "__main__":
-    main()
+    os._exit(status)

@@ -1,15 +1,17 @@
 """A child of this process that another process has forked: what ``subprocess.Popen`` is for one that it has started."""
 
 import os
-import select
 import subprocess
+import time
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.0005, 0.05
+"""Between two looks at whether the process has ended, in seconds."""
 
 
 class ForkedProcess:
-    """A child whose parent was another process, which has ended since."""
+    """A child whose first parent has ended. Only this object waits for it, so its id stays its own until then."""
 
     def __init__(self, pid: int) -> None:
-        """``pid``: an id that no other process has got meanwhile, since nobody else waits for this child."""
         self.pid = pid
         self.returncode: int | None = None
 
@@ -22,16 +24,11 @@ class ForkedProcess:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end and return the same. Raises subprocess.TimeoutExpired after so many seconds."""
-        if self.returncode is None and not _has_ended(self.pid, seconds=timeout):
-            raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0)
-        status = self.poll()
-        assert status is not None, "a process that has ended has a status"  # noqa: S101
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        pause = FIRST_PAUSE
+        while (status := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
         return status
-
-
-def _has_ended(pid: int, *, seconds: float | None) -> bool:
-    """Whether the process ends within this time; the kernel says when."""
-    with os.fdopen(os.pidfd_open(pid)) as end:
-        poll = select.poll()
-        poll.register(end, select.POLLIN)
-        return bool(poll.poll(None if seconds is None else seconds * 1000))

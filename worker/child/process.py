@@ -13,8 +13,8 @@ from typing import BinaryIO
 import structlog
 from pydantic import ValidationError
 
-from worker.child.oom_killer import expose_to_oom_killer, oom_kill_count
-from worker.child.starting import StartedProcess, StartRunner, Streams
+from worker.child.precedence import oom_kill_count, put_last
+from worker.child.starting import KILL_SECONDS, StartedProcess, StartRunner, Streams
 from worker.messages import Assignment, RunnerMessage, message_from_json
 
 log = structlog.get_logger()
@@ -23,8 +23,6 @@ LONGEST_LINE = 1 << 20
 MOST_UNREAD_MESSAGES = 256
 """Unread messages that are kept. Beyond these the pipe fills up, and the runner waits."""
 LOG_TAIL_BYTES = 2000
-KILL_SECONDS = 10.0
-"""How long a runner may take to end after SIGKILL."""
 
 
 class RunnerProcess:
@@ -37,7 +35,7 @@ class RunnerProcess:
         self.process, self._input, self._output = _started(start, log)
         self._messages: Queue[RunnerMessage | None] = Queue(MOST_UNREAD_MESSAGES)
         self._output_ended = False
-        expose_to_oom_killer(self.process.pid)
+        put_last(self.process.pid)
         with suppress(BrokenPipeError):  # it died at once; its exit status says why
             self._input.write(assignment.model_dump_json().encode() + b"\n")
             self._input.flush()

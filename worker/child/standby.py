@@ -6,21 +6,19 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 
 from ted_core.python_process import module_command
+from worker.child.fork_server import MESSAGE_BYTES, READY, REQUEST
 from worker.child.forked_process import ForkedProcess
-from worker.child.oom_killer import expose_to_oom_killer
-from worker.child.starting import StartedProcess, Streams, runner_environment, start_cold
+from worker.child.precedence import put_last
+from worker.child.starting import KILL_SECONDS, StartedProcess, Streams, runner_environment, start_cold
 
 log = structlog.get_logger()
 
-COMMAND = module_command("worker.child.fork_server")
-READY, REQUEST = b"ready", b"fork"
-MESSAGE_BYTES = 64
-"""More than any message has between this process and the one that it asks for forks."""
+COMMAND = module_command("worker.child.warm_runner")
 FORK_SECONDS = 5.0
 """How long a fork may take on a busy machine. One that takes longer fails the attempt."""
 SET_CHILD_SUBREAPER = 36
@@ -80,7 +78,7 @@ class _ForkServer:
                 start_new_session=True,
                 env=runner_environment(),
             )
-        expose_to_oom_killer(self.process.pid)
+        put_last(self.process.pid)
         self._is_ready = False
 
     @property
@@ -103,7 +101,8 @@ class _ForkServer:
     def close(self) -> None:
         self._requests.close()
         self.process.kill()
-        self.process.wait()
+        with suppress(subprocess.TimeoutExpired):  # it waits in the kernel, for a file system that hangs
+            self.process.wait(KILL_SECONDS)
 
 
 @contextmanager

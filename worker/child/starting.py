@@ -10,6 +10,8 @@ from ted_core.python_process import computing_environment, module_command
 RUNNER_COMMAND = module_command("worker.runner")
 PROCESS_NAME = "ted-runner"
 """What ps and top call a runner, whether it was forked or started: the name that it gives itself."""
+KILL_SECONDS = 10.0
+"""How long a process may take to end after SIGKILL."""
 VARIABLES = {
     "TQDM_DISABLE": "1",
     "OPENBLAS_NUM_THREADS": "1",
