@@ -1,6 +1,7 @@
 """Runners that start at once, as a worker's do: all tests of a session share one process that is forked."""
 
 from collections.abc import Iterator
+from threading import Lock
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ from worker.child.starting import PROCESS_NAME, StartedProcess, Streams, start_c
 from worker.supervisor import Supervisor
 from worker.tasks import run_jobs
 
+_one_at_a_time = Lock()
 USUAL = starting.RUNNER_COMMAND
 
 
@@ -26,7 +28,8 @@ def fork_runners(standby: Standby, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every supervisor in this process forks its runners, unless a test gives them a program of its own."""
 
     def start(streams: Streams) -> StartedProcess:
-        return standby.start(streams) if starting.RUNNER_COMMAND is USUAL else start_cold(streams)
+        with _one_at_a_time:
+            return standby.start(streams) if starting.RUNNER_COMMAND is USUAL else start_cold(streams)
 
     for function in (Supervisor.__init__, run_jobs):
         monkeypatch.setitem(function.__kwdefaults__, "start_runner", start)
