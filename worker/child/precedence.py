@@ -12,8 +12,8 @@ OOM_SCORE_ADJ = "800"
 def put_last(pid: int) -> None:
     """Have a child of this process, which has just been started, give way to this process.
 
-    However many threads train, the supervisor comes first when it has to renew its lease, and so does the API; if memory
-    runs out, the kernel kills the runner, not the supervisor that reports it.
+    However many threads train, the supervisor comes first when it has to renew its lease, and so does the API. If
+    memory runs out, the kernel kills the runner, not the supervisor that reports it.
     """
     with suppress(OSError):  # it has already ended
         os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
