@@ -51,7 +51,7 @@ FAILPOINTS = {
         Failpoint("after commit", "after", "ted_jobs.jobs.leases:Leases.finish"),
     ),
     "worker.runner": RUNNER_FAILPOINTS,
-    "worker.child.warm_runner": RUNNER_FAILPOINTS,
+    "worker.warm_runner": RUNNER_FAILPOINTS,
 }
 """By the module that the process runs."""
 

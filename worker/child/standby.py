@@ -18,7 +18,7 @@ from worker.child.starting import KILL_SECONDS, StartedProcess, Streams, runner_
 
 log = structlog.get_logger()
 
-COMMAND = module_command("worker.child.warm_runner")
+COMMAND = module_command("worker.warm_runner")
 FORK_SECONDS = 5.0
 """How long a fork may take on a busy machine. One that takes longer fails the attempt."""
 SET_CHILD_SUBREAPER = 36

@@ -236,7 +236,7 @@ def refuse(*_, **__): raise AssertionError("the accelerator was asked for")
 for name in ("is_available", "device_count", "init", "_lazy_init", "current_device"):
     setattr(torch.cuda, name, refuse)
 torch.backends.mps.is_available = torch.accelerator.is_available = refuse
-from worker.child import warm_runner
+from worker import warm_runner
 from worker.child.fork_server import _require_one_thread
 warm_runner.warm_up()
 _require_one_thread()

@@ -1,4 +1,4 @@
-"""``python -m worker.child.warm_runner``: imports all that a runner needs, and forks one for each request."""
+"""``python -m worker.warm_runner``: imports all that a runner needs, and forks one for each request."""
 
 import torch
 
