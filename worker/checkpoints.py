@@ -19,7 +19,7 @@ from worker.provenance_builder import package_versions
 
 log = structlog.get_logger()
 
-STATE_FORMAT = 6
+STATE_FORMAT = 7
 """The version of what a state holds and how a run continues from it. Raise it with every change that would lay a state
 out differently, or let the rest of a run go another way, such as other random streams."""
 

@@ -1,6 +1,6 @@
 """q is chosen by what proxies make of rows that they were not trained on, and those rows speak for all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ted_core.selection.prune import prune
 from ted_core.selection.sampling import PoissonSampler
 from ted_core.selection.scores import ProbabilityScore
 from ted_core.selection.trials.exponent_search import choose_exponent, hill_climb
+from ted_core.selection.trials.fresh_proxies import Split, SplitOutcome
 from ted_core.selection.trials.rule import RANDOM, Rule
 from ted_core.selection.trials.trial import Trial
 from ted_core.selection.trials.trials import Trials
@@ -49,9 +50,12 @@ class ScriptedTrials(Trials):
         super().__init__(*args, **options)
         self.proxies = self  # type: ignore[assignment]
 
-    def right(self, *, trained: np.ndarray, tested: np.ndarray) -> np.ndarray:
-        self.trained_on = trained
-        return (PERFORMANCE[: len(tested)] > 0.5) & tested
+    at_once = 1
+
+    def test(self, splits: Sequence[Split]) -> list[SplitOutcome]:
+        (split,) = splits
+        self.trained_on = split.trained
+        return [SplitOutcome((PERFORMANCE[: len(split.tested)] > 0.5) & split.tested, 0, 0)]
 
 
 def rule(q: float | None) -> Rule:
