@@ -24,8 +24,7 @@ def offer_together(world: World, offer: Callable[[Contribute], None], state: Con
     On the first rank ``state`` returns that of all of them.
     """
     if world.rank > 0:
-        if world.broadcast(False):
-            state()
+        follow(world, state)
         return
     asked = False
 
@@ -37,3 +36,9 @@ def offer_together(world: World, offer: Callable[[Contribute], None], state: Con
     offer(contribute)
     if not asked:
         world.broadcast(False)
+
+
+def follow(world: World, state: Contribute) -> None:
+    """Contribute to the first rank's checkpoint, if it is due."""
+    if world.broadcast(False):
+        state()
