@@ -13,21 +13,21 @@ from torch import Tensor, nn
 
 from ted_core.distributed.errors import rank_errors
 
-BatchNorm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+AnyBatchNorm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 
 def synchronize_batch_norms(model: nn.Module, group: dist.ProcessGroup) -> None:
     """Let the model's batch normalizations use the statistics of all ranks of the group while they train."""
     for module in model.modules():
-        if isinstance(module, BatchNorm):
+        if isinstance(module, AnyBatchNorm):
             module.forward = partial(_forward, module, group)  # type: ignore[method-assign]
 
 
-def _forward(layer: BatchNorm, group: dist.ProcessGroup, inputs: Tensor) -> Tensor:
+def _forward(layer: AnyBatchNorm, group: dist.ProcessGroup, inputs: Tensor) -> Tensor:
     return _normalized(layer, group, inputs) if layer.training else type(layer).forward(layer, inputs)
 
 
-def _normalized(layer: BatchNorm, group: dist.ProcessGroup, inputs: Tensor) -> Tensor:
+def _normalized(layer: AnyBatchNorm, group: dist.ProcessGroup, inputs: Tensor) -> Tensor:
     axes, shape = [0, *range(2, inputs.dim())], [1, -1, *[1] * (inputs.dim() - 2)]
     values = inputs.float()
     own = values.new_tensor([values.numel() / values.shape[1]])
@@ -44,7 +44,7 @@ def _normalized(layer: BatchNorm, group: dist.ProcessGroup, inputs: Tensor) -> T
 
 
 @torch.no_grad()
-def _remember(layer: BatchNorm, mean: Tensor, variance: Tensor) -> None:
+def _remember(layer: AnyBatchNorm, mean: Tensor, variance: Tensor) -> None:
     """Update the running statistics, as torch's own layers do."""
     if layer.running_mean is None or layer.running_var is None or layer.num_batches_tracked is None:
         return

@@ -117,6 +117,8 @@ class ArrayBatches:
         more shares a last batch is left out that has no row for each of them.
         """
         order = share.full_batches(rng.permutation(rows), batch_size)
+        if not len(order):
+            return
         sizes = (min(batch_size, len(order) - start) for start in range(0, len(order), batch_size))
         own = self.inputs.parts(share.of_batches(order, batch_size), max(1, share.size(batch_size)))
         for size, (gathered, part) in zip(sizes, own, strict=True):
