@@ -7,8 +7,10 @@ a lifeline: when it ends, the supervisor is gone, and so is the runner a moment 
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from threading import Lock, Thread
 
 import pyarrow as pa
@@ -40,6 +42,7 @@ from ted_core.training.features import prepare_samples
 from ted_core.warnings import JobWarning, distinct, refuse_warnings, updated
 from ted_jobs.errors import MachineFailed, RunnerCrashed
 from worker.checkpoints import RunCheckpointer, first_usable_checkpoint, run_key
+from worker.child.starting import PROCESS_NAME
 from worker.memory import limit_runner, require_runner_memory
 from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, RunnerMessage, Staged, Warned
 from worker.provenance_builder import ProvenanceBuilder
@@ -54,9 +57,12 @@ SendMessage = Callable[[RunnerMessage], None]
 
 log = structlog.get_logger()
 
+COMM = Path("/proc/self/comm")
+
 
 def main() -> None:
     """Run the assignment on standard input; report the error that ends it."""
+    _name_process()
     report = MessageWriter()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
     devices = rank_devices(assignment)
@@ -73,6 +79,11 @@ def main() -> None:
         report(failed)
         if isinstance(named, RunnerCrashed | MachineFailed):
             raise  # so that the log holds the traceback
+
+
+def _name_process() -> None:
+    with suppress(OSError):  # on macOS
+        COMM.write_text(PROCESS_NAME)
 
 
 class MessageWriter:
@@ -142,6 +153,7 @@ def run_assignment(assignment: Assignment, report: SendMessage, ranks: Ranks) ->
 
 def _run(assignment: Assignment, report: SendMessage, world: World, *, device: str, join: Callable[[], None]) -> None:
     torch.set_num_threads(assignment.threads)
+    pa.set_cpu_count(assignment.threads)
     plan = assignment.spec.plan
     timer = PhaseTimer()
     report(ProgressMessage(phase="loading"))

@@ -30,6 +30,11 @@ class Failpoint:
     """Only if the text of an argument contains this."""
 
 
+RUNNER_FAILPOINTS = (
+    Failpoint("mid-round", "before", "worker.timing.eta:EtaEstimator.estimate"),
+    Failpoint("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
+    Failpoint(OTHER_RANK, "before", "ted_core.distributed.checkpoints:follow"),
+)
 FAILPOINTS = {
     "service": (
         Failpoint("before the submission commits", "before", "ted_jobs.jobs.store:JobStore.submit"),
@@ -47,11 +52,8 @@ FAILPOINTS = {
         Failpoint("after rename", "before", "ted_jobs.jobs.leases:Leases.finish"),
         Failpoint("after commit", "after", "ted_jobs.jobs.leases:Leases.finish"),
     ),
-    "worker.runner": (
-        Failpoint("mid-round", "before", "worker.timing.eta:EtaEstimator.estimate"),
-        Failpoint("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
-        Failpoint(OTHER_RANK, "before", "ted_core.distributed.checkpoints:follow"),
-    ),
+    "worker.runner": RUNNER_FAILPOINTS,
+    "worker.warm_runner": RUNNER_FAILPOINTS,
 }
 """By the module that the process runs."""
 

@@ -18,7 +18,7 @@ from typing import NoReturn
 from pydantic import ValidationError
 
 from ted_core.distributed.errors import RankLost
-from worker.child import oom_kill_count
+from worker.child.precedence import oom_kill_count
 from worker.messages import Failed
 from worker.ranks.exit_status import status_error
 from worker.runner_errors import named_error
