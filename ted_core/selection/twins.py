@@ -76,14 +76,6 @@ class Twins:
                 getattr(joined, name)[rows] = -1 if values is None else values
         return Predictions(**{name: self.world.union(values) for name, values in vars(joined).items()})
 
-    def in_sample_performance(self, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
-        """The performance of these samples under the twin that trains on them."""
-        performance = np.zeros(len(rows), np.float32)
-        for twin, trainer in self.trainers.items():
-            own = self._measured_here(~self.folds[twin][rows])
-            performance[own] = trainer.performance(self.table, rows[own])
-        return self.world.union(performance)
-
     def require_descent(self, predictions: Predictions) -> None:
         """Raise TrainingDiverged if a twin that has finished training, and predicts so, is far worse than untrained."""
         for twin, trainer in self.trainers.items():
