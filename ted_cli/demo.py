@@ -16,7 +16,7 @@ from ted_cli.terminal import print_text
 from ted_client.client import Client, Job
 from ted_client.errors import ClientError
 from ted_client.progress import outcome_line, progress_display
-from ted_core.python_process import module_command
+from ted_core.python_process import computing_environment, module_command
 
 SEEDS = (0, 1, 2, 3, 4)
 PROXY = {"name": "mlp", "epochs": 40}
@@ -69,7 +69,14 @@ def _compare(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[f
         "seeds": SEEDS,
     }
     command = module_command("ted_core.results.comparison")
-    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - our own module
+        command,
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=computing_environment(),
+    )
     if done.returncode:
         raise ClientError(f"The comparison failed:\n{done.stderr.strip()}")
     accuracies: dict[str, list[float]] = json.loads(done.stdout)

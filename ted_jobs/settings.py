@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ted_core.machine.memory import default_ceiling, half_of_the_memory
+from ted_core.machine.processors import processor_count
 from ted_core.storage.file_store import StorageRoot
-from ted_core.storage.machine_memory import default_ceiling, half_of_the_memory
 from ted_core.storage.roots import parse_root, parse_roots
 
 WebhookReach = Literal["public", "loopback"]
@@ -105,7 +106,11 @@ class Settings(BaseSettings):
 
     device: str = "auto"
     """Where runners train: cpu, cuda, mps, or auto for the best one available."""
-    runner_threads: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
+    workers: Annotated[int, Field(ge=1)] = 1
+    """How many workers share this machine: each one's runner gets as many of its processors."""
+    runner_threads: Annotated[int | None, Field(ge=1)] = None
+    """A runner's threads. If unset, as many as there are processors in the worker's affinity mask, or in the quota of
+    its control group, for each of the ``workers``."""
     measure_throughput: bool = True
     """Whether a worker measures beside its start, for two seconds at most once a week, how fast it trains proxies, so
     that jobs can be estimated before any like them has run."""
@@ -160,6 +165,11 @@ class Settings(BaseSettings):
     def cache(self) -> Path:
         """Return the folder of what is derived from datasets: worth keeping, or too large for memory."""
         return self.home / "cache"
+
+    @cached_property
+    def threads(self) -> int:
+        """Return how many threads a runner computes with."""
+        return self.runner_threads or max(1, processor_count() // self.workers)
 
     @cached_property
     def ceiling(self) -> int:

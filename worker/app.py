@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.signals import worker_process_init, worker_shutting_down
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -18,6 +18,7 @@ from ted_jobs.files import garbage
 from ted_jobs.logs import configure_logging
 from ted_jobs.queue.celery import QUEUE_NAME, celery_app
 from ted_jobs.settings import Settings
+from worker.child.standby import Standby
 from worker.tasks import register_prune_task
 from worker.timing.benchmark import running_benchmark
 
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 settings = Settings()
 # Created before the pool forks, so that the child sees what the parent sets.
 _stopping = multiprocessing.get_context("fork").Event()
+_standby = Standby()
 
 
 @cache
@@ -38,8 +40,14 @@ def _stop(**_: Any) -> None:
     _stopping.set()
 
 
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _warm_up(**_: Any) -> None:
+    """In the child that runs the jobs: what their runners are forked from starts, and ends, with it."""
+    _standby.warm_up()
+
+
 app: Celery = celery_app(settings)
-register_prune_task(app, settings=settings, engine=engine, shutting_down=_stopping.is_set)
+register_prune_task(app, settings=settings, engine=engine, shutting_down=_stopping.is_set, start_runner=_standby.start)
 
 
 def clear_work_folder(settings: Settings) -> None:

@@ -7,6 +7,8 @@ a lifeline: when it ends, the supervisor is gone, and so is the runner a moment 
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 
 import pyarrow as pa
@@ -37,6 +39,7 @@ from ted_core.training.features import prepare_samples
 from ted_core.warnings import JobWarning, distinct, refuse_warnings, updated
 from ted_jobs.errors import MachineFailed, RunnerCrashed
 from worker.checkpoints import RunCheckpointer, first_usable_checkpoint, run_key
+from worker.child.starting import PROCESS_NAME
 from worker.device import resolve_device
 from worker.memory import limit_runner, require_runner_memory
 from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, RunnerMessage, Staged, Warned
@@ -49,9 +52,12 @@ SendMessage = Callable[[RunnerMessage], None]
 
 log = structlog.get_logger()
 
+COMM = Path("/proc/self/comm")
+
 
 def main() -> None:
     """Run the assignment on standard input; report the error that ends it."""
+    _name_process()
     report = _message_sender()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
     Thread(target=_exit_with_supervisor, daemon=True).start()
@@ -63,6 +69,11 @@ def main() -> None:
         report(Failed.from_error(named))
         if isinstance(named, RunnerCrashed | MachineFailed):
             raise  # so that the log holds the traceback
+
+
+def _name_process() -> None:
+    with suppress(OSError):  # on macOS
+        COMM.write_text(PROCESS_NAME)
 
 
 def _message_sender() -> SendMessage:
@@ -80,6 +91,7 @@ def _exit_with_supervisor() -> None:
 def run_assignment(assignment: Assignment, report: SendMessage) -> None:
     """Load, prune and write; end with a Staged message. Raises TedError."""
     torch.set_num_threads(assignment.threads)
+    pa.set_cpu_count(assignment.threads)
     plan = assignment.spec.plan
     device = resolve_device(assignment.device)
     timer = PhaseTimer()

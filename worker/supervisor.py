@@ -21,7 +21,8 @@ from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 from ted_jobs.jobs.models import Artifact, Job, JobError
 from ted_jobs.settings import Settings
-from worker.child import RunnerProcess, runner_process
+from worker.child.process import RunnerProcess, runner_process
+from worker.child.starting import StartRunner, start_cold
 from worker.lease import Lease
 from worker.messages import (
     Assignment,
@@ -81,12 +82,14 @@ class Supervisor:
         store: ArtifactStore,
         settings: Settings,
         shutting_down: Callable[[], bool] = lambda: False,
+        start_runner: StartRunner = start_cold,
     ) -> None:
         self.claim = claim
         self.leases = leases
         self.store = store
         self.settings = settings
         self.shutting_down = shutting_down
+        self.start_runner = start_runner
         self.checkpoints = CheckpointStore(leases.engine, store)
         self.folder = settings.work / claim.job.id / str(claim.token)
         self.lease = Lease(claim, leases, heartbeat_seconds=settings.heartbeat_seconds)
@@ -125,9 +128,11 @@ class Supervisor:
 
     def _run_process(self) -> Job:
         self._make_folder()
-        log_file = self.folder / "runner.log"
         with runner_process(
-            self._assignment(), log=log_file, grace_seconds=self.settings.cancel_grace_seconds
+            self._assignment(),
+            log=self.folder / "runner.log",
+            start=self.start_runner,
+            grace_seconds=self.settings.cancel_grace_seconds,
         ) as child:
             stall = StallDetector(partial(session_activity, child.process.pid), seconds=self.settings.stall_seconds)
             reason = self._watch(child, stall)
@@ -155,7 +160,7 @@ class Supervisor:
             checkpoint_seconds=self.settings.checkpoint_seconds,
             folder=self.folder,
             device=self.settings.device,
-            threads=self.settings.runner_threads,
+            threads=self.settings.threads,
             memory_bytes=min(self.settings.runner_memory_bytes, self.settings.ceiling),
             memory_ceiling=self.settings.ceiling,
             ceiling_is_default=self.settings.runner_memory_ceiling is None,
@@ -293,6 +298,7 @@ def _job_error(failed: Failed) -> JobError:
 def _exit_error(child: RunnerProcess, *, phase: str) -> TedError:
     """The error of a runner that ended without reporting one, derived from how its process ended."""
     status, log_tail = child.process.returncode, child.log_tail()
+    assert status is not None, "it has ended"  # noqa: S101
     if (status == -signal.SIGKILL and child.was_out_of_memory) or CPP_OUT_OF_MEMORY in log_tail:
         return OutOfMemory("The kernel gave the runner no more memory")
     if status < 0:

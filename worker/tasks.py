@@ -23,6 +23,7 @@ from ted_jobs.jobs.status import JobStatus
 from ted_jobs.queue.celery import PRUNE_TASK
 from ted_jobs.settings import Settings
 from worker.backoff import SubmitterBackoff
+from worker.child.starting import StartRunner, start_cold
 from worker.supervisor import Supervisor
 
 POLL_SECONDS = 0.5
@@ -32,7 +33,12 @@ log = structlog.get_logger()
 
 
 def register_prune_task(
-    app: Celery, *, settings: Settings, engine: Callable[[], Engine], shutting_down: Callable[[], bool]
+    app: Celery,
+    *,
+    settings: Settings,
+    engine: Callable[[], Engine],
+    shutting_down: Callable[[], bool],
+    start_runner: StartRunner,
 ) -> None:
     """Register the task. ``engine`` is called in the process that runs the task: connections do not survive a fork."""
     backoff = SubmitterBackoff()
@@ -40,7 +46,14 @@ def register_prune_task(
     @app.task(name=PRUNE_TASK)  # type: ignore[untyped-decorator]
     def prune(job_id: str) -> None:
         with sigterm_ignored():
-            run_jobs(job_id, engine=engine(), settings=settings, shutting_down=shutting_down, backoff=backoff)
+            run_jobs(
+                job_id,
+                engine=engine(),
+                settings=settings,
+                shutting_down=shutting_down,
+                backoff=backoff,
+                start_runner=start_runner,
+            )
 
 
 @contextmanager
@@ -58,7 +71,13 @@ def sigterm_ignored() -> Iterator[None]:
 
 
 def run_jobs(
-    job_id: str, *, engine: Engine, settings: Settings, shutting_down: Callable[[], bool], backoff: SubmitterBackoff
+    job_id: str,
+    *,
+    engine: Engine,
+    settings: Settings,
+    shutting_down: Callable[[], bool],
+    backoff: SubmitterBackoff,
+    start_runner: StartRunner = start_cold,
 ) -> None:
     """Run queued jobs, each in its turn, until none is left.
 
@@ -73,7 +92,14 @@ def run_jobs(
     while claim:
         with bound_contextvars(job=claim.job.id):
             log.info("job claimed", attempt=claim.job.attempt, token=claim.token)
-            job = Supervisor(claim, leases=leases, store=store, settings=settings, shutting_down=shutting_down).run()
+            job = Supervisor(
+                claim,
+                leases=leases,
+                store=store,
+                settings=settings,
+                shutting_down=shutting_down,
+                start_runner=start_runner,
+            ).run()
             log.info("job left", status=job.status if job else "lost")
             count_attempt(engine, job)
         if job:

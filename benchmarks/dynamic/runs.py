@@ -102,8 +102,8 @@ def train_twins(
     for number, following in enumerate([*counts[1:], counts[-1]], start=1):
         twins.train_epoch(retained, number=number - 1, count_rows=count_rows)
         if number in measured_epochs(len(counts)):
-            again = score.update(twins.out_of_sample_predictions(), twins, retained=retained)
-            measured += len(samples) + again
+            score.update(twins.out_of_sample_predictions(), twins, retained=retained)
+            measured += len(samples)
         if score.times:
             retained = sampler.sample(_positive(score.score()), score.order, following).retained
     return TwinModels(twins, sum(counts), measured)

@@ -25,6 +25,9 @@ def up(
         list[str] | None,
         typer.Option(help="A folder or s3://bucket/folder for datasets; may be repeated. Otherwise TED_DATASET_ROOTS."),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(envvar="TED_WORKERS", min=1, help="How many run jobs, each on its share of the processors.")
+    ] = 1,
 ) -> None:
     """Run the whole service here: API, sweeper, worker and broker, until Ctrl-C."""
     require(context, "server", "worker")
@@ -36,7 +39,7 @@ def up(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--dataset-root or TED_DATASET_ROOTS") from error
     home = (home or context.obj.home).expanduser().resolve()
-    run_service(UpOptions(home, port, roots), print_line=print_text)
+    run_service(UpOptions(home, port, roots, workers), print_line=print_text)
 
 
 @app.command()

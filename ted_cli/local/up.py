@@ -45,6 +45,7 @@ class UpOptions:
     home: Path
     port: int
     dataset_roots: Sequence[StorageRoot]
+    workers: int = 1
 
 
 def run_service(options: UpOptions, *, print_line: PrintLine) -> None:
@@ -68,7 +69,7 @@ def _run_service(options: UpOptions, *, print_line: PrintLine) -> None:
         url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
         environment = _environment(options, listener)
         _migrate(environment)
-        for spec in _process_specs(options.home, environment, listener):
+        for spec in _process_specs(options, environment, listener):
             processes.start(spec)
         processes.wait_until(lambda: _is_ready(url), seconds=READY_SECONDS, stop=stop)
         key = own_key(options.home, url, environment=environment, print_line=print_line)
@@ -78,19 +79,23 @@ def _run_service(options: UpOptions, *, print_line: PrintLine) -> None:
             print_line("stopping")
 
 
-def _process_specs(home: Path, environment: Mapping[str, str], listener: socket.socket) -> Iterator[ProcessSpec]:
+def _process_specs(
+    options: UpOptions, environment: Mapping[str, str], listener: socket.socket
+) -> Iterator[ProcessSpec]:
     """Yield the processes in the order in which they start. An external broker replaces the embedded one."""
     if not os.environ.get("TED_BROKER_URL"):
-        yield ProcessSpec("broker", broker.server_command(home), environment)
+        yield ProcessSpec("broker", broker.server_command(options.home), environment)
     yield ProcessSpec("api", process_command("api"), environment, pass_fds=(listener.fileno(),))
     yield ProcessSpec("sweeper", process_command("sweeper"), environment, grace_seconds=20)
-    yield ProcessSpec("worker", process_command("worker"), environment, grace_seconds=20)
+    for name in ("worker", *(f"worker-{number}" for number in range(2, options.workers + 1))):
+        yield ProcessSpec(name, process_command("worker"), environment, grace_seconds=20)
 
 
 def _environment(options: UpOptions, listener: socket.socket) -> dict[str, str]:
     options_environment = {
         "TED_LISTEN_FD": str(listener.fileno()),
         "TED_DATASET_ROOTS": _join_roots(options.dataset_roots),
+        "TED_WORKERS": str(options.workers),
     }
     webhook_targets = os.environ.get("TED_WEBHOOK_TARGETS") or "loopback"
     return process_environment(options.home) | options_environment | {"TED_WEBHOOK_TARGETS": webhook_targets}

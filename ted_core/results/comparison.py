@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict
 
 from ted_core.datasets import DatasetSpec, Limits, Samples, load
+from ted_core.machine.processors import processor_count
 from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.random_streams import Stream, stream_rng
 from ted_core.results.manifest import verify
@@ -33,7 +35,7 @@ class Comparison(BaseModel):
     seeds: tuple[int, ...]
 
 
-def compare(comparison: Comparison, *, threads: int = 1) -> dict[str, list[float]]:
+def compare(comparison: Comparison, *, threads: int) -> dict[str, list[float]]:
     """The test accuracy with each seed, for ``full``, ``ted`` and ``random``. Raises ManifestMismatch."""
     train, test = (_load(spec, threads=threads) for spec in (comparison.train, comparison.test))
     kept = verify(comparison.manifest, comparison.train.uri).row_indices
@@ -59,8 +61,10 @@ def _random_rows(samples: int, count: int, *, seed: int) -> RowIndices:
 
 
 def main() -> None:
-    """Run the comparison that standard input describes."""
-    json.dump(compare(Comparison.model_validate_json(sys.stdin.read())), sys.stdout)
+    """Run the comparison that standard input describes, on all processors that this process may use."""
+    threads = processor_count()
+    torch.set_num_threads(threads)
+    json.dump(compare(Comparison.model_validate_json(sys.stdin.read()), threads=threads), sys.stdout)
 
 
 if __name__ == "__main__":

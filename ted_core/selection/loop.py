@@ -77,8 +77,8 @@ class Loop:
         Raises TrainingDiverged if this is the last round and a twin is far worse than it was untrained.
         """
         self.predictions = self.twins.out_of_sample_predictions()
-        again = self.measurement.update(self.predictions, self.twins, retained=self.retained)
-        self.progress.count_measured(len(self.samples) + again)
+        self.measurement.update(self.predictions, self.twins, retained=self.retained)
+        self.progress.count_measured(len(self.samples))
         if self.last_trained == self.rounds:
             self.twins.require_descent(self.predictions)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32
 
 from ted_core.datasets import Samples
 from ted_core.proxies import ResolvedProxy
@@ -58,14 +58,6 @@ class Twins:
             for name, values in vars(predicted).items():
                 getattr(joined, name)[fold] = -1 if values is None else values
         return joined
-
-    def in_sample_performance(self, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
-        """The performance of these samples under the twin that trains on them."""
-        performance = np.zeros(len(rows), np.float32)
-        for twin, fold in enumerate(self.folds):
-            own = fold[rows]
-            performance[own] = self.trainers[1 - twin].performance(self.table, rows[own])
-        return performance
 
     def require_descent(self, predictions: Predictions) -> None:
         """Raise TrainingDiverged if a twin that has finished training, and predicts so, is far worse than untrained."""

@@ -29,6 +29,10 @@ class Failpoint:
     """Only if the text of an argument contains this."""
 
 
+RUNNER_FAILPOINTS = (
+    Failpoint("mid-round", "before", "worker.timing.eta:EtaEstimator.estimate"),
+    Failpoint("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
+)
 FAILPOINTS = {
     "service": (
         Failpoint("before the submission commits", "before", "ted_jobs.jobs.store:JobStore.submit"),
@@ -46,10 +50,8 @@ FAILPOINTS = {
         Failpoint("after rename", "before", "ted_jobs.jobs.leases:Leases.finish"),
         Failpoint("after commit", "after", "ted_jobs.jobs.leases:Leases.finish"),
     ),
-    "worker.runner": (
-        Failpoint("mid-round", "before", "worker.timing.eta:EtaEstimator.estimate"),
-        Failpoint("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
-    ),
+    "worker.runner": RUNNER_FAILPOINTS,
+    "worker.warm_runner": RUNNER_FAILPOINTS,
 }
 """By the module that the process runs."""
 

@@ -83,11 +83,15 @@ EDGES = {"before": _before, "after": _after}
 
 def _choose_runner() -> None:
     """Give runners failpoints too, or replace them by one that trains nothing."""
-    child = import_module("worker.child")
-    runner = os.environ[RUNNER]
-    child.RUNNER_COMMAND = (
-        (sys.executable, "-m", INJECTION, runner) if runner in FAILPOINTS else (sys.executable, runner)
-    )
+    starting, standby = import_module("worker.child.starting"), import_module("worker.child.standby")
+    runner, standby_module = os.environ[RUNNER], standby.COMMAND[-1]
+    if runner in FAILPOINTS:
+        starting.RUNNER_COMMAND = (sys.executable, "-m", INJECTION, runner)
+        standby.COMMAND = (sys.executable, "-m", INJECTION, standby_module)
+    else:
+        starting.RUNNER_COMMAND = (sys.executable, runner)
+        standby.Standby.start = lambda _, streams: starting.start_cold(streams)
+        standby.Standby.warm_up = lambda _: None
 
 
 def _shorten_waits() -> None:

@@ -18,6 +18,7 @@ from ted_jobs.settings import Settings
 from tests.faults import failpoints
 from tests.faults.fault_injection import ATTEMPT_SECONDS, CLOCK_SHIFT, FIRST_BACKOFF, RUNNER
 from tests.servers.stacks import until
+from worker.child.starting import PROCESS_NAME
 
 ROOT = Path(__file__).parents[2]
 LEASE, SWEEP, HEARTBEAT, GRACE, ATTEMPT = 2.0, 0.2, 0.3, 1.0, 1.0
@@ -126,7 +127,7 @@ class Service:
 
     def runners(self) -> list[psutil.Process]:
         """Return the processes that train for it, whatever their parent is by now."""
-        return [each for each in self._own_processes() if {"worker.runner", IDLE_RUNNER} & set(each.cmdline())]
+        return [each for each in self._own_processes() if each.name() == PROCESS_NAME or IDLE_RUNNER in each.cmdline()]
 
     def _own_processes(self) -> Iterator[psutil.Process]:
         for process in psutil.process_iter():

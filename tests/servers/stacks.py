@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from ted_client import Client
+from worker.child.starting import PROCESS_NAME
 
 READY_SECONDS = 90
 
@@ -47,7 +48,7 @@ class Up:
 
     def _trains(self, process: psutil.Process) -> bool:
         try:
-            return "worker.runner" in process.cmdline() and process.environ().get("TED_HOME") == str(self.home)
+            return process.name() == PROCESS_NAME and process.environ().get("TED_HOME") == str(self.home)
         except psutil.Error:
             return False
 

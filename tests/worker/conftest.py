@@ -19,7 +19,7 @@ from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.servers.databases import migrated
-from tests.servers.forked_runners import fork_runners, forked_runners  # noqa: F401 - fixtures
+from tests.servers.forked_runners import fork_runners, standby  # noqa: F401 - fixtures
 from worker.supervisor import Supervisor
 
 

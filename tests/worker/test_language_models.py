@@ -16,7 +16,7 @@ from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.ted_core.proxies.pretrained.language_models import tiny_gguf
-from worker import child
+from worker.child.process import RunnerProcess
 from worker.supervisor import Supervisor
 
 ROWS = 24
@@ -64,13 +64,13 @@ def run(
 def last_words(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What each runner left in its log."""
     log_tails: list[str] = []
-    stop = child.RunnerProcess.stop
+    stop = RunnerProcess.stop
 
-    def overheard(self: child.RunnerProcess, *, grace_seconds: float) -> None:
+    def overheard(self: RunnerProcess, *, grace_seconds: float) -> None:
         stop(self, grace_seconds=grace_seconds)
         log_tails.append(self.log_tail())
 
-    monkeypatch.setattr(child.RunnerProcess, "stop", overheard)
+    monkeypatch.setattr(RunnerProcess, "stop", overheard)
     return log_tails
 
 

@@ -71,7 +71,7 @@ def test_a_database_that_is_away_at_every_step_costs_no_attempt(
 def test_a_failure_is_recorded_once_the_database_is_back(
     claimed: Claimed, supervised: Supervised, leases: Leases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.child.RUNNER_COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
+    monkeypatch.setattr("worker.child.starting.RUNNER_COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
     monkeypatch.setattr(leases, "fail", Away(leases.fail, CUT, times=2, done=False))
 
     job = supervised(claimed()).run()

@@ -24,7 +24,7 @@ from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.ted_core import examples
 from tests.ted_core.proxies.sparse_models import sparse_encoder
-from worker.child import oom_kill_count
+from worker.child.precedence import oom_kill_count
 from worker.memory import require_runner_memory
 from worker.supervisor import Supervisor
 

@@ -19,8 +19,7 @@ from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.servers.stacks import until
 from tests.worker.test_supervisor import Background, phase, runners
-from worker import child
-from worker.child import RunnerProcess
+from worker.child.process import RunnerProcess
 from worker.stall import LOOKS, Activity, StallDetector, session_activity
 from worker.supervisor import Supervisor
 
@@ -126,7 +125,7 @@ def run_script(
 ) -> Job:
     """Run a job whose runner is this program, which ends with status 3."""
     program = f"import os, signal, sys, threading, time\n{script}\nos._exit(3)"
-    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", program))
+    monkeypatch.setattr("worker.child.starting.RUNNER_COMMAND", (sys.executable, "-c", program))
     job = supervised(claimed()).run()
     assert job
     return job
@@ -205,9 +204,9 @@ def test_a_runner_that_hangs_on_its_way_out_is_ended(
 def unkillable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Runners get no signals, as if they waited in the kernel; they are ended when the block ends."""
     with monkeypatch.context() as patch:
-        patch.setattr(child, "KILL_SECONDS", 0.2)
+        patch.setattr("worker.child.process.KILL_SECONDS", 0.2)
         patch.setattr(RunnerProcess, "_signal", lambda *_: None)
-        patch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
+        patch.setattr("worker.child.starting.RUNNER_COMMAND", (sys.executable, "-c", "import time; time.sleep(60)"))
         started: list[RunnerProcess] = []
         start = RunnerProcess.__init__
         patch.setattr(

@@ -245,7 +245,7 @@ def test_a_worker_that_shuts_down_requeues_its_job_without_counting_the_attempt(
 def test_the_error_of_a_crashed_runner_has_the_last_line_of_its_trace(
     claimed: Claimed, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.child.RUNNER_COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
+    monkeypatch.setattr("worker.child.starting.RUNNER_COMMAND", ("python3", "-c", "raise RuntimeError('no such luck')"))
 
     job = supervised(claimed()).run()
 
@@ -258,7 +258,7 @@ def test_an_exception_in_the_runner_is_reported_with_its_place(
     claimed: Claimed, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     defect = "from worker import runner; runner.run_assignment = lambda *_: {}['label']; runner.main()"
-    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", defect))
+    monkeypatch.setattr("worker.child.starting.RUNNER_COMMAND", (sys.executable, "-c", defect))
 
     job = supervised(claimed()).run()
 
@@ -281,7 +281,7 @@ def test_the_error_says_how_the_runner_died(
 ) -> None:
     progress = 'print(\'{"kind": "progress", "phase": "loading"}\', flush=True)'
     script = f"import os, signal; os.read(0, 1); {progress}; {dies}"
-    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", script))
+    monkeypatch.setattr("worker.child.starting.RUNNER_COMMAND", (sys.executable, "-c", script))
     claim = claimed()
 
     supervised(claim).run()
@@ -297,7 +297,7 @@ def test_the_error_says_how_the_runner_died(
 def test_a_file_that_kills_two_runners_alike_ends_the_job(
     claimed: Claimed, supervised: Supervised, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", "import os; os.abort()"))
+    monkeypatch.setattr("worker.child.starting.RUNNER_COMMAND", (sys.executable, "-c", "import os; os.abort()"))
     with write_transaction(engine) as connection:
         connection.execute(update(jobs).values(max_attempts=5))
     claim: Claim | None = claimed()
@@ -314,7 +314,7 @@ def test_a_runner_that_is_slow_to_exit_does_not_lose_the_lease(
     claimed: Claimed, supervised: Supervised, leases: Leases, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lingering = "import os, time; os.close(1); time.sleep(4); os._exit(3)"
-    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", lingering))
+    monkeypatch.setattr("worker.child.starting.RUNNER_COMMAND", (sys.executable, "-c", lingering))
     leases.lease_seconds = 1.5
     work = Background(supervised(claimed()))
 

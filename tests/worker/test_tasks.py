@@ -121,7 +121,7 @@ def test_a_worker_that_shuts_down_claims_no_further_job(
 @pytest.fixture
 def idle_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runners train nothing, and those of jobs with the seed 13 crash."""
-    monkeypatch.setattr("worker.child.RUNNER_COMMAND", (sys.executable, "-c", CRASHES_ON_SEED_13))
+    monkeypatch.setattr("worker.child.starting.RUNNER_COMMAND", (sys.executable, "-c", CRASHES_ON_SEED_13))
 
 
 def submitted(store: JobStore, digits: Path, *, tenant: str, seed: int = 0) -> str:

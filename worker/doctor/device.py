@@ -16,7 +16,7 @@ GIB = 1 << 30
 def check_device(settings: Settings) -> Iterator[Finding]:
     """Yield whether a worker on this machine could train on the device of the settings."""
     try:
-        query = _query_device(settings.device)
+        query = _query_device(settings)
     except subprocess.TimeoutExpired:
         yield problem_finding(
             "device", f"does not answer within {TIMEOUT_SECONDS} s", "Look at the driver, for example with nvidia-smi."
@@ -30,8 +30,8 @@ def check_device(settings: Settings) -> Iterator[Finding]:
     yield ok_finding("device", f"{device['name']}{free}")
 
 
-def _query_device(name: str) -> "subprocess.CompletedProcess[str]":
-    command = (*TORCH_DEVICE_COMMAND, name)
+def _query_device(settings: Settings) -> "subprocess.CompletedProcess[str]":
+    command = (*TORCH_DEVICE_COMMAND, settings.device, str(settings.threads))
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)  # noqa: S603 - our own module
 
 

@@ -1,4 +1,7 @@
-"""``python -m worker.doctor.torch_device NAME``: the device with this name, as JSON. The doctor's only use of torch."""
+"""``python -m worker.doctor.torch_device NAME THREADS``: the device with this name, as JSON.
+
+The doctor's only use of torch.
+"""
 
 import json
 import sys
@@ -18,6 +21,7 @@ def device_facts(name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(int(sys.argv[2]))
     try:
         sys.stdout.write(json.dumps(device_facts(sys.argv[1])))
     except TedError as error:

@@ -14,7 +14,7 @@ from threading import Thread
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from ted_core.python_process import module_command
+from ted_core.python_process import computing_environment, module_command
 from ted_jobs.db import throughputs
 from ted_jobs.db.engine import make_engine
 from ted_jobs.logs import configure_logging
@@ -35,7 +35,7 @@ def running_benchmark(settings: Settings) -> Iterator["subprocess.Popen[bytes] |
     if not settings.measure_throughput:
         yield None
         return
-    process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE)  # noqa: S603 - our own module
+    process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, env=computing_environment())  # noqa: S603 - our own module
     try:
         yield process
     finally:
@@ -55,7 +55,7 @@ def main() -> None:
             return
         from worker.timing.speed_test import measured_throughputs  # noqa: PLC0415 - torch takes seconds to load
 
-        for measured in measured_throughputs(worker, device=settings.device, threads=settings.runner_threads):
+        for measured in measured_throughputs(worker, device=settings.device, threads=settings.threads):
             throughputs.record(engine, measured)
             log.info("speed measured", proxy=measured.proxy, rows_per_second=round(measured.rows_per_second))
     except DBAPIError as error:

@@ -7,7 +7,7 @@ import pytest
 
 from ted_cli.local import broker
 from ted_cli.local.processes import process_environment
-from ted_cli.local.up import _process_specs
+from ted_cli.local.up import UpOptions, _environment, _process_specs
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,20 @@ def test_the_broker_is_the_embedded_one_unless_another_is_named(
 
     environment = process_environment(tmp_path)
     with socket.socket() as listener:
-        names = [spec.name for spec in _process_specs(tmp_path, environment, listener)]
+        names = [spec.name for spec in _process_specs(UpOptions(tmp_path, 0, ()), environment, listener)]
 
     assert ("broker" in names) is embedded
     assert environment["TED_BROKER_URL"] == (
         f"redis+socket://{broker.socket_path(tmp_path)}" if embedded else broker_url
     )
+
+
+def test_several_workers_share_the_machine_and_know_it(tmp_path: Path) -> None:
+    options = UpOptions(tmp_path, 0, (), workers=3)
+
+    with socket.socket() as listener:
+        environment = _environment(options, listener)
+        specs = [spec for spec in _process_specs(options, environment, listener) if spec.command[-1] == "worker"]
+
+    assert [spec.name for spec in specs] == ["worker", "worker-2", "worker-3"]
+    assert {spec.environment["TED_WORKERS"] for spec in specs} == {"3"}

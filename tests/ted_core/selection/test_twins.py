@@ -106,20 +106,6 @@ def test_every_measurement_lands_on_its_own_sample(recorded: Twins) -> None:
     assert measured.margin.tolist() == pytest.approx([-value for value in by_hand])
 
 
-def test_in_sample_each_row_is_measured_by_the_twin_that_trains_on_it() -> None:
-    pair, rows = twins(), np.array([7, 3, 49, 20])
-    trained(pair, epochs=3)
-
-    measured = pair.in_sample_performance(rows)
-
-    def by_hand(row: int) -> float:
-        twin = pair.trainers[1] if pair.folds[0][row] else pair.trainers[0]
-        return float(twin.performance(pair.table, np.array([row]))[0])
-
-    assert measured.tolist() == pytest.approx([by_hand(row) for row in rows], rel=1e-5)
-    assert pair.in_sample_performance(rows[:0]).tolist() == []
-
-
 def test_the_loss_is_the_mean_of_the_twins(recorded: Twins) -> None:
     assert trained(recorded) == [0.5]
 
@@ -154,18 +140,6 @@ def test_labels_without_rhyme_or_reason_are_learned_by_heart_yet_never_generaliz
     ]
     assert min(in_sample) > 0.95
     assert pair.out_of_sample_predictions().performance.mean() < 0.6
-    assert pair.in_sample_performance(np.arange(200)).mean() == pytest.approx(np.mean(in_sample), abs=1e-6)
-
-
-def test_in_sample_performance_is_that_of_the_twin_that_trains_on_the_sample_in_the_order_asked_for() -> None:
-    pair, asked = twins(), np.array([49, 3, 4, 20])
-    trained(pair, epochs=3)
-
-    performance = pair.in_sample_performance(asked)
-
-    own = [pair.trainers[1] if pair.folds[0][row] else pair.trainers[0] for row in asked]
-    by_hand = [float(twin.performance(pair.table, np.array([row]))[0]) for twin, row in zip(own, asked, strict=True)]
-    assert performance.tolist() == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_every_twin_of_every_seed_has_an_order_of_its_own() -> None:

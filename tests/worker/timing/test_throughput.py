@@ -19,7 +19,6 @@ from ted_jobs.db import throughputs
 from ted_jobs.jobs.leases import Claim
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.settings import Settings
-from worker import child
 from worker.messages import Speed
 from worker.supervisor import Supervisor
 from worker.timing import benchmark, throughput
@@ -119,7 +118,7 @@ def test_a_succeeded_job_leaves_its_speed_for_the_estimates_of_others(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(child, "RUNNER_COMMAND", RUNNER)
+    monkeypatch.setattr("worker.child.starting.RUNNER_COMMAND", RUNNER)
     claim = claimed(epochs=10, q=1.0)
 
     job = supervised(claim).run()

@@ -5,20 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ted_core.storage import machine_memory as machine
-from ted_core.storage.machine_memory import default_ceiling, half_of_the_memory, machine_memory
+from ted_core.machine import memory as machine
+from ted_core.machine.memory import default_ceiling, half_of_the_memory, machine_memory
+from tests.ted_core.machine.conftest import system
 
 PHYSICAL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 MIB, GIB = 1 << 20, 1 << 30
-
-
-def system(root: Path, groups: str, limits: dict[str, str]) -> Path:
-    """A root folder with these files of control groups."""
-    files = {"proc/self/cgroup": groups} | {f"sys/fs/cgroup/{path}": text for path, text in limits.items()}
-    for path, text in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
-    return root
 
 
 def test_without_control_groups_it_is_the_machines(tmp_path: Path) -> None:

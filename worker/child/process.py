@@ -1,69 +1,46 @@
-"""The runner as its supervisor sees it: a process to start, to read from and to stop."""
+"""A runner that has been started: a process to read from and to stop."""
 
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import IO
+from typing import BinaryIO
 
 import structlog
 from pydantic import ValidationError
 
-from ted_core.python_process import module_command
+from worker.child.precedence import oom_kill_count, put_last
+from worker.child.starting import KILL_SECONDS, StartedProcess, StartRunner, Streams
 from worker.messages import Assignment, RunnerMessage, message_from_json
 
 log = structlog.get_logger()
 
-RUNNER_COMMAND = module_command("worker.runner")
 LONGEST_LINE = 1 << 20
 MOST_UNREAD_MESSAGES = 256
 """Unread messages that are kept. Beyond these the pipe fills up, and the runner waits."""
 LOG_TAIL_BYTES = 2000
-KILL_SECONDS = 10.0
-"""How long a runner may take to end after SIGKILL."""
-NO_PROGRESS_BARS = {"TQDM_DISABLE": "1"}
-"""Libraries draw progress bars on standard error, which is the runner's log file."""
-RUNNER_OOM_SCORE_ADJ = "800"
-"""A raised oom_score_adj: if memory runs out, the kernel kills the runner, not the supervisor that reports it."""
 
 
 class RunnerProcess:
     """A runner that has been started. Its standard input is its lifeline: it exits when this end closes."""
 
-    def __init__(self, assignment: Assignment, log: Path) -> None:
+    def __init__(self, assignment: Assignment, log: Path, start: StartRunner) -> None:
+        """``log``: the file of its standard error. Raises OSError if it cannot be started."""
         self.log = log
-        with log.open("wb") as stderr:
-            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                RUNNER_COMMAND,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-                env=os.environ | NO_PROGRESS_BARS,
-            )
         self._oom_kills = oom_kill_count()
+        self.process, self._input, self._output = _started(start, log)
         self._messages: Queue[RunnerMessage | None] = Queue(MOST_UNREAD_MESSAGES)
         self._output_ended = False
-        _expose_to_oom_killer(self.process.pid)
+        put_last(self.process.pid)
         with suppress(BrokenPipeError):  # it died at once; its exit status says why
             self._input.write(assignment.model_dump_json().encode() + b"\n")
             self._input.flush()
         self._reader = Thread(target=self._read_output, daemon=True)
         self._reader.start()
-
-    @property
-    def _input(self) -> IO[bytes]:
-        assert self.process.stdin  # noqa: S101 - requested when the process was started
-        return self.process.stdin
-
-    @property
-    def _output(self) -> IO[bytes]:
-        assert self.process.stdout  # noqa: S101 - requested when the process was started
-        return self.process.stdout
 
     def _read_output(self) -> None:
         for line in iter(lambda: self._output.readline(LONGEST_LINE), b""):
@@ -128,23 +105,29 @@ class RunnerProcess:
 
 
 @contextmanager
-def runner_process(assignment: Assignment, *, log: Path, grace_seconds: float) -> Iterator[RunnerProcess]:
-    """Run the block beside a runner, which is stopped when the block ends."""
-    child = RunnerProcess(assignment, log)
+def runner_process(
+    assignment: Assignment, *, log: Path, start: StartRunner, grace_seconds: float
+) -> Iterator[RunnerProcess]:
+    """Run the block beside a runner, which is stopped when the block ends. Raises OSError if there is none."""
+    child = RunnerProcess(assignment, log, start)
     try:
         yield child
     finally:
         child.stop(grace_seconds=grace_seconds)
 
 
-def oom_kill_count(path: Path = Path("/proc/vmstat")) -> int:
-    """Return how many processes the kernel has killed for lack of memory since boot; 0 if it does not say."""
-    with suppress(OSError):
-        counts = dict(line.split() for line in path.read_text().splitlines())
-        return int(counts.get("oom_kill", 0))
-    return 0
+def _started(start: StartRunner, log: Path) -> tuple[StartedProcess, BinaryIO, BinaryIO]:
+    """A runner, and this process's ends of its standard input and output."""
+    with ExitStack() as files, log.open("wb") as error:
+        input_end, own_input = _pipe(files)
+        own_output, output_end = _pipe(files)
+        with input_end, output_end:
+            process = start(Streams(input_end.fileno(), output_end.fileno(), error.fileno()))
+        files.pop_all()
+    return process, own_input, own_output
 
 
-def _expose_to_oom_killer(pid: int) -> None:
-    with suppress(OSError):  # on macOS, and for a process that has already ended
-        Path(f"/proc/{pid}/oom_score_adj").write_text(RUNNER_OOM_SCORE_ADJ)
+def _pipe(files: ExitStack) -> tuple[BinaryIO, BinaryIO]:
+    """The two ends of a new pipe: one to read from and one to write to."""
+    reading, writing = os.pipe()
+    return files.enter_context(os.fdopen(reading, "rb")), files.enter_context(os.fdopen(writing, "wb"))

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ted_core.machine.control_groups import group_folders
+
 RESERVE, RESERVED_SHARE = 2 << 30, 4
 """What the default ceiling of a runner leaves to all other processes: so many bytes, or one part in so many if less."""
 LEAST = 1 << 28
 """No runner gets by on less."""
-LIMIT_FILES = {"": "memory.max", "memory": "memory/memory.limit_in_bytes"}
-"""Control groups of version 2 and of version 1: the controller in /proc/self/cgroup, and the limit's place."""
+LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
+"""Of a control group of version 2 and of version 1."""
 
 
 def machine_memory(root: Path = Path("/")) -> int:
@@ -31,18 +33,7 @@ def default_ceiling() -> int:
 
 
 def _limits(root: Path) -> Iterator[int]:
-    """The limits of the control groups that this process is in, and of those that these are in."""
-    with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            for controller in controllers.split(","):
-                if controller in LIMIT_FILES:
-                    yield from _limits_above(root / "sys/fs/cgroup" / LIMIT_FILES[controller], path)
-
-
-def _limits_above(top: Path, path: str) -> Iterator[int]:
-    """The limits of a group and those above it; in a container the path may be the host's, and only the top exists."""
-    group = Path(path.strip("/"))
-    for folder in (group, *group.parents):
-        with suppress(OSError, ValueError):  # "max" is no number
-            yield int((top.parent / folder / top.name).read_text())
+    for folder in group_folders("memory", root):
+        for name in LIMIT_FILES:
+            with suppress(OSError, ValueError):  # "max" is no number
+                yield int((folder / name).read_text())
