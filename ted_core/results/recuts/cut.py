@@ -14,7 +14,7 @@ from ted_core.results.recuts.usable_rows import UsableRows, batches, scores_of
 from ted_core.results.weights import mean_inverse, truncated_inverse
 from ted_core.selection.sampling.highest import class_quotas, select_first
 from ted_core.selection.sampling.parts import parts
-from ted_core.selection.sampling.probabilities import Factors, all_alike
+from ted_core.selection.sampling.probabilities import ScoreFactors, all_alike
 from ted_core.selection.sampling.sampler import sampling_groups
 
 
@@ -22,7 +22,7 @@ from ted_core.selection.sampling.sampler import sampling_groups
 class Chances:
     """The factors that make probabilities of scores, and the mean inverse probability of the kept rows."""
 
-    factors: Factors
+    factors: ScoreFactors
     mean_inverse: float
 
 
@@ -107,7 +107,7 @@ def _chances(
     kept: Bool[np.ndarray, " usable"],
     groups: Integer[np.ndarray, " usable"],
 ) -> Chances:
-    factors = Factors.of(score, kept, groups=groups)
+    factors = ScoreFactors.of(score, kept, groups=groups)
     probabilities = (factors.probability(score[part], groups[part]).astype(np.float32) for part in parts(len(kept)))
     chosen = (probability[kept[part]] for probability, part in zip(probabilities, parts(len(kept)), strict=True))
     return Chances(factors, mean_inverse(chosen))

@@ -22,7 +22,7 @@ FLOOR = 1e-6
 TINY = float(np.finfo(np.float32).tiny)
 
 PerSample = Float[np.ndarray, " samples"]
-Samples = Bool[np.ndarray, " samples"]
+SampleMask = Bool[np.ndarray, " samples"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ClassProbabilities:
     classes: int
 
     @classmethod
-    def of(cls, predictions: Predictions, *, classes: int, samples: slice | Samples) -> "ClassProbabilities":
+    def of(cls, predictions: Predictions, *, classes: int, samples: slice | SampleMask) -> "ClassProbabilities":
         """Those that the predictions of these samples imply."""
         label = predictions.performance[samples].astype(np.float64)
         rival = np.clip(label - predictions.margin[samples], 0, 1 - label)

@@ -8,13 +8,13 @@ from jaxtyping import Bool, Float, Int64
 from ted_core.selection.sampling.groups import Groups
 from ted_core.selection.sampling.parts import parts
 
-Score = Float[np.ndarray, " samples"]
+PositiveScore = Float[np.ndarray, " samples"]
 PerGroup = Float[np.ndarray, " groups"]
 
 
 def inclusion_probabilities(
-    score: Score, retained: Bool[np.ndarray, " samples"], *, groups: Groups | None = None
-) -> Score:
+    score: PositiveScore, retained: Bool[np.ndarray, " samples"], *, groups: Groups | None = None
+) -> PositiveScore:
     """The probability with which each sample was to be retained: min(1, c·score), as precise as the score.
 
     The factor c is that of the sample's group (its class, if classes have floors or shares of their own), or of all
@@ -22,7 +22,7 @@ def inclusion_probabilities(
     (Ohlsson 1998).
     """
     groups = all_alike(len(score)) if groups is None else groups
-    factors, probability = Factors.of(score, retained, groups=groups), np.empty_like(score)
+    factors, probability = ScoreFactors.of(score, retained, groups=groups), np.empty_like(score)
     for part in parts(len(score)):
         probability[part] = factors.probability(score[part], groups[part])
     return probability
@@ -34,13 +34,13 @@ def all_alike(samples: int) -> Int64[np.ndarray, " samples"]:
 
 
 @dataclass(frozen=True)
-class Factors:
+class ScoreFactors:
     """What the positive scores of each group are to be multiplied with."""
 
     factor: PerGroup
 
     @classmethod
-    def of(cls, score: Score, retained: Bool[np.ndarray, " samples"], *, groups: Groups) -> "Factors":
+    def of(cls, score: PositiveScore, retained: Bool[np.ndarray, " samples"], *, groups: Groups) -> "ScoreFactors":
         """The factors c with which min(1, c·score) add up to each group's retained samples, by Newton's method.
 
         The sum is a concave function of c, made of straight lines, so that no step goes too far: each finds more
@@ -56,11 +56,11 @@ class Factors:
             step = np.divide(wanted - found, rest, out=factors.factor.copy(), where=unfinished)
             factors, certain = replace(factors, factor=step), found
 
-    def probability(self, score: Score, groups: Groups) -> Float[np.ndarray, " samples"]:
+    def probability(self, score: PositiveScore, groups: Groups) -> Float[np.ndarray, " samples"]:
         """The probabilities of some samples."""
         return np.asarray(np.minimum(score * self.factor[groups], 1))
 
-    def certain_and_rest(self, score: Score, groups: Groups) -> tuple[Int64[np.ndarray, " groups"], PerGroup]:
+    def certain_and_rest(self, score: PositiveScore, groups: Groups) -> tuple[Int64[np.ndarray, " groups"], PerGroup]:
         """How many samples of each group are certain, and what the scores of its others add up to."""
         certain, rest = np.zeros(len(self.factor), np.int64), np.zeros(len(self.factor))
         for part in parts(len(score)):

@@ -19,9 +19,9 @@ SMALLEST_NUMBER = 1e-12
 MOST_INTERVALS, MOST_STRATA = 1 << 12, 1 << 20
 """Of one class, and of all: 4,096 intervals are 0.0005 wide, and a million counters take 8 MiB."""
 
-Labels = Int64[np.ndarray, " samples"]
+SampleLabels = Int64[np.ndarray, " samples"]
 Order = Float[np.ndarray, " samples"]
-Counts = Int64[np.ndarray, " strata"]
+PerStratum = Int64[np.ndarray, " strata"]
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,21 @@ class Strata:
         """Of each class."""
         return max(min(MOST_INTERVALS, MOST_STRATA // self.classes), 1)
 
-    def of(self, labels: Labels, order: Order) -> Int64[np.ndarray, " samples"]:
+    def of(self, labels: SampleLabels, order: Order) -> Int64[np.ndarray, " samples"]:
         """Each sample's stratum: by class, then along the order; what lies outside it belongs to the outermost."""
         interval = ((order + 1) * (self.intervals / 2)).astype(np.int64)
         return labels * self.intervals + np.clip(interval, 0, self.intervals - 1)
 
-    def histogram(self, labels: Labels, order: Order) -> Counts:
+    def histogram(self, labels: SampleLabels, order: Order) -> PerStratum:
         """How many samples each stratum has. Those of parts of the data add up to that of all."""
         counts = np.zeros(self.classes * self.intervals, np.int64)
         for part in parts(len(labels)):
             counts += np.bincount(self.of(labels[part], order[part]), minlength=len(counts))
         return counts
 
-    def numbers(self, labels: Labels, order: Order, *, first: Counts, start: float) -> Float32[np.ndarray, " samples"]:
+    def numbers(
+        self, labels: SampleLabels, order: Order, *, first: PerStratum, start: float
+    ) -> Float32[np.ndarray, " samples"]:
         """The golden-ratio sequence from ``start``, along the strata; in each, from its ``first`` place, row by row.
 
         If these are all samples, strata begin where the ones before them end: see ``first_places``. A part of the data
@@ -60,7 +62,7 @@ class Strata:
         return numbers
 
 
-def low_discrepancy_numbers(labels: Labels, order: Order, *, seed: int) -> Float32[np.ndarray, " samples"]:
+def low_discrepancy_numbers(labels: SampleLabels, order: Order, *, seed: int) -> Float32[np.ndarray, " samples"]:
     """A number in (0, 1] for each sample, evenly spread within every class and every stretch of the order.
 
     Along the samples by class, then by ``order`` (from hard to easy), the numbers follow the golden-ratio sequence, any
@@ -72,6 +74,6 @@ def low_discrepancy_numbers(labels: Labels, order: Order, *, seed: int) -> Float
     return strata.numbers(labels, order, first=first, start=stream_rng(seed, Stream.POISSON_SAMPLING).random())
 
 
-def first_places(counts: Counts) -> Counts:
+def first_places(counts: PerStratum) -> PerStratum:
     """Where each stratum begins, if all are put one behind the other."""
     return np.asarray(np.cumsum(counts) - counts)
