@@ -77,7 +77,7 @@ class TwinModels:
 
     def probabilities(self, samples: Samples) -> list[Probabilities]:
         """Return each twin's own probabilities."""
-        fitted = (FittedModel(trainer, self.twins.table) for trainer in self.twins.trainers)
+        fitted = (FittedModel(trainer, self.twins.table) for trainer in self.twins.trainers.values())
         return [probabilities_of(model, samples) for model in fitted]
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 FOLDER = "TED_FAULT_POINTS"
 ONE_GIBIBYTE = 1 << 30
 CLAIMED, SENT = "message claimed, not yet sent", "message sent, not yet recorded"
+OTHER_RANK = "after a round of another rank than the first"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Failpoint:
 RUNNER_FAILPOINTS = (
     Failpoint("mid-round", "before", "worker.timing.eta:EtaEstimator.estimate"),
     Failpoint("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
+    Failpoint(OTHER_RANK, "before", "ted_core.distributed.checkpoints:follow"),
 )
 FAILPOINTS = {
     "service": (

@@ -52,7 +52,7 @@ class Recorder:
 
 def recording(*, seed: int = 0) -> Twins:
     pair = twins(seed=seed)
-    pair.trainers = [Recorder(0), Recorder(1)]  # type: ignore[list-item]
+    pair.trainers = {0: Recorder(0), 1: Recorder(1)}  # type: ignore[dict-item]
     return pair
 
 
@@ -80,7 +80,7 @@ def test_no_twin_trains_on_what_it_measures_and_together_they_measure_everything
     trained(recorded)
     recorded.out_of_sample_predictions()
 
-    a, b = recorded.trainers
+    a, b = recorded.trainers.values()
     everything = list(range(50))
     assert sorted(a.trained + a.measured) == sorted(b.trained + b.measured) == everything
     assert sorted(a.measured + b.measured) == sorted(a.trained + b.trained) == everything
@@ -92,7 +92,7 @@ def test_pruned_samples_are_measured_but_not_trained_on(recorded: Twins) -> None
     trained(recorded, retained=retained)
     recorded.out_of_sample_predictions()
 
-    a, b = recorded.trainers
+    a, b = recorded.trainers.values()
     assert sorted(a.trained + b.trained) == np.flatnonzero(retained).tolist()
     assert sorted(a.measured + b.measured) == list(range(50))
 
@@ -136,7 +136,7 @@ def test_labels_without_rhyme_or_reason_are_learned_by_heart_yet_never_generaliz
 
     in_sample = [
         twin.performance(pair.table, np.flatnonzero(~fold)).mean()
-        for twin, fold in zip(pair.trainers, pair.folds, strict=True)
+        for twin, fold in zip(pair.trainers.values(), pair.folds, strict=True)
     ]
     assert min(in_sample) > 0.95
     assert pair.out_of_sample_predictions().performance.mean() < 0.6
@@ -147,11 +147,11 @@ def test_every_twin_of_every_seed_has_an_order_of_its_own() -> None:
     for pair in pairs:
         trained(pair)
 
-    assert len({twin.random_numbers[0] for pair in pairs for twin in pair.trainers}) == 4
+    assert len({twin.random_numbers[0] for pair in pairs for twin in pair.trainers.values()}) == 4
 
 
 def test_the_twins_start_from_different_weights_that_the_seed_decides() -> None:
-    digests = [weights_digest(trainer.model) for seed in (1, 1, 2) for trainer in twins(seed=seed).trainers]
+    digests = [weights_digest(trainer.model) for seed in (1, 1, 2) for trainer in twins(seed=seed).trainers.values()]
 
     assert digests[:2] == digests[2:4]
     assert len(set(digests)) == 4
@@ -162,7 +162,7 @@ def test_the_initial_seeds_tell_how_to_rebuild_the_twins() -> None:
         weights_digest(build(resolve_proxy(ProxySpec(name="mlp")), SAMPLES, seed=seed)) for seed in initial_seeds(7)
     ]
 
-    assert rebuilt == [weights_digest(trainer.model) for trainer in twins(seed=7).trainers]
+    assert rebuilt == [weights_digest(trainer.model) for trainer in twins(seed=7).trainers.values()]
 
 
 def test_equal_seeds_measure_the_same_bit_for_bit() -> None:
