@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from ted_core.results.recut import recut
+from ted_core.results.recuts.recut import recut
 from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import artifacts
 from ted_jobs.errors import ArtifactLost, ArtifactNotReady

@@ -91,6 +91,11 @@ def plain_score(performance: Sequence[float], q: float | None) -> list[float]:
     return margin_score(margin, cut=cut).tolist()
 
 
+def plain_order(performance: Sequence[float], q: float | None) -> list[float]:
+    """The margins; with an exponent, the performances themselves."""
+    return [a if q is not None else 2 * a - 1 for a in performance]
+
+
 @pytest.mark.parametrize("q", [None, 0.0, 1.0, 2.0, 8.0])
 @pytest.mark.parametrize("class_floor", [0.0, 0.3])
 def test_the_bookkeeping_is_that_of_the_plain_loop(
@@ -101,8 +106,10 @@ def test_the_bookkeeping_is_that_of_the_plain_loop(
 
     found = rounds(q=q, class_floor=class_floor)
 
-    score = partial(plain_score, q=q)
-    expected = ted.progressive(script.tolist(), counts, score=score, labels=labels, class_floor=class_floor)
+    score, order = partial(plain_score, q=q), partial(plain_order, q=q)
+    expected = ted.progressive(
+        script.tolist(), counts, score=score, order=order, labels=labels, class_floor=class_floor
+    )
     for one, state in zip(found, expected, strict=True):
         assert one.retained.tolist() == state.retained
         assert one.last_round.tolist() == state.last_round
