@@ -14,7 +14,7 @@ MODULES = {
     "api": "service",
     "sweeper": "worker.sweeper",
     "worker": "worker",
-    "node": "worker.ranks.node",
+    "node": "worker.nodes",
     "migrate": "ted_jobs.db.migrations",
     "keys": "ted_jobs.api_keys.commands",
     "doctor": "worker.doctor",

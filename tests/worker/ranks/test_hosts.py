@@ -46,7 +46,7 @@ class Hosts:
             "TED_NODE_RANK": "1",
             "TED_RENDEZVOUS": self.settings.rendezvous,
         }
-        return subprocess.Popen(module_command("worker.ranks.node"), env=os.environ | variables)
+        return subprocess.Popen(module_command("worker.nodes"), env=os.environ | variables)
 
 
 @pytest.fixture

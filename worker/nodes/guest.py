@@ -1,4 +1,4 @@
-"""``python -m worker.ranks.guest``: this host's part in one job, which the runner on the first host has begun."""
+"""``python -m worker.nodes.guest``: this host's part in one job, which the runner on the first host has begun."""
 
 import os
 import sys

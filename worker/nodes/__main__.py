@@ -1,4 +1,4 @@
-"""``python -m worker.ranks.node``: a host that takes part in the jobs of a worker on another host.
+"""``python -m worker.nodes``: a host that takes part in the jobs of a worker on another host.
 
 It never loads torch. It waits at the rendezvous, where that worker's runner listens while it has a job, and starts a
 process for each job.
@@ -18,7 +18,7 @@ from ted_jobs.settings import Settings
 
 log = structlog.get_logger()
 
-GUEST_COMMAND = module_command("worker.ranks.guest")
+GUEST_COMMAND = module_command("worker.nodes.guest")
 PAUSE_SECONDS, TIMEOUT_SECONDS = 1.0, 5.0
 """Between two looks whether there is a job, and how long one look may take."""
 
