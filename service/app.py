@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Security
 from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
 
 from service.apidoc.document import DESCRIPTION, complete_document
 from service.apidoc.responses import SERVICE_PROBLEMS, problem_responses
@@ -23,6 +24,7 @@ from service.http.request_log import RequestLog
 from service.inspection.pool import InspectionPool
 from service.limits.header_limit import HeaderLimit
 from service.limits.held_requests import HeldRequests
+from service.wake_ups import WakeUps, outbox_publisher
 from ted_jobs.api_keys.secret import key_secret
 from ted_jobs.api_keys.store import ApiKeyStore
 from ted_jobs.db.engine import make_engine
@@ -91,6 +93,7 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str,
     store = JobStore(engine, max_attempts=settings.max_attempts, most_queued=settings.most_queued)
     app.state.streams = streams = EventStreams(engine)
     app.state.inspections = inspections = InspectionPool(settings.inspection_processes, roots=settings.dataset_roots)
+    wake_ups = WakeUps(partial(outbox_publisher, engine, settings))
     state = AppState(
         settings=settings,
         store=store,
@@ -100,6 +103,7 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str,
         names=RegistrationStore(engine),
         inspections=inspections,
         broker=BrokerProbe(partial(is_broker_reachable, settings)),
+        wake_ups=wake_ups,
         streams=streams,
         held=HeldRequests(settings.most_streams),
         authenticator=AUTHENTICATORS[settings.auth](engine, settings),
@@ -107,4 +111,5 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str,
     yield {"app_state": state}
     await streams.aclose()
     await inspections.aclose()
+    await run_in_threadpool(wake_ups.close)
     engine.dispose()

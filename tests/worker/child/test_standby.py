@@ -99,7 +99,7 @@ def get_ready(standby: Standby) -> psutil.Process:
     """Wait until it can be forked, and return its process."""
     standby.warm_up()
     assert standby._server
-    until(lambda: standby._server and standby._server.is_ready)
+    until(lambda: standby.is_ready)
     return psutil.Process(standby._server.process.pid)
 
 
@@ -191,7 +191,7 @@ from worker.child import standby as module
 module.COMMAND = (sys.executable, "-c", {ECHO!r})
 standby = module.Standby()
 standby.warm_up()
-while not standby._server.is_ready: time.sleep(0.01)
+while not standby.is_ready: time.sleep(0.01)
 print(standby._server.process.pid, flush=True)
 time.sleep(60)
 """
