@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from service.apidoc.document import DESCRIPTION, complete_document
 from service.apidoc.responses import SERVICE_PROBLEMS, problem_responses
 from service.apidoc.webhook_messages import router as messages
-from service.broker import BrokerProbe
+from service.broker import BrokerProbe, is_broker_reachable
 from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, suspects, webhooks
 from service.http.authentication import Authenticator, KeyAuthenticator, OpenAuthenticator
 from service.http.body_limit import BodyLimit
@@ -32,7 +32,6 @@ from ted_jobs.files.artifacts import artifact_store
 from ted_jobs.files.intact import IntactFiles
 from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.queue.celery import is_broker_reachable
 from ted_jobs.registry import RegistrationStore
 from ted_jobs.settings import Settings
 

@@ -83,7 +83,8 @@ def kill_publishing_sweeper(context: FaultContext) -> None:
     """Kill the sweeper when it has sent a wake-up in place of the API, which is suspended before it can."""
     context.service.arm(WOKEN_UP)
     with suspended_at(context, "after the submission commits"):
-        context.service.reached(WOKEN_UP).kill()
+        context.service.reached(WOKEN_UP)
+        context.service.kill("sweeper")
         context.service.mark_fault()
     context.service.start_missing()
 
