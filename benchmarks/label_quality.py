@@ -118,7 +118,7 @@ def out_of_sample_probabilities(twins: Twins) -> Probabilities:
 
 
 def _pairs(twins: Twins) -> Iterator[tuple[Trainer, np.ndarray]]:
-    return zip(twins.trainers, twins.folds, strict=True)
+    return zip(twins.trainers.values(), twins.folds, strict=True)
 
 
 @torch.inference_mode()

@@ -41,3 +41,5 @@ class BenchmarkStream(IntEnum):
     """The rows that TED draws anew for each epoch of a run (epoch)."""
     INFOBATCH = 922
     """The samples that InfoBatch leaves out of a pass (visits before it)."""
+    SCALE = 930
+    """Labels, and margins that nobody has measured (0 labels, 1 margins: the seed)."""

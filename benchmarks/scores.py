@@ -42,7 +42,7 @@ def _margin(final: Round) -> Scores:
 def both_performances(data: SettingData) -> Scores:
     """Return the mean performance of the twin that trained on a sample and the one that did not."""
     twins, everything = data.twins, np.arange(len(data.train))
-    performances = [trainer.performance(twins.table, everything) for trainer in twins.trainers]
+    performances = [trainer.performance(twins.table, everything) for trainer in twins.trainers.values()]
     return np.asarray(np.mean(performances, axis=0), float)
 
 
@@ -61,7 +61,7 @@ def both_in_parameters(data: SettingData) -> Scores:
             curvature_rows=np.flatnonzero(~fold),
             rng=stream_rng(data.seed, Stream.TWIN_CURVATURE, twin),
         )
-        for twin, (trainer, fold) in enumerate(zip(twins.trainers, twins.folds, strict=True))
+        for twin, (trainer, fold) in enumerate(zip(twins.trainers.values(), twins.folds, strict=True))
     ]
     return np.asarray(both_performances(data) * np.mean(norms, axis=0))
 

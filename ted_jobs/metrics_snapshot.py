@@ -8,7 +8,8 @@ from sqlalchemy.sql.selectable import Select
 
 from ted_jobs.db.counters import CounterKey, counter_totals
 from ted_jobs.db.engine import now, read_transaction
-from ted_jobs.db.tables import deliveries, jobs, leaders, outbox
+from ted_jobs.db.tables import deliveries, jobs, leaders, outbox, webhooks
+from ted_jobs.jobs.maintenance import PRESENCE_SECONDS
 from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 from ted_jobs.webhooks.deliveries import DeliveryStatus
 
@@ -36,7 +37,7 @@ class MetricsSnapshot:
     due_deliveries: Backlog
     """Webhook deliveries that are due."""
     sweeper: str | None
-    """The leading sweeper; None if there is none."""
+    """The sweeper that leads, or led last a moment ago; None if there is none."""
     totals: Mapping[CounterKey, float]
 
 
@@ -44,6 +45,10 @@ def metrics_snapshot(engine: Engine) -> MetricsSnapshot:
     """Return the present numbers, read in one transaction."""
     queued = select(jobs.c.queued_at).where(jobs.c.status == JobStatus.QUEUED)
     stale = select(jobs.c.lease_expires_at).where(jobs.c.status.in_(LEASED_STATUSES), jobs.c.lease_expires_at < now())
+    # Webhook by webhook, as the index has them: of the deliveries that have ended none is looked at.
+    due = select(deliveries.c.due_at).where(
+        deliveries.c.webhook_id.in_(select(webhooks.c.id)), deliveries.c.due_at < now()
+    )
     with read_transaction(engine) as connection:
         return MetricsSnapshot(
             jobs=_jobs_by_status(connection),
@@ -51,8 +56,8 @@ def metrics_snapshot(engine: Engine) -> MetricsSnapshot:
             wake_ups=_backlog(connection, select(outbox.c.created_at)),
             stale_leases=_backlog(connection, stale),
             deliveries=_deliveries_by_status(connection),
-            due_deliveries=_backlog(connection, select(deliveries.c.due_at).where(deliveries.c.due_at < now())),
-            sweeper=connection.scalar(select(leaders.c.holder).where(leaders.c.expires_at > now())),
+            due_deliveries=_backlog(connection, due),
+            sweeper=connection.scalar(select(leaders.c.holder).where(leaders.c.expires_at > now(-PRESENCE_SECONDS))),
             totals=counter_totals(connection),
         )
 

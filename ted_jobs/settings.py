@@ -17,6 +17,8 @@ WebhookReach = Literal["public", "loopback"]
 """How far webhooks may lead: to public addresses only, or to this machine's own as well."""
 
 
+TWINS = 2
+"""The models of a selection, each trained by one half of the ranks."""
 LEAST_PLANNED_CEILING = 8 << 30
 """What an API plans jobs for at least whose ceiling is not set: the workers' machines may be larger than its own."""
 
@@ -106,6 +108,12 @@ class Settings(BaseSettings):
 
     device: str = "auto"
     """Where runners train: cpu, cuda, mps, or auto for the best one available."""
+    devices: Annotated[tuple[str, ...], NoDecode] = ()
+    """The devices that work on one job together, as in ``cuda:0,cuda:1``, or ``auto`` for all CUDA devices; their
+    number is even. Takes the place of TED_DEVICE."""
+    ranks: Annotated[int, Field(ge=1)] = 1
+    """How many processes work on one job together where TED_DEVICES does not say so: 1 or an even number. Threads and
+    memory of a runner are divided among them."""
     workers: Annotated[int, Field(ge=1)] = 1
     """How many workers share this machine: each one's runner gets as many of its processors."""
     runner_threads: Annotated[int | None, Field(ge=1)] = None
@@ -135,6 +143,25 @@ class Settings(BaseSettings):
     @classmethod
     def _split_path(cls, value: object) -> object:
         return tuple(Path(part) for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _split_devices(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("devices")
+    @classmethod
+    def _even_devices(cls, devices: tuple[str, ...]) -> tuple[str, ...]:
+        if len(devices) > 1 and len(devices) % TWINS:
+            raise ValueError(f"{len(devices)} devices cannot be divided among two twins; name an even number of them")
+        return devices
+
+    @field_validator("ranks")
+    @classmethod
+    def _even_ranks(cls, ranks: int) -> int:
+        if ranks > 1 and ranks % TWINS:
+            raise ValueError(f"{ranks} ranks cannot be divided among two twins; set 1 or an even number")
+        return ranks
 
     @field_validator("home")
     @classmethod

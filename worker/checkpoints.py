@@ -19,16 +19,16 @@ from worker.provenance_builder import package_versions
 
 log = structlog.get_logger()
 
-STATE_FORMAT = 6
+STATE_FORMAT = 7
 """The version of what a state holds and how a run continues from it. Raise it with every change that would lay a state
 out differently, or let the rest of a run go another way, such as other random streams."""
 
 
-def run_key(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, device: str) -> str:
+def run_key(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, device: str, ranks: int = 1) -> str:
     """Return a digest that two runs share only if one may resume the other.
 
     It covers the job, the dataset's content and that of the pretrained model, both given as digests, the format of the
-    state, and what runs it: with another number of threads a CPU adds up in another order.
+    state, and what runs it: with another number of threads a CPU adds up in another order, and so do ranks.
     """
     kind = torch.device(device).type
     runtime = {
@@ -36,6 +36,7 @@ def run_key(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, d
         "versions": package_versions(proxy),
         "device": kind,
         "threads": kind == "cpu" and assignment.threads,
+        "ranks": ranks,
     }
     return key_of(
         spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, model=proxy.model_digest, made_by=runtime

@@ -2,6 +2,7 @@
 
 import torch
 
+from ted_core.distributed.world import TWINS
 from ted_core.errors import TedError
 
 
@@ -21,18 +22,20 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def describe_device(device: str) -> str:
-    """Return the device's name for the readers of a manifest."""
+def describe_device(device: str, *, ranks: int = 1) -> str:
+    """Return the device's name for the readers of a manifest, and how many ranks have one like it."""
+    several = "" if ranks == 1 else f", {ranks} ranks"
     if device.startswith("cuda"):
-        return torch.cuda.get_device_name(device)
+        return f"{torch.cuda.get_device_name(device)}{several}"
     threads = torch.get_num_threads()
-    return f"{device}, {threads} {'thread' if threads == 1 else 'threads'}"
+    return f"{device}, {threads} {'thread' if threads == 1 else 'threads'}{several}"
 
 
-def determinism(device: str) -> str:
+def determinism(device: str, *, ranks: int = 1) -> str:
     """Return how far a second run would agree with this one."""
+    exact = "bit-exact" if ranks <= TWINS else f"bit-exact with {ranks} ranks"
     return (
-        "bit-exact"
+        exact
         if device == "cpu"
         else "not bit-exact: where a device sums in another order, other rows of like worth may be drawn"
     )

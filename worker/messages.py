@@ -35,7 +35,12 @@ class Assignment(_WireMessage):
     folder: Path
     """This attempt's own, empty folder."""
     device: str
+    devices: tuple[str, ...] = ()
+    """One for each rank; ``auto`` for all CUDA devices, none for ranks that all train on ``device``."""
+    ranks: int = 1
+    """If ``devices`` does not say how many."""
     threads: int
+    """Of all ranks, as is the memory below."""
     memory_bytes: int | None
     memory_ceiling: int | None = None
     """The most bytes that the runner may take beyond those it has when idle."""

@@ -58,6 +58,8 @@ class ProvenanceBuilder:
     """The first twin before its training; None if nothing was trained."""
     final: Round
     device: str
+    ranks: int
+    """That have worked on it."""
     seconds: float
     accuracy: ProxyAccuracy | None = None
     """Of the proxy, on rows that it had not trained on."""
@@ -75,9 +77,9 @@ class ProvenanceBuilder:
             proxy_accuracy=self.accuracy,
             label_noise=label_noise(self.final, self.samples, self.accuracy),
             seed=spec.plan.seed,
-            determinism=determinism(self.device),
+            determinism=determinism(self.device, ranks=self.ranks),
             cost=self._cost(),
-            device=describe_device(self.device),
+            device=describe_device(self.device, ranks=self.ranks),
             versions=package_versions(self.proxy),
             job_id=self.assignment.job_id,
             warnings=self.warnings,
@@ -107,7 +109,7 @@ class ProvenanceBuilder:
 
     def speed(self, seconds: float) -> Speed | None:
         """Return how fast the proxies were trained in the seconds of pruning; None if it says nothing about others."""
-        device = describe_device(self.device)
+        device = describe_device(self.device, ranks=self.ranks)
         spec = self.assignment.spec
         return job_speed(self.samples, self.proxy, self.final, device=device, seconds=seconds, spec=spec)
 

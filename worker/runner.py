@@ -8,8 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 
 import pyarrow as pa
 import structlog
@@ -18,6 +20,7 @@ import torch
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load, read_rows
 from ted_core.datasets.outages import retry_while_away
 from ted_core.datasets.summary import tells_rows
+from ted_core.distributed.world import World
 from ted_core.errors import DatasetChanged, DatasetUnreadable
 from ted_core.proxies import ResolvedProxy, resolve_proxy
 from ted_core.proxies.precision import require_precision
@@ -40,10 +43,12 @@ from ted_core.warnings import JobWarning, distinct, refuse_warnings, updated
 from ted_jobs.errors import MachineFailed, RunnerCrashed
 from worker.checkpoints import RunCheckpointer, first_usable_checkpoint, run_key
 from worker.child.starting import PROCESS_NAME
-from worker.device import resolve_device
 from worker.memory import limit_runner, require_runner_memory
 from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, RunnerMessage, Staged, Warned
 from worker.provenance_builder import ProvenanceBuilder
+from worker.ranks.devices import rank_devices, resolve_rank_device, shared_out
+from worker.ranks.joining import joined_world
+from worker.ranks.processes import RankProcesses
 from worker.runner_errors import named_error
 from worker.timing.eta import EtaEstimator
 from worker.timing.phase_timer import PhaseTimer
@@ -58,15 +63,20 @@ COMM = Path("/proc/self/comm")
 def main() -> None:
     """Run the assignment on standard input; report the error that ends it."""
     _name_process()
-    report = _message_sender()
+    report = MessageWriter()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
+    devices = rank_devices(assignment)
+    assignment = shared_out(assignment, len(devices))
+    others = RankProcesses(range(1, len(devices)), partial(take_part, assignment, report, devices))
     Thread(target=_exit_with_supervisor, daemon=True).start()
+    others.watch(partial(_end_with, report))
     try:
         limit_runner(assignment)
-        run_assignment(assignment, report)
+        run_assignment(assignment, report, Ranks(devices, others))
     except Exception as error:
         named = named_error(error)
-        report(Failed.from_error(named))
+        others.conclude(failed := Failed.from_error(named))
+        report(failed)
         if isinstance(named, RunnerCrashed | MachineFailed):
             raise  # so that the log holds the traceback
 
@@ -76,11 +86,23 @@ def _name_process() -> None:
         COMM.write_text(PROCESS_NAME)
 
 
-def _message_sender() -> SendMessage:
-    """A function that writes messages to standard output; everything else printed there goes to standard error."""
-    messages = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    return lambda message: print(message.model_dump_json(), file=messages, flush=True)
+class MessageWriter:
+    """Writes messages to standard output; everything else printed there goes to standard error."""
+
+    def __init__(self) -> None:
+        self._messages = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+        self._lock = Lock()
+
+    def __call__(self, message: RunnerMessage) -> None:
+        """Write one message, whole."""
+        with self._lock:
+            self._messages.write(f"{message.model_dump_json()}\n")
+            self._messages.flush()
+
+    def close(self) -> None:
+        """Write no more: in a fork, which would otherwise keep the supervisor waiting for its end."""
+        self._messages.close()
 
 
 def _exit_with_supervisor() -> None:
@@ -88,12 +110,51 @@ def _exit_with_supervisor() -> None:
     os._exit(os.EX_TEMPFAIL)
 
 
-def run_assignment(assignment: Assignment, report: SendMessage) -> None:
+def _end_with(report: SendMessage, failed: Failed) -> None:
+    """Report why one of the ranks has failed, and end them all."""
+    report(failed)
+    os._exit(os.EX_SOFTWARE)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Those that work on the job; this process is the first of them."""
+
+    devices: tuple[str, ...]
+    others: RankProcesses
+
+
+def take_part(assignment: Assignment, report: MessageWriter, devices: tuple[str, ...], rank: int) -> None:
+    """Do what a rank other than the first does: load and prune as that one does. Raises TedError."""
+    report.close()
+    limit_runner(assignment)
+    torch.set_num_threads(assignment.threads)
+    device = resolve_rank_device(devices, rank)
+    with joined_world(assignment, rank=rank, size=len(devices), device=device) as world:
+        proxy = _resolve_proxy(assignment)
+        samples = _prepared(assignment, proxy, fingerprint=world.broadcast(""), device=device)
+        for _ in prune(samples, assignment.spec.plan, proxy=proxy, device=device, world=world):
+            pass
+
+
+def _prepared(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, device: str) -> Samples:
+    """The samples as the proxy trains on them, if there is memory for that."""
+    samples = prepare_samples(_load_samples(assignment, fingerprint), proxy, device=device)
+    require_runner_memory(assignment, proxy, samples, device=device)
+    return samples
+
+
+def run_assignment(assignment: Assignment, report: SendMessage, ranks: Ranks) -> None:
     """Load, prune and write; end with a Staged message. Raises TedError."""
+    device = resolve_rank_device(ranks.devices, 0)
+    with joined_world(assignment, rank=0, size=len(ranks.devices), device=device) as world:
+        _run(assignment, report, world, device=device, join=ranks.others.join)
+
+
+def _run(assignment: Assignment, report: SendMessage, world: World, *, device: str, join: Callable[[], None]) -> None:
     torch.set_num_threads(assignment.threads)
     pa.set_cpu_count(assignment.threads)
     plan = assignment.spec.plan
-    device = resolve_device(assignment.device)
     timer = PhaseTimer()
     report(ProgressMessage(phase="loading"))
     if assignment.cache:
@@ -101,20 +162,26 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
     with timer.measure("loading"):
         proxy = _resolve_proxy(assignment)
         require_precision(proxy.training, device=device)
-        identity, run = _identify_run(assignment, proxy, device=device)
-        samples = prepare_samples(_load_samples(assignment, identity), proxy, device=device)
-        require_runner_memory(assignment, proxy, samples, device=device)
+        identity, run = _identify_run(assignment, proxy, device=device, ranks=world.size)
+        samples = _prepared(assignment, proxy, fingerprint=world.broadcast(identity.fingerprint), device=device)
     warnings = WarningReporter(assignment, report)
     warnings.note(samples.warnings)
     warnings.check()
     checkpoints = RunCheckpointer(assignment, run=run, report=report)
     with timer.measure("pruning", already=checkpoints.seconds_before):
         rounds = prune(
-            samples, plan, proxy=proxy, device=device, watch=ProgressReporter(report), checkpointer=checkpoints
+            samples,
+            plan,
+            proxy=proxy,
+            device=device,
+            watch=ProgressReporter(report),
+            checkpointer=checkpoints,
+            world=world,
         )
         report(ProgressMessage(phase="pruning"))
         base = base_model(samples, plan, proxy, device=device)
         final = _final_round(rounds, checkpoints.log, report)
+        join()
     report(ProgressMessage(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))
     _check_unchanged(assignment, identity)
     accuracy = proxy_accuracy(final.predictions, samples, base=base.predictions if base else None)
@@ -129,6 +196,7 @@ def run_assignment(assignment: Assignment, report: SendMessage) -> None:
         base,
         final=final,
         device=device,
+        ranks=world.size,
         seconds=timer.total,
         accuracy=accuracy,
         warnings=warnings.all,
@@ -188,7 +256,9 @@ def _resolve_proxy(assignment: Assignment) -> ResolvedProxy:
     )
 
 
-def _identify_run(assignment: Assignment, proxy: ResolvedProxy, *, device: str) -> tuple[DatasetIdentity, str]:
+def _identify_run(
+    assignment: Assignment, proxy: ResolvedProxy, *, device: str, ranks: int
+) -> tuple[DatasetIdentity, str]:
     """Return the identity of the dataset's files and the key of this run. Raise DatasetChanged for other files.
 
     Those of which a submission saw another size or time are other files, unless an earlier attempt at the job has read
@@ -198,20 +268,20 @@ def _identify_run(assignment: Assignment, proxy: ResolvedProxy, *, device: str) 
     if not (is_unchanged or assignment.checkpoints):
         raise _dataset_changed(assignment)
     identity = _identify(assignment)
-    run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device)
+    run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device, ranks=ranks)
     if not (is_unchanged or first_usable_checkpoint(assignment.checkpoints, run=run)):
         raise _dataset_changed(assignment)
     return identity, run
 
 
-def _load_samples(assignment: Assignment, identity: DatasetIdentity) -> Samples:
+def _load_samples(assignment: Assignment, fingerprint: str) -> Samples:
     limits = Limits(
         assignment.threads,
         assignment.memory_bytes,
         assignment.max_undecodable,
         assignment.cache,
         assignment.cache_bytes,
-        identity=f"{assignment.dataset_guard} {identity.fingerprint}",
+        identity=f"{assignment.dataset_guard} {fingerprint}",
     )
     return retry_while_away(lambda: load(assignment.spec.dataset, roots=assignment.dataset_roots, limits=limits))
 

@@ -35,6 +35,7 @@ from worker.messages import (
     Staged,
     Warned,
 )
+from worker.ranks.exit_status import SIGNAL_ERRORS
 from worker.stall import StallDetector, session_activity
 from worker.timing.throughput import job_throughput
 
@@ -59,15 +60,6 @@ EVENT_TYPES: Mapping[type[RunnerMessage], str] = {
 """The messages that become events, and the events' types."""
 STORE_ERRORS = (StorageFull, StoreRefused, StoreUnavailable)
 CPP_OUT_OF_MEMORY = "std::bad_alloc"
-SIGNAL_ERRORS: Mapping[signal.Signals, type[TedError]] = {
-    signal.SIGABRT: RunnerCrashed,
-    signal.SIGSEGV: RunnerCrashed,
-    signal.SIGILL: RunnerCrashed,
-    signal.SIGFPE: RunnerCrashed,
-    signal.SIGBUS: MachineFailed,
-}
-"""What a fatal signal says about its cause. SIGBUS: a mapped file was cut short or could not be read; all others come
-from outside."""
 STOP_REASONS = {HeartbeatResponse.CANCEL: StopReason.CANCELLED, HeartbeatResponse.EXPIRE: StopReason.EXPIRED}
 
 
@@ -160,6 +152,8 @@ class Supervisor:
             checkpoint_seconds=self.settings.checkpoint_seconds,
             folder=self.folder,
             device=self.settings.device,
+            devices=self.settings.devices,
+            ranks=self.settings.ranks,
             threads=self.settings.threads,
             memory_bytes=min(self.settings.runner_memory_bytes, self.settings.ceiling),
             memory_ceiling=self.settings.ceiling,

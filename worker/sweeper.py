@@ -7,8 +7,10 @@ webhook deliveries.
 import os
 import signal
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from threading import Event
 
 import structlog
@@ -21,7 +23,8 @@ from ted_jobs.db.engine import make_engine
 from ted_jobs.jobs import maintenance
 from ted_jobs.logs import configure_logging
 from ted_jobs.settings import Settings
-from worker.maintenance_tasks import MaintenanceTask, maintenance_tasks
+from worker import maintenance_tasks
+from worker.maintenance_tasks import MaintenanceTask
 from worker.webhooks.sender import sender_thread
 
 log = structlog.get_logger()
@@ -29,6 +32,30 @@ log = structlog.get_logger()
 ROLE = "sweeper"
 LEADERSHIP_SECONDS = 5.0
 """How long a silent leader keeps the lead. Two at once do no harm: all writes of their tasks are conditional."""
+UNFINISHED_SECONDS = 1.0
+"""A sweep that takes so long may have left work for the next one."""
+
+
+class SweepSchedule:
+    """When to sweep: if jobs wait for it, and once in a while if none does.
+
+    To look for them is to read. To lead is to write, so a service that has nothing to do need not lead.
+    """
+
+    def __init__(self, *, rest_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """``rest_seconds``: how long no sweep is needed while no job waits for one."""
+        self.rest_seconds = rest_seconds
+        self._clock = clock
+        self._resting_until = float("-inf")
+
+    def run_if_due(self, engine: Engine, sweep: Callable[[], object]) -> None:
+        """Call ``sweep`` if it is time."""
+        began = self._clock()
+        if began < self._resting_until and not maintenance.is_work_due(engine):
+            return
+        sweep()
+        ended = self._clock()
+        self._resting_until = ended + (self.rest_seconds if ended - began < UNFINISHED_SECONDS else 0)
 
 
 def sweep(engine: Engine, *, tasks: Mapping[str, MaintenanceTask], holder: str) -> None:
@@ -50,13 +77,14 @@ def sweep(engine: Engine, *, tasks: Mapping[str, MaintenanceTask], holder: str) 
 def run_sweeper(settings: Settings, *, stop: Event) -> None:
     """Sweep until ``stop`` is set. If the database is unreachable, wait for it."""
     engine = make_engine(settings.database)
-    tasks = maintenance_tasks(settings)
     holder = f"{socket.gethostname()}:{os.getpid()}"
+    sweep_once = partial(sweep, engine, tasks=maintenance_tasks.maintenance_tasks(settings), holder=holder)
+    schedule = SweepSchedule(rest_seconds=maintenance_tasks.MINUTE)
     with sender_thread(engine, reach=settings.webhook_targets, pause=settings.sweep_seconds):
         log.info("sweeper ready", holder=holder)
         while not stop.is_set():
             try:
-                sweep(engine, tasks=tasks, holder=holder)
+                schedule.run_if_due(engine, sweep_once)
             except DatabaseError as error:
                 log.warning("database does not answer", error=str(error.orig))
             stop.wait(settings.sweep_seconds)

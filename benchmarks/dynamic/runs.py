@@ -77,7 +77,7 @@ class TwinModels:
 
     def probabilities(self, samples: Samples) -> list[Probabilities]:
         """Return each twin's own probabilities."""
-        fitted = (FittedModel(trainer, self.twins.table) for trainer in self.twins.trainers)
+        fitted = (FittedModel(trainer, self.twins.table) for trainer in self.twins.trainers.values())
         return [probabilities_of(model, samples) for model in fitted]
 
 
@@ -102,8 +102,8 @@ def train_twins(
     for number, following in enumerate([*counts[1:], counts[-1]], start=1):
         twins.train_epoch(retained, number=number - 1, count_rows=count_rows)
         if number in measured_epochs(len(counts)):
-            again = score.update(twins.out_of_sample_predictions(), twins, retained=retained)
-            measured += len(samples) + again
+            score.update(twins.out_of_sample_predictions(), twins, retained=retained)
+            measured += len(samples)
         if score.times:
             retained = sampler.sample(_positive(score.score()), score.order, following).retained
     return TwinModels(twins, sum(counts), measured)

@@ -1,7 +1,8 @@
-"""Measure how fast a job is read over HTTP, compared with an empty FastAPI endpoint behind the same middleware.
+"""Measure how fast a job, and a list of 20, are read over HTTP, compared with empty FastAPI endpoints.
 
-``python -m benchmarks.service.read_path`` starts both as real processes, each behind uvicorn, and measures them in
-turns, on the same machine in the same run.
+``python -m benchmarks.service.read_path`` starts the service and two empty apps as real processes, each behind uvicorn,
+and measures them in turns, on the same machine in the same run. One app is bare FastAPI, the other has the service's
+middleware: what lies between the two is the middleware, and what lies beyond is the endpoint.
 """
 
 import os
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -34,20 +35,28 @@ from ted_jobs.settings import Settings
 HOST = "127.0.0.1"
 MANY_CLIENTS = 8
 MOST_MILLISECONDS, LEAST_SHARE = 5.0, 1 / 2
-"""The bars: a job's median latency, and its requests per second relative to the empty endpoint's."""
+"""The bars: a job's median latency, and its requests per second relative to those of the empty endpoint behind the same
+middleware."""
+LISTED = 20
 
-EMPTY_APP = """
+BARE, BEHIND_MIDDLEWARE, JOB, LIST = "empty, bare", "empty, same middleware", "a job", f"a list of {LISTED}"
+
+BARE_APP = """
 import socket, sys, uvicorn
 from fastapi import FastAPI
+
+app = FastAPI()
+"""
+MIDDLEWARE = """
 from service.http.body_limit import BodyLimit
 from service.http.request_log import RequestLog
 from ted_jobs.logs import configure_logging
 
 configure_logging("INFO")
-app = FastAPI()
 app.add_middleware(BodyLimit, limit=1_000_000)
 app.add_middleware(RequestLog)
-
+"""
+ENDPOINT = """
 @app.get("/empty")
 def empty() -> dict[str, str]:
     return {}
@@ -76,7 +85,7 @@ class EndpointLatency:
 
 
 EndpointTurn = Mapping[str, EndpointLatency]
-"""Both endpoints, measured one right after the other."""
+"""All endpoints, measured one right after the other."""
 
 
 @dataclass(frozen=True)
@@ -98,20 +107,25 @@ class ReadPathReport:
         turns = [turn[endpoint] for turn in self.turns[clients]]
         return sorted(turns, key=lambda turn: turn.requests_per_second)[len(turns) // 2]
 
-    @property
-    def share(self) -> float:
-        """Return a job's requests per second relative to the empty endpoint's in the same turn, for the median turn."""
-        turns = self.turns[MANY_CLIENTS]
-        return statistics.median(turn["job"].requests_per_second / turn["empty"].requests_per_second for turn in turns)
+    def share(self, endpoint: str, *, of: str) -> float:
+        """Return its requests per second relative to another endpoint's in the same turn, for the median turn."""
+        return statistics.median(
+            turn[endpoint].requests_per_second / turn[of].requests_per_second for turn in self.turns[MANY_CLIENTS]
+        )
 
     def bars(self) -> dict[str, bool]:
         """Say of each bar whether it holds."""
-        p50 = self.typical(1, "job").p50_milliseconds
+        p50, share = self.typical(1, JOB).p50_milliseconds, self.share(JOB, of=BEHIND_MIDDLEWARE)
         return {
             f"p50 with one client: {p50} ms, less than {MOST_MILLISECONDS} ms": p50 < MOST_MILLISECONDS,
-            f"requests/s with {MANY_CLIENTS} clients: {self.share:.2f} of the empty endpoint's, "
-            f"at least {LEAST_SHARE:.2f}": self.share >= LEAST_SHARE,
+            f"requests/s with {MANY_CLIENTS} clients: {share:.2f} of the empty endpoint's behind the same middleware, "
+            f"at least {LEAST_SHARE:.2f}": share >= LEAST_SHARE,
         }
+
+    def shares(self) -> dict[str, float]:
+        """Return the requests per second of the service's endpoints relative to those of each empty one."""
+        empty = (BARE, BEHIND_MIDDLEWARE)
+        return {f"{name} / {of}": round(self.share(name, of=of), 3) for name in (JOB, LIST) for of in empty}
 
     def as_json(self) -> dict[str, object]:
         """Return every turn, with the machine it was measured on."""
@@ -120,7 +134,7 @@ class ReadPathReport:
             for clients, turns in self.turns.items()
         }
         machine = {"system": platform.platform(), "python": platform.python_version(), "cpus": os.cpu_count()}
-        return {"turns": turns, "share": round(self.share, 3), "bars": self.bars(), "machine": machine}
+        return {"turns": turns, "shares": self.shares(), "bars": self.bars(), "machine": machine}
 
 
 def measure(port: int, path: str, *, clients: int, seconds: float) -> EndpointLatency:
@@ -166,25 +180,28 @@ def serving(command: Sequence[str], **environment: str) -> Iterator[int]:
             process.wait(10)
 
 
-def stored_job(settings: Settings) -> str:
-    """Store one job in a fresh database and return its id."""
+def stored_job(settings: Settings, *, jobs: int = 1) -> str:
+    """Store so many jobs in a fresh database and return the id of the last."""
     engine = make_engine(settings.database)
     upgrade(engine)
     summary = DatasetSummary(rows=1797, columns=("image", "label"), change_token="none")  # noqa: S106 - of a file, no secret
-    job = JobStore(engine).submit(SPEC, summary, tenant="default").job
+    ids = [JobStore(engine).submit(SPEC, summary, tenant="default").job.id for _ in range(jobs)]
     engine.dispose()
-    return job.id
+    return ids[-1]
 
 
 @contextmanager
-def both_servers() -> Iterator[dict[str, Endpoint]]:
-    """Yield the empty endpoint, and one job in the real service."""
-    with TemporaryDirectory() as home:
-        path = f"/v1/jobs/{stored_job(Settings(home=Path(home), database_url=''))}"
+def all_servers() -> Iterator[dict[str, Endpoint]]:
+    """Yield the empty endpoints, and a job and the list of jobs in the real service."""
+    with TemporaryDirectory() as home, ExitStack() as servers:
+        job_id = stored_job(Settings(home=Path(home), database_url=""), jobs=LISTED)
         settings = {"TED_HOME": home, "TED_DATABASE_URL": "", "TED_LISTEN_FD": "{fd}", "TED_AUTH": "open"}
-        empty_command = [sys.executable, "-c", EMPTY_APP, "{fd}"]
-        with serving(empty_command) as empty, serving(module_command("service"), **settings) as service:
-            yield {"empty": Endpoint(empty, "/empty"), "job": Endpoint(service, path)}
+        apps = {BARE: BARE_APP + ENDPOINT, BEHIND_MIDDLEWARE: BARE_APP + MIDDLEWARE + ENDPOINT}
+        empty = {name: [sys.executable, "-c", app, "{fd}"] for name, app in apps.items()}
+        ports = {name: servers.enter_context(serving(command)) for name, command in empty.items()}
+        service = servers.enter_context(serving(module_command("service"), **settings))
+        endpoints = {name: Endpoint(port, "/empty") for name, port in ports.items()}
+        yield endpoints | {JOB: Endpoint(service, f"/v1/jobs/{job_id}"), LIST: Endpoint(service, "/v1/jobs")}
 
 
 def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float, turns: int) -> list[EndpointTurn]:
@@ -196,8 +213,8 @@ def in_turns(endpoints: Mapping[str, Endpoint], *, clients: int, seconds: float,
 
 
 def compare(*, seconds: float, turns: int) -> ReadPathReport:
-    """Measure both endpoints under one client and under many, after a warm-up that is not counted."""
-    with both_servers() as endpoints:
+    """Measure all endpoints under one client and under many, after a warm-up that is not counted."""
+    with all_servers() as endpoints:
         in_turns(endpoints, clients=MANY_CLIENTS, seconds=seconds, turns=1)
         loads = (1, MANY_CLIENTS)
         return ReadPathReport({load: in_turns(endpoints, clients=load, seconds=seconds, turns=turns) for load in loads})
@@ -205,7 +222,7 @@ def compare(*, seconds: float, turns: int) -> ReadPathReport:
 
 def table(report: ReadPathReport) -> Table:
     """Table the median turns, a line for each endpoint and number of clients."""
-    lines = Table("endpoint", "clients", "requests/s", "p50 ms", "p99 ms", title="Reading a job")
+    lines = Table("endpoint", "clients", "requests/s", "p50 ms", "p99 ms", title="Reading jobs")
     for clients, turns in report.turns.items():
         for name in turns[0]:
             turn = report.typical(clients, name)

@@ -1,7 +1,7 @@
 """The last round → a decision about every row of the dataset, and why."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt8, UInt64
+from jaxtyping import Bool, Float, Float32, Int32, UInt8, UInt64
 
 from ted_core.datasets import Samples
 from ted_core.plan import PruningPlan
@@ -13,6 +13,7 @@ from ted_core.selection.baselines.ccs import hardest
 from ted_core.selection.baselines.common import Quota
 from ted_core.selection.distance import turning_point
 from ted_core.selection.rounds import Round
+from ted_core.selection.sampling.ranking import best_first
 
 
 def decide(
@@ -52,7 +53,7 @@ def decide(
 
 def _labels(samples: Samples) -> Int32[np.ndarray, " samples"]:
     """Each sample's class: the rarest if it has several, -1 if it has none."""
-    return np.where(samples.groups < len(samples.classes), samples.groups, -1).astype(np.int32)
+    return np.where(samples.groups < len(samples.classes), samples.groups.astype(np.int32), np.int32(-1))
 
 
 def _likeliest(final: Round, samples: Samples) -> Int32[np.ndarray, " rows"] | None:
@@ -66,7 +67,9 @@ def _members(samples: Samples) -> Members:
 
 
 def _scattered(values: np.ndarray, samples: Samples, *, fill: object) -> np.ndarray:
-    """One value per dataset row, ``fill`` for the rows that are no samples."""
+    """One value per dataset row, ``fill`` for the rows that are no samples; the values themselves if all rows are."""
+    if len(samples) == samples.rows:
+        return values
     rows = np.full(samples.rows, fill, values.dtype)
     rows[samples.row_index] = values
     return rows
@@ -76,21 +79,23 @@ def _scattered_if_any(
     values: Float[np.ndarray, " samples"] | None, samples: Samples
 ) -> Float32[np.ndarray, " rows"] | None:
     """The same of values that there may be none of, NaN for the rows that are no samples."""
-    return None if values is None else _scattered(values.astype(np.float32), samples, fill=np.nan)
+    return None if values is None else _scattered(values.astype(np.float32, copy=False), samples, fill=np.nan)
 
 
 def _ranks(final: Round, samples: Samples) -> UInt64[np.ndarray, " rows"]:
     """Kept rows first, then pruned ones, each by decreasing priority, then by row: lower ranks are kept longer."""
-    order = np.lexsort((samples.row_index, -_priority(final), ~final.retained))
-    undecodable = np.setdiff1d(np.arange(samples.rows, dtype=np.uint64), samples.row_index)
     ranks = np.empty(samples.rows, np.uint64)
-    ranks[np.concatenate([samples.row_index[order], undecodable])] = np.arange(samples.rows, dtype=np.uint64)
+    undecodable = np.ones(samples.rows, bool)
+    undecodable[samples.row_index] = False
+    ranks[undecodable] = np.arange(len(samples), samples.rows, dtype=np.uint64)
+    best_rows = samples.row_index[best_first(_priority(final), final.retained)]
+    ranks[best_rows] = np.arange(len(samples), dtype=np.uint64)
     return ranks
 
 
-def _priority(final: Round) -> Float[np.ndarray, " samples"]:
+def _priority(final: Round) -> Float32[np.ndarray, " samples"]:
     ranking = final.score if final.priority is None else final.priority
-    return np.asarray(np.nan_to_num(ranking, nan=-np.inf))
+    return np.nan_to_num(ranking.astype(np.float32, copy=False), nan=-np.inf)
 
 
 def _reasons(final: Round, samples: Samples, plan: PruningPlan) -> UInt8[np.ndarray, " samples"]:
@@ -98,14 +103,19 @@ def _reasons(final: Round, samples: Samples, plan: PruningPlan) -> UInt8[np.ndar
         pruned = WHY_PRUNED.get(plan.method, _not_drawn)(final, samples, plan)
     else:
         pruned = _by_generalization(final)
-    kept = np.where(_on_merit(final, plan), Reason.KEPT, Reason.CLASS_FLOOR)
-    return np.where(final.retained, kept, pruned).astype(np.uint8)
+    kept = _either(_on_merit(final, plan), Reason.KEPT, Reason.CLASS_FLOOR)
+    return np.where(final.retained, kept, pruned)
+
+
+def _either(condition: Bool[np.ndarray, " samples"], yes: Reason, no: Reason) -> UInt8[np.ndarray, " samples"]:
+    """One of two reasons for each sample."""
+    return np.where(condition, np.uint8(yes), np.uint8(no))
 
 
 def _without_judgements(reasons: UInt8[np.ndarray, " samples"]) -> UInt8[np.ndarray, " samples"]:
     """The reasons, but unknown where they rest on what the proxy has learned."""
     judged = np.isin(reasons, [Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED])
-    return np.where(judged, Reason.UNKNOWN, reasons).astype(np.uint8)
+    return np.where(judged, np.uint8(Reason.UNKNOWN), reasons)
 
 
 def _on_merit(final: Round, plan: PruningPlan) -> Bool[np.ndarray, " samples"]:
@@ -115,17 +125,18 @@ def _on_merit(final: Round, plan: PruningPlan) -> Bool[np.ndarray, " samples"]:
     """
     if plan.class_balance == "keep":
         return np.ones(len(final.retained), bool)
-    priority = _priority(final)
-    return np.asarray(priority >= np.sort(priority)[-int(final.retained.sum())])
+    priority, pruned = _priority(final), int((~final.retained).sum())
+    return np.asarray(priority >= np.partition(priority, pruned)[pruned])
 
 
-def _by_generalization(final: Round) -> Int64[np.ndarray, " samples"]:
+def _by_generalization(final: Round) -> UInt8[np.ndarray, " samples"]:
     """Pruned rows with at least the mean inclusion probability were not drawn; the others were pruned for a reason."""
     assert final.inclusion_probability is not None, "rows that a score ranked are sampled"  # noqa: S101
     assert final.order is not None, "what a score follows was measured"  # noqa: S101
     redundant = final.order >= _highest_score(final.score, final.order, final.q)
-    reason = np.where(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
-    return np.where(final.inclusion_probability >= final.inclusion_probability.mean(), Reason.RANDOM, reason)
+    reason = _either(redundant, Reason.WELL_GENERALIZED, Reason.POORLY_GENERALIZED)
+    mean = final.inclusion_probability.mean(dtype=np.float64)
+    return np.where(final.inclusion_probability >= mean, np.uint8(Reason.RANDOM), reason)
 
 
 def _highest_score(
@@ -135,17 +146,17 @@ def _highest_score(
     return float(order[np.argmax(score)]) if q is None else turning_point(q)
 
 
-def _not_drawn(final: Round, _: Samples, __: PruningPlan) -> Int64[np.ndarray, " samples"]:
-    return np.full(len(final.retained), int(Reason.RANDOM))
+def _not_drawn(final: Round, _: Samples, __: PruningPlan) -> UInt8[np.ndarray, " samples"]:
+    return np.full(len(final.retained), Reason.RANDOM, np.uint8)
 
 
-def _scored_lower(final: Round, _: Samples, __: PruningPlan) -> Int64[np.ndarray, " samples"]:
-    return np.full(len(final.retained), int(Reason.SCORED_LOWER))
+def _scored_lower(final: Round, _: Samples, __: PruningPlan) -> UInt8[np.ndarray, " samples"]:
+    return np.full(len(final.retained), Reason.SCORED_LOWER, np.uint8)
 
 
-def _cut_or_not_drawn(final: Round, samples: Samples, plan: PruningPlan) -> Int64[np.ndarray, " samples"]:
+def _cut_or_not_drawn(final: Round, samples: Samples, plan: PruningPlan) -> UInt8[np.ndarray, " samples"]:
     """CCS cuts off the lowest scores and samples from the rest."""
-    return np.where(hardest(final.score, Quota.of(samples, plan)), Reason.SCORED_LOWER, Reason.RANDOM)
+    return _either(hardest(final.score, Quota.of(samples, plan)), Reason.SCORED_LOWER, Reason.RANDOM)
 
 
 WHY_PRUNED = {

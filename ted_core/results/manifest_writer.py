@@ -1,6 +1,7 @@
 """Writes the two files of a manifest: streamed, flushed, and visible only when complete."""
 
 import os
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.manifest import CATEGORY, DECISIONS_SCHEMA, MANIFEST_SCHEMA, METADATA_KEY
 from ted_core.results.provenance import ManifestMetadata, Provenance
 from ted_core.results.weights import weights_of_rows
-from ted_core.storage.digests import ContentDigest, combined_digest, indices_digest
+from ted_core.storage.digests import ContentDigest, combined_digest
 
 ROWS_PER_GROUP = 1 << 20
+ARROW_SCHEMA_KEY = b"ARROW:schema"
+"""Where Arrow looks for column types and for what a schema says beside them: an IPC message, in base64. Its own writer
+would put it down before the rows are known."""
 BY_ROW = pq.SortingColumn(0)
 """By ``row_index``, which is the first column of both files."""
 
@@ -35,35 +39,32 @@ class WrittenManifest:
 def write_manifest(folder: Path, decisions: Decisions, *, provenance: Provenance) -> WrittenManifest:
     """Write both files to ``folder``; each appears under its name only when it is complete.
 
-    Beyond the decisions themselves this needs the memory of one row group.
+    Beyond the decisions themselves this needs the memory of one row group. What is written is hashed on the way; what
+    the files say about themselves is added at their ends.
     """
-    metadata = _metadata(decisions, provenance)
     shard_rows = [shard.rows for shard in provenance.dataset.shards]
     folder.mkdir(parents=True, exist_ok=True)
     manifest_path, decisions_path = folder / "manifest.parquet", folder / "decisions.parquet"
-    write_file(manifest_path, MANIFEST_SCHEMA, batches=_retained(decisions, shard_rows), metadata=metadata)
-    write_file(decisions_path, DECISIONS_SCHEMA, batches=_every_row(decisions), metadata=metadata)
+    with new_file(manifest_path, MANIFEST_SCHEMA) as manifest, new_file(decisions_path, DECISIONS_SCHEMA) as every_row:
+        manifest.write(_retained(decisions, shard_rows))
+        every_row.write(_every_row(decisions))
+        metadata = _metadata(decisions, provenance, manifest=manifest.digest, every_row=every_row.digest)
+        for file in (manifest, every_row):
+            file.describe(metadata)
     return WrittenManifest(manifest_path, decisions_path, metadata)
 
 
-def _metadata(decisions: Decisions, provenance: Provenance) -> ManifestMetadata:
+def _metadata(
+    decisions: Decisions, provenance: Provenance, *, manifest: ContentDigest, every_row: ContentDigest
+) -> ManifestMetadata:
     kept = int(decisions.kept.sum())
     return ManifestMetadata(
         **provenance.model_dump(),
         rows_kept=kept,
         achieved_ratio=kept / len(decisions.kept),
-        indices_sha256=indices_digest(np.flatnonzero(decisions.kept)),
-        content_sha256=_content(decisions, [shard.rows for shard in provenance.dataset.shards]),
+        indices_sha256=manifest.of_numbers("row_index"),
+        content_sha256=combined_digest({"manifest": manifest, "decisions": every_row}),
     )
-
-
-def _content(decisions: Decisions, shard_rows: list[int]) -> str:
-    manifest_digest, decisions_digest = ContentDigest(MANIFEST_SCHEMA), ContentDigest(DECISIONS_SCHEMA)
-    for batch in _retained(decisions, shard_rows):
-        manifest_digest.update(batch)
-    for batch in _every_row(decisions):
-        decisions_digest.update(batch)
-    return combined_digest({"manifest": manifest_digest, "decisions": decisions_digest})
 
 
 def _retained(decisions: Decisions, shard_rows: list[int]) -> Iterator[pa.RecordBatch]:
@@ -140,21 +141,37 @@ def floats_of_rows(values: Float32[np.ndarray, " rows"] | None, rows: np.ndarray
     return pa.nulls(len(rows), pa.float32()) if values is None else pa.array(values[rows])
 
 
-def write_file(
+class TableFile:
+    """A Parquet file of rows while it is written, and the digest of what it holds so far."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, *, rows_per_group: int) -> None:
+        self.digest = ContentDigest(schema)
+        self._writer, self._schema, self._rows_per_group = writer, schema, rows_per_group
+
+    def write(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Append the batches, each of which becomes row groups of its own."""
+        for batch in batches:
+            self.digest.update(batch)
+            self._writer.write_batch(batch, row_group_size=self._rows_per_group)
+
+    def describe(self, metadata: ManifestMetadata) -> None:
+        """Say in the file's footer what it is."""
+        facts = {METADATA_KEY: metadata.model_dump_json().encode()}
+        described = self._schema.with_metadata(facts).serialize()
+        self._writer.add_key_value_metadata(facts | {ARROW_SCHEMA_KEY: b64encode(described)})
+
+
+@contextmanager
+def new_file(
     path: Path,
     schema: pa.Schema,
     *,
-    batches: Iterable[pa.RecordBatch],
-    metadata: ManifestMetadata,
     sorted_by: pq.SortingColumn = BY_ROW,
     rows_per_group: int = ROWS_PER_GROUP,
-) -> None:
-    """Write the batches, which are sorted, to a file that appears under its name only when it is complete."""
-    described = schema.with_metadata({METADATA_KEY: metadata.model_dump_json()})
-    layout = _layout(schema, sorted_by)
-    with _atomically(path) as partial, pq.ParquetWriter(partial, described, **layout) as writer:
-        for batch in batches:
-            writer.write_batch(batch, row_group_size=rows_per_group)
+) -> Iterator[TableFile]:
+    """A file for sorted batches that appears under its name only when the block has succeeded."""
+    with _atomically(path) as partial, pq.ParquetWriter(partial, schema, **_layout(schema, sorted_by)) as writer:
+        yield TableFile(writer, schema, rows_per_group=rows_per_group)
 
 
 @contextmanager
@@ -176,4 +193,5 @@ def _layout(schema: pa.Schema, sorted_by: pq.SortingColumn) -> dict[str, Any]:
         "column_encoding": {field.name: encodings[field.type] for field in schema if field.type in encodings},
         "write_page_index": True,
         "sorting_columns": [sorted_by],
+        "store_schema": False,
     }

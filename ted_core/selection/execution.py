@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from ted_core.datasets import Samples
+from ted_core.distributed.world import ALONE, World
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.selection.rounds import ProgressCallback, Round, ignore_progress
@@ -49,6 +50,7 @@ class Execution:
     device: str = "cpu"
     watch: ProgressCallback = ignore_progress
     checkpointer: Checkpointer = NO_CHECKPOINTS
+    world: World = ALONE
 
 
 Method = Callable[[Samples, PruningPlan, ResolvedProxy, Execution], Iterator[Round]]

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from ted_core.datasets import Samples
+from ted_core.distributed.checkpoints import offer_together, saved_on_first_rank
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.selection.execution import Execution
@@ -36,11 +37,11 @@ class Loop:
         self.rounds = plan.rounds or loop_rounds(proxy.training.epochs)
         self.epochs = max(self.rounds, loop_epochs(proxy.training.epochs))
         self.counts = retained_counts(len(samples), plan.rows_kept(len(samples)), rounds=self.rounds)
-        self.checkpointer = execution.checkpointer
+        self.checkpointer, self.world = execution.checkpointer, execution.world
         work = loop_rows_trained(len(samples), plan, proxy)
         self.progress = ProgressCounter(execution.watch, rounds=self.rounds, work=work)
         twin_proxy = proxy.with_training(epochs=self.epochs)
-        self.twins = Twins(samples, twin_proxy, seed=plan.seed, device=execution.device)
+        self.twins = Twins(samples, twin_proxy, seed=plan.seed, device=execution.device, world=self.world)
         self.measurement = SCORES[plan.score](len(samples), plan)
         self.sampler = PoissonSampler(samples.groups, plan)
 
@@ -57,8 +58,8 @@ class Loop:
         self.ratio_choice: RatioChoice | None = None
         self.trials: list[Trial] = []
         """The rules and keep ratios that have been tried."""
-        if self.checkpointer.saved_state:
-            self._load_state_dict(self.checkpointer.saved_state)
+        if saved := saved_on_first_rank(self.world, self.checkpointer.saved_state):
+            self._load_state_dict(saved)
 
     @property
     def remaining_rounds(self) -> range:
@@ -77,8 +78,8 @@ class Loop:
         Raises TrainingDiverged if this is the last round and a twin is far worse than it was untrained.
         """
         self.predictions = self.twins.out_of_sample_predictions()
-        again = self.measurement.update(self.predictions, self.twins, retained=self.retained)
-        self.progress.count_measured(len(self.samples) + again)
+        self.measurement.update(self.predictions, self.twins, retained=self.retained)
+        self.progress.count_measured(len(self.samples))
         if self.last_trained == self.rounds:
             self.twins.require_descent(self.predictions)
 
@@ -105,7 +106,7 @@ class Loop:
 
     def _half_trials(self) -> HalfTrials:
         table, half = self.twins.table, self.twins.folds[0]
-        proxies = FreshProxies(self.samples, self.proxy, table, self.progress, self.plan.seed)
+        proxies = FreshProxies(self.samples, self.proxy, table, self.progress, self.plan.seed, self.world)
         return HalfTrials(self.measurement, self.sampler, proxies, half, self.trials, self.save_checkpoint)
 
     def _trials(self) -> Trials:
@@ -116,6 +117,7 @@ class Loop:
             proxy=self.proxy,
             table=self.twins.table,
             progress=self.progress,
+            world=self.world,
             done=self.trials,
             save_checkpoint=self.save_checkpoint,
         )
@@ -124,12 +126,12 @@ class Loop:
         """Sample as many rows as round ``number`` retains, by their scores, and return the finished round."""
         score = np.maximum(self.rule.score(self.measurement), SMALLEST_SCORE).astype(np.float32)
         sample = self.sampler.sample(score, self.measurement.order, self.counts[number - 1])
-        self.retained = sample.retained
-        self.last_round = np.where(sample.retained, np.uint16(number), self.last_round)
+        self.retained = self.world.broadcast(sample.retained)
+        self.last_round = np.where(self.retained, np.uint16(number), self.last_round)
         return Round(
             number=number,
             rounds=self.rounds,
-            retained=sample.retained,
+            retained=self.retained,
             score=score,
             priority=sample.priority,
             inclusion_probability=sample.inclusion_probability if number == self.rounds else None,
@@ -152,16 +154,19 @@ class Loop:
 
     def save_checkpoint(self) -> None:
         """Offer the current state to the checkpointer."""
-        self.checkpointer.offer(self._state_dict)
+        offer_together(self.world, self.checkpointer.offer, self._state_dict)
 
     def _state_dict(self) -> StateDict:
-        """All that the remaining rounds depend on. Twins that have finished training are left out."""
+        """All that the remaining rounds depend on. Twins that have finished training are left out.
+
+        All ranks call it; that of the first one holds what only the others know.
+        """
         own = {
             "last_trained": of_number(self.last_trained),
             "loss": of_number(self.loss),
             "retained": of_array(self.retained),
             "last_round": of_array(self.last_round),
-            "torch_rng": torch.get_rng_state(),
+            "torch_rng": torch.stack(self.world.gather(torch.get_rng_state())),
         }
         trials = {f"{number:02d}": trial.state_dict() for number, trial in enumerate(self.trials)}
         return merge_state_dicts(
@@ -180,7 +185,7 @@ class Loop:
         self.loss = float(own["loss"])
         self.retained = own["retained"].numpy()
         self.last_round = own["last_round"].numpy()
-        torch.set_rng_state(own["torch_rng"])
+        torch.set_rng_state(own["torch_rng"][self.world.rank].clone())
         if self.last_trained < self.rounds:
             self.twins.load_state_dict(sub_state_dict(state, "twins"))
         self.measurement.load_state_dict(sub_state_dict(state, "measurement"))

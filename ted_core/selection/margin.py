@@ -21,9 +21,9 @@ CUT_WIDTH = 0.08
 SUREST_ROWS, SUREST_SHARES = 150, (0.05, 0.25)
 """Among how many samples, those that the twins are surest about, wrong labels are counted; the least and the largest
 share of all samples that they may be."""
-LEAST_CUT, LITTLE_LEARNED, MUCH_LEARNED = 0.5, 0.05, 0.08
-"""Which part of the wrong labels is cut off where twins hardly learn them, and the memorization that counts as hardly
-and as much."""
+LEAST_CUT, UNSURE, SURE = 0.5, 0.35, 0.45
+"""Which part of the wrong labels is cut off where twins are unsure, and the confidence up to which they count as unsure
+and from which on as sure."""
 HIGHEST_CUT, CUT_PER_KEPT = 0.1, 2.0
 """The less is kept, the more of the hard samples are cut off too: those below 0.1 - 2 keep_ratio."""
 
@@ -38,6 +38,8 @@ class NoiseEstimate:
     """Of all samples."""
     rows_counted: int
     """Among how many of them, those that the models are surest about, they were counted."""
+    confidence: float
+    """How sure the models are: the mean margin of the samples whose label is the likeliest class."""
 
     @property
     def standard_error(self) -> float:
@@ -52,22 +54,22 @@ def estimate_noise(performance: PerSample, margin: PerSample) -> NoiseEstimate:
     2021, arXiv 1911.00068, count errors above class-wise thresholds for the same reason). How sure it is, is the
     largest of all probabilities: that of the label, or of its rival where the margin is negative.
     """
-    confidence = performance - np.minimum(margin, 0)
+    largest = performance - np.minimum(margin, 0)
     least, most = SUREST_SHARES
     surest = min(max(SUREST_ROWS / len(margin), least), most)
-    contradicted = margin[confidence >= np.quantile(confidence, 1 - surest)] < 0
-    return NoiseEstimate(float(contradicted.mean()), len(contradicted))
+    contradicted = margin[largest >= np.quantile(largest, 1 - surest)] < 0
+    agreed = margin[margin >= 0]
+    return NoiseEstimate(float(contradicted.mean()), len(contradicted), float(agreed.mean()) if len(agreed) else 0.0)
 
 
-def cut_share(noise: NoiseEstimate, *, memorization: float) -> float:
-    """The share of all samples that are cut off because labels are wrong: half of these or more.
+def cut_share(noise: NoiseEstimate) -> float:
+    """The share of all samples that are cut off because labels are wrong: half of these, or more.
 
-    A wrong label does harm if it is learned. Where twins learn them, the performance of those that trained on a sample
-    whose label looks wrong lies above that of those that did not: the *memorization* (Feldman 2020, arXiv 1906.05271).
-    Where they do not, cutting takes hard samples away for nothing.
+    Twins that are sure of what they know have learned about as much as a model that trains to the end, and few of the
+    labels that they contradict are right. Those that are not also contradict hard samples, which such a model needs.
     """
-    learned = (memorization - LITTLE_LEARNED) / (MUCH_LEARNED - LITTLE_LEARNED)
-    return noise.share * (LEAST_CUT + (1 - LEAST_CUT) * min(max(learned, 0.0), 1.0))
+    sure = min(max((noise.confidence - UNSURE) / (SURE - UNSURE), 0.0), 1.0)
+    return noise.share * (LEAST_CUT + (1 - LEAST_CUT) * sure)
 
 
 def cut_margin(margin: PerSample, *, share: float, keep_ratio: float) -> float:

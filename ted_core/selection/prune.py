@@ -14,6 +14,7 @@ The concepts are those of the abstract of arXiv 2405.03228, which published no c
 from collections.abc import Iterator, Mapping
 
 from ted_core.datasets import Samples
+from ted_core.distributed.world import ALONE, World
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.selection import baselines
@@ -33,11 +34,14 @@ def prune(
     device: str = "cpu",
     watch: ProgressCallback = ignore_progress,
     checkpointer: Checkpointer = NO_CHECKPOINTS,
+    world: World = ALONE,
 ) -> Iterator[Round]:
     """Return an iterator over the rounds of a pruning run; the last round holds the selection.
 
     ``watch`` is called after every batch. If the checkpointer has a saved state, the run is resumed from it, and the
-    rounds before it are not yielded again.
+    rounds before it are not yielded again. In a ``world`` of several ranks each of them iterates over its own rounds,
+    which are the same; the first rank's checkpointer and ``watch`` tell of all of them. Methods other than TED make no
+    use of more than one rank.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -63,7 +67,7 @@ def prune(
         shape=samples.input_shape,
     )
     samples = prepare_samples(samples, resolved, device=device)
-    return METHODS[plan.method](samples, plan, resolved, Execution(device, watch, checkpointer))
+    return METHODS[plan.method](samples, plan, resolved, Execution(device, watch, checkpointer, world))
 
 
 def by_internal_generalization(

@@ -114,7 +114,7 @@ class Round:
     """How many labels look wrong; None if nothing was measured."""
     order: Float32[np.ndarray, " samples"] | None = None
     """What the score follows, from hard samples to easy ones; None if nothing was measured out of sample."""
-    priority: Float[np.ndarray, " samples"] | None = None
+    priority: Float32[np.ndarray, " samples"] | None = None
     """What ranks the samples, if not the score itself: the highest are retained."""
     inclusion_probability: Float[np.ndarray, " samples"] | None = None
     """Of each sample, if the samples were drawn; set in the last round."""

@@ -1,11 +1,6 @@
-"""How many samples each round retains, and how the highest scores are selected."""
+"""How many samples each round retains."""
 
 from collections.abc import Sequence
-
-import numpy as np
-from jaxtyping import Bool, Float, Int64
-
-from ted_core.plan import ClassBalance
 
 WARM_UP_ROUNDS, WARM_UP_SHARE = 2, 1 / 6
 FEWEST_ROUNDS = 3
@@ -13,8 +8,6 @@ LOOP_SHARE = 1 / 3
 EPOCHS_PER_ROUND = 2
 """More rounds measure more often, which costs time and was worth nothing."""
 FIRST_MEASURED = 2
-EXACT = 9
-"""Decimals that a product is rounded to: 0.29 of 100 is 29, though in binary it falls short of that."""
 
 
 def warm_up(rounds: int) -> int:
@@ -55,78 +48,6 @@ def retained_counts(samples: int, kept: int, *, rounds: int) -> list[int]:
     first = warm_up(rounds)
     shares = [min(max((number - first + 1) / (rounds - first), 0.0), 1.0) for number in range(1, rounds + 1)]
     return [samples - round(share * (samples - kept)) for share in shares]
-
-
-def select_highest(
-    score: Float[np.ndarray, " samples"],
-    count: int,
-    *,
-    labels: Int64[np.ndarray, " samples"],
-    class_floor: float,
-    class_balance: ClassBalance = "free",
-) -> Bool[np.ndarray, " samples"]:
-    """Select the ``count`` highest scores, after every class has got the floor's share of its own size (rounded down).
-
-    The floors come first: if they alone exceed ``count``, they are what is retained. Ties go to the earlier sample. If
-    the classes' balance is to be kept, each gets its share of ``count``, and its own highest scores.
-    """
-    order = np.argsort(-score, kind="stable")
-    mask = np.zeros(len(score), bool)
-    if class_balance == "keep":
-        mask[_balanced_rows(order, count, labels=labels, class_floor=class_floor)] = True
-        return mask
-    mask[_floor_rows(order, labels, class_floor)] = True
-    rest = order[~mask[order]]
-    mask[rest[: max(count - int(mask.sum()), 0)]] = True
-    return mask
-
-
-def _balanced_rows(
-    order: Int64[np.ndarray, " samples"], count: int, *, labels: Int64[np.ndarray, " samples"], class_floor: float
-) -> Int64[np.ndarray, " rows"]:
-    """Each class's best rows, as many as its share of ``count``, and never fewer than the floor gives it."""
-    _, first, group, sizes = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
-    by_appearance = np.argsort(first)  # equal remainders must not be decided by how classes are numbered
-    shares = np.empty_like(sizes)
-    shares[by_appearance] = proportional_shares(
-        sizes[by_appearance], count, at_least=_floors(sizes[by_appearance], class_floor)
-    )
-    by_group = order[np.argsort(group[order], kind="stable")]
-    place = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.asarray(by_group[place < shares[group[by_group]]])
-
-
-def proportional_shares(
-    sizes: Int64[np.ndarray, " classes"], count: int, *, at_least: Int64[np.ndarray, " classes"] | int = 0
-) -> Int64[np.ndarray, " classes"]:
-    """Divide ``count`` in proportion to the sizes: the whole parts, then one more for the largest remainders.
-
-    This is Hamilton's method, in integers so that rounding plays no part; of equal remainders the earlier comes first.
-    ``at_least`` are floors of one share of all sizes, rounded down, that together do not exceed ``count``.
-    """
-    total = int(sizes.sum())
-    whole = np.maximum(sizes * count // total, at_least)
-    remainder = sizes * count - whole * total
-    largest = np.argsort(-remainder, kind="stable")[: count - int(whole.sum())]
-    whole[largest] += 1
-    return np.asarray(whole)
-
-
-def _floors(sizes: Int64[np.ndarray, " classes"], share: float) -> Int64[np.ndarray, " classes"]:
-    """The rows that a class floor gives each class."""
-    return np.floor(np.round(share * sizes, EXACT)).astype(np.int64)
-
-
-def _floor_rows(
-    order: Int64[np.ndarray, " samples"], labels: Int64[np.ndarray, " samples"], share: float
-) -> Int64[np.ndarray, " rows"]:
-    """Each class's best rows, as many as the floor gives it."""
-    if not share:
-        return order[:0]
-    ranked = labels[order]
-    classes, sizes = np.unique(labels, return_counts=True)
-    floors = _floors(sizes, share)
-    return np.concatenate([order[ranked == label][:floor] for label, floor in zip(classes, floors, strict=True)])
 
 
 def epochs_of_round(number: int, *, rounds: int, epochs: int) -> range:

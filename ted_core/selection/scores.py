@@ -6,12 +6,11 @@ from copy import copy
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32
 
 from ted_core.plan import PruningPlan, ScoreName
 from ted_core.selection.distance import clip_performance, distance
 from ted_core.selection.margin import NoiseEstimate, PerSample, cut_margin, cut_share, estimate_noise, margin_score
-from ted_core.selection.workload import most_compared
 from ted_core.storage.checkpoint import StateDict, of_array, of_number
 from ted_core.training.predictions import Predictions
 
@@ -19,9 +18,6 @@ from ted_core.training.predictions import Predictions
 @runtime_checkable
 class Measures(Protocol):
     """What twins can measure beside their predictions."""
-
-    def in_sample_performance(self, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
-        """See ``ted_core.selection.twins``."""
 
     def out_of_sample_gradient_norm(self, retained: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
         """See ``ted_core.selection.twins``."""
@@ -32,25 +28,22 @@ class Measurements:
 
     MEANS: tuple[str, ...] = ("performance", "margin")
     """The attributes that are means over the measurements."""
-    NUMBERS: tuple[str, ...] = ("times",)
-    """The other attributes that measurements change."""
 
     def __init__(self, samples: int, plan: PruningPlan) -> None:
         self.plan, self.times = plan, 0
+        self.noise: NoiseEstimate | None = None
+        """How many labels look wrong; None before the first measurement."""
         self.performance: PerSample = np.zeros(samples)
         """Internal generalization: the mean performance under the twin that has not trained on the sample."""
         self.margin: PerSample = np.zeros(samples)
         """The mean margin under the same twin."""
 
-    def update(self, predictions: Predictions, twins: Measures, *, retained: Bool[np.ndarray, " samples"]) -> int:
-        """Add what the twins, which have last trained on the retained samples, have just predicted.
-
-        Return how many samples were measured once more for it.
-        """
+    def update(self, predictions: Predictions, twins: Measures, *, retained: Bool[np.ndarray, " samples"]) -> None:
+        """Add what the twins, which have last trained on the retained samples, have just predicted."""
         self.times += 1
         for name, values in self._measured(predictions, twins, retained).items():
             setattr(self, name, (mean := getattr(self, name)) + (values - mean) / self.times)
-        return 0
+        self.noise = estimate_noise(self.performance, self.margin)
 
     def _measured(
         self, predictions: Predictions, _: Measures, __: Bool[np.ndarray, " samples"]
@@ -62,22 +55,16 @@ class Measurements:
         values: PerSample = getattr(self, name)
         return (values if self.times else np.full(len(values), np.nan)).astype(np.float32)
 
-    @property
-    def noise(self) -> NoiseEstimate | None:
-        """How many labels look wrong; None before the first measurement."""
-        return estimate_noise(self.performance, self.margin) if self.times else None
-
     def state_dict(self) -> StateDict:
         """The means, and the number of measurements that they are over."""
-        numbers = {name: of_number(getattr(self, name)) for name in self.NUMBERS}
-        return numbers | {name: of_array(getattr(self, name)) for name in self.MEANS}
+        return {"times": of_number(self.times)} | {name: of_array(getattr(self, name)) for name in self.MEANS}
 
     def load_state_dict(self, state: StateDict) -> None:
         """Resume from these means."""
-        for name in self.NUMBERS:
-            setattr(self, name, state[name].item())
+        self.times = int(state["times"])
         for name in self.MEANS:
             setattr(self, name, state[name].numpy())
+        self.noise = estimate_noise(self.performance, self.margin) if self.times else None
 
 
 class Score(Measurements, ABC):
@@ -102,29 +89,6 @@ class Score(Measurements, ABC):
 class MarginScore(Score):
     """The movement of the margin, without labels that look wrong; forward passes are all it needs."""
 
-    NUMBERS = (*Measurements.NUMBERS, "memorization")
-
-    def __init__(self, samples: int, plan: PruningPlan) -> None:
-        super().__init__(samples, plan)
-        self.memorization = 0.0
-        """How much better the twin that trains on a sample whose label looks wrong predicts it: a mean over these, the
-        largest of all measurements. Early on little is learned, and in the end few of them are left to learn."""
-
-    def update(self, predictions: Predictions, twins: Measures, *, retained: Bool[np.ndarray, " samples"]) -> int:
-        """Measure the memorization too."""
-        super().update(predictions, twins, retained=retained)
-        return self._measure_memorization(predictions, twins, retained)
-
-    def _measure_memorization(
-        self, predictions: Predictions, twins: Measures, retained: Bool[np.ndarray, " samples"]
-    ) -> int:
-        suspects = np.flatnonzero(retained & (predictions.margin < 0))
-        some = suspects[:: 1 + len(suspects) // max(most_compared(len(retained)), 1)]
-        if len(some):
-            gap = twins.in_sample_performance(some) - predictions.performance[some]
-            self.memorization = max(self.memorization, float(gap.mean(dtype=np.float64)))
-        return len(some)
-
     @property
     def order(self) -> PerSample:
         """The margin."""
@@ -135,8 +99,7 @@ class MarginScore(Score):
         """The margin below which samples are cut off."""
         noise = self.noise
         assert noise is not None, "scores follow from measurements"  # noqa: S101
-        share = cut_share(noise, memorization=self.memorization)
-        return cut_margin(self.margin, share=share, keep_ratio=self.plan.ratio)
+        return cut_margin(self.margin, share=cut_share(noise), keep_ratio=self.plan.ratio)
 
     def score(self, _: float | None = None) -> PerSample:
         """How much each sample is worth keeping; there is no exponent."""

@@ -5,13 +5,16 @@ sample that it has never trained on is its internal generalization, measured dir
 pass over the retained data.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import fields
+from itertools import chain
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from ted_core.datasets import Samples
+from ted_core.distributed.counting import WorldCounter
+from ted_core.distributed.world import ALONE, TWINS, World
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
@@ -20,86 +23,101 @@ from ted_core.training.divergence import require_descent
 from ted_core.training.predictions import Predictions
 from ted_core.training.trainer import CountRows, Trainer, batches_of
 
-TWINS = 2
-
 
 class Twins:
-    """Twin A never trains on the samples of fold A, nor twin B on those of fold B."""
+    """Twin A never trains on the samples of fold A, nor twin B on those of fold B.
 
-    def __init__(self, samples: Samples, proxy: ResolvedProxy, *, seed: int, device: str) -> None:
-        self.seed = seed
+    In a world of several ranks each of them trains one twin. Everything that is returned is the same on all ranks.
+    """
+
+    def __init__(self, samples: Samples, proxy: ResolvedProxy, *, seed: int, device: str, world: World = ALONE) -> None:
+        self.seed, self.world = seed, world
         self.table = batches_of(samples, proxy, device=device)
         self.folds = _folds(len(samples), seed)
         # Their initial weights differ: if the twins agree, the data made them agree, not a common start.
-        models = [build(proxy, samples, seed=weights) for weights in initial_seeds(seed)]
-        self.trainers = [Trainer(model, proxy, device=device) for model in models]
-        self.losses: list[float] = []
-        """Each twin's mean loss in its last epoch."""
+        models = {
+            twin: build(proxy, samples, seed=weights)
+            for twin, weights in enumerate(initial_seeds(seed))
+            if world.trains(twin)
+        }
+        self.trainers: Mapping[int, Trainer] = {
+            twin: Trainer(model, proxy, device=device, replicas=world.replicas) for twin, model in models.items()
+        }
+        """Of the twins that are trained here."""
+        self.losses: Mapping[int, float] = {}
+        """The mean loss of each of these twins in its last epoch."""
 
     def train_epoch(self, retained: Bool[np.ndarray, " samples"], *, number: int, count_rows: CountRows) -> float:
-        """Train each twin for epoch ``number`` on the retained samples outside its own fold; return the mean loss."""
-        self.losses = [
-            trainer.train_epoch(
+        """Train each twin for epoch ``number`` on the retained samples outside its own fold; return the mean loss.
+
+        The rows of all twins are counted; those of a twin that trains elsewhere when they are known, at the end.
+        """
+        counter = WorldCounter(self.world, TWINS, count_rows)
+        self.losses = {
+            twin: trainer.train_epoch(
                 self.table,
-                np.flatnonzero(retained & ~fold),
+                np.flatnonzero(retained & ~self.folds[twin]),
                 number=number,
                 rng=stream_rng(self.seed, Stream.TWIN_BATCHES, twin, number),
-                count_rows=count_rows,
+                count_rows=counter.of(twin),
             )
-            for twin, (trainer, fold) in enumerate(zip(self.trainers, self.folds, strict=True))
-        ]
-        return sum(self.losses) / TWINS
+            for twin, trainer in self.trainers.items()
+        }
+        counter.finish()
+        return float(self._of_all(self.losses).sum()) / TWINS
 
     def out_of_sample_predictions(self) -> Predictions:
         """How every sample, pruned or not, is predicted by the twin that has never trained on it."""
         joined = Predictions(*(np.zeros(len(self.folds[0]), np.float32) for _ in fields(Predictions)))
-        for trainer, fold in zip(self.trainers, self.folds, strict=True):
-            predicted = trainer.predictions(self.table, np.flatnonzero(fold))
+        for twin, trainer in self.trainers.items():
+            rows = self._measured_here(self.folds[twin])
+            predicted = trainer.predictions(self.table, rows)
             for name, values in vars(predicted).items():
-                getattr(joined, name)[fold] = -1 if values is None else values
-        return joined
-
-    def in_sample_performance(self, rows: Int64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
-        """The performance of these samples under the twin that trains on them."""
-        performance = np.zeros(len(rows), np.float32)
-        for twin, fold in enumerate(self.folds):
-            own = fold[rows]
-            performance[own] = self.trainers[1 - twin].performance(self.table, rows[own])
-        return performance
+                getattr(joined, name)[rows] = -1 if values is None else values
+        return Predictions(**{name: self.world.union(values) for name, values in vars(joined).items()})
 
     def require_descent(self, predictions: Predictions) -> None:
         """Raise TrainingDiverged if a twin that has finished training, and predicts so, is far worse than untrained."""
-        for trainer, loss, fold in zip(self.trainers, self.losses, self.folds, strict=True):
-            performance = np.maximum(predictions.performance[fold], np.finfo(np.float32).tiny)
+        for twin, trainer in self.trainers.items():
+            performance = np.maximum(predictions.performance[self.folds[twin]], np.finfo(np.float32).tiny)
             assert trainer.start_loss is not None, "twins have trained before they are judged"  # noqa: S101
             unseen = float(-np.log(performance).mean(dtype=np.float64))
-            require_descent(loss, start=trainer.start_loss, unseen=unseen)
+            require_descent(self.losses[twin], start=trainer.start_loss, unseen=unseen)
 
     def out_of_sample_gradient_norm(self, retained: Bool[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
         """Every sample's gradient norm under that twin, in the metric of the retained samples it was trained on."""
-        return self._out_of_sample(
-            lambda twin, fold: self.trainers[twin].gradient_norm(
+        norms = np.zeros(len(retained), np.float32)
+        for twin, trainer in self.trainers.items():
+            fold = self.folds[twin]
+            rows = self._measured_here(fold)
+            norms[rows] = trainer.gradient_norm(
                 self.table,
-                np.flatnonzero(fold),
+                rows,
                 curvature_rows=np.flatnonzero(retained & ~fold),
                 rng=stream_rng(self.seed, Stream.TWIN_CURVATURE, twin),
             )
-        )
+        return self.world.union(norms)
 
     def state_dict(self) -> StateDict:
-        """The states of both twins."""
-        return merge_state_dicts(**{str(twin): trainer.state_dict() for twin, trainer in enumerate(self.trainers)})
+        """The states of both twins, on the first rank; on any other that of its own twin, or nothing."""
+        spoken_for = {twin: trainer for twin, trainer in self.trainers.items() if self.world.speaks_for(twin)}
+        own = merge_state_dicts(**{str(twin): trainer.state_dict() for twin, trainer in spoken_for.items()})
+        states = self.world.gather({name: value.cpu() for name, value in own.items()})
+        return dict(chain.from_iterable(state.items() for state in states))
 
     def load_state_dict(self, state: StateDict) -> None:
-        """Resume from these states."""
-        for twin, trainer in enumerate(self.trainers):
+        """Resume from the states of both twins."""
+        for twin, trainer in self.trainers.items():
             trainer.load_state_dict(sub_state_dict(state, str(twin)))
 
-    def _out_of_sample(self, measure: Callable[[int, np.ndarray], np.ndarray]) -> Float32[np.ndarray, " samples"]:
-        values = np.zeros(len(self.folds[0]), np.float32)
-        for twin, fold in enumerate(self.folds):
-            values[fold] = measure(twin, fold)
-        return values
+    def _measured_here(self, rows: Bool[np.ndarray, " rows"]) -> Int64[np.ndarray, " own"]:
+        """Those of the marked rows that this rank measures; others that have the same twin measure the rest."""
+        return self.world.replicas.share.stretch(np.flatnonzero(rows))
+
+    def _of_all(self, values: Mapping[int, float]) -> Float64[np.ndarray, " twins"]:
+        """A number of each twin, from those of the twins that are trained here."""
+        told = {twin: value for twin, value in values.items() if self.world.speaks_for(twin)}
+        return self.world.union(np.array([told.get(twin, 0.0) for twin in range(TWINS)]))
 
 
 def initial_seeds(seed: int) -> list[int]:

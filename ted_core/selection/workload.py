@@ -26,8 +26,6 @@ UNTRAINED = {"random": 0, "stratified": 0}
 """The row-visits of methods that train nothing."""
 MEASURING_SHARE = 1 / 3
 """What measuring a row takes of training on it: the way forth without the way back, which takes twice as long."""
-MOST_COMPARED, MOST_COMPARED_SHARE = 500, 0.1
-"""Samples whose label looks wrong that both twins are asked about, each time that all samples are measured."""
 
 
 def most_rows_trained(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> int | None:
@@ -77,14 +75,8 @@ def loop_rows_measured(rows: int, plan: PruningPlan, proxy: ResolvedProxy) -> in
     """Row-visits of measuring that the twins and the candidates take at most."""
     rounds = plan.rounds or loop_rounds(proxy.training.epochs)
     measurings = sum(is_measured(number, rounds=rounds) for number in range(1, rounds + 1))
-    compared = most_compared(rows) if plan.score == "margin" else 0
     tried = most_trials(plan) * (rows - trial_rows(rows, plan)) + most_ratio_trials(plan) * (rows - rows // HALVES)
-    return measurings * (rows + compared) + tried
-
-
-def most_compared(rows: int) -> int:
-    """How many samples whose label looks wrong both twins are asked about, at most."""
-    return min(MOST_COMPARED, round(MOST_COMPARED_SHARE * rows))
+    return measurings * rows + tried
 
 
 def most_trials(plan: PruningPlan) -> int:

@@ -32,6 +32,11 @@ class ContentDigest:
         """For each column its name and its hashes."""
         return [[name, *column.digests()] for name, column in self._columns]
 
+    def of_numbers(self, name: str) -> str:
+        """The hash of one number column; of row indices, it is their ``indices_digest``."""
+        ((digest,),) = (digests for column, *digests in self.digests() if column == name)
+        return digest
+
 
 def combined_digest(tables: Mapping[str, ContentDigest]) -> str:
     """One hexadecimal digest for several named tables, in the order given."""

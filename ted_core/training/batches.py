@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from ted_core.datasets import Samples
+from ted_core.distributed.share import FEWEST_ROWS, WHOLE, Share
 from ted_core.training.augmentation import augment_images
 from ted_core.training.device_arrays import device_array
 from ted_core.training.divergence import require_finite
@@ -61,6 +62,15 @@ Batch = tuple[Any, Any]
 RowIndices = Int64[np.ndarray, " rows"]
 
 
+class Step(NamedTuple):
+    """What a model is trained on before its weights are changed."""
+
+    batches: list[Batch]
+    """One, or several smaller ones whose gradients are added up if one would take too much memory."""
+    rows: int
+    """Of all ranks that train the model; these batches hold this rank's share of them."""
+
+
 @runtime_checkable
 class Batches(Protocol):
     """Samples on a device, ready to be cut into batches."""
@@ -69,11 +79,11 @@ class Batches(Protocol):
     task: Task
 
     def shuffled(
-        self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool
-    ) -> Iterator[list[Batch]]:
-        """The steps of an epoch over the rows, in a random order.
+        self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool, share: Share = WHOLE
+    ) -> Iterator[Step]:
+        """The steps of an epoch over the rows, in a random order; of each, this share.
 
-        A step is one batch, or several smaller ones whose gradients are added up if one would take too much memory.
+        All shares have equally many steps, with at least one row in each.
         """
 
     def in_order(self, rows: RowIndices) -> Iterator[Batch]:
@@ -99,17 +109,23 @@ class ArrayBatches:
         self.scaling = Scaling(scaling.mean.to(self.device), scaling.std.to(self.device))
 
     def shuffled(
-        self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool
-    ) -> Iterator[list[Batch]]:
+        self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool, share: Share = WHOLE
+    ) -> Iterator[Step]:
         """One batch a step, or the parts that it is cut into; augmented if asked.
 
-        A last batch of a single row is left out, and no part has only one: batch normalization cannot use it.
+        A last batch of a single row is left out, and no part has only one: batch normalization cannot use it. With
+        more shares a last batch is left out that has no row for each of them.
         """
-        for gathered, part in self.inputs.parts(rng.permutation(rows), batch_size):
-            if len(part) > 1:
-                inputs = self.scaling.apply(gathered)
-                seen = augment_images(inputs, rng) if augment else inputs
-                yield _cut(seen, self.labels[part], parts=max(1, min(self.cut_into, len(part) // 2)))
+        order = share.full_batches(rng.permutation(rows), batch_size)
+        if not len(order):
+            return
+        sizes = (min(batch_size, len(order) - start) for start in range(0, len(order), batch_size))
+        own = self.inputs.parts(share.of_batches(order, batch_size), max(1, share.size(batch_size)))
+        for size, (gathered, part) in zip(sizes, own, strict=True):
+            inputs = self.scaling.apply(gathered)
+            seen = augment_images(inputs, rng, rows=size, share=share) if augment else inputs
+            parts = max(1, min(self.cut_into, size // (FEWEST_ROWS * share.count)))
+            yield Step(_cut(seen, self.labels[part], parts=parts), size)
 
     def in_order(self, rows: RowIndices) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of the rows as they come, in large batches."""

@@ -9,11 +9,12 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ted_core.datasets import Samples
+from ted_core.distributed.share import WHOLE, Share
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.pretrained.tokenization import tokenize
 from ted_core.proxies.pretrained.tokens import TokenBatch, pad_batch
 from ted_core.proxies.pretrained_settings import CPU_BUDGET, TOKEN_BUDGET
-from ted_core.training.batches import Batch, RowIndices
+from ted_core.training.batches import Batch, RowIndices, Step
 from ted_core.training.objectives import Answers, task_of
 
 POOL = 50
@@ -40,8 +41,8 @@ class TokenBatches:
         return TokenBatches(samples, self.model, device=str(self.device), parts=self.cut_into)
 
     def shuffled(
-        self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool
-    ) -> Iterator[list[Batch]]:
+        self, rows: RowIndices, batch_size: int, *, rng: np.random.Generator, augment: bool, share: Share = WHOLE
+    ) -> Iterator[Step]:
         """Batches of rows of similar length, cut if they hold more tokens than the budget. Nothing is augmented.
 
         The rows are shuffled, each pool of them is sorted by length and cut into batches, and these are shuffled.
@@ -50,7 +51,9 @@ class TokenBatches:
         pools = [self._by_length(order[start : start + size]) for start in range(0, len(order), size)]
         batches = [pool[start : start + batch_size] for pool in pools for start in range(0, len(pool), batch_size)]
         for number in rng.permutation(len(batches)):
-            yield list(self.in_order(batches[number]))
+            batch = batches[number]
+            if len(batch) >= share.count:
+                yield Step(list(self.in_order(share.of(batch))), len(batch))
 
     def in_order(self, rows: RowIndices) -> Iterator[Batch]:
         """The rows as they come, in batches that hold no more tokens than the budget, or a single row."""

@@ -12,12 +12,14 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from ted_core.datasets import Samples
+from ted_core.distributed.errors import BatchSmallerThanRanks
+from ted_core.distributed.replicas import SOLE, Replicas
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.proxies.precision import require_precision
 from ted_core.random_streams import Stream, stream_rng, stream_seed
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, of_number, sub_state_dict
-from ted_core.training.batches import ArrayBatches, Batch, Batches, Scaling, measure_rows
+from ted_core.training.batches import ArrayBatches, Batch, Batches, Scaling, Step, measure_rows
 from ted_core.training.divergence import require_finite
 from ted_core.training.features import prepare_samples
 from ted_core.training.gradients import MOST_CURVATURE_ROWS, Curvature, gradient_norms, preconditioned_norms
@@ -42,14 +44,19 @@ def learning_rate_share(done: float) -> float:
 
 
 class Trainer:
-    """A model, its optimizer and its learning-rate schedule.
+    """A model, its optimizer and its learning-rate schedule; other ranks may train copies of it with other rows.
 
     The schedule follows the share of training that is done, not a count of steps: the number of rows may shrink.
+    Raises BatchSmallerThanRanks.
     """
 
-    def __init__(self, model: nn.Module, proxy: ResolvedProxy, *, device: str) -> None:
+    def __init__(self, model: nn.Module, proxy: ResolvedProxy, *, device: str, replicas: Replicas = SOLE) -> None:
         require_precision(proxy.training, device=device)
-        self.model, self.proxy = with_channels_last(model.to(device)), proxy
+        if replicas.share.count > proxy.training.batch_size:
+            fact = f"{replicas.share.count} devices share a batch of {proxy.training.batch_size}"
+            raise BatchSmallerThanRanks(fact, field="proxy.batch_size")
+        self.model, self.proxy, self.replicas = with_channels_last(model.to(device)), proxy, replicas
+        replicas.prepare(self.model)
         options = {"lr": proxy.training.learning_rate, "weight_decay": proxy.training.weight_decay}
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = OPTIMIZERS[proxy.family.optimizer](trained, **options)
@@ -65,26 +72,31 @@ class Trainer:
         rng: np.random.Generator,
         count_rows: CountRows = lambda _: None,
     ) -> float:
-        """Train for epoch ``number``, counted from 0, and return the rows' mean loss. Raises TrainingDiverged."""
+        """Train for epoch ``number``, counted from 0, and return the rows' mean loss.
+
+        Every rank that has a copy of the model is given the same rows, and takes its share of each batch; loss and
+        count are those of all of them. Raises TrainingDiverged, RankLost.
+        """
         self.model.train()
         training = self.proxy.training
         total, seen = torch.zeros((), device=table.device), 0
-        for step in table.shuffled(rows, training.batch_size, rng=rng, augment=training.augment):
-            size = sum(len(targets) for _, targets in step)
-            loss = self._step(step, table.task, size, done=(number + seen / len(rows)) / training.epochs)
+        share = self.replicas.share
+        for step in table.shuffled(rows, training.batch_size, rng=rng, augment=training.augment, share=share):
+            loss = self._step(step, table.task, done=(number + seen / len(rows)) / training.epochs)
             if self.start_loss is None:
-                self.start_loss = float(loss)
-            total.add_(loss, alpha=size)
-            seen += size
-            count_rows(size)
-        return require_finite(float(total) / max(seen, 1), "The mean loss of an epoch")
+                self.start_loss = float(self.replicas.sum(loss.clone()))
+            total.add_(loss, alpha=step.rows)
+            seen += step.rows
+            count_rows(step.rows)
+        return require_finite(float(self.replicas.sum(total)) / max(seen, 1), "The mean loss of an epoch")
 
-    def _step(self, step: list[Batch], task: Task, size: int, *, done: float) -> Tensor:
-        """The mean loss over the step's batches."""
+    def _step(self, step: Step, task: Task, *, done: float) -> Tensor:
+        """What this rank's batches contribute to the mean loss of the step's rows."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.proxy.training.learning_rate * learning_rate_share(done)
         self.optimizer.zero_grad()
-        losses = [self._backward(batch, task, share=len(batch[1]) / size) for batch in step]
+        losses = [self._backward(batch, task, share=len(batch[1]) / step.rows) for batch in step.batches]
+        self.replicas.add_gradients(self.optimizer.param_groups[0]["params"])
         self.optimizer.step()
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 

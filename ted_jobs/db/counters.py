@@ -9,8 +9,10 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
-from ted_jobs.db.engine import write_transaction
+from ted_jobs.db.engine import read_transaction, write_transaction
 from ted_jobs.db.tables import tallies
+
+COUNTED_TWICE = select(tallies.c.counter).group_by(tallies.c.counter, tallies.c.kind).having(func.count() > 1).limit(1)
 
 CounterKey = tuple[str, str]
 """What is counted, and of which kind, such as ("moves", "failed")."""
@@ -38,6 +40,9 @@ def counter_totals(connection: Connection) -> Mapping[CounterKey, float]:
 
 def compact_counters(engine: Engine) -> int:
     """Replace the rows of each counter by their sum; return how many rows that saves."""
+    with read_transaction(engine) as connection:  # an idle service writes nothing
+        if connection.execute(COUNTED_TWICE).first() is None:
+            return 0
     with write_transaction(engine) as connection:
         rows = connection.execute(delete(tallies).returning(tallies.c.counter, tallies.c.kind, tallies.c.amount)).all()
         sums: Counter[CounterKey] = Counter()

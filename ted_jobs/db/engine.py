@@ -57,7 +57,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class now(FunctionElement[datetime]):  # noqa: N801 — reads as the SQL function that it is
-    """The database's time, ``seconds`` from now. Workers' clocks differ; leases need a single one."""
+    """The database's time at the statement's start, ``seconds`` from now. Workers' clocks differ; leases need one.
+
+    Within a statement it is constant: PostgreSQL searches no index for a time that may differ from row to row.
+    """
 
     type = UtcDateTime()
     inherit_cache = True
@@ -75,7 +78,7 @@ def _sqlite_now(element: now, compiler: Any, **options: Any) -> str:
 @compiles(now, "postgresql")
 def _postgresql_now(element: now, compiler: Any, **options: Any) -> str:
     seconds = compiler.process(element.clauses, **options)
-    return f"(clock_timestamp() + make_interval(secs => {seconds}))"
+    return f"(statement_timestamp() + make_interval(secs => {seconds}))"
 
 
 def make_engine(url: str) -> Engine:

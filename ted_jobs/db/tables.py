@@ -1,6 +1,6 @@
 """The tables. Alembic's migrations create them; a test compares the two."""
 
-from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
 from ted_jobs.db.engine import UtcDateTime
 
@@ -58,6 +58,15 @@ jobs = Table(
     Index("ix_jobs_key_id_status", "key_id", "status"),
     Index("ix_jobs_status_tenant_queued_at_key_id", "status", "tenant", "queued_at", "key_id"),
     Index("ix_jobs_tenant_started_at", "tenant", "started_at"),
+    Index("ix_jobs_tenant_status_created_at_id", "tenant", "status", "created_at", "id"),
+    Index("ix_jobs_status_ring_at", "status", "ring_at"),
+    Index(
+        "ix_jobs_status_deadline_at",
+        "status",
+        "deadline_at",
+        sqlite_where=text("deadline_at IS NOT NULL"),
+        postgresql_where=text("deadline_at IS NOT NULL"),
+    ),
 )
 
 events = Table(
@@ -79,6 +88,7 @@ idempotency = Table(
     _of_job(),
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_idempotency_job_id", "job_id"),
+    Index("ix_idempotency_created_at", "created_at"),
 )
 
 outbox = Table(
@@ -206,6 +216,8 @@ deliveries = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     Index("ix_deliveries_webhook_id_due_at", "webhook_id", "due_at"),
-    Index("ix_deliveries_webhook_id_created_at", "webhook_id", "created_at"),
+    Index("ix_deliveries_webhook_id_status_created_at_id", "webhook_id", "status", "created_at", "id"),
+    Index("ix_deliveries_webhook_id_finished_at_status", "webhook_id", "finished_at", "status"),
+    Index("ix_deliveries_finished_at", "finished_at"),
     Index("ix_deliveries_job_id", "job_id"),
 )

@@ -21,7 +21,7 @@ from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 
 log = structlog.get_logger()
 
-BATCH = 200
+BATCH = 1000
 REMOVAL_SECONDS = 1.0
 """How long one sweep may last: a store takes its time over every listing, and the sweeper has leases to look after."""
 JOB_FOLDER = re.compile(r"job_[0-9a-f]{28}")

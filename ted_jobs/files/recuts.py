@@ -61,7 +61,7 @@ class RecutStore:
             connection.execute(delete(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind == kind))
 
     def _make(self, job_id: str, kind: str, decisions: Artifact, *, keep_ratio: float) -> Artifact:
-        from ted_core.results.recut import recut  # noqa: PLC0415 - it loads what reads datasets
+        from ted_core.results.recuts.recut import recut  # noqa: PLC0415 - it loads what reads datasets
 
         with TemporaryDirectory(prefix="ted-recut-") as folder:
             source, cut = Path(folder, "decisions.parquet"), Path(folder, "manifest.parquet")

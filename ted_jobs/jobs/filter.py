@@ -16,7 +16,7 @@ from ted_jobs.jobs.status import JobStatus
 
 CURSOR_PATTERN = re.compile(r"(job_[0-9a-f]{28})(?:\.([0-9]{1,17}))?")
 """A job's id and, optionally, the microseconds from 1970 to its creation; without them the database looks them up."""
-MOST_SEARCHED_BY_LABEL, MOST_SEARCHED_BY_STATUS = 2_000, 20_000
+MOST_SEARCHED_BY_LABEL = 2_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -34,19 +34,12 @@ class JobCriteria:
 
     @property
     def most_searched(self) -> int | None:
-        """How many jobs one request looks at, since no index leads to those that meet the criteria; None for no limit.
-
-        Labels take longer to look at, since they lie in the job's document.
-        """
-        if self.metadata:
-            return MOST_SEARCHED_BY_LABEL
-        return MOST_SEARCHED_BY_STATUS if self.statuses else None
+        """How many jobs one request looks at; None for no limit. No index leads to labels, which lie in documents."""
+        return MOST_SEARCHED_BY_LABEL if self.metadata else None
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
-        """Return the criteria as SQL conditions."""
+        """Return the criteria as SQL conditions, but for the statuses."""
         yield from self.time_conditions()
-        if self.statuses:
-            yield jobs.c.status.in_(self.statuses)
         for key, value in self.metadata.items():
             yield _metadata_value(key) == value
 

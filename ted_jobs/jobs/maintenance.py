@@ -18,7 +18,23 @@ IDLE_SECONDS = 5.0
 """How long a job may be queued while the broker holds no wake-up."""
 MOST_IDLE_WAKE_UPS = 100
 """Wake-ups that are enqueued at once after that."""
+PRESENCE_SECONDS = 90.0
+"""How long after the end of its lead a sweeper counts as present: one that finds no work leads once a minute."""
 OVERDUE = jobs.c.deadline_at < now()
+LAPSED = jobs.c.status.in_(LEASED_STATUSES) & (jobs.c.lease_expires_at < now())
+
+# Run twice a second, so built once. A queued job may need another wake-up, or its deadline may pass.
+IS_WORK_DUE = select(
+    exists().where(outbox.c.id.is_not(None))
+    | exists().where(jobs.c.status == JobStatus.QUEUED)
+    | exists().where(LAPSED)
+)
+
+
+def is_work_due(engine: Engine) -> bool:
+    """Return whether jobs wait for the sweeper: queued ones, those whose leases have expired, or their wake-ups."""
+    with read_transaction(engine) as connection:
+        return bool(connection.scalar(IS_WORK_DUE))
 
 
 def reap_expired_leases(engine: Engine) -> list[Job]:
@@ -27,20 +43,19 @@ def reap_expired_leases(engine: Engine) -> list[Job]:
     Each is cancelled if a client had asked for that, expired if its deadline has passed, failed if this was its last
     attempt, and queued again otherwise.
     """
-    lapsed = jobs.c.status.in_(LEASED_STATUSES) & (jobs.c.lease_expires_at < now())
-    return [job for job_id in _job_ids(engine, lapsed) if (job := _reap(engine, job_id, lapsed))]
+    return [job for job_id in _job_ids(engine, LAPSED) if (job := _reap(engine, job_id))]
 
 
-def _reap(engine: Engine, job_id: str, lapsed: ColumnElement[bool]) -> Job | None:
+def _reap(engine: Engine, job_id: str) -> Job | None:
     error = JobError(LeaseExpired.code(), LeaseExpired.remedy(), retryable=True)
     with write_transaction(engine) as connection:
-        row = connection.execute(select(jobs).where(jobs.c.id == job_id, lapsed)).one_or_none()
+        row = connection.execute(select(jobs).where(jobs.c.id == job_id, LAPSED)).one_or_none()
         if row is None:
             return None
         reaped = (
-            move(connection, job_id, JobStatus.CANCELLED, lapsed)
-            or move(connection, job_id, JobStatus.EXPIRED, lapsed, OVERDUE, status_reason="its worker fell silent")
-            or end_attempt(connection, Job.from_row(row), error, lapsed)
+            move(connection, job_id, JobStatus.CANCELLED, LAPSED)
+            or move(connection, job_id, JobStatus.EXPIRED, LAPSED, OVERDUE, status_reason="its worker fell silent")
+            or end_attempt(connection, Job.from_row(row), error, LAPSED)
         )
         if reaped:  # unless its worker has come back in the meantime
             increment_counter(connection, LEASE_EXPIRIES)
@@ -85,7 +100,7 @@ def _without_wake_up(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _enqueue_wake_ups(engine: Engine, condition: ColumnElement[bool], *, limit: int) -> int:
-    rows = select(jobs.c.id, now()).where(_without_wake_up(condition)).order_by(jobs.c.queued_at).limit(limit)
+    rows = select(jobs.c.id, now()).where(_without_wake_up(condition)).order_by(jobs.c.ring_at).limit(limit)
     with write_transaction(engine) as connection:
         wake_ups = insert(outbox).from_select(["job_id", "created_at"], rows)
         return len(connection.execute(wake_ups.returning(outbox.c.id)).all())
@@ -94,20 +109,19 @@ def _enqueue_wake_ups(engine: Engine, condition: ColumnElement[bool], *, limit: 
 def acquire_leadership(engine: Engine, role: str, *, holder: str, seconds: float) -> bool:
     """Return whether ``holder`` leads in this role for the next ``seconds``. A leader that falls silent is replaced.
 
-    So is one whose time ends later than any that begins now: the clock has been set back since it began.
+    So is one whose time ends much later than any that begins now: the clock has been set back since it began.
     """
-    free = or_(leaders.c.holder == holder, leaders.c.expires_at < now(), leaders.c.expires_at > now(seconds))
+    free = or_(leaders.c.holder == holder, leaders.c.expires_at < now(), leaders.c.expires_at > now(2 * seconds))
     claim = update(leaders).where(leaders.c.role == role, free).values(holder=holder, expires_at=now(seconds))
     with write_transaction(engine) as connection:
         return connection.execute(claim.returning(leaders.c.role)).one_or_none() is not None
 
 
 def release_leadership(engine: Engine, role: str, *, holder: str) -> None:
-    """Give up the leadership at once, if ``holder`` has it."""
+    """Give up the leadership at once, if ``holder`` has it, and no longer count as present."""
+    its_own = (leaders.c.role == role) & (leaders.c.holder == holder)
     with write_transaction(engine) as connection:
-        connection.execute(
-            update(leaders).where(leaders.c.role == role, leaders.c.holder == holder).values(expires_at=now())
-        )
+        connection.execute(update(leaders).where(its_own).values(expires_at=now(-PRESENCE_SECONDS)))
 
 
 def _job_ids(engine: Engine, condition: ColumnElement[bool]) -> list[str]:

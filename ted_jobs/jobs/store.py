@@ -14,7 +14,7 @@ from ted_core.datasets import DatasetSummary
 from ted_core.warnings import JobWarning
 from ted_jobs.db.counters import SUBMITTED, increment_counter
 from ted_jobs.db.engine import now, read_transaction, write_transaction
-from ted_jobs.db.paging import newest_first, not_older
+from ted_jobs.db.paging import newest_first, newest_with_status, not_older
 from ted_jobs.db.tables import artifacts, events, idempotency, jobs
 from ted_jobs.errors import (
     ArtifactNotReady,
@@ -174,11 +174,12 @@ class JobStore:
     def _page(
         self, *, tenant: str, limit: int, after: str | None, last: JobPosition | None, criteria: JobCriteria
     ) -> Sequence[Row[Any]]:
-        query = select(jobs).where(jobs.c.tenant == tenant, *criteria.conditions())
-        query = query.where(not_older(jobs, created_at=last.created_at, row_id=last.id)) if last else query
+        conditions = [jobs.c.tenant == tenant, *criteria.conditions()]
+        conditions += [not_older(jobs, created_at=last.created_at, row_id=last.id)] if last else []
         with read_transaction(self.engine) as connection:
-            query = query.where(older_than(connection, after, tenant=tenant)) if after else query
-            return connection.execute(newest_first(query, jobs, limit=limit)).all()
+            conditions += [older_than(connection, after, tenant=tenant)] if after else []
+            page = newest_with_status(jobs, *conditions, statuses=criteria.statuses, limit=limit)
+            return connection.execute(page).all()
 
     def search_end(self, *, tenant: str, after: str | None, criteria: JobCriteria) -> JobPosition | None:
         """Return the oldest job that one request looks at in search of those that meet the criteria.

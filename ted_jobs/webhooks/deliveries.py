@@ -144,14 +144,17 @@ def claim_next(engine: Engine, *, choose: WebhookChoice = longest_due) -> Claime
 
 def _waiting_webhooks(connection: Connection) -> list[WaitingWebhook]:
     """The webhooks to which deliveries are due: one index search for each webhook, however many are pending."""
-    query = select(webhooks.c.id, webhooks.c.tenant, _due(webhooks.c.id).scalar_subquery())
-    return [WaitingWebhook(*row) for row in connection.execute(query) if row[2] is not None]
+    return [WaitingWebhook(*row) for row in connection.execute(OLDEST_DUE) if row[2] is not None]
 
 
 def _due(webhook_id: str | ColumnElement[str]) -> Select[Any]:
     """The query for when the webhook's oldest due delivery became due. Ended deliveries are never due."""
     due = (deliveries.c.webhook_id == webhook_id) & (deliveries.c.due_at <= now())
     return select(deliveries.c.due_at).where(due).order_by(deliveries.c.due_at).limit(1)
+
+
+# Run twice a second, so built once.
+OLDEST_DUE = select(webhooks.c.id, webhooks.c.tenant, _due(webhooks.c.id).scalar_subquery())
 
 
 def _claim(engine: Engine, *conditions: ColumnElement[bool]) -> ClaimedDelivery | None:

@@ -3,15 +3,15 @@
 import base64
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, case, delete, func, insert, select, update
 
 from ted_jobs.db.engine import now, read_transaction, write_transaction
-from ted_jobs.db.paging import newest_first, older
+from ted_jobs.db.paging import newest_first, newest_with_status, older
 from ted_jobs.db.tables import deliveries, webhooks
 from ted_jobs.errors import DeliveryNotFound, TooManyWebhooks, UnknownCursor, WebhookDisabled, WebhookNotFound
 from ted_jobs.webhooks.deliveries import PING, DeliveryStatus, WebhookEventType, disable_webhook, new_delivery_row
@@ -99,8 +99,9 @@ class WebhookStore:
     def webhooks(self, *, limit: int, after: str | None = None) -> list[Webhook]:
         """Return at most ``limit`` webhooks older than ``after``, newest first. Raises UnknownCursor."""
         with read_transaction(self.engine) as connection:
-            query = _page(connection, select(webhooks).where(self._is_own), webhooks, after=after, limit=limit)
-            return [Webhook.from_row(row) for row in connection.execute(query)]
+            query = select(webhooks).where(self._is_own, *_older_than(connection, webhooks, self._is_own, after=after))
+            page = newest_first(query, webhooks, limit=limit)
+            return [Webhook.from_row(row) for row in connection.execute(page)]
 
     def change(
         self,
@@ -146,12 +147,12 @@ class WebhookStore:
 
         Raises WebhookNotFound, UnknownCursor.
         """
-        query = select(deliveries).where(deliveries.c.webhook_id == webhook_id)
+        of_webhook = deliveries.c.webhook_id == webhook_id
         with read_transaction(self.engine) as connection:
             self._webhook(connection, webhook_id)
-            query = _page(connection, query, deliveries, after=after, limit=limit)
-            query = query.where(deliveries.c.status.in_(statuses)) if statuses else query
-            return [Delivery.from_row(row) for row in connection.execute(query)]
+            conditions = [of_webhook, *_older_than(connection, deliveries, of_webhook, after=after)]
+            page = newest_with_status(deliveries, *conditions, statuses=statuses or list(DeliveryStatus), limit=limit)
+            return [Delivery.from_row(row) for row in connection.execute(page)]
 
     def ping(self, webhook_id: str) -> Delivery:
         """Enqueue a test message and return its delivery. Raises WebhookNotFound, WebhookDisabled."""
@@ -201,12 +202,16 @@ def _require_webhook(row: Row[Any] | None, webhook_id: str) -> Webhook:
     return Webhook.from_row(row)
 
 
-def _page(connection: Connection, query: Select[Any], table: Table, *, after: str | None, limit: int) -> Select[Any]:
-    """The query for its newest rows that are older than the row ``after``. Raises UnknownCursor."""
+def _older_than(
+    connection: Connection, table: Table, which: ColumnElement[bool], *, after: str | None
+) -> Iterator[ColumnElement[bool]]:
+    """The condition that a row is older than the row ``after``, one of ``which``; none without it.
+
+    Raises UnknownCursor.
+    """
     if after:
-        cursor = connection.execute(query.with_only_columns(table.c.created_at).where(table.c.id == after))
-        created_at = cursor.scalar_one_or_none()
+        query = select(table.c.created_at).where(which, table.c.id == after)
+        created_at = connection.execute(query).scalar_one_or_none()
         if created_at is None:
             raise UnknownCursor(after, field="after")
-        query = query.where(older(table, created_at=created_at, row_id=after))
-    return newest_first(query, table, limit=limit)
+        yield older(table, created_at=created_at, row_id=after)

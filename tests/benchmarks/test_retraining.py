@@ -101,7 +101,7 @@ def test_flipped_labels_are_found_and_tabled_by_score(folders: Folders) -> None:
 def test_both_twins_judge_each_sample_together(folders: Folders) -> None:
     data = load_setting(Setting("digits", 0.0, 0, 3, 200), folders)
     everything = np.arange(200)
-    first, second = (trainer.performance(data.twins.table, everything) for trainer in data.twins.trainers)
+    first, second = (trainer.performance(data.twins.table, everything) for trainer in data.twins.trainers.values())
     mean_performance = (first + second) / 2
 
     logit, parameter = ESTIMATES["both twins, probability"](data), ESTIMATES["both twins, parameter"](data)

@@ -17,6 +17,7 @@ FOLDER = "TED_FAULT_POINTS"
 ONE_GIBIBYTE = 1 << 30
 WOKEN_UP = "wake-up sent, not yet recorded"
 CLAIMED, SENT = "message claimed, not yet sent", "message sent, not yet recorded"
+OTHER_RANK = "after a round of another rank than the first"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Failpoint:
 RUNNER_FAILPOINTS = (
     Failpoint("mid-round", "before", "worker.timing.eta:EtaEstimator.estimate"),
     Failpoint("after a round", "after", "ted_core.results.report_builder:RoundLog.note"),
+    Failpoint(OTHER_RANK, "before", "ted_core.distributed.checkpoints:follow"),
 )
 FAILPOINTS = {
     "service": (

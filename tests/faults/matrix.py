@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tests.faults.environment.clocks import DATABASE, MACHINE, jump_clock
 from tests.faults.environment.disks import make_read_only, move_datasets_away, touch_datasets
 from tests.faults.environment.memory import run_out_of_memory
-from tests.faults.failpoints import CLAIMED, SENT, WOKEN_UP
+from tests.faults.failpoints import CLAIMED, OTHER_RANK, SENT, WOKEN_UP
 from tests.faults.faults import (
     ROUNDS,
     Fault,
@@ -35,6 +35,7 @@ from tests.faults.faults import (
     truncate,
     wake_up_tenfold,
 )
+from tests.faults.ranks import first_rank, kill_rank, other_rank, run_rank_out_of_memory
 from tests.faults.service import ATTEMPT
 from tests.servers.webhook_receivers import ACCEPTED, Responder, after, dripping, endless, reset, status
 
@@ -131,4 +132,7 @@ MATRIX = (
     MatrixRow(15, "two sweepers, the one that leads frozen", freeze_leader),
     MatrixRow(16, "runner over the memory of its control group", run_out_of_memory, agrees=ROWS),
     MatrixRow(17, "runner frozen", freeze_runner),
+    MatrixRow(18, "two ranks, the other one killed", kill_rank(other_rank), always=SQLITE),
+    MatrixRow(18, "two ranks, the runner killed", kill_rank(first_rank)),
+    MatrixRow(18, "two ranks, memory refused to the other one", run_rank_out_of_memory(OTHER_RANK), agrees=ROWS),
 )

@@ -57,11 +57,11 @@ def distance(performance: float, q: float) -> float:
 
 
 def low_discrepancy_numbers(labels: Sequence[int], performance: Sequence[float], *, seed: int) -> list[float]:
-    """The golden-ratio sequence along the samples in order of class, then performance, then at random."""
-    rng = stream_rng(seed, Stream.POISSON_SAMPLING)
-    ties, start = rng.random(len(labels)), rng.random()
+    """The golden-ratio sequence along the samples in order of class, then of 4,096 steps from -1 to 1, then of row."""
+    start = stream_rng(seed, Stream.POISSON_SAMPLING).random()
     numbers = [0.0] * len(labels)
-    order = sorted(range(len(labels)), key=lambda sample: (labels[sample], performance[sample], ties[sample]))
+    steps = [min(math.floor((one + 1) * 2048), 4095) for one in performance]
+    order = sorted(range(len(labels)), key=lambda sample: (labels[sample], steps[sample], sample))
     for place, sample in enumerate(order):
         numbers[sample] = max(math.fmod(place * (math.sqrt(5) - 1) / 2 + start, 1), 1e-12)
     return numbers
@@ -86,13 +86,15 @@ def progressive(
     counts: Sequence[int],
     *,
     score: Callable[[Sequence[float]], Sequence[float]],
+    order: Callable[[Sequence[float]], Sequence[float]],
     labels: Sequence[int],
     class_floor: float = 0.0,
     seed: int = 0,
 ) -> Iterator[State]:
     """The bookkeeping of the loop, given what each measurement found and how many samples every round retains.
 
-    ``score`` is that of all samples, given their mean performance; before a measurement all are worth the same.
+    ``score`` is that of all samples, given their mean performance, and ``order`` what it is a function of; before a
+    measurement all are worth the same.
 
     There is a measurement after every round but the first.
     """
@@ -102,7 +104,7 @@ def progressive(
         if number > 1:
             taken += 1
             so_far = [mean([performance[sample] for performance in performances[:taken]]) for sample in range(samples)]
-        numbers = low_discrepancy_numbers(labels, so_far, seed=seed)
+        numbers = low_discrepancy_numbers(labels, order(so_far) if taken else so_far, seed=seed)
         worth = score(so_far) if taken else [1.0] * samples
         priority = [one / number for one, number in zip(worth, numbers, strict=True)]
         retained = strongest(priority, count, labels=labels, class_floor=class_floor)

@@ -5,10 +5,13 @@ from collections.abc import Callable
 
 import pytest
 from kombu.exceptions import OperationalError as BrokerError
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, update
 
+from ted_jobs.db.engine import now, write_transaction
+from ted_jobs.db.tables import jobs, outbox
 from ted_jobs.jobs import maintenance
-from ted_jobs.jobs.leases import Claim
+from ted_jobs.jobs.leases import Claim, Leases
+from ted_jobs.metrics_snapshot import metrics_snapshot
 from ted_jobs.settings import Settings
 from worker import maintenance_tasks, sweeper
 
@@ -49,6 +52,60 @@ def test_a_leader_from_before_the_clock_was_set_back_is_replaced(engine: Engine)
     assert maintenance.acquire_leadership(engine, sweeper.ROLE, holder="next", seconds=sweeper.LEADERSHIP_SECONDS)
 
 
+def test_a_sweeper_rests_while_no_job_waits_for_it(engine: Engine) -> None:
+    moment = 0
+    schedule = sweeper.SweepSchedule(rest_seconds=55, clock=lambda: moment)
+    swept: list[int] = []
+
+    for moment in range(0, 120, 10):
+        schedule.run_if_due(engine, lambda: swept.append(moment))  # noqa: B023 - called at once
+
+    assert swept == [0, 60]
+
+
+@pytest.mark.parametrize("condition", ["queued", "lapsed", "wake-up"])
+def test_a_resting_sweeper_sees_at_once_that_a_job_waits_for_it(
+    engine: Engine, claimed: Callable[..., Claim], leases: Leases, condition: str
+) -> None:
+    claim = claimed()
+    if condition == "queued":
+        leases.release(claim)
+    with write_transaction(engine) as connection:
+        if condition != "wake-up":
+            connection.execute(delete(outbox))
+        if condition == "lapsed":
+            connection.execute(update(jobs).values(lease_expires_at=now(-1)))
+
+    assert maintenance.is_work_due(engine)
+
+
+def test_a_running_job_does_not_wait_for_the_sweeper(engine: Engine, claimed: Callable[..., Claim]) -> None:
+    claimed()
+    with write_transaction(engine) as connection:
+        connection.execute(delete(outbox))
+
+    assert not maintenance.is_work_due(engine)
+
+
+def test_a_long_sweep_is_followed_by_another_since_it_may_have_left_something(engine: Engine) -> None:
+    clock = iter([0.0, 2.0, 2.1, 2.2, 2.3])
+    schedule = sweeper.SweepSchedule(rest_seconds=60, clock=lambda: next(clock))
+    swept: list[str] = []
+
+    for sweep in ("long", "short", "none"):
+        schedule.run_if_due(engine, lambda: swept.append(sweep))  # noqa: B023 - called at once
+
+    assert swept == ["long", "short"]
+
+
+def test_a_sweeper_counts_as_present_while_it_rests_and_no_longer_once_it_has_ended(engine: Engine) -> None:
+    maintenance.acquire_leadership(engine, sweeper.ROLE, holder="resting", seconds=-maintenance_tasks.MINUTE)
+    resting = metrics_snapshot(engine).sweeper
+    maintenance.release_leadership(engine, sweeper.ROLE, holder="resting")
+
+    assert (resting, metrics_snapshot(engine).sweeper) == ("resting", None)
+
+
 @pytest.mark.parametrize("error", [BrokerError("no broker"), ValueError("a row that cannot be read")])
 def test_a_task_that_fails_does_not_keep_the_others_from_running(engine: Engine, error: Exception) -> None:
     done: list[str] = []
@@ -70,6 +127,6 @@ def test_a_job_whose_worker_fell_silent_is_queued_again(
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET lease_expires_at = '2000-01-01 00:00:00.000000'")
 
-    sweeper.sweep(engine, tasks=sweeper.maintenance_tasks(settings), holder="leader")
+    sweeper.sweep(engine, tasks=maintenance_tasks.maintenance_tasks(settings), holder="leader")
 
     assert claim.job.id in notified

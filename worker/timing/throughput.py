@@ -51,4 +51,6 @@ def job_throughput(speed: Speed, spec: JobSpec, settings: Settings) -> Throughpu
 
 def worker_kind(settings: Settings) -> str:
     """Return what decides about a worker's speed: its machine and how much of it runners may use."""
-    return f"{socket.gethostname()[:200]} {settings.device} {settings.threads}"
+    device = ",".join(settings.devices) or settings.device
+    several = "" if settings.ranks == 1 else f" in {settings.ranks} ranks"
+    return f"{socket.gethostname()[:200]} {device} {settings.threads}{several}"

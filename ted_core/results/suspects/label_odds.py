@@ -22,6 +22,7 @@ FLOOR = 1e-6
 TINY = float(np.finfo(np.float32).tiny)
 
 PerSample = Float[np.ndarray, " samples"]
+SampleMask = Bool[np.ndarray, " samples"]
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,12 @@ class ClassProbabilities:
     classes: int
 
     @classmethod
-    def of(cls, predictions: Predictions, *, classes: int) -> "ClassProbabilities":
-        """Those that these predictions imply."""
-        label = predictions.performance.astype(np.float64)
-        rival = np.clip(label - predictions.margin, 0, 1 - label)
+    def of(cls, predictions: Predictions, *, classes: int, samples: slice | SampleMask) -> "ClassProbabilities":
+        """Those that the predictions of these samples imply."""
+        label = predictions.performance[samples].astype(np.float64)
+        rival = np.clip(label - predictions.margin[samples], 0, 1 - label)
         other = (1 - label - rival) / max(classes - 2, 1)
         return cls(label, rival, np.maximum(other, 0), classes)
-
-    def among(self, samples: Bool[np.ndarray, " all"]) -> "ClassProbabilities":
-        """Those of some of the samples."""
-        return ClassProbabilities(self.label[samples], self.rival[samples], self.other[samples], self.classes)
 
     def log_odds(self, tendency: PerSample, dependence: float) -> PerSample:
         """The logarithm of the odds that each label is wrong, up to a constant.

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 
 from ted_core.results.decisions import Decisions
 from ted_core.results.manifest import CATEGORY
-from ted_core.results.manifest_writer import class_names, keys_of_rows, write_file
+from ted_core.results.manifest_writer import class_names, keys_of_rows, new_file
 from ted_core.results.provenance import ManifestMetadata, ProxyAccuracy
 from ted_core.results.proxy_accuracy import is_believed
 
@@ -70,14 +70,10 @@ def write_suspects(
 ) -> Path:
     """Write ``suspects.parquet`` to ``folder`` and return its path; it has no rows if none looks wrong."""
     path, rows = folder / FILE_NAME, suspect_rows(decisions, accuracy, most=MOST_SUSPECTS)
-    write_file(
-        path,
-        SUSPECTS_SCHEMA,
-        batches=[_batch(decisions, rows)] if len(rows) else [],
-        metadata=metadata,
-        sorted_by=pq.SortingColumn(SUSPECTS_SCHEMA.get_field_index("suspicion"), descending=True),
-        rows_per_group=ROWS_PER_GROUP,
-    )
+    most_suspicious_first = pq.SortingColumn(SUSPECTS_SCHEMA.get_field_index("suspicion"), descending=True)
+    with new_file(path, SUSPECTS_SCHEMA, sorted_by=most_suspicious_first, rows_per_group=ROWS_PER_GROUP) as file:
+        file.write([_batch(decisions, rows)] if len(rows) else [])
+        file.describe(metadata)
     return path
 
 

@@ -22,6 +22,8 @@ SUREST_SHARE = 1 / 4
 """Among which part of the samples, those with the largest |margin|, pairs of classes are counted."""
 PRIOR_COUNT = 100.0
 """Of each label, so many samples are added to those counted, shared evenly by all other classes."""
+AT_A_TIME = 1 << 16
+"""Samples whose odds are computed together: a dozen numbers for each of all samples would take more than the rest."""
 FITTING_COUNT = 10.0
 """The same while it is asked how far wrong labels depend on the sample, lest it be taken for what classes explain."""
 
@@ -51,15 +53,19 @@ def log_odds(
 
     Of a sample whose label is the likeliest class, no rival is known: all other classes are taken alike.
     """
-    probabilities = ClassProbabilities.of(predictions, classes=classes)
     contradicted, sure = predictions.margin < 0, _surest(predictions)
     pairs = labels[contradicted], likeliest[contradicted].astype(np.int64)
     count = partial(tendencies, *pairs, is_sure=sure[contradicted], classes=classes)
     explained = count(prior=FITTING_COUNT)[sure[contradicted]]
-    dependence = probabilities.among(contradicted & sure).dependence(explained, sure=int(sure.sum()))
+    probabilities = partial(ClassProbabilities.of, predictions, classes=classes)
+    dependence = probabilities(samples=contradicted & sure).dependence(explained, sure=int(sure.sum()))
     tendency = np.ones(len(labels))
     tendency[contradicted] = count(prior=PRIOR_COUNT)
-    return probabilities.log_odds(tendency, dependence).astype(np.float32)
+    odds = np.empty(len(labels), np.float32)
+    for start in range(0, len(labels), AT_A_TIME):
+        part = slice(start, start + AT_A_TIME)
+        odds[part] = probabilities(samples=part).log_odds(tendency[part], dependence)
+    return odds
 
 
 def tendencies(

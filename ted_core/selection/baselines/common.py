@@ -11,7 +11,7 @@ from ted_core.random_streams import Stream
 from ted_core.selection.baselines.training_dynamics import TrainingCost
 from ted_core.selection.random import tie_broken_ranks, uniform_numbers
 from ted_core.selection.rounds import Round
-from ted_core.selection.schedule import select_highest
+from ted_core.selection.sampling.highest import select_highest
 from ted_core.training.divergence import require_finite
 
 NO_TRAINING_COST = TrainingCost(train_loss=None, samples_trained=0, samples_measured=0)
@@ -78,7 +78,8 @@ def final_round(
 
     Raises TrainingDiverged if what ranks the rows is not finite.
     """
-    retained = top_rows(require_finite(priority, "A row's priority"), quota)
+    priority = require_finite(priority, "A row's priority").astype(np.float32)  # what ranks rows decides about them
+    retained = top_rows(priority, quota)
     unmeasured = np.full(len(priority), np.nan, np.float32)
     return Round(
         number=1,

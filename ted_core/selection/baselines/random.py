@@ -15,7 +15,7 @@ from ted_core.selection.execution import Execution
 from ted_core.selection.random import shuffle_within_levels, uniform_numbers
 from ted_core.selection.rounds import Round
 from ted_core.selection.sampling import inclusion_probabilities, sampling_groups
-from ted_core.selection.schedule import proportional_shares
+from ted_core.selection.sampling.highest import proportional_shares
 
 
 def at_random(samples: Samples, plan: PruningPlan, _: ResolvedProxy, __: Execution) -> Iterator[Round]:
@@ -33,7 +33,7 @@ def stratified_random(samples: Samples, plan: PruningPlan, _: ResolvedProxy, __:
 def _sampled_alike(final: Round, samples: Samples, plan: PruningPlan) -> Round:
     """The round with the probabilities of rows that are all alike, or all those of a class."""
     groups = sampling_groups(samples.groups, plan)
-    alike = inclusion_probabilities(np.ones(len(samples)), final.retained, groups=groups)
+    alike = inclusion_probabilities(np.ones(len(samples), np.float32), final.retained, groups=groups)
     return replace(final, inclusion_probability=alike, rule="random")
 
 

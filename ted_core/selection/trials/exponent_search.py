@@ -18,6 +18,7 @@ def choose_exponent(trials: Trials) -> Choice:
 
     Random rows are what remains if the score is of no use. That is rare, so an error of measurement must not decide it.
     """
+    trials.run_all(*(Rule(trials.plan.score, q) for q in FIRST))  # both are needed, whatever they say
     climbed = hill_climb(lambda q: trials.run(Rule(trials.plan.score, q)), grid=GRID, first=FIRST)
     random = trials.run(RANDOM)
     best = max(climbed, key=lambda trial: trial.accuracy)

@@ -13,7 +13,7 @@ from ted_core.selection.trials.trials import Trials
 
 def guard(trials: Trials) -> Choice:
     """The plan's own rule, or random rows if they are ahead by more than a standard error."""
-    own, random = trials.run(Rule.of(trials.plan)), trials.run(RANDOM)
+    own, random = trials.run_all(Rule.of(trials.plan), RANDOM)
     chosen = random if is_clearly_ahead(random, own) else own
     return choice_of(chosen, [own, random], reason=_reason(chosen, random))
 

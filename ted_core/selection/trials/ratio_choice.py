@@ -27,11 +27,11 @@ def choose_ratio(trials: HalfTrials, rule: Rule, *, tolerance: float, seen: floa
 
     ``seen`` is how much of a loss wrong labels let show: see ``share_seen``.
     """
-    everything = trials.run(rule, 1.0)
+    everything, _ = trials.run(rule, 1.0, RATIOS[0])  # whatever they say, both are needed
     points = [RatioPoint(1.0, everything.accuracy, loss=0.0, standard_error=0.0, interval=(0.0, 0.0))]
     done = [everything]
     for ratio in RATIOS:
-        done.append(trials.run(rule, ratio))
+        done += trials.run(rule, ratio)
         points.append(_point(done[-1], everything, seen=seen))
         if points[-1].interval[1] > tolerance:
             break

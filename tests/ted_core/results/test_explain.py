@@ -51,7 +51,7 @@ def last_round(
         margin=np.full(len(score), 0.5, np.float32),
         order=np.array(performance or score, np.float32),
         rule=None if q is None else "probability",
-        priority=None if priority is None else np.array(priority, float),
+        priority=None if priority is None else np.array(priority, np.float32),
         inclusion_probability=None if q is None else np.minimum(found / found[mask].min(), 1),
     )
 

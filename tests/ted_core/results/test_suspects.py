@@ -54,7 +54,7 @@ def test_the_interval_is_wilsons_of_the_rows_that_were_counted(wrong: int, more:
     counted = wrong + more
     share = wrong / counted
 
-    low, high = noise_interval(NoiseEstimate(share, rows_counted=counted))
+    low, high = noise_interval(NoiseEstimate(share, rows_counted=counted, confidence=0.5))
 
     expected = binomtest(wrong, counted).proportion_ci(0.95, method="wilson")
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-5)
@@ -79,7 +79,7 @@ def ended(samples: Samples, noise: NoiseEstimate | None) -> Round:
 
 
 SAMPLES = examples.random_vectors(200)
-NOISE = NoiseEstimate(0.1, rows_counted=150)
+NOISE = NoiseEstimate(0.1, rows_counted=150, confidence=0.5)
 
 
 def test_the_estimate_says_how_many_rows_it_amounts_to() -> None:

@@ -18,7 +18,7 @@ from ted_core.results.explain import decide
 from ted_core.selection.prune import METHODS, prune
 from ted_core.selection.rounds import Round
 from ted_core.selection.sampling import PoissonSampler
-from ted_core.selection.schedule import select_highest
+from ted_core.selection.sampling.highest import select_highest
 from tests.ted_core import examples
 
 CLASSES = 8

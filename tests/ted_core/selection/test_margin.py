@@ -134,30 +134,35 @@ def test_the_estimate_is_a_share_and_the_order_of_samples_has_no_part_in_it(marg
     estimate = noise_of(np.array(margins))
 
     assert 0 <= estimate.share <= 1
-    assert estimate == noise_of(shuffled)
+    assert vars(estimate) == pytest.approx(vars(noise_of(shuffled)))
 
 
 # --- the cut ----------------------------------------------------------------------------------------------------------
 
 
-@given(st.floats(0, 1), st.floats(-1, 1), st.floats(-1, 1))
-def test_the_more_twins_would_learn_of_wrong_labels_the_more_is_cut_off_up_to_all(
-    noise: float, one: float, other: float
-) -> None:
+def estimated(share: float, *, confidence: float) -> NoiseEstimate:
+    return NoiseEstimate(share, rows_counted=150, confidence=confidence)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_the_surer_the_twins_the_more_is_cut_off_up_to_all_wrong_labels(noise: float, one: float, other: float) -> None:
     low, high = sorted((one, other))
 
-    shares = [
-        cut_share(NoiseEstimate(noise, rows_counted=150), memorization=memorization) for memorization in (low, high)
-    ]
+    shares = [cut_share(estimated(noise, confidence=confidence)) for confidence in (low, high)]
 
     assert 0 <= shares[0] <= shares[1] <= noise
 
 
-def test_wrong_labels_that_are_learned_by_heart_are_all_cut_off_and_of_others_a_part() -> None:
-    estimate = NoiseEstimate(0.2, rows_counted=150)
+def test_sure_twins_have_all_wrong_labels_cut_off_and_unsure_ones_half() -> None:
+    assert cut_share(estimated(0.2, confidence=0.9)) == 0.2
+    assert cut_share(estimated(0.2, confidence=0.2)) == 0.1
 
-    assert cut_share(estimate, memorization=0.9) == 0.2
-    assert 0 < cut_share(estimate, memorization=0.0) < 0.2
+
+def test_how_sure_twins_are_is_the_mean_margin_where_the_label_is_the_likeliest_class() -> None:
+    performance, margin = np.array([0.9, 0.1, 0.3]), np.array([0.8, -0.7, 0.1])
+
+    assert estimate_noise(performance, margin).confidence == pytest.approx((0.8 + 0.1) / 2)
+    assert estimate_noise(performance, -np.abs(margin)).confidence == 0
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.4])

@@ -52,7 +52,7 @@ class Recorder:
 
 def recording(*, seed: int = 0) -> Twins:
     pair = twins(seed=seed)
-    pair.trainers = [Recorder(0), Recorder(1)]  # type: ignore[list-item]
+    pair.trainers = {0: Recorder(0), 1: Recorder(1)}  # type: ignore[dict-item]
     return pair
 
 
@@ -80,7 +80,7 @@ def test_no_twin_trains_on_what_it_measures_and_together_they_measure_everything
     trained(recorded)
     recorded.out_of_sample_predictions()
 
-    a, b = recorded.trainers
+    a, b = recorded.trainers.values()
     everything = list(range(50))
     assert sorted(a.trained + a.measured) == sorted(b.trained + b.measured) == everything
     assert sorted(a.measured + b.measured) == sorted(a.trained + b.trained) == everything
@@ -92,7 +92,7 @@ def test_pruned_samples_are_measured_but_not_trained_on(recorded: Twins) -> None
     trained(recorded, retained=retained)
     recorded.out_of_sample_predictions()
 
-    a, b = recorded.trainers
+    a, b = recorded.trainers.values()
     assert sorted(a.trained + b.trained) == np.flatnonzero(retained).tolist()
     assert sorted(a.measured + b.measured) == list(range(50))
 
@@ -104,20 +104,6 @@ def test_every_measurement_lands_on_its_own_sample(recorded: Twins) -> None:
     assert measured.performance.tolist() == pytest.approx(by_hand)
     assert measured.right.tolist() == [row % 2 for row in range(50)]
     assert measured.margin.tolist() == pytest.approx([-value for value in by_hand])
-
-
-def test_in_sample_each_row_is_measured_by_the_twin_that_trains_on_it() -> None:
-    pair, rows = twins(), np.array([7, 3, 49, 20])
-    trained(pair, epochs=3)
-
-    measured = pair.in_sample_performance(rows)
-
-    def by_hand(row: int) -> float:
-        twin = pair.trainers[1] if pair.folds[0][row] else pair.trainers[0]
-        return float(twin.performance(pair.table, np.array([row]))[0])
-
-    assert measured.tolist() == pytest.approx([by_hand(row) for row in rows], rel=1e-5)
-    assert pair.in_sample_performance(rows[:0]).tolist() == []
 
 
 def test_the_loss_is_the_mean_of_the_twins(recorded: Twins) -> None:
@@ -150,22 +136,10 @@ def test_labels_without_rhyme_or_reason_are_learned_by_heart_yet_never_generaliz
 
     in_sample = [
         twin.performance(pair.table, np.flatnonzero(~fold)).mean()
-        for twin, fold in zip(pair.trainers, pair.folds, strict=True)
+        for twin, fold in zip(pair.trainers.values(), pair.folds, strict=True)
     ]
     assert min(in_sample) > 0.95
     assert pair.out_of_sample_predictions().performance.mean() < 0.6
-    assert pair.in_sample_performance(np.arange(200)).mean() == pytest.approx(np.mean(in_sample), abs=1e-6)
-
-
-def test_in_sample_performance_is_that_of_the_twin_that_trains_on_the_sample_in_the_order_asked_for() -> None:
-    pair, asked = twins(), np.array([49, 3, 4, 20])
-    trained(pair, epochs=3)
-
-    performance = pair.in_sample_performance(asked)
-
-    own = [pair.trainers[1] if pair.folds[0][row] else pair.trainers[0] for row in asked]
-    by_hand = [float(twin.performance(pair.table, np.array([row]))[0]) for twin, row in zip(own, asked, strict=True)]
-    assert performance.tolist() == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_every_twin_of_every_seed_has_an_order_of_its_own() -> None:
@@ -173,11 +147,11 @@ def test_every_twin_of_every_seed_has_an_order_of_its_own() -> None:
     for pair in pairs:
         trained(pair)
 
-    assert len({twin.random_numbers[0] for pair in pairs for twin in pair.trainers}) == 4
+    assert len({twin.random_numbers[0] for pair in pairs for twin in pair.trainers.values()}) == 4
 
 
 def test_the_twins_start_from_different_weights_that_the_seed_decides() -> None:
-    digests = [weights_digest(trainer.model) for seed in (1, 1, 2) for trainer in twins(seed=seed).trainers]
+    digests = [weights_digest(trainer.model) for seed in (1, 1, 2) for trainer in twins(seed=seed).trainers.values()]
 
     assert digests[:2] == digests[2:4]
     assert len(set(digests)) == 4
@@ -188,7 +162,7 @@ def test_the_initial_seeds_tell_how_to_rebuild_the_twins() -> None:
         weights_digest(build(resolve_proxy(ProxySpec(name="mlp")), SAMPLES, seed=seed)) for seed in initial_seeds(7)
     ]
 
-    assert rebuilt == [weights_digest(trainer.model) for trainer in twins(seed=7).trainers]
+    assert rebuilt == [weights_digest(trainer.model) for trainer in twins(seed=7).trainers.values()]
 
 
 def test_equal_seeds_measure_the_same_bit_for_bit() -> None:

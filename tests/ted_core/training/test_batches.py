@@ -1,6 +1,7 @@
 """What a model sees: scaled inputs, in an order that the seed alone decides."""
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, resolve_proxy
-from ted_core.training.batches import CHUNK, ArrayBatches, Scaling
+from ted_core.training.batches import CHUNK, ArrayBatches, Batch, Scaling, Step
 from ted_core.training.trainer import fit
 from tests.ted_core import examples
 
@@ -27,9 +28,13 @@ def counted(rows: int) -> ArrayBatches:
     return ArrayBatches(examples.samples(numbers, np.arange(rows)), scaling=scaling)
 
 
+def batches_of_steps(steps: Iterable[Step]) -> list[Batch]:
+    return [batch for step in steps for batch in step.batches]
+
+
 def visited(table: ArrayBatches, rows: np.ndarray, batch_size: int, *, seed: int = 0) -> list[list[int]]:
     batches = table.shuffled(rows, batch_size, rng=np.random.default_rng(seed), augment=False)
-    return [labels.tolist() for [(_, labels)] in batches]
+    return [labels.tolist() for [(_, labels)], _ in batches]
 
 
 @given(st.integers(2, 50), st.integers(1, 5), st.floats(-100, 100), st.floats(0.1, 100), st.integers(0, 9))
@@ -127,7 +132,7 @@ def test_inputs_stay_with_their_labels() -> None:
     numbers = counted(30)
 
     for inputs, labels in (
-        *itertools.chain(*numbers.shuffled(np.arange(30), 7, rng=np.random.default_rng(0), augment=False)),
+        *batches_of_steps(numbers.shuffled(np.arange(30), 7, rng=np.random.default_rng(0), augment=False)),
         *numbers.in_order(np.arange(30)),
     ):
         assert inputs[:, 0].tolist() == labels.tolist()
@@ -146,7 +151,7 @@ def test_only_what_is_to_be_augmented_is() -> None:
     images = table(samples)
 
     plain, moved = (
-        next(images.shuffled(np.arange(40), 40, rng=np.random.default_rng(0), augment=augment))[0][0]
+        next(images.shuffled(np.arange(40), 40, rng=np.random.default_rng(0), augment=augment)).batches[0][0]
         for augment in (False, True)
     )
 
@@ -176,5 +181,5 @@ def test_a_batch_that_is_cut_up_teaches_the_same(parts: int) -> None:
     for one, other in zip(whole.trainer.model.parameters(), cut.trainer.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
     steps = list(cut.table.shuffled(np.arange(50), 25, rng=np.random.default_rng(0), augment=False))
-    assert [len(step) for step in steps] == 2 * [min(parts, 12)]
-    assert min(len(labels) for step in steps for _, labels in step) > 1, "batch normalization needs two"
+    assert [len(step.batches) for step in steps] == 2 * [min(parts, 12)]
+    assert min(len(labels) for _, labels in batches_of_steps(steps)) > 1, "batch normalization needs two"

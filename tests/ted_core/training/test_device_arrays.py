@@ -33,8 +33,8 @@ def in_a_file(samples: Samples, folder: Path) -> Samples:
 def seen(samples: Samples, *, augment: bool) -> list[torch.Tensor]:
     table, rows = ArrayBatches(samples, scaling=Scaling.of(samples)), np.arange(len(samples))
     shuffled = table.shuffled(rows, 32, rng=np.random.default_rng(1), augment=augment)
-    steps = [step for batches in shuffled for step in batches]
-    return [tensor for batch in (*steps, *table.in_order(rows)) for tensor in batch]
+    batches = [batch for step in shuffled for batch in step.batches]
+    return [tensor for batch in (*batches, *table.in_order(rows)) for tensor in batch]
 
 
 def last_round(samples: Samples, *, proxy: str, **plan: object) -> Round:

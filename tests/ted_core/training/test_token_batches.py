@@ -36,7 +36,7 @@ def table(folder: Path, rows: int = 60, *, budget: int | None = None) -> TokenBa
 def steps(table: TokenBatches, rows: np.ndarray, batch_size: int, *, seed: int = 0) -> list[list[list[int]]]:
     """The labels of each batch of each step."""
     shuffled = table.shuffled(rows, batch_size, rng=np.random.default_rng(seed), augment=False)
-    return [[labels.tolist() for _, labels in step] for step in shuffled]
+    return [[labels.tolist() for _, labels in step.batches] for step in shuffled]
 
 
 def visited(table: TokenBatches, rows: np.ndarray, batch_size: int, *, seed: int = 0) -> list[list[int]]:
@@ -160,9 +160,9 @@ def test_a_step_is_cut_where_it_holds_more_tokens_than_the_budget(encoder_folder
 
     cut = list(texts.shuffled(np.arange(60), 12, rng=np.random.default_rng(0), augment=False))
 
-    assert [sum(len(labels) for _, labels in step) for step in cut] == [12] * 5
-    assert max(inputs.ids.numel() for step in cut for inputs, _ in step) <= 40
-    assert max(len(step) for step in cut) > 1
+    assert [sum(len(labels) for _, labels in step.batches) for step in cut] == [12] * 5
+    assert max(inputs.ids.numel() for step in cut for inputs, _ in step.batches) <= 40
+    assert max(len(step.batches) for step in cut) > 1
 
 
 def test_a_cut_step_learns_what_the_whole_one_does(encoder_folder: Path) -> None:
@@ -183,7 +183,9 @@ def test_texts_stay_with_their_labels(encoder_folder: Path) -> None:
     texts = table(encoder_folder)
 
     for inputs, labels in (
-        *itertools.chain(*texts.shuffled(np.arange(60), 7, rng=np.random.default_rng(0), augment=True)),
+        *itertools.chain(
+            *(step.batches for step in texts.shuffled(np.arange(60), 7, rng=np.random.default_rng(0), augment=True))
+        ),
         *texts.in_order(np.arange(60)),
     ):
         alone = [pad_batch(texts.tokens, np.array([label]), device=CPU).ids[0].tolist() for label in labels.tolist()]

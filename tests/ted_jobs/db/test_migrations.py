@@ -16,10 +16,15 @@ from ted_jobs.db import migrations
 from ted_jobs.db.engine import make_engine, now, read_transaction
 from ted_jobs.db.migrations import head, revision, upgrade
 from ted_jobs.db.tables import deliveries, metadata
+from ted_jobs.jobs.filter import JobCriteria
+from ted_jobs.jobs.status import JobStatus
+from ted_jobs.jobs.store import JobStore
 from tests.servers.databases import DATABASES, postgresql_url
+from tests.ted_jobs.conftest import SPEC, SUMMARY
 
 RELEASED = "0004"
 """The revision of the release before: its processes may run on beside new ones."""
+BEFORE_LONG_HISTORIES = "0007"
 
 
 def test_migrations_create_exactly_the_described_tables(engine: Engine) -> None:
@@ -50,6 +55,23 @@ def test_older_processes_can_read_and_write_the_newer_tables(database: str, tmp_
     ]
     assert kept == before
     assert all(column.may_be_left_out for column in added)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_an_old_database_keeps_its_jobs_and_lists_them_by_status(database: str, tmp_path: Path) -> None:
+    with DATABASES[database](tmp_path) as url:
+        engine = make_engine(url)
+        upgrade(engine, to=BEFORE_LONG_HISTORIES)
+        store = JobStore(engine)
+        kept = [store.submit(SPEC, SUMMARY, tenant="default").job.id for _ in range(3)]
+        store.cancel(kept[1], tenant="default")
+
+        upgrade(engine)
+
+        assert [job.id for job in store.jobs(tenant="default", limit=9)] == kept[::-1]
+        cancelled = JobCriteria(statuses=[JobStatus.CANCELLED, JobStatus.FAILED])
+        assert [job.id for job in store.jobs(tenant="default", limit=9, criteria=cancelled)] == [kept[1]]
+        engine.dispose()
 
 
 @dataclass(frozen=True)

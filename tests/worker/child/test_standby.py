@@ -62,7 +62,10 @@ class Fork:
     def told(self, line: str) -> str:
         """What it answers."""
         os.write(self.input, f"{line}\n".encode())
-        return os.read(self.output, 1000).decode()
+        answer = b""
+        while not answer.endswith(b"\n"):
+            answer += os.read(self.output, 1000)
+        return answer.decode()
 
     def close(self) -> None:
         os.close(self.input)

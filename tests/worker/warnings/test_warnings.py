@@ -17,7 +17,7 @@ from ted_core import plugins
 from ted_core.datasets import inspect
 from ted_core.errors import WarningsRefused
 from ted_core.results.manifest import read_manifest
-from ted_core.results.recut import recut
+from ted_core.results.recuts.recut import recut
 from ted_core.results.report import Report
 from ted_core.warnings import JobWarning, WarningCode
 from ted_jobs.jobs.leases import Leases

@@ -28,7 +28,7 @@ from ted_core.selection.baselines.training_dynamics import Observation, Training
 from ted_core.selection.prune import prune
 from ted_core.selection.random import uniform_numbers
 from ted_core.selection.rounds import ProgressUpdate, Round
-from ted_core.selection.schedule import proportional_shares
+from ted_core.selection.sampling.highest import proportional_shares
 from ted_core.training.gradients import gradient_norms
 from tests.reference import baselines
 from tests.ted_core import examples

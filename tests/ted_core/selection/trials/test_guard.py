@@ -127,8 +127,8 @@ class ScriptedTrials(Trials):
         self.plan = PruningPlan(keep_ratio=0.5, guard=True)
         self.results = {OWN: result(OWN, own, [0.0, 0.0]), RANDOM: result(RANDOM, random, [error, 0.0])}
 
-    def run(self, rule: Rule) -> Trial:
-        return self.results[rule]
+    def run_all(self, *rules: Rule) -> list[Trial]:
+        return [self.results[rule] for rule in rules]
 
 
 @pytest.mark.parametrize(

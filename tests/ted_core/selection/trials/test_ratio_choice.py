@@ -1,5 +1,6 @@
 """An open keep ratio is the smallest whose loss, measured on halves of the rows, ends inside the tolerance."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.selection.feasibility import check_feasibility
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import RatioPoint, Round
+from ted_core.selection.trials.fresh_proxies import Split, SplitOutcome
 from ted_core.selection.trials.half_trials import HalfTrials
 from ted_core.selection.trials.ratio_choice import choose_ratio, share_seen, smallest_ratio
 from ted_core.selection.trials.rule import Rule
@@ -57,8 +59,12 @@ class ScriptedTrials(HalfTrials):
     def __init__(self, accuracies: dict[float, float]) -> None:
         object.__setattr__(self, "accuracies", accuracies)
 
-    def run(self, rule: Rule, keep_ratio: float) -> Trial:
-        return Trial(rule, self.accuracies[keep_ratio], np.zeros(2), keep_ratio, rows_trained=10, rows_measured=1)  # type: ignore[attr-defined]
+    def run(self, rule: Rule, *keep_ratios: float) -> list[Trial]:
+        accuracies = [self.accuracies[ratio] for ratio in keep_ratios]  # type: ignore[attr-defined]
+        return [
+            Trial(rule, accuracy, np.zeros(2), ratio, rows_trained=10, rows_measured=1)
+            for ratio, accuracy in zip(keep_ratios, accuracies, strict=True)
+        ]
 
 
 def test_no_smaller_ratio_is_tried_once_one_costs_too_much() -> None:
@@ -125,11 +131,11 @@ def test_proxies_are_never_tested_on_rows_that_they_were_trained_on(
 ) -> None:
     seen = []
 
-    def right(_: object, *, trained: np.ndarray, tested: np.ndarray) -> np.ndarray:
-        seen.append((trained, tested))
-        return tested.astype(np.float32)
+    def test(_: object, splits: Sequence[Split]) -> list[SplitOutcome]:
+        seen.extend((split.trained, split.tested) for split in splits)
+        return [SplitOutcome(split.tested.astype(np.float32), 0, 0) for split in splits]
 
-    monkeypatch.setattr("ted_core.selection.trials.fresh_proxies.FreshProxies.right", right)
+    monkeypatch.setattr("ted_core.selection.trials.fresh_proxies.FreshProxies.test", test)
 
     final = pruned(digits, tolerance=1)
 

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from ted_core.errors import RecutUnsuited, TooFewRowsKept
 from ted_core.plan import ClassBalance, PruningPlan
 from ted_core.proxies import ProxySpec
-from ted_core.results import manifest_writer, recut
+from ted_core.results import manifest_writer
 from ted_core.results.decisions import Decisions, Reason
 from ted_core.results.explain import decide
 from ted_core.results.manifest import read_manifest, verify
 from ted_core.results.provenance import Provenance
 from ted_core.results.ratio_facts import keep_ratio_choice
+from ted_core.results.recuts import usable_rows
+from ted_core.results.recuts.recut import recut
 from ted_core.selection.prune import prune
-from ted_core.selection.schedule import select_highest
+from ted_core.selection.sampling.highest import select_highest
 from ted_core.warnings import JobWarning, WarningCode
 from tests.reference import ted
 from tests.ted_core import examples
@@ -116,7 +118,7 @@ def test_a_cut_at_another_ratio_keeps_what_that_ratio_would_have_kept(
     folder, ranking = tmp_path_factory.mktemp("out"), Ranking(seed, class_floor=floor, class_balance=balance)
     decided = ranking.written(folder, provenance, ratio=first)
 
-    recut.recut(decided, keep_ratio=second, to=folder / "other.parquet")
+    recut(decided, keep_ratio=second, to=folder / "other.parquet")
 
     rows = read_manifest(folder / "other.parquet").row_indices
     assert rows.tolist() == np.flatnonzero(ranking.kept(second)).tolist()
@@ -127,7 +129,7 @@ def test_at_its_own_ratio_the_rows_and_their_columns_are_those_of_the_manifest(
 ) -> None:
     decided = Ranking(1, class_floor=0.2).written(tmp_path, provenance, ratio=0.5)
 
-    recut.recut(decided, keep_ratio=0.5, to=tmp_path / "same.parquet")
+    recut(decided, keep_ratio=0.5, to=tmp_path / "same.parquet")
 
     assert read_manifest(tmp_path / "same.parquet").table().equals(read_manifest(tmp_path / "manifest.parquet").table())
 
@@ -160,7 +162,7 @@ def decided_by_a_job(folder: Path, provenance: Provenance, **choices: Any) -> Pa
 def test_so_are_the_columns_of_a_real_job(tmp_path: Path, provenance: Provenance, choices: dict[str, Any]) -> None:
     decided = decided_by_a_job(tmp_path, provenance, **choices)
 
-    recut.recut(decided, keep_ratio=0.4, to=tmp_path / "same.parquet")
+    recut(decided, keep_ratio=0.4, to=tmp_path / "same.parquet")
 
     same, original = (read_manifest(tmp_path / name).table() for name in ("same.parquet", "manifest.parquet"))
     for name in original.schema.names:
@@ -173,7 +175,7 @@ def test_at_another_ratio_probabilities_add_up_to_its_rows_and_weights_are_their
 ) -> None:
     decided = decided_by_a_job(tmp_path, provenance)
 
-    recut.recut(decided, keep_ratio=ratio, to=tmp_path / "other.parquet")
+    recut(decided, keep_ratio=ratio, to=tmp_path / "other.parquet")
 
     cut, every = read_manifest(tmp_path / "other.parquet").table(), pq.read_table(decided)
     usable = np.isfinite(every["score"].to_numpy())
@@ -193,7 +195,7 @@ def test_decisions_of_schema_version_1_are_cut_as_they_were_without_probabilitie
     ranking = Ranking(9)
     decided = version_1.as_version_1(ranking.written(tmp_path, provenance, ratio=0.5), version_1.DECISIONS)
 
-    said = recut.recut(decided, keep_ratio=0.3, to=tmp_path / "cut.parquet")
+    said = recut(decided, keep_ratio=0.3, to=tmp_path / "cut.parquet")
 
     cut = verify(tmp_path / "cut.parquet", dataset)
     assert cut.row_indices.tolist() == np.flatnonzero(ranking.kept(0.3)).tolist()
@@ -207,7 +209,7 @@ def test_a_cut_says_what_it_was_derived_from_and_belongs_to_the_same_dataset(
 ) -> None:
     decided = Ranking(2).written(tmp_path, provenance, ratio=0.6)
 
-    said = recut.recut(decided, keep_ratio=0.25, to=tmp_path / "less.parquet")
+    said = recut(decided, keep_ratio=0.25, to=tmp_path / "less.parquet")
 
     original, derived = (
         read_manifest(tmp_path / "manifest.parquet").metadata,
@@ -225,7 +227,7 @@ def test_what_a_chosen_ratio_kept_is_cut_to_any_other(tmp_path: Path, provenance
     chosen = {"plan": plan, "keep_ratio_choice": keep_ratio_choice(chosen_ratio(0.6))}
     decided = Ranking(2).written(tmp_path, provenance.model_copy(update=chosen), ratio=0.6)
 
-    said = recut.recut(decided, keep_ratio=0.25, to=tmp_path / "less.parquet")
+    said = recut(decided, keep_ratio=0.25, to=tmp_path / "less.parquet")
 
     assert (said.plan["keep_ratio"], said.plan["tolerance"], said.keep_ratio_choice) == (0.25, None, None)
     assert (said.parent_keep_ratio, said.rows_kept) == (0.6, round(0.25 * (ROWS - len(BROKEN))))
@@ -235,19 +237,19 @@ def test_two_cuts_at_one_ratio_are_the_same_bytes(tmp_path: Path, provenance: Pr
     decided = Ranking(3).written(tmp_path, provenance, ratio=0.6)
 
     for name in ("one.parquet", "two.parquet"):
-        recut.recut(decided, keep_ratio=0.4, to=tmp_path / name)
+        recut(decided, keep_ratio=0.4, to=tmp_path / name)
 
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
 
 
 def test_row_groups_leave_no_trace(tmp_path: Path, provenance: Provenance, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Ranking(4).written(tmp_path / "whole", provenance, ratio=0.6)
-    for module in (manifest_writer, recut):
+    for module in (manifest_writer, usable_rows):
         monkeypatch.setattr(module, "ROWS_PER_GROUP", 50)
     grouped = Ranking(4).written(tmp_path / "grouped", provenance, ratio=0.6)
     assert pq.ParquetFile(grouped).num_row_groups > 1
 
-    said = [recut.recut(file, keep_ratio=0.8, to=file.with_name("cut.parquet")) for file in (whole, grouped)]
+    said = [recut(file, keep_ratio=0.8, to=file.with_name("cut.parquet")) for file in (whole, grouped)]
 
     assert said[0].content_sha256 == said[1].content_sha256
 
@@ -257,7 +259,7 @@ def test_what_was_shaped_by_its_ratio_is_not_cut_elsewhere(tmp_path: Path, prove
     decided = Ranking(5).written(tmp_path, provenance, ratio=0.6, method=method)
 
     with pytest.raises(RecutUnsuited, match=method):
-        recut.recut(decided, keep_ratio=0.5, to=tmp_path / "cut.parquet")
+        recut(decided, keep_ratio=0.5, to=tmp_path / "cut.parquet")
 
     assert not (tmp_path / "cut.parquet").exists()
 
@@ -269,7 +271,7 @@ def test_a_ratio_that_a_job_could_not_have_is_refused(
     decided = Ranking(6, class_floor=floor).written(tmp_path, provenance, ratio=0.6)
 
     with pytest.raises(TooFewRowsKept, match=says):
-        recut.recut(decided, keep_ratio=ratio, to=tmp_path / "cut.parquet")
+        recut(decided, keep_ratio=ratio, to=tmp_path / "cut.parquet")
 
 
 def test_rows_without_classes_are_cut_as_well(tmp_path: Path, provenance: Provenance) -> None:
@@ -277,7 +279,7 @@ def test_rows_without_classes_are_cut_as_well(tmp_path: Path, provenance: Proven
     facts = provenance.model_copy(update={"plan": {"keep_ratio": 0.6, "method": "random"}})
     decided = manifest_writer.write_manifest(tmp_path, bare, provenance=facts).decisions
 
-    recut.recut(decided, keep_ratio=0.3, to=tmp_path / "cut.parquet")
+    recut(decided, keep_ratio=0.3, to=tmp_path / "cut.parquet")
 
     assert read_manifest(tmp_path / "cut.parquet").row_indices.tolist() == np.flatnonzero(Ranking(7).kept(0.3)).tolist()
 
@@ -288,7 +290,7 @@ def test_decisions_of_another_version_are_refused(tmp_path: Path, provenance: Pr
     pq.write_table(older, decided)
 
     with pytest.raises(RecutUnsuited, match="other columns"):
-        recut.recut(decided, keep_ratio=0.5, to=tmp_path / "cut.parquet")
+        recut(decided, keep_ratio=0.5, to=tmp_path / "cut.parquet")
 
 
 def test_a_recut_keeps_the_warnings_of_its_decisions(provenance: Provenance, tmp_path: Path) -> None:
@@ -296,7 +298,7 @@ def test_a_recut_keeps_the_warnings_of_its_decisions(provenance: Provenance, tmp
     warned = provenance.model_copy(update={"warnings": (warning,)})
     decisions = manifest_writer.write_manifest(tmp_path, Ranking(0).decisions(0.6), provenance=warned).decisions
 
-    metadata = recut.recut(decisions, keep_ratio=0.3, to=tmp_path / "cut.parquet")
+    metadata = recut(decisions, keep_ratio=0.3, to=tmp_path / "cut.parquet")
 
     assert metadata.warnings == read_manifest(tmp_path / "cut.parquet").metadata.warnings == (warning,)
 
@@ -311,7 +313,7 @@ def test_a_cut_says_of_its_own_rows_what_became_of_the_classes(tmp_path: Path, p
     )
     decided = ranking.written(tmp_path, provenance.model_copy(update={"warnings": told}), ratio=0.95)
 
-    low, high = (recut.recut(decided, keep_ratio=ratio, to=tmp_path / f"{ratio}.parquet") for ratio in (0.6, 0.99))
+    low, high = (recut(decided, keep_ratio=ratio, to=tmp_path / f"{ratio}.parquet") for ratio in (0.6, 0.99))
 
     assert low.warnings[0] == high.warnings[0] == told[0]
     assert [warning.code for warning in low.warnings[1:]] == ["class_lost", "class_shares_changed"]

@@ -8,12 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ted_core.plan import PruningPlan
-from ted_core.selection.sampling import (
-    PoissonSampler,
-    inclusion_probabilities,
-    low_discrepancy_numbers,
-    sampling_groups,
-)
+from ted_core.selection.sampling import PoissonSampler, inclusion_probabilities, sampling_groups
 from tests.reference import ted
 
 SAMPLES = 1000
@@ -23,16 +18,6 @@ PERFORMANCE = np.random.default_rng(1).random(SAMPLES)
 
 def sampler(*, seed: int = 0, class_floor: float = 0.0, labels: np.ndarray = LABELS) -> PoissonSampler:
     return PoissonSampler(labels, PruningPlan(keep_ratio=0.5, seed=seed, class_floor=class_floor))
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=60), st.integers(0, 5))
-def test_the_numbers_are_those_of_the_plain_rule(samples: list[tuple[int, float]], seed: int) -> None:
-    labels, performance = np.array([label for label, _ in samples]), np.array([a for _, a in samples])
-
-    numbers = low_discrepancy_numbers(labels, performance, seed=seed)
-
-    expected = ted.low_discrepancy_numbers(labels.tolist(), performance.tolist(), seed=seed)
-    assert numbers.tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("count", [1, 17, 100, 500, 999, 1000])
@@ -140,7 +125,7 @@ def test_they_add_up_although_single_precision_would_not() -> None:
 def test_classes_are_groups_where_the_plan_gives_them_rows_of_their_own(plan: dict[str, Any], by_class: bool) -> None:
     groups = sampling_groups(LABELS, PruningPlan(keep_ratio=0.5, **plan))
 
-    assert np.unique(groups).size == (4 if by_class else 1)
+    assert groups is (LABELS if by_class else None)
 
 
 def test_every_class_gets_its_floor_before_the_draw() -> None:
@@ -202,11 +187,11 @@ def test_a_class_has_chances_if_and_only_if_rows_of_it_are_kept(
 
 @pytest.mark.parametrize("count", [100, 500])
 def test_over_many_seeds_a_sample_is_kept_as_often_as_its_chance_within_its_class_says(count: int) -> None:
-    draws = [balanced(seed=seed).sample(UNFAIR, PERFORMANCE, count) for seed in range(300)]
+    draws = [balanced(seed=seed).sample(UNFAIR, PERFORMANCE, count) for seed in range(1000)]
 
     often = np.mean([drawn.retained for drawn in draws], axis=0)
     expected = np.mean([drawn.inclusion_probability for drawn in draws], axis=0)
-    assert np.corrcoef(often, expected)[0, 1] > 0.95
+    assert np.corrcoef(often, expected)[0, 1] > 0.96
     assert np.abs(often - expected).max() < 0.15
     for label in (0, 1):
         own = label == RARE_AND_EASY

@@ -1,0 +1,1 @@
+"""What several ranks gain in time, and whether they select as one does."""
