@@ -18,8 +18,8 @@ import structlog
 import torch
 
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load, read_rows
-from ted_core.datasets.loading import tells_rows
 from ted_core.datasets.outages import retry_while_away
+from ted_core.datasets.summary import tells_rows
 from ted_core.distributed.world import World
 from ted_core.errors import DatasetChanged, DatasetUnreadable
 from ted_core.proxies import ResolvedProxy, resolve_proxy

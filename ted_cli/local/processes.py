@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ted_cli.local import broker
-from ted_client.client import CONNECTION_FILE
+from ted_client.connection import CONNECTION_FILE
 from ted_core.python_process import module_command
 
 MODULES = {
