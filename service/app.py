@@ -8,11 +8,12 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Security
 from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
 
 from service.apidoc.document import DESCRIPTION, complete_document
 from service.apidoc.responses import SERVICE_PROBLEMS, problem_responses
 from service.apidoc.webhook_messages import router as messages
-from service.broker import BrokerProbe
+from service.broker import BrokerProbe, is_broker_reachable
 from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, suspects, webhooks
 from service.http.authentication import Authenticator, KeyAuthenticator, OpenAuthenticator
 from service.http.body_limit import BodyLimit
@@ -23,6 +24,7 @@ from service.http.request_log import RequestLog
 from service.inspection.pool import InspectionPool
 from service.limits.header_limit import HeaderLimit
 from service.limits.held_requests import HeldRequests
+from service.wake_ups import WakeUps, outbox_publisher
 from ted_jobs.api_keys.secret import key_secret
 from ted_jobs.api_keys.store import ApiKeyStore
 from ted_jobs.db.engine import make_engine
@@ -30,7 +32,6 @@ from ted_jobs.files.artifacts import artifact_store
 from ted_jobs.files.intact import IntactFiles
 from ted_jobs.files.recuts import RecutStore
 from ted_jobs.jobs.store import JobStore
-from ted_jobs.queue.celery import is_broker_reachable
 from ted_jobs.registry import RegistrationStore
 from ted_jobs.settings import Settings
 
@@ -91,6 +92,7 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str,
     store = JobStore(engine, max_attempts=settings.max_attempts, most_queued=settings.most_queued)
     app.state.streams = streams = EventStreams(engine)
     app.state.inspections = inspections = InspectionPool(settings.inspection_processes, roots=settings.dataset_roots)
+    wake_ups = WakeUps(partial(outbox_publisher, engine, settings))
     state = AppState(
         settings=settings,
         store=store,
@@ -100,6 +102,7 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str,
         names=RegistrationStore(engine),
         inspections=inspections,
         broker=BrokerProbe(partial(is_broker_reachable, settings)),
+        wake_ups=wake_ups,
         streams=streams,
         held=HeldRequests(settings.most_streams),
         authenticator=AUTHENTICATORS[settings.auth](engine, settings),
@@ -107,4 +110,5 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str,
     yield {"app_state": state}
     await streams.aclose()
     await inspections.aclose()
+    await run_in_threadpool(wake_ups.close)
     engine.dispose()

@@ -4,7 +4,16 @@ import threading
 import time
 from collections.abc import Callable
 
+from ted_jobs.settings import Settings
+
 PROBE_CACHE_SECONDS = 3.0
+
+
+def is_broker_reachable(settings: Settings) -> bool:
+    """Return whether the broker accepts a connection within about a second."""
+    from ted_jobs.queue import celery  # noqa: PLC0415 - the API listens before Celery is loaded
+
+    return celery.is_broker_reachable(settings)
 
 
 class BrokerProbe:

@@ -1,7 +1,6 @@
 """The ``ted`` command; its subcommands are in ``ted_cli.commands``."""
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,6 @@ from ted_cli.extras import require
 from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption, ServiceOptions, UrlOption
 from ted_cli.terminal import err, out
 from ted_client.errors import ClientError
-from ted_client.retry import RetryPolicy
 from ted_core.errors import TedError
 from ted_core.terminal_text import literal
 
@@ -23,6 +21,7 @@ app = typer.Typer(
     help="TED: find the rows of a training set that are worth training on.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for commands in (serve.app, submit.app, jobs.app, results.app):
@@ -34,6 +33,8 @@ app.add_typer(webhooks.app, name="webhooks")
 def print_version(is_requested: bool) -> None:
     """Print the version and exit, if that is asked for."""
     if is_requested:
+        from importlib.metadata import version  # noqa: PLC0415 - only here
+
         typer.echo(f"ted {version('ted-coreset')}")
         raise typer.Exit
 
@@ -50,7 +51,7 @@ def set_service_options(
     ] = False,
 ) -> None:
     """Remember where the service is; nothing is sent yet."""
-    context.obj = ServiceOptions(home.expanduser().resolve(), url, key, RetryPolicy(patience))
+    context.obj = ServiceOptions(home.expanduser().resolve(), url, key, patience)
 
 
 @app.command()

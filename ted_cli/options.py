@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ted_client.client import Client
-from ted_client.retry import RetryPolicy
+if TYPE_CHECKING:
+    from ted_client.client import Client
 
 DEFAULT_HOME = Path("~/.ted")
 
@@ -35,16 +35,20 @@ class ServiceOptions:
     home: Path
     url: str | None
     key: str | None
-    retry_policy: RetryPolicy
+    patience: float
+    """Seconds to go on asking a service that does not answer."""
 
-    def client(self) -> Client:
+    def client(self) -> "Client":
         """Connect to it. Raise ServiceUnreachable if no service runs in the home folder."""
+        from ted_client import Client, RetryPolicy  # noqa: PLC0415 - httpx takes its time
+
+        retry = RetryPolicy(self.patience)
         if self.url:
-            return Client(self.url, key=self.key, retry=self.retry_policy)
-        return Client.from_home(self.home, key=self.key, retry=self.retry_policy)
+            return Client(self.url, key=self.key, retry=retry)
+        return Client.from_home(self.home, key=self.key, retry=retry)
 
 
-def client(context: typer.Context) -> Client:
+def client(context: typer.Context) -> "Client":
     """Connect to the service that the options name. Raise ServiceUnreachable if there is none."""
     options: ServiceOptions = context.find_object(ServiceOptions) or context.fail("no service was named")
     return options.client()

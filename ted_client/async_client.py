@@ -11,7 +11,7 @@ from typing import Self
 import httpx
 from rich.console import Console
 
-from ted_client.client import read_connection
+from ted_client.connection import read_connection
 from ted_client.endpoints import Endpoints
 from ted_client.errors import DetachedJob
 from ted_client.flow import Flow, JsonObject

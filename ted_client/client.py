@@ -1,6 +1,5 @@
 """The blocking client of a TED service, and the jobs it returns."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -12,15 +11,14 @@ from typing import Self
 import httpx
 from rich.console import Console
 
+from ted_client.connection import read_connection
 from ted_client.endpoints import Endpoints
-from ted_client.errors import DetachedJob, ServiceUnreachable
+from ted_client.errors import DetachedJob
 from ted_client.flow import Flow, JsonObject
 from ted_client.job import JobSnapshot
 from ted_client.progress import ignore_progress, progress_display
 from ted_client.retry import DEFAULT_RETRY_POLICY, RetryPolicy, ServiceConnection
 from ted_client.transport import Transport
-
-CONNECTION_FILE = "connection.json"
 
 
 class Client:
@@ -300,12 +298,3 @@ class Job(JobSnapshot):
         if self.client is None:
             raise DetachedJob
         return self.client
-
-
-def read_connection(home: Path) -> JsonObject:
-    """Return what ``ted up`` left in its home folder: url, key and pid. Raise ServiceUnreachable if nothing runs."""
-    try:
-        connection: JsonObject = json.loads((home / CONNECTION_FILE).read_text())
-    except (OSError, ValueError) as error:
-        raise ServiceUnreachable(f"Nothing runs in {home}. Start it with: ted up --home {home}") from error
-    return connection

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from ted_client.flow import JsonObject, Response
 from ted_core.retry_after import parse_retry_after
+
+if TYPE_CHECKING:
+    import httpx
 
 REQUEST_URN_PREFIX = "urn:ted:request:"
 
@@ -104,6 +105,6 @@ def parse_json(content: bytes) -> Any:
         return None
 
 
-def retry_after(headers: httpx.Headers) -> float | None:
+def retry_after(headers: "httpx.Headers") -> float | None:
     """Return the seconds that ``Retry-After`` asks for; None if it is absent or unreadable."""
     return parse_retry_after(headers.get("Retry-After", ""), now=datetime.now(UTC))

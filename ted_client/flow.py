@@ -6,10 +6,11 @@ So each call is written once, without sockets or clocks, and any driver can run 
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 JsonObject: TypeAlias = Mapping[str, Any]
 """A JSON object as the service sends it; openapi/openapi.json says what is in it."""
@@ -36,18 +37,13 @@ class Request:
         """Whether it goes to the service itself, so that the key may be sent with it."""
         return self.url.startswith("/")
 
-    @property
-    def timeout(self) -> httpx.Timeout:
-        """How long to wait for a connection, and for each part of the response."""
-        return httpx.Timeout(self.read_seconds, connect=CONNECT_SECONDS)
-
 
 @dataclass(frozen=True)
 class ResponseHead:
     """The status and headers of a response whose body has not been read yet."""
 
     status: int
-    headers: httpx.Headers
+    headers: "httpx.Headers"
     url: str
 
 
@@ -133,7 +129,7 @@ class FlowRunner(Generic[T]):
         """Resume the flow with the result of its step."""
         self.step = self._advance(lambda: self._flow.send(reply))
 
-    def throw(self, error: httpx.TransportError) -> None:
+    def throw(self, error: "httpx.TransportError") -> None:
         """Resume the flow with the error of its step; raise it if the flow does not catch it."""
         self.step = self._advance(lambda: self._flow.throw(error))
 

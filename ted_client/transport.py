@@ -8,6 +8,7 @@ from typing import TypeVar
 import httpx
 
 from ted_client.flow import (
+    CONNECT_SECONDS,
     Emit,
     Flow,
     FlowRunner,
@@ -177,7 +178,7 @@ def build_request(http: httpx.Client | httpx.AsyncClient, request: Request, *, k
         request.url,
         params=request.params or None,
         headers={**authorization, **request.headers},
-        timeout=request.timeout,
+        timeout=httpx.Timeout(request.read_seconds, connect=CONNECT_SECONDS),
         **body,  # type: ignore[arg-type]
     )
 

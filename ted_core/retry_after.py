@@ -1,7 +1,6 @@
 """The `Retry-After` header of HTTP (RFC 9110, section 10.2.3), for senders and clients alike."""
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 
 def parse_retry_after(value: str, *, now: datetime) -> float | None:
@@ -14,6 +13,8 @@ def parse_retry_after(value: str, *, now: datetime) -> float | None:
     >>> parse_retry_after("Thu, 01 Jan 2026 00:00:30 GMT", now=datetime(2026, 1, 1, tzinfo=UTC))
     30.0
     """
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - as slow to load as all of `ted_client.errors`
+
     text = value.strip()
     if text.isascii() and text.isdigit():
         return float(text)

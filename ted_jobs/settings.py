@@ -114,6 +114,14 @@ class Settings(BaseSettings):
     ranks: Annotated[int, Field(ge=1)] = 1
     """How many processes work on one job together where TED_DEVICES does not say so: 1 or an even number. Threads and
     memory of a runner are divided among them."""
+    nodes: Annotated[int, Field(ge=1)] = 1
+    """How many hosts work on one job together, each with as many devices or ranks."""
+    node_rank: Annotated[int, Field(ge=0)] = 0
+    """The number of this host. The first one is a worker like any other; the others take part in its jobs."""
+    rendezvous: Annotated[str, Field(pattern=r"^$|^[^:/]+:\d+$")] = ""
+    """Where the hosts meet, as host:port: the first one's address in a private network, and a free port."""
+    seat_seconds: Annotated[float, Field(gt=0)] = 60
+    """How long the other hosts may take to be there once the first one has a job; then it hands the job back."""
     workers: Annotated[int, Field(ge=1)] = 1
     """How many workers share this machine: each one's runner gets as many of its processors."""
     runner_threads: Annotated[int | None, Field(ge=1)] = None

@@ -36,7 +36,7 @@ def run_key(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, d
         "versions": package_versions(proxy),
         "device": kind,
         "threads": kind == "cpu" and assignment.threads,
-        "ranks": ranks,
+        "ranks": [ranks, assignment.nodes],
     }
     return key_of(
         spec=assignment.spec.model_dump(mode="json"), dataset=fingerprint, model=proxy.model_digest, made_by=runtime

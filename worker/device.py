@@ -22,9 +22,10 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def describe_device(device: str, *, ranks: int = 1) -> str:
+def describe_device(device: str, *, ranks: int = 1, nodes: int = 1) -> str:
     """Return the device's name for the readers of a manifest, and how many ranks have one like it."""
     several = "" if ranks == 1 else f", {ranks} ranks"
+    several += "" if nodes == 1 else f" on {nodes} hosts"
     if device.startswith("cuda"):
         return f"{torch.cuda.get_device_name(device)}{several}"
     threads = torch.get_num_threads()

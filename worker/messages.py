@@ -38,7 +38,13 @@ class Assignment(_WireMessage):
     devices: tuple[str, ...] = ()
     """One for each rank; ``auto`` for all CUDA devices, none for ranks that all train on ``device``."""
     ranks: int = 1
-    """If ``devices`` does not say how many."""
+    """On each host, if ``devices`` does not say how many."""
+    nodes: int = 1
+    """How many hosts work on the job."""
+    rendezvous: str = ""
+    """Where they meet, as host:port."""
+    seat_seconds: float = 60
+    """How long the others may take to be there."""
     threads: int
     """Of all ranks, as is the memory below."""
     memory_bytes: int | None

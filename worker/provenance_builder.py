@@ -79,7 +79,7 @@ class ProvenanceBuilder:
             seed=spec.plan.seed,
             determinism=determinism(self.device, ranks=self.ranks),
             cost=self._cost(),
-            device=describe_device(self.device, ranks=self.ranks),
+            device=describe_device(self.device, ranks=self.ranks, nodes=self.assignment.nodes),
             versions=package_versions(self.proxy),
             job_id=self.assignment.job_id,
             warnings=self.warnings,
@@ -109,7 +109,7 @@ class ProvenanceBuilder:
 
     def speed(self, seconds: float) -> Speed | None:
         """Return how fast the proxies were trained in the seconds of pruning; None if it says nothing about others."""
-        device = describe_device(self.device, ranks=self.ranks)
+        device = describe_device(self.device, ranks=self.ranks, nodes=self.assignment.nodes)
         spec = self.assignment.spec
         return job_speed(self.samples, self.proxy, self.final, device=device, seconds=seconds, spec=spec)
 

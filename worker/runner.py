@@ -18,8 +18,8 @@ import structlog
 import torch
 
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load, read_rows
-from ted_core.datasets.loading import tells_rows
 from ted_core.datasets.outages import retry_while_away
+from ted_core.datasets.summary import tells_rows
 from ted_core.distributed.world import World
 from ted_core.errors import DatasetChanged, DatasetUnreadable
 from ted_core.proxies import ResolvedProxy, resolve_proxy
@@ -49,6 +49,8 @@ from worker.provenance_builder import ProvenanceBuilder
 from worker.ranks.devices import rank_devices, resolve_rank_device, shared_out
 from worker.ranks.joining import joined_world
 from worker.ranks.processes import RankProcesses
+from worker.ranks.rendezvous import watch_hosts
+from worker.ranks.seats import Seats
 from worker.runner_errors import named_error
 from worker.timing.eta import EtaEstimator
 from worker.timing.phase_timer import PhaseTimer
@@ -65,14 +67,14 @@ def main() -> None:
     _name_process()
     report = MessageWriter()
     assignment = Assignment.model_validate_json(sys.stdin.readline())
-    devices = rank_devices(assignment)
-    assignment = shared_out(assignment, len(devices))
-    others = RankProcesses(range(1, len(devices)), partial(take_part, assignment, report, devices))
+    seats = Seats(rank_devices(assignment), nodes=assignment.nodes)
+    assignment = shared_out(assignment, len(seats.devices))
+    others = RankProcesses(seats.numbers[1:], partial(_fork_rank, assignment, report, seats))
     Thread(target=_exit_with_supervisor, daemon=True).start()
     others.watch(partial(_end_with, report))
     try:
         limit_runner(assignment)
-        run_assignment(assignment, report, Ranks(devices, others))
+        run_assignment(assignment, report, Ranks(seats, others))
     except Exception as error:
         named = named_error(error)
         others.conclude(failed := Failed.from_error(named))
@@ -120,19 +122,26 @@ def _end_with(report: SendMessage, failed: Failed) -> None:
 class Ranks:
     """Those that work on the job; this process is the first of them."""
 
-    devices: tuple[str, ...]
+    seats: Seats
     others: RankProcesses
 
 
-def take_part(assignment: Assignment, report: MessageWriter, devices: tuple[str, ...], rank: int) -> None:
-    """Do what a rank other than the first does: load and prune as that one does. Raises TedError."""
+def _fork_rank(assignment: Assignment, report: MessageWriter, seats: Seats, rank: int) -> None:
     report.close()
+    take_part(assignment, seats, rank)
+
+
+def take_part(assignment: Assignment, seats: Seats, rank: int) -> None:
+    """Do what a rank other than the first does: load and prune as that one does. Raises TedError."""
     limit_runner(assignment)
     torch.set_num_threads(assignment.threads)
-    device = resolve_rank_device(devices, rank)
-    with joined_world(assignment, rank=rank, size=len(devices), device=device) as world:
+    device = resolve_rank_device(seats, rank)
+    with joined_world(assignment, seats, rank=rank, device=device) as world:
         proxy = _resolve_proxy(assignment)
-        samples = _prepared(assignment, proxy, fingerprint=world.broadcast(""), device=device)
+        fingerprint = world.broadcast("")
+        if seats.node and rank == seats.numbers.start and _identify(assignment).fingerprint != fingerprint:
+            raise _dataset_changed(assignment)
+        samples = _prepared(assignment, proxy, fingerprint=fingerprint, device=device)
         for _ in prune(samples, assignment.spec.plan, proxy=proxy, device=device, world=world):
             pass
 
@@ -146,8 +155,10 @@ def _prepared(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str,
 
 def run_assignment(assignment: Assignment, report: SendMessage, ranks: Ranks) -> None:
     """Load, prune and write; end with a Staged message. Raises TedError."""
-    device = resolve_rank_device(ranks.devices, 0)
-    with joined_world(assignment, rank=0, size=len(ranks.devices), device=device) as world:
+    device = resolve_rank_device(ranks.seats, 0)
+    with joined_world(assignment, ranks.seats, rank=0, device=device) as world:
+        if assignment.nodes > 1:
+            watch_hosts(assignment.rendezvous, ranks.seats, partial(_end_with, report))
         _run(assignment, report, world, device=device, join=ranks.others.join)
 
 

@@ -58,6 +58,8 @@ EVENT_TYPES: Mapping[type[RunnerMessage], str] = {
     Warned: "job.warning",
 }
 """The messages that become events, and the events' types."""
+HANDED_BACK = "seat_not_taken"
+"""The error after which a job is handed back: hosts of this worker are missing, and another worker may be complete."""
 STORE_ERRORS = (StorageFull, StoreRefused, StoreUnavailable)
 CPP_OUT_OF_MEMORY = "std::bad_alloc"
 STOP_REASONS = {HeartbeatResponse.CANCEL: StopReason.CANCELLED, HeartbeatResponse.EXPIRE: StopReason.EXPIRED}
@@ -154,6 +156,9 @@ class Supervisor:
             device=self.settings.device,
             devices=self.settings.devices,
             ranks=self.settings.ranks,
+            nodes=self.settings.nodes,
+            rendezvous=self.settings.rendezvous,
+            seat_seconds=self.settings.seat_seconds,
             threads=self.settings.threads,
             memory_bytes=min(self.settings.runner_memory_bytes, self.settings.ceiling),
             memory_ceiling=self.settings.ceiling,
@@ -227,6 +232,8 @@ class Supervisor:
         """Return the job after its runner has ended by itself: published, queued again, or failed."""
         if isinstance(self._outcome, Staged):
             return self._publish(self._outcome)
+        if self._outcome and self._outcome.code == HANDED_BACK:
+            return self.lease.call(self.leases.release, self.claim, reason=self._outcome.message)
         return self._fail_attempt(child, self._outcome or Failed.from_error(_exit_error(child, phase=self._phase)))
 
     def conclude_stalled(self, child: RunnerProcess) -> Job:

@@ -6,6 +6,7 @@ one thread a rank. Both take turns, so that a machine that slows down affects bo
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -40,6 +41,8 @@ class Timed:
     processor_seconds: float
     content: str
     pruning_seconds: float
+    rank_seconds: float
+    """Of the processor, for the rank that took most: what the job takes where every rank has a core."""
 
 
 def main() -> None:
@@ -59,12 +62,12 @@ def main() -> None:
     one, several = jobs[::2], jobs[1::2]
     ratios = [b.wall_seconds / a.wall_seconds for a, b in zip(one, several, strict=True)]
     for name, found in (("1 rank", one), (f"{arguments.ranks} ranks", several)):
-        walls = " ".join(f"{each.wall_seconds:.1f}" for each in found)
-        processors = " ".join(f"{each.processor_seconds:.1f}" for each in found)
-        pruning = " ".join(f"{each.pruning_seconds:.1f}" for each in found)
-        sys.stdout.write(f"{name}: wall {walls} s, of which pruning {pruning} s; processor {processors} s\n")
-    same = len({each.content for each in jobs}) == 1
-    sys.stdout.write(f"wall of several / of one: {median(ratios):.2f} (median); same content: {same}\n")
+        for fact in ("wall", "pruning", "processor", "rank"):
+            numbers = " ".join(f"{getattr(each, f'{fact}_seconds'):.1f}" for each in found)
+            sys.stdout.write(f"{name}, {fact}: {numbers} s\n")
+    busiest = [b.rank_seconds / a.rank_seconds for a, b in zip(one, several, strict=True)]
+    sys.stdout.write(f"wall of several in that of one: {median(ratios):.2f}; longest rank: {median(busiest):.2f}\n")
+    sys.stdout.write(f"same content: {len({each.content for each in jobs}) == 1}\n")
 
 
 def job(arguments: argparse.Namespace, folder: Path) -> JobSpec:
@@ -89,8 +92,9 @@ def timed(spec: JobSpec, ranks: int, folder: Path) -> Timed:
         print(text, file=process.stdin, end="", flush=True)
         staged = _staged(process.stdout)
         wall = time.monotonic() - began
+        longest = _longest_rank(process.pid)
     result = staged["result"]
-    return Timed(wall, _processor_seconds() - before, result["content_sha256"], result["seconds"]["pruning"])
+    return Timed(wall, _processor_seconds() - before, result["content_sha256"], result["seconds"]["pruning"], longest)
 
 
 def _staged(messages: Any) -> dict[str, Any]:
@@ -118,6 +122,13 @@ def assignment(dataset: DatasetSpec, spec: JobSpec, ranks: int, folder: Path) ->
         memory_bytes=None,
         max_undecodable=0,
     )
+
+
+def _longest_rank(runner: int) -> float:
+    """The processor time of the runner, or of the rank that it has forked and waited for, whichever is longer."""
+    fields = Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()
+    own, others = (sum(map(int, fields[place : place + 2])) for place in (11, 13))
+    return max(own, others) / os.sysconf("SC_CLK_TCK")
 
 
 def _processor_seconds() -> float:

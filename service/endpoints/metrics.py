@@ -8,7 +8,6 @@ from service.apidoc.responses import METRICS, Responses, documented_response, pr
 from service.http.dependencies import Accept, State
 from service.http.errors import MetricsNotShown
 from service.http.negotiation import preferred_media_type
-from service.metrics import RENDERERS, MetricsCollector
 from ted_jobs.metrics_snapshot import metrics_snapshot
 
 router = APIRouter(tags=["health"])
@@ -38,6 +37,8 @@ def metrics(request: Request, state: State, accept: Accept = None) -> Response:
     """Jobs by status, what waits and for how long, and counts that outlive restarts and deleted jobs."""
     if state.settings.metrics == "loopback" and not _is_local(request):
         raise MetricsNotShown
+    from service.metrics import RENDERERS, MetricsCollector  # noqa: PLC0415 - loaded with the first request
+
     media_type, render = RENDERERS[preferred_media_type(accept, list(RENDERERS))]
     body = render(MetricsCollector(metrics_snapshot(state.store.engine)))
     return Response(body, media_type=media_type, headers={"Vary": "Accept", "Cache-Control": "no-store"})

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Response
 
-from service import report_page
 from service.apidoc.responses import HTML_PAGE, NOT_MODIFIED, Responses, documented_response, problem_responses
 from service.endpoints.artifacts import find_artifact
 from service.http.authentication import Principal
@@ -45,6 +44,8 @@ def _as_json(stored: bytes, artifact: Artifact) -> RenderedReport:
 
 
 def _as_page(stored: bytes, _: Artifact) -> RenderedReport:
+    from service import report_page  # noqa: PLC0415 - Jinja is loaded with the first page
+
     body = report_page.render(Report.model_validate_json(stored)).encode()
     return RenderedReport(body, hashlib.sha256(body).hexdigest(), {"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 

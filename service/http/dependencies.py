@@ -18,6 +18,7 @@ from service.http.errors import ScopeMissing, UnsupportedMediaType
 from service.http.event_stream import EventStreams
 from service.inspection.pool import InspectionPool
 from service.limits.held_requests import HeldRequests
+from service.wake_ups import WakeUps
 from ted_jobs.api_keys.store import Scope
 from ted_jobs.errors import JobNotFound
 from ted_jobs.files.artifacts import ArtifactStore
@@ -47,6 +48,7 @@ class AppState:
     names: RegistrationStore
     inspections: InspectionPool
     broker: BrokerProbe
+    wake_ups: WakeUps
     streams: EventStreams
     held: HeldRequests
     authenticator: Authenticator

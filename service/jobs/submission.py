@@ -117,7 +117,7 @@ class SubmissionService:
 
     def _store(self, new: NewSubmission, dataset: DatasetSummary) -> Submission:
         admission = self._admit(new.spec, dataset)
-        return self.state.store.submit(
+        submission = self.state.store.submit(
             admission.spec,
             admission.dataset,
             tenant=self.caller.tenant,
@@ -126,6 +126,8 @@ class SubmissionService:
             retry_of=new.retry_of,
             warnings=admission.warnings,
         )
+        self.state.wake_ups.publish_soon()
+        return submission
 
     def _key(self, digest: str) -> IdempotencyKey | None:
         return IdempotencyKey(self.idempotency_key, digest) if self.idempotency_key else None

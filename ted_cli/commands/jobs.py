@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,10 +10,12 @@ from ted_cli.job_summary import job_summary
 from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.terminal import err, out, print_text
 from ted_cli.warnings import print_warnings
-from ted_client.client import Job
 from ted_client.flow import JsonObject
 from ted_client.progress import job_table, outcome_line, progress_display
 from ted_core.terminal_text import printable
+
+if TYPE_CHECKING:
+    from ted_client.client import Job
 
 app = typer.Typer()
 
@@ -25,7 +27,7 @@ def watch(context: typer.Context, job_id: JobIdArgument) -> None:
         show_until_ended(service.job(job_id))
 
 
-def show_until_ended(job: Job, *, warned: Sequence[JsonObject] = ()) -> None:
+def show_until_ended(job: "Job", *, warned: Sequence[JsonObject] = ()) -> None:
     """Show the job's progress, the warnings but those shown before, and how it ended.
 
     Raise JobNotSucceeded unless it succeeded.

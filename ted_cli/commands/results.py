@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,8 +10,9 @@ from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.report_summary import summary
 from ted_cli.suspects import WRITERS, suspects_summary, write_suspects
 from ted_cli.terminal import out, print_text
-from ted_client.client import Client
-from ted_client.endpoints import LARGEST_SUSPECT_PAGE
+
+if TYPE_CHECKING:
+    from ted_client.client import Client
 
 app = typer.Typer()
 SHOWN = 20
@@ -54,6 +55,8 @@ def suspects(
             _save_suspects(service, job_id, output, limit=limit)
             print_text(output)
             return
+        from ted_client.endpoints import LARGEST_SUSPECT_PAGE  # noqa: PLC0415 - httpx takes its time
+
         page = service.suspects_page(job_id, limit=min(limit or SHOWN, LARGEST_SUSPECT_PAGE))
     if json_:
         typer.echo(json.dumps(page, indent=2))
@@ -61,7 +64,7 @@ def suspects(
         out.print(*suspects_summary(page), sep="\n", highlight=False)
 
 
-def _save_suspects(service: Client, job_id: str, path: Path, *, limit: int | None) -> None:
+def _save_suspects(service: "Client", job_id: str, path: Path, *, limit: int | None) -> None:
     """Save the list in the form that the file's name asks for."""
     form = path.suffix.lower()
     if form == ".parquet":

@@ -57,10 +57,18 @@ def sweeper(context: typer.Context) -> None:
 
 
 @app.command()
-def worker(context: typer.Context) -> None:
-    """Run a worker alone, for one GPU; also beside `ted up`."""
+def worker(
+    context: typer.Context,
+    nodes: Annotated[int, typer.Option(envvar="TED_NODES", min=1, help="How many hosts share a job.")] = 1,
+    node_rank: Annotated[int, typer.Option(envvar="TED_NODE_RANK", min=0, help="The number of this host.")] = 0,
+    rendezvous: Annotated[str, typer.Option(envvar="TED_RENDEZVOUS", help="Where they meet: host:port.")] = "",
+) -> None:
+    """Run a worker alone, also beside `ted up`; with --node-rank, a host that takes part in another worker's jobs."""
     require(context, "worker")
-    exec_process("worker", context.obj.home)
+    if node_rank >= nodes or (nodes > 1 and not rendezvous):
+        raise typer.BadParameter("Several --nodes need --rendezvous host:port, and each its own --node-rank from 0")
+    os.environ |= {"TED_NODES": str(nodes), "TED_NODE_RANK": str(node_rank), "TED_RENDEZVOUS": rendezvous}
+    exec_process("node" if node_rank else "worker", context.obj.home)
 
 
 @app.command()

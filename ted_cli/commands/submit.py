@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,8 +27,10 @@ from ted_cli.job_request import JobOptions
 from ted_cli.options import JobIdArgument, client
 from ted_cli.terminal import out
 from ted_cli.warnings import print_warnings
-from ted_client.client import Job
 from ted_client.errors import ClientError
+
+if TYPE_CHECKING:
+    from ted_client.client import Job
 
 app = typer.Typer()
 WatchOption = Annotated[bool, typer.Option("--watch", help="Show progress until the job has ended.")]
@@ -110,7 +112,7 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
         _show_submitted(service.submit(request), watch=watch)
 
 
-def _show_submitted(job: Job, *, watch: bool) -> None:
+def _show_submitted(job: "Job", *, watch: bool) -> None:
     """Print the job's id and its warnings; if it is watched, progress until it has ended."""
     typer.echo(job.id)
     print_warnings(job.warnings)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from ted_cli.local import broker
-from ted_client.client import CONNECTION_FILE
+from ted_client.connection import CONNECTION_FILE
 from ted_core.python_process import module_command
 
 MODULES = {
     "api": "service",
     "sweeper": "worker.sweeper",
     "worker": "worker",
+    "node": "worker.nodes",
     "migrate": "ted_jobs.db.migrations",
     "keys": "ted_jobs.api_keys.commands",
     "doctor": "worker.doctor",

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ted_client.client import Client, read_connection
+from ted_client.client import Client
+from ted_client.connection import read_connection
 from ted_client.errors import ClientError, ServiceUnreachable
 from ted_core.python_process import module_command
 

@@ -16,7 +16,8 @@ from ted_cli.local import broker
 from ted_cli.local.key import own_key, write_private
 from ted_cli.local.process_group import PrintLine, ProcessGroup, ProcessSpec
 from ted_cli.local.processes import process_command, process_environment
-from ted_client.client import CONNECTION_FILE, Client
+from ted_client.client import Client
+from ted_client.connection import CONNECTION_FILE
 from ted_client.errors import ClientError
 from ted_client.retry import NO_RETRY
 from ted_core.storage.file_store import StorageRoot

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict
 
 from ted_core import errors
-from ted_core.datasets.loading import DatasetSummary
 from ted_core.datasets.spec import DatasetSpec
+from ted_core.datasets.summary import DatasetSummary
 from ted_core.errors import DatasetUnreadable, TedError
 from ted_core.storage.file_store import StorageRoot
 from ted_core.storage.object_store import is_object_uri

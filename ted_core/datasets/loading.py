@@ -26,12 +26,12 @@ from ted_core.datasets.samples import InputColumns, Samples
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.uri import locate
 from ted_core.datasets.spec import DELIMITED, TASKS, DatasetSpec
+from ted_core.datasets.summary import FILES_ONLY, UNLISTED, DatasetSummary
 from ted_core.datasets.summary_cache import cached_summary
-from ted_core.datasets.understood import Understood, understood
+from ted_core.datasets.understood import understood
 from ted_core.errors import DatasetEmpty, DatasetTooLarge, DatasetUnreadable, SettingUnsuited
 from ted_core.plugins import plugin
 from ted_core.storage.file_store import StorageRoot
-from ted_core.warnings import JobWarning
 
 FORMATS: Mapping[str, Format] = {
     "parquet": PARQUET,
@@ -49,8 +49,6 @@ FORMATS: Mapping[str, Format] = {
 
 MOST_ROWS = 1 << 32
 """A runner needs 250 bytes of memory for what is known of each row."""
-FILES_ONLY, UNLISTED = "files:", "unlisted"
-"""How a change token begins that tells nothing of rows, and the one of a folder whose listing took too long."""
 
 
 def format_named(name: str) -> Format:
@@ -58,38 +56,6 @@ def format_named(name: str) -> Format:
     file_format = FORMATS.get(name) or plugin("ted.datasets", name, Format)
     assert file_format, "the specification knows every format"  # noqa: S101
     return file_format
-
-
-@dataclass(frozen=True)
-class DatasetSummary:
-    """What a submission can be checked against before any rows are read."""
-
-    rows: int | None
-    """None if the inspection's budget did not suffice to count them."""
-    columns: tuple[str, ...]
-    change_token: str
-    """Changes when a file's name, size, time or rows do; cheaper than the fingerprint, and weaker."""
-    several_classes: bool = False
-    """Whether a row may have any number of classes."""
-    files_token: str = ""
-    """The same without the rows: what ``change_token`` is where they are not known."""
-    input_shape: tuple[int, ...] | None = None
-    """The shape of one input, or a lower bound of it; None if headers show neither."""
-    understood: Understood | None = None
-    """What the dataset was taken for."""
-    warnings: tuple[JobWarning, ...] = ()
-    """What was accepted, but may not be what was meant."""
-
-    def matches(self, change_token: str) -> bool | None:
-        """Return whether the dataset is still the one that had this token.
-
-        None if one of the two inspections has seen too little to tell.
-        """
-        if UNLISTED in (change_token, self.change_token):
-            return None
-        if change_token.startswith(FILES_ONLY):
-            return change_token == self.files_token
-        return None if self.rows is None else change_token == self.change_token
 
 
 @dataclass(frozen=True)
@@ -161,11 +127,6 @@ class OpenedDataset:
         rows = self.schema_summary().rows
         assert rows is not None, "only inspections have a budget"  # noqa: S101
         return rows + (0,) * (len(self.files) - len(rows))
-
-
-def tells_rows(change_token: str) -> bool:
-    """Return whether the inspection that made the token has looked into all files."""
-    return change_token != UNLISTED and not change_token.startswith(FILES_ONLY)
 
 
 def open_dataset(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> OpenedDataset:

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from ted_core.datasets.fingerprint import identify
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import ManifestMismatch, WeightsUnknown
 from ted_core.results.provenance import ManifestMetadata
@@ -175,6 +174,8 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
     spec = DatasetSpec.model_validate(
         {"uri": uri, **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
     )
+    from ted_core.datasets.fingerprint import identify  # noqa: PLC0415 - it loads what reads every format
+
     actual = identify(spec, roots=[root_containing(parse_root(uri))])
     if (actual.rows, actual.fingerprint) != (expected.rows, expected.fingerprint):
         raise ManifestMismatch(f"{dataset} has {actual.rows} rows and {actual.fingerprint}, not {expected.fingerprint}")

@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from ted_core.results.recuts.recut import recut
 from ted_jobs.db.engine import now, write_transaction
 from ted_jobs.db.tables import artifacts
 from ted_jobs.errors import ArtifactLost, ArtifactNotReady
@@ -62,6 +61,8 @@ class RecutStore:
             connection.execute(delete(artifacts).where(artifacts.c.job_id == job_id, artifacts.c.kind == kind))
 
     def _make(self, job_id: str, kind: str, decisions: Artifact, *, keep_ratio: float) -> Artifact:
+        from ted_core.results.recuts.recut import recut  # noqa: PLC0415 - it loads what reads datasets
+
         with TemporaryDirectory(prefix="ted-recut-") as folder:
             source, cut = Path(folder, "decisions.parquet"), Path(folder, "manifest.parquet")
             self.files.fetch(decisions, source)

@@ -159,12 +159,11 @@ class Leases:
             )
             return _require_held(claim, job)
 
-    def release(self, claim: Claim) -> Job:
-        """Return the job to the queue because its worker shuts down; the attempt does not count.
+    def release(self, claim: Claim, reason: str = "its worker was shut down; the next one resumes it") -> Job:
+        """Return the job to the queue because its worker shuts down, or for this reason; the attempt does not count.
 
         If its client has asked for that, it is cancelled instead. Raises LeaseLost.
         """
-        reason = "its worker was shut down; the next one resumes it"
         with write_transaction(self.engine) as connection:
             job = move(connection, claim.job.id, JobStatus.CANCELLED, *claim.conditions()) or requeue(
                 connection, claim.job.id, *claim.conditions(), reason=reason, facts={}, attempt=jobs.c.attempt - 1

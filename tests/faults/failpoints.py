@@ -15,6 +15,7 @@ from typing import Literal
 
 FOLDER = "TED_FAULT_POINTS"
 ONE_GIBIBYTE = 1 << 30
+WOKEN_UP = "wake-up sent, not yet recorded"
 CLAIMED, SENT = "message claimed, not yet sent", "message sent, not yet recorded"
 OTHER_RANK = "after a round of another rank than the first"
 
@@ -39,9 +40,10 @@ FAILPOINTS = {
     "service": (
         Failpoint("before the submission commits", "before", "ted_jobs.jobs.store:JobStore.submit"),
         Failpoint("after the submission commits", "after", "ted_jobs.jobs.store:JobStore.submit"),
+        Failpoint(WOKEN_UP, "after", "ted_jobs.queue.celery:notify"),
     ),
     "worker.sweeper": (
-        Failpoint("wake-up sent, not yet recorded", "after", "ted_jobs.queue.celery:notify"),
+        Failpoint(WOKEN_UP, "after", "ted_jobs.queue.celery:notify"),
         Failpoint("while it reaps", "before", "ted_jobs.jobs.maintenance:end_attempt"),
         Failpoint(CLAIMED, "before", "worker.webhooks.pinned_http:post_pinned"),
         Failpoint(SENT, "after", "worker.webhooks.pinned_http:post_pinned"),

@@ -20,6 +20,7 @@ from ted_jobs.queue.celery import celery_app, notify
 from ted_jobs.webhooks.deliveries import DeliveryStatus
 from tests.faults.cluster import Cluster
 from tests.faults.driver import Driver, Promise
+from tests.faults.failpoints import WOKEN_UP
 from tests.faults.outcome import job_histories, unfinished
 from tests.faults.service import HEARTBEAT, LEASE, Service
 from tests.servers.stacks import until
@@ -76,6 +77,16 @@ def kill(victim: str, *, at: str) -> Fault:
         context.service.start_missing()
 
     return inject
+
+
+def kill_publishing_sweeper(context: FaultContext) -> None:
+    """Kill the sweeper when it has sent a wake-up in place of the API, which is suspended before it can."""
+    context.service.arm(WOKEN_UP)
+    with suspended_at(context, "after the submission commits"):
+        context.service.reached(WOKEN_UP)
+        context.service.kill("sweeper")
+        context.service.mark_fault()
+    context.service.start_missing()
 
 
 def _supervisor(service: Service, there: psutil.Process) -> psutil.Process:
@@ -334,7 +345,7 @@ def sweep_twice(context: FaultContext) -> None:
 
 
 def kill_leader(context: FaultContext) -> None:
-    """Kill the sweeper that leads, and submit jobs that only the other can announce."""
+    """Kill the sweeper that leads, and submit jobs while the other takes the lead."""
     with _second_sweeper(context):
         context.service.kill(_leader(context))
         context.service.mark_fault()
@@ -344,11 +355,21 @@ def kill_leader(context: FaultContext) -> None:
 
 def freeze_leader(context: FaultContext) -> None:
     """Suspend the sweeper that leads, in the middle of a task; submit a job; resume it when all is done."""
-    with _second_sweeper(context), suspended_at(context, "wake-up sent, not yet recorded"):
+    with _second_sweeper(context), _suspended_sweeper(context):
         until(context.settled)
         context.service.mark_fault()
         context.driver.submit(SEEDS[1:])
         until(context.settled)
+
+
+@contextmanager
+def _suspended_sweeper(context: FaultContext) -> Iterator[None]:
+    """For the length of the block, the sweeper is suspended that has woken a worker up before the API could."""
+    context.service.arm(WOKEN_UP)
+    with suspended_at(context, "after the submission commits"):
+        there = context.service.reached(WOKEN_UP)
+    yield
+    _resume(there)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tests.faults.environment.clocks import DATABASE, MACHINE, jump_clock
 from tests.faults.environment.disks import make_read_only, move_datasets_away, touch_datasets
 from tests.faults.environment.memory import run_out_of_memory
-from tests.faults.failpoints import CLAIMED, OTHER_RANK, SENT
+from tests.faults.failpoints import CLAIMED, OTHER_RANK, SENT, WOKEN_UP
 from tests.faults.faults import (
     ROUNDS,
     Fault,
@@ -21,6 +21,7 @@ from tests.faults.faults import (
     hold_write_lock,
     kill,
     kill_leader,
+    kill_publishing_sweeper,
     leave_events_unread,
     lose_responses,
     restart_broker,
@@ -82,8 +83,9 @@ MATRIX = (
     *kills("runner", "mid-round", "after a round", always=SQLITE),
     *kills("Celery child", *WORKER_POINTS),
     *kills("Celery parent", *WORKER_POINTS, always=POSTGRESQL),
-    *kills("API", "after the submission commits", "before the submission commits", "mid-round"),
-    *kills("sweeper", "wake-up sent, not yet recorded", "mid-round"),
+    *kills("API", "after the submission commits", "before the submission commits", WOKEN_UP, "mid-round"),
+    MatrixRow(1, f"kill -9 of the sweeper, {WOKEN_UP}", kill_publishing_sweeper),
+    *kills("sweeper", "mid-round"),
     MatrixRow(2, "zombie writer, mid-round", freeze_past_lease(at="mid-round")),
     MatrixRow(2, "zombie writer, before rename", freeze_past_lease(at="before rename")),
     MatrixRow(2, "zombie writer, after rename", freeze_past_lease(at="after rename"), always=POSTGRESQL),

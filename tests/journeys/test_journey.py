@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from ted_client import Client, TedApiError
-from ted_client.client import read_connection
+from ted_client.connection import read_connection
 from ted_client.errors import JobNotSucceeded
 from ted_core.results.manifest import verify
 from ted_core.selection.schedule import loop_rounds

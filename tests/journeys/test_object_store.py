@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ted_client import Client
-from ted_client.client import read_connection
+from ted_client.connection import read_connection
 from ted_client.errors import ClientError
 from ted_core.results.manifest import verify
 from tests.servers import object_stores

@@ -16,12 +16,16 @@ import pytest
 from service.app import create_app
 from service.http.problems import STATUS
 from ted_core import errors as core
+from ted_core.distributed.errors import BatchSmallerThanRanks, RankLost
 from ted_core.errors import TedError
 from ted_core.training.gradients import LayerNotSupported
 from ted_core.warnings import WarningCode
 from ted_jobs import errors as jobs
 from ted_jobs.api_keys.text import KEY_PATTERN
 from ted_jobs.settings import Settings
+from worker.device import DeviceMissing
+from worker.ranks.devices import RanksNotPossible
+from worker.ranks.rendezvous import SeatNotTaken
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 STEP = re.compile(r"```bash\n(?P<block>.*?)```(?:\n\n```\n(?P<answer>.*?)```)?", re.DOTALL)
@@ -49,6 +53,11 @@ OF_WORKERS: tuple[type[TedError], ...] = (
     jobs.RunnerCrashed,
     jobs.RunnerKilled,
     jobs.RunnerStalled,
+    DeviceMissing,
+    BatchSmallerThanRanks,
+    RankLost,
+    RanksNotPossible,
+    SeatNotTaken,
 )
 """What only a job that runs can meet."""
 

@@ -1,5 +1,6 @@
 """Runners that start at once, as a worker's do: all tests of a session share one process that is forked."""
 
+import os
 from collections.abc import Iterator
 from threading import Lock
 
@@ -14,6 +15,8 @@ from worker.tasks import run_jobs
 
 _one_at_a_time = Lock()
 USUAL = starting.RUNNER_COMMAND
+IMPORTS = os.environ["PYTHONPATH"]
+"""A test whose runner is to import something else starts it from nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +31,9 @@ def fork_runners(standby: Standby, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every supervisor in this process forks its runners, unless a test gives them a program of its own."""
 
     def start(streams: Streams) -> StartedProcess:
+        is_usual = starting.RUNNER_COMMAND is USUAL and os.environ["PYTHONPATH"] == IMPORTS
         with _one_at_a_time:
-            return standby.start(streams) if starting.RUNNER_COMMAND is USUAL else start_cold(streams)
+            return standby.start(streams) if is_usual else start_cold(streams)
 
     for function in (Supervisor.__init__, run_jobs):
         monkeypatch.setitem(function.__kwdefaults__, "start_runner", start)

@@ -35,7 +35,7 @@ def packages_loaded_by(statement: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stderr.split()}
 
 
-@pytest.mark.parametrize("module", ["ted_client", "ted_client.subset", "ted_cli.main"])
+@pytest.mark.parametrize("module", ["ted_client.async_client", "ted_client.subset", "ted_cli.main"])
 def test_the_client_and_the_command_load_no_package_of_the_server_or_worker(module: str) -> None:
     loaded = packages_loaded_by(f"import {module}")
 

@@ -42,6 +42,11 @@ class Standby:
         if not self._server and sys.platform == "linux":
             self._server = _ForkServer()
 
+    @property
+    def is_ready(self) -> bool:
+        """Return whether runners are forked from now on."""
+        return self._server is not None and self._server.is_ready
+
     def start(self, streams: Streams) -> StartedProcess:
         """Start a runner. Raises OSError."""
         self.warm_up()

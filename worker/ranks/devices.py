@@ -7,6 +7,7 @@ from ted_core.distributed.world import TWINS
 from ted_core.errors import TedError
 from worker.device import resolve_device
 from worker.messages import Assignment
+from worker.ranks.seats import Seats
 
 AUTO = ("auto",)
 
@@ -26,13 +27,15 @@ def rank_devices(assignment: Assignment) -> tuple[str, ...]:
     return assignment.devices or (assignment.device,) * assignment.ranks
 
 
-def resolve_rank_device(devices: tuple[str, ...], rank: int) -> str:
-    """Return the device that a rank trains on. Raises DeviceMissing, RanksNotPossible."""
-    device = resolve_device(devices[rank])
-    if len(devices) > 1 and torch.device(device).type not in BACKENDS:
+def resolve_rank_device(seats: Seats, rank: int) -> str:
+    """Return the device that a rank of this host trains on. Raises DeviceMissing, RanksNotPossible."""
+    device = resolve_device(seats.device(rank))
+    if seats.size > 1 and torch.device(device).type not in BACKENDS:
         raise RanksNotPossible(f"Ranks on {device} cannot be connected")
-    if len({name.partition(":")[0] for name in devices}) > 1:
-        raise RanksNotPossible(f"The devices {', '.join(devices)} are of several kinds")
+    if seats.size > 1 and seats.size % TWINS:
+        raise RanksNotPossible(f"{seats.size} ranks cannot be divided among two twins")
+    if len({name.partition(":")[0] for name in seats.devices}) > 1:
+        raise RanksNotPossible(f"The devices {', '.join(seats.devices)} are of several kinds")
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
     return device

@@ -5,7 +5,7 @@ import pytest
 from ted_core.datasets.findings import MOST_WARNINGS, SHOWN, Findings, collect_findings, warn
 from ted_core.datasets.formats.base import SchemaSummary
 from ted_core.datasets.inspection_messages import InspectionAnswer
-from ted_core.datasets.loading import DatasetSummary
+from ted_core.datasets.summary import DatasetSummary
 from ted_core.datasets.understood import LeftOut, understood
 from ted_core.warnings import WarningCode
 

@@ -62,7 +62,10 @@ class Fork:
     def told(self, line: str) -> str:
         """What it answers."""
         os.write(self.input, f"{line}\n".encode())
-        return os.read(self.output, 1000).decode()
+        answer = b""
+        while not answer.endswith(b"\n"):
+            answer += os.read(self.output, 1000)
+        return answer.decode()
 
     def close(self) -> None:
         os.close(self.input)
@@ -99,7 +102,7 @@ def get_ready(standby: Standby) -> psutil.Process:
     """Wait until it can be forked, and return its process."""
     standby.warm_up()
     assert standby._server
-    until(lambda: standby._server and standby._server.is_ready)
+    until(lambda: standby.is_ready)
     return psutil.Process(standby._server.process.pid)
 
 
@@ -191,7 +194,7 @@ from worker.child import standby as module
 module.COMMAND = (sys.executable, "-c", {ECHO!r})
 standby = module.Standby()
 standby.warm_up()
-while not standby._server.is_ready: time.sleep(0.01)
+while not standby.is_ready: time.sleep(0.01)
 print(standby._server.process.pid, flush=True)
 time.sleep(60)
 """

@@ -1,0 +1,1 @@
+"""A host that takes part in the jobs of a worker on another host."""
