@@ -123,21 +123,24 @@ class Settings(BaseSettings):
     seat_seconds: Annotated[float, Field(gt=0)] = 60
     """How long the other hosts may take to be there once the first one has a job; then it hands the job back."""
     workers: Annotated[int, Field(ge=1)] = 1
-    """How many workers share this machine: each one's runner gets as many of its processors."""
+    """How many workers share this machine: each one's runner gets its part of the processors and of the memory."""
     runner_threads: Annotated[int | None, Field(ge=1)] = None
     """A runner's threads. If unset, as many as there are processors in the worker's affinity mask, or in the quota of
     its control group, for each of the ``workers``."""
     measure_throughput: bool = True
     """Whether a worker measures beside its start, for two seconds at most once a week, how fast it trains proxies, so
     that jobs can be estimated before any like them has run."""
-    runner_memory_bytes: Annotated[int, Field(ge=1 << 28, default_factory=half_of_the_memory)]
+    runner_memory_bytes: Annotated[
+        int, Field(ge=1 << 28, default_factory=lambda known: half_of_the_memory(workers=known["workers"]))
+    ]
     """The memory that a job's data are planned for, though not a ceiling; half of the machine's memory, or of the
-    control group's, if unset. Decoded inputs of more than a quarter of it go to ``cache``."""
+    control group's, for all ``workers`` together if unset. Decoded inputs of more than a quarter of it go to
+    ``cache``."""
     runner_memory_ceiling: Annotated[int | None, Field(ge=1 << 28)] = None
     """The most bytes that a runner may take beyond what it takes when idle: jobs that are planned to take more are
     refused, and the kernel gives no more (RLIMIT_DATA), so that the runner fails and not the machine. If unset, the
-    machine's or control group's memory but for 2 GiB, at most a quarter; with an accelerator the kernel then gives
-    any, and the API refuses no batch."""
+    machine's or control group's memory but for 2 GiB, at most a quarter, shared by the ``workers``; with an accelerator
+    the kernel then gives any, and the API refuses no batch."""
     max_undecodable: Annotated[float, Field(ge=0, le=1)] = 0.01
     """The share of images that may fail to decode before the job fails."""
     log_level: str = "INFO"
@@ -209,12 +212,12 @@ class Settings(BaseSettings):
     @cached_property
     def ceiling(self) -> int:
         """Return the most bytes that a runner on this machine may take beyond what it takes when idle."""
-        return self.runner_memory_ceiling or default_ceiling()
+        return self.runner_memory_ceiling or default_ceiling(workers=self.workers)
 
     @cached_property
     def planned_ceiling(self) -> int:
         """Return the most bytes that a job may be planned to take, wherever it will run."""
-        return self.runner_memory_ceiling or max(default_ceiling(), LEAST_PLANNED_CEILING)
+        return self.runner_memory_ceiling or max(default_ceiling(workers=self.workers), LEAST_PLANNED_CEILING)
 
     @cached_property
     def work(self) -> Path:

@@ -21,15 +21,15 @@ def machine_memory(root: Path = Path("/")) -> int:
     return min([physical, *_limits(root)])
 
 
-def half_of_the_memory() -> int:
-    """Return half of that memory: what a job is planned for."""
-    return max(machine_memory() // 2, LEAST)
+def half_of_the_memory(*, workers: int = 1) -> int:
+    """Return half of that memory, shared by so many workers: what a job is planned for."""
+    return max(machine_memory() // 2 // workers, LEAST)
 
 
-def default_ceiling() -> int:
-    """Return that memory but for a reserve: what the kernel gives a runner at most."""
+def default_ceiling(*, workers: int = 1) -> int:
+    """Return that memory but for a reserve, shared by so many workers: what the kernel gives a runner at most."""
     memory = machine_memory()
-    return max(memory - min(RESERVE, memory // RESERVED_SHARE), LEAST)
+    return max((memory - min(RESERVE, memory // RESERVED_SHARE)) // workers, LEAST)
 
 
 def _limits(root: Path) -> Iterator[int]:

@@ -2,8 +2,11 @@
 
 import pytest
 
+from ted_core.machine import memory
 from ted_jobs import settings as module
 from ted_jobs.settings import Settings
+
+GIB = 1 << 30
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,24 @@ def test_the_workers_of_a_machine_share_its_processors(
         monkeypatch.setenv(name, value)
 
     assert Settings().threads == threads
+
+
+@pytest.mark.parametrize(("workers", "planned", "ceiling"), [(1, 32, 62), (2, 16, 31)])
+def test_the_workers_of_a_machine_share_its_memory(
+    monkeypatch: pytest.MonkeyPatch, workers: int, planned: int, ceiling: int
+) -> None:
+    monkeypatch.setattr(memory, "machine_memory", lambda: 64 * GIB)
+    monkeypatch.setenv("TED_WORKERS", str(workers))
+
+    settings = Settings()
+
+    assert (settings.runner_memory_bytes, settings.ceiling) == (planned * GIB, ceiling * GIB)
+
+
+def test_memory_that_somebody_has_named_is_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TED_RUNNER_MEMORY_BYTES", str(3 * GIB))
+    monkeypatch.setenv("TED_RUNNER_MEMORY_CEILING", str(5 * GIB))
+
+    settings = Settings(workers=4)
+
+    assert (settings.runner_memory_bytes, settings.ceiling) == (3 * GIB, 5 * GIB)
