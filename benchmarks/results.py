@@ -40,7 +40,9 @@ PROTOCOL = """Each seed draws the label noise and seeds selection and training; 
 retained rows from other initial weights. Wrong labels are in the training samples only. Accuracies are means ±
 standard deviations over the seeds, whose number stands in brackets where it is lower than in the rest of the table.
 No method's setting was chosen on test samples; which rival is the best is known only afterwards. The rows of a test
-set are the same for every seed: what they leave uncertain is not in the intervals."""
+set are the same for every seed: what they leave uncertain is not in the intervals. TED's cells with wrong labels were
+measured after [decision 34](decisions/0034-how-sure-the-twins-are.md), which changes how many of the labels that look
+wrong are cut off; those without, the costs and the label quality before it."""
 
 
 def opening(rows: Sequence[dict[str, Any]]) -> Iterator[str]:

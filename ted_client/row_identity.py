@@ -5,7 +5,7 @@ Row numbers alone cannot show that a dataset is read in another order. Paths of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
 
@@ -13,6 +13,7 @@ from ted_core.datasets.columns.types import KEY_NAMES
 from ted_core.errors import ManifestMismatch
 from ted_core.results.manifest import Manifest
 
+TextsOfRows = Callable[[Sequence[int]], list[str]]
 Keys = Sequence[Any] | str
 """The ids of all of a dataset's rows, or the name of the column that holds them."""
 DEFAULT_TARGET = "label"
@@ -25,49 +26,63 @@ def check_rows(dataset: Any, manifest: Manifest, *, keys: Keys | None = None) ->
     """Raise ManifestMismatch, which names the first row that differs, unless the retained rows are the manifest's.
 
     ``keys`` are compared with the column ``sample_key``; without them, what the dataset has: the paths of an image
-    folder, a column of ids. Labels are compared where both have them and call them alike.
+    folder, a column of ids. Labels are compared where both have them and call them alike. Rows are compared some at a
+    time.
     """
-    rows, table = manifest.row_indices.tolist(), manifest.table()
-    expected = table["sample_key"].to_pylist()
     if len(dataset) != manifest.metadata.dataset.rows:
         fact = f"The dataset has {len(dataset)} rows, not {manifest.metadata.dataset.rows}"
-        raise ManifestMismatch(fact + _missing(dataset, expected))
-    _check_keys(dataset, rows, expected, keys)
-    _check_labels(dataset, rows, table["label"].to_pylist(), target=manifest.metadata.dataset.target)
+        raise ManifestMismatch(fact + _missing(dataset, manifest))
+    _check_keys(dataset, manifest, keys)
+    _check_labels(dataset, manifest, target=manifest.metadata.dataset.target or DEFAULT_TARGET)
+
+
+def _batches(manifest: Manifest, column: str) -> Iterator[tuple[list[int], list[str | None]]]:
+    """Some of the manifest's rows at a time, and what the column says of each."""
+    for batch in manifest.batches("row_index", column):
+        yield batch["row_index"].to_pylist(), batch[column].to_pylist()
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
 
 
-def _check_keys(dataset: Any, rows: Sequence[int], expected: Sequence[str | None], keys: Keys | None) -> None:
+def _check_keys(dataset: Any, manifest: Manifest, keys: Keys | None) -> None:
     """Raise ManifestMismatch if some of the dataset's keys might be the manifest's, and none are."""
-    if not any(key is not None for key in expected):
+    if all(batch[0].null_count == len(batch) for batch in manifest.batches("sample_key")):
         if keys is not None:
             raise ManifestMismatch("The manifest holds no keys that these could be compared with")
         return
-    differences = [_first_difference(found, rows, expected) for found in _candidates(dataset, rows, keys)]
+    differences = [_first_difference(texts_of, manifest) for texts_of in _candidates(dataset, keys)]
     if differences and all(differences):
         raise ManifestMismatch(differences[0] or "")
 
 
-def _candidates(dataset: Any, rows: Sequence[int], keys: Keys | None) -> Iterator[list[str]]:
-    """What may be the keys of these rows: those that are given, or each that the dataset has."""
+def _candidates(dataset: Any, keys: Keys | None) -> Iterator[TextsOfRows]:
+    """What may tell the keys of some rows: those that are given, or each that the dataset has."""
     if isinstance(keys, str):
-        yield _texts(_column(dataset, keys, rows))
+        yield _texts_in_column(dataset, keys)
     elif keys is not None:
         if len(keys) != len(dataset):
             raise ManifestMismatch(f"{len(keys)} keys are given for the dataset's {len(dataset)} rows")
-        yield _texts(keys[row] for row in rows)
+        yield _texts_at(keys)
     else:
         attributes = (_paths(dataset), *(_values(dataset, name) for name in KEY_ATTRIBUTES))
-        yield from (_texts(values[row] for row in rows) for values in attributes if values is not None)
-        yield from (_texts(_column(dataset, name, rows)) for name in KEY_NAMES if name in _columns(dataset))
+        yield from (_texts_at(values) for values in attributes if values is not None)
+        yield from (_texts_in_column(dataset, name) for name in KEY_NAMES if name in _columns(dataset))
 
 
-def _first_difference(found: Sequence[str], rows: Sequence[int], expected: Sequence[str | None]) -> str | None:
-    for row, actual, key in zip(rows, found, expected, strict=True):
-        if key is not None and actual != key and not actual.endswith(f"/{key}"):
-            return f"Row {row} of the dataset is {actual!r}, in the manifest {key!r}; is it read in another order?"
+def _texts_at(values: Any) -> TextsOfRows:
+    return lambda rows: _texts(values[row] for row in rows)
+
+
+def _texts_in_column(dataset: Any, name: str) -> TextsOfRows:
+    return lambda rows: _texts(_column(dataset, name, rows))
+
+
+def _first_difference(texts_of: TextsOfRows, manifest: Manifest) -> str | None:
+    for rows, expected in _batches(manifest, "sample_key"):
+        for row, actual, key in zip(rows, texts_of(rows), expected, strict=True):
+            if key is not None and actual != key and not actual.endswith(f"/{key}"):
+                return f"Row {row} of the dataset is {actual!r}, in the manifest {key!r}; is it read in another order?"
     return None
 
 
@@ -100,9 +115,10 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _missing(dataset: Any, expected: Sequence[str | None]) -> str:
+def _missing(dataset: Any, manifest: Manifest) -> str:
     """Which of the manifest's files an image folder lacks, if it lacks one."""
-    paths, keys = _paths(dataset), [key for key in expected if key]
+    paths = _paths(dataset)
+    keys = [key for _, some in _batches(manifest, "sample_key") for key in some if key] if paths else []
     if paths is None or not keys:
         return ""
     ends: dict[int, set[str]] = {}
@@ -134,15 +150,28 @@ def _column(dataset: Any, name: str, rows: Sequence[int]) -> list[Any]:
 # --- labels -----------------------------------------------------------------------------------------------------------
 
 
-def _check_labels(dataset: Any, rows: Sequence[int], expected: Sequence[str | None], *, target: Any) -> None:
-    codes, names = _labels(dataset, rows, target or DEFAULT_TARGET)
-    spelled = [{str(code), names.get(code, "")} for code in codes]
-    if not {label for label in expected if label is not None} <= set[str]().union(*spelled):
-        return  # they go by other names there
-    for row, actual, label in zip(rows, spelled, expected, strict=False):
+def _check_labels(dataset: Any, manifest: Manifest, *, target: Any) -> None:
+    """Raise ManifestMismatch if a label differs, unless the dataset calls its classes something else altogether."""
+    if _values(dataset, "targets") is None and target not in _columns(dataset):
+        return
+    expected: set[str | None] = set()
+    found: set[str] = set()
+    difference = None
+    for rows, labels in _batches(manifest, "label"):
+        codes, names = _labels(dataset, rows, target)
+        spelled = [{str(code), names.get(code, "")} for code in codes]
+        expected.update(labels)
+        found.update(*spelled)
+        difference = difference or next(_differing_labels(rows, labels, spelled), None)
+    if difference and expected - {None} <= found:
+        raise ManifestMismatch(difference)
+
+
+def _differing_labels(rows: Sequence[int], labels: Sequence[str | None], spelled: Sequence[set[str]]) -> Iterator[str]:
+    for row, actual, label in zip(rows, spelled, labels, strict=False):
         if label is not None and label not in actual:
             names_there = " or ".join(sorted(filter(None, actual)))
-            raise ManifestMismatch(f"Row {row} of the dataset is of class {names_there}, in the manifest of {label}")
+            yield f"Row {row} of the dataset is of class {names_there}, in the manifest of {label}"
 
 
 def _labels(dataset: Any, rows: Sequence[int], target: Any) -> tuple[list[Any], Mapping[Any, str]]:

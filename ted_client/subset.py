@@ -20,7 +20,8 @@ def retained(dataset: Dataset[Any], manifest: str | Path, *, keys: Keys | None =
     >>> [picture for picture, label in retained(dataset, "manifest.parquet")]
     ['picture 1', 'picture 2', 'picture 3', 'picture 7']
 
-    ``DataLoader(retained(dataset, "manifest.parquet"), batch_size=128, shuffle=True)`` trains on them.
+    ``DataLoader(retained(dataset, "manifest.parquet"), batch_size=128, shuffle=True)`` trains on them. Their indices
+    take eight bytes each, in a temporary file that all of its workers map.
 
     That the dataset's rows are in the manifest's order is checked by what it tells of them: the paths of a torchvision
     ``ImageFolder``, a column of ids (``sample_key``, ``__key__``, ``uid``, ``id``) or of classes in a Hugging Face
@@ -37,11 +38,12 @@ def retained(dataset: Dataset[Any], manifest: str | Path, *, keys: Keys | None =
     """
     from torch.utils.data import Subset  # noqa: PLC0415 - torch is loaded only by those who train
 
+    from ted_client.mapped_rows import MappedRows  # noqa: PLC0415 - NumPy with it
     from ted_client.row_identity import check_rows  # noqa: PLC0415 - what reads data with it
 
     selection = read_manifest(manifest)
     check_rows(dataset, selection, keys=keys)
-    return Subset(dataset, selection.row_indices.tolist())
+    return Subset(dataset, MappedRows.of(selection))
 
 
 def retained_with_weights(

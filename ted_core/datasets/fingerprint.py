@@ -47,23 +47,32 @@ class DatasetIdentity:
 
 
 def identify(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> DatasetIdentity:
-    """Read all bytes of the dataset, in constant memory, and return its identity. Raises what ``inspect`` raises."""
+    """Read all bytes of the dataset, in constant memory, and return its identity; several files are read at a time.
+
+    Raises what ``inspect`` raises.
+    """
     with collect_findings():  # which ``inspect`` and ``load`` tell
         dataset = open_dataset(spec, roots=roots)
         rows = dataset.rows_per_file()
-    shards = tuple(_shard(file, rows=count) for file, count in zip(dataset.files, rows, strict=True))
+    digests = map_concurrently(_digest, dataset.files)
+    shards = tuple(
+        Shard(file.name, rows=count, bytes=sum(member.size for member in file.members), sha256=digest)
+        for file, count, digest in zip(dataset.files, rows, digests, strict=True)
+    )
     return DatasetIdentity(spec.uri, dataset.format_name, spec.task, shards, rows=sum(rows))
 
 
-def _shard(source: Source, *, rows: int) -> Shard:
-    if source.inside is None:
-        return Shard(source.name, rows=rows, bytes=source.size, sha256=_digest(source))
-    listing = hashlib.sha256()
-    for file, digest in zip(source.inside, map_concurrently(_digest, source.inside), strict=True):
-        listing.update(json.dumps([file.name, digest]).encode() + b"\n")
-    return Shard(source.name, rows=rows, bytes=sum(file.size for file in source.inside), sha256=listing.hexdigest())
-
-
 def _digest(source: Source) -> str:
+    return _digest_of_file(source) if source.inside is None else _digest_of_listing(source.inside)
+
+
+def _digest_of_listing(files: Sequence[Source]) -> str:
+    listing = hashlib.sha256()
+    for file, digest in zip(files, map_concurrently(_digest_of_file, files), strict=True):
+        listing.update(json.dumps([file.name, digest]).encode() + b"\n")
+    return listing.hexdigest()
+
+
+def _digest_of_file(source: Source) -> str:
     with translate_read_errors(source, otherwise="cannot be read"), source.open_buffered() as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

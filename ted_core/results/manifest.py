@@ -5,6 +5,7 @@ the dataset and says why. Both are sorted by ``row_index`` and carry the same me
 This module defines the files and reads them; ``manifest_writer`` writes them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.errors import ManifestMismatch, WeightsUnknown
 from ted_core.results.provenance import ManifestMetadata
-from ted_core.storage.digests import indices_digest
+from ted_core.storage.digests import ContentDigest
 from ted_core.storage.object_store import is_object_uri
 from ted_core.storage.roots import parse_root, root_containing
 
@@ -56,6 +57,9 @@ DECISIONS_SCHEMA = pa.schema(
 )
 
 
+INDICES = pa.schema([MANIFEST_SCHEMA.field("row_index")])
+ROWS_AT_A_TIME = 1 << 18
+
 SINCE_VERSION_2 = ("margin", "inclusion_probability")
 """Columns that files of schema version 1 do not have."""
 
@@ -73,7 +77,10 @@ class Manifest:
 
         The file's own column is uint64.
         """
-        indices: np.ndarray = pq.read_table(self.path, columns=["row_index"])["row_index"].to_numpy().astype(np.int64)
+        indices, end = np.empty(self.metadata.rows_kept, np.int64), 0
+        for batch in self.batches("row_index"):
+            start, end = end, end + len(batch)
+            indices[start:end] = batch["row_index"].to_numpy()
         return indices
 
     @cached_property
@@ -95,6 +102,11 @@ class Manifest:
             return False
         (probability,) = pq.read_table(self.path, columns=["inclusion_probability"]).columns
         return bool(probability.null_count == 0)
+
+    def batches(self, *columns: str) -> Iterator[pa.RecordBatch]:
+        """Some of the columns, some rows at a time."""
+        with pq.ParquetFile(self.path) as file:
+            yield from file.iter_batches(ROWS_AT_A_TIME, columns=list(columns))
 
     def table(self) -> pa.Table:
         """Every column of the manifest."""
@@ -132,11 +144,14 @@ def schema_of_version(schema: pa.Schema, version: int) -> pa.Schema:
 
 
 def _check_indices(manifest: Manifest) -> None:
-    rows, facts = manifest.row_indices, manifest.metadata
-    if indices_digest(rows) != facts.indices_sha256 or len(rows) != facts.rows_kept:
+    facts, digest, rows, last = manifest.metadata, ContentDigest(INDICES), 0, -1
+    for batch in manifest.batches("row_index"):
+        digest.update(batch)
+        rows, last = rows + len(batch), batch["row_index"][-1].as_py()
+    if digest.of_numbers("row_index") != facts.indices_sha256 or rows != facts.rows_kept:
         raise ManifestMismatch(f"{manifest.path} does not hold the rows that its metadata announces")
-    if len(rows) and not 0 <= int(rows[-1]) < facts.dataset.rows:
-        raise ManifestMismatch(f"row {rows[-1]} lies outside the dataset's {facts.dataset.rows} rows")
+    if last >= facts.dataset.rows:
+        raise ManifestMismatch(f"row {last} lies outside the dataset's {facts.dataset.rows} rows")
 
 
 def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:

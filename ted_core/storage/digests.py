@@ -74,21 +74,20 @@ class _Texts:
     def update(self, values: pa.Array) -> None:
         plain = values.cast(pa.large_string())
         lengths = pc.fill_null(pc.binary_length(plain), NULL_LENGTH)
-        self._lengths.update(lengths.to_numpy(zero_copy_only=False).astype("<i8").data)
-        self._bytes.update(_utf8(plain))
+        self._lengths.update(lengths.to_numpy(zero_copy_only=False).astype("<i8", copy=False).data)
+        self._bytes.update(_utf8(plain.drop_null() if plain.null_count else plain))
 
     def digests(self) -> list[str]:
         return [self._lengths.hexdigest(), self._bytes.hexdigest()]
 
 
-def _utf8(values: pa.LargeStringArray) -> bytes:
-    """The bytes of all values one after another; a null has none."""
-    filled = pc.fill_null(values, "")
-    if len(filled) == 0:
-        return b""
-    _, offsets, data = filled.buffers()
-    bounds = np.frombuffer(offsets, dtype="<i8")[filled.offset : filled.offset + len(filled) + 1]
-    return bytes(memoryview(data)[bounds[0] : bounds[-1]]) if data else b""
+def _utf8(values: pa.LargeStringArray) -> memoryview:
+    """The bytes of all values, none of which is null, one after another."""
+    _, offsets, data = values.buffers()
+    if len(values) == 0 or data is None:
+        return memoryview(b"")
+    bounds = np.frombuffer(offsets, dtype="<i8")[values.offset : values.offset + len(values) + 1]
+    return memoryview(data)[bounds[0] : bounds[-1]]
 
 
 def _hash_of(kind: pa.DataType) -> _Numbers | _Texts:

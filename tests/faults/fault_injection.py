@@ -110,6 +110,7 @@ def _shift_clock(seconds: float) -> None:
     """Shift every Python clock that tells the time of day; those that measure intervals stay as they are."""
     if not seconds:
         return
+    import_module("pandas")  # which pyarrow imports where it is installed, and which needs the datetime of C
     true, true_ns, true_datetime = time.time, time.time_ns, datetime.datetime
     time.time = lambda: true() + seconds
     time.time_ns = lambda: true_ns() + int(seconds * 1e9)
