@@ -26,9 +26,9 @@ from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.servers.webhook_receivers import receiving
 from tests.ted_client.scripted import Make, Script, says, serving
-from tests.ted_core.results.test_recut import ROWS, Ranking
-from tests.ted_core.results.test_recut import dataset as dataset  # noqa: PLC0414 - a fixture
-from tests.ted_core.results.test_recut import provenance as provenance  # noqa: PLC0414 - a fixture
+from tests.ted_core.results.recuts.test_recut import ROWS, Ranking
+from tests.ted_core.results.recuts.test_recut import dataset as dataset  # noqa: PLC0414 - a fixture
+from tests.ted_core.results.recuts.test_recut import provenance as provenance  # noqa: PLC0414 - a fixture
 
 OPENAPI = Path(__file__).parents[2] / "openapi" / "openapi.json"
 FOR_MACHINES = {"health", "metrics", "describe_manifest", "describe_decisions"}

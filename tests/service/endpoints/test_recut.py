@@ -14,9 +14,9 @@ from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.service.conftest import Json, on_both_databases
-from tests.ted_core.results.test_recut import ROWS, Ranking
-from tests.ted_core.results.test_recut import dataset as dataset  # noqa: PLC0414 - a fixture
-from tests.ted_core.results.test_recut import provenance as provenance  # noqa: PLC0414 - a fixture
+from tests.ted_core.results.recuts.test_recut import ROWS, Ranking
+from tests.ted_core.results.recuts.test_recut import dataset as dataset  # noqa: PLC0414 - a fixture
+from tests.ted_core.results.recuts.test_recut import provenance as provenance  # noqa: PLC0414 - a fixture
 
 
 @pytest.fixture

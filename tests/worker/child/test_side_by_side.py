@@ -27,7 +27,7 @@ def test_each_of_two_runners_side_by_side_has_two_fifths_of_its_speed_alone(
         supervisor.start_runner = start_cold  # with this environment
         return Background(supervisor)
 
-    start().join(60)  # files and libraries are in memory from here on
+    start().join(240)  # files and libraries are in memory from here on
     alone = seconds(start())
     both = [start(), start()]
 
