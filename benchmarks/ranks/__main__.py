@@ -1,17 +1,18 @@
 """``python -m benchmarks.ranks DATA``: the wall time of a job on two ranks, in that of the same job on one.
 
 Each job is run by the real runner, from the moment it is given its assignment to its report that everything is written;
-one thread a rank. Both take turns, so that a machine that slows down affects both. Processor time is that of all ranks.
+one thread a rank. Both take turns, so that a machine that slows down affects both.
 """
 
 import argparse
+import itertools
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,6 +26,7 @@ from ted_core.python_process import module_command
 from ted_jobs.jobs.spec import JobSpec
 from worker.messages import Assignment
 
+ALONE = "one rank"
 FASHION = {
     "format": "idx",
     "task": "image-classification",
@@ -38,7 +40,6 @@ class Timed:
     """One job."""
 
     wall_seconds: float
-    processor_seconds: float
     content: str
     pruning_seconds: float
     rank_seconds: float
@@ -58,16 +59,22 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         spec = job(arguments, Path(folder))
-        jobs = [timed(spec, ranks, Path(folder)) for _ in range(arguments.turns) for ranks in (1, arguments.ranks)]
-    one, several = jobs[::2], jobs[1::2]
-    ratios = [b.wall_seconds / a.wall_seconds for a, b in zip(one, several, strict=True)]
-    for name, found in (("1 rank", one), (f"{arguments.ranks} ranks", several)):
-        for fact in ("wall", "pruning", "processor", "rank"):
-            numbers = " ".join(f"{getattr(each, f'{fact}_seconds'):.1f}" for each in found)
-            sys.stdout.write(f"{name}, {fact}: {numbers} s\n")
-    busiest = [b.rank_seconds / a.rank_seconds for a, b in zip(one, several, strict=True)]
-    sys.stdout.write(f"wall of several in that of one: {median(ratios):.2f}; longest rank: {median(busiest):.2f}\n")
-    sys.stdout.write(f"same content: {len({each.content for each in jobs}) == 1}\n")
+        turns = [turn(spec, arguments.ranks, Path(folder)) for _ in range(arguments.turns)]
+    for name, fact in itertools.product(turns[0], ("wall_seconds", "pruning_seconds", "rank_seconds")):
+        numbers = [getattr(each[name], fact) for each in turns]
+        ratios = [getattr(each[name], fact) / getattr(each[ALONE], fact) for each in turns]
+        told = " ".join(f"{number:.1f}" for number in numbers)
+        sys.stdout.write(f"{name}, {fact}: {told}; in that of one rank: {median(ratios):.2f}\n")
+    sys.stdout.write(f"same content: {len({each.content for one in turns for each in one.values()}) == 1}\n")
+
+
+def turn(spec: JobSpec, ranks: int, folder: Path) -> dict[str, Timed]:
+    """Run the job on one rank, on several, and on one beside another: what cores cost each other shows there."""
+    alone, several = timed(spec, 1, folder), timed(spec, ranks, folder)
+    with ThreadPoolExecutor() as threads:
+        first, second = threads.map(lambda _: timed(spec, 1, folder), range(2))
+    slower = max(first, second, key=lambda each: each.wall_seconds)
+    return {ALONE: alone, f"{ranks} ranks": several, "one rank beside another job": slower}
 
 
 def job(arguments: argparse.Namespace, folder: Path) -> JobSpec:
@@ -85,7 +92,7 @@ def job(arguments: argparse.Namespace, folder: Path) -> JobSpec:
 def timed(spec: JobSpec, ranks: int, folder: Path) -> Timed:
     """Run the job once."""
     own = Path(tempfile.mkdtemp(dir=folder))
-    began, before = time.monotonic(), _processor_seconds()
+    began = time.monotonic()
     text = f"{assignment(spec.dataset, spec, ranks, own).model_dump_json()}\n"
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(module_command("worker.runner"), text=True, **streams) as process:  # noqa: S603 - our own module
@@ -94,7 +101,7 @@ def timed(spec: JobSpec, ranks: int, folder: Path) -> Timed:
         wall = time.monotonic() - began
         longest = _longest_rank(process.pid)
     result = staged["result"]
-    return Timed(wall, _processor_seconds() - before, result["content_sha256"], result["seconds"]["pruning"], longest)
+    return Timed(wall, result["content_sha256"], result["seconds"]["pruning"], longest)
 
 
 def _staged(messages: Any) -> dict[str, Any]:
@@ -129,11 +136,6 @@ def _longest_rank(runner: int) -> float:
     fields = Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()
     own, others = (sum(map(int, fields[place : place + 2])) for place in (11, 13))
     return max(own, others) / os.sysconf("SC_CLK_TCK")
-
-
-def _processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

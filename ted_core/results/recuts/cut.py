@@ -86,7 +86,9 @@ def _lowest_ranks(usable: UsableRows, decisions: Path, plan: PruningPlan) -> Boo
     for rows, rank in _ranks(usable, decisions):
         by_rank[rank] = usable.label[rows]
     quotas = class_quotas(usable.label, count, plan.class_floor, plan.class_balance)
-    are_first, kept = select_first(count, labels=by_rank, quotas=quotas), np.empty(len(usable), bool)
+    are_first = select_first(count, labels=by_rank, quotas=quotas)
+    del by_rank
+    kept = np.empty(len(usable), bool)
     for rows, rank in _ranks(usable, decisions):
         kept[rows] = are_first[rank]
     return kept

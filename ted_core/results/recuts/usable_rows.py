@@ -53,13 +53,20 @@ def read_usable_rows(decisions: Path) -> UsableRows:
     rows, classes = pq.ParquetFile(decisions).metadata.num_rows, Classes()
     are_usable, score, labels, end = np.empty(rows, bool), np.empty(rows, np.float32), [], 0
     for batch in batches(decisions, "reason", "label", "score"):
-        usable = pc.not_equal(pc.cast(batch["reason"], pa.string()), Reason.UNDECODABLE.phrase)
+        usable = _is_usable(batch["reason"])
         start, end = end, end + len(batch)
         are_usable[start:end] = usable.to_numpy(zero_copy_only=False)
         score[start:end] = scores_of(batch)
         labels.append(classes.numbers(batch["label"].filter(usable)))
     usable_score = score if are_usable.all() else score[are_usable]
     return UsableRows(are_usable, classes, label=np.concatenate(labels), score=usable_score)
+
+
+def _is_usable(reasons: pa.DictionaryArray) -> pa.BooleanArray:
+    """Whether a row could be decoded; compared by its reason's number, not its words."""
+    words = reasons.dictionary.to_pylist()
+    number = words.index(Reason.UNDECODABLE.phrase) if Reason.UNDECODABLE.phrase in words else -1
+    return pc.not_equal(reasons.indices, number)
 
 
 def scores_of(batch: pa.RecordBatch) -> Float32[np.ndarray, " rows"]:

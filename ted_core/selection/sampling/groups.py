@@ -8,12 +8,20 @@ from ted_core.selection.sampling.parts import PART, PART_BITS, parts
 Groups = Integer[np.ndarray, " rows"]
 
 
+def group_sizes(groups: Groups) -> Int64[np.ndarray, " groups"]:
+    """The number of rows of each group; ``np.bincount`` of all at once would copy them as eight bytes each."""
+    sizes = np.zeros(int(groups.max()) + 1, np.int64)
+    for part in parts(len(groups)):
+        sizes += np.bincount(groups[part], minlength=len(sizes))
+    return sizes
+
+
 def rows_by_group(groups: Groups) -> list[Int64[np.ndarray, " own"]]:
     """The rows of each group, ascending.
 
     Numbers in one or two bytes are sorted digit by digit, which takes as long for each row however many there are.
     """
-    sizes = np.bincount(groups)
+    sizes = group_sizes(groups)
     rows = np.argsort(groups.astype(np.min_scalar_type(len(sizes))), kind="stable")
     return np.split(rows, np.cumsum(sizes)[:-1])
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from ted_core.plan import ClassBalance
-from ted_core.selection.sampling.groups import Groups, first_rows, rows_by_group, take_places
+from ted_core.selection.sampling.groups import Groups, first_rows, group_sizes, rows_by_group, take_places
 from ted_core.selection.sampling.parts import parts
 
 EXACT = 9
@@ -61,7 +61,7 @@ def class_quotas(
 
     Equal remainders go to the class that appears earlier, whatever the classes' numbers.
     """
-    sizes, by_appearance = np.bincount(labels), np.argsort(first_rows(labels))
+    sizes, by_appearance = group_sizes(labels), np.argsort(first_rows(labels))
     floors = class_floors(sizes, class_floor)
     if class_balance == "free":
         return floors
