@@ -14,7 +14,7 @@ from ted_core.datasets import Samples
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
-from ted_core.training.batches import ArrayBatches, Batch, RowIndices
+from ted_core.training.batches import ArrayBatches, RowIndices, Step
 from ted_core.training.trainer import FittedModel, Trainer, batches_of, learning_rate_share
 
 
@@ -83,17 +83,16 @@ class WeightedRun:
         done = self.visited
         for step in self.table.shuffled(one.rows, training.batch_size, rng=rng, augment=training.augment):
             self._step(step, weights, share=done / self.visits)
-            done += sum(len(rows) for _, rows in step)
+            done += step.rows
         self.visited, self.passes = self.visited + len(one.rows), self.passes + 1
 
-    def _step(self, step: list[Batch], weights: Float32[Tensor, " samples"], *, share: float) -> None:
+    def _step(self, step: Step, weights: Float32[Tensor, " samples"], *, share: float) -> None:
         for group in self.trainer.optimizer.param_groups:
             group["lr"] = self.trainer.proxy.training.learning_rate * learning_rate_share(share)
         self.trainer.optimizer.zero_grad()
-        size = sum(len(rows) for _, rows in step)
-        for inputs, rows in step:
+        for inputs, rows in step.batches:
             losses = self.table.task.loss(self.trainer.outputs(inputs), self.labels[rows])
-            (weights[rows] * losses).sum().div(size).backward()  # type: ignore[no-untyped-call]
+            (weights[rows] * losses).sum().div(step.rows).backward()  # type: ignore[no-untyped-call]
             self.losses[rows.numpy()] = losses.detach().numpy()
         self.trainer.optimizer.step()
 

@@ -127,6 +127,7 @@ def environment(request: pytest.FixtureRequest, tmp_path: Path, valkey: str) -> 
             "TED_HOME": str(tmp_path / "home"),
             "TED_DATASET_ROOTS": str(tmp_path),
             "TED_MODEL_ROOTS": str(tmp_path / "models"),
+            "TED_WORKERS": "1",
             "TED_RETENTION_DAYS": "",
         }
         assert set(here) == set(COMPOSE["x-environment"])
