@@ -130,9 +130,7 @@ class Settings(BaseSettings):
     measure_throughput: bool = True
     """Whether a worker measures beside its start, for two seconds at most once a week, how fast it trains proxies, so
     that jobs can be estimated before any like them has run."""
-    runner_memory_bytes: Annotated[
-        int, Field(ge=1 << 28, default_factory=lambda known: half_of_the_memory(workers=known["workers"]))
-    ]
+    runner_memory_bytes: Annotated[int | None, Field(ge=1 << 28)] = None
     """The memory that a job's data are planned for, though not a ceiling; half of the machine's memory, or of the
     control group's, for all ``workers`` together if unset. Decoded inputs of more than a quarter of it go to
     ``cache``."""
@@ -208,6 +206,11 @@ class Settings(BaseSettings):
     def threads(self) -> int:
         """Return how many threads a runner computes with."""
         return self.runner_threads or max(1, processor_count() // self.workers)
+
+    @cached_property
+    def memory_bytes(self) -> int:
+        """Return the memory that a job's data are planned for."""
+        return self.runner_memory_bytes or half_of_the_memory(workers=self.workers)
 
     @cached_property
     def ceiling(self) -> int:

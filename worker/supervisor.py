@@ -160,7 +160,7 @@ class Supervisor:
             rendezvous=self.settings.rendezvous,
             seat_seconds=self.settings.seat_seconds,
             threads=self.settings.threads,
-            memory_bytes=min(self.settings.runner_memory_bytes, self.settings.ceiling),
+            memory_bytes=min(self.settings.memory_bytes, self.settings.ceiling),
             memory_ceiling=self.settings.ceiling,
             ceiling_is_default=self.settings.runner_memory_ceiling is None,
             batch_parts=2 ** self.lease.call(self.leases.out_of_memory_count, self.claim),

@@ -112,7 +112,7 @@ class SubmissionService:
             model_roots=settings.model_roots,
             ceiling=settings.planned_ceiling,
             batch_ceiling=settings.runner_memory_ceiling,
-            memory_bytes=settings.runner_memory_bytes,
+            memory_bytes=settings.memory_bytes,
         )
 
     def _store(self, new: NewSubmission, dataset: DatasetSummary) -> Submission:

@@ -31,6 +31,8 @@ SAYS_WHEN_READY = {
     "worker-gpu": " ready.",
 }
 
+ENDS_SECONDS = 30
+"""A process that runners are to be forked from learns that its worker is gone once it has imported everything."""
 PROGRAMS = {"python": [], "ted": ["-m", "ted_cli.main"]}
 
 Start = Callable[[str], psutil.Popen]
@@ -189,7 +191,7 @@ def test_every_lasting_service_starts_and_ends_cleanly_when_told_to(start: Start
         process.terminate()
 
     assert {name: process.wait(grace(name)) for name, process in processes.items()} == dict.fromkeys(processes, 0)
-    assert not psutil.wait_procs(everything, timeout=5)[1]
+    assert not psutil.wait_procs(everything, timeout=ENDS_SECONDS)[1]
 
 
 def test_the_api_is_ready_and_passes_its_image_s_health_check(start: Start, environment: dict[str, str]) -> None:

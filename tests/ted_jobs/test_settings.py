@@ -39,7 +39,7 @@ def test_the_workers_of_a_machine_share_its_memory(
 
     settings = Settings()
 
-    assert (settings.runner_memory_bytes, settings.ceiling) == (planned * GIB, ceiling * GIB)
+    assert (settings.memory_bytes, settings.ceiling) == (planned * GIB, ceiling * GIB)
 
 
 def test_memory_that_somebody_has_named_is_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,4 +48,4 @@ def test_memory_that_somebody_has_named_is_not_divided(monkeypatch: pytest.Monke
 
     settings = Settings(workers=4)
 
-    assert (settings.runner_memory_bytes, settings.ceiling) == (3 * GIB, 5 * GIB)
+    assert (settings.memory_bytes, settings.ceiling) == (3 * GIB, 5 * GIB)

@@ -18,6 +18,7 @@ from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
 from tests.servers.stacks import until
+from tests.worker.ranks.alone import alone
 from tests.worker.test_supervisor import Background, phase
 from worker.messages import Assignment, Checkpointed, ProgressMessage, Resumed, RunnerMessage, Staged
 from worker.runner import run_assignment
@@ -80,10 +81,10 @@ def run(job: Job, path: Path, settings: Settings, tmp_path: Path) -> Run:
             folder=tmp_path,
             device="cpu",
             threads=1,
-            memory_bytes=settings.runner_memory_bytes,
+            memory_bytes=settings.memory_bytes,
             max_undecodable=0.01,
         )
-        run_assignment(assignment, report)
+        run_assignment(assignment, report, alone(assignment))
         return messages
 
     return run

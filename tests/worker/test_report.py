@@ -21,6 +21,7 @@ from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
+from tests.worker.ranks.alone import alone
 from worker.messages import Assignment, RunnerMessage, Staged
 from worker.runner import run_assignment
 from worker.supervisor import Supervisor
@@ -123,11 +124,11 @@ def reported(spec: JobSpec, settings: Settings, folder: Path) -> Report:
         folder=folder,
         device="cpu",
         threads=1,
-        memory_bytes=settings.runner_memory_bytes,
+        memory_bytes=settings.memory_bytes,
         max_undecodable=0.01,
     )
     messages: list[RunnerMessage] = []
-    run_assignment(assignment, messages.append)
+    run_assignment(assignment, messages.append, alone(assignment))
     assert isinstance(messages[-1], Staged)
     return Report.model_validate_json(messages[-1].report.read_bytes())
 

@@ -65,7 +65,7 @@ def own_assignment(assignment: Assignment, settings: Settings, folder: Path) -> 
         "devices": settings.devices,
         "ranks": settings.ranks,
         "threads": settings.threads,
-        "memory_bytes": min(settings.runner_memory_bytes, settings.ceiling),
+        "memory_bytes": min(settings.memory_bytes, settings.ceiling),
         "memory_ceiling": settings.ceiling,
         "ceiling_is_default": settings.runner_memory_ceiling is None,
     }

@@ -27,6 +27,7 @@ from tests.reports import a_report, class_of
 from tests.service.conftest import Json
 from tests.service.datasets import IMAGES, LABELS, png
 from tests.ted_core.datasets.forged import deep_paths, zigzag
+from tests.worker.ranks.alone import alone
 from worker.messages import Assignment
 from worker.runner import run_assignment
 
@@ -53,8 +54,9 @@ def test_a_runner_refuses_a_link_redirected_outside_after_submission(
     link.symlink_to(outside)
 
     assert taken.status_code == 202
+    given = assignment(body, settings, folder=tmp_path)
     with pytest.raises(DatasetNotAllowed, match="outside the allowed folders"):
-        run_assignment(assignment(body, settings, folder=tmp_path), lambda _: None)
+        run_assignment(given, lambda _: None, alone(given))
     link.unlink()
 
 
