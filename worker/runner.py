@@ -134,7 +134,7 @@ def _fork_rank(assignment: Assignment, report: MessageWriter, seats: Seats, rank
 def take_part(assignment: Assignment, seats: Seats, rank: int) -> None:
     """Do what a rank other than the first does: load and prune as that one does. Raises TedError."""
     limit_runner(assignment)
-    torch.set_num_threads(assignment.threads)
+    _limit_threads(assignment)
     device = resolve_rank_device(seats, rank)
     with joined_world(assignment, seats, rank=rank, device=device) as world:
         proxy = _resolve_proxy(assignment)
@@ -144,6 +144,11 @@ def take_part(assignment: Assignment, seats: Seats, rank: int) -> None:
         samples = _prepared(assignment, proxy, fingerprint=fingerprint, device=device)
         for _ in prune(samples, assignment.spec.plan, proxy=proxy, device=device, world=world):
             pass
+
+
+def _limit_threads(assignment: Assignment) -> None:
+    torch.set_num_threads(assignment.threads)
+    pa.set_cpu_count(assignment.threads)
 
 
 def _prepared(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, device: str) -> Samples:
@@ -163,8 +168,7 @@ def run_assignment(assignment: Assignment, report: SendMessage, ranks: Ranks) ->
 
 
 def _run(assignment: Assignment, report: SendMessage, world: World, *, device: str, join: Callable[[], None]) -> None:
-    torch.set_num_threads(assignment.threads)
-    pa.set_cpu_count(assignment.threads)
+    _limit_threads(assignment)
     plan = assignment.spec.plan
     timer = PhaseTimer()
     report(ProgressMessage(phase="loading"))
