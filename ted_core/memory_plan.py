@@ -5,7 +5,7 @@ from math import ceil, prod
 
 from ted_core.datasets.limits import INPUTS_SHARE
 from ted_core.errors import ModelTooLarge
-from ted_core.plan import PruningPlan
+from ted_core.plan import TWINS, PruningPlan
 from ted_core.proxies.model_size import FLOAT, ModelSize, trained_bytes
 from ted_core.proxies.resolve import ResolvedProxy
 from ted_core.proxies.spec import Optimizer
@@ -14,7 +14,6 @@ from ted_core.training.measuring import IMAGE_AXES, measuring_batch_size
 
 STATES: dict[Optimizer, int] = {"adamw": 2, "sgd": 1}
 """How many numbers an optimizer remembers for each that it adjusts."""
-TWINS = 2
 ROW_BYTES = 250
 """Labels, performances, scores, ranks."""
 AT_ONCE = 2

@@ -10,6 +10,8 @@ RuleName = Literal[ScoreName, "random"]
 """What ranked rows at last: a score, or nothing but chance."""
 ClassBalance = Literal["free", "keep"]
 DEFAULT_Q = 1.0
+TWINS = 2
+"""The models of a selection by ``ted``. Where several processes work on it, each half of them trains one."""
 DEFAULT_TOLERANCE = 0.3
 """Points."""
 PROVISIONAL_RATIO = 0.7

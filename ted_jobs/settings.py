@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ted_core.machine.memory import default_ceiling, half_of_the_memory
 from ted_core.machine.processors import processor_count
+from ted_core.plan import TWINS
 from ted_core.storage.file_store import StorageRoot
 from ted_core.storage.roots import parse_root, parse_roots
 
@@ -17,8 +18,6 @@ WebhookReach = Literal["public", "loopback"]
 """How far webhooks may lead: to public addresses only, or to this machine's own as well."""
 
 
-TWINS = 2
-"""The models of a selection, each trained by one half of the ranks."""
 LEAST_PLANNED_CEILING = 8 << 30
 """What an API plans jobs for at least whose ceiling is not set: the workers' machines may be larger than its own."""
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from ted_core.distributed.world import TWINS
 from ted_core.errors import TedError
+from ted_core.plan import TWINS
 
 
 class DeviceMissing(TedError):

@@ -7,7 +7,8 @@ import torch.distributed as dist
 from torch._C._distributed_c10d import Store
 
 from ted_core.distributed.errors import rank_errors
-from ted_core.distributed.world import TWINS, ConnectedWorld, replica_share, replicas_of
+from ted_core.distributed.world import ConnectedWorld, replica_share, replicas_of
+from ted_core.plan import TWINS
 
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
 """What adds up gradients, by kind of device."""

@@ -15,9 +15,8 @@ from jaxtyping import Shaped
 from ted_core.distributed.errors import rank_errors
 from ted_core.distributed.replicas import SOLE, ReplicaGroup, Replicas
 from ted_core.distributed.share import Share
+from ted_core.plan import TWINS
 
-TWINS = 2
-"""Models that are trained at the same time, each by ranks of its own."""
 BITS = {4: np.int32, 8: np.int64}
 """Integers of so many bytes."""
 

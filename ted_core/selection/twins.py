@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from ted_core.datasets import Samples
 from ted_core.distributed.counting import WorldCounter
-from ted_core.distributed.world import ALONE, TWINS, World
+from ted_core.distributed.world import ALONE, World
+from ted_core.plan import TWINS
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
