@@ -205,4 +205,4 @@ def test_how_the_keep_ratio_was_chosen_is_in_result_manifest_and_report(
     assert report.keep_ratio == choice.keep_ratio < 1
     assert report.plan["keep_ratio"] == manifest.metadata.plan["keep_ratio"] == "auto"
     assert len(manifest.row_indices) == round(choice.keep_ratio * report.dataset.rows)
-    assert 0.5 * report.cost.full_run_rows < report.cost.rows_trained_choosing <= 1.01 * report.cost.full_run_rows
+    assert 0.5 * report.cost.full_run_rows < report.cost.rows_trained_choosing <= 1.03 * report.cost.full_run_rows

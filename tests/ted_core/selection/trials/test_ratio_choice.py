@@ -158,7 +158,8 @@ def test_the_choice_takes_one_full_run_at_most(digits: Samples) -> None:
     assert choice
     assert most
     assert row_work(choice.samples_trained, choice.samples_measured) == pytest.approx(1.01 * full, rel=0.02)
-    assert row_work(final.samples_trained, final.samples_measured) <= 1.01 * most
+    by_chance = 0.03  # of all work: how many of the kept rows lie in the half that is trained on
+    assert row_work(final.samples_trained, final.samples_measured) <= (1 + by_chance) * most
 
 
 def test_resumed_after_any_trial_the_same_ratio_is_chosen(digits: Samples, tmp_path: Path) -> None:
