@@ -16,6 +16,7 @@ from ted_core.results.provenance import (
     CostFacts,
     DatasetFacts,
     ManifestMetadata,
+    OwnerFacts,
     Provenance,
     ProxyAccuracy,
     ProxyFacts,
@@ -60,6 +61,8 @@ class ProvenanceBuilder:
     device: str
     ranks: int
     """That have worked on it."""
+    owners: tuple[OwnerFacts, ...]
+    """Which files each of them had; none if each had all."""
     seconds: float
     accuracy: ProxyAccuracy | None = None
     """Of the proxy, on rows that it had not trained on."""
@@ -77,7 +80,8 @@ class ProvenanceBuilder:
             proxy_accuracy=self.accuracy,
             label_noise=label_noise(self.final, self.samples, self.accuracy),
             seed=spec.plan.seed,
-            determinism=determinism(self.device, ranks=self.ranks),
+            owners=self.owners,
+            determinism=determinism(self.device, ranks=self.ranks, is_divided=bool(self.owners)),
             cost=self._cost(),
             device=describe_device(self.device, ranks=self.ranks, nodes=self.assignment.nodes),
             versions=package_versions(self.proxy),

@@ -28,6 +28,14 @@ class ShardFacts(_StrictModel):
     sha256: str
 
 
+class OwnerFacts(_StrictModel):
+    """What one rank had of a dataset whose files were divided among them."""
+
+    shards: int
+    """Files, behind those of the rank before it."""
+    rows: int
+
+
 class DatasetFacts(_StrictModel):
     """The dataset whose rows the indices count."""
 
@@ -246,6 +254,8 @@ class Provenance(_StrictModel):
     """None if the method measures nothing out of sample."""
     label_noise: LabelNoise | None = None
     """None as well if the proxy has not learned, or if rows have not one class each."""
+    owners: tuple[OwnerFacts, ...] = ()
+    """If the plan's sampling is sharded: which of the dataset's shards each rank had, in their order."""
     seed: int
     determinism: str
     cost: CostFacts
