@@ -97,14 +97,15 @@ def timed(spec: JobSpec, ranks: int, folder: Path) -> Timed:
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(module_command("worker.runner"), text=True, **streams) as process:  # noqa: S603 - our own module
         print(text, file=process.stdin, end="", flush=True)
-        staged = _staged(process.stdout)
+        ended = staged(process.stdout)
         wall = time.monotonic() - began
         longest = _longest_rank(process.pid)
-    result = staged["result"]
+    result = ended["result"]
     return Timed(wall, result["content_sha256"], result["seconds"]["pruning"], longest)
 
 
-def _staged(messages: Any) -> dict[str, Any]:
+def staged(messages: Any) -> dict[str, Any]:
+    """Return the message with which a runner ends. Raises RuntimeError if it fails."""
     for line in messages:
         message: dict[str, Any] = json.loads(line)
         if message["kind"] == "staged":

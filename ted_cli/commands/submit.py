@@ -78,6 +78,9 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
     class_balance: Annotated[
         str | None, typer.Option(help="free, or keep: every class is drawn at the same ratio.")
     ] = None,
+    sampling: Annotated[
+        str | None, typer.Option(help="global, or sharded: each of a worker's ranks reads files of its own.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
     strict: Annotated[bool | None, typer.Option("--strict/--no-strict", help="Refuse what would be warned of.")] = None,
     report_samples: Annotated[
@@ -100,6 +103,7 @@ def submit(  # noqa: PLR0917 - typer makes every parameter an option
             "q": number_or_word(q),
             "guard": guard,
             "class_balance": class_balance,
+            "sampling": sampling,
             "seed": seed,
         },
         job={"strict": strict, "report_samples": report_samples},

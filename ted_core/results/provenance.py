@@ -28,12 +28,11 @@ class ShardFacts(_StrictModel):
     sha256: str
 
 
-class OwnerFacts(_StrictModel):
+class OwnerFacts(_ExtensibleModel):
     """What one rank had of a dataset whose files were divided among them."""
 
-    shards: int
-    """Files, behind those of the rank before it."""
-    rows: int
+    shards: Annotated[int, Field(description="How many files, behind those of the rank before it.")]
+    rows: Annotated[int, Field(description="In these files.")]
 
 
 class DatasetFacts(_StrictModel):

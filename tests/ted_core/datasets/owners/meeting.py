@@ -33,7 +33,7 @@ def with_owners(count: int, work: Callable[[Owner], Any]) -> list[Any]:
     def run(number: int) -> Any:
         try:
             return work(Owner(number, count, partial(meeting.exchange, number)))
-        except BaseException as error:  # noqa: BLE001 - is raised below
+        except BaseException as error:
             meeting.barrier.abort()
             return error
 
