@@ -26,8 +26,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.datasets import letter
 from benchmarks.fresh_models import evaluate_fresh_model, train_fresh_model, training_seed
-from benchmarks.harness.markdown import percent, points, table
-from benchmarks.intervals import difference
+from benchmarks.harness.markdown import NOTHING, PERCENT, table
+from benchmarks.intervals import Interval, difference
 from benchmarks.random_streams import BenchmarkStream
 from benchmarks.ranks.__main__ import assignment, staged
 from ted_core.datasets import Samples
@@ -98,9 +98,15 @@ def accuracy_table(found: Mapping[int, Sequence[float]]) -> str:
     """Return accuracies by number of ranks, and how they differ from those of one rank."""
     lines = []
     for ranks, accuracies in found.items():
-        own = difference(accuracies, found[1]) if ranks > 1 else None
-        lines.append([named(ranks), percent(accuracies), points(own)])
-    return table(["", "accuracy", "points relative to global"], lines)
+        told = [points(difference(accuracies, found[1]))] if ranks > 1 else [NOTHING]
+        lines.append([named(ranks), f"{PERCENT * mean(accuracies):.2f}", *told])
+    return table(["", "accuracy", "points relative to global, 95 % interval"], lines)
+
+
+def points(interval: Interval) -> str:
+    """Return the difference and its interval, to a hundredth of a point."""
+    ends = [f"{PERCENT * end:+.2f}" for end in (interval.low, interval.high)]
+    return f"{PERCENT * interval.mean:+.2f} [{', '.join(ends)}]"
 
 
 def named(ranks: int) -> str:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, load
+from ted_core.datasets.exchange.owner import Owner
 from ted_core.datasets.outages import retry_while_away
 from ted_core.datasets.owners.owned_dataset import OwnedDataset
-from ted_core.datasets.owners.owner import Owner
 from ted_core.distributed.world import World
 from ted_core.errors import TedError
 from ted_core.results.provenance import OwnerFacts
@@ -66,7 +66,7 @@ class DividedDataset:
     @property
     def owners(self) -> tuple[OwnerFacts, ...]:
         """As in ``RankDataset``."""
-        rows = self.dataset.contents.rows
+        rows = self.dataset.listed.rows
         return tuple(OwnerFacts(shards=len(rows[part]), rows=sum(rows[part])) for part in self.dataset.division)
 
     def load(self, limits: Limits) -> Samples:

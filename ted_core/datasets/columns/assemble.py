@@ -28,10 +28,10 @@ from ted_core.datasets.columns.types import (
     unusable_types_refused,
     without_dictionaries,
 )
+from ted_core.datasets.exchange.owner import current_owner, exchanged
+from ted_core.datasets.exchange.tables import of_all_owners
 from ted_core.datasets.findings import warn
 from ted_core.datasets.limits import Limits
-from ted_core.datasets.owners.owner import current_owner, exchanged
-from ted_core.datasets.owners.tables import of_all_owners
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Dialogues, InputColumns, Inputs, Labels, Ownership, Samples, Texts
 from ted_core.datasets.spec import DatasetSpec, TaskName

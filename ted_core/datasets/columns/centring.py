@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float32
 
-from ted_core.datasets.owners.owner import exchanged
+from ted_core.datasets.exchange.owner import exchanged
 
 EXACT = 1 << 24
 """Whole numbers up to this are exact in float32."""

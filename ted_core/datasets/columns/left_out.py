@@ -9,8 +9,8 @@ import pyarrow as pa
 from pydantic_core import from_json
 
 from ted_core.datasets.columns.types import KEY_NAMES, is_category, is_number, is_vector
+from ted_core.datasets.exchange.owner import current_owner, exchanged
 from ted_core.datasets.findings import findings, warn
-from ted_core.datasets.owners.owner import current_owner, exchanged
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.warnings import WarningCode
 

@@ -30,10 +30,10 @@ from ted_core.datasets.columns.left_out import COUNTER, MOST_CATEGORIES, TEXT, L
 from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.columns.spooled_table import SpooledTable
 from ted_core.datasets.columns.types import is_category, is_vector, refuse_nulls, without_dictionaries
+from ted_core.datasets.exchange.owner import exchanged
+from ted_core.datasets.exchange.tables import of_all_owners
 from ted_core.datasets.findings import warn
 from ted_core.datasets.limits import Limits
-from ted_core.datasets.owners.owner import exchanged
-from ted_core.datasets.owners.tables import of_all_owners
 from ted_core.datasets.row_locations import SHOWN, RowLocations
 from ted_core.datasets.samples import Vectors
 from ted_core.datasets.spec import Missing

@@ -41,7 +41,7 @@ class SchemaSummary:
 
 
 @dataclass(frozen=True)
-class Part:
+class DatasetPart:
     """Some of a dataset's files, read apart from the others."""
 
     schema: pa.Schema = field(repr=False)
@@ -96,7 +96,7 @@ class Format:
     ) = field(default=None, kw_only=True)
     """Yields each of the rows with these numbers, which ascend, as a batch of its own: the named columns. Reports show
     rows of tables with it; without it they do not."""
-    load_part: Callable[[Sequence[Source], DatasetSpec, Limits, Part], Samples] | None = field(
+    load_part: Callable[[Sequence[Source], DatasetSpec, Limits, DatasetPart], Samples] | None = field(
         default=None, kw_only=True
     )
     """The samples of the whole dataset with the inputs of these files alone: see ``ted_core.datasets.owners``; None if

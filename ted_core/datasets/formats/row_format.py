@@ -16,7 +16,7 @@ from ted_core.datasets.columns.preview import IMAGES, RowsToPreview
 from ted_core.datasets.columns.roles import Roles, least_shape, roles
 from ted_core.datasets.columns.types import unusable_types_refused
 from ted_core.datasets.columns.unified_schema import in_type
-from ted_core.datasets.formats.base import Format, Part, SchemaSummary
+from ted_core.datasets.formats.base import DatasetPart, Format, SchemaSummary
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
@@ -123,10 +123,12 @@ def _summary(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec) ->
 def _load(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:
     schema, rows = _schema_and_rows(reader, sources, spec)
     locations = RowLocations(tuple(source.name for source in sources), rows)
-    return _load_part(reader, sources, spec, limits, Part(schema, locations, locations))
+    return _load_part(reader, sources, spec, limits, DatasetPart(schema, locations, locations))
 
 
-def _load_part(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, limits: Limits, part: Part) -> Samples:
+def _load_part(
+    reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, limits: Limits, part: DatasetPart
+) -> Samples:
     schema = part.schema
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:

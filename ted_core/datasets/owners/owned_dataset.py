@@ -4,14 +4,14 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from ted_core.datasets.exchange.owner import Owner, exchanged, reading_as
 from ted_core.datasets.findings import Findings, collect_findings
 from ted_core.datasets.fingerprint import DatasetIdentity, shards_of
-from ted_core.datasets.formats.base import Part
+from ted_core.datasets.formats.base import DatasetPart
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.loading import OpenedDataset, described, listed_dataset, open_dataset
 from ted_core.datasets.outages import retry_while_away
 from ted_core.datasets.owners.division import divided
-from ted_core.datasets.owners.owner import Owner, exchanged, reading_as
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.uri import locate
@@ -21,7 +21,7 @@ from ted_core.storage.file_store import StorageRoot
 
 
 @dataclass(frozen=True)
-class Contents:
+class ListedFiles:
     """What the first owner tells the others of all files."""
 
     format: str
@@ -38,7 +38,7 @@ class OwnedDataset:
     """What one owner knows of a dataset, and which part of it it reads. All owners call the same methods."""
 
     dataset: OpenedDataset
-    contents: Contents
+    listed: ListedFiles
     owner: Owner
     division: tuple[slice, ...]
     """Which files are whose."""
@@ -49,13 +49,13 @@ class OwnedDataset:
 
         Raises what ``open_dataset`` raises, TooFewShards, SettingUnsuited; DatasetChanged if owners see other files.
         """
-        contents, *_ = owner.exchange(_contents(spec, roots) if owner.number == 0 else None)
-        own_spec = spec.model_copy(update={"format": contents.format})
+        listed, *_ = owner.exchange(_list(spec, roots) if owner.number == 0 else None)
+        own_spec = spec.model_copy(update={"format": listed.format})
         with collect_findings():  # which the first owner has told
             dataset = retry_while_away(lambda: listed_dataset(locate(spec.uri, roots=roots), own_spec, roots=roots))
-        if _files_of(dataset) != contents.files:
+        if _files_of(dataset) != listed.files:
             raise DatasetChanged(spec.uri, field="dataset.uri")
-        return cls(dataset, contents, owner, tuple(divided(contents.rows, owner.count)))
+        return cls(dataset, listed, owner, tuple(divided(listed.rows, owner.count)))
 
     @property
     def files(self) -> slice:
@@ -65,11 +65,11 @@ class OwnedDataset:
     @property
     def identity(self) -> DatasetIdentity:
         """The dataset's identity, for which each owner reads the bytes of its own files."""
-        rows = self.contents.rows
+        rows = self.listed.rows
         own = retry_while_away(lambda: shards_of(self.dataset.files[self.files], rows[self.files]))
         shards = tuple(shard for part in self.owner.exchange(own) for shard in part)
         spec = self.dataset.spec
-        return DatasetIdentity(spec.uri, self.contents.format, spec.task, shards, rows=sum(rows))
+        return DatasetIdentity(spec.uri, self.listed.format, spec.task, shards, rows=sum(rows))
 
     def load(self, limits: Limits) -> Samples:
         """Return the samples of the dataset with the inputs of this owner's files.
@@ -86,24 +86,24 @@ class OwnedDataset:
             samples = load_part(files, self.dataset.spec, own_limits, part)
             for others in exchanged(noticed):
                 noticed.add(others)
-        noticed.add(self.contents.noticed)
+        noticed.add(self.listed.noticed)
         return described(samples, self.dataset.spec, noticed)
 
-    def _part(self) -> Part:
-        names, rows = tuple(file.name for file in self.dataset.files), self.contents.rows
+    def _part(self) -> DatasetPart:
+        names, rows = tuple(file.name for file in self.dataset.files), self.listed.rows
         own = RowLocations(names[self.files], rows[self.files], is_part=True)
-        return Part(self.contents.schema, own, RowLocations(names, rows))
+        return DatasetPart(self.listed.schema, own, RowLocations(names, rows))
 
 
-def _contents(spec: DatasetSpec, roots: tuple[StorageRoot, ...]) -> Contents:
+def _list(spec: DatasetSpec, roots: tuple[StorageRoot, ...]) -> ListedFiles:
     """What headers and footers tell of all files."""
 
-    def look() -> Contents:
+    def look() -> ListedFiles:
         dataset = open_dataset(spec, roots=roots)
         summary = dataset.schema_summary()
         if summary.schema is None or dataset.format.load_part is None:
             raise SettingUnsuited(f"A sampling of sharded with the format {dataset.format_name}", field="plan.sampling")
-        return Contents(dataset.format_name, _files_of(dataset), summary.schema, dataset.rows_per_file(), noticed)
+        return ListedFiles(dataset.format_name, _files_of(dataset), summary.schema, dataset.rows_per_file(), noticed)
 
     with collect_findings() as noticed:
         return retry_while_away(look)

@@ -18,7 +18,7 @@ from ted_core.datasets.columns.images.image_files import (
     decode_image,
 )
 from ted_core.datasets.columns.images.image_findings import ImageFindings, digest_of, facts_of
-from ted_core.datasets.owners.owner import exchanged
+from ted_core.datasets.exchange.owner import exchanged
 from ted_core.datasets.samples import Images
 from ted_core.errors import MissingValues, UndecodableImages
 

@@ -6,7 +6,7 @@ from functools import partial
 from threading import Barrier, BrokenBarrierError
 from typing import Any
 
-from ted_core.datasets.owners.owner import Owner
+from ted_core.datasets.exchange.owner import Owner
 
 SECONDS = 20
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from ted_core.datasets import DatasetSpec, Limits, Samples, identify
+from ted_core.datasets.exchange.owner import Owner
 from ted_core.datasets.owners.owned_dataset import OwnedDataset
-from ted_core.datasets.owners.owner import Owner
 from ted_core.datasets.sources.base import Source
 from ted_core.distributed.world import World
 from ted_core.errors import (

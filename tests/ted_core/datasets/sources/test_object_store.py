@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ted_core.datasets import DatasetIdentity, DatasetSpec, Limits, Samples, identify, inspect, load
+from ted_core.datasets.exchange.owner import Owner
 from ted_core.datasets.formats.parquet import batches
 from ted_core.datasets.owners.owned_dataset import OwnedDataset
-from ted_core.datasets.owners.owner import Owner
 from ted_core.datasets.sources.base import Source
 from ted_core.errors import (
     DatasetNotAllowed,

@@ -3,7 +3,7 @@
 import pyarrow as pa
 from pyarrow import ipc
 
-from ted_core.datasets.owners.owner import current_owner, exchanged
+from ted_core.datasets.exchange.owner import current_owner, exchanged
 
 
 def of_all_owners(table: pa.Table) -> pa.Table:

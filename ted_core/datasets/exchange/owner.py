@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-Value = TypeVar("Value")
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,6 @@ def current_owner() -> Owner:
     return _current.get()
 
 
-def exchanged(value: Value) -> list[Value]:
+def exchanged(value: Told) -> list[Told]:
     """Return the values of all owners; of an only one its own."""
     return current_owner().exchange(value)
