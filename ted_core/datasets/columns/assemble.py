@@ -181,7 +181,7 @@ def _images(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Tabl
         for part in _parts(batch[rows.roles.inputs[0]]):
             decoder.add(encoded_images(part))
     images = decoder.images(max_undecodable=rows.limits.max_undecodable)
-    decoder.findings(name=rows.whole.name if rows.whole else None).warn()
+    decoder.findings(name=rows.all_locations.name if current_owner().count > 1 else None).warn()
     return DecodedInputs(images, decoder.decoded), others.table()
 
 
