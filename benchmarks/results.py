@@ -11,13 +11,14 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import cost, fidelity, label_quality, noise
+from benchmarks import fidelity, label_quality, noise
 from benchmarks.accuracy.cells import FULL, RESULTS
 from benchmarks.accuracy.experiments import Experiment, experiments_in
 from benchmarks.accuracy.overview import overview
 from benchmarks.accuracy.selection_work import work_of_methods
 from benchmarks.accuracy.summary import losses, summary
 from benchmarks.accuracy.tables import BUDGETS, TED, section
+from benchmarks.cost import turns as cost
 from benchmarks.harness.storage import commands_in
 from benchmarks.instructions import tables as instructions
 from benchmarks.intervals import CONFIDENCE
