@@ -21,7 +21,7 @@ from benchmarks.accuracy.tables import BUDGETS, TED, section
 from benchmarks.cost import turns as cost
 from benchmarks.harness.storage import commands_in
 from benchmarks.instructions import tables as instructions
-from benchmarks.intervals import CONFIDENCE
+from ted_core.evaluation.intervals import CONFIDENCE
 
 QUESTION = """What does a fresh model lose, or gain, if it trains on the rows that TED keeps instead of all? This page
 answers with test accuracies, on test samples that no rule and no setting was ever chosen on. **TED** is the default

@@ -25,7 +25,7 @@ class JobOptions:
             if given := _given(getattr(self, part)):
                 request[part] = {**(request.get(part) or {}), **given}
         if self.dataset.get("uri"):
-            request["dataset"]["uri"] = _absolute(str(self.dataset["uri"]))
+            request["dataset"]["uri"] = absolute_uri(str(self.dataset["uri"]))
         return request
 
 
@@ -38,5 +38,6 @@ def one_or_many(names: list[str] | None) -> str | list[str] | None:
     return names[0] if names and len(names) == 1 else names or None
 
 
-def _absolute(uri: str) -> str:
+def absolute_uri(uri: str) -> str:
+    """Return a path as an absolute one, and a URI as it is."""
     return uri if SCHEME in uri or uri.startswith("file:") else str(Path(uri).expanduser().resolve())
