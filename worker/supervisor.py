@@ -20,9 +20,9 @@ from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
 from ted_jobs.jobs.models import Artifact, Job, JobError
 from ted_jobs.settings import Settings
-from worker.child.failure import exit_error, start_error
 from worker.child.process import RunnerProcess, runner_process
 from worker.child.starting import StartRunner, start_cold
+from worker.child_failure import exit_error, start_error
 from worker.lease import Lease
 from worker.messages import (
     Assignment,

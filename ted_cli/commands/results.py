@@ -87,7 +87,7 @@ def report(
     """Show what became of a job's rows, and what the selection cost."""
     with client(context) as service:
         if html:
-            print_text(ted_core.results.report_page(job_id, html))
+            print_text(service.report_page(job_id, html))
             return
         contents = service.report(job_id)
     if json_:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from ted_core.datasets.spec import DatasetSpec
+from ted_core.datasets.spec import IN_MEMORY, DatasetSpec
 from ted_core.errors import ManifestMismatch, WeightsUnknown
 from ted_core.results.provenance import ManifestMetadata
 from ted_core.storage.digests import ContentDigest
@@ -169,6 +169,8 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
     """
     manifest = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
     expected = manifest.metadata.dataset
+    if expected.format == IN_MEMORY:
+        raise ManifestMismatch(f"{manifest.path} was made from data in memory, not from {dataset}")
     is_uri = is_object_uri(str(dataset)) or str(dataset).startswith("file://")
     uri = str(dataset) if is_uri else str(Path(dataset).resolve())
     spec = DatasetSpec.model_validate(

@@ -9,16 +9,16 @@ from functools import partial
 from ted_core.errors import OutOfMemory
 from ted_jobs.errors import RunnerStalled
 from ted_jobs.settings import Settings
-from worker.child.failure import exit_error, start_error
 from worker.child.process import RunnerProcess, runner_process
 from worker.child.starting import start_cold
+from worker.child_failure import exit_error, start_error
 from worker.local.admission import AdmittedRun
 from worker.local.folder import ResultsFolder
 from worker.messages import Assignment, Checkpointed, Failed, ProgressMessage, RunnerMessage, Staged
 from worker.stall import StallDetector, session_activity
 
 POLL_SECONDS = 0.5
-Outcome = Staged | Failed
+AttemptEnd = Staged | Failed
 Hear = Callable[[RunnerMessage], None]
 
 
@@ -37,7 +37,7 @@ class Attempts:
     hear: Hear
     batch_parts: int = field(default=1, init=False)
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[AttemptEnd]:
         """Yield each attempt's outcome; the last one is the run's. Raise Interrupted."""
         for _ in range(self.settings.max_attempts):
             outcome = self._attempt()
@@ -47,12 +47,12 @@ class Attempts:
             if outcome.code == OutOfMemory.code():
                 self.batch_parts *= 2
 
-    def _attempt(self) -> Outcome:
+    def _attempt(self) -> AttemptEnd:
         assignment = self._assignment()
         try:
             with runner_process(
                 assignment,
-                log=self.folder.state / "runner.log",
+                log=self.folder.log,
                 start=start_cold,
                 grace_seconds=self.settings.cancel_grace_seconds,
             ) as child:
@@ -93,10 +93,10 @@ class _Watch:
         self.child, self.attempts = child, attempts
         seconds = attempts.settings.stall_seconds
         self.stall = StallDetector(partial(session_activity, child.process.pid), seconds=seconds)
-        self.reported: Outcome | None = None
+        self.reported: AttemptEnd | None = None
         self.phase = "starting"
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> AttemptEnd:
         """Return what the runner reported, or how it ended without a report. Raise Interrupted."""
         while not self.child.output_ended:
             messages = self.child.read_messages(seconds=POLL_SECONDS)

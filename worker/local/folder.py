@@ -3,22 +3,17 @@
 import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ted_core.errors import TedError
 from ted_core.results.report import Report
-from ted_core.results.report_page import render
+from ted_core.results.writing.files import ResultsExist, write_page
 from worker.messages import Staged
 
 RESULTS = ("decisions", "suspects", "report", "manifest")
 """In the order in which they appear: where there is a manifest, there is everything."""
-PAGE = "report.html"
-
-
-class ResultsExist(TedError):
-    """The folder holds the results of an earlier run; choose another folder, or allow them to be replaced."""
 
 
 class FolderInUse(TedError):
@@ -46,12 +41,21 @@ class ResultsFolder:
         """Return the checkpoint, if there is one."""
         return (self.checkpoint,) if self.checkpoint.exists() else ()
 
+    @property
+    def log(self) -> Path:
+        """Return the place of what the runner writes to standard error."""
+        return self.state / "runner.log"
+
+    @property
+    def attempt(self) -> Path:
+        """Return the place of the folder that an attempt writes to."""
+        return self.state / "attempt"
+
     def new_attempt(self) -> Path:
         """Return an empty folder for an attempt."""
-        folder = self.state / "attempt"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
+        shutil.rmtree(self.attempt, ignore_errors=True)
+        self.attempt.mkdir(parents=True)
+        return self.attempt
 
     def keep_checkpoint(self, written: Path) -> None:
         """Put a checkpoint in the place of the one before."""
@@ -59,13 +63,20 @@ class ResultsFolder:
 
     def publish(self, staged: Staged) -> dict[str, str]:
         """Move an attempt's files to where they belong, and return each one's place."""
-        page = self.path / PAGE
-        page.write_text(render(Report.model_validate_json(staged.report.read_bytes())), encoding="utf-8")
+        page = write_page(self.path, Report.model_validate_json(staged.report.read_bytes()))
         places = {kind: self.path / getattr(staged, kind).name for kind in RESULTS}
         for kind, place in places.items():
             getattr(staged, kind).replace(place)
         shutil.rmtree(self.state)
         return {kind: str(place) for kind, place in places.items()} | {"page": str(page)}
+
+    def tidy_up(self) -> None:
+        """Remove what no later run needs: everything but a checkpoint, and the log of a runner that failed."""
+        shutil.rmtree(self.attempt, ignore_errors=True)
+        if not (self.checkpoint.exists() or self.log.exists()):
+            shutil.rmtree(self.state, ignore_errors=True)
+            with suppress(OSError):  # something else lies there
+                self.path.rmdir()
 
 
 @contextmanager
@@ -80,4 +91,7 @@ def results_folder(path: Path, *, overwrite: bool) -> Iterator[ResultsFolder]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FolderInUse(str(path), field="folder") from error
-        yield folder
+        try:
+            yield folder
+        finally:
+            folder.tidy_up()
