@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 YAML_SUFFIXES = (".yaml", ".yml")
+BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
+INT = re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$")
+FLOAT = re.compile(r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+)$")
 SCALARS = {
-    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    "int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
-    "float": (r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+", "-+0123456789."),
+    "bool": (BOOL, "tTfF"),
+    "null": (NULL, ["~", "n", "N", ""]),
+    "int": (INT, "-+0123456789"),
+    "float": (FLOAT, "-+0123456789."),
 }
 """YAML 1.2's core schema, without integers that begin with 0. PyYAML knows 1.1, in which no is false, 1e-3 is a text
 and 012 is ten."""
@@ -86,5 +90,5 @@ def _loader() -> "type[Loader]":
 
     PlainLoader.yaml_implicit_resolvers = {}
     for name, (pattern, first) in SCALARS.items():
-        PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", re.compile(f"^(?:{pattern})$"), list(first))
+        PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", pattern, list(first))
     return PlainLoader  # type: ignore[return-value]
