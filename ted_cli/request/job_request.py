@@ -25,7 +25,7 @@ class JobOptions:
             if given := _given(getattr(self, part)):
                 request[part] = {**(request.get(part) or {}), **given}
         if self.dataset.get("uri"):
-            request["dataset"]["uri"] = _absolute(str(self.dataset["uri"]))
+            request["dataset"]["uri"] = absolute_uri(str(self.dataset["uri"]))
         return request
 
 
@@ -33,5 +33,6 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _absolute(uri: str) -> str:
+def absolute_uri(uri: str) -> str:
+    """Return a path as an absolute one, and a URI as it is."""
     return uri if SCHEME in uri or uri.startswith("file:") else str(Path(uri).expanduser().resolve())

@@ -1,11 +1,9 @@
-"""What can be concluded about two methods whose accuracies come in pairs, one pair per seed."""
+"""What can be concluded about two selections whose accuracies come in pairs, one pair for each seed."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
-
-from scipy.stats import t as student
 
 CONFIDENCE = 0.95
 FEWEST = 2
@@ -39,6 +37,8 @@ def half_width(values: Sequence[float]) -> float:
     """Return how far Student's interval of the mean extends to either side; infinite for a single value."""
     if len(values) < FEWEST:
         return math.inf
+    from scipy.stats import t as student  # noqa: PLC0415 - it takes a second to load
+
     return float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.twin_steps [--device cuda]``: how long a training step of two twins takes, in several ways.
+"""``python -m benchmarks.cost.twin_steps [--device cuda]``: how long a step of two twins takes, in several ways.
 
 One after the other is how ``ted_core.selection.twins`` does it. The others take a batch of each twin at a time: with
 one optimizer for the parameters of both, with both models in one vectorized pass (``torch.func.stack_module_state`` and

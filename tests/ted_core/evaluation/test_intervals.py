@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from benchmarks.intervals import difference, half_width
+from ted_core.evaluation.intervals import difference, half_width
 
 
 def test_the_interval_of_three_pairs_is_the_one_in_the_textbook() -> None:
