@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from ted_core.datasets.spec import DatasetSpec
+from ted_core.datasets.spec import IN_MEMORY, DatasetSpec
 from ted_core.errors import ManifestMismatch, WeightsUnknown
 from ted_core.results.provenance import ManifestMetadata
 from ted_core.storage.digests import ContentDigest
@@ -180,7 +180,12 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
 
 
 def spec_at(dataset: str | Path, manifest: Manifest, **changes: Any) -> DatasetSpec:
-    """The manifest's dataset, or one that is read in the same way, at this path or URI."""
+    """The manifest's dataset, or one that is read in the same way, at this path or URI.
+
+    Raises ManifestMismatch for a manifest of data that were in memory.
+    """
+    if manifest.metadata.dataset.format == IN_MEMORY:
+        raise ManifestMismatch(f"{manifest.path} was made from data in memory, not from {dataset}")
     is_uri = is_object_uri(str(dataset)) or str(dataset).startswith("file://")
     uri = str(dataset) if is_uri else str(Path(dataset).resolve())
     facts = manifest.metadata.dataset.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.timing.phase_timer import PhaseTimer
+from ted_core.results.writing.phase_timer import PhaseTimer
 
 
 def test_each_phase_takes_as_long_as_its_block_ran() -> None:

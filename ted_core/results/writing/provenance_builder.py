@@ -1,21 +1,19 @@
-"""The provenance of a manifest, and its summary that the API shows."""
+"""The provenance of a manifest."""
 
 import platform
-import resource
-import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
-from ted_core.datasets import DatasetIdentity, Samples
+from ted_core.datasets import DatasetIdentity, DatasetSpec, Samples
+from ted_core.machine.device import describe_device, determinism
+from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import parameter_count, weights_digest
 from ted_core.results.provenance import (
     CandidateFacts,
     CostFacts,
     DatasetFacts,
-    ManifestMetadata,
     Provenance,
     ProxyAccuracy,
     ProxyFacts,
@@ -28,16 +26,10 @@ from ted_core.selection.base_model import BaseModel
 from ted_core.selection.rounds import Round
 from ted_core.selection.workload import preparation
 from ted_core.warnings import JobWarning
-from worker.device import describe_device, determinism
-from worker.messages import Assignment, Speed
-from worker.timing.throughput import job_speed
 
 VERSIONED_PACKAGES = ("ted-coreset", "torch", "numpy", "pyarrow", "pillow")
 PRETRAINED_PACKAGES = ("transformers", "tokenizers", "peft", "gguf")
 """What has a say in the rows if the proxy starts from a pretrained model."""
-
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes."""
 
 
 def package_versions(proxy: ResolvedProxy) -> dict[str, str]:
@@ -48,78 +40,49 @@ def package_versions(proxy: ResolvedProxy) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class ProvenanceBuilder:
-    """The facts of one finished attempt."""
+    """A selection that has been made, and how."""
 
-    assignment: Assignment
+    dataset: DatasetFacts
+    plan: PruningPlan
     proxy: ResolvedProxy
     samples: Samples
-    identity: DatasetIdentity
     base_model: BaseModel | None
     """The first twin before its training; None if nothing was trained."""
     final: Round
     device: str
-    ranks: int
-    """That have worked on it."""
     seconds: float
     accuracy: ProxyAccuracy | None = None
     """Of the proxy, on rows that it had not trained on."""
     warnings: tuple[JobWarning, ...] = ()
+    job_id: str | None = None
+    ranks: int = 1
+    """That have worked on it."""
+    nodes: int = 1
+    batch_parts: int = 1
+
+    @property
+    def device_description(self) -> str:
+        """Return the device in words, and how many ranks have one like it."""
+        return describe_device(self.device, ranks=self.ranks, nodes=self.nodes)
 
     def provenance(self) -> Provenance:
         """Return what the manifest's metadata says besides the selection itself."""
-        spec = self.assignment.spec
         return Provenance(
-            dataset=self._dataset(),
-            plan=spec.plan.model_dump(mode="json"),
+            dataset=self.dataset,
+            plan=self.plan.model_dump(mode="json"),
             q=self._q(),
             keep_ratio_choice=self.final.ratio_choice and keep_ratio_choice(self.final.ratio_choice),
             proxy=self._proxy(),
             proxy_accuracy=self.accuracy,
             label_noise=label_noise(self.final, self.samples, self.accuracy),
-            seed=spec.plan.seed,
+            seed=self.plan.seed,
             determinism=determinism(self.device, ranks=self.ranks),
             cost=self._cost(),
-            device=describe_device(self.device, ranks=self.ranks, nodes=self.assignment.nodes),
+            device=self.device_description,
             versions=package_versions(self.proxy),
-            job_id=self.assignment.job_id,
+            job_id=self.job_id,
             warnings=self.warnings,
             created_at=datetime.now(UTC),
-        )
-
-    def result(self, written: ManifestMetadata) -> dict[str, Any]:
-        """Return what the job's row says about its manifest."""
-        return {
-            "rows_in": written.dataset.rows,
-            "rows_kept": written.rows_kept,
-            "achieved_ratio": written.achieved_ratio,
-            "dataset_fingerprint": written.dataset.fingerprint,
-            "indices_sha256": written.indices_sha256,
-            "content_sha256": written.content_sha256,
-            "q": written.q.model_dump(),
-            "keep_ratio_choice": written.keep_ratio_choice and written.keep_ratio_choice.model_dump(),
-            "classes": len(self.samples.classes),
-            "device": written.device,
-            "internal_generalization": self.final.mean_internal_generalization,
-            "proxy_accuracy": self.accuracy and self.accuracy.model_dump(),
-            "label_noise": written.label_noise and written.label_noise.model_dump(),
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT,
-            "cost": written.cost.model_dump() | {"of_one_full_run": written.cost.of_one_full_run},
-            "warnings": list(map(asdict, written.warnings)),
-        }
-
-    def speed(self, seconds: float) -> Speed | None:
-        """Return how fast the proxies were trained in the seconds of pruning; None if it says nothing about others."""
-        device = describe_device(self.device, ranks=self.ranks, nodes=self.assignment.nodes)
-        spec = self.assignment.spec
-        return job_speed(self.samples, self.proxy, self.final, device=device, seconds=seconds, spec=spec)
-
-    def _dataset(self) -> DatasetFacts:
-        spec = self.assignment.spec.dataset.model_copy(update={"format": self.identity.format})
-        return DatasetFacts(
-            **spec.model_dump(),
-            rows=self.identity.rows,
-            shards=tuple(ShardFacts(**vars(shard)) for shard in self.identity.shards),
-            fingerprint=self.identity.fingerprint,
         )
 
     def _q(self) -> QChoice:
@@ -146,5 +109,15 @@ class ProvenanceBuilder:
             full_run_rows=len(self.samples) * self.proxy.training.epochs,
             preparation=round(preparation(len(self.samples), self.proxy), 3) if self.final.samples_trained else 0.0,
             seconds=round(self.seconds, 3),
-            batch_parts=self.assignment.batch_parts,
+            batch_parts=self.batch_parts,
         )
+
+
+def dataset_facts(spec: DatasetSpec, identity: DatasetIdentity) -> DatasetFacts:
+    """Return what a manifest says of the dataset whose files these are."""
+    return DatasetFacts(
+        **spec.model_copy(update={"format": identity.format}).model_dump(),
+        rows=identity.rows,
+        shards=tuple(ShardFacts(**vars(shard)) for shard in identity.shards),
+        fingerprint=identity.fingerprint,
+    )

@@ -5,9 +5,9 @@ from typing import Literal
 
 import pytest
 
-from service.report_page import charts, render
 from ted_core.results.provenance import CandidateFacts, ProxyAccuracy, QChoice
 from ted_core.results.report import Report, ReportGain, ReportGains, ReportRound
+from ted_core.results.report_page import charts, render
 from tests.reports import (
     KEPT,
     NOT_LEARNED,
@@ -18,7 +18,7 @@ from tests.reports import (
     a_round,
     of_random_rows,
 )
-from tests.service.report_page.test_report_page import Page
+from tests.ted_core.results.report_page.test_report_page import Page
 
 POOR = "poorly generalized (hard or mislabelled)"
 

@@ -5,8 +5,8 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from service.report_page import charts, examples, parts, sentences, words
 from ted_core.results.report import Report
+from ted_core.results.report_page import charts, examples, parts, sentences, words
 
 CONTROLS = re.compile(r"[\x01-\x08\x0b-\x1f\x7f-\x9f]")
 """Characters that mean nothing in HTML, and that a terminal might obey if the page is printed to it."""
@@ -33,7 +33,7 @@ FILTERS = {
 @cache
 def _templates() -> Environment:
     environment = Environment(
-        loader=PackageLoader("service.report_page"),
+        loader=PackageLoader("ted_core.results.report_page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

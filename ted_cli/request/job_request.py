@@ -33,11 +33,6 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def one_or_many(names: list[str] | None) -> str | list[str] | None:
-    """Return the only name, or the list if there are several; None if there are none."""
-    return names[0] if names and len(names) == 1 else names or None
-
-
 def absolute_uri(uri: str) -> str:
     """Return a path as an absolute one, and a URI as it is."""
     return uri if SCHEME in uri or uri.startswith("file:") else str(Path(uri).expanduser().resolve())

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.report_page.colours import colour, drawing_order
-from service.report_page.sentences import has_learned
 from ted_core.results.report import Report, ReportClass, ReportGain
+from ted_core.results.report_page.colours import colour, drawing_order
+from ted_core.results.report_page.sentences import has_learned
 from ted_core.selection.distance import turning_point
 
 ALL_CLASSES, ROWS_AT_EACH_END = 40, 15

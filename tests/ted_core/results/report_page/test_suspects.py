@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from service.report_page import render
 from ted_core.results.provenance import LabelNoise
 from ted_core.results.report import Report, ReportExamples
+from ted_core.results.report_page import render
 from tests.reports import MARGINS, NOT_LEARNED, PIXEL, a_report, example, of_random_rows
-from tests.service.report_page.test_report_page import Page
+from tests.ted_core.results.report_page.test_report_page import Page
 
 NOISE = LabelNoise(share=0.09, low=0.05, high=0.16, rows=9)
 HEADING = "Labels that look wrong"

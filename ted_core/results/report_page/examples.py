@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from service.report_page.sentences import CONTRADICTED, has_learned
 from ted_core.results.report import Report, ReportExample
+from ted_core.results.report_page.sentences import CONTRADICTED, has_learned
 
 PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,")
 """The pictures that are shown. Whatever else a report may hold in their place is not."""

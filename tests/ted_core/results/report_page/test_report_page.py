@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.report_page import charts, parts, render, words
-from service.report_page.scales import Scale
 from ted_core.results.report import Histogram, Report, ReportExamples, ReportGain, ReportGains
+from ted_core.results.report_page import charts, parts, render, words
+from ted_core.results.report_page.scales import Scale
 from ted_core.warnings import JobWarning
 from tests.reports import KEPT, MARGINS, PIXEL, WELL, a_report, a_round, class_of, example, of_random_rows
 

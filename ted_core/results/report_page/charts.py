@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from service.report_page.colours import colour, drawing_order
-from service.report_page.scales import Scale, Tick
 from ted_core.results.provenance import CandidateFacts, KeepRatioChoice, RatioFacts
 from ted_core.results.report import Histogram, Report, ReportRound
+from ted_core.results.report_page.colours import colour, drawing_order
+from ted_core.results.report_page.scales import Scale, Tick
 
 WIDTH, LEFT, RIGHT = 480.0, 46.0, 12.0
 HISTOGRAM_TOP, HISTOGRAM_BOTTOM = 12.0, 178.0

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from service.report_page import examples, render
 from ted_core.results.report import Report, ReportExamples
+from ted_core.results.report_page import examples, render
 from tests.reports import NOT_LEARNED, PIXEL, a_report, example
-from tests.service.report_page.test_report_page import Page
+from tests.ted_core.results.report_page.test_report_page import Page
 
 
 def showing(**facts: Any) -> Report:

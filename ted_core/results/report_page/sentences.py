@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from service.report_page import words
 from ted_core.results.decisions import Reason
 from ted_core.results.report import Report, ReportRound
+from ted_core.results.report_page import words
 from ted_core.results.suspects.label_noise import why_no_estimate
 from ted_core.warnings import WarningCode
 

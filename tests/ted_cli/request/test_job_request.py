@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ted_cli.job_request import JobOptions
+from ted_cli.request.job_request import JobOptions
 
 NOTHING = JobOptions(dataset={"uri": None}, proxy={"name": None}, plan={"keep_ratio": None})
 
