@@ -27,10 +27,10 @@ import pyarrow.parquet as pq
 from benchmarks.datasets import letter
 from benchmarks.fresh_models import evaluate_fresh_model, train_fresh_model, training_seed
 from benchmarks.harness.markdown import NOTHING, PERCENT, table
-from benchmarks.intervals import Interval, difference
 from benchmarks.random_streams import BenchmarkStream
-from benchmarks.ranks.__main__ import assignment, staged
+from benchmarks.ranks.runner import assignment, until_staged
 from ted_core.datasets import Samples
+from ted_core.evaluation.intervals import Interval, difference
 from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.python_process import module_command
 from ted_core.random_streams import stream_rng
@@ -183,7 +183,7 @@ def selected(spec: JobSpec, ranks: int) -> Selected:
         with subprocess.Popen(module_command("worker.runner"), text=True, **streams) as process:  # noqa: S603 - our own module
             watch = MemoryWatch(process.pid)
             print(text, file=process.stdin, end="", flush=True)
-            found = staged(process.stdout)
+            found = until_staged(process.stdout)
             megabytes = watch.finish()
         rows = pq.read_table(found["manifest"], columns=["row_index"])["row_index"].to_numpy()
     return Selected(rows.astype(np.int64), megabytes)
