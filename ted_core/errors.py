@@ -216,6 +216,11 @@ class WeightsUnknown(TedError):
     train without weights, or run a job of method ted, random or stratified with this version of TED."""
 
 
+class RoundsUnknown(TedError):
+    """Only the method ted prunes in rounds that a run can follow; submit a job of method ted, or train on the rows of the
+    manifest from the start."""
+
+
 class RecutUnsuited(TedError):
     """These decisions hold only for the keep ratio they were made for; submit a job with the other ratio."""
 
