@@ -217,8 +217,8 @@ class WeightsUnknown(TedError):
 
 
 class RoundsUnknown(TedError):
-    """Only the method ted prunes in rounds that a run can follow; submit a job of method ted, or train on the rows of the
-    manifest from the start."""
+    """Only the method ted prunes in rounds that a run can follow; submit a job of that method, or train on the rows of
+    the manifest from the start."""
 
 
 class RecutUnsuited(TedError):
