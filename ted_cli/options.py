@@ -25,6 +25,9 @@ PatienceOption = Annotated[
     ),
 ]
 JobIdArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+JobFileArgument = Annotated[
+    Path | None, typer.Argument(help="The job as a JSON or YAML file (- for standard input); options override it.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="All of it, as JSON.")]
 
 

@@ -15,6 +15,11 @@ def print_text(text: object, *, console: Console = out) -> None:
     console.print(literal(text), highlight=False, soft_wrap=True)
 
 
+def print_error(text: object) -> None:
+    """Print what is wrong."""
+    err.print(f"[red]error:[/] {literal(text)}", highlight=False, soft_wrap=True)
+
+
 def record_table(records: Iterable[Mapping[str, object]], columns: Sequence[str]) -> Table:
     """Return a table of these fields, with a line for each record; the first column is never cut."""
     table = Table(box=None)

@@ -63,7 +63,7 @@ def progress_line(job: JobSnapshot) -> str:
     if progress["samples_per_second"]:
         facts.append(f"{progress['samples_per_second']:,.0f} samples/s")
     if progress["eta_seconds"] is not None:
-        facts.append(f"about {progress['eta_seconds']:.0f} s left")
+        facts.append(f"about {duration(progress['eta_seconds'])} left")
     return ", ".join(facts)
 
 
@@ -109,7 +109,22 @@ def _status_cell(job: JobSnapshot) -> Text:
 def outcome_line(job: JobSnapshot) -> str:
     """Say in one line how a job has ended."""
     if job.result:
-        cost = job.result["cost"]
-        return f"{job.id} kept {job.result['rows_kept']:,} of {job.result['rows_in']:,} rows in {cost['seconds']:.0f} s"
+        return f"{job.id} {kept_line(job)}"
     reason = f": {printable(job.error['message'])}" if job.error else ""
     return f"{job.id} is {job.status}{reason}"
+
+
+def kept_line(job: JobSnapshot) -> str:
+    """Say how many rows a job that has succeeded kept, and how long it took."""
+    kept, rows = job.result["rows_kept"], job.result["rows_in"]
+    return f"kept {kept:,} of {rows:,} rows in {duration(job.result['cost']['seconds'])}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time to read: 42 s, 5 min 20 s, 1 h 50 min, 2 d 3 h."""
+    whole = round(seconds)
+    for size, name, part_size, part_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            part = whole % size // part_size
+            return f"{whole // size} {name} {part} {part_name}" if part else f"{whole // size} {name}"
+    return f"{whole} s"

@@ -221,6 +221,16 @@ class RoundsUnknown(TedError):
     the manifest from the start."""
 
 
+class EvaluationUnsuited(TedError):
+    """A selection is judged by accuracies between 0 and 1, of models that were trained on rows of its own dataset."""
+
+
+class SplitsDiffer(TedError):
+    """A model can only be tested on data of the same form as those it was trained on: the same input columns, image
+    size and classes; for tables with categories, encode both yourself and pass your own training to
+    ``ted_core.evaluation.evaluate``."""
+
+
 class RecutUnsuited(TedError):
     """These decisions hold only for the keep ratio they were made for; submit a job with the other ratio."""
 

@@ -24,16 +24,16 @@ from ted_core.distributed.world import World
 from ted_core.errors import DatasetChanged, DatasetUnreadable
 from ted_core.proxies import ResolvedProxy, resolve_proxy
 from ted_core.proxies.precision import require_precision
-from ted_core.results import report_builder
 from ted_core.results.decisions import Decisions
 from ted_core.results.explain import decide
-from ted_core.results.manifest_writer import write_manifest
 from ted_core.results.proxy_accuracy import proxy_accuracy
-from ted_core.results.report import PhaseSeconds, ReportExamples
+from ted_core.results.report import ReportExamples
 from ted_core.results.report_builder import RoundLog
 from ted_core.results.report_samples import report_samples
 from ted_core.results.selection_warnings import selection_warnings
-from ted_core.results.suspects.listing import write_suspects
+from ted_core.results.writing.files import write_results
+from ted_core.results.writing.phase_timer import PhaseTimer
+from ted_core.results.writing.provenance_builder import ProvenanceBuilder, dataset_facts
 from ted_core.selection.base_model import base_model
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import ProgressUpdate, Round
@@ -43,9 +43,9 @@ from ted_core.warnings import JobWarning, distinct, refuse_warnings, updated
 from ted_jobs.errors import MachineFailed, RunnerCrashed
 from worker.checkpoints import RunCheckpointer, first_usable_checkpoint, run_key
 from worker.child.starting import PROCESS_NAME
+from worker.job_result import job_result, measured_speed
 from worker.memory import limit_runner, require_runner_memory
 from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, RunnerMessage, Staged, Warned
-from worker.provenance_builder import ProvenanceBuilder
 from worker.ranks.devices import rank_devices, resolve_rank_device, shared_out
 from worker.ranks.joining import joined_world
 from worker.ranks.processes import RankProcesses
@@ -53,7 +53,6 @@ from worker.ranks.rendezvous import watch_hosts
 from worker.ranks.seats import Seats
 from worker.runner_errors import named_error
 from worker.timing.eta import EtaEstimator
-from worker.timing.phase_timer import PhaseTimer
 
 SendMessage = Callable[[RunnerMessage], None]
 
@@ -204,44 +203,43 @@ def _run(assignment: Assignment, report: SendMessage, world: World, *, device: s
     warnings.note(selection_warnings(decisions, accuracy=accuracy, ratio=final.ratio_choice))
     warnings.check()
     builder = ProvenanceBuilder(
-        assignment,
+        dataset_facts(assignment.spec.dataset, identity),
+        plan,
         proxy,
         samples,
-        identity,
         base,
-        final=final,
+        final,
         device=device,
-        ranks=world.size,
         seconds=timer.total,
         accuracy=accuracy,
         warnings=warnings.all,
+        job_id=assignment.job_id or None,
+        ranks=world.size,
+        nodes=assignment.nodes,
+        batch_parts=assignment.batch_parts,
     )
-    report(_write_results(builder, decisions, checkpoints.log, timer))
+    report(_write_results(builder, decisions, assignment, checkpoints.log, timer))
 
 
-def _write_results(builder: ProvenanceBuilder, decisions: Decisions, log: RoundLog, timer: PhaseTimer) -> Staged:
+def _write_results(
+    builder: ProvenanceBuilder, decisions: Decisions, assignment: Assignment, log: RoundLog, timer: PhaseTimer
+) -> Staged:
     """Write the manifest, the decisions, the suspects and the report into the assignment's folder."""
-    folder = builder.assignment.folder
-    with timer.measure("writing"):
-        written = write_manifest(folder, decisions, provenance=builder.provenance())
-        suspects = write_suspects(folder, decisions, accuracy=builder.accuracy, metadata=written.metadata)
-        chosen = report_builder.choose_examples(decisions, builder.accuracy)
-        examples = _with_samples(chosen, builder.assignment, builder.samples)
-    report = report_builder.build_report(
+    written = write_results(
+        assignment.folder,
         decisions,
-        log,
-        metadata=written.metadata,
-        seconds=PhaseSeconds(**timer.seconds),
-        examples=examples,
-        columns=builder.samples.columns,
+        builder=builder,
+        log=log,
+        timer=timer,
+        show=lambda chosen: _with_samples(chosen, assignment, builder.samples),
     )
     return Staged(
         manifest=written.manifest,
         decisions=written.decisions,
-        suspects=suspects,
-        report=report_builder.write_report(folder, report),
-        result=builder.result(written.metadata) | {"seconds": timer.seconds},
-        speed=builder.speed(timer.seconds["pruning"]),
+        suspects=written.suspects,
+        report=written.report,
+        result=job_result(builder, written.metadata) | {"seconds": timer.seconds},
+        speed=measured_speed(builder, seconds=timer.seconds["pruning"], spec=assignment.spec),
     )
 
 
@@ -257,7 +255,7 @@ def _with_samples(examples: ReportExamples, assignment: Assignment, samples: Sam
     try:
         found = retry_while_away(lambda: report_samples(samples, examples.rows, spec=dataset, read=read))
     except Exception as error:  # whatever it is, the selection stands, and a report can do without samples
-        log.warning("samples_not_shown", job_id=assignment.job_id, error=repr(error))
+        log.warning("samples_not_shown", job_id=assignment.job_id or None, error=repr(error))
         return examples
     return examples.with_samples(found)
 
