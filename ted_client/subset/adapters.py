@@ -10,9 +10,9 @@ from ted_client.subset import frames, huggingface, map_style, streams
 from ted_client.subset.request import Keys, SubsetRequest
 from ted_core.results.manifest import Manifest, read_manifest
 
-Adapter = Callable[[Any, SubsetRequest], Any]
+RetainedOf = Callable[[Any, SubsetRequest], Any]
 
-ADAPTERS: Mapping[str, Adapter] = {
+ADAPTERS: Mapping[str, RetainedOf] = {
     "datasets.Dataset": huggingface.select,
     "datasets.IterableDataset": huggingface.stream,
     "webdataset.DataPipeline": streams.webdataset,
@@ -81,7 +81,7 @@ def retained(
     return _adapter(dataset)(dataset, SubsetRequest(selection, keys, weights, verify))
 
 
-def _adapter(dataset: Any) -> Adapter:
+def _adapter(dataset: Any) -> RetainedOf:
     """The adapter of the nearest class that has one."""
     for ancestor in type(dataset).__mro__:
         package = ancestor.__module__.partition(".")[0]
