@@ -221,6 +221,11 @@ class WeightsUnknown(TedError):
     train without weights, or run a job of method ted, random or stratified with this version of TED."""
 
 
+class RoundsUnknown(TedError):
+    """Only the method ted prunes in rounds that a run can follow; submit a job of that method, or train on the rows of
+    the manifest from the start."""
+
+
 class EvaluationUnsuited(TedError):
     """A selection is judged by accuracies between 0 and 1, of models that were trained on rows of its own dataset."""
 

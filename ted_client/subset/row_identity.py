@@ -5,21 +5,28 @@ Row numbers alone cannot show that a dataset is read in another order. Paths of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
 
+from ted_client.subset.columns import TableColumns, columns_of
+from ted_client.subset.request import Keys
 from ted_core.datasets.columns.types import KEY_NAMES
 from ted_core.errors import ManifestMismatch
 from ted_core.results.manifest import Manifest
 
 TextsOfRows = Callable[[Sequence[int]], list[str]]
-Keys = Sequence[Any] | str
-"""The ids of all of a dataset's rows, or the name of the column that holds them."""
 DEFAULT_TARGET = "label"
 PATH_ATTRIBUTES = ("samples", "imgs")
 """Where torchvision's folders keep pairs of a path and a class."""
 KEY_ATTRIBUTES = ("sample_keys", "keys")
+
+
+def check_length(dataset: Any, manifest: Manifest) -> None:
+    """Raise ManifestMismatch unless the dataset has as many rows as the manifest counts."""
+    if len(dataset) != manifest.metadata.dataset.rows:
+        fact = f"The dataset has {len(dataset)} rows, not {manifest.metadata.dataset.rows}"
+        raise ManifestMismatch(fact + _missing(dataset, manifest))
 
 
 def check_rows(dataset: Any, manifest: Manifest, *, keys: Keys | None = None) -> None:
@@ -27,13 +34,11 @@ def check_rows(dataset: Any, manifest: Manifest, *, keys: Keys | None = None) ->
 
     ``keys`` are compared with the column ``sample_key``; without them, what the dataset has: the paths of an image
     folder, a column of ids. Labels are compared where both have them and call them alike. Rows are compared some at a
-    time.
+    time. The dataset has as many rows as the manifest counts.
     """
-    if len(dataset) != manifest.metadata.dataset.rows:
-        fact = f"The dataset has {len(dataset)} rows, not {manifest.metadata.dataset.rows}"
-        raise ManifestMismatch(fact + _missing(dataset, manifest))
-    _check_keys(dataset, manifest, keys)
-    _check_labels(dataset, manifest, target=manifest.metadata.dataset.target or DEFAULT_TARGET)
+    columns = columns_of(dataset)
+    _check_keys(dataset, columns, manifest, keys)
+    _check_labels(dataset, columns, manifest, target=manifest.metadata.dataset.target or DEFAULT_TARGET)
 
 
 def _batches(manifest: Manifest, column: str) -> Iterator[tuple[list[int], list[str | None]]]:
@@ -45,37 +50,43 @@ def _batches(manifest: Manifest, column: str) -> Iterator[tuple[list[int], list[
 # --- keys -------------------------------------------------------------------------------------------------------------
 
 
-def _check_keys(dataset: Any, manifest: Manifest, keys: Keys | None) -> None:
+def _check_keys(dataset: Any, columns: TableColumns | None, manifest: Manifest, keys: Keys | None) -> None:
     """Raise ManifestMismatch if some of the dataset's keys might be the manifest's, and none are."""
     if all(batch[0].null_count == len(batch) for batch in manifest.batches("sample_key")):
         if keys is not None:
             raise ManifestMismatch("The manifest holds no keys that these could be compared with")
         return
-    differences = [_first_difference(texts_of, manifest) for texts_of in _candidates(dataset, keys)]
+    found = _given(dataset, columns, keys) if keys is not None else _offered(dataset, columns)
+    differences = [_first_difference(texts_of, manifest) for texts_of in found]
     if differences and all(differences):
         raise ManifestMismatch(differences[0] or "")
 
 
-def _candidates(dataset: Any, keys: Keys | None) -> Iterator[TextsOfRows]:
-    """What may tell the keys of some rows: those that are given, or each that the dataset has."""
-    if isinstance(keys, str):
-        yield _texts_in_column(dataset, keys)
-    elif keys is not None:
+def _given(dataset: Any, columns: TableColumns | None, keys: Keys) -> list[TextsOfRows]:
+    """What tells the keys of some rows, if these are given. Raises ManifestMismatch."""
+    if not isinstance(keys, str):
         if len(keys) != len(dataset):
             raise ManifestMismatch(f"{len(keys)} keys are given for the dataset's {len(dataset)} rows")
-        yield _texts_at(keys)
-    else:
-        attributes = (_paths(dataset), *(_values(dataset, name) for name in KEY_ATTRIBUTES))
-        yield from (_texts_at(values) for values in attributes if values is not None)
-        yield from (_texts_in_column(dataset, name) for name in KEY_NAMES if name in _columns(dataset))
+        return [_texts_at(keys)]
+    if columns is None or keys not in columns.names:
+        raise ManifestMismatch(f"The dataset has no column {keys!r} that keys could be taken from")
+    return [_texts_in_column(columns, keys)]
+
+
+def _offered(dataset: Any, columns: TableColumns | None) -> list[TextsOfRows]:
+    """What may tell the keys of some rows, of each kind that the dataset has."""
+    if columns is not None:
+        return [_texts_in_column(columns, name) for name in KEY_NAMES if name in columns.names]
+    attributes = (_paths(dataset), *(_values(dataset, name) for name in KEY_ATTRIBUTES))
+    return [_texts_at(values) for values in attributes if values is not None]
 
 
 def _texts_at(values: Any) -> TextsOfRows:
     return lambda rows: _texts(values[row] for row in rows)
 
 
-def _texts_in_column(dataset: Any, name: str) -> TextsOfRows:
-    return lambda rows: _texts(_column(dataset, name, rows))
+def _texts_in_column(columns: TableColumns, name: str) -> TextsOfRows:
+    return lambda rows: _texts(columns.values(name, rows))
 
 
 def _first_difference(texts_of: TextsOfRows, manifest: Manifest) -> str | None:
@@ -131,34 +142,19 @@ def _missing(dataset: Any, manifest: Manifest) -> str:
     return ""
 
 
-# --- columns ----------------------------------------------------------------------------------------------------------
-
-
-def _columns(dataset: Any) -> Collection[str]:
-    """The names of the columns of a Hugging Face dataset; none if it is something else."""
-    names = getattr(dataset, "column_names", None)
-    return names if isinstance(names, list) and hasattr(dataset, "select_columns") else []
-
-
-def _column(dataset: Any, name: str, rows: Sequence[int]) -> list[Any]:
-    """What the column holds in these rows, as it is stored. Raises ManifestMismatch."""
-    if name not in _columns(dataset):
-        raise ManifestMismatch(f"The dataset has no column {name!r} that keys could be taken from")
-    return list(dataset.with_format(None).select_columns([name]).select(rows)[name])
-
-
 # --- labels -----------------------------------------------------------------------------------------------------------
 
 
-def _check_labels(dataset: Any, manifest: Manifest, *, target: Any) -> None:
+def _check_labels(dataset: Any, columns: TableColumns | None, manifest: Manifest, *, target: Any) -> None:
     """Raise ManifestMismatch if a label differs, unless the dataset calls its classes something else altogether."""
-    if _values(dataset, "targets") is None and target not in _columns(dataset):
+    labels_of = _labels(dataset) if columns is None else _labels_in_column(columns, target)
+    if labels_of is None:
         return
     expected: set[str | None] = set()
     found: set[str] = set()
     difference = None
     for rows, labels in _batches(manifest, "label"):
-        codes, names = _labels(dataset, rows, target)
+        codes, names = labels_of(rows)
         spelled = [{str(code), names.get(code, "")} for code in codes]
         expected.update(labels)
         found.update(*spelled)
@@ -174,16 +170,23 @@ def _differing_labels(rows: Sequence[int], labels: Sequence[str | None], spelled
             yield f"Row {row} of the dataset is of class {names_there}, in the manifest of {label}"
 
 
-def _labels(dataset: Any, rows: Sequence[int], target: Any) -> tuple[list[Any], Mapping[Any, str]]:
-    """The class of each row, and what the dataset calls its classes; nothing if it tells none, or several per row."""
+LabelsOfRows = Callable[[Sequence[int]], tuple[list[Any], Mapping[Any, str]]]
+"""The class of each of some rows, none if a row may have several; and what the dataset calls its classes."""
+
+
+def _labels(dataset: Any) -> LabelsOfRows | None:
     targets = _values(dataset, "targets")
-    if targets is not None:
-        codes = [_plain(targets[row]) for row in rows]
-        return _single(codes), dict(enumerate(_strings(getattr(dataset, "classes", None))))
-    if isinstance(target, str) and target in _columns(dataset):
-        feature = dataset.features[target]
-        return _single(_column(dataset, target, rows)), dict(enumerate(_strings(getattr(feature, "names", None))))
-    return [], {}
+    if targets is None:
+        return None
+    names = dict(enumerate(_strings(getattr(dataset, "classes", None))))
+    return lambda rows: (_single([_plain(targets[row]) for row in rows]), names)
+
+
+def _labels_in_column(columns: TableColumns, target: Any) -> LabelsOfRows | None:
+    if not isinstance(target, str) or target not in columns.names:
+        return None
+    names = dict(enumerate(_strings(columns.class_names(target))))
+    return lambda rows: (_single(columns.values(target, rows)), names)
 
 
 def _single(codes: list[Any]) -> list[Any]:
