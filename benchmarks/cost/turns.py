@@ -102,8 +102,8 @@ def section(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
         "What the selection takes of one full training run of the same proxy by a plain loop "
         "(`benchmarks/cost/plain_loop.py`), measured in turns by processes of one thread: median (least to most). The "
         "limit is one of processor time. Rows trained on and rows measured are in full runs; `our trainer` is a full "
-        "run by the service's own trainer, in processor time. `the whole job` is the runner from its start to "
-        "the manifest: imports, reading, selecting, both files and the report. For full runs that take a minute or "
+        "run by the service's own trainer, in processor time. `the whole job` is a runner on standby, from its "
+        "assignment to its end: reading, selecting, both files and the report. For full runs that take a minute or "
         "more, it is held against the same limit."
     )
     head = ["data", "kept", "selection", "full run, s", "processor time", "limit", "holds"]
