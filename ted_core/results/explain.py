@@ -84,12 +84,13 @@ def _scattered_if_any(
 
 def _ranks(final: Round, samples: Samples) -> UInt64[np.ndarray, " rows"]:
     """Kept rows first, then pruned ones, each by decreasing priority, then by row: lower ranks are kept longer."""
-    ranks = np.empty(samples.rows, np.uint64)
-    undecodable = np.ones(samples.rows, bool)
-    undecodable[samples.row_index] = False
-    ranks[undecodable] = np.arange(len(samples), samples.rows, dtype=np.uint64)
-    best_rows = samples.row_index[best_first(_priority(final), final.retained)]
-    ranks[best_rows] = np.arange(len(samples), dtype=np.uint64)
+    own = np.empty(len(samples), np.uint64)
+    own[best_first(_priority(final), final.retained)] = np.arange(len(samples), dtype=np.uint64)
+    ranks = _scattered(own, samples, fill=0)
+    if len(samples) < samples.rows:
+        undecodable = np.ones(samples.rows, bool)
+        undecodable[samples.row_index] = False
+        ranks[undecodable] = np.arange(len(samples), samples.rows, dtype=np.uint64)
     return ranks
 
 
