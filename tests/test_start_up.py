@@ -5,7 +5,16 @@ import sys
 
 LATER = {
     "service.app": {
-        *("celery", "kombu", "pandas", "jinja2", "prometheus_client", "jaxtyping", "pyarrow.compute", "pyarrow.parquet"),
+        *(
+            "celery",
+            "kombu",
+            "pandas",
+            "jinja2",
+            "prometheus_client",
+            "jaxtyping",
+            "pyarrow.compute",
+            "pyarrow.parquet",
+        ),
         *("ted_core.datasets.loading", "ted_core.datasets.samples", "ted_core.results.manifest"),
     },
     "ted_cli.main": {"httpx", "asyncio", "pydantic", "numpy", "pyarrow", "email.utils", "importlib.metadata"},

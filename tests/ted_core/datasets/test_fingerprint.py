@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,25 @@ def test_what_may_not_be_read_has_no_identity(folder: Path, tmp_path: Path) -> N
         identify(spec(folder), roots=[tmp_path / "other"])
     with pytest.raises(DatasetEmpty):
         identity(parquet(tmp_path / "empty.parquet", x=np.zeros(0), label=np.zeros(0, int)))
+
+
+def test_each_image_is_opened_once_to_be_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, opened = tmp_path / "pets", list[str]()
+    for number in range(300):
+        path = folder / f"class{number % 2}" / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(number.to_bytes(2))
+    open_file = os.open
+
+    def counted(path: str, *arguments: int, dir_fd: int | None = None) -> int:
+        opened.extend([path] if str(path).endswith(".png") else [])
+        return open_file(path, *arguments, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", counted)
+    (shard,) = identify(spec(folder, task=IMAGES), roots=[tmp_path]).shards
+
+    in_order = sorted(folder.rglob("*.png"))
+    lines = [[path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in in_order]
+    listing = "".join(json.dumps(line) + "\n" for line in lines)
+    assert shard.sha256 == hashlib.sha256(listing.encode()).hexdigest()
+    assert sorted(opened) == sorted(path.name for path in in_order)
