@@ -11,16 +11,17 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import cost, fidelity, label_quality, noise
+from benchmarks import fidelity, label_quality, noise
 from benchmarks.accuracy.cells import FULL, RESULTS
 from benchmarks.accuracy.experiments import Experiment, experiments_in
 from benchmarks.accuracy.overview import overview
 from benchmarks.accuracy.selection_work import work_of_methods
 from benchmarks.accuracy.summary import losses, summary
 from benchmarks.accuracy.tables import BUDGETS, TED, section
+from benchmarks.cost import turns as cost
 from benchmarks.harness.storage import commands_in
 from benchmarks.instructions import tables as instructions
-from benchmarks.intervals import CONFIDENCE
+from ted_core.evaluation.intervals import CONFIDENCE
 
 QUESTION = """What does a fresh model lose, or gain, if it trains on the rows that TED keeps instead of all? This page
 answers with test accuracies, on test samples that no rule and no setting was ever chosen on. **TED** is the default

@@ -31,13 +31,15 @@ class TimedResult(Generic[T]):
 
     value: T
     seconds: float
+    processor_seconds: float
+    """Of all threads of this process."""
 
 
 def measure_time(function: Callable[[], T]) -> TimedResult[T]:
     """Call the function and return its value with the time it took."""
-    began = time.perf_counter()
+    began, processor = time.perf_counter(), time.process_time()
     value = function()
-    return TimedResult(value, time.perf_counter() - began)
+    return TimedResult(value, time.perf_counter() - began, time.process_time() - processor)
 
 
 @dataclass(frozen=True)

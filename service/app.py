@@ -14,7 +14,19 @@ from service.apidoc.document import DESCRIPTION, complete_document
 from service.apidoc.responses import SERVICE_PROBLEMS, problem_responses
 from service.apidoc.webhook_messages import router as messages
 from service.broker import BrokerProbe, is_broker_reachable
-from service.endpoints import artifacts, datasets, events, health, jobs, metrics, proxies, report, suspects, webhooks
+from service.endpoints import (
+    artifacts,
+    datasets,
+    docs,
+    events,
+    health,
+    jobs,
+    metrics,
+    proxies,
+    report,
+    suspects,
+    webhooks,
+)
 from service.http.authentication import Authenticator, KeyAuthenticator, OpenAuthenticator
 from service.http.body_limit import BodyLimit
 from service.http.dependencies import ApiKeyScheme, AppState, authenticate
@@ -56,6 +68,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         exception_handlers=dict(HANDLERS),
         webhooks=messages,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         separate_input_output_schemas=False,
     )
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
@@ -67,8 +81,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             dependencies=[Depends(authenticate), Security(ApiKeyScheme())],
             responses=problem_responses(401, 429) | SERVICE_PROBLEMS,
         )
-    for endpoints in (health, metrics):
+    for endpoints in (health, metrics, docs):
         app.include_router(endpoints.router, responses=SERVICE_PROBLEMS)
+    app.mount(docs.ASSETS, docs.assets())
     return app
 
 

@@ -1,28 +1,20 @@
 """``ted demo``: a real service, a real job on real data, and a table of what was gained."""
 
-import json
-import statistics
-import subprocess
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from ted_cli.demo_data import write_digits
+from ted_cli.evaluation import evaluation_table, run_evaluation, verdict_lines
 from ted_cli.local.temporary import temporary_service
 from ted_cli.terminal import print_text
 from ted_client.client import Client, Job
-from ted_client.errors import ClientError
 from ted_client.progress import outcome_line, progress_display
-from ted_core.python_process import computing_environment, module_command
 
-SEEDS = (0, 1, 2, 3, 4)
+SEEDS = 5
 PROXY = {"name": "mlp", "epochs": 40}
 """So few rows need as many: with 20 epochs a model gains from more rows simply because it takes more steps."""
 PLAN = {"keep_ratio": 0.6}
-MEANINGS = {"full": "all rows", "ted": "TED's rows", "random": "random rows"}
 
 
 def run_demo(folder: Path, *, console: Console) -> None:
@@ -36,11 +28,13 @@ def run_demo(folder: Path, *, console: Console) -> None:
         client.download(job.id, folder / "decisions.parquet", kind="decisions")
         client.report_page(job.id, folder / "report.html")
     print_text(
-        f"Training fresh models on all rows, on TED's and on as many random ones, {len(SEEDS)} seeds each …",
+        f"Training fresh models on all rows, on TED's and on as many random ones, {SEEDS} seeds each …",
         console=console,
     )
-    accuracies = _compare(train, test, manifest)
-    console.print(_table(accuracies, job.result))
+    request = {"manifest": str(manifest), "train": str(train), "test": str(test), "seeds": SEEDS}
+    evaluation = run_evaluation(request)
+    console.print(evaluation_table(evaluation))
+    console.print(*verdict_lines(evaluation), sep="\n", highlight=False)
     print_text(f"Manifest: {manifest}", console=console)
     print_text(f"Reasons:  {folder / 'decisions.parquet'}", console=console)
     print_text(f"Report:   {folder / 'report.html'}", console=console)
@@ -56,40 +50,3 @@ def _run_job(client: Client, train: Path, *, console: Console) -> Job:
         job = client.wait(submitted.id, on_progress=show).require_success()
     print_text(outcome_line(job), console=console)
     return job
-
-
-def _compare(train: Path, test: Path, manifest: Path) -> Mapping[str, Sequence[float]]:
-    """Return the accuracies of fresh models for each choice of rows. They are trained in a process that loads torch."""
-    task = {"task": "image-classification"}
-    request = {
-        "train": {"uri": str(train), **task},
-        "test": {"uri": str(test), **task},
-        "manifest": str(manifest),
-        "proxy": PROXY,
-        "seeds": SEEDS,
-    }
-    command = module_command("ted_core.results.comparison")
-    done = subprocess.run(  # noqa: S603 - our own module
-        command,
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=computing_environment(),
-    )
-    if done.returncode:
-        raise ClientError(f"The comparison failed:\n{done.stderr.strip()}")
-    accuracies: dict[str, list[float]] = json.loads(done.stdout)
-    return accuracies
-
-
-def _table(accuracies: Mapping[str, Sequence[float]], result: Mapping[str, Any]) -> Table:
-    """Return a table of the accuracy of fresh models on each choice of rows."""
-    table = Table()
-    for heading in ("trained on", "rows", "test accuracy", "sd"):
-        table.add_column(heading, justify="left" if heading == "trained on" else "right")
-    for name, values in accuracies.items():
-        rows = result["rows_in"] if name == "full" else result["rows_kept"]
-        spread = f"± {statistics.stdev(values):.2%}"
-        table.add_row(MEANINGS[name], f"{rows:,}", f"{statistics.mean(values):.2%}", spread)
-    return table

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.commands import datasets, jobs, results, serve, submit, webhooks
+from ted_cli.commands import datasets, jobs, prove, proxies, results, run, serve, submit, webhooks
 from ted_cli.extras import require
 from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption, ServiceOptions, UrlOption
-from ted_cli.terminal import err, out
+from ted_cli.request.faults import error_text
+from ted_cli.terminal import out, print_error
 from ted_client.errors import ClientError
 from ted_core.errors import TedError
-from ted_core.terminal_text import literal
 
 PATIENCE_SECONDS = 10.0
 """Less than the library's default: a person is waiting who may only have forgotten to start the service."""
@@ -24,9 +24,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (serve.app, submit.app, jobs.app, results.app):
+for commands in (serve.app, submit.app, run.app, jobs.app, results.app, prove.app):
     app.add_typer(commands)
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(proxies.app, name="proxies")
 app.add_typer(webhooks.app, name="webhooks")
 
 
@@ -71,7 +72,7 @@ def main() -> None:
     try:
         app(prog_name="ted")
     except (ClientError, TedError) as error:
-        err.print(f"[red]error:[/] {literal(error)}", highlight=False, soft_wrap=True)
+        print_error(error_text(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

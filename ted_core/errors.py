@@ -128,6 +128,11 @@ class SettingUnsuited(TedError):
     """This setting has no meaning for this task, format or proxy; leave it out."""
 
 
+class TooFewShards(TedError):
+    """With a sampling of sharded each rank has files of its own; write the dataset as more files, or leave
+    plan.sampling at global."""
+
+
 class MissingValues(TedError):
     """The dataset has missing values where the proxy needs them; fill or drop those rows first, or, for the numbers and
     categories of a table, set dataset.missing to impute."""
@@ -214,6 +219,21 @@ class ManifestMismatch(TedError):
 class WeightsUnknown(TedError):
     """Without the probability with which each row was to be kept, no weights make the retained rows stand for all rows;
     train without weights, or run a job of method ted, random or stratified with this version of TED."""
+
+
+class RoundsUnknown(TedError):
+    """Only the method ted prunes in rounds that a run can follow; submit a job of that method, or train on the rows of
+    the manifest from the start."""
+
+
+class EvaluationUnsuited(TedError):
+    """A selection is judged by accuracies between 0 and 1, of models that were trained on rows of its own dataset."""
+
+
+class SplitsDiffer(TedError):
+    """A model can only be tested on data of the same form as those it was trained on: the same input columns, image
+    size and classes; for tables with categories, encode both yourself and pass your own training to
+    ``ted_core.evaluation.evaluate``."""
 
 
 class RecutUnsuited(TedError):

@@ -55,6 +55,8 @@ class Stream(IntEnum):
     """The random rows that a selection is compared with."""
     DEMO_SPLIT = 18
     """The rows of the demonstration that are held back for testing."""
+    SAMPLER_ROWS = 19
+    """The rows of an epoch, and their order, in a trainer's own run (epoch)."""
 
 
 def stream_rng(seed: int, stream: IntEnum, *path: int) -> np.random.Generator:

@@ -11,11 +11,11 @@ from ted_core.errors import CheckpointUnusable, StorageFull
 from ted_core.proxies import ResolvedProxy
 from ted_core.results.report import ReportRound
 from ted_core.results.report_builder import RoundLog
+from ted_core.results.writing.provenance_builder import package_versions
 from ted_core.storage import checkpoint
 from ted_core.storage.checkpoint import Checkpoint, StateDict
 from ted_core.storage.content_cache import key_of
 from worker.messages import Assignment, Checkpointed, Resumed
-from worker.provenance_builder import package_versions
 
 log = structlog.get_logger()
 

@@ -8,13 +8,13 @@ import torch
 from ted_core.datasets import Samples
 from ted_core.datasets.limits import INPUTS_SHARE
 from ted_core.errors import ModelTooLarge, OutOfMemory
+from ted_core.machine.device import resolve_device
 from ted_core.memory_plan import Workload, plan_memory, require_batch_memory, require_memory
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.model_size import ModelSize, planned_size
 from ted_core.storage.rlimit import limit_memory
 from ted_core.training.device_arrays import DEVICE_SHARE
 from ted_core.training.measured_size import measured_size
-from worker.device import resolve_device
 from worker.messages import Assignment
 
 POOLS, STACK_BYTES = 3, 8 << 20
@@ -54,6 +54,7 @@ def require_runner_memory(assignment: Assignment, proxy: ResolvedProxy, samples:
         rows=len(samples),
         memory_bytes=available.memory_bytes,
         resizable=spec.dataset.has_encoded_images,
+        held=len(samples.inputs) if samples.ownership else None,
     )
     memory = plan_memory(work)
     require_memory(memory, work, ceiling=available.ever)

@@ -17,23 +17,23 @@ import pyarrow as pa
 import structlog
 import torch
 
-from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load, read_rows
+from ted_core.datasets import DatasetIdentity, Limits, Samples, inspect, read_rows
 from ted_core.datasets.outages import retry_while_away
 from ted_core.datasets.summary import tells_rows
 from ted_core.distributed.world import World
 from ted_core.errors import DatasetChanged, DatasetUnreadable
 from ted_core.proxies import ResolvedProxy, resolve_proxy
 from ted_core.proxies.precision import require_precision
-from ted_core.results import report_builder
 from ted_core.results.decisions import Decisions
 from ted_core.results.explain import decide
-from ted_core.results.manifest_writer import write_manifest
 from ted_core.results.proxy_accuracy import proxy_accuracy
-from ted_core.results.report import PhaseSeconds, ReportExamples
+from ted_core.results.report import ReportExamples
 from ted_core.results.report_builder import RoundLog
 from ted_core.results.report_samples import report_samples
 from ted_core.results.selection_warnings import selection_warnings
-from ted_core.results.suspects.listing import write_suspects
+from ted_core.results.writing.files import write_results
+from ted_core.results.writing.phase_timer import PhaseTimer
+from ted_core.results.writing.provenance_builder import ProvenanceBuilder, dataset_facts
 from ted_core.selection.base_model import base_model
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import ProgressUpdate, Round
@@ -43,17 +43,17 @@ from ted_core.warnings import JobWarning, distinct, refuse_warnings, updated
 from ted_jobs.errors import MachineFailed, RunnerCrashed
 from worker.checkpoints import RunCheckpointer, first_usable_checkpoint, run_key
 from worker.child.starting import PROCESS_NAME
+from worker.job_result import job_result, measured_speed
 from worker.memory import limit_runner, require_runner_memory
 from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, RunnerMessage, Staged, Warned
-from worker.provenance_builder import ProvenanceBuilder
 from worker.ranks.devices import rank_devices, resolve_rank_device, shared_out
 from worker.ranks.joining import joined_world
 from worker.ranks.processes import RankProcesses
+from worker.ranks.reading import RankDataset, WholeDataset, is_divided, rank_dataset
 from worker.ranks.rendezvous import watch_hosts
 from worker.ranks.seats import Seats
 from worker.runner_errors import named_error
 from worker.timing.eta import EtaEstimator
-from worker.timing.phase_timer import PhaseTimer
 
 SendMessage = Callable[[RunnerMessage], None]
 
@@ -137,11 +137,13 @@ def take_part(assignment: Assignment, seats: Seats, rank: int) -> None:
     _limit_threads(assignment)
     device = resolve_rank_device(seats, rank)
     with joined_world(assignment, seats, rank=rank, device=device) as world:
-        proxy = _resolve_proxy(assignment)
+        proxy, dataset = _resolve_proxy(assignment), rank_dataset(assignment, world)
+        is_asked = is_divided(assignment) or (seats.node and rank == seats.numbers.start)
+        identity = dataset.identity if is_asked else None
         fingerprint = world.broadcast("")
-        if seats.node and rank == seats.numbers.start and _identify(assignment).fingerprint != fingerprint:
+        if identity and identity.fingerprint != fingerprint:
             raise _dataset_changed(assignment)
-        samples = _prepared(assignment, proxy, fingerprint=fingerprint, device=device)
+        samples = _prepared(assignment, proxy, dataset, fingerprint=fingerprint, device=device)
         for _ in prune(samples, assignment.spec.plan, proxy=proxy, device=device, world=world):
             pass
 
@@ -151,9 +153,11 @@ def _limit_threads(assignment: Assignment) -> None:
     pa.set_cpu_count(assignment.threads)
 
 
-def _prepared(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, device: str) -> Samples:
+def _prepared(
+    assignment: Assignment, proxy: ResolvedProxy, dataset: RankDataset, *, fingerprint: str, device: str
+) -> Samples:
     """The samples as the proxy trains on them, if there is memory for that."""
-    samples = prepare_samples(_load_samples(assignment, fingerprint), proxy, device=device)
+    samples = prepare_samples(dataset.load(_limits(assignment, fingerprint)), proxy, device=device)
     require_runner_memory(assignment, proxy, samples, device=device)
     return samples
 
@@ -177,8 +181,10 @@ def _run(assignment: Assignment, report: SendMessage, world: World, *, device: s
     with timer.measure("loading"):
         proxy = _resolve_proxy(assignment)
         require_precision(proxy.training, device=device)
-        identity, run = _identify_run(assignment, proxy, device=device, ranks=world.size)
-        samples = _prepared(assignment, proxy, fingerprint=world.broadcast(identity.fingerprint), device=device)
+        dataset = rank_dataset(assignment, world)
+        identity, run = _identify_run(assignment, proxy, dataset, device=device, ranks=world.size)
+        fingerprint = world.broadcast(identity.fingerprint)
+        samples = _prepared(assignment, proxy, dataset, fingerprint=fingerprint, device=device)
     warnings = WarningReporter(assignment, report)
     warnings.note(samples.warnings)
     warnings.check()
@@ -204,44 +210,44 @@ def _run(assignment: Assignment, report: SendMessage, world: World, *, device: s
     warnings.note(selection_warnings(decisions, accuracy=accuracy, ratio=final.ratio_choice))
     warnings.check()
     builder = ProvenanceBuilder(
-        assignment,
+        dataset_facts(assignment.spec.dataset, identity),
+        plan,
         proxy,
         samples,
-        identity,
         base,
-        final=final,
+        final,
         device=device,
-        ranks=world.size,
         seconds=timer.total,
         accuracy=accuracy,
         warnings=warnings.all,
+        job_id=assignment.job_id or None,
+        ranks=world.size,
+        owners=dataset.owners,
+        nodes=assignment.nodes,
+        batch_parts=assignment.batch_parts,
     )
-    report(_write_results(builder, decisions, checkpoints.log, timer))
+    report(_write_results(builder, decisions, assignment, checkpoints.log, timer))
 
 
-def _write_results(builder: ProvenanceBuilder, decisions: Decisions, log: RoundLog, timer: PhaseTimer) -> Staged:
+def _write_results(
+    builder: ProvenanceBuilder, decisions: Decisions, assignment: Assignment, log: RoundLog, timer: PhaseTimer
+) -> Staged:
     """Write the manifest, the decisions, the suspects and the report into the assignment's folder."""
-    folder = builder.assignment.folder
-    with timer.measure("writing"):
-        written = write_manifest(folder, decisions, provenance=builder.provenance())
-        suspects = write_suspects(folder, decisions, accuracy=builder.accuracy, metadata=written.metadata)
-        chosen = report_builder.choose_examples(decisions, builder.accuracy)
-        examples = _with_samples(chosen, builder.assignment, builder.samples)
-    report = report_builder.build_report(
+    written = write_results(
+        assignment.folder,
         decisions,
-        log,
-        metadata=written.metadata,
-        seconds=PhaseSeconds(**timer.seconds),
-        examples=examples,
-        columns=builder.samples.columns,
+        builder=builder,
+        log=log,
+        timer=timer,
+        show=lambda chosen: _with_samples(chosen, assignment, builder.samples),
     )
     return Staged(
         manifest=written.manifest,
         decisions=written.decisions,
-        suspects=suspects,
-        report=report_builder.write_report(folder, report),
-        result=builder.result(written.metadata) | {"seconds": timer.seconds},
-        speed=builder.speed(timer.seconds["pruning"]),
+        suspects=written.suspects,
+        report=written.report,
+        result=job_result(builder, written.metadata) | {"seconds": timer.seconds},
+        speed=measured_speed(builder, seconds=timer.seconds["pruning"], spec=assignment.spec),
     )
 
 
@@ -257,7 +263,7 @@ def _with_samples(examples: ReportExamples, assignment: Assignment, samples: Sam
     try:
         found = retry_while_away(lambda: report_samples(samples, examples.rows, spec=dataset, read=read))
     except Exception as error:  # whatever it is, the selection stands, and a report can do without samples
-        log.warning("samples_not_shown", job_id=assignment.job_id, error=repr(error))
+        log.warning("samples_not_shown", job_id=assignment.job_id or None, error=repr(error))
         return examples
     return examples.with_samples(found)
 
@@ -272,7 +278,7 @@ def _resolve_proxy(assignment: Assignment) -> ResolvedProxy:
 
 
 def _identify_run(
-    assignment: Assignment, proxy: ResolvedProxy, *, device: str, ranks: int
+    assignment: Assignment, proxy: ResolvedProxy, dataset: RankDataset, *, device: str, ranks: int
 ) -> tuple[DatasetIdentity, str]:
     """Return the identity of the dataset's files and the key of this run. Raise DatasetChanged for other files.
 
@@ -282,15 +288,15 @@ def _identify_run(
     is_unchanged = _matches_guard(assignment) is not False
     if not (is_unchanged or assignment.checkpoints):
         raise _dataset_changed(assignment)
-    identity = _identify(assignment)
+    identity = dataset.identity
     run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device, ranks=ranks)
     if not (is_unchanged or first_usable_checkpoint(assignment.checkpoints, run=run)):
         raise _dataset_changed(assignment)
     return identity, run
 
 
-def _load_samples(assignment: Assignment, fingerprint: str) -> Samples:
-    limits = Limits(
+def _limits(assignment: Assignment, fingerprint: str) -> Limits:
+    return Limits(
         assignment.threads,
         assignment.memory_bytes,
         assignment.max_undecodable,
@@ -298,12 +304,11 @@ def _load_samples(assignment: Assignment, fingerprint: str) -> Samples:
         assignment.cache_bytes,
         identity=f"{assignment.dataset_guard} {fingerprint}",
     )
-    return retry_while_away(lambda: load(assignment.spec.dataset, roots=assignment.dataset_roots, limits=limits))
 
 
 def _check_unchanged(assignment: Assignment, identity: DatasetIdentity) -> None:
     """Raise DatasetChanged if the files no longer hold what was read. Those that were only touched are read again."""
-    if _matches_guard(assignment) is not True and _identify(assignment).fingerprint != identity.fingerprint:
+    if _matches_guard(assignment) is not True and WholeDataset(assignment).identity.fingerprint != identity.fingerprint:
         raise _dataset_changed(assignment)
 
 
@@ -317,10 +322,6 @@ def _matches_guard(assignment: Assignment) -> bool | None:
             raise
         raise DatasetChanged(error.fact, field=error.field) from error
     return summary.matches(assignment.dataset_guard)
-
-
-def _identify(assignment: Assignment) -> DatasetIdentity:
-    return retry_while_away(lambda: identify(assignment.spec.dataset, roots=assignment.dataset_roots))
 
 
 def _dataset_changed(assignment: Assignment) -> DatasetChanged:

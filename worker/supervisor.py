@@ -1,7 +1,6 @@
 """Runs one claimed job in a child process and records the outcome. It never loads torch."""
 
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +12,9 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from ted_core.errors import DISK_FULL_ERRNOS, OutOfMemory, StorageFull, StoreRefused, StoreUnavailable, TedError
+from ted_core.errors import StorageFull, StoreRefused, StoreUnavailable
 from ted_jobs.db import throughputs
-from ted_jobs.errors import LeaseLost, MachineFailed, RunnerCrashed, RunnerKilled, RunnerStalled
+from ted_jobs.errors import LeaseLost, RunnerStalled
 from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.checkpoints import CheckpointStore
 from ted_jobs.jobs.leases import Claim, HeartbeatResponse, Leases
@@ -23,6 +22,7 @@ from ted_jobs.jobs.models import Artifact, Job, JobError
 from ted_jobs.settings import Settings
 from worker.child.process import RunnerProcess, runner_process
 from worker.child.starting import StartRunner, start_cold
+from worker.child_failure import exit_error, start_error
 from worker.lease import Lease
 from worker.messages import (
     Assignment,
@@ -35,7 +35,6 @@ from worker.messages import (
     Staged,
     Warned,
 )
-from worker.ranks.exit_status import SIGNAL_ERRORS
 from worker.stall import StallDetector, session_activity
 from worker.timing.throughput import job_throughput
 
@@ -61,7 +60,6 @@ EVENT_TYPES: Mapping[type[RunnerMessage], str] = {
 HANDED_BACK = "seat_not_taken"
 """The error after which a job is handed back: hosts of this worker are missing, and another worker may be complete."""
 STORE_ERRORS = (StorageFull, StoreRefused, StoreUnavailable)
-CPP_OUT_OF_MEMORY = "std::bad_alloc"
 STOP_REASONS = {HeartbeatResponse.CANCEL: StopReason.CANCELLED, HeartbeatResponse.EXPIRE: StopReason.EXPIRED}
 
 
@@ -112,7 +110,7 @@ class Supervisor:
         except STORE_ERRORS as error:
             return self._fail(_job_error(Failed.from_error(error)))
         except OSError as error:  # before there was a runner to report it
-            return self._fail(_job_error(Failed.from_error(_start_error(error))))
+            return self._fail(_job_error(Failed.from_error(start_error(error))))
         except LeaseLost:
             # A client may have cancelled the job just before the move that was refused.
             return self.lease.call(self.leases.mark_cancelled, self.claim)
@@ -234,7 +232,7 @@ class Supervisor:
             return self._publish(self._outcome)
         if self._outcome and self._outcome.code == HANDED_BACK:
             return self.lease.call(self.leases.release, self.claim, reason=self._outcome.message)
-        return self._fail_attempt(child, self._outcome or Failed.from_error(_exit_error(child, phase=self._phase)))
+        return self._fail_attempt(child, self._outcome or Failed.from_error(exit_error(child, phase=self._phase)))
 
     def conclude_stalled(self, child: RunnerProcess) -> Job:
         """Return the job after its runner was ended because it did nothing any more: queued again, or failed."""
@@ -285,25 +283,5 @@ CONCLUSIONS: dict[StopReason, Callable[[Supervisor, RunnerProcess], Job]] = {
 }
 
 
-def _start_error(error: OSError) -> TedError:
-    """The error that keeps this worker from starting a runner."""
-    if error.errno in DISK_FULL_ERRNOS:
-        return StorageFull(str(error))
-    return MachineFailed(f"The training process could not be started: {error}")
-
-
 def _job_error(failed: Failed) -> JobError:
     return JobError(failed.code, failed.message, retryable=failed.retryable, field=failed.field)
-
-
-def _exit_error(child: RunnerProcess, *, phase: str) -> TedError:
-    """The error of a runner that ended without reporting one, derived from how its process ended."""
-    status, log_tail = child.process.returncode, child.log_tail()
-    assert status is not None, "it has ended"  # noqa: S101
-    if (status == -signal.SIGKILL and child.was_out_of_memory) or CPP_OUT_OF_MEMORY in log_tail:
-        return OutOfMemory("The kernel gave the runner no more memory")
-    if status < 0:
-        received = signal.Signals(-status)
-        return SIGNAL_ERRORS.get(received, RunnerKilled)(f"It got {received.name} while {phase}")
-    last_line = (log_tail.splitlines() or ["no output"])[-1]
-    return RunnerCrashed(f"It exited with status {status} while {phase}: {last_line}")

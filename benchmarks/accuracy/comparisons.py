@@ -7,7 +7,7 @@ from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.tables import TED
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.harness.markdown import PERCENT
-from benchmarks.intervals import Interval
+from ted_core.evaluation.intervals import Interval
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.accuracy.cells import FULL, RESULTS
 from benchmarks.accuracy.methods import METHODS
 from benchmarks.datasets import BENCHMARKS
-from benchmarks.intervals import Interval, difference
+from ted_core.evaluation.intervals import Interval, difference
 
 SHARED_COLUMNS = ("dataset", "rows_train", "epochs", "precision", "noise", "budget")
 Row = dict[str, Any]

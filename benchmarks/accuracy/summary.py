@@ -8,7 +8,7 @@ from benchmarks.accuracy.comparisons import PairedComparison, compare
 from benchmarks.accuracy.experiments import Experiment
 from benchmarks.accuracy.tables import SELECTORS
 from benchmarks.harness.markdown import table
-from benchmarks.intervals import CONFIDENCE
+from ted_core.evaluation.intervals import CONFIDENCE
 
 RANDOM = ("random", "stratified")
 OTHERS = (FULL, *SELECTORS, "dynamic-random", "infobatch", "full-short", "ted-weighted")

@@ -7,7 +7,7 @@ from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.experiments import Experiment
 from benchmarks.datasets import BENCHMARKS
 from benchmarks.harness.markdown import NOTHING, PERCENT, collapsible, percent, points, table
-from benchmarks.intervals import Interval
+from ted_core.evaluation.intervals import Interval
 
 TED = "ted"
 SELECTORS = ["random", "stratified", "el2n", "grand", "forgetting", "ccs", "dual", "aum", "tdds", "unseen"]

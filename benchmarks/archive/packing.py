@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from benchmarks import cost, fidelity, label_quality, noise
+from benchmarks import fidelity, label_quality, noise
 from benchmarks.accuracy import cells
 from benchmarks.accuracy.experiments import jaccard
+from benchmarks.cost import turns as cost
 from benchmarks.dynamic import cells as dynamic
 from benchmarks.harness import storage
 from benchmarks.harness.result_set import ResultSet

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.dynamic.methods import RIVALS, TED
 from benchmarks.harness.markdown import NOTHING, PERCENT, percent, table
-from benchmarks.intervals import Interval, difference
+from ted_core.evaluation.intervals import Interval, difference
 
 Row = Mapping[str, Any]
 Cells = Mapping[tuple[str, int], Row]

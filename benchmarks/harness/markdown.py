@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from statistics import mean, stdev
 
-from benchmarks.intervals import Interval
+from ted_core.evaluation.intervals import Interval
 
 NOTHING = "-"
 PERCENT = 100

@@ -11,7 +11,7 @@ from benchmarks.harness import machine
 from benchmarks.harness.markdown import mean_and_deviation, table
 from benchmarks.harness.result_set import ResultSet
 from benchmarks.instructions.methods import METHODS
-from benchmarks.intervals import difference
+from ted_core.evaluation.intervals import difference
 
 SETTING = ("kept", "rows_train", "rows_test", "longest", "train_blocks", "epochs")
 UNTRAINED = "the model as it came"

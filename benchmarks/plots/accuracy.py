@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmarks.accuracy.cells import FULL
 from benchmarks.accuracy.experiments import Experiment
-from benchmarks.intervals import half_width
 from benchmarks.plots.style import ACCENT, FAINT, INK, STYLE
+from ted_core.evaluation.intervals import half_width
 
 LINES: Mapping[str, tuple[str, str, float]] = {
     "el2n": ("EL2N", "#c9a227", 1.3),

@@ -6,7 +6,6 @@ one thread a rank. Both take turns, so that a machine that slows down affects bo
 
 import argparse
 import itertools
-import json
 import os
 import subprocess
 import sys
@@ -16,15 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 
 from benchmarks.datasets import letter
-from ted_core.datasets import DatasetSpec, inspect
+from benchmarks.ranks.runner import assignment, until_staged
 from ted_core.python_process import module_command
 from ted_jobs.jobs.spec import JobSpec
-from worker.messages import Assignment
 
 ALONE = "one rank"
 FASHION = {
@@ -97,38 +94,11 @@ def timed(spec: JobSpec, ranks: int, folder: Path) -> Timed:
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(module_command("worker.runner"), text=True, **streams) as process:  # noqa: S603 - our own module
         print(text, file=process.stdin, end="", flush=True)
-        staged = _staged(process.stdout)
+        staged = until_staged(process.stdout)
         wall = time.monotonic() - began
         longest = _longest_rank(process.pid)
     result = staged["result"]
     return Timed(wall, result["content_sha256"], result["seconds"]["pruning"], longest)
-
-
-def _staged(messages: Any) -> dict[str, Any]:
-    for line in messages:
-        message: dict[str, Any] = json.loads(line)
-        if message["kind"] == "staged":
-            return message
-        if message["kind"] == "failed":
-            raise RuntimeError(message["message"])
-    raise RuntimeError("the runner has ended without a result")
-
-
-def assignment(dataset: DatasetSpec, spec: JobSpec, ranks: int, folder: Path) -> Assignment:
-    """The assignment of this job for so many ranks of one thread."""
-    roots = (Path(dataset.uri).parent,)
-    return Assignment(
-        job_id="job_benchmark",
-        spec=spec,
-        dataset_guard=inspect(dataset, roots=roots).change_token,
-        dataset_roots=roots,
-        folder=folder,
-        device="cpu",
-        ranks=ranks,
-        threads=ranks,
-        memory_bytes=None,
-        max_undecodable=0,
-    )
 
 
 def _longest_rank(runner: int) -> float:

@@ -44,7 +44,7 @@ def _as_json(stored: bytes, artifact: Artifact) -> RenderedReport:
 
 
 def _as_page(stored: bytes, _: Artifact) -> RenderedReport:
-    from service import report_page  # noqa: PLC0415 - Jinja is loaded with the first page
+    from ted_core.results import report_page  # noqa: PLC0415 - Jinja is loaded with the first page
 
     body = report_page.render(Report.model_validate_json(stored)).encode()
     return RenderedReport(body, hashlib.sha256(body).hexdigest(), {"Content-Security-Policy": CONTENT_SECURITY_POLICY})

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.jobs.admission import Admission
 from service.jobs.speed import measured_time
 from ted_core.datasets import DatasetSummary
 from ted_core.datasets.spec import DatasetSpec
@@ -19,6 +18,7 @@ from ted_core.proxies.spec import Training
 from ted_core.selection.workload import full_run_work, most_work
 from ted_core.warnings import JobWarning
 from ted_jobs.db.throughputs import Throughput
+from ted_jobs.jobs.admission import Admission
 from ted_jobs.jobs.similar_jobs import SimilarJob
 
 

@@ -9,11 +9,11 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from service.http.errors import InvalidRequest
-from service.http.validation import LONGEST_FIELD, MESSAGES, MOST_ERRORS
 from service.schemas.problems import FieldError
 from ted_jobs.jobs.filter import CURSOR_PATTERN, JobCriteria
 from ted_jobs.jobs.spec import MetadataKey
 from ted_jobs.jobs.status import JobStatus
+from ted_jobs.validation import LONGEST_FIELD, MESSAGES, MOST_ERRORS
 
 RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 INVALID_TIME = "must be a time with its zone as RFC 3339 writes it, such as 2026-01-31T12:00:00Z; in a URL, + is %2B"

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from math import exp, log, prod
 from statistics import fmean, median
 
-from service.jobs.admission import Admission
 from ted_core.datasets import DatasetSummary
 from ted_core.proxies.model_size import model_shape
 from ted_core.selection import feasibility
 from ted_core.selection.workload import most_work, relative_row_work
 from ted_jobs.db.throughputs import Throughput
+from ted_jobs.jobs.admission import Admission
 
 UNCERTAINTY = 2.0
 """How many times as long, or as short, a job may take: machines are busy, and data must be read."""

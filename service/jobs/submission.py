@@ -12,19 +12,19 @@ from service.http.authentication import Principal
 from service.http.bodies import parse_json, validate
 from service.http.dependencies import AppState
 from service.http.errors import InvalidRequest
-from service.http.validation import LONGEST_FIELD, MOST_ERRORS
-from service.jobs.admission import Admission, admit
 from service.jobs.estimate import Estimate, estimate
 from service.schemas.problems import FieldError
 from ted_core.datasets import DatasetSummary
 from ted_core.proxies import FAMILIES
 from ted_jobs.db.throughputs import recent
 from ted_jobs.errors import JobNotEnded, NotRegistered, UnknownDataset
+from ted_jobs.jobs.admission import Admission, admit
 from ted_jobs.jobs.models import JsonObject
 from ted_jobs.jobs.similar_jobs import similar_jobs
 from ted_jobs.jobs.spec import JobSpec
 from ted_jobs.jobs.store import IdempotencyKey, Submission
 from ted_jobs.registry import RegistrationKind
+from ted_jobs.validation import LONGEST_FIELD, MOST_ERRORS
 
 NameLookup = Callable[[RegistrationKind, str], JsonObject | None]
 """What a name stands for, or None."""

@@ -18,6 +18,7 @@ MODULES = {
     "migrate": "ted_jobs.db.migrations",
     "keys": "ted_jobs.api_keys.commands",
     "doctor": "worker.doctor",
+    "run": "worker.local",
 }
 
 

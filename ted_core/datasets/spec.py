@@ -9,6 +9,8 @@ from ted_core.plugins import TaskFamily, name_schema, name_validator, plugin
 ARRAYS = ("npz", "idx")
 DELIMITED = ("csv", "tsv")
 FORMATS = ("parquet", "jsonl", "json", *DELIMITED, "arrow", "hf", "image-folder", "webdataset", *ARRAYS)
+IN_MEMORY = "memory"
+"""The format, in manifests, of data that lie nowhere; no request has it."""
 TASKS = ("image-classification", "tabular-classification", "text-classification", "causal-lm")
 FormatName = Annotated[
     str,

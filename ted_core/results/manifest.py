@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from ted_core.datasets.spec import DatasetSpec
+from ted_core.datasets.spec import IN_MEMORY, DatasetSpec
 from ted_core.errors import ManifestMismatch, WeightsUnknown
 from ted_core.results.provenance import ManifestMetadata
 from ted_core.storage.digests import ContentDigest
+from ted_core.storage.file_store import StorageRoot
 from ted_core.storage.object_store import is_object_uri
 from ted_core.storage.roots import parse_root, root_containing
 
@@ -168,15 +170,28 @@ def verify(manifest: Manifest | str | Path, dataset: str | Path) -> Manifest:
     Raises ManifestMismatch if fingerprint or row count differ, or if the manifest has other columns or altered indices.
     """
     manifest = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
-    expected = manifest.metadata.dataset
-    is_uri = is_object_uri(str(dataset)) or str(dataset).startswith("file://")
-    uri = str(dataset) if is_uri else str(Path(dataset).resolve())
-    spec = DatasetSpec.model_validate(
-        {"uri": uri, **expected.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
-    )
+    expected, spec = manifest.metadata.dataset, spec_at(dataset, manifest)
     from ted_core.datasets.fingerprint import identify  # noqa: PLC0415 - it loads what reads every format
 
-    actual = identify(spec, roots=[root_containing(parse_root(uri))])
+    actual = identify(spec, roots=anywhere(spec))
     if (actual.rows, actual.fingerprint) != (expected.rows, expected.fingerprint):
         raise ManifestMismatch(f"{dataset} has {actual.rows} rows and {actual.fingerprint}, not {expected.fingerprint}")
     return manifest
+
+
+def spec_at(dataset: str | Path, manifest: Manifest, **changes: Any) -> DatasetSpec:
+    """The manifest's dataset, or one that is read in the same way, at this path or URI.
+
+    Raises ManifestMismatch for a manifest of data that were in memory.
+    """
+    if manifest.metadata.dataset.format == IN_MEMORY:
+        raise ManifestMismatch(f"{manifest.path} was made from data in memory, not from {dataset}")
+    is_uri = is_object_uri(str(dataset)) or str(dataset).startswith("file://")
+    uri = str(dataset) if is_uri else str(Path(dataset).resolve())
+    facts = manifest.metadata.dataset.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})
+    return DatasetSpec.model_validate({**facts, "uri": uri, **changes})
+
+
+def anywhere(spec: DatasetSpec) -> list[StorageRoot]:
+    """The root of wherever the dataset lies, for those who read it for themselves."""
+    return [root_containing(parse_root(spec.uri))]

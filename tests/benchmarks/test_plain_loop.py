@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import pad
 
+from benchmarks.cost.plain_loop import shifting, train_plainly
 from benchmarks.datasets import digits
-from benchmarks.plain_loop import shifting, train_plainly
 from ted_core.datasets import Samples
 from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.training.batches import Scaling

@@ -36,8 +36,6 @@ RUN_WITH: dict[str, Sequence[str]] = {
 """Extras → what must run with them."""
 RUN_WITH_MORE: dict[str, Sequence[str]] = {
     "": (
-        "ted_client.mapped_rows",
-        "ted_client.row_identity",
         "ted_client.subset",
         "ted_cli.demo",
         "ted_cli.demo_data",

@@ -18,13 +18,14 @@ from service.http.problems import STATUS
 from ted_core import errors as core
 from ted_core.distributed.errors import BatchSmallerThanRanks, RankLost
 from ted_core.errors import TedError
+from ted_core.machine.device import DeviceMissing
 from ted_core.training.gradients import LayerNotSupported
 from ted_core.warnings import WarningCode
 from ted_jobs import errors as jobs
 from ted_jobs.api_keys.text import KEY_PATTERN
 from ted_jobs.settings import Settings
-from worker.device import DeviceMissing
 from worker.ranks.devices import RanksNotPossible
+from worker.ranks.reading import RanksMissing
 from worker.ranks.rendezvous import SeatNotTaken
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -56,6 +57,7 @@ OF_WORKERS: tuple[type[TedError], ...] = (
     DeviceMissing,
     BatchSmallerThanRanks,
     RankLost,
+    RanksMissing,
     RanksNotPossible,
     SeatNotTaken,
 )

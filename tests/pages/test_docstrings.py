@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ted_client import Client, RetryPolicy
-from ted_client.subset import retained, retained_with_weights
+from ted_client.subset import WeightedSampler, retained
 from ted_core.datasets import load
 from ted_core.datasets.formats.base import Format
 from ted_core.datasets.formats.row_format import format_of
@@ -32,7 +32,7 @@ MODULES = sorted(
     if ">>> " in path.read_text()
 )
 BEGINNINGS = (
-    *(prune, load, verify, retained, retained_with_weights, resolve_proxy, Client.submit, RetryPolicy),
+    *(prune, load, verify, retained, WeightedSampler, resolve_proxy, Client.submit, RetryPolicy),
     *(format_of, Format, ProxyFamily, TaskFamily, Checkpointer),  # what plug-ins and callers of their own write
 )
 

@@ -24,7 +24,7 @@ def ted(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         pytest.param(
             ["--url", "http://127.0.0.1:9", "--patience", "1", "list"], "does not answer", id="no service there"
         ),
-        pytest.param(["submit", "missing.json"], "not a readable JSON file", id="no such file"),
+        pytest.param(["submit", "missing.json"], "not a readable job file", id="no such file"),
     ],
 )
 def test_an_error_the_user_can_remedy_is_one_line_and_status_one(

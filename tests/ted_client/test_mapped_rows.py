@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from ted_client.mapped_rows import MappedRows
 from ted_client.subset import retained
+from ted_client.subset.mapped_rows import MappedRows
 from ted_core.results.manifest import read_manifest
 from ted_core.results.manifest_writer import write_manifest
 from tests.ted_core.datasets.files import parquet

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
-from ted_client.subset import retained, retained_with_weights
+from ted_client.subset import retained
 from ted_core.errors import ManifestMismatch, WeightsUnknown
 from ted_core.results.manifest import read_manifest
 from ted_core.results.manifest_writer import write_manifest
@@ -100,7 +100,7 @@ WEIGHTS = [0.5, 0.5, 1.0, 2.0]
 
 
 def test_each_retained_row_comes_with_its_weight(weighted: Path) -> None:
-    pairs = list(retained_with_weights(Rows(), weighted))
+    pairs = list(retained(Rows(), weighted, weights=True))
 
     assert [row for row, _ in pairs] == list(KEPT)
     assert [weight.item() for _, weight in pairs] == pytest.approx(WEIGHTS)
@@ -109,7 +109,7 @@ def test_each_retained_row_comes_with_its_weight(weighted: Path) -> None:
 def test_batches_hold_weights_as_losses_are_held(weighted: Path) -> None:
     samples = TensorDataset(torch.arange(ROWS).float(), torch.arange(ROWS))
 
-    (((inputs, labels), weights),) = DataLoader(retained_with_weights(samples, weighted), batch_size=4)
+    (((inputs, labels), weights),) = DataLoader(retained(samples, weighted, weights=True), batch_size=4)
 
     assert (inputs.tolist(), labels.tolist()) == (list(KEPT), list(KEPT))
     assert (weights.dtype, weights.tolist()) == (torch.float32, pytest.approx(WEIGHTS))
@@ -118,19 +118,10 @@ def test_batches_hold_weights_as_losses_are_held(weighted: Path) -> None:
 def test_rows_of_a_hugging_face_dataset_stay_with_their_weights_when_they_are_shuffled(weighted: Path) -> None:
     rows = datasets.Dataset.from_dict({"sample_key": KEYS, "x": list(range(ROWS))}).with_format("torch")
 
-    batches = list(DataLoader(retained_with_weights(rows, weighted), batch_size=2, shuffle=True))
+    batches = list(DataLoader(retained(rows, weighted, weights=True), batch_size=2, shuffle=True))
 
-    pairs = {int(x): float(w) for sample, weights in batches for x, w in zip(sample["x"], weights, strict=True)}
+    pairs = {int(x): float(w) for batch in batches for x, w in zip(batch["x"], batch["weight"], strict=True)}
     assert pairs == pytest.approx(dict(zip(KEPT, WEIGHTS, strict=True)))
-
-
-def test_a_hugging_face_dataset_takes_the_weights_as_a_column(weighted: Path) -> None:
-    manifest = read_manifest(weighted)
-
-    rows = datasets.Dataset.from_dict({"x": list(range(ROWS))}).select(manifest.row_indices)
-    rows = rows.add_column("weight", manifest.weights)
-
-    assert [(row["x"], row["weight"]) for row in rows] == list(zip(KEPT, WEIGHTS, strict=True))
 
 
 def test_a_sampler_draws_retained_rows_as_often_as_they_weigh(weighted: Path) -> None:
@@ -148,12 +139,12 @@ def test_weights_are_refused_where_they_would_be_one_for_want_of_knowledge(manif
     for unknown in (manifest, weighted):
         assert len(retained(Rows(), unknown)) == len(KEPT)
         with pytest.raises(WeightsUnknown, match="does not say how likely its rows were to be kept"):
-            retained_with_weights(Rows(), unknown)
+            retained(Rows(), unknown, weights=True)
 
 
 def test_rows_in_another_order_are_refused_with_weights_too(weighted: Path) -> None:
     with pytest.raises(ManifestMismatch, match="Row 2"):
-        retained_with_weights(Rows(), weighted, keys=swapped(KEYS))
+        retained(Rows(), weighted, keys=swapped(KEYS), weights=True)
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------

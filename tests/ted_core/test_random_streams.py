@@ -109,7 +109,7 @@ def test_no_two_uses_begin_alike(uses: dict[Key, set[str]]) -> None:
 
 OTHER_SOURCES = re.compile(r"default_rng|SeedSequence|torch\.Generator|manual_seed|RandomState|np\.random\.seed")
 BUILDS_MODELS = ROOT / "ted_core" / "proxies" / "build.py"
-AS_ANYBODY_WOULD = ROOT / "benchmarks" / "plain_loop.py"
+AS_ANYBODY_WOULD = ROOT / "benchmarks" / "cost" / "plain_loop.py"
 """What our training is compared with draws from torch's own generator."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ted_core.errors import TedError
-from worker.device import describe_device, resolve_device
+from ted_core.machine.device import describe_device, resolve_device
 
 
 def device_facts(name: str) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import torch
 
 from ted_core.distributed.connect import BACKENDS
 from ted_core.errors import TedError
+from ted_core.machine.device import resolve_device
 from ted_core.plan import TWINS
-from worker.device import resolve_device
 from worker.messages import Assignment
 from worker.ranks.seats import Seats
 

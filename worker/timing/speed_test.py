@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from ted_core.datasets import Samples
+from ted_core.machine.device import describe_device, resolve_device
 from ted_core.proxies import ProxySpec, resolve_proxy
 from ted_core.proxies.build import build
 from ted_core.training.trainer import Trainer, batches_of
 from ted_jobs.db.throughputs import Throughput
-from worker.device import describe_device, resolve_device
 
 CLASSES = 10
 MOST_SECONDS = 2.0

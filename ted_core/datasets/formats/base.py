@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from ted_core.datasets.limits import Limits
+from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.shards import FindFiles
@@ -13,6 +14,18 @@ from ted_core.datasets.spec import DatasetSpec
 from ted_core.datasets.understood import SchemaSummary
 
 __all__ = ["Format", "SchemaSummary"]
+
+
+@dataclass(frozen=True)
+class DatasetPart:
+    """Some of a dataset's files, read apart from the others."""
+
+    schema: pa.Schema = field(repr=False)
+    """Of all the dataset's files."""
+    own: RowLocations
+    """The rows of these files."""
+    whole: RowLocations
+    """The rows of all files."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +72,8 @@ class Format:
     ) = field(default=None, kw_only=True)
     """Yields each of the rows with these numbers, which ascend, as a batch of its own: the named columns. Reports show
     rows of tables with it; without it they do not."""
+    load_part: Callable[[Sequence[Source], DatasetSpec, Limits, DatasetPart], Samples] | None = field(
+        default=None, kw_only=True
+    )
+    """The samples of the whole dataset with the inputs of these files alone: see ``ted_core.datasets.owners``; None if
+    files cannot be understood apart from each other."""

@@ -44,7 +44,6 @@ PATTERNS = {
     "service.jobs.filter.CURSOR_PATTERN": f"job_{'0' * 28}.",
     "service.jobs.filter.LABEL": "metadata[",
     "service.jobs.filter.RFC_3339": "2026-01-31T12:00:00.",
-    "service.report_page.CONTROLS": "a",
     "service.schemas.registry.NAME_PATTERN": "digits",
 }
 """Every compiled pattern of the service, and a text that leads into it."""

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
-from service.report_page import render
 from ted_core.datasets import DatasetSpec, load
 from ted_core.datasets.formats.parquet import LONGEST_FOOTER
 from ted_core.errors import DatasetNotAllowed
+from ted_core.results.report_page import render
 from ted_jobs.settings import Settings
 from tests.reports import a_report, class_of
 from tests.service.conftest import Json

@@ -1,0 +1,1 @@
+"""What is said on the command line, as a request."""

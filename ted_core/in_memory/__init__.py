@@ -1,0 +1,1 @@
+"""``ted_core.select``: rows of data that are in memory already."""

@@ -1,0 +1,1 @@
+"""``ted run``: one selection without a service, by the same runner."""
