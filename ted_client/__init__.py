@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ted_client.errors import ClientError, ServiceUnreachable, TedApiError
     from ted_client.retry import RetryPolicy
 
+    __version__: str
+
 __all__ = [
     "AsyncClient",
     "AsyncJob",
@@ -21,6 +23,7 @@ __all__ = [
     "RetryPolicy",
     "ServiceUnreachable",
     "TedApiError",
+    "__version__",
 ]
 MODULES = {
     "AsyncClient": "async_client",
@@ -35,6 +38,8 @@ MODULES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("ted-coreset")
     if name not in MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{MODULES[name]}"), name)

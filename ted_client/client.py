@@ -6,23 +6,30 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 from rich.console import Console
 
-from ted_client.connection import read_connection
+from ted_client.connection import service_address
 from ted_client.endpoints import Endpoints
 from ted_client.errors import DetachedJob
 from ted_client.flow import Flow, JsonObject
-from ted_client.job import JobSnapshot
+from ted_client.job import JobSnapshot, manifest_file, temporary_manifest
 from ted_client.progress import ignore_progress, progress_display
 from ted_client.retry import DEFAULT_RETRY_POLICY, RetryPolicy, ServiceConnection
 from ted_client.transport import Transport
 
+if TYPE_CHECKING:
+    from ted_core.results.manifest import Manifest
+
 
 class Client:
     """A connection to a TED service. Use it as a context manager, or call :meth:`close`.
+
+    Without ``url`` it is the service that ``TED_URL`` names, or else the one that ``ted up`` runs in ``TED_HOME``
+    (``~/.ted``); without ``key`` the key is ``TED_API_KEY``, or the one that ``ted up`` left there. Raises
+    ServiceUnreachable if none runs there.
 
     ``retry`` says for how long a service that does not answer is asked again. ``transport`` replaces the network, for
     example by ``httpx.MockTransport`` in tests.
@@ -30,25 +37,25 @@ class Client:
 
     def __init__(
         self,
-        url: str,
+        url: str | None = None,
         *,
         key: str | None = None,
         retry: RetryPolicy = DEFAULT_RETRY_POLICY,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.url = url
-        self._endpoints = Endpoints(ServiceConnection(url, retry))
-        self._http = httpx.Client(base_url=url, transport=transport)
+        self.url, key = service_address(url, key=key)
+        self._endpoints = Endpoints(ServiceConnection(self.url, retry))
+        self._http = httpx.Client(base_url=self.url, transport=transport)
         self._transport = Transport(self._http, key=key)
 
     @classmethod
-    def from_home(cls, home: Path, *, key: str | None = None, retry: RetryPolicy = DEFAULT_RETRY_POLICY) -> Self:
+    def from_home(cls, home: str | Path, *, key: str | None = None, retry: RetryPolicy = DEFAULT_RETRY_POLICY) -> Self:
         """Connect to the service that ``ted up`` runs in this home folder. Raise ServiceUnreachable if none does.
 
         The key is the one that ``ted up`` left there, unless another is given.
         """
-        connection = read_connection(home)
-        return cls(connection["url"], key=key or connection.get("key"), retry=retry)
+        url, key = service_address(key=key, home=home)
+        return cls(url, key=key, retry=retry)
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
@@ -293,6 +300,30 @@ class Job(JobSnapshot):
     def suspects(self, *, limit: int | None = None) -> Iterator[JsonObject]:
         """Iterate over the rows whose labels look wrong; see :meth:`Client.suspects`."""
         return self._require_client().suspects(self.id, limit=limit)
+
+    def report(self) -> JsonObject:
+        """Return what became of the job's rows; see :meth:`Client.report`."""
+        return self._require_client().report(self.id)
+
+    def events(self, *, after: int = 0) -> Iterator[JsonObject]:
+        """Iterate over what has happened to the job, oldest first; see :meth:`Client.events`."""
+        return self._require_client().events(self.id, after=after)
+
+    def retry(self, *, wait: int = 0) -> "Job":
+        """Submit the job, which has ended, once more, and return the new one; see :meth:`Client.retry`."""
+        return self._require_client().retry(self.id, wait=wait)
+
+    def delete(self) -> None:
+        """Delete the job, which has ended, with its events and its files."""
+        self._require_client().delete(self.id)
+
+    def manifest(self, *, keep_ratio: float | None = None) -> "Manifest":
+        """Return the manifest: ``row_indices`` and ``weights`` are arrays, ``table()`` is Arrow's.
+
+        It needs pyarrow: ``pip install 'ted-coreset[manifest]'``. Its file is gone once the manifest is.
+        """
+        with manifest_file() as path:
+            return temporary_manifest(self.download(path, keep_ratio=keep_ratio))
 
     def _require_client(self) -> Client:
         if self.client is None:

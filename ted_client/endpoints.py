@@ -30,7 +30,7 @@ class Endpoints:
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
     def submit(self, job: JsonObject, *, wait: int, idempotency_key: str | None) -> Flow[JsonObject]:
-        return self._submit(api_path("jobs"), body=job, wait=wait, idempotency_key=idempotency_key)
+        return self._submit(api_path("jobs"), body=with_paths(job), wait=wait, idempotency_key=idempotency_key)
 
     def retry(self, job_id: str, *, wait: int, idempotency_key: str | None) -> Flow[JsonObject]:
         return self._submit(api_path("jobs", job_id, "retry"), body=None, wait=wait, idempotency_key=idempotency_key)
@@ -42,7 +42,7 @@ class Endpoints:
         return self._fetch("POST", path, headers=headers, body=body, read_seconds=READ_SECONDS + wait)
 
     def estimate(self, job: JsonObject) -> Flow[JsonObject]:
-        return self._fetch("POST", api_path("jobs"), params={"validate_only": "true"}, body=job)
+        return self._fetch("POST", api_path("jobs"), params={"validate_only": "true"}, body=with_paths(job))
 
     def job(self, job_id: str) -> Flow[JsonObject]:
         return self._fetch("GET", api_path("jobs", job_id))
@@ -109,7 +109,7 @@ class Endpoints:
     # --- datasets and proxies -----------------------------------------------------------------------------------------
 
     def register_dataset(self, name: str, dataset: JsonObject) -> Flow[JsonObject]:
-        return self._create(api_path("datasets"), {**dataset, "name": name})
+        return self._create(api_path("datasets"), {**with_paths(dataset), "name": name})
 
     def datasets(self) -> Flow[None]:
         return self._list(api_path("datasets"))
@@ -209,6 +209,15 @@ class Endpoints:
         except TedApiError as error:
             if not (error.may_have_arrived and error.status == HTTPStatus.NOT_FOUND):
                 raise
+
+
+def with_paths(request: Any) -> Any:
+    """Return the request with each ``Path`` in it as an absolute path, since the service runs in another folder."""
+    if isinstance(request, Path):
+        return str(request.expanduser().absolute())
+    if isinstance(request, Mapping):
+        return {name: with_paths(value) for name, value in request.items()}
+    return request
 
 
 def without_none(**arguments: Any) -> dict[str, Any]:

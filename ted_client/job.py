@@ -1,11 +1,20 @@
 """A job as the service describes it."""
 
-from collections.abc import Sequence
+import shutil
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from html import escape
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Self
 
 from ted_client.errors import JobNotSucceeded
 from ted_client.flow import JsonObject
+
+if TYPE_CHECKING:
+    from ted_core.results.manifest import Manifest
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
@@ -63,3 +72,33 @@ class JobSnapshot:
             reason = self.error["message"] if self.error else self.facts["status_reason"] or ""
             raise JobNotSucceeded(f"Job {self.id} is {self.status}. {reason}".strip())
         return self
+
+    def _repr_html_(self) -> str:
+        """Return the job as a notebook shows it."""
+        result = self.result
+        kept = f"{result['rows_kept']:,} of {result['rows_in']:,} rows" if result else ""
+        done = f"{self.progress['fraction']:.0%}" if self.progress and not self.is_terminal else ""
+        facts = {"job": self.id, "name": self.name, "status": self.status, "done": done, "kept": kept,
+                 "reason": self.error.get("message")}  # fmt: skip
+        lines = (f"<tr><th>{name}</th><td>{escape(str(fact))}</td></tr>" for name, fact in facts.items() if fact)
+        return f"<table>{''.join(lines)}</table>"
+
+
+@contextmanager
+def manifest_file() -> Iterator[Path]:
+    """Yield a place for a manifest in a folder of its own, which is removed if the block fails."""
+    folder = mkdtemp(prefix="ted-manifest-")
+    try:
+        yield Path(folder, "manifest.parquet")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def temporary_manifest(path: Path) -> "Manifest":
+    """Return the manifest in the file, whose folder is removed once the manifest is gone. Raise ManifestMismatch."""
+    from ted_core.results.manifest import read_manifest  # noqa: PLC0415 - pyarrow is an extra
+
+    manifest = read_manifest(path)
+    weakref.finalize(manifest, shutil.rmtree, path.parent, ignore_errors=True)
+    return manifest

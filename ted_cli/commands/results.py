@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ted_cli.extras import require
 from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.report_summary import summary
 from ted_cli.request.jobs import job_id
@@ -64,6 +65,21 @@ def _place(to: Path | None, name: str) -> Path:
 def _to_standard_output(download: Callable[[Path], Path]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sys.stdout.buffer.write(download(Path(folder, "file")).read_bytes())
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    manifest: Annotated[Path, typer.Argument(help="A downloaded manifest.")],
+    dataset: Annotated[str, typer.Argument(help="Path or URI of the dataset, as it is now.")],
+) -> None:
+    """Check that a manifest is whole, and that the dataset is still the one that it was made from."""
+    require(context, "manifest")
+    from ted_core.results import manifest as manifests  # noqa: PLC0415 - pyarrow takes its time
+
+    checked = manifests.verify(manifest, dataset)
+    kept, rows = checked.metadata.rows_kept, checked.metadata.dataset.rows
+    print_text(f"{manifest} fits {dataset}: {kept:,} of {rows:,} rows")
 
 
 @app.command()

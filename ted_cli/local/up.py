@@ -35,6 +35,10 @@ class HomeUnusable(ClientError):
     """The home folder cannot be made, or not written to."""
 
 
+class RootMissing(ClientError):
+    """A dataset root is no folder that exists."""
+
+
 class PortInUse(ClientError):
     """Another program already listens there."""
 
@@ -59,6 +63,7 @@ def run_service(options: UpOptions, *, print_line: PrintLine) -> None:
 
 
 def _run_service(options: UpOptions, *, print_line: PrintLine) -> None:
+    _refuse_missing_roots(options.dataset_roots)
     stop = _stop_on_signal()
     keep_new_files_private()
     options.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -69,15 +74,33 @@ def _run_service(options: UpOptions, *, print_line: PrintLine) -> None:
     ):
         url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
         environment = _environment(options, listener)
+        print_line("preparing the database")
         _migrate(environment)
+        print_line("starting the API, the sweeper and the workers")
         for spec in _process_specs(options, environment, listener):
             processes.start(spec)
         processes.wait_until(lambda: _is_ready(url), seconds=READY_SECONDS, stop=stop)
         key = own_key(options.home, url, environment=environment, print_line=print_line)
         with _connection_file(options, url, key=key):
             print_line(f"TED is ready at {url} (data in {options.home}; Ctrl-C stops it)")
+            _print_directions(options, url, print_line=print_line)
             processes.supervise(stop)
             print_line("stopping")
+
+
+def _refuse_missing_roots(roots: Sequence[StorageRoot]) -> None:
+    for root in roots:
+        if isinstance(root, Path) and not root.is_dir():
+            raise RootMissing(f"The dataset root {root} is no folder; make it, or name another --dataset-root.")
+
+
+def _print_directions(options: UpOptions, url: str, *, print_line: PrintLine) -> None:
+    """Say where datasets may lie, where the API is described, and what to do first."""
+    roots = ", ".join(map(str, options.dataset_roots))
+    print_line(f"Datasets may lie in {roots}" if roots else "No dataset is allowed: restart with --dataset-root DIR")
+    print_line(f"The API is described at {url}/docs")
+    home = "" if options.home == Path("~/.ted").expanduser() else f"--home {options.home} "
+    print_line(f"Next, in another terminal: ted {home}submit --dataset … --task … --proxy mlp --keep 0.6 --watch")
 
 
 def _process_specs(

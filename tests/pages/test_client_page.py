@@ -46,6 +46,7 @@ def test_the_examples_do_what_they_say(folder: Path) -> None:
 
     assert [language for language, _ in EXAMPLES] == [*["python"] * 6, "sh"]
     assert "rows are retained" in told[0]
+    assert "809 row indices" in told[0]
     assert "job.succeeded" in told[1]
     assert "rows to train on, the first of them row" in told[2]
     assert "torch.float32 weights of" in told[3]

@@ -76,6 +76,8 @@ def test_a_run_leaves_what_a_service_would_have_published(run: Run, digits: Path
     assert facts["result"]["indices_sha256"] == manifest.metadata.indices_sha256
     assert json.loads((tmp_path / "out" / "report.json").read_text())["rows_kept"] == len(manifest.row_indices)
     assert "kept 809 of 1,348 rows" in done.stderr
+    verify_it = [sys.executable, "-m", "ted_cli.main", "verify", str(manifest.path), str(digits)]
+    assert "809 of 1,348 rows" in subprocess.run(verify_it, capture_output=True, text=True, check=True).stdout
 
 
 def test_results_that_lie_there_are_not_overwritten_unless_that_is_asked_for(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ted_cli.local.up import RootMissing, UpOptions, run_service
 from tests.ted_cli.test_main import ted
 
 
@@ -28,3 +29,12 @@ def test_a_database_that_cannot_be_opened_is_named_with_what_to_do(
     assert up.returncode == 1
     assert "Traceback" not in up.stderr
     assert "Check TED_DATABASE_URL" in up.stderr
+
+
+def test_a_root_that_is_no_folder_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    options = UpOptions(tmp_path / "home", 0, (tmp_path / "nowhere",))
+
+    with pytest.raises(RootMissing, match="nowhere is no folder"):
+        run_service(options, print_line=lambda _: None)
+
+    assert not (tmp_path / "home").exists()
