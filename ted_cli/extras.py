@@ -6,7 +6,7 @@ import typer
 
 from ted_cli.terminal import err
 
-PACKAGES = {"server": ("fastapi",), "worker": ("celery", "torch")}
+PACKAGES = {"manifest": ("pyarrow", "pydantic"), "server": ("fastapi",), "worker": ("celery", "torch")}
 """Packages that show whether an extra is installed; nothing is imported to find out."""
 USAGE_ERROR = 2
 

@@ -88,6 +88,7 @@ def format_of(reader: RowReader) -> Format:
         partial(_load, reader),
         partial(_preview, reader),
         read_rows=partial(_read_rows, reader),
+        read_batches=partial(_read_batches, reader),
     )
 
 
@@ -122,12 +123,30 @@ def _load(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, limit
     locations = RowLocations(tuple(source.name for source in sources), rows)
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        types = pa.schema([schema.field(name) for name in names])
-        return _in_types(_checked(reader.batches(sources, names, spec), locations), types)
+        return _typed_batches(reader, sources, spec, schema=_only(schema, names), locations=locations)
 
     columns = roles(schema, spec)
     with unusable_types_refused(UnusableInputs, columns.names, "dataset.input"):
         return assemble_samples(RowSource(read, schema, columns, spec, locations, limits))
+
+
+def _read_batches(
+    reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    schema, rows = _schema_and_rows(reader, sources, spec)
+    locations = RowLocations(tuple(source.name for source in sources), rows)
+    return _typed_batches(reader, sources, spec, schema=_only(schema, names), locations=locations)
+
+
+def _only(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    """These columns of the schema, which keeps what its metadata say of them."""
+    return pa.schema([schema.field(name) for name in names], schema.metadata)
+
+
+def _typed_batches(
+    reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, *, schema: pa.Schema, locations: RowLocations
+) -> Iterator[pa.RecordBatch]:
+    return _in_types(_checked(reader.batches(sources, schema.names, spec), locations), schema)
 
 
 def _preview(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, summary: SchemaSummary) -> SchemaSummary:
