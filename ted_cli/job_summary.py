@@ -24,6 +24,8 @@ def job_summary(job: JobSnapshot) -> Group:
 def _facts(job: JobSnapshot) -> Iterator[tuple[str, str]]:
     facts = job.facts
     yield "job", job.id
+    if job.name:
+        yield "name", job.name
     yield "status", progress_line(job)
     if reason := job.error.get("message") or facts["status_reason"]:
         yield "reason", reason

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.commands import datasets, export, jobs, prove, results, run, serve, submit, webhooks
+from ted_cli.commands import datasets, export, jobs, prove, proxies, results, run, serve, submit, webhooks
 from ted_cli.extras import require
 from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption, ServiceOptions, UrlOption
+from ted_cli.request.faults import error_text
 from ted_cli.terminal import out, print_error
 from ted_client.errors import ClientError
 from ted_core.errors import TedError
@@ -26,6 +27,7 @@ app = typer.Typer(
 for commands in (serve.app, submit.app, run.app, jobs.app, results.app, export.app, prove.app):
     app.add_typer(commands)
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(proxies.app, name="proxies")
 app.add_typer(webhooks.app, name="webhooks")
 
 
@@ -70,7 +72,7 @@ def main() -> None:
     try:
         app(prog_name="ted")
     except (ClientError, TedError) as error:
-        print_error(error)
+        print_error(error_text(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

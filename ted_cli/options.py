@@ -24,11 +24,14 @@ PatienceOption = Annotated[
         "--patience", envvar="TED_PATIENCE", min=0, help="Seconds to go on asking a service that does not answer."
     ),
 ]
-JobIdArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+JobIdArgument = Annotated[
+    str,
+    typer.Argument(metavar="JOB", help="The job's name, its id, or how that begins or ends."),
+]
 JobFileArgument = Annotated[
     Path | None, typer.Argument(help="The job as a JSON or YAML file (- for standard input); options override it.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="All of it, as JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="All of it, as JSON; of a list, one object a line.")]
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,54 @@
 """Where the commands print, and how: text as it is, and records as tables."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from ted_core.terminal_text import literal
 
 out, err = Console(), Console(stderr=True)
+WIDE = 110
+"""Columns."""
+
+
+def is_narrow() -> bool:
+    """Return whether standard output is a terminal on which a whole id would leave little room for anything else."""
+    return out.is_terminal and out.width < WIDE
 
 
 def print_text(text: object, *, console: Console = out) -> None:
     """Print the text as it is, on one line however long."""
     console.print(literal(text), highlight=False, soft_wrap=True)
+
+
+UNBROKEN = 10_000
+"""Characters of a line that no terminal will break, where a program reads it."""
+
+
+def print_table(table: RenderableType) -> None:
+    """Print a table, which a terminal's width limits; where a program reads it, every cell is whole."""
+    console = out if out.is_terminal else Console(width=UNBROKEN)
+    console.print(table, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, indented for a person."""
+    print_text(json.dumps(value, indent=2))
+
+
+def print_json_lines(values: Iterable[Any]) -> None:
+    """Print each value as JSON on a line of its own, as soon as it comes."""
+    for value in values:
+        print_text(json.dumps(value))
+
+
+def print_hint(text: object) -> None:
+    """Say what can be done next, to a person alone."""
+    if err.is_terminal:
+        err.print(f"[dim]{literal(text)}[/]", highlight=False, soft_wrap=True)
 
 
 def print_error(text: object) -> None:
@@ -28,6 +64,14 @@ def record_table(records: Iterable[Mapping[str, object]], columns: Sequence[str]
     for record in records:
         table.add_row(*(_cell(record.get(column)) for column in columns))
     return table
+
+
+def print_records(records: Iterable[Mapping[str, Any]], columns: Sequence[str], *, json_: bool) -> None:
+    """Print records as a table of these fields, or whole, as JSON on a line each."""
+    if json_:
+        print_json_lines(records)
+    else:
+        print_table(record_table(records, columns))
 
 
 def _cell(value: object) -> str:

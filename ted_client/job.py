@@ -21,6 +21,11 @@ class JobSnapshot:
         return str(self.facts["id"])
 
     @property
+    def name(self) -> str | None:
+        """The label ``name`` among its metadata, by which the command line finds it; None if it has none."""
+        return (self.facts.get("metadata") or {}).get("name")
+
+    @property
     def status(self) -> str:
         return str(self.facts["status"])
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +12,7 @@ from ted_client.job import JobSnapshot
 from ted_core.terminal_text import literal, printable
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
-JOB_ID_WIDTH = 32
+JOB_ID_WIDTH, SHORT_ID = 32, 8
 JobCallback = Callable[[JobSnapshot], None]
 
 
@@ -71,19 +71,26 @@ def _fraction(job: JobSnapshot) -> float:
     return 1.0 if job.is_terminal else float(job.progress.get("fraction", 0.0))
 
 
-def job_table(jobs: Iterable[JobSnapshot]) -> Table:
-    """Return a table with a line for each job."""
+def job_table(jobs: Iterable[JobSnapshot], *, short_ids: bool = False) -> Table:
+    """Return a table with a line for each job; of ``short_ids`` only the end is there, which commands understand."""
     table = Table(box=None)
-    table.add_column("job", no_wrap=True, min_width=JOB_ID_WIDTH)
-    table.add_column("status", no_wrap=True)
-    for heading in ("kept", "dataset", "created"):
-        table.add_column(heading)
+    table.add_column("job", no_wrap=True, min_width=SHORT_ID if short_ids else JOB_ID_WIDTH)
+    for heading in ("status", "kept", "created"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("name", "dataset"):
+        table.add_column(heading, overflow="fold")
     for job in jobs:
-        kept = f"{ratio_text(job)} of {rows_text(job)}"
-        created = str(job.facts["created_at"])[:16].replace("T", " ")
-        dataset = job.facts["dataset"]["uri"].rsplit("/", 1)[-1]
-        table.add_row(literal(job.id), _status_cell(job), kept, literal(dataset), literal(created))
+        table.add_row(*_job_row(job, job.id[-SHORT_ID:] if short_ids else job.id))
     return table
+
+
+def _job_row(job: JobSnapshot, shown_id: str) -> Iterator[RenderableType]:
+    yield literal(shown_id)
+    yield _status_cell(job)
+    yield f"{ratio_text(job)} of {rows_text(job)}"
+    yield literal(str(job.facts["created_at"])[:16].replace("T", " "))
+    yield literal(job.name or "-")
+    yield literal(job.facts["dataset"]["uri"].rsplit("/", 1)[-1])
 
 
 def ratio_text(job: JobSnapshot) -> str:

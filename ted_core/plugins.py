@@ -9,6 +9,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, TypeVar
 
+from ted_core.suggestions import did_you_mean
+
 Group = Literal["ted.proxies", "ted.tasks", "ted.datasets"]
 T = TypeVar("T")
 
@@ -57,7 +59,8 @@ def name_validator(group: Group, own: Collection[str]) -> Callable[[str], str]:
 
     def check(name: str) -> str:
         if name not in own and name not in installed(group):
-            raise ValueError(f"{name!r} is not among {', '.join([*own, *installed(group)])}")
+            names = [*own, *installed(group)]
+            raise ValueError(f"{name!r} is not among {', '.join(names)}{did_you_mean(name, names)}")
         return name
 
     return check

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.options import client
+from ted_cli.options import JsonOption, client
 from ted_cli.request.job_request import JobOptions
 from ted_cli.request.options import READING, takes
-from ted_cli.terminal import out, print_text, record_table
+from ted_cli.terminal import print_records, print_text
 from ted_cli.warnings import print_warnings
 
 app = typer.Typer(help="Names for datasets.", no_args_is_help=True)
@@ -37,10 +37,10 @@ def add(
 
 
 @app.command(name="list")
-def list_datasets(context: typer.Context) -> None:
+def list_datasets(context: typer.Context, json_: JsonOption = False) -> None:
     """List the names."""
     with client(context) as service:
-        out.print(record_table(service.datasets(), COLUMNS), highlight=False)
+        print_records(service.datasets(), COLUMNS, json_=json_)
 
 
 @app.command()

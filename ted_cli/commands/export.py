@@ -8,6 +8,7 @@ import typer
 
 from ted_cli.extras import require
 from ted_cli.options import client
+from ted_cli.request.jobs import job_id
 from ted_cli.terminal import err, print_text
 from ted_core.export.names import EXPORT_FORMATS
 
@@ -20,7 +21,10 @@ def export(
     *,
     to: Annotated[Path, typer.Option(help="The folder to write, which must not exist yet.")],
     form: Annotated[str, typer.Option("--as", metavar="FORM", help=f"One of {', '.join(EXPORT_FORMATS)}.")],
-    job_id: Annotated[str | None, typer.Argument(metavar="[JOB]", help="The job's id; or give --manifest.")] = None,
+    job: Annotated[
+        str | None,
+        typer.Argument(metavar="[JOB]", help="The job's id, its beginning, or its name; or give --manifest."),
+    ] = None,
     manifest: Annotated[Path | None, typer.Option(help="A manifest that lies here, instead of a job's.")] = None,
     dataset: Annotated[
         str | None, typer.Option(help="Where the dataset lies, as seen from here; where the job read it unless set.")
@@ -31,19 +35,19 @@ def export(
     require(context, "manifest")
     if form not in EXPORT_FORMATS:
         raise typer.BadParameter(f"{form!r} is not one of {', '.join(EXPORT_FORMATS)}", param_hint="--as")
-    if (job_id is None) == (manifest is None):
+    if (job is None) == (manifest is None):
         raise typer.BadParameter("name a job or a manifest, and not both", param_hint="JOB")
     if manifest is not None and keep is not None:
         raise typer.BadParameter("a manifest has the ratio that it has", param_hint="--keep")
     with tempfile.TemporaryDirectory() as folder:
-        path = manifest or _downloaded(context, str(job_id), Path(folder), keep)
+        path = manifest or _downloaded(context, str(job), Path(folder), keep)
         _export(path, to, form=form, dataset=dataset)
     print_text(to)
 
 
-def _downloaded(context: typer.Context, job_id: str, folder: Path, keep: float | None) -> Path:
+def _downloaded(context: typer.Context, job: str, folder: Path, keep: float | None) -> Path:
     with client(context) as service:
-        return service.download(job_id, folder / "manifest.parquet", keep_ratio=keep)
+        return service.download(job_id(service, job), folder / "manifest.parquet", keep_ratio=keep)
 
 
 def _export(manifest: Path, to: Path, *, form: str, dataset: str | None) -> None:

@@ -8,10 +8,13 @@ import typer
 
 from ted_cli.job_summary import job_summary
 from ted_cli.options import JobIdArgument, JsonOption, client
-from ted_cli.terminal import err, out, print_text
+from ted_cli.request.jobs import NAME_LABEL, job_id
+from ted_cli.request.values import label
+from ted_cli.terminal import err, is_narrow, out, print_hint, print_json, print_json_lines, print_table, print_text
 from ted_cli.warnings import print_warnings
 from ted_client.flow import JsonObject
-from ted_client.progress import job_table, outcome_line, progress_display
+from ted_client.job import JobSnapshot
+from ted_client.progress import job_table, outcome_line, progress_display, progress_line
 from ted_core.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -21,73 +24,105 @@ app = typer.Typer()
 
 
 @app.command()
-def watch(context: typer.Context, job_id: JobIdArgument) -> None:
+def watch(context: typer.Context, job: JobIdArgument, json_: JsonOption = False) -> None:
     """Show a job's progress until it has ended; the exit status is 1 unless it succeeded."""
     with client(context) as service:
-        show_until_ended(service.job(job_id))
+        show_until_ended(service.job(job_id(service, job)), json_=json_)
 
 
-def show_until_ended(job: "Job", *, warned: Sequence[JsonObject] = ()) -> None:
-    """Show the job's progress, the warnings but those shown before, and how it ended.
+def show_until_ended(job: "Job", *, warned: Sequence[JsonObject] = (), json_: bool = False) -> None:
+    """Show the job's progress, the warnings but those shown before, how it ended, and what can be done next.
 
-    Raise JobNotSucceeded unless it succeeded.
+    Raise JobNotSucceeded unless it succeeded. Ctrl-C ends the watching alone.
     """
-    with progress_display(err) as show:
-        ended = job.wait(on_progress=show)
+    try:
+        with progress_display(err) as show:
+            ended = job.wait(on_progress=show)
+    except KeyboardInterrupt:
+        print_text(f"{job.id} goes on; `ted watch {job.id}` shows it again, `ted cancel {job.id}` ends it", console=err)
+        raise
+    if json_:
+        print_json(ended.facts)
     print_warnings([warning for warning in ended.warnings if warning not in warned])
     print_text(outcome_line(ended.require_success()), console=err)
+    print_hint(f"next: ted download {job.id}, ted report {job.id}")
 
 
 @app.command()
-def show(context: typer.Context, job_id: JobIdArgument, json_: JsonOption = False) -> None:
+def show(context: typer.Context, job: JobIdArgument, json_: JsonOption = False) -> None:
     """Show a job: what was asked for, how it stands, what came out."""
     with client(context) as service:
-        job = service.job(job_id)
+        found = service.job(job_id(service, job))
     if json_:
-        typer.echo(json.dumps(job.facts, indent=2))
+        print_json(found.facts)
     else:
-        out.print(job_summary(job), highlight=False)
+        out.print(job_summary(found), highlight=False)
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="The job; the service itself unless given.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Say in one line how a job stands, or the service."""
+    with client(context) as service:
+        facts = service.job(job_id(service, job)).facts if job else {"url": service.url, **service.ready()}
+    if json_:
+        print_json(facts)
+    elif job:
+        print_text(f"{facts['id']} {progress_line(JobSnapshot(facts))}")
+    else:
+        print_text(f"{facts['url']} {facts['status']}" + (f": {facts['reason']}" if facts.get("reason") else ""))
 
 
 @app.command(name="list")
-def list_jobs(
+def list_jobs(  # noqa: PLR0917 - typer makes every parameter an option
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="At most this many.")] = 20,
     status: Annotated[list[str] | None, typer.Option(help="Only in this status; may be repeated.")] = None,
     metadata: Annotated[list[str] | None, typer.Option(help="Only with this label, as KEY=VALUE.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only of this name.")] = None,
+    json_: JsonOption = False,
 ) -> None:
     """List jobs, newest first."""
+    labels = dict(map(label, metadata or ())) | ({NAME_LABEL: name} if name else {})
     with client(context) as service:
-        labels = dict(map(_label, metadata or ()))
-        out.print(job_table(service.jobs(limit=limit, status=status or (), metadata=labels)))
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--metadata")
-    return key, value
+        jobs = service.jobs(limit=limit if json_ else limit + 1, status=status or (), metadata=labels)
+        if json_:
+            print_json_lines(job.facts for job in jobs)
+            return
+        listed = list(jobs)
+    print_table(job_table(listed[:limit], short_ids=is_narrow()))
+    if len(listed) > limit:
+        print_hint(f"the newest {limit:,}; --limit shows more")
 
 
 @app.command()
-def cancel(context: typer.Context, job_id: JobIdArgument) -> None:
+def cancel(context: typer.Context, job: JobIdArgument, json_: JsonOption = False) -> None:
     """Cancel a job."""
     with client(context) as service:
-        print_text(f"{job_id} is {service.cancel(job_id).status}")
+        cancelled = service.cancel(job_id(service, job))
+    if json_:
+        print_json(cancelled.facts)
+    else:
+        print_text(f"{cancelled.id} is {cancelled.status}")
 
 
 @app.command()
-def delete(context: typer.Context, job_id: JobIdArgument) -> None:
+def delete(context: typer.Context, job: JobIdArgument) -> None:
     """Delete a job that has ended, with its events and files."""
     with client(context) as service:
-        service.delete(job_id)
-    print_text(f"{job_id} is deleted")
+        found = job_id(service, job)
+        service.delete(found)
+    print_text(f"{found} is deleted")
 
 
 @app.command()
+@app.command(name="logs", hidden=True)
 def events(
     context: typer.Context,
-    job_id: JobIdArgument,
+    job: JobIdArgument,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until the job has ended.")] = False,
     after: Annotated[int, typer.Option(min=0, help="Only what follows this number.")] = 0,
     json_: JsonOption = False,
@@ -95,7 +130,7 @@ def events(
     """Show what has happened to a job."""
     with client(context) as service:
         read = service.follow if follow else service.events
-        for event in read(job_id, after=after):
+        for event in read(job_id(service, job), after=after):
             print_text(json.dumps(event) if json_ else _event_line(event))
 
 

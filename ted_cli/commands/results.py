@@ -1,6 +1,10 @@
 """The subcommands about a job's results."""
 
 import json
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,13 +12,15 @@ import typer
 
 from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.report_summary import summary
+from ted_cli.request.jobs import job_id
 from ted_cli.suspects import WRITERS, suspects_summary, write_suspects
-from ted_cli.terminal import out, print_text
+from ted_cli.terminal import out, print_hint, print_text
 
 if TYPE_CHECKING:
     from ted_client.client import Client
 
 app = typer.Typer()
+STANDARD_OUTPUT = "-"
 SHOWN = 20
 """Suspects on a terminal."""
 
@@ -22,8 +28,10 @@ SHOWN = 20
 @app.command()
 def download(
     context: typer.Context,
-    job_id: JobIdArgument,
-    to: Annotated[Path | None, typer.Option(help="Where to; ./JOB-manifest.parquet unless set.")] = None,
+    job: JobIdArgument,
+    to: Annotated[
+        Path | None, typer.Option(help="A file, a folder, or - for standard output; ./JOB-manifest.parquet unless set.")
+    ] = None,
     decisions: Annotated[bool, typer.Option("--decisions", help="Every row and why, instead of the manifest.")] = False,
     keep: Annotated[
         float | None, typer.Option(help="The manifest at another ratio, cut from the same decisions.")
@@ -35,14 +43,33 @@ def download(
     kind = "decisions" if decisions else "manifest"
     name = kind if keep is None else f"{kind}-{keep:g}"
     with client(context) as service:
-        path = service.download(job_id, to or Path(f"{job_id}-{name}.parquet"), kind=kind, keep_ratio=keep)
+        found = job_id(service, job)
+        download = partial(service.download, found, kind=kind, keep_ratio=keep)
+        if str(to) == STANDARD_OUTPUT:
+            _to_standard_output(download)
+            return
+        path = download(_place(to, f"{found}-{name}.parquet"))
     print_text(path)
+    if kind == "manifest":
+        print_hint(f"next: ted verify {path} DATASET, and train on its rows: docs/client.md")
+
+
+def _place(to: Path | None, name: str) -> Path:
+    """The file to write: in a folder that exists, or that the path says is one, under this name."""
+    if to is None:
+        return Path(name)
+    return to / name if to.is_dir() else to
+
+
+def _to_standard_output(download: Callable[[Path], Path]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sys.stdout.buffer.write(download(Path(folder, "file")).read_bytes())
 
 
 @app.command()
 def suspects(
     context: typer.Context,
-    job_id: JobIdArgument,
+    job: JobIdArgument,
     limit: Annotated[
         int | None, typer.Option(min=1, help=f"At most this many rows; unless set, {SHOWN} here and all in a file.")
     ] = None,
@@ -52,27 +79,27 @@ def suspects(
     """Show the rows whose labels look wrong, the most suspicious first, and about how many there are."""
     with client(context) as service:
         if output:
-            _save_suspects(service, job_id, output, limit=limit)
+            _save_suspects(service, job_id(service, job), output, limit=limit)
             print_text(output)
             return
         from ted_client.endpoints import LARGEST_SUSPECT_PAGE  # noqa: PLC0415 - httpx takes its time
 
-        page = service.suspects_page(job_id, limit=min(limit or SHOWN, LARGEST_SUSPECT_PAGE))
+        page = service.suspects_page(job_id(service, job), limit=min(limit or SHOWN, LARGEST_SUSPECT_PAGE))
     if json_:
         typer.echo(json.dumps(page, indent=2))
     else:
         out.print(*suspects_summary(page), sep="\n", highlight=False)
 
 
-def _save_suspects(service: "Client", job_id: str, path: Path, *, limit: int | None) -> None:
+def _save_suspects(service: "Client", found: str, path: Path, *, limit: int | None) -> None:
     """Save the list in the form that the file's name asks for."""
     form = path.suffix.lower()
     if form == ".parquet":
         if limit is not None:
             raise typer.BadParameter("a Parquet file has all rows", param_hint="--limit")
-        service.download(job_id, path, kind="suspects")
+        service.download(found, path, kind="suspects")
     elif form in WRITERS:
-        write_suspects(path, service.suspects(job_id, limit=limit))
+        write_suspects(path, service.suspects(found, limit=limit))
     else:
         raise typer.BadParameter(f"{path.name} must end in .parquet, .csv or .json", param_hint="--output")
 
@@ -80,16 +107,16 @@ def _save_suspects(service: "Client", job_id: str, path: Path, *, limit: int | N
 @app.command()
 def report(
     context: typer.Context,
-    job_id: JobIdArgument,
+    job: JobIdArgument,
     html: Annotated[Path | None, typer.Option(help="Save it there as a page that needs nothing else.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Show what became of a job's rows, and what the selection cost."""
     with client(context) as service:
         if html:
-            print_text(service.report_page(job_id, html))
+            print_text(service.report_page(job_id(service, job), html))
             return
-        contents = service.report(job_id)
+        contents = service.report(job_id(service, job))
     if json_:
         typer.echo(json.dumps(contents, indent=2))
     else:

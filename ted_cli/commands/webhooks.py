@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.options import client
-from ted_cli.terminal import out, print_text, record_table
+from ted_cli.options import JsonOption, client
+from ted_cli.terminal import print_records, print_text
 from ted_client.flow import JsonObject
 
 app = typer.Typer(help="URLs that are told what happens to jobs.", no_args_is_help=True)
@@ -30,10 +30,10 @@ def _print_secret(webhook: JsonObject) -> None:
 
 
 @app.command(name="list")
-def list_webhooks(context: typer.Context) -> None:
+def list_webhooks(context: typer.Context, json_: JsonOption = False) -> None:
     """List webhooks, newest first."""
     with client(context) as service:
-        out.print(record_table(service.webhooks(), COLUMNS), highlight=False)
+        print_records(service.webhooks(), COLUMNS, json_=json_)
 
 
 @app.command()
@@ -71,10 +71,11 @@ def deliveries(
     context: typer.Context,
     webhook_id: WebhookIdArgument,
     status: Annotated[list[str] | None, typer.Option(help="Only in this status; may be repeated.")] = None,
+    json_: JsonOption = False,
 ) -> None:
     """List what a webhook was told."""
     with client(context) as service:
-        out.print(record_table(service.deliveries(webhook_id, status=status or ()), DELIVERY_COLUMNS), highlight=False)
+        print_records(service.deliveries(webhook_id, status=status or ()), DELIVERY_COLUMNS, json_=json_)
 
 
 @app.command()

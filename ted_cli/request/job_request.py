@@ -20,16 +20,19 @@ class JobOptions:
 
     def apply_to(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return the document, overridden by the options. Paths are made absolute, since the service runs elsewhere."""
-        request = {**document, **_given(self.job)}
+        request = {**document, **without_none(self.job)}
+        if labels := self.job.get("metadata"):
+            request["metadata"] = {**(document.get("metadata") or {}), **labels}
         for part in PARTS:
-            if given := _given(getattr(self, part)):
+            if given := without_none(getattr(self, part)):
                 request[part] = {**(request.get(part) or {}), **given}
         if self.dataset.get("uri"):
             request["dataset"]["uri"] = absolute_uri(str(self.dataset["uri"]))
         return request
 
 
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+def without_none(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from ted_cli.request.job_request import JobOptions
+from ted_cli.request.job_request import JobOptions, without_none
 from ted_cli.request.values import keep_ratio, label, number_or_word, one_or_many
 
 JOB = ""
@@ -17,7 +17,7 @@ class JobField(NamedTuple):
     """A field of a job, and the option that sets it."""
 
     part: str
-    """dataset, proxy, plan, or ``JOB``."""
+    """dataset, proxy, plan, metadata, or ``JOB``."""
     name: str
     """In the request."""
     option: Any
@@ -136,6 +136,9 @@ STORED: Mapping[str, JobField] = {
         _option(list[str], "Your own label, as KEY=VALUE; may be repeated."),
         lambda labels: dict(map(label, labels or ())) or None,
     ),
+    "name": JobField(
+        "metadata", "name", _option(str, "A name by which other commands find the job: the label of this name.")
+    ),
 }
 """What means something only where jobs are stored."""
 
@@ -145,10 +148,12 @@ WHOLE_JOB = {**REGISTERED, **DATASET, **PROXY, **PLAN, **BESIDE, **STORED}
 
 def job_options(fields: Mapping[str, JobField], values: Mapping[str, Any]) -> JobOptions:
     """Return what these options say."""
-    parts: dict[str, dict[str, Any]] = {"dataset": {}, "proxy": {}, "plan": {}, JOB: {}}
+    parts: dict[str, dict[str, Any]] = {"dataset": {}, "proxy": {}, "plan": {}, "metadata": {}, JOB: {}}
     for option, field in fields.items():
         parts[field.part][field.name] = field.read(values[option])
-    return JobOptions(dataset=parts["dataset"], proxy=parts["proxy"], plan=parts["plan"], job=parts[JOB])
+    labels = without_none({**(parts[JOB].pop("metadata", None) or {}), **parts["metadata"]})
+    job = {**parts[JOB], "metadata": labels or None}
+    return JobOptions(dataset=parts["dataset"], proxy=parts["proxy"], plan=parts["plan"], job=job)
 
 
 def takes(fields: Mapping[str, JobField]) -> Callable[[Callable[..., None]], Callable[..., None]]:

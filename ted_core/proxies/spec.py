@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ted_core.datasets.samples import InputKind
 from ted_core.errors import UnknownProxy
 from ted_core.plugins import installed, plugin
+from ted_core.suggestions import did_you_mean
 
 Optimizer = Literal["adamw", "sgd"]
 Precision = Literal["float32", "bfloat16"]
@@ -227,6 +228,6 @@ def family_of(name: str) -> ProxyFamily:
     """The proxy family of this name, our own or an installed package's. Raises UnknownProxy, which lists them."""
     family = FAMILIES.get(name) or plugin("ted.proxies", name, ProxyFamily)
     if family is None:
-        names = ", ".join([*FAMILIES, *installed("ted.proxies")])
-        raise UnknownProxy(f"{name!r} is not among {names}", field="proxy.name")
+        names = [*FAMILIES, *installed("ted.proxies")]
+        raise UnknownProxy(f"{name!r} is not among {', '.join(names)}{did_you_mean(name, names)}", field="proxy.name")
     return family

@@ -11,13 +11,17 @@ from typer.testing import CliRunner
 
 from ted_cli.estimate import estimate_table
 from ted_cli.main import app
+from ted_cli.request.faults import error_text
+from ted_cli.request.jobs import job_id
 from ted_client import Client, Job
+from ted_client.errors import ClientError
 from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.servers.webhook_receivers import receiving
 
 Ted = Callable[..., str]
+JOB = f"job_{'0' * 28}"
 
 
 @pytest.fixture
@@ -172,9 +176,9 @@ def test_a_manifest_at_another_ratio_is_requested_and_named_after_it(ted: Ted, m
     arguments: dict[str, object] = {}
     monkeypatch.setattr(Client, "download", lambda _, job_id, path, **how: arguments.update(how, path=path) or path)
 
-    ted("download", "job_1", "--keep", "0.5")
+    ted("download", JOB, "--keep", "0.5")
 
-    assert arguments == {"path": Path("job_1-manifest-0.5.parquet"), "kind": "manifest", "keep_ratio": 0.5}
+    assert arguments == {"path": Path(f"{JOB}-manifest-0.5.parquet"), "kind": "manifest", "keep_ratio": 0.5}
 
 
 def test_datasets_are_added_used_and_removed(ted: Ted, submit: Callable[..., str], images: str) -> None:
@@ -238,3 +242,92 @@ def test_an_open_ratio_is_asked_for_by_a_word_and_shown_as_one(ted: Ted, images:
     assert (plan["keep_ratio"], plan["tolerance"]) == ("auto", 2)
     assert "auto of 100" in ted("list")
     assert "ted, to keep auto (at most 2 points lost) of 100" in ted("show", job_id)
+
+
+def test_a_job_is_found_by_its_name_and_by_either_end_of_its_id(ted: Ted, submit: Callable[..., str]) -> None:
+    first, other = submit("--name", "first", "--metadata", "team=vision"), submit("--name", "second")
+
+    assert json.loads(ted("show", "first", "--json"))["metadata"] == {"name": "first", "team": "vision"}
+    for said in ("first", first, first[-8:], first[:-1]):
+        assert json.loads(ted("show", said, "--json"))["id"] == first
+    assert ted("status", "second") == f"{other} queued"
+    assert "first" in ted("list", "--name", "first")
+    assert "second" not in ted("list", "--name", "first")
+    assert ted("cancel", "second") == f"{other} is cancelled"
+
+
+def test_what_means_no_job_or_several_is_refused(submit: Callable[..., str], url: str) -> None:
+    submit("--name", "twice")
+    submit("--name", "twice")
+
+    with Client(url) as client:
+        with pytest.raises(ClientError) as none:
+            job_id(client, "nobody")
+        with pytest.raises(ClientError) as several:
+            job_id(client, "twice")
+        with pytest.raises(ClientError) as prefix:
+            job_id(client, next(client.jobs()).id[:8])
+
+    assert "No job is called 'nobody'" in str(none.value)
+    assert "Several jobs are called 'twice'" in str(several.value)
+    assert "Several jobs are called 'job_" in str(prefix.value)
+
+
+def test_lists_as_json_have_one_object_a_line(ted: Ted, submit: Callable[..., str]) -> None:
+    ids = [submit(), submit()]
+
+    assert [json.loads(line)["id"] for line in ted("list", "--json").splitlines()] == ids[::-1]
+    assert "mlp" in [json.loads(line)["name"] for line in ted("proxies", "list", "--json").splitlines()]
+    assert json.loads(submit("--json"))["status"] == "queued"
+    assert ted("webhooks", "list", "--json") == ted("datasets", "list", "--json") == ""
+
+
+def test_no_cell_is_broken_where_a_program_reads(
+    ted: Ted, submit: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = submit("--name", "a name that is longer than a narrow terminal would have room for beside all the rest")
+    monkeypatch.setenv("COLUMNS", "40")
+
+    (line,) = [line for line in ted("list").splitlines() if named in line]
+
+    assert "a name that is longer than a narrow terminal would have room for beside all the rest" in line
+    assert "images.parquet" in line
+
+
+def test_a_proxy_s_settings_get_a_name(ted: Ted) -> None:
+    ted("proxies", "add", "quick", "--proxy", "mlp", "--epochs", "3")
+
+    assert json.loads(ted("proxies", "show", "quick"))["defaults"]["epochs"] == 3
+    assert ted("proxies", "remove", "quick") == "quick is forgotten"
+
+
+def test_a_download_goes_to_a_folder_or_to_standard_output(
+    ted: Ted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def download(_: Client, job_id: str, path: Path, **how: object) -> Path:
+        path.write_bytes(b"PAR1")
+        return path
+
+    monkeypatch.setattr(Client, "download", download)
+
+    assert ted("download", JOB, "--to", str(tmp_path)) == str(tmp_path / f"{JOB}-manifest.parquet")
+    assert ted("download", JOB, "--to", "-") == "PAR1"
+
+
+def test_a_service_s_refusal_is_told_in_the_words_of_the_options(url: str, images: str) -> None:
+    def refusal(dataset: dict[str, object], proxy: str, keep: float = 0.6) -> str:
+        asked = {"dataset": {"uri": images, "task": "image-classification"} | dataset, "proxy": {"name": proxy}}
+        with Client(url) as client, pytest.raises(ClientError) as refused:
+            client.submit({**asked, "plan": {"keep_ratio": keep}})
+        return error_text(refused.value)
+
+    assert refusal({}, "nnc").startswith("--proxy: 'nnc' is not among mlp")
+    assert "did you mean 'cnn'?" in refusal({}, "nnc")
+    assert "`ted proxies list`" in refusal({}, "nnc")
+    assert "did you mean 'image'?" in refusal({"input": "imaeg"}, "cnn")
+    assert "did you mean 'images.parquet'?" in refusal({"uri": images.replace("images.", "image.")}, "cnn")
+    assert refusal({}, "cnn", keep=2.0).startswith("--keep")
+
+
+def test_the_service_says_how_it_is(ted: Ted, url: str) -> None:
+    assert ted("status").startswith(url)

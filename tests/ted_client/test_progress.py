@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ted_client.client import Job
-from ted_client.progress import job_table, outcome_line, progress_display, progress_line
+from ted_client.progress import duration, job_table, outcome_line, progress_display, progress_line
 
 FACTS = {
     "id": "job_1",
@@ -133,3 +133,11 @@ def test_the_job_table_says_auto_until_an_open_ratio_has_been_chosen() -> None:
 
     assert "auto of 1,000" in tables[0]
     assert "66% of 1,000" in tables[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min"), (320, "5 min 20 s"), (6600, "1 h 50 min"), (183_600, "2 d 3 h")],
+)
+def test_a_time_is_told_in_its_two_largest_units(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown

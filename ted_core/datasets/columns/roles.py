@@ -11,6 +11,7 @@ from ted_core.datasets.columns.left_out import IDS, LeftOutColumn, left_out_of_t
 from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.spec import DatasetSpec, TaskName
 from ted_core.errors import DatasetUnreadable, SettingUnsuited, UnknownColumn, UnusableInputs, UnusableLabels
+from ted_core.suggestions import did_you_mean
 
 DEFAULT_TARGET, DEFAULT_IMAGE = "label", "image"
 DEFAULT_TEXTS = ("text", "sentence")
@@ -105,7 +106,8 @@ def _existing(schema: pa.Schema, names: Sequence[str], *, field: str) -> tuple[s
     columns = Counter(schema.names)
     for name in names:
         if not columns[name]:
-            raise UnknownColumn(f"{name!r} is not among {abbreviated_list(schema.names)}", field=field)
+            fact = f"{name!r} is not among {abbreviated_list(schema.names)}{did_you_mean(name, schema.names)}"
+            raise UnknownColumn(fact, field=field)
         if columns[name] > 1:
             raise DatasetUnreadable(f"{name!r} is the name of several columns", field=field)
     return tuple(dict.fromkeys(names))

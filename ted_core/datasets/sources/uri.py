@@ -1,5 +1,6 @@
 """Where a dataset lies: a reference → a file or folder that this process may read, or a refusal."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,8 @@ from ted_core.datasets.sources.base import FIELD, Source, resolve_under_roots
 from ted_core.errors import DatasetNotAllowed, DatasetNotFound
 from ted_core.storage.file_store import StorageRoot
 from ted_core.storage.object_store import FILESYSTEMS, ObjectUri
+from ted_core.storage.roots import is_under_root
+from ted_core.suggestions import did_you_mean
 
 FILE_SCHEME = "file://"
 OBJECT_SCHEMES = tuple(f"{scheme}://" for scheme in FILESYSTEMS)
@@ -36,8 +39,19 @@ def locate(uri: str, *, roots: Sequence[StorageRoot]) -> Source:
     allowed = resolve_under_roots(location, roots=roots)  # before a store is asked anything
     source = replace(Source.at(allowed), name=location.name)
     if not (source.exists or ("*" in source.name and source.parent().is_folder)):
-        raise DatasetNotFound(f"{source} does not exist", field=FIELD)
+        raise DatasetNotFound(f"{source} does not exist{_alike(allowed, roots)}", field=FIELD)
     return source
+
+
+def _alike(location: StorageRoot, roots: Sequence[StorageRoot]) -> str:
+    """What may have been meant, among the files beside it; nothing where they lie outside the roots or in a store."""
+    if not isinstance(location, Path) or not is_under_root(location.parent, roots):
+        return ""
+    try:
+        with os.scandir(location.parent) as entries:
+            return did_you_mean(location.name, (entry.name for entry in entries))
+    except OSError:
+        return ""
 
 
 def _location(uri: str) -> StorageRoot:
