@@ -43,3 +43,5 @@ class BenchmarkStream(IntEnum):
     """The samples that InfoBatch leaves out of a pass (visits before it)."""
     SCALE = 930
     """Labels, and margins that nobody has measured (0 labels, 1 margins: the seed)."""
+    OWNERS = 931
+    """Rows that ranks divide among themselves, made up to see what memory they take."""

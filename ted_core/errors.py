@@ -128,6 +128,11 @@ class SettingUnsuited(TedError):
     """This setting has no meaning for this task, format or proxy; leave it out."""
 
 
+class TooFewShards(TedError):
+    """With a sampling of sharded each rank has files of its own; write the dataset as more files, or leave
+    plan.sampling at global."""
+
+
 class MissingValues(TedError):
     """The dataset has missing values where the proxy needs them; fill or drop those rows first, or, for the numbers and
     categories of a table, set dataset.missing to impute."""

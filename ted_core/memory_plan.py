@@ -45,6 +45,8 @@ class Workload:
     """Whether dataset.image_size may decide about the shape."""
     features_bytes: int = 0
     """Of the frozen model that makes the inputs, before anything is trained."""
+    held: int | None = None
+    """The rows whose inputs this process has; None for all of them."""
 
     @property
     def is_estimate(self) -> bool:
@@ -167,7 +169,7 @@ def _largest_batch(work: Workload) -> int:
 
 
 def _resident(work: Workload) -> int:
-    inputs = work.rows * work.stored_row
+    inputs = (work.rows if work.held is None else work.held) * work.stored_row
     mapped = work.memory_bytes is not None and inputs * INPUTS_SHARE > work.memory_bytes
     return ROW_BYTES * work.rows + (0 if mapped else inputs)
 

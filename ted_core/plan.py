@@ -9,6 +9,7 @@ ScoreName = Literal["margin", "probability", "parameter"]
 RuleName = Literal[ScoreName, "random"]
 """What ranked rows at last: a score, or nothing but chance."""
 ClassBalance = Literal["free", "keep"]
+Sampling = Literal["global", "sharded"]
 DEFAULT_Q = 1.0
 TWINS = 2
 """The models of a selection by ``ted``. Where several processes work on it, each half of them trains one."""
@@ -119,6 +120,15 @@ class PruningPlan(BaseModel):
             "whole rows (keep). Of a row with several classes the rarest counts."
         ),
     ] = "free"
+    sampling: Annotated[
+        Sampling,
+        Field(
+            description="Where a worker has several ranks: whether each of them reads the whole dataset (global), or "
+            "only files of its own, of which every batch has a fixed quota (sharded), so that inputs take each rank "
+            "its share of the memory. Sharded is for method ted, on images and tables in several files of Parquet or "
+            "WebDataset."
+        ),
+    ] = "global"
     seed: Annotated[int, Field(ge=0, lt=2**32, description="Seed of every random choice.")] = 0
 
     @model_validator(mode="before")

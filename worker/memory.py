@@ -54,6 +54,7 @@ def require_runner_memory(assignment: Assignment, proxy: ResolvedProxy, samples:
         rows=len(samples),
         memory_bytes=available.memory_bytes,
         resizable=spec.dataset.has_encoded_images,
+        held=len(samples.inputs) if samples.ownership else None,
     )
     memory = plan_memory(work)
     require_memory(memory, work, ceiling=available.ever)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import structlog
 import torch
 
-from ted_core.datasets import DatasetIdentity, Limits, Samples, identify, inspect, load, read_rows
+from ted_core.datasets import DatasetIdentity, Limits, Samples, inspect, read_rows
 from ted_core.datasets.outages import retry_while_away
 from ted_core.datasets.summary import tells_rows
 from ted_core.distributed.world import World
@@ -49,6 +49,7 @@ from worker.messages import Assignment, Failed, ProgressMessage, RoundDone, Runn
 from worker.ranks.devices import rank_devices, resolve_rank_device, shared_out
 from worker.ranks.joining import joined_world
 from worker.ranks.processes import RankProcesses
+from worker.ranks.reading import RankDataset, WholeDataset, is_divided, rank_dataset
 from worker.ranks.rendezvous import watch_hosts
 from worker.ranks.seats import Seats
 from worker.runner_errors import named_error
@@ -136,11 +137,13 @@ def take_part(assignment: Assignment, seats: Seats, rank: int) -> None:
     _limit_threads(assignment)
     device = resolve_rank_device(seats, rank)
     with joined_world(assignment, seats, rank=rank, device=device) as world:
-        proxy = _resolve_proxy(assignment)
+        proxy, dataset = _resolve_proxy(assignment), rank_dataset(assignment, world)
+        is_asked = is_divided(assignment) or (seats.node and rank == seats.numbers.start)
+        identity = dataset.identity if is_asked else None
         fingerprint = world.broadcast("")
-        if seats.node and rank == seats.numbers.start and _identify(assignment).fingerprint != fingerprint:
+        if identity and identity.fingerprint != fingerprint:
             raise _dataset_changed(assignment)
-        samples = _prepared(assignment, proxy, fingerprint=fingerprint, device=device)
+        samples = _prepared(assignment, proxy, dataset, fingerprint=fingerprint, device=device)
         for _ in prune(samples, assignment.spec.plan, proxy=proxy, device=device, world=world):
             pass
 
@@ -150,9 +153,11 @@ def _limit_threads(assignment: Assignment) -> None:
     pa.set_cpu_count(assignment.threads)
 
 
-def _prepared(assignment: Assignment, proxy: ResolvedProxy, *, fingerprint: str, device: str) -> Samples:
+def _prepared(
+    assignment: Assignment, proxy: ResolvedProxy, dataset: RankDataset, *, fingerprint: str, device: str
+) -> Samples:
     """The samples as the proxy trains on them, if there is memory for that."""
-    samples = prepare_samples(_load_samples(assignment, fingerprint), proxy, device=device)
+    samples = prepare_samples(dataset.load(_limits(assignment, fingerprint)), proxy, device=device)
     require_runner_memory(assignment, proxy, samples, device=device)
     return samples
 
@@ -176,8 +181,10 @@ def _run(assignment: Assignment, report: SendMessage, world: World, *, device: s
     with timer.measure("loading"):
         proxy = _resolve_proxy(assignment)
         require_precision(proxy.training, device=device)
-        identity, run = _identify_run(assignment, proxy, device=device, ranks=world.size)
-        samples = _prepared(assignment, proxy, fingerprint=world.broadcast(identity.fingerprint), device=device)
+        dataset = rank_dataset(assignment, world)
+        identity, run = _identify_run(assignment, proxy, dataset, device=device, ranks=world.size)
+        fingerprint = world.broadcast(identity.fingerprint)
+        samples = _prepared(assignment, proxy, dataset, fingerprint=fingerprint, device=device)
     warnings = WarningReporter(assignment, report)
     warnings.note(samples.warnings)
     warnings.check()
@@ -215,6 +222,7 @@ def _run(assignment: Assignment, report: SendMessage, world: World, *, device: s
         warnings=warnings.all,
         job_id=assignment.job_id or None,
         ranks=world.size,
+        owners=dataset.owners,
         nodes=assignment.nodes,
         batch_parts=assignment.batch_parts,
     )
@@ -270,7 +278,7 @@ def _resolve_proxy(assignment: Assignment) -> ResolvedProxy:
 
 
 def _identify_run(
-    assignment: Assignment, proxy: ResolvedProxy, *, device: str, ranks: int
+    assignment: Assignment, proxy: ResolvedProxy, dataset: RankDataset, *, device: str, ranks: int
 ) -> tuple[DatasetIdentity, str]:
     """Return the identity of the dataset's files and the key of this run. Raise DatasetChanged for other files.
 
@@ -280,15 +288,15 @@ def _identify_run(
     is_unchanged = _matches_guard(assignment) is not False
     if not (is_unchanged or assignment.checkpoints):
         raise _dataset_changed(assignment)
-    identity = _identify(assignment)
+    identity = dataset.identity
     run = run_key(assignment, proxy, fingerprint=identity.fingerprint, device=device, ranks=ranks)
     if not (is_unchanged or first_usable_checkpoint(assignment.checkpoints, run=run)):
         raise _dataset_changed(assignment)
     return identity, run
 
 
-def _load_samples(assignment: Assignment, fingerprint: str) -> Samples:
-    limits = Limits(
+def _limits(assignment: Assignment, fingerprint: str) -> Limits:
+    return Limits(
         assignment.threads,
         assignment.memory_bytes,
         assignment.max_undecodable,
@@ -296,12 +304,11 @@ def _load_samples(assignment: Assignment, fingerprint: str) -> Samples:
         assignment.cache_bytes,
         identity=f"{assignment.dataset_guard} {fingerprint}",
     )
-    return retry_while_away(lambda: load(assignment.spec.dataset, roots=assignment.dataset_roots, limits=limits))
 
 
 def _check_unchanged(assignment: Assignment, identity: DatasetIdentity) -> None:
     """Raise DatasetChanged if the files no longer hold what was read. Those that were only touched are read again."""
-    if _matches_guard(assignment) is not True and _identify(assignment).fingerprint != identity.fingerprint:
+    if _matches_guard(assignment) is not True and WholeDataset(assignment).identity.fingerprint != identity.fingerprint:
         raise _dataset_changed(assignment)
 
 
@@ -315,10 +322,6 @@ def _matches_guard(assignment: Assignment) -> bool | None:
             raise
         raise DatasetChanged(error.fact, field=error.field) from error
     return summary.matches(assignment.dataset_guard)
-
-
-def _identify(assignment: Assignment) -> DatasetIdentity:
-    return retry_while_away(lambda: identify(assignment.spec.dataset, roots=assignment.dataset_roots))
 
 
 def _dataset_changed(assignment: Assignment) -> DatasetChanged:

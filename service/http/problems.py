@@ -60,6 +60,7 @@ STATUS: Mapping[type[TedError], int] = {
     core.UnusableInputs: 422,
     core.UnusableLabels: 422,
     core.SettingUnsuited: 422,
+    core.TooFewShards: 422,
     core.MissingValues: 422,
     core.MixedTypes: 422,
     core.UndecodableImages: 422,

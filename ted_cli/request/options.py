@@ -117,6 +117,9 @@ PLAN: Mapping[str, JobField] = {
     "class_balance": JobField(
         "plan", "class_balance", _option(str, "free, or keep: every class is drawn at the same ratio.")
     ),
+    "sampling": JobField(
+        "plan", "sampling", _option(str, "global, or sharded: each of a worker's ranks reads files of its own.")
+    ),
     "seed": JobField("plan", "seed", _option(int, "Seed of every random choice.")),
 }
 

@@ -54,12 +54,15 @@ def identify(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> DatasetIdent
     with collect_findings():  # which ``inspect`` and ``load`` tell
         dataset = open_dataset(spec, roots=roots)
         rows = dataset.rows_per_file()
-    digests = map_concurrently(_digest, dataset.files)
-    shards = tuple(
+    return DatasetIdentity(spec.uri, dataset.format_name, spec.task, shards_of(dataset.files, rows), rows=sum(rows))
+
+
+def shards_of(files: Sequence[Source], rows: Sequence[int]) -> tuple[Shard, ...]:
+    """Read all bytes of some files, which have so many rows, and return what identifies them."""
+    return tuple(
         Shard(file.name, rows=count, bytes=sum(member.size for member in file.members), sha256=digest)
-        for file, count, digest in zip(dataset.files, rows, digests, strict=True)
+        for file, count, digest in zip(files, rows, map_concurrently(_digest, files), strict=True)
     )
-    return DatasetIdentity(spec.uri, dataset.format_name, spec.task, shards, rows=sum(rows))
 
 
 def _digest(source: Source) -> str:

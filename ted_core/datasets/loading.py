@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from ted_core.datasets.budget import current_budget, limited
-from ted_core.datasets.findings import collect_findings, findings
+from ted_core.datasets.findings import Findings, collect_findings, findings
 from ted_core.datasets.formats.arrow import ARROW
 from ted_core.datasets.formats.base import Format, SchemaSummary
 from ted_core.datasets.formats.csv import CSV, TSV
@@ -136,15 +136,21 @@ def open_dataset(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> OpenedDa
     """
     source = locate(spec.uri, roots=roots)
     file_format = spec.format or infer_format(source, spec)
-    named, spec = spec.format, spec.model_copy(update={"format": file_format})
+    dataset = listed_dataset(source, spec.model_copy(update={"format": file_format}), roots=roots)
+    if spec.format:
+        refuse_other_format(dataset.files[0], spec.format)
+    return dataset
+
+
+def listed_dataset(source: Source, spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> OpenedDataset:
+    """Find the files of the format that ``spec`` names, and open none of them. Raises what ``open_dataset`` raises."""
+    assert spec.format, "listing needs a format"  # noqa: S101
     _refuse_unsuited(spec)
-    files = format_named(file_format).files(source, spec)
+    files = format_named(spec.format).files(source, spec)
     dataset = OpenedDataset(spec, tuple(file.confine_to(roots) for file in files))
     for member in dataset.members():
         if not member.is_file:
             raise DatasetUnreadable(f"{member.name} is no regular file", field="dataset.uri")
-    if named:
-        refuse_other_format(dataset.files[0], named)
     return dataset
 
 
@@ -203,6 +209,11 @@ def load(spec: DatasetSpec, *, roots: Sequence[StorageRoot], limits: Limits | No
         dataset = open_dataset(spec, roots=roots)
         dataset.schema_summary()
         samples = dataset.format.load(dataset.files, dataset.spec, limits or Limits())
+    return described(samples, spec, noticed)
+
+
+def described(samples: Samples, spec: DatasetSpec, noticed: Findings) -> Samples:
+    """The same samples with their task, and with what was noticed of them."""
     task = samples.task if spec.task in TASKS else spec.task
     names = tuple(name for name in samples.columns.names if name not in noticed.left_out)
     columns = InputColumns(names, noticed.left_out)

@@ -16,6 +16,8 @@ class RowLocations:
 
     files: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
+    is_part: bool = False
+    """Whether the dataset has other files."""
 
     @property
     def total(self) -> int:
@@ -33,7 +35,7 @@ class RowLocations:
 
     def name(self, row: int) -> str:
         """Return the row's number, counted from 0; if there are several files, its number in its file, and which."""
-        if len(self.files) < 2:  # noqa: PLR2004 - a single file
+        if len(self.files) < 2 and not self.is_part:  # noqa: PLR2004 - a single file
             return str(row)
         ends = list(accumulate(self.rows))
         file = bisect_right(ends, row)

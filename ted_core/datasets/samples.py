@@ -12,8 +12,8 @@ from jaxtyping import Float32, Int64, UInt8, UInt64
 
 from ted_core.warnings import JobWarning
 
-Images = UInt8[np.ndarray, "samples channels height width"]
-Vectors = Float32[np.ndarray, "samples features"]
+Images = UInt8[np.ndarray, "held channels height width"]
+Vectors = Float32[np.ndarray, "held features"]
 InputKind = Literal["image", "vector", "text", "dialogue"]
 
 
@@ -65,10 +65,39 @@ class InputColumns:
 
 
 @dataclass(frozen=True)
+class Ownership:
+    """Which of several processes has the inputs of which samples: the first those that come first, and so on."""
+
+    starts: tuple[int, ...]
+    """Where the samples of each of them begin; and, at the end, the number of all samples."""
+    owner: int
+    """The number of this process."""
+
+    @property
+    def first(self) -> int:
+        """The first sample whose inputs are here."""
+        return self.starts[self.owner]
+
+    @property
+    def own(self) -> slice:
+        """The samples whose inputs are here."""
+        return slice(self.first, self.starts[self.owner + 1])
+
+    def own_of(self, samples: Int64[np.ndarray, " some"]) -> Int64[np.ndarray, " own"]:
+        """Those of some samples, which ascend, whose inputs are here."""
+        return samples[slice(*np.searchsorted(samples, [self.own.start, self.own.stop]))]
+
+    def counts(self, samples: Int64[np.ndarray, " some"]) -> Int64[np.ndarray, " owners"]:
+        """How many of some samples, which ascend, each process has the inputs of."""
+        return np.diff(np.searchsorted(samples, self.starts))
+
+
+@dataclass(frozen=True)
 class Samples:
     """The rows of a dataset that can be trained on. Undecodable rows are left out, so ``row_index`` may have gaps."""
 
     inputs: Inputs
+    """Of all samples, or of this process's own: see ``ownership``."""
     labels: Int64[np.ndarray, " samples"] | Float32[np.ndarray, "samples classes"]
     """The class of each sample; or, for each class, 1 if the sample has it. All 0 if nothing is classified."""
     classes: tuple[str, ...]
@@ -92,6 +121,8 @@ class Samples:
     """What was accepted on the way here, but may not be what was meant."""
     columns: InputColumns = field(default_factory=InputColumns, repr=False)
     """What ``inputs`` was made of."""
+    ownership: Ownership | None = None
+    """Which process has the inputs of which samples; None if this one has all of them."""
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -21,19 +21,22 @@ def backend_of(device: str) -> str:
     return BACKENDS[torch.device(device).type]
 
 
-def connect(store: Store, *, rank: int, size: int, device: str) -> ConnectedWorld:
-    """Wait for all ranks and return their world; its size is even. Raises RankLost."""
+def connect(store: Store, *, rank: int, size: int, device: str, models: int = TWINS) -> ConnectedWorld:
+    """Wait for all ranks and return their world, whose size is a multiple of ``models``. Raises RankLost.
+
+    So many models are trained at the same time.
+    """
     with rank_errors():
         dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=NEVER)
-        group = _own_replicas(rank, size, device) if size > TWINS else None
+        group = _own_replicas(rank, size, device, models) if size > models else None
     everyone = dist.group.WORLD
     assert everyone is not None, "the group was initialized"  # noqa: S101
-    return ConnectedWorld(everyone, replicas_of(group, replica_share(rank, size)))
+    return ConnectedWorld(everyone, replicas_of(group, replica_share(rank, size, models=models)), models=models)
 
 
-def _own_replicas(rank: int, size: int, device: str) -> dist.ProcessGroup:
+def _own_replicas(rank: int, size: int, device: str, models: int) -> dist.ProcessGroup:
     """The group of the ranks that train the same model. Every rank takes part in making all groups."""
-    count = size // TWINS
+    count = size // models
     groups = [
         dist.new_group(range(first, first + count), backend=backend_of(device), timeout=NEVER)
         for first in range(0, size, count)

@@ -42,3 +42,14 @@ class Share:
 
 
 WHOLE = Share()
+
+
+def owner_quotas(rows: Int64[np.ndarray, " owners"], batch_size: int) -> Int64[np.ndarray, "steps owners"]:
+    """How many rows of each owner are in each step of an epoch: its share of them all, up to whole rows.
+
+    All rows are in one step each, and steps are equally large up to a row of each owner; but a step of so few rows that
+    batch normalization cannot use them is left out.
+    """
+    steps = max(1, -(-int(rows.sum()) // batch_size))
+    sizes = np.diff(np.arange(steps + 1)[:, None] * rows // steps, axis=0)
+    return np.asarray(sizes[sizes.sum(1) >= FEWEST_ROWS])

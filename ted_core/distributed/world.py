@@ -1,8 +1,9 @@
 """All processes that work on a selection, and this one's place among them.
 
-Every rank runs the same program on the same rows. Twin A is trained by the first half of the ranks and twin B by the
-second, without any traffic between them until rows have been measured; what was measured, and the masks that follow
-from it, are then the same everywhere.
+Every rank runs the same program. If each has all rows, twin A is trained by the first half of the ranks and twin B by
+the second, without any traffic between them until rows have been measured. If each has the inputs of its own rows
+alone, all of them train one twin after the other. What was measured, and the masks that follow from it, are then the
+same everywhere.
 """
 
 from typing import Protocol, TypeVar, runtime_checkable
@@ -49,6 +50,9 @@ class World(Protocol):
     def gather(self, value: Value) -> list[Value]:
         """The values of all ranks, for the first of them; for any other its own."""
 
+    def exchange(self, value: Value) -> list[Value]:
+        """The values of all ranks, in their order, for each of them."""
+
 
 class Alone:
     """A single process."""
@@ -76,6 +80,10 @@ class Alone:
         """The value alone."""
         return [value]
 
+    def exchange(self, value: Value) -> list[Value]:
+        """The value alone."""
+        return [value]
+
 
 ALONE = Alone()
 
@@ -83,16 +91,14 @@ ALONE = Alone()
 class ConnectedWorld:
     """Several processes, which torch.distributed connects. All of them call the same methods in the same order."""
 
-    models = TWINS
-
-    def __init__(self, everyone: dist.ProcessGroup, replicas: Replicas) -> None:
+    def __init__(self, everyone: dist.ProcessGroup, replicas: Replicas, *, models: int = TWINS) -> None:
         """``everyone``: a group of all ranks that sends tensors of the CPU."""
-        self.everyone, self.replicas = everyone, replicas
+        self.everyone, self.replicas, self.models = everyone, replicas, models
         self.rank, self.size = everyone.rank(), everyone.size()
 
     def trains(self, number: int) -> bool:
-        """The models are dealt out to the halves of the ranks in turn."""
-        return number % TWINS == self.rank // (self.size // TWINS)
+        """The models are dealt out in turn to the parts of the ranks that each train one at a time."""
+        return number % self.models == self.rank // (self.size // self.models)
 
     def speaks_for(self, number: int) -> bool:
         """The first of the ranks that train it."""
@@ -119,10 +125,17 @@ class ConnectedWorld:
             dist.gather_object(value, held, dst=0, group=self.everyone)
         return held or [value]
 
+    def exchange(self, value: Value) -> list[Value]:
+        """As in ``World``. Raises RankLost."""
+        held: list[Value] = [value] * self.size
+        with rank_errors():
+            dist.all_gather_object(held, value, group=self.everyone)
+        return held
 
-def replica_share(rank: int, size: int) -> Share:
+
+def replica_share(rank: int, size: int, *, models: int = TWINS) -> Share:
     """Which share of its model's batches a rank takes."""
-    count = size // TWINS
+    count = size // models
     return Share(rank % count, count)
 
 

@@ -32,9 +32,9 @@ def describe_device(device: str, *, ranks: int = 1, nodes: int = 1) -> str:
     return f"{device}, {threads} {'thread' if threads == 1 else 'threads'}{several}"
 
 
-def determinism(device: str, *, ranks: int = 1) -> str:
-    """Return how far a second run would agree with this one."""
-    exact = "bit-exact" if ranks <= TWINS else f"bit-exact with {ranks} ranks"
+def determinism(device: str, *, ranks: int = 1, is_divided: bool = False) -> str:
+    """Return how far a second run would agree with this one; ``is_divided``: whether each rank has rows of its own."""
+    exact = "bit-exact" if ranks <= TWINS and not is_divided else f"bit-exact with {ranks} ranks"
     return (
         exact
         if device == "cpu"

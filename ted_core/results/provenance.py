@@ -28,6 +28,13 @@ class ShardFacts(_StrictModel):
     sha256: str
 
 
+class OwnerFacts(_ExtensibleModel):
+    """What one rank had of a dataset whose files were divided among them."""
+
+    shards: Annotated[int, Field(description="How many files, behind those of the rank before it.")]
+    rows: Annotated[int, Field(description="In these files.")]
+
+
 class DatasetFacts(_StrictModel):
     """The dataset whose rows the indices count."""
 
@@ -246,6 +253,8 @@ class Provenance(_StrictModel):
     """None if the method measures nothing out of sample."""
     label_noise: LabelNoise | None = None
     """None as well if the proxy has not learned, or if rows have not one class each."""
+    owners: tuple[OwnerFacts, ...] = ()
+    """If the plan's sampling is sharded: which of the dataset's shards each rank had, in their order."""
     seed: int
     determinism: str
     cost: CostFacts

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ted_core.plan import RuleName
-from ted_core.results.provenance import KeepRatioChoice, LabelNoise, ProxyAccuracy, ProxyFacts, QChoice
+from ted_core.results.provenance import KeepRatioChoice, LabelNoise, OwnerFacts, ProxyAccuracy, ProxyFacts, QChoice
 from ted_core.warnings import JobWarning
 
 Performance = Annotated[
@@ -305,6 +305,12 @@ class Report(_ReportModel):
         Field(description="On rows that it had not trained on; null if the method measures none."),
     ] = None
     device: str
+    owners: Annotated[
+        tuple[OwnerFacts, ...],
+        Field(
+            description="If plan.sampling is sharded: which part of the dataset each rank had, in the order of rows."
+        ),
+    ] = ()
     determinism: str
     seed: int
     versions: dict[str, str]

@@ -84,7 +84,7 @@ def build_report(
     ``examples`` are ``choose_examples``' rows, perhaps with samples; ``columns`` what the model saw.
     """
     copied = {"job_id", "created_at", "plan", "achieved_ratio", "rows_kept", "q", "proxy", "proxy_accuracy"}
-    copied |= {"device", "determinism", "seed", "versions", "warnings", "label_noise"}
+    copied |= {"device", "owners", "determinism", "seed", "versions", "warnings", "label_noise"}
     return Report(
         **{name: getattr(metadata, name) for name in copied},
         dataset=_dataset(metadata.dataset, decisions, columns),

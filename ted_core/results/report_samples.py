@@ -44,7 +44,7 @@ def report_samples(
     ``read`` is asked at most once. What it yields comes from the dataset's files, and so do the errors that it raises.
     """
     usable = sorted({*rows} & {*samples.row_index[_positions(samples, rows)].tolist()})
-    if samples.kind in IN_MEMORY:
+    if samples.kind in IN_MEMORY and samples.ownership is None:
         show = IN_MEMORY[samples.kind]
         positions = _positions(samples, usable).tolist()
         return {row: show(samples, position) for row, position in zip(usable, positions, strict=True)}

@@ -1,7 +1,8 @@
 """Whether plan, proxy and dataset fit together; checked at submission and again with the loaded data. Torch-free."""
 
 from ted_core.datasets.samples import InputKind
-from ted_core.errors import MethodUnsuited, SettingUnsuited, SingleClass, TooFewRounds, TooFewRowsKept
+from ted_core.datasets.spec import DatasetSpec
+from ted_core.errors import MethodUnsuited, SettingUnsuited, SingleClass, TooFewRounds, TooFewRowsKept, TooFewShards
 from ted_core.plan import PruningPlan
 from ted_core.proxies.resolve import ResolvedProxy
 from ted_core.selection.workload import HALVES, RATIOS
@@ -19,6 +20,9 @@ KINDS: dict[str, InputKind] = {
 
 
 FEWEST_WATCHED_EPOCHS = 3
+SHARDED_KINDS, SHARDED_FORMATS = ("image", "vector"), ("parquet", "webdataset")
+FEWEST_SHARDS = 2
+"""Of a dataset whose files are divided among ranks."""
 WATCHING_METHODS = {"forgetting", "ccs", "dual"}
 """Methods that follow each sample through a training run."""
 ONE_CLASS_METHODS = {"el2n", "grand", "forgetting", "ccs", "dual"}
@@ -47,6 +51,7 @@ def check_feasibility(
     if kind == "image" and shape:
         proxy.require_size(shape)
     _check_method(plan, proxy, one_class=one_class and kind != "dialogue")
+    check_sampling(plan, kind=kind)
     _check_open_ratio(plan)
     check_balance(plan, kind=kind)
     classes = 0 if kind == "dialogue" else classes
@@ -63,6 +68,31 @@ def check_balance(plan: PruningPlan, *, kind: InputKind) -> None:
     """Raise SettingUnsuited if the plan is to keep the balance of classes that there are none of."""
     if kind == "dialogue" and plan.class_balance == "keep":
         raise SettingUnsuited("causal-lm has no classes whose balance could be kept", field="plan.class_balance")
+
+
+def check_sampling(plan: PruningPlan, *, kind: InputKind) -> None:
+    """Raise SettingUnsuited if rows are to be divided among ranks, and method, score or inputs need all of them."""
+    if plan.sampling == "global":
+        return
+    unsuited = {
+        f"method {plan.method}": plan.method != "ted",
+        "the score parameter": plan.score == "parameter",
+        f"inputs of kind {kind}": kind not in SHARDED_KINDS,
+    }
+    if facts := [name for name, is_so in unsuited.items() if is_so]:
+        raise SettingUnsuited(f"A sampling of sharded with {' and '.join(facts)}", field="plan.sampling")
+
+
+def check_shards(plan: PruningPlan, spec: DatasetSpec, *, file_format: str, files: int) -> None:
+    """Raise SettingUnsuited, or TooFewShards, if the dataset's files cannot be divided among ranks."""
+    if plan.sampling == "global":
+        return
+    if file_format not in SHARDED_FORMATS:
+        raise SettingUnsuited(f"A sampling of sharded with the format {file_format}", field="plan.sampling")
+    if spec.missing == "impute":
+        raise SettingUnsuited("A sampling of sharded with missing impute", field="plan.sampling")
+    if files < FEWEST_SHARDS:
+        raise TooFewShards(f"The dataset has {files} file", field="plan.sampling")
 
 
 def _check_method(plan: PruningPlan, proxy: ResolvedProxy, *, one_class: bool) -> None:

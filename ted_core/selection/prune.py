@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 
 from ted_core.datasets import Samples
 from ted_core.distributed.world import ALONE, World
+from ted_core.errors import SettingUnsuited
 from ted_core.plan import PruningPlan
 from ted_core.proxies import ProxySpec, ResolvedProxy, resolve_proxy
 from ted_core.selection import baselines
@@ -41,7 +42,8 @@ def prune(
     ``watch`` is called after every batch. If the checkpointer has a saved state, the run is resumed from it, and the
     rounds before it are not yielded again. In a ``world`` of several ranks each of them iterates over its own rounds,
     which are the same; the first rank's checkpointer and ``watch`` tell of all of them. Methods other than TED make no
-    use of more than one rank.
+    use of more than one rank. If the samples' inputs are divided among the ranks, all of these train one model at a
+    time.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -66,8 +68,16 @@ def prune(
         one_class=not samples.multi_label and samples.task is None,
         shape=samples.input_shape,
     )
+    _check_ownership(samples, plan, world)
     samples = prepare_samples(samples, resolved, device=device)
     return METHODS[plan.method](samples, plan, resolved, Execution(device, watch, checkpointer, world))
+
+
+def _check_ownership(samples: Samples, plan: PruningPlan, world: World) -> None:
+    """Raise SettingUnsuited if rows are to be divided among ranks and are not."""
+    if plan.sampling == "sharded" and samples.ownership is None:
+        raise SettingUnsuited("A sampling of sharded on rows that one process has all of", field="plan.sampling")
+    assert samples.ownership is None or world.models == 1, "all ranks train what each has a part of"  # noqa: S101
 
 
 def by_internal_generalization(

@@ -28,12 +28,13 @@ from ted_core.training.trainer import CountRows, Trainer, batches_of
 class Twins:
     """Twin A never trains on the samples of fold A, nor twin B on those of fold B.
 
-    In a world of several ranks each of them trains one twin. Everything that is returned is the same on all ranks.
+    In a world of several ranks each of them trains one twin, or both in turn on rows that it alone has the inputs of.
+    Everything that is returned is the same on all ranks.
     """
 
     def __init__(self, samples: Samples, proxy: ResolvedProxy, *, seed: int, device: str, world: World = ALONE) -> None:
         self.seed, self.world = seed, world
-        self.table = batches_of(samples, proxy, device=device)
+        self.table = batches_of(samples, proxy, device=device, world=world)
         self.folds = _folds(len(samples), seed)
         # Their initial weights differ: if the twins agree, the data made them agree, not a common start.
         models = {
@@ -113,7 +114,7 @@ class Twins:
 
     def _measured_here(self, rows: Bool[np.ndarray, " rows"]) -> Int64[np.ndarray, " own"]:
         """Those of the marked rows that this rank measures; others that have the same twin measure the rest."""
-        return self.world.replicas.share.stretch(np.flatnonzero(rows))
+        return self.table.stretch(np.flatnonzero(rows), self.world.replicas.share)
 
     def _of_all(self, values: Mapping[int, float]) -> Float64[np.ndarray, " twins"]:
         """A number of each twin, from those of the twins that are trained here."""

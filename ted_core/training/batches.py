@@ -11,7 +11,9 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from ted_core.datasets import Samples
+from ted_core.distributed.epoch_order import EpochOrder, owned_order, shared_order
 from ted_core.distributed.share import FEWEST_ROWS, WHOLE, Share
+from ted_core.distributed.world import ALONE, World
 from ted_core.training.augmentation import augment_images
 from ted_core.training.device_arrays import device_array
 from ted_core.training.divergence import require_finite
@@ -32,16 +34,21 @@ class Scaling:
     std: Tensor
 
     @classmethod
-    def of(cls, samples: Samples) -> "Scaling":
-        """The statistics of all samples; a constant feature keeps the standard deviation 1."""
+    def of(cls, samples: Samples, world: World = ALONE) -> "Scaling":
+        """The statistics of all samples; a constant feature keeps the standard deviation 1.
+
+        If each rank of the ``world`` has inputs of its own, their sums are added up.
+        """
         assert isinstance(samples.inputs, np.ndarray), "texts are not scaled"  # noqa: S101
         axes = (0, 2, 3) if samples.kind == "image" else (0,)
-        count, total, squares = 0, np.zeros(1), np.zeros(1)
+        count, total, squares = np.zeros(1), np.zeros(1), np.zeros(1)
         step = min(CHUNK, max(1, CHUNK_BYTES // max(8 * prod(samples.input_shape), 1)))
         for start in range(0, len(samples), step):
             chunk = samples.inputs[start : start + step].astype(np.float64)
             count += chunk.size // chunk.shape[1]
             total, squares = total + chunk.sum(axes), squares + (chunk**2).sum(axes)
+        if samples.ownership:
+            count, total, squares = (sum(parts) for parts in zip(*world.exchange((count, total, squares)), strict=True))
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0))
         shape = (-1, 1, 1) if samples.kind == "image" else (-1,)
@@ -89,6 +96,9 @@ class Batches(Protocol):
     def in_order(self, rows: RowIndices) -> Iterator[Batch]:
         """The rows as they come, in batches for measuring."""
 
+    def stretch(self, rows: RowIndices, share: Share) -> Int64[np.ndarray, " own"]:
+        """Those of the rows, which ascend, that this rank measures; the other shares measure the rest."""
+
     def cheapest_order(self, rows: RowIndices) -> Int64[np.ndarray, " rows"]:
         """Positions in ``rows``, in the order in which measuring them takes the least time."""
 
@@ -103,9 +113,11 @@ class ArrayBatches:
         """``parts``: into how many a batch is cut."""
         assert isinstance(samples.inputs, np.ndarray), "texts have a table of their own"  # noqa: S101
         self.device, self.task, self.cut_into = torch.device(device), task_of(samples), parts
+        self.ownership = samples.ownership
         self.inputs = device_array(samples.inputs, self.device)
         self.measured_at_a_time = max(1, measuring_batch_size(samples.input_shape) // parts)
-        self.labels: Tensor = torch.from_numpy(samples.labels).to(self.device)
+        labels = samples.labels[self.ownership.own] if self.ownership else samples.labels
+        self.labels: Tensor = torch.from_numpy(labels).to(self.device)
         self.scaling = Scaling(scaling.mean.to(self.device), scaling.std.to(self.device))
 
     def shuffled(
@@ -114,23 +126,37 @@ class ArrayBatches:
         """One batch a step, or the parts that it is cut into; augmented if asked.
 
         A last batch of a single row is left out, and no part has only one: batch normalization cannot use it. With
-        more shares a last batch is left out that has no row for each of them.
+        more shares a last batch is left out that has no row for each of them. Where each rank has inputs of its own,
+        a batch has a quota of each rank's rows instead.
         """
-        order = share.full_batches(rng.permutation(rows), batch_size)
-        if not len(order):
+        order = self._order(rows, batch_size, rng, share)
+        if not order.steps:
             return
-        sizes = (min(batch_size, len(order) - start) for start in range(0, len(order), batch_size))
-        own = self.inputs.parts(share.of_batches(order, batch_size), max(1, share.size(batch_size)))
-        for size, (gathered, part) in zip(sizes, own, strict=True):
+        own = self.inputs.parts(self._held(order.own), order.sizes)
+        for size, (gathered, part) in zip(order.steps, own, strict=True):
             inputs = self.scaling.apply(gathered)
-            seen = augment_images(inputs, rng, rows=size, share=share) if augment else inputs
+            augmented = augment and len(inputs)
+            seen = augment_images(inputs, order.rng, **order.draw(size)) if augmented else inputs
             parts = max(1, min(self.cut_into, size // (FEWEST_ROWS * share.count)))
             yield Step(_cut(seen, self.labels[part], parts=parts), size)
 
+    def _order(self, rows: RowIndices, batch_size: int, rng: np.random.Generator, share: Share) -> EpochOrder:
+        if self.ownership:
+            return owned_order(rows, batch_size, rng=rng, ownership=self.ownership)
+        return shared_order(rows, batch_size, rng=rng, share=share)
+
+    def _held(self, rows: RowIndices) -> RowIndices:
+        """Where the inputs of these rows are among those that are here."""
+        return rows - self.ownership.first if self.ownership else rows
+
     def in_order(self, rows: RowIndices) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, labels) of the rows as they come, in large batches."""
-        for gathered, part in self.inputs.parts(rows, self.measured_at_a_time):
+        for gathered, part in self.inputs.parts(self._held(rows), self.measured_at_a_time):
             yield self.scaling.apply(gathered), self.labels[part]
+
+    def stretch(self, rows: RowIndices, share: Share) -> Int64[np.ndarray, " own"]:
+        """Those whose inputs are here, or the share's part of them."""
+        return self.ownership.own_of(rows) if self.ownership else share.stretch(rows)
 
     def cheapest_order(self, rows: RowIndices) -> Int64[np.ndarray, " rows"]:
         """As they come: all are equally large."""

@@ -15,13 +15,15 @@ MOVED_BYTES = 64 << 20
 
 RowIndices = Int64[np.ndarray, " rows"]
 InputArray = Shaped[np.ndarray, "samples ..."]
+Size = int | list[int]
+"""Of all parts but the last, or of each."""
 
 
 @runtime_checkable
 class DeviceArray(Protocol):
     """Inputs that can be read batch by batch, on the device."""
 
-    def parts(self, rows: RowIndices, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def parts(self, rows: RowIndices, size: Size) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the inputs of ``size`` rows at a time, and which rows these are, both on the device."""
 
 
@@ -40,7 +42,7 @@ class ResidentArray:
         self.device = device
         self.inputs = torch.from_numpy(inputs) if device.type == "cpu" else _moved(inputs, device)
 
-    def parts(self, rows: RowIndices, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def parts(self, rows: RowIndices, size: Size) -> Iterator[tuple[Tensor, Tensor]]:
         """As in ``DeviceArray``."""
         for part in torch.split(torch.from_numpy(rows).to(self.device), size):
             yield self.inputs[part], part
@@ -52,7 +54,7 @@ class GatheredArray:
     def __init__(self, inputs: InputArray, device: torch.device) -> None:
         self.inputs, self.device = inputs, device
 
-    def parts(self, rows: RowIndices, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def parts(self, rows: RowIndices, size: Size) -> Iterator[tuple[Tensor, Tensor]]:
         """As in ``DeviceArray``."""
         for part in torch.split(torch.from_numpy(rows), size):
             batch = torch.from_numpy(self.inputs[part.numpy()])

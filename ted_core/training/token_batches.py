@@ -55,6 +55,10 @@ class TokenBatches:
             if len(batch) >= share.count:
                 yield Step(list(self.in_order(share.of(batch))), len(batch))
 
+    def stretch(self, rows: RowIndices, share: Share) -> Int64[np.ndarray, " own"]:
+        """The share's part of the rows."""
+        return share.stretch(rows)
+
     def in_order(self, rows: RowIndices) -> Iterator[Batch]:
         """The rows as they come, in batches that hold no more tokens than the budget, or a single row."""
         for part in split_by_tokens(rows, self.tokens.lengths[rows], self.budget):

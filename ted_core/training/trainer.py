@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ted_core.datasets import Samples
 from ted_core.distributed.errors import BatchSmallerThanRanks
 from ted_core.distributed.replicas import SOLE, Replicas
+from ted_core.distributed.world import ALONE, World
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.proxies.precision import require_precision
@@ -102,7 +103,8 @@ class Trainer:
 
     def _backward(self, batch: Batch, task: Task, *, share: float) -> Tensor:
         inputs, targets = batch
-        mean = task.loss(self.outputs(inputs), targets).mean()
+        losses = task.loss(self.outputs(inputs), targets)
+        mean = losses.mean() if share else losses.sum()  # a rank may have no row in a step
         loss = mean if share == 1 else mean * share  # hardly any step is cut into parts, and small models notice
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
@@ -218,10 +220,13 @@ def fit(
     return FittedModel(trainer, table)
 
 
-def batches_of(samples: Samples, proxy: ResolvedProxy, *, device: str = "cpu") -> Batches:
-    """The samples on the device, scaled by their own statistics; texts as tokens of the proxy's own vocabulary."""
+def batches_of(samples: Samples, proxy: ResolvedProxy, *, device: str = "cpu", world: World = ALONE) -> Batches:
+    """The samples on the device, scaled by their own statistics; texts as tokens of the proxy's own vocabulary.
+
+    If each rank of the ``world`` has inputs of its own, all of them call this.
+    """
     if samples.kind in ("text", "dialogue"):
         from ted_core.training.token_batches import TokenBatches  # noqa: PLC0415 - transformers are an extra
 
         return TokenBatches.of(samples, proxy, device=device)
-    return ArrayBatches(samples, scaling=Scaling.of(samples), device=device, parts=proxy.batch_parts)
+    return ArrayBatches(samples, scaling=Scaling.of(samples, world), device=device, parts=proxy.batch_parts)

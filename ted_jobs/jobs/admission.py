@@ -59,6 +59,9 @@ def admit(
         one_class=spec.dataset.task in TASKS and not dataset.several_classes,
         shape=dataset.input_shape,
     )
+    if dataset.understood:
+        found = dataset.understood
+        feasibility.check_shards(spec.plan, spec.dataset, file_format=found.format, files=found.file_count)
     plan = spec.plan.model_copy(update={"rounds": spec.plan.rounds or loop_rounds(proxy.training.epochs)})
     work = _workload(spec, proxy, dataset, kind=kind, memory_bytes=memory_bytes)
     memory = plan_memory(work) if work else None

@@ -25,6 +25,7 @@ from ted_jobs import errors as jobs
 from ted_jobs.api_keys.text import KEY_PATTERN
 from ted_jobs.settings import Settings
 from worker.ranks.devices import RanksNotPossible
+from worker.ranks.reading import RanksMissing
 from worker.ranks.rendezvous import SeatNotTaken
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -56,6 +57,7 @@ OF_WORKERS: tuple[type[TedError], ...] = (
     DeviceMissing,
     BatchSmallerThanRanks,
     RankLost,
+    RanksMissing,
     RanksNotPossible,
     SeatNotTaken,
 )

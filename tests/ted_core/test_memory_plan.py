@@ -154,3 +154,12 @@ def test_a_frozen_model_takes_its_memory_before_the_others_are_built() -> None:
 
     assert memory.peak < large.peak == GIB + memory.inputs
     assert refusal(replace(work, features_bytes=GIB), ceiling=GIB).field == "proxy.model"
+
+
+def test_an_owner_holds_its_share_of_the_inputs_and_what_is_known_of_all_rows() -> None:
+    whole = workload(rows=10_000)
+
+    held = [plan_memory(replace(whole, held=rows)).inputs for rows in (0, 2_500, 5_000)]
+
+    assert held[0] == 250 * 10_000
+    assert held[1] - held[0] == (held[2] - held[0]) / 2 == (plan_memory(whole).inputs - held[0]) / 4

@@ -9,7 +9,9 @@ from torch._C._distributed_c10d import FileStore, Store
 
 from ted_core.distributed.connect import connect, disconnect
 from ted_core.distributed.world import ALONE, World
+from ted_core.plan import TWINS
 from worker.messages import Assignment
+from worker.ranks.reading import is_divided
 from worker.ranks.rendezvous import await_seats, join_store, open_store, split_address
 from worker.ranks.seats import Seats
 
@@ -31,7 +33,8 @@ def joined_world(assignment: Assignment, seats: Seats, *, rank: int, device: str
         return
     if seats.nodes == 1 or split_address(assignment.rendezvous)[0] in LOCAL_HOSTS:
         os.environ[INTERFACE] = LOOPBACK
-    yield connect(_store(assignment, seats, rank), rank=rank, size=seats.size, device=device)
+    models = 1 if is_divided(assignment) else TWINS
+    yield connect(_store(assignment, seats, rank), rank=rank, size=seats.size, device=device, models=models)
     disconnect()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -27,10 +28,12 @@ from ted_core.datasets.columns.types import (
     unusable_types_refused,
     without_dictionaries,
 )
+from ted_core.datasets.exchange.owner import current_owner, exchanged
+from ted_core.datasets.exchange.tables import of_all_owners
 from ted_core.datasets.findings import warn
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
-from ted_core.datasets.samples import Dialogues, InputColumns, Inputs, Labels, Samples, Texts
+from ted_core.datasets.samples import Dialogues, InputColumns, Inputs, Labels, Ownership, Samples, Texts
 from ted_core.datasets.spec import DatasetSpec, TaskName
 from ted_core.errors import UnusableInputs, UnusableLabels
 from ted_core.warnings import WarningCode
@@ -52,6 +55,13 @@ class RowSource:
     spec: DatasetSpec
     locations: RowLocations
     limits: Limits
+    whole: RowLocations | None = None
+    """Of the dataset, if these are the rows of one owner among several."""
+
+    @property
+    def all_locations(self) -> RowLocations:
+        """Where the rows of all owners are."""
+        return self.whole or self.locations
 
     @property
     def other_columns(self) -> list[str]:
@@ -81,12 +91,13 @@ class AssembledInputs(NamedTuple):
 
 def assemble_samples(rows: RowSource) -> Samples:
     """Decode the rows. Raises TedErrors that name field and rows."""
-    inputs, table, usable = INPUTS[rows.spec.base_task](rows)
+    inputs, own_table, own_usable = INPUTS[rows.spec.base_task](rows)
+    table, usable = of_all_owners(own_table), _usable_of_all(own_usable, rows)
     target = classes_of(table, rows)
     warn_of_doubtful(target)
     keys = sample_keys(table[rows.roles.key] if rows.roles.key else None, name=rows.roles.key)
     pa.default_memory_pool().release_unused()  # it would keep for later batches what training needs now
-    total = rows.locations.total
+    total = rows.all_locations.total
     codes = target.codes if len(usable) == total else target.codes[usable]
     columns = InputColumns(rows.roles.inputs)
     return Samples(
@@ -99,7 +110,23 @@ def assemble_samples(rows: RowSource) -> Samples:
         cache=rows.limits.cache,
         cache_bytes=rows.limits.cache_bytes,
         columns=columns,
+        ownership=_ownership(len(own_usable)),
     )
+
+
+def _usable_of_all(own: np.ndarray, rows: RowSource) -> np.ndarray:
+    """The rows of the dataset that inputs belong to, whichever owner has them."""
+    if current_owner().count == 1:
+        return own
+    parts = exchanged((own, rows.locations.total))
+    starts = accumulate((total for _, total in parts), initial=0)
+    return np.concatenate([usable + np.uint64(start) for (usable, _), start in zip(parts, starts, strict=False)])
+
+
+def _ownership(own: int) -> Ownership | None:
+    """Which owner has the inputs of which samples, if there are several."""
+    owner = current_owner()
+    return None if owner.count == 1 else Ownership(tuple(accumulate(exchanged(own), initial=0)), owner.number)
 
 
 def classes_of(table: pa.Table, rows: RowSource) -> Labels:
@@ -107,9 +134,10 @@ def classes_of(table: pa.Table, rows: RowSource) -> Labels:
 
     Raises MissingValues, UnusableLabels, SingleClass, DatasetTooLarge.
     """
+    locations = rows.all_locations
     with unusable_types_refused(UnusableLabels, rows.roles.targets, "dataset.target"):
-        codes_only = labels(table, rows.roles.targets, locations=rows.locations, limits=rows.limits)
-        return named_labels(codes_only, rows.schema, rows.roles.targets, locations=rows.locations)
+        codes_only = labels(table, rows.roles.targets, locations=locations, limits=rows.limits)
+        return named_labels(codes_only, rows.schema, rows.roles.targets, locations=locations)
 
 
 def _all_rows(rows: RowSource) -> np.ndarray:
@@ -127,7 +155,8 @@ def _cached(
     def assemble(rows: RowSource) -> AssembledInputs:
         with rows.array_cache() as cache:
             decoded = cache.load()
-            if decoded is None:
+            is_cached = all(exchanged(decoded is not None))  # or else all owners decode: they agree on how
+            if decoded is None or not is_cached:
                 uncached, table = decode(rows, cache.array)
                 decoded = cache.save(uncached)
             else:
@@ -152,7 +181,7 @@ def _images(rows: RowSource, allocate: Allocate) -> tuple[DecodedInputs, pa.Tabl
         for part in _parts(batch[rows.roles.inputs[0]]):
             decoder.add(encoded_images(part))
     images = decoder.images(max_undecodable=rows.limits.max_undecodable)
-    decoder.findings().warn()
+    decoder.findings(name=rows.all_locations.name if current_owner().count > 1 else None).warn()
     return DecodedInputs(images, decoder.decoded), others.table()
 
 

@@ -8,12 +8,14 @@ the order of the rows.
 
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Context, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float32
+
+from ted_core.datasets.exchange.owner import exchanged
 
 EXACT = 1 << 24
 """Whole numbers up to this are exact in float32."""
@@ -24,6 +26,8 @@ MOST_PRECISION = 73
 """Of a decimal: a difference has up to three digits more, and Arrow's decimals have 76."""
 DIGITS = Context(prec=80)
 
+Bounds = tuple[np.ndarray, np.ndarray]
+"""The smallest and the largest number of each feature."""
 ReadNumbers = Callable[[pa.Array], Float32[np.ndarray, " numbers"]]
 """Some of a column's numbers → float32, nulls as NaN."""
 
@@ -51,8 +55,8 @@ def reader_of(column: pa.ChunkedArray) -> ReadNumbers:
         return _decimal_reader(column)
     if not may_lose_digits(column.type.to_pandas_dtype()):
         return float32
-    least, most = (bound.as_py() for bound in pc.min_max(column).values())
-    origin = None if least is None else middle(least, most)
+    bounds = _bounds(column)
+    origin = middle(*bounds) if bounds else None
     return float32 if origin is None else lambda part: _masked(part, lambda values: differences(values, origin))
 
 
@@ -70,9 +74,9 @@ def _masked(part: pa.Array, read: Callable[[np.ndarray], np.ndarray]) -> Float32
 
 
 def _decimal_reader(column: pa.ChunkedArray) -> ReadNumbers:
-    bounds = [bound.as_py() for bound in pc.min_max(column).values()]
+    bounds = _bounds(column)
     precision, scale = column.type.precision, column.type.scale
-    if None in bounds or precision > MOST_PRECISION:
+    if bounds is None or precision > MOST_PRECISION:
         return float32
     origin = middle(*(int(bound.scaleb(scale, DIGITS)) for bound in bounds))
     if origin is None:
@@ -80,6 +84,13 @@ def _decimal_reader(column: pa.ChunkedArray) -> ReadNumbers:
     wide = pa.decimal256(precision + 2, scale)
     start = pa.scalar(Decimal(origin).scaleb(-scale, DIGITS), wide)
     return lambda part: float32(pc.subtract(part.cast(wide), start).cast(pa.float64()))
+
+
+def _bounds(column: pa.ChunkedArray) -> tuple[Any, Any] | None:
+    """The smallest and the largest number of all owners' rows; None if there are none but nulls."""
+    parts = exchanged([bound.as_py() for bound in pc.min_max(column).values()])
+    known = [(least, most) for least, most in parts if least is not None]
+    return (min(least for least, _ in known), max(most for _, most in known)) if known else None
 
 
 def may_lose_digits(dtype: np.dtype | type) -> bool:
@@ -108,12 +119,14 @@ class Origins(NamedTuple):
 
     @classmethod
     def of(cls, blocks: Iterable[np.ndarray]) -> "Origins":
-        """Return those of these rows, which come in blocks, at least one of them not empty."""
-        bounds: tuple[np.ndarray, np.ndarray] | None = None
+        """Return those of these rows, and of the other owners', which come in blocks, at least one not empty."""
+        bounds: Bounds | None = None
         for block in blocks:
             if len(block):
                 least, most = np.fmin.reduce(block), np.fmax.reduce(block)
-                bounds = (least, most) if bounds is None else (np.fmin(bounds[0], least), np.fmax(bounds[1], most))
+                bounds = _joined(bounds, (least, most))
+        for others in exchanged(bounds):
+            bounds = _joined(bounds, others)
         pairs = [] if bounds is None else zip(*(bound.tolist() for bound in bounds), strict=True)
         found = {index: origin for index, pair in enumerate(pairs) if (origin := middle(*pair)) is not None}
         return cls(np.array([*found], np.intp), [*found.values()])
@@ -125,6 +138,13 @@ class Origins(NamedTuple):
             for feature, origin in zip(self.features, self.origins, strict=True):
                 values[:, feature] = differences(block[:, feature], origin)
         return values
+
+
+def _joined(bounds: Bounds | None, others: Bounds | None) -> Bounds | None:
+    """The lower and upper bounds of both."""
+    if bounds is None or others is None:
+        return others if bounds is None else bounds
+    return np.fmin(bounds[0], others[0]), np.fmax(bounds[1], others[1])
 
 
 def list_rows(parts: Iterable[pa.Array], width: int) -> Iterator[np.ndarray]:

@@ -1,6 +1,7 @@
 """Which columns of a table are no inputs unless they are named, and why: row numbers, ids, times, lists, free text."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 from pydantic_core import from_json
 
 from ted_core.datasets.columns.types import KEY_NAMES, is_category, is_number, is_vector
+from ted_core.datasets.exchange.owner import current_owner, exchanged
 from ted_core.datasets.findings import findings, warn
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.warnings import WarningCode
@@ -93,13 +95,20 @@ def note_left_out(columns: Mapping[str, LeftOutColumn]) -> None:
 # --- counters ---------------------------------------------------------------------------------------------------------
 
 
+CounterEnds = tuple[int, Mapping[str, int], Mapping[str, int | None]]
+"""An owner's rows, and each column's number in the first and in the last of them."""
+
+
 class RowCounters:
     """Which columns of whole numbers count the rows from 0 or 1, perhaps in each file anew."""
 
     def __init__(self, names: Sequence[str], locations: RowLocations) -> None:
         self._last = dict[str, int | None].fromkeys(names)
         """Each candidate's number in the row before; None before the first row."""
-        self._starts = np.concatenate([[0], np.cumsum(locations.rows, dtype=np.int64)])
+        self._first: dict[str, int] = {}
+        """Each candidate's number in the first row."""
+        starts = np.concatenate([[0], np.cumsum(locations.rows, dtype=np.int64)])
+        self._starts = starts if current_owner().number == 0 else starts[1:]  # who follows is asked for the first row
         self.rows = 0
         """How many were looked at."""
 
@@ -110,14 +119,28 @@ class RowCounters:
         for name, last in list(self._last.items()):
             numbers = _whole_numbers(batch[name])
             if numbers is not None and _counts(numbers, last, restarts):
-                self._last[name] = int(numbers[-1]) if len(numbers) else last
+                self._note(name, numbers)
             else:
                 del self._last[name]
         self.rows += batch.num_rows
 
+    def _note(self, name: str, numbers: np.ndarray) -> None:
+        if len(numbers):
+            self._first.setdefault(name, int(numbers[0]))
+            self._last[name] = int(numbers[-1])
+
     def names(self) -> list[str]:
-        """Return the columns that have counted all rows so far; none for a few rows."""
-        return list(self._last) if self.rows >= FEWEST_ROWS else []
+        """Return the columns that have counted all rows so far, those of other owners too; none for a few rows."""
+        parts = exchanged((self.rows, self._first, self._last))
+        if sum(rows for rows, _, _ in parts) < FEWEST_ROWS:
+            return []
+        return [name for name in self._last if all(_continues(name, *pair) for pair in pairwise(parts))]
+
+
+def _continues(name: str, before: CounterEnds, after: CounterEnds) -> bool:
+    """Whether the column counts the rows of both owners, from one to the other or for the second anew."""
+    (_, _, last), (_, first, further) = before, after
+    return name in last and name in further and first[name] in (0, 1, (last[name] or 0) + 1)
 
 
 def _whole_numbers(column: pa.Array) -> np.ndarray | None:

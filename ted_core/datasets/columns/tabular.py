@@ -9,7 +9,7 @@ array that is filled, only a column with missing numbers takes memory that grows
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,8 @@ from ted_core.datasets.columns.left_out import COUNTER, MOST_CATEGORIES, TEXT, L
 from ted_core.datasets.columns.schemas import abbreviated_list
 from ted_core.datasets.columns.spooled_table import SpooledTable
 from ted_core.datasets.columns.types import is_category, is_vector, refuse_nulls, without_dictionaries
+from ted_core.datasets.exchange.owner import exchanged
+from ted_core.datasets.exchange.tables import of_all_owners
 from ted_core.datasets.findings import warn
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import SHOWN, RowLocations
@@ -148,7 +150,7 @@ def _median(column: pa.ChunkedArray, read: ReadNumbers) -> float:
 def _lists(column: pa.ChunkedArray, *, name: str, locations: RowLocations) -> Encoder:
     """Lists of one length, one per row; missing numbers in a list are always refused."""
     refuse_nulls(column, name=name, field=FIELD, locations=locations)
-    widths = list(dict.fromkeys(width for part in _parts(column) for width in _widths(part)))
+    widths = list(dict.fromkeys(chain(*exchanged([width for part in _parts(column) for width in _widths(part)]))))
     if len(widths) != 1 or not widths[0]:
         held = f"lists of different lengths ({widths[:SHOWN]})" if any(widths) else "nothing but empty lists"
         raise UnusableInputs(f"Column {name!r} holds {held}", field=FIELD)
@@ -234,10 +236,10 @@ def _one_hot(ranked: pa.Array) -> Encoder:
 
 
 def _ranked(column: pa.ChunkedArray) -> pa.Array:
-    """The different values, the most frequent first, equally frequent ones by value."""
+    """The different values of all owners' rows, the most frequent first, equally frequent ones by value."""
     counts = [without_dictionaries(part).drop_null().value_counts() for part in _parts(column)]
     columns = {name: pa.chunked_array([part.field(name) for part in counts]) for name in ("values", "counts")}
-    totals = pa.table(columns).group_by("values").aggregate([("counts", "sum")])
+    totals = of_all_owners(pa.table(columns)).group_by("values").aggregate([("counts", "sum")])
     order = [("counts_sum", "descending"), ("values", "ascending")]
     return totals.sort_by(order)["values"].combine_chunks()
 
@@ -326,11 +328,19 @@ def gather_table(
         dropped = {*possible_categories} - {*categories}
         spooled.add(batch.select([name for name in batch.schema.names if name not in dropped]))
     table = spooled.table()
-    most = min(MOST_CATEGORIES, table.num_rows // ROWS_PER_CATEGORY)
-    few = {name for name, values in categories.items() if values is not None and len(values) <= most}
+    most = min(MOST_CATEGORIES, sum(exchanged(table.num_rows)) // ROWS_PER_CATEGORY)
+    few = {name for name, values in _of_all_owners(categories).items() if len(values) <= most}
     left_out = {name: TEXT for name in possible_categories if name not in few}
     left_out |= dict.fromkeys(_not_alone(counters.names(), inputs={*inputs} - {*left_out}), COUNTER)
     return GatheredTable(table.select([name for name in table.column_names if name not in left_out]), left_out)
+
+
+def _of_all_owners(categories: Mapping[str, pa.Array | None]) -> Mapping[str, pa.Array]:
+    """The different values that the columns hold which no owner has dropped, without those that hold no rows."""
+    parts = exchanged(categories)
+    names = [name for name in categories if all(name in part for part in parts)]
+    held = {name: [part[name] for part in parts if part[name] is not None] for name in names}
+    return {name: pc.unique(pa.concat_arrays(values)) for name, values in held.items() if values}
 
 
 def _not_alone(counters: Sequence[str], *, inputs: Collection[str]) -> Sequence[str]:

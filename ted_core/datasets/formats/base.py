@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from ted_core.datasets.findings import Findings
 from ted_core.datasets.limits import Limits
+from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.shards import FindFiles
@@ -37,6 +38,18 @@ class SchemaSummary:
     """Of all rows, whose types hold whatever they hold; None if that is not known or rows are no records."""
     findings: Findings = field(default_factory=Findings)
     """What was noticed on the way; ``loading`` fills it in."""
+
+
+@dataclass(frozen=True)
+class DatasetPart:
+    """Some of a dataset's files, read apart from the others."""
+
+    schema: pa.Schema = field(repr=False)
+    """Of all the dataset's files."""
+    own: RowLocations
+    """The rows of these files."""
+    whole: RowLocations
+    """The rows of all files."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +100,8 @@ class Format:
         default=None, kw_only=True
     )
     """Yields the named columns of all rows, in order, in the types of the summary's schema; None for arrays."""
+    load_part: Callable[[Sequence[Source], DatasetSpec, Limits, DatasetPart], Samples] | None = field(
+        default=None, kw_only=True
+    )
+    """The samples of the whole dataset with the inputs of these files alone: see ``ted_core.datasets.owners``; None if
+    files cannot be understood apart from each other."""

@@ -192,4 +192,6 @@ def _column_and_leaf(path: str, top_level: Collection[str]) -> tuple[str, str]:
     return name, leaf
 
 
-PARQUET = format_of(RowReader(files_with(".parquet"), schema_summary, batches, rows_of_file=_rows_of_file))
+PARQUET = format_of(
+    RowReader(files_with(".parquet"), schema_summary, batches, rows_of_file=_rows_of_file, in_parts=True)
+)

@@ -16,7 +16,7 @@ from ted_core.datasets.columns.preview import IMAGES, RowsToPreview
 from ted_core.datasets.columns.roles import Roles, least_shape, roles
 from ted_core.datasets.columns.types import unusable_types_refused
 from ted_core.datasets.columns.unified_schema import in_type
-from ted_core.datasets.formats.base import Format, SchemaSummary
+from ted_core.datasets.formats.base import DatasetPart, Format, SchemaSummary
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
@@ -48,6 +48,8 @@ class RowReader:
     """Those rows of one file, each as a batch of its own, if there is a quicker way than to read through all files."""
     late_columns: bool = False
     """Whether a row may have columns that none before it has, so that they are known only once all rows were read."""
+    in_parts: bool = False
+    """Whether some files can be read without the others once the schema of all is known."""
 
 
 def format_of(reader: RowReader) -> Format:
@@ -89,6 +91,7 @@ def format_of(reader: RowReader) -> Format:
         partial(_preview, reader),
         read_rows=partial(_read_rows, reader),
         read_batches=partial(_read_batches, reader),
+        load_part=partial(_load_part, reader) if reader.in_parts else None,
     )
 
 
@@ -121,13 +124,21 @@ def _summary(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec) ->
 def _load(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, limits: Limits) -> Samples:
     schema, rows = _schema_and_rows(reader, sources, spec)
     locations = RowLocations(tuple(source.name for source in sources), rows)
+    return _load_part(reader, sources, spec, limits, DatasetPart(schema, locations, locations))
+
+
+def _load_part(
+    reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, limits: Limits, part: DatasetPart
+) -> Samples:
+    schema = part.schema
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        return _typed_batches(reader, sources, spec, schema=_only(schema, names), locations=locations)
+        types = pa.schema([schema.field(name) for name in names])
+        return _typed_batches(reader, sources, spec, schema=types, locations=part.own)
 
     columns = roles(schema, spec)
     with unusable_types_refused(UnusableInputs, columns.names, "dataset.input"):
-        return assemble_samples(RowSource(read, schema, columns, spec, locations, limits))
+        return assemble_samples(RowSource(read, schema, columns, spec, part.own, limits, part.whole))
 
 
 def _read_batches(
@@ -135,12 +146,8 @@ def _read_batches(
 ) -> Iterator[pa.RecordBatch]:
     schema, rows = _schema_and_rows(reader, sources, spec)
     locations = RowLocations(tuple(source.name for source in sources), rows)
-    return _typed_batches(reader, sources, spec, schema=_only(schema, names), locations=locations)
-
-
-def _only(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
-    """These columns of the schema, which keeps what its metadata say of them."""
-    return pa.schema([schema.field(name) for name in names], schema.metadata)
+    types = pa.schema([schema.field(name) for name in names], schema.metadata)
+    return _typed_batches(reader, sources, spec, schema=types, locations=locations)
 
 
 def _typed_batches(

@@ -251,5 +251,12 @@ COLUMNS: Mapping[str, Callable[[Sample], bytes | str]] = {
 }
 
 WEBDATASET = format_of(
-    RowReader(files_with(".tar", ".tar.gz", ".tgz"), schema_summary, batches, _first_image, rows_by_reading(batches))
+    RowReader(
+        files_with(".tar", ".tar.gz", ".tgz"),
+        schema_summary,
+        batches,
+        _first_image,
+        rows_by_reading(batches),
+        in_parts=True,
+    )
 )

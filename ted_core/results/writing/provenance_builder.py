@@ -14,6 +14,7 @@ from ted_core.results.provenance import (
     CandidateFacts,
     CostFacts,
     DatasetFacts,
+    OwnerFacts,
     Provenance,
     ProxyAccuracy,
     ProxyFacts,
@@ -57,6 +58,8 @@ class ProvenanceBuilder:
     job_id: str | None = None
     ranks: int = 1
     """That have worked on it."""
+    owners: tuple[OwnerFacts, ...] = ()
+    """Which files each of them had; none if each had all."""
     nodes: int = 1
     batch_parts: int = 1
 
@@ -76,7 +79,8 @@ class ProvenanceBuilder:
             proxy_accuracy=self.accuracy,
             label_noise=label_noise(self.final, self.samples, self.accuracy),
             seed=self.plan.seed,
-            determinism=determinism(self.device, ranks=self.ranks),
+            owners=self.owners,
+            determinism=determinism(self.device, ranks=self.ranks, is_divided=bool(self.owners)),
             cost=self._cost(),
             device=self.device_description,
             versions=package_versions(self.proxy),

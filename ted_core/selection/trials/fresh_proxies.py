@@ -59,7 +59,7 @@ class FreshProxies:
         for number, split in enumerate(self.world.broadcast(splits)):
             if self.world.trains(number):
                 trainer = self._train(split.trained, counter.of(number))
-                rows = self.world.replicas.share.stretch(np.flatnonzero(split.tested))
+                rows = self.table.stretch(np.flatnonzero(split.tested), self.world.replicas.share)
                 right[number, rows] = trainer.right(self.table, rows)
         trained, measured = counter.finish(), [int(split.tested.sum()) for split in splits]
         self.progress.count_measured(sum(measured))

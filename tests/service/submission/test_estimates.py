@@ -358,3 +358,10 @@ def test_a_ratio_that_cannot_be_meant_is_refused_by_its_field(
 
     assert answer.status_code == 422
     assert [one["field"] for one in answer.json()["errors"]] == [field]
+
+
+def test_a_single_file_cannot_be_divided_among_ranks(client: TestClient, submission: Callable[..., Json]) -> None:
+    answer = client.post("/v1/jobs", json=submission(plan={"sampling": "sharded"}))
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_few_shards")
+    assert [one["field"] for one in answer.json()["errors"]] == ["plan.sampling"]

@@ -37,6 +37,7 @@ def test_every_default_is_written_out(client: TestClient, submission: Callable[.
     assert job["plan"] == {
         "keep_ratio": 0.6,
         "class_balance": "free",
+        "sampling": "global",
         "guard": False,
         "method": "ted",
         "score": "margin",
@@ -75,6 +76,7 @@ def test_chosen_settings_are_kept_and_stored(
         "plan": {
             "keep_ratio": 0.5,
             "class_balance": "free",
+            "sampling": "global",
             "guard": False,
             "method": "random",
             "q": 4.0,

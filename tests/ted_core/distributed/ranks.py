@@ -15,6 +15,7 @@ import torch.distributed as dist
 from ted_core.distributed.connect import connect, disconnect
 from ted_core.distributed.errors import RankLost
 from ted_core.distributed.world import ConnectedWorld
+from ted_core.plan import TWINS
 
 FORK = multiprocessing.get_context("fork")
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
@@ -23,10 +24,13 @@ torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
 Work = Callable[[ConnectedWorld], Any]
 
 
-def on_ranks(size: int, work: Work) -> list[Any]:
-    """What each rank's ``work`` returns, in the order of ranks. An exception of one of them is raised here."""
+def on_ranks(size: int, work: Work, *, models: int = TWINS) -> list[Any]:
+    """What each rank's ``work`` returns, in the order of ranks. An exception of one of them is raised here.
+
+    So many models are trained at the same time.
+    """
     with TemporaryDirectory() as folder:
-        started = [_start(Path(folder) / "store", rank, size, work) for rank in range(size)]
+        started = [_start(Path(folder) / "store", rank, size, models, work) for rank in range(size)]
         results = [connection.recv() for _, connection in started]
         for process, _ in started:
             process.join()
@@ -36,17 +40,17 @@ def on_ranks(size: int, work: Work) -> list[Any]:
     return results
 
 
-def _start(store: Path, rank: int, size: int, work: Work) -> tuple[Any, Connection]:
+def _start(store: Path, rank: int, size: int, models: int, work: Work) -> tuple[Any, Connection]:
     receiver, sender = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=_run, args=(store, rank, size, work, sender))
+    process = FORK.Process(target=_run, args=(store, rank, size, models, work, sender))
     process.start()
     return process, receiver
 
 
-def _run(store: Path, rank: int, size: int, work: Work, sender: Connection) -> None:
+def _run(store: Path, rank: int, size: int, models: int, work: Work, sender: Connection) -> None:
     os.environ["GLOO_SOCKET_IFNAME"] = LOOPBACK
     try:
-        world = connect(dist.FileStore(str(store), size), rank=rank, size=size, device="cpu")
+        world = connect(dist.FileStore(str(store), size), rank=rank, size=size, device="cpu", models=models)
         sender.send(work(world))
         disconnect()
     except Exception as error:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ted_core.distributed.share import WHOLE, Share
+from ted_core.distributed.share import WHOLE, Share, owner_quotas
 
 
 def batches(order: np.ndarray, size: int) -> list[np.ndarray]:
@@ -47,3 +47,16 @@ def test_the_stretches_are_all_rows_each_once(rows: int, count: int) -> None:
 
     assert np.concatenate(stretches).tolist() == list(range(rows))
     assert max(map(len, stretches)) - min(map(len, stretches)) <= 1
+
+
+@given(rows=st.lists(st.integers(0, 40), min_size=2, max_size=4), batch_size=st.integers(2, 17))
+def test_owners_have_their_share_of_every_step_and_steps_are_alike(rows: list[int], batch_size: int) -> None:
+    quotas = owner_quotas(np.array(rows), batch_size)
+
+    steps, exact = max(1, -(-sum(rows) // batch_size)), np.array(rows) / max(1, -(-sum(rows) // batch_size))
+    assert (np.abs(quotas - exact) < 1).all()
+    assert (quotas.sum(1) >= 2).all()
+    if len(quotas) == steps:
+        assert quotas.sum(0).tolist() == rows, "each row is in one step"
+    else:
+        assert sum(rows) - quotas.sum() <= steps - len(quotas), "no step is left out but one of a single row"

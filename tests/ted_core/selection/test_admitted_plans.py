@@ -37,6 +37,7 @@ PLAN: Mapping[str, Sequence[Any]] = {
     "rounds": (None, None, 2, 3),
     "class_floor": (0.0, 0.2, 0.5),
     "class_balance": ("free", "free", "keep"),
+    "sampling": ("global",),
     "seed": (0, 2**32 - 1),
 }
 PROXY: Mapping[str, Sequence[Any]] = {

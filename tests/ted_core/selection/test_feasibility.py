@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ted_core.datasets import DatasetSpec
 from ted_core.datasets.samples import InputKind
 from ted_core.errors import (
     MethodUnsuited,
@@ -14,11 +15,12 @@ from ted_core.errors import (
     TedError,
     TooFewRounds,
     TooFewRowsKept,
+    TooFewShards,
     UnknownProxy,
 )
 from ted_core.plan import PruningPlan
 from ted_core.proxies import FAMILIES, ProxySpec, ResolvedProxy, Training, family_of, model_files, resolve_proxy
-from ted_core.selection.feasibility import check_feasibility
+from ted_core.selection.feasibility import check_feasibility, check_shards
 
 
 def checked(
@@ -201,3 +203,44 @@ def test_conversations_have_no_classes_whose_balance_could_be_kept() -> None:
 @pytest.mark.parametrize("one_class", [True, False])
 def test_the_balance_of_any_classes_can_be_kept(one_class: bool) -> None:
     assert checked(plan={"class_balance": "keep"}, one_class=one_class)
+
+
+@pytest.mark.parametrize(
+    ("request_", "named"),
+    [
+        ({"plan": {"method": "el2n"}}, "method el2n"),
+        ({"plan": {"score": "parameter"}}, "score parameter"),
+        ({"kind": "text", "proxy": {"name": "encoder"}}, "inputs of kind text"),
+        ({"kind": "dialogue", "proxy": {"name": "lora"}}, "inputs of kind dialogue"),
+    ],
+)
+def test_rows_are_divided_among_ranks_only_where_none_needs_those_of_another(
+    request_: dict[str, Any], named: str
+) -> None:
+    checked(**request_)
+
+    refused = refusal(SettingUnsuited, **request_ | {"plan": request_.get("plan", {}) | {"sampling": "sharded"}})
+
+    assert refused.field == "plan.sampling"
+    assert named in refused.fact
+
+
+@pytest.mark.parametrize(
+    ("dataset", "found", "error"),
+    [
+        ({}, {"file_format": "csv"}, SettingUnsuited),
+        ({"missing": "impute"}, {}, SettingUnsuited),
+        ({}, {"files": 1}, TooFewShards),
+    ],
+)
+def test_files_are_divided_among_ranks_only_if_each_can_be_read_apart(
+    dataset: dict[str, Any], found: dict[str, Any], error: type[TedError]
+) -> None:
+    spec = DatasetSpec.model_validate({"uri": "/data", "task": "tabular-classification"} | dataset)
+    facts: Any = {"file_format": "parquet", "files": 2} | found
+    check_shards(PruningPlan(keep_ratio=0.5), spec, **facts)
+
+    with pytest.raises(error) as refused:
+        check_shards(PruningPlan(keep_ratio=0.5, sampling="sharded"), spec, **facts)
+
+    assert refused.value.field == "plan.sampling"

@@ -81,6 +81,17 @@ def test_two_hosts_write_the_manifest_that_one_writes(
     assert two.result["device"] == "cpu, 1 thread, 2 ranks on 2 hosts"
 
 
+def test_two_hosts_divide_the_files_that_two_ranks_of_one_would(
+    claimed: Callable[..., Claim], hosts: Hosts, second: "subprocess.Popen[bytes]", shards: Path
+) -> None:
+    options = {"uri": shards, "epochs": 4, "sampling": "sharded"}
+
+    two = hosts.supervisor(claimed(**options)).run()
+    one = hosts.supervisor(claimed(**options), nodes=1, ranks=2, runner_threads=2).run()
+
+    assert content(two) == content(one)
+
+
 def test_a_host_that_is_missing_hands_the_job_back(
     claimed: Callable[..., Claim], hosts: Hosts, store: JobStore
 ) -> None:

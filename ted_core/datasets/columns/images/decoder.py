@@ -18,6 +18,7 @@ from ted_core.datasets.columns.images.image_files import (
     decode_image,
 )
 from ted_core.datasets.columns.images.image_findings import ImageFindings, digest_of, facts_of
+from ted_core.datasets.exchange.owner import exchanged
 from ted_core.datasets.samples import Images
 from ted_core.errors import MissingValues, UndecodableImages
 
@@ -78,8 +79,12 @@ class Decoder:
             return None
         channels, *size = first.shape(self.settings)
         self._mode = GREY if channels == 1 else RGB
-        self._size = size[1], size[0]
+        self._agree_on_size((size[1], size[0]))
         return self._allocated()
+
+    def _agree_on_size(self, own: tuple[int, int] | None) -> None:
+        """Take the size of the dataset's first image, whichever owner has it."""
+        self._size = next((size for size in exchanged(own) if size), (0, 0))
 
     def _allocated(self) -> Images:
         width, height = self._size
@@ -137,16 +142,39 @@ class Decoder:
     def images(self, *, max_undecodable: float) -> Images:
         """Return the decoded images. Raises UndecodableImages if more than the tolerated share could not be decoded."""
         self._pool.shutdown()
-        undecodable = np.flatnonzero(~self.decoded)
-        if self._array is None or len(undecodable) > max_undecodable * self.rows:
-            first = ", ".join(self.name(int(row)) for row in undecodable[:SHOWN])
-            fact = f"{len(undecodable)} of {self.rows} images, first rows: {first}"
-            raise UndecodableImages(fact, field="dataset.input")
+        if self._array is None:
+            self._agree_on_size(None)
+        self._refuse_undecodable(max_undecodable)
+        self._agree_on_colour()
+        assert self._array is not None, "there are images of a size"  # noqa: S101
         return self._array[: self._images_decoded]
 
-    def findings(self) -> ImageFindings:
-        """Return what was found out about the images so far."""
-        return ImageFindings(self._facts, self._digests, self.decoded, self._size, self.settings, self.name)
+    def _refuse_undecodable(self, tolerated: float) -> None:
+        undecodable = np.flatnonzero(~self.decoded)
+        named = [self.name(int(row)) for row in undecodable[:SHOWN]]
+        parts = exchanged((len(undecodable), self.rows, named))
+        lost, rows = sum(part[0] for part in parts), sum(part[1] for part in parts)
+        if lost == rows or lost > tolerated * rows:
+            first = ", ".join([name for part in parts for name in part[2]][:SHOWN])
+            raise UndecodableImages(f"{lost} of {rows} images, first rows: {first}", field="dataset.input")
+
+    def _agree_on_colour(self) -> None:
+        """Have three channels if any owner's images do, and as many as the others if none here can be decoded."""
+        modes = {mode for mode in exchanged(self._array is not None and self._mode) if mode}
+        mode = RGB if RGB in modes else GREY
+        if self._array is None:
+            self._mode, self._array = mode, self._allocated()
+        elif mode != self._mode:
+            self._widen()
+
+    def findings(self, name: Callable[[int], str] | None = None) -> ImageFindings:
+        """Return what was found out about the images so far, by all owners.
+
+        ``name``: what warnings call a row of the dataset, if not what they call one of this owner.
+        """
+        parts = exchanged((self._facts, self._digests, self.decoded))
+        facts, digests, decoded = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return ImageFindings(facts, digests, decoded, self._size, self.settings, name or self.name)
 
 
 def decoded_shape(first: bytes | None, settings: ImageSettings = AS_STORED) -> tuple[int, int, int] | None:

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ted_core.datasets import DatasetSpec, identify, inspect, load
+from ted_core.datasets import DatasetIdentity, DatasetSpec, Limits, Samples, identify, inspect, load
+from ted_core.datasets.exchange.owner import Owner
 from ted_core.datasets.formats.parquet import batches
+from ted_core.datasets.owners.owned_dataset import OwnedDataset
 from ted_core.datasets.sources.base import Source
 from ted_core.errors import (
     DatasetNotAllowed,
@@ -29,6 +31,7 @@ from tests.servers import object_stores
 from tests.ted_core.datasets.files import DIALOGUES, IMAGES, TABLE, TEXTS, image, parquet, spec
 from tests.ted_core.datasets.formats.test_formats_agree import COLUMNS, ROW_FORMATS, facts
 from tests.ted_core.datasets.formats.test_idx import LABELS, PIXELS, encoded
+from tests.ted_core.datasets.owners.meeting import with_owners
 
 ROOTS = parse_roots("s3://datasets")
 NOWHERE = object_stores.KEYS | {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
@@ -100,6 +103,23 @@ def test_folders_of_images_and_arrays_are_read_alike_too(
     put(tmp_path / name)
 
     must_agree(any_store, tmp_path, name, format=form, task=task)
+
+
+def test_owners_read_from_a_store_what_they_read_from_a_disk(store: object_stores.Store, tmp_path: Path) -> None:
+    for number in range(3):
+        parquet(tmp_path / f"{number}.parquet", x=[1.0 + number, 2.0], label=["a", f"b{number}"])
+    folder = store.upload(tmp_path, to=tmp_path.name)
+
+    def work(owner: Owner) -> tuple[DatasetIdentity, Samples]:
+        dataset = OwnedDataset.open(table(folder), roots=ROOTS, owner=owner)
+        return dataset.identity, dataset.load(Limits())
+
+    (identity, first), (_, second) = with_owners(2, work)
+
+    whole = load(spec(tmp_path), roots=[tmp_path])
+    assert identity.shards == identify(spec(tmp_path), roots=[tmp_path]).shards
+    np.testing.assert_array_equal(np.concatenate([first.inputs, second.inputs]), whole.inputs)
+    assert (first.labels.tolist(), first.classes) == (whole.labels.tolist(), whole.classes)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""What processes that read parts of one dataset tell each other, so that they understand its columns alike."""
