@@ -4,7 +4,19 @@ import subprocess
 import sys
 
 LATER = {
-    "service.app": {"celery", "kombu", "pandas", "jinja2", "prometheus_client", "ted_core.datasets.loading"},
+    "service.app": {
+        *(
+            "celery",
+            "kombu",
+            "pandas",
+            "jinja2",
+            "prometheus_client",
+            "jaxtyping",
+            "pyarrow.compute",
+            "pyarrow.parquet",
+        ),
+        *("ted_core.datasets.loading", "ted_core.datasets.samples", "ted_core.results.manifest"),
+    },
     "ted_cli.main": {"httpx", "asyncio", "pydantic", "numpy", "pyarrow", "email.utils", "importlib.metadata"},
 }
 SHOW_HELP = "from ted_cli.main import app; app(['--help'], standalone_mode=False)"

@@ -39,7 +39,7 @@ from ted_jobs.jobs.spec import JobSpec
 SHARDS, KEPT = 8, 0.7
 RANKS = (1, 2, 4)
 """One rank samples globally."""
-MADE_UP_ROWS, MADE_UP_FEATURES = 200_000, 512
+MADE_UP_ROWS, MADE_UP_FEATURES = 400_000, 64
 WATCHED_SECONDS = 0.02
 MEGABYTE = 1e6
 

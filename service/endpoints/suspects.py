@@ -23,9 +23,6 @@ from service.http.negotiation import preferred_media_type
 from service.http.paging import read_page
 from service.schemas.suspects import Suspect, SuspectList
 from ted_core.results.provenance import LabelNoise, ProxyAccuracy
-from ted_core.results.proxy_accuracy import is_believed
-from ted_core.results.suspects.label_noise import why_no_estimate
-from ted_core.results.suspects.listing import read_suspects
 from ted_jobs.files.intact import IntactFiles
 from ted_jobs.jobs.models import Artifact, Job
 
@@ -88,6 +85,8 @@ class Suspects:
         return response
 
     def _read(self, limit: int) -> list[Suspect]:
+        from ted_core.results.suspects.listing import read_suspects  # noqa: PLC0415 - what writes the list loads much
+
         after = self.query.after
         with self.files.open(self.artifact) as file:
             rows = read_suspects(file, after=after, limit=limit).to_pylist()
@@ -98,6 +97,9 @@ class Suspects:
         return noise and LabelNoise.model_validate(noise)
 
     def _note(self) -> str:
+        from ted_core.results.proxy_accuracy import is_believed  # noqa: PLC0415 - it computes with arrays
+        from ted_core.results.suspects.label_noise import why_no_estimate  # noqa: PLC0415 - it computes with arrays
+
         told, spec = self._result("proxy_accuracy"), self.job.spec
         has_learned = is_believed(ProxyAccuracy.model_validate(told) if told else None)
         return why_no_estimate(method=spec.plan.method, task=spec.dataset.task, has_learned=has_learned)

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ted_core.datasets import DatasetSummary
-from ted_core.datasets.samples import InputKind
-from ted_core.datasets.spec import DatasetSpec
+from ted_core.datasets.spec import DatasetSpec, InputKind
 from ted_core.datasets.understood import Understood
 from ted_core.proxies.spec import FAMILIES, ProxySpec, Training, family_of
 from ted_core.warnings import JobWarning

@@ -12,6 +12,9 @@ from ted_core.datasets.sources.read_errors import translate_read_errors
 from ted_core.datasets.spec import DatasetSpec
 from ted_core.storage.file_store import StorageRoot
 
+BLOCK = 1 << 18
+"""Bytes that are hashed at a time."""
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -77,5 +80,8 @@ def _digest_of_listing(files: Sequence[Source]) -> str:
 
 
 def _digest_of_file(source: Source) -> str:
-    with translate_read_errors(source, otherwise="cannot be read"), source.open_buffered() as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with translate_read_errors(source, otherwise="cannot be read"), source.open_in_order() as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Int64, UInt8, UInt64
 
+from ted_core.datasets.spec import InputKind
 from ted_core.warnings import JobWarning
 
 Images = UInt8[np.ndarray, "held channels height width"]
 Vectors = Float32[np.ndarray, "held features"]
-InputKind = Literal["image", "vector", "text", "dialogue"]
 
 
 @dataclass(frozen=True)

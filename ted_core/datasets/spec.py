@@ -25,6 +25,8 @@ TaskName = Annotated[
 Missing = Literal["refuse", "impute"]
 Background = Literal["white", "black"]
 ColumnName = Annotated[str, Field(max_length=1024)]
+InputKind = Literal["image", "vector", "text", "dialogue"]
+"""What one input of a dataset is to a model."""
 
 
 class DatasetSpec(BaseModel):

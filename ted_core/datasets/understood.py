@@ -1,16 +1,42 @@
 """What a dataset was taken for: files, format, columns, classes and its first row, for people to check."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Annotated
 
+import pyarrow as pa
 from pydantic import Field
 
-from ted_core.datasets.findings import SHOWN
-from ted_core.datasets.formats.base import SchemaSummary
+from ted_core.datasets.findings import SHOWN, Findings
 from ted_core.errors import shortened
 from ted_core.warnings import encodable
+
+
+@dataclass(frozen=True)
+class SchemaSummary:
+    """What can be known of a dataset without reading its rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[int, ...] | None
+    """Rows per file; None if the inspection's budget did not suffice to count them."""
+    several_classes: bool = False
+    """Whether the target gives a row any number of classes."""
+    input_shape: tuple[int, ...] | None = None
+    """The shape of one input, as the model sees it, or a lower bound of it; None if headers show neither."""
+    inputs: tuple[str, ...] = ()
+    """The columns that the model sees."""
+    targets: tuple[str, ...] = ()
+    key: str | None = None
+    """The column of the dataset's own ids."""
+    classes: Mapping[str, int] | None = None
+    """Rows of each class, in the order of the labels; None if nothing is classified or the budget did not suffice."""
+    first_row: Mapping[str, str] | None = None
+    """What the model sees of the first row, as text: an input's name, or "label", and its value; None if unknown."""
+    schema: pa.Schema | None = field(default=None, repr=False, compare=False)
+    """Of all rows, whose types hold whatever they hold; None if that is not known or rows are no records."""
+    findings: Findings = field(default_factory=Findings)
+    """What was noticed on the way; ``loading`` fills it in."""
 
 
 @dataclass(frozen=True)

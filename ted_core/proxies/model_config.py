@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ted_core.datasets.samples import InputKind
+from ted_core.datasets.spec import InputKind
 from ted_core.errors import ProxyMismatch, UnknownModel
 
 FIELD = "proxy.model"

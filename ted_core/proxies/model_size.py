@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from math import ceil, prod
 
-from ted_core.datasets.samples import InputKind
+from ted_core.datasets.spec import InputKind
 from ted_core.proxies.model_config import model_config
 from ted_core.proxies.resolve import ResolvedProxy
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ted_core.datasets.samples import InputKind
+from ted_core.datasets.spec import InputKind
 from ted_core.errors import ProxyMismatch, SettingUnsuited, TooManyBlocks
 from ted_core.proxies import model_files
 from ted_core.proxies.model_config import require_reader

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ted_core.datasets.samples import InputKind
+from ted_core.datasets.spec import InputKind
 from ted_core.errors import UnknownProxy
 from ted_core.plugins import installed, plugin
 from ted_core.suggestions import did_you_mean

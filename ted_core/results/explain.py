@@ -13,6 +13,7 @@ from ted_core.selection.baselines.ccs import hardest
 from ted_core.selection.baselines.common import Quota
 from ted_core.selection.distance import turning_point
 from ted_core.selection.rounds import Round
+from ted_core.selection.sampling.parts import parts
 from ted_core.selection.sampling.ranking import best_first
 
 
@@ -84,12 +85,14 @@ def _scattered_if_any(
 
 def _ranks(final: Round, samples: Samples) -> UInt64[np.ndarray, " rows"]:
     """Kept rows first, then pruned ones, each by decreasing priority, then by row: lower ranks are kept longer."""
-    ranks = np.empty(samples.rows, np.uint64)
-    undecodable = np.ones(samples.rows, bool)
-    undecodable[samples.row_index] = False
-    ranks[undecodable] = np.arange(len(samples), samples.rows, dtype=np.uint64)
-    best_rows = samples.row_index[best_first(_priority(final), final.retained)]
-    ranks[best_rows] = np.arange(len(samples), dtype=np.uint64)
+    own, order = np.empty(len(samples), np.uint64), best_first(_priority(final), final.retained)
+    for part in parts(len(samples)):
+        own[order[part]] = np.arange(part.start, part.stop)
+    ranks = _scattered(own, samples, fill=0)
+    if len(samples) < samples.rows:
+        undecodable = np.ones(samples.rows, bool)
+        undecodable[samples.row_index] = False
+        ranks[undecodable] = np.arange(len(samples), samples.rows, dtype=np.uint64)
     return ranks
 
 

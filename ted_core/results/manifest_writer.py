@@ -3,6 +3,7 @@
 import os
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ ROWS_PER_GROUP = 1 << 20
 ARROW_SCHEMA_KEY = b"ARROW:schema"
 """Where Arrow looks for column types and for what a schema says beside them: an IPC message, in base64. Its own writer
 would put it down before the rows are known."""
+FEW_VALUED = frozenset({CATEGORY, pa.uint16()})
+"""Classes, reasons, rounds."""
 BY_ROW = pq.SortingColumn(0)
 """By ``row_index``, which is the first column of both files."""
 
@@ -77,7 +80,7 @@ def _retained(decisions: Decisions, shard_rows: list[int]) -> Iterator[pa.Record
             shard_rows,
             sample_key=keys_of_rows(decisions, rows),
             score=decisions.score[rows],
-            inclusion_probability=floats_of_rows(decisions.inclusion_probability, rows),
+            inclusion_probability=floats_of_rows(decisions.inclusion_probability, rows, count=len(rows)),
             weight=weights[rows],
             label=class_names(decisions.label[rows], classes),
         )
@@ -111,9 +114,9 @@ def _every_row(decisions: Decisions) -> Iterator[pa.RecordBatch]:
             "rank": decisions.rank[part],
             "last_round": decisions.last_round[part],
             "reason": pa.DictionaryArray.from_arrays(decisions.reason[part].astype(np.int32), phrases),
-            "margin": floats_of_rows(decisions.margin, rows),
-            "inclusion_probability": floats_of_rows(decisions.inclusion_probability, rows),
-            "base_performance": floats_of_rows(decisions.base_performance, rows),
+            "margin": floats_of_rows(decisions.margin, part, count=len(rows)),
+            "inclusion_probability": floats_of_rows(decisions.inclusion_probability, part, count=len(rows)),
+            "base_performance": floats_of_rows(decisions.base_performance, part, count=len(rows)),
             "label": class_names(decisions.label[part], classes),
         }
         yield pa.record_batch(columns, schema=DECISIONS_SCHEMA)
@@ -136,9 +139,9 @@ def keys_of_rows(decisions: Decisions, rows: np.ndarray) -> pa.Array:
     return decisions.sample_key.take(pa.array(rows)).cast(pa.string())
 
 
-def floats_of_rows(values: Float32[np.ndarray, " rows"] | None, rows: np.ndarray) -> pa.Array:
-    """These rows' values as a column, null where there are none."""
-    return pa.nulls(len(rows), pa.float32()) if values is None else pa.array(values[rows])
+def floats_of_rows(values: Float32[np.ndarray, " rows"] | None, rows: np.ndarray | slice, *, count: int) -> pa.Array:
+    """These rows' values as a column, null where there are none; there are ``count`` of them."""
+    return pa.nulls(count, pa.float32()) if values is None else pa.array(values[rows])
 
 
 class TableFile:
@@ -149,10 +152,12 @@ class TableFile:
         self._writer, self._schema, self._rows_per_group = writer, schema, rows_per_group
 
     def write(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Append the batches, each of which becomes row groups of its own."""
-        for batch in batches:
-            self.digest.update(batch)
-            self._writer.write_batch(batch, row_group_size=self._rows_per_group)
+        """Append the batches, each of which becomes row groups of its own; it is hashed while it is encoded."""
+        with ThreadPoolExecutor(1) as thread:
+            for batch in batches:
+                hashed = thread.submit(self.digest.update, batch)
+                self._writer.write_batch(batch, row_group_size=self._rows_per_group)
+                hashed.result()
 
     def describe(self, metadata: ManifestMetadata) -> None:
         """Say in the file's footer what it is."""
@@ -185,12 +190,17 @@ def _atomically(path: Path) -> Iterator[Path]:
 
 
 def _layout(schema: pa.Schema, sorted_by: pq.SortingColumn) -> dict[str, Any]:
-    """Parquet options: indices as differences, floats split into byte streams, few-valued text as dictionaries."""
+    """Parquet options: indices as differences, floats split into byte streams, what has few values as dictionaries.
+
+    A reader can skip rows by the least and greatest value only of columns that rise or fall with the rows.
+    """
     encodings = {pa.uint64(): "DELTA_BINARY_PACKED", pa.float32(): "BYTE_STREAM_SPLIT"}
+    scattered = {pa.float32(), pa.bool_(), *FEW_VALUED} - {schema.field(sorted_by.column_index).type}
     return {
         "compression": "zstd",
-        "use_dictionary": [field.name for field in schema if field.type == CATEGORY],
+        "use_dictionary": [field.name for field in schema if field.type in FEW_VALUED],
         "column_encoding": {field.name: encodings[field.type] for field in schema if field.type in encodings},
+        "write_statistics": [field.name for field in schema if field.type not in scattered],
         "write_page_index": True,
         "sorting_columns": [sorted_by],
         "store_schema": False,

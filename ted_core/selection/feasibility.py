@@ -1,7 +1,6 @@
 """Whether plan, proxy and dataset fit together; checked at submission and again with the loaded data. Torch-free."""
 
-from ted_core.datasets.samples import InputKind
-from ted_core.datasets.spec import DatasetSpec
+from ted_core.datasets.spec import DatasetSpec, InputKind
 from ted_core.errors import MethodUnsuited, SettingUnsuited, SingleClass, TooFewRounds, TooFewRowsKept, TooFewShards
 from ted_core.plan import PruningPlan
 from ted_core.proxies.resolve import ResolvedProxy

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ted_core.storage.digests import sha256_of
+from ted_core.storage.file_digest import sha256_of
 
 UNFINISHED = ".partial"
 MOMENT, HOUR = 60, 3600

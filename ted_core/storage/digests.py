@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -47,12 +46,6 @@ def combined_digest(tables: Mapping[str, ContentDigest]) -> str:
 def indices_digest(indices: np.ndarray) -> str:
     """The hexadecimal SHA-256 of row indices as little-endian uint64."""
     return hashlib.sha256(np.ascontiguousarray(indices, dtype="<u8").data).hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """The hexadecimal SHA-256 of the file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Numbers:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import ClassVar
 
@@ -114,6 +115,10 @@ class FileStore(ABC):
         """The file for random access; every read is a request of its own."""
         with self.stable_path(key) as path:
             return self.filesystem.open_input_file(path)
+
+    def open_in_order(self, key: str) -> RawIOBase | pa.NativeFile:
+        """The file to be read once, from its beginning, some bytes at a time: the least that opening one can cost."""
+        return self.open(key)
 
     def stream(self, key: str, compression: str | None = None) -> pa.NativeFile:
         """The file from its beginning, decompressed as it is read."""

@@ -5,8 +5,9 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO, RawIOBase
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from ted_core.storage.file_store import FileEntry, FileStore
 
 DISK = LocalFileSystem()
 FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
+STAY = os.O_NOFOLLOW | os.O_CLOEXEC
 LINKED_FOLDER = "it is a link to a folder; put a folder there, whose files may be links"
 EVERYBODY, READ_AND_WRITE = 0o777, 0o666
 ABSENCE_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
@@ -77,20 +79,29 @@ class LocalFileStore(FileStore):
 
     @contextmanager
     def stable_path(self, key: str) -> Iterator[str]:
-        """A name for the file that stays its name, whatever is put in the place of its folders meanwhile.
-
-        Every part is entered from the one before and none of them may be a link: what proved to lie under a root lies
-        there still.
-        """
-        *folders, file = Path(key).parts or (".",)
-        with ExitStack() as stack:
-            parent = _open(self.root, FOLDER, None, stack)
-            for folder in folders:
-                parent = _open(folder, FOLDER | os.O_NOFOLLOW, parent, stack)
-            descriptor = _open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, parent, stack)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe may never end
-                raise OSError(errno.EINVAL, "no regular file", self.path(key))
+        """A name for the file that stays its name, whatever is put in the place of its folders meanwhile."""
+        descriptor = self._descriptor(key)
+        try:
             yield f"/dev/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+
+    def open_in_order(self, key: str) -> RawIOBase:
+        return FileIO(self._descriptor(key), "rb")
+
+    def _descriptor(self, key: str) -> int:
+        """The file, opened. Every part is entered from the one before and none of them may be a link: what proved to
+        lie under a root lies there still.
+        """
+        folder = os.open(self.root, FOLDER | os.O_CLOEXEC)
+        *folders, file = key.split("/") if key else (".",)
+        try:
+            for name in folders:
+                outer, folder = folder, os.open(name, FOLDER | STAY, dir_fd=folder)
+                os.close(outer)
+            return _regular(os.open(file, os.O_RDONLY | os.O_NONBLOCK | STAY, dir_fd=folder), self.path(key))
+        finally:
+            os.close(folder)
 
     def open_mapped(self, key: str) -> pa.NativeFile:
         with self.stable_path(key) as path:
@@ -194,10 +205,12 @@ def _leave_out(_: os.DirEntry[str]) -> None:
     """It leads anywhere, or back to where it lies."""
 
 
-def _open(part: str | Path, flags: int, parent: int | None, stack: ExitStack) -> int:
-    descriptor = os.open(part, flags | os.O_CLOEXEC, dir_fd=parent)
-    stack.callback(os.close, descriptor)
-    return descriptor
+def _regular(descriptor: int, path: str) -> int:
+    """The same, if it is a file's: a pipe may never end. Raise OSError, and close it, if it is not."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "no regular file", path)
 
 
 def _fsync(path: Path) -> None:

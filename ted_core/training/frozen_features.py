@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from ted_core.datasets import Samples
-from ted_core.datasets.samples import InputKind
+from ted_core.datasets.spec import InputKind
 from ted_core.proxies.precision import multiplies_bfloat16
 from ted_core.proxies.pretrained.encoder import pooled_encoder
 from ted_core.proxies.pretrained.input_digest import digest_of

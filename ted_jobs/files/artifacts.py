@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ted_core.errors import StorageFull, StoreRefused, StoreUnavailable
-from ted_core.storage.digests import sha256_of
+from ted_core.storage.file_digest import sha256_of
 from ted_core.storage.file_store import FileEntry, StorageRoot
 from ted_core.storage.object_store import store_error
 from ted_core.storage.roots import file_store

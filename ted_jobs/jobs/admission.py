@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ted_core.datasets import DatasetSummary
-from ted_core.datasets.samples import InputKind
-from ted_core.datasets.spec import TASKS, DatasetSpec
+from ted_core.datasets.spec import TASKS, DatasetSpec, InputKind
 from ted_core.memory_plan import MemoryPlan, Workload, plan_memory, require_batch_memory, require_memory
 from ted_core.plan_warnings import plan_warnings
 from ted_core.proxies import ResolvedProxy, resolve_proxy

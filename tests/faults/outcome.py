@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from ted_core.storage.digests import sha256_of
+from ted_core.storage.file_digest import sha256_of
 from ted_jobs.db.engine import read_transaction
 from ted_jobs.db.tables import artifacts, events, idempotency, jobs
 from ted_jobs.jobs.status import LEASED_STATUSES, LEGAL_MOVES, JobStatus

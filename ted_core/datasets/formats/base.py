@@ -1,43 +1,19 @@
 """What every file format offers; ``ted_core.datasets.loading`` picks one by its name."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from ted_core.datasets.findings import Findings
 from ted_core.datasets.limits import Limits
 from ted_core.datasets.row_locations import RowLocations
 from ted_core.datasets.samples import Samples
 from ted_core.datasets.sources.base import Source
 from ted_core.datasets.sources.shards import FindFiles
 from ted_core.datasets.spec import DatasetSpec
+from ted_core.datasets.understood import SchemaSummary
 
-
-@dataclass(frozen=True)
-class SchemaSummary:
-    """What can be known of a dataset without reading its rows."""
-
-    columns: tuple[str, ...]
-    rows: tuple[int, ...] | None
-    """Rows per file; None if the inspection's budget did not suffice to count them."""
-    several_classes: bool = False
-    """Whether the target gives a row any number of classes."""
-    input_shape: tuple[int, ...] | None = None
-    """The shape of one input, as the model sees it, or a lower bound of it; None if headers show neither."""
-    inputs: tuple[str, ...] = ()
-    """The columns that the model sees."""
-    targets: tuple[str, ...] = ()
-    key: str | None = None
-    """The column of the dataset's own ids."""
-    classes: Mapping[str, int] | None = None
-    """Rows of each class, in the order of the labels; None if nothing is classified or the budget did not suffice."""
-    first_row: Mapping[str, str] | None = None
-    """What the model sees of the first row, as text: an input's name, or "label", and its value; None if unknown."""
-    schema: pa.Schema | None = field(default=None, repr=False, compare=False)
-    """Of all rows, whose types hold whatever they hold; None if that is not known or rows are no records."""
-    findings: Findings = field(default_factory=Findings)
-    """What was noticed on the way; ``loading`` fills it in."""
+__all__ = ["Format", "SchemaSummary"]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".zst")
 """How their names end."""
 AT_A_TIME = 256
+TURNS = 4
+"""How often each thread takes some of them, lest one wait for another that has got larger files."""
 WorkResult = TypeVar("WorkResult")
 Location = TypeVar("Location", bound=StorageRoot)
 
@@ -145,6 +147,10 @@ class Source(FileEntry):
         """The file from its beginning; on a disk, mapped into memory."""
         return self.store.open_mapped_stream(self.key)
 
+    def open_in_order(self) -> io.RawIOBase | pa.NativeFile:
+        """The file to be read once, from its beginning, some bytes at a time."""
+        return self.store.open_in_order(self.key)
+
     def open_buffered(self) -> io.BufferedReader:
         """The file for Python's readers, which like small bites."""
         return io.BufferedReader(self.open(), self.read_ahead)
@@ -207,11 +213,17 @@ def _refuse_bytes(name: str) -> None:
 
 
 def map_concurrently(work: Callable[[Source], WorkResult], sources: Sequence[Source]) -> Iterator[WorkResult]:
-    """What the work makes of each source in turn; some are worked on at the same time."""
+    """What the work makes of each source in turn; some are worked on at the same time.
+
+    Of many sources a thread takes some at once: to hand over a small file takes longer than to read it.
+    """
     if len(sources) <= 1:  # threads would take longer to start than a file to open
         yield from map(work, sources)
         return
-    remaining = iter(sources)
-    with ThreadPoolExecutor(sources[0].store.readers) as pool:
+    remaining, readers = iter(sources), sources[0].store.readers
+    together = max(1, min(len(sources), AT_A_TIME) // (TURNS * readers))
+    with ThreadPoolExecutor(readers) as pool:
         while batch := list(islice(remaining, AT_A_TIME)):
-            yield from pool.map(work, batch)
+            pieces = (batch[start : start + together] for start in range(0, len(batch), together))
+            for results in pool.map(lambda piece: list(map(work, piece)), pieces):
+                yield from results

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from ted_core.proxies.pretrained.loading import config_of, model_of, tokenizer_of
 from ted_core.storage.content_cache import key_of, load_or_create_folder
-from ted_core.storage.digests import sha256_of
+from ted_core.storage.file_digest import sha256_of
 
 ENDING = ".model"
 MADE_BY = ("transformers", "tokenizers", "gguf")

@@ -51,15 +51,19 @@ class UsableRows:
 def read_usable_rows(decisions: Path) -> UsableRows:
     """Those of this file; four bytes for each, one for its usability, and one or two for its class."""
     rows, classes = pq.ParquetFile(decisions).metadata.num_rows, Classes()
-    are_usable, score, labels, end = np.empty(rows, bool), np.empty(rows, np.float32), [], 0
+    are_usable, score, label = np.empty(rows, bool), np.empty(rows, np.float32), np.empty(rows, np.uint8)
+    end = last = 0
     for batch in batches(decisions, "reason", "label", "score"):
         usable = _is_usable(batch["reason"])
         start, end = end, end + len(batch)
         are_usable[start:end] = usable.to_numpy(zero_copy_only=False)
         score[start:end] = scores_of(batch)
-        labels.append(classes.numbers(batch["label"].filter(usable)))
+        numbers = classes.numbers(batch["label"].filter(usable))
+        first, last = last, last + len(numbers)
+        label = label.astype(np.promote_types(label.dtype, numbers.dtype), copy=False)
+        label[first:last] = numbers
     usable_score = score if are_usable.all() else score[are_usable]
-    return UsableRows(are_usable, classes, label=np.concatenate(labels), score=usable_score)
+    return UsableRows(are_usable, classes, label=label[:last], score=usable_score)
 
 
 def _is_usable(reasons: pa.DictionaryArray) -> pa.BooleanArray:

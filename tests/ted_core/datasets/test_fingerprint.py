@@ -9,6 +9,7 @@ import pytest
 
 from ted_core.datasets import DatasetIdentity, identify
 from ted_core.errors import DatasetEmpty, DatasetNotAllowed
+from ted_core.storage.file_store import FileStore
 from tests.ted_core.datasets.files import IMAGES, parquet, spec
 from tests.ted_core.datasets.formats.test_idx import LABELS, PIXELS, encoded
 
@@ -103,3 +104,22 @@ def test_what_may_not_be_read_has_no_identity(folder: Path, tmp_path: Path) -> N
         identify(spec(folder), roots=[tmp_path / "other"])
     with pytest.raises(DatasetEmpty):
         identity(parquet(tmp_path / "empty.parquet", x=np.zeros(0), label=np.zeros(0, int)))
+
+
+def test_of_many_images_each_is_hashed_in_its_place_and_none_as_an_arrow_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, opened, open_file = tmp_path / "pets", list[str](), FileStore.open
+    for number in range(300):
+        path = folder / f"class{number % 2}" / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(number.to_bytes(2))
+    monkeypatch.setattr(FileStore, "open", lambda store, key: opened.append(key) or open_file(store, key))
+
+    (shard,) = identify(spec(folder, task=IMAGES), roots=[tmp_path]).shards
+
+    in_order = sorted(folder.rglob("*.png"))
+    lines = [[path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in in_order]
+    listing = "".join(json.dumps(line) + "\n" for line in lines)
+    assert shard.sha256 == hashlib.sha256(listing.encode()).hexdigest()
+    assert len(opened) <= 1  # the first, which is looked at

@@ -130,6 +130,14 @@ def test_the_files_declare_their_order_and_have_page_indexes(written: WrittenMan
     assert group.column(4).compression == "ZSTD"
 
 
+def test_only_what_may_ascend_with_the_rows_has_a_least_and_a_greatest_value(written: WrittenManifest) -> None:
+    group = pq.ParquetFile(written.decisions).metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+
+    measured = {column.path_in_schema for column in columns if column.is_stats_set}
+    assert measured == {"row_index", "sample_key", "rank"}
+
+
 def test_nothing_but_whole_files_is_left_behind(written: WrittenManifest) -> None:
     assert {path.name for path in written.manifest.parent.iterdir()} == {"manifest.parquet", "decisions.parquet"}
 

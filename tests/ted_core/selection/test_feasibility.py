@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ted_core.datasets import DatasetSpec
-from ted_core.datasets.samples import InputKind
+from ted_core.datasets.spec import InputKind
 from ted_core.errors import (
     MethodUnsuited,
     ProxyMismatch,

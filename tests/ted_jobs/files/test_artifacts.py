@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ted_core.errors import StorageFull
-from ted_core.storage.digests import sha256_of
+from ted_core.storage.file_digest import sha256_of
 from ted_jobs.files.artifacts import ArtifactStore
 
 
