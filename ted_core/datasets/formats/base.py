@@ -72,6 +72,10 @@ class Format:
     ) = field(default=None, kw_only=True)
     """Yields each of the rows with these numbers, which ascend, as a batch of its own: the named columns. Reports show
     rows of tables with it; without it they do not."""
+    read_batches: Callable[[Sequence[Source], DatasetSpec, Sequence[str]], Iterator[pa.RecordBatch]] | None = field(
+        default=None, kw_only=True
+    )
+    """Yields the named columns of all rows, in order, in the types of the summary's schema; None for arrays."""
     load_part: Callable[[Sequence[Source], DatasetSpec, Limits, DatasetPart], Samples] | None = field(
         default=None, kw_only=True
     )

@@ -90,6 +90,7 @@ def format_of(reader: RowReader) -> Format:
         partial(_load, reader),
         partial(_preview, reader),
         read_rows=partial(_read_rows, reader),
+        read_batches=partial(_read_batches, reader),
         load_part=partial(_load_part, reader) if reader.in_parts else None,
     )
 
@@ -133,11 +134,26 @@ def _load_part(
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         types = pa.schema([schema.field(name) for name in names])
-        return _in_types(_checked(reader.batches(sources, names, spec), part.own), types)
+        return _typed_batches(reader, sources, spec, schema=types, locations=part.own)
 
     columns = roles(schema, spec)
     with unusable_types_refused(UnusableInputs, columns.names, "dataset.input"):
         return assemble_samples(RowSource(read, schema, columns, spec, part.own, limits, part.whole))
+
+
+def _read_batches(
+    reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    schema, rows = _schema_and_rows(reader, sources, spec)
+    locations = RowLocations(tuple(source.name for source in sources), rows)
+    types = pa.schema([schema.field(name) for name in names], schema.metadata)
+    return _typed_batches(reader, sources, spec, schema=types, locations=locations)
+
+
+def _typed_batches(
+    reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, *, schema: pa.Schema, locations: RowLocations
+) -> Iterator[pa.RecordBatch]:
+    return _in_types(_checked(reader.batches(sources, schema.names, spec), locations), schema)
 
 
 def _preview(reader: RowReader, sources: Sequence[Source], spec: DatasetSpec, summary: SchemaSummary) -> SchemaSummary:
