@@ -23,7 +23,7 @@ from tests.ted_core import examples
 ROOT = Path(__file__).parents[2]
 SAMPLES = examples.random_vectors(24)
 PROXY = resolve_proxy(ProxySpec(name="mlp", epochs=3))
-OUTSIDE_OF_SELECTING = {Stream.COMPARISON_ROWS, Stream.DEMO_SPLIT}
+OUTSIDE_OF_SELECTING = {Stream.COMPARISON_ROWS, Stream.DEMO_SPLIT, Stream.SAMPLER_ROWS}
 
 keys = st.tuples(
     st.integers(0, 2**32 - 1),
