@@ -12,6 +12,7 @@ import typer
 from ted_cli.evaluation import evaluation_table, run_evaluation, verdict_lines
 from ted_cli.extras import require
 from ted_cli.options import JsonOption, client
+from ted_cli.request.jobs import job_id
 from ted_cli.request.job_request import absolute_uri
 from ted_cli.terminal import err, out
 
@@ -21,7 +22,7 @@ app = typer.Typer()
 @app.command()
 def prove(  # noqa: PLR0917 - typer makes every parameter an option
     context: typer.Context,
-    selection: Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or the path of its manifest.")],
+    selection: Annotated[str, typer.Argument(metavar="JOB", help="The job's id or name, or the path of its manifest.")],
     test: Annotated[str, typer.Option(help="Path or URI of test data, in the form of the job's dataset.")],
     test_split: Annotated[str | None, typer.Option(help="Its part to read, where several lie side by side.")] = None,
     dataset: Annotated[
@@ -68,7 +69,7 @@ def _manifest(context: typer.Context, selection: str) -> Iterator[Path]:
         yield Path(selection).resolve()
         return
     with tempfile.TemporaryDirectory() as folder, client(context) as service:
-        yield service.download(selection, Path(folder) / "manifest.parquet")
+        yield service.download(job_id(service, selection), Path(folder) / "manifest.parquet")
 
 
 def _say(run: Mapping[str, Any]) -> None:
