@@ -12,8 +12,8 @@ import typer
 from ted_cli.evaluation import evaluation_table, run_evaluation, verdict_lines
 from ted_cli.extras import require
 from ted_cli.options import JsonOption, client
-from ted_cli.request.jobs import job_id
 from ted_cli.request.job_request import absolute_uri
+from ted_cli.request.jobs import job_id
 from ted_cli.terminal import err, out
 
 app = typer.Typer()

@@ -70,7 +70,7 @@ def _from_yaml(text: str) -> Any:
     import yaml  # noqa: PLC0415 - only for such files
 
     try:
-        return yaml.load(text, Loader=_loader())  # noqa: S506 # nosec B506 - a loader of plain values
+        return yaml.load(text, Loader=_loader())  # noqa: S506 # nosec B506
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
 

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr  # nosec B406 - it writes, and parses nothing
+from xml.sax.saxutils import quoteattr  # nosec B406
 
 from ted_core.export.errors import ExportUnsuited
 from ted_core.export.form import ExportForm
