@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ted_cli import demo
+from ted_cli import evaluation
 from ted_jobs.settings import Settings
 from worker.child import starting
 from worker.child.starting import Streams, start_cold
@@ -52,9 +52,9 @@ def test_so_do_those_of_a_worker_that_measures_itself(
     assert capfd.readouterr().out == "PASSIVE"
 
 
-def test_so_do_those_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_do_those_of_an_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    says = "import json, os; print(json.dumps({os.environ['OMP_WAIT_POLICY']: [0.5]}))"
-    monkeypatch.setattr(demo, "module_command", lambda *_: (sys.executable, "-c", says))
+    says = "import json, os; print(json.dumps({'kind': 'evaluation', 'policy': os.environ['OMP_WAIT_POLICY']}))"
+    monkeypatch.setattr(evaluation, "module_command", lambda *_: (sys.executable, "-c", says))
 
-    assert demo._compare(Path("train"), Path("test"), Path("manifest")) == {"PASSIVE": [0.5]}
+    assert evaluation.run_evaluation({}) == {"policy": "PASSIVE"}
