@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 STANDARD_OUTPUT = "-"
+PARQUET = ".parquet"
 SHOWN = 20
 """Suspects on a terminal."""
 
@@ -93,6 +94,8 @@ def suspects(
     json_: JsonOption = False,
 ) -> None:
     """Show the rows whose labels look wrong, the most suspicious first, and about how many there are."""
+    if output:
+        _require_writable(output, limit=limit)
     with client(context) as service:
         if output:
             _save_suspects(service, job_id(service, job), output, limit=limit)
@@ -107,17 +110,20 @@ def suspects(
         out.print(*suspects_summary(page), sep="\n", highlight=False)
 
 
+def _require_writable(path: Path, *, limit: int | None) -> None:
+    """Refuse a name that asks for no form of file, and a part of a Parquet file."""
+    if path.suffix.lower() not in (PARQUET, *WRITERS):
+        raise typer.BadParameter(f"{path.name} must end in .parquet, .csv or .json", param_hint="--output")
+    if path.suffix.lower() == PARQUET and limit is not None:
+        raise typer.BadParameter("a Parquet file has all rows", param_hint="--limit")
+
+
 def _save_suspects(service: "Client", found: str, path: Path, *, limit: int | None) -> None:
     """Save the list in the form that the file's name asks for."""
-    form = path.suffix.lower()
-    if form == ".parquet":
-        if limit is not None:
-            raise typer.BadParameter("a Parquet file has all rows", param_hint="--limit")
+    if path.suffix.lower() == PARQUET:
         service.download(found, path, kind="suspects")
-    elif form in WRITERS:
-        write_suspects(path, service.suspects(found, limit=limit))
     else:
-        raise typer.BadParameter(f"{path.name} must end in .parquet, .csv or .json", param_hint="--output")
+        write_suspects(path, service.suspects(found, limit=limit))
 
 
 @app.command()

@@ -64,16 +64,19 @@ def ted(url: str, *arguments: str) -> str:
 
 def test_the_client_reads_the_report_and_saves_its_page(url: str, tmp_path: Path) -> None:
     with Client(url) as client:
-        report = client.report("job_1")
-        path = client.report_page("job_1", tmp_path / "folder" / "report.html")
+        report = client.report("job_1111111111111111111111111111")
+        path = client.report_page("job_1111111111111111111111111111", tmp_path / "folder" / "report.html")
 
     assert report["rows_kept"] == 60
     assert path.read_bytes() == FORMS["text/html"]
 
 
 def test_the_report_command_prints_a_summary_or_json_or_saves_the_page(url: str, tmp_path: Path) -> None:
-    brief, full = ted(url, "report", "job_1"), ted(url, "report", "job_1", "--json")
-    saved = ted(url, "report", "job_1", "--html", str(tmp_path / "report.html"))
+    brief, full = (
+        ted(url, "report", "job_1111111111111111111111111111"),
+        ted(url, "report", "job_1111111111111111111111111111", "--json"),
+    )
+    saved = ted(url, "report", "job_1111111111111111111111111111", "--html", str(tmp_path / "report.html"))
 
     assert brief.startswith("60 of 100 rows retained")
     assert json.loads(full) == json.loads(a_report().model_dump_json())

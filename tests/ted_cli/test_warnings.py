@@ -40,7 +40,7 @@ ESTIMATE = {
     "warnings": [WARNING],
 }
 JOB = {
-    "id": "job_1",
+    "id": "job_1111111111111111111111111111",
     "status": "queued",
     "status_reason": None,
     "progress": None,
@@ -195,21 +195,24 @@ def test_a_submission_prints_its_id_alone_and_its_warnings_beside_it(
 ) -> None:
     out, err = ted("submit", "--dataset", "a.csv", "--keep", "0.6", "--watch")
 
-    assert out == "job_1\n"
+    assert out == "job_1111111111111111111111111111\n"
     assert err.count("'id' is a counter.") == 1
     assert err.count("Only the worker has seen it.") == 1
     assert "kept 600 of 1,000 rows" in err
 
 
 def test_a_watched_job_shows_all_its_warnings(answering: dict[str, Any]) -> None:
-    _, err = ted("watch", "job_1")
+    _, err = ted("watch", "job_1111111111111111111111111111")
 
     assert "'id' is a counter." in err
     assert "Only the worker has seen it." in err
 
 
 def test_a_job_is_shown_as_a_table_or_as_json(answering: dict[str, Any]) -> None:
-    table, document = ted("show", "job_1")[0], ted("show", "job_1", "--json")[0]
+    table, document = (
+        ted("show", "job_1111111111111111111111111111")[0],
+        ted("show", "job_1111111111111111111111111111", "--json")[0],
+    )
 
     assert "a.csv (csv, tabular-classification)" in table
     assert "ted, to keep 60% of 1,000" in table
