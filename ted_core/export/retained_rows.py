@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +14,7 @@ from ted_core.datasets.columns.types import is_list, without_dictionaries
 from ted_core.datasets.formats.base import SchemaSummary
 from ted_core.datasets.loading import OpenedDataset, open_dataset
 from ted_core.datasets.spec import DatasetSpec
-from ted_core.results.manifest import Manifest, verify
-from ted_core.storage.roots import parse_root, root_containing
+from ted_core.results.manifest import Manifest, anywhere, spec_at, verify
 
 BLOCK_ROWS, BLOCK_BYTES = 1 << 16, 128 << 20
 """A block is full with so many rows, or so many bytes: what is in memory at a time, and in a shard."""
@@ -52,12 +50,8 @@ class ExportedDataset:
     def of(cls, manifest: Manifest, uri: str) -> "ExportedDataset":
         """Return the dataset at this URI. Raises ManifestMismatch if it is another one, and what reading it raises."""
         verify(manifest, uri)
-        facts = manifest.metadata.dataset
-        uri = uri if "://" in uri else str(Path(uri).resolve())
-        spec = DatasetSpec.model_validate(
-            {"uri": uri, **facts.model_dump(include=set(DatasetSpec.model_fields) - {"uri"})}
-        )
-        opened = open_dataset(spec, roots=[root_containing(parse_root(uri.removeprefix("file://")))])
+        spec = spec_at(uri, manifest)
+        opened = open_dataset(spec, roots=anywhere(spec))
         return cls(manifest, opened, opened.schema_summary())
 
     @property

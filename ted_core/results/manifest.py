@@ -194,4 +194,5 @@ def spec_at(dataset: str | Path, manifest: Manifest, **changes: Any) -> DatasetS
 
 def anywhere(spec: DatasetSpec) -> list[StorageRoot]:
     """The root of wherever the dataset lies, for those who read it for themselves."""
-    return [root_containing(parse_root(spec.uri))]
+    location = parse_root(spec.uri) if is_object_uri(spec.uri) else Path(spec.uri.removeprefix("file://"))
+    return [root_containing(location)]

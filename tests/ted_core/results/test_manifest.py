@@ -261,6 +261,13 @@ def test_a_manifest_of_an_earlier_version_says_nothing_of_what_that_did_not_know
     assert (manifest.metadata.dataset.split, manifest.metadata.dataset.background) == (None, None)
 
 
+def test_a_dataset_is_found_by_its_file_uri(written: WrittenManifest, dataset: Path) -> None:
+    beside = dataset.rename(dataset.with_name("data of today"))
+
+    assert "%20" in beside.as_uri()
+    assert verify(written.manifest, beside.as_uri()).row_indices.tolist() == list(KEPT)
+
+
 def test_the_files_of_schema_version_1_are_read_and_verified(written: WrittenManifest, dataset: Path) -> None:
     version_1.as_version_1(written.manifest, version_1.MANIFEST)
     version_1.as_version_1(written.decisions, version_1.DECISIONS)
