@@ -88,15 +88,10 @@ def measure_cell(cell: HeldBackCell, folders: Folders) -> list[dict[str, Any]]:
     accuracies = _accuracies(samples, held_back, kept, proxy=proxy, seed=cell.seed)
     shared = {"dataset": cell.dataset, "noise": cell.noise, "kept": cell.kept, "seed": cell.seed, "rows": len(samples)}
     return [
-        shared | machine.versions() | dict(zip(("batch", "learning_rate"), twins, strict=True)) | measured
-        for twins, measured in zip(
-            TWINS,
-            (
-                {"accuracy": accuracy, "processor_seconds": seconds}
-                for (_, seconds), accuracy in zip(selected, accuracies, strict=True)
-            ),
-            strict=True,
-        )
+        shared
+        | machine.versions()
+        | {"batch": batch, "learning_rate": rate, "accuracy": accuracy, "processor_seconds": seconds}
+        for (batch, rate), (_, seconds), accuracy in zip(TWINS, selected, accuracies, strict=True)
     ]
 
 
