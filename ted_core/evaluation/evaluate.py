@@ -84,10 +84,6 @@ class Evaluation(_Facts):
             verdict=_verdict(to_all, tolerance) if _varies(by_rows) else "not proven",
         )
 
-    def accuracies(self, trained_on: TrainedOn) -> list[float]:
-        """The accuracy with each seed."""
-        return [run.accuracy for run in self.runs if run.trained_on == trained_on]
-
 
 def _varies(accuracies: Mapping[str, Sequence[float]]) -> bool:
     """Whether seeds make a difference: an interval over runs that are one and the same would have no width."""
