@@ -65,9 +65,7 @@ def starts(home: Path, *, jobs: int) -> Iterator[tuple[str, Start]]:
     """Yield how long each start took, of both kinds in turn."""
     standby = Standby()
     standby.warm_up()
-    deadline = time.monotonic() + STANDBY_SECONDS
-    while not standby.is_ready and time.monotonic() < deadline:
-        time.sleep(0.1)
+    standby.is_ready(within=STANDBY_SECONDS)
     kinds: Mapping[str, StartRunner] = {"forked": standby.start, "from nothing": start_cold}
     for _ in range(jobs):
         for name, start in kinds.items():

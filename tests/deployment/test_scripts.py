@@ -136,7 +136,12 @@ def test_check_runs_every_tool_and_the_tests_last(run: Run, calls: Callable[[], 
         "ruff", "ruff", "mypy", "bandit", "lint-imports", "scripts/openapi", "check-jsonschema", "hadolint",
         "pip-audit", "pytest",
     ]  # fmt: skip
-    assert "--cov" in checks[-1]
+
+
+def test_coverage_runs_the_chosen_tests_and_measures(run: Run, calls: Callable[[], list[str]]) -> None:
+    run("scripts/coverage", "tests/worker")
+
+    assert calls()[-1].endswith("--cov --cov-report=term tests/worker")
 
 
 def test_where_nobody_can_be_asked_for_vulnerabilities_that_is_said_and_no_failure(

@@ -21,12 +21,14 @@ log = structlog.get_logger()
 COMMAND = module_command("worker.warm_runner")
 FORK_SECONDS = 5.0
 """How long a fork may take on a busy machine. One that takes longer fails the attempt."""
+READY_SECONDS = 10.0
+"""How long a runner waits for a standby that is still importing: what it imports itself would take longer."""
 SET_CHILD_SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2)."""
 
 
 class Standby:
-    """Starts runners by forking them, and from nothing where nothing can be forked or is ready to be.
+    """Starts runners by forking them, and from nothing where nothing can be forked or is ready in time.
 
     The process that is forked is replaced when it has died, and ends with this one. For one thread at a time.
     """
@@ -42,15 +44,14 @@ class Standby:
         if not self._server and sys.platform == "linux":
             self._server = _ForkServer()
 
-    @property
-    def is_ready(self) -> bool:
-        """Return whether runners are forked from now on."""
-        return self._server is not None and self._server.is_ready
+    def is_ready(self, *, within: float) -> bool:
+        """Return whether runners are forked from now on, or from some moment within these seconds."""
+        return self._server is not None and self._server.is_ready(within=within)
 
     def start(self, streams: Streams) -> StartedProcess:
         """Start a runner. Raises OSError."""
         self.warm_up()
-        if self._server and self._server.is_ready:
+        if self._server and self._server.is_ready(within=READY_SECONDS):
             return ForkedProcess(self._fork(self._server, streams))
         return start_cold(streams)
 
@@ -90,10 +91,9 @@ class _ForkServer:
     def is_alive(self) -> bool:
         return self.process.poll() is None
 
-    @property
-    def is_ready(self) -> bool:
-        """Return whether it has imported everything."""
-        if not self._is_ready and select.select([self._requests], [], [], 0)[0]:
+    def is_ready(self, *, within: float) -> bool:
+        """Return whether it has imported everything, or does within these seconds."""
+        if not self._is_ready and select.select([self._requests], [], [], within)[0]:
             self._is_ready = self._requests.recv(MESSAGE_BYTES) == READY
         return self._is_ready
 

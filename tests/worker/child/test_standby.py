@@ -101,8 +101,8 @@ def fork(light: Standby, tmp_path: Path) -> Iterator[Callable[[], Fork]]:
 def get_ready(standby: Standby) -> psutil.Process:
     """Wait until it can be forked, and return its process."""
     standby.warm_up()
+    assert standby.is_ready(within=60)
     assert standby._server
-    until(lambda: standby.is_ready)
     return psutil.Process(standby._server.process.pid)
 
 
@@ -158,16 +158,27 @@ def test_a_fork_lives_on_without_the_process_that_it_was_forked_from(light: Stan
     assert started.process.wait(10) == 0
 
 
-def test_a_killed_standby_is_replaced_and_no_runner_waits_for_it(light: Standby, fork: Callable[[], Fork]) -> None:
+def test_a_killed_standby_is_replaced_by_the_next_runner(light: Standby, fork: Callable[[], Fork]) -> None:
     killed = get_ready(light)
     killed.kill()
     until(lambda: light._server and not light._server.is_alive)
+
+    assert isinstance(fork().process, ForkedProcess)
+    assert get_ready(light).pid != killed.pid
+
+
+def test_a_runner_waits_for_a_standby_that_is_importing_but_not_for_ever(
+    light: Standby, fork: Callable[[], Fork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    light.close()
+    monkeypatch.setattr(module, "COMMAND", (sys.executable, "-c", f"import time; time.sleep(1); {ECHO}"))
+    monkeypatch.setattr(module, "READY_SECONDS", 0.1)
 
     meanwhile = fork()
 
     assert isinstance(meanwhile.process, subprocess.Popen)
     assert meanwhile.process.wait(10) == 0
-    assert get_ready(light).pid != killed.pid
+    monkeypatch.setattr(module, "READY_SECONDS", 60)
     assert isinstance(fork().process, ForkedProcess)
 
 
@@ -194,7 +205,7 @@ from worker.child import standby as module
 module.COMMAND = (sys.executable, "-c", {ECHO!r})
 standby = module.Standby()
 standby.warm_up()
-while not standby.is_ready: time.sleep(0.01)
+standby.is_ready(within=60)
 print(standby._server.process.pid, flush=True)
 time.sleep(60)
 """
@@ -213,6 +224,7 @@ def test_a_standby_ends_with_its_worker() -> None:
 
 def test_a_standby_at_rest_takes_no_processor_time(light: Standby) -> None:
     resting = get_ready(light)
+    until(lambda: resting.status() == psutil.STATUS_SLEEPING)
     before = resting.cpu_times(), resting.num_ctx_switches()
 
     time.sleep(1)
