@@ -98,9 +98,11 @@ def test_an_error_without_a_name_is_a_defect_of_the_service(table: Path, own: In
 def test_a_dataset_that_ends_its_process_is_refused_and_the_next_one_is_looked_at(
     table: Path, own: InspectionProcesses, started: list[InspectionProcess]
 ) -> None:
+    """Whatever ends it: its stack, its memory or, on a busy machine, its time."""
     deep = deep_paths(table.with_name("deep.parquet"), columns=14_000)
 
-    with pytest.raises(DatasetUnreadable, match=r"has ended the process that did|takes more than 512 MiB|longer than"):
+    ways = r"has ended the process that did|takes more than 512 MiB|took longer than"
+    with pytest.raises((DatasetUnreadable, InspectionBusy), match=ways):
         own.inspect(request(deep))
 
     assert own.inspect(request(table)).rows == ROWS
