@@ -29,6 +29,7 @@ RUN pip install --extra-index-url https://download.pytorch.org/whl/cpu -c ci.txt
     && pip uninstall --yes ted-coreset
 RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
 USER 10001
+HEALTHCHECK --interval=60s --timeout=15s --start-period=60s CMD ["python", "-m", "worker.doctor.probe"]
 CMD ["ted", "worker"]
 
 # PyPI's Linux build of torch carries CUDA; the driver comes from the machine.
@@ -37,4 +38,5 @@ ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility TED_DE
 RUN pip install -c ci.txt '.[worker,text]' && pip uninstall --yes ted-coreset
 RUN --mount=from=package,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
 USER 10001
+HEALTHCHECK --interval=60s --timeout=15s --start-period=60s CMD ["python", "-m", "worker.doctor.probe"]
 CMD ["ted", "worker"]

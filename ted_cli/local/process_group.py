@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from ted_cli.local.child_group import ChildGroup
+from ted_cli.local.rotation import rotate_if_large
 from ted_client.errors import ClientError
 from ted_core.python_process import module_command
 
@@ -98,10 +99,11 @@ class ProcessGroup:
                 raise ProcessFailed(f"The service was not ready after {seconds:.0f} s; see {self.logs}")
 
     def supervise(self, stop: Event) -> None:
-        """Restart what crashes until ``stop`` is set, after longer and longer delays."""
+        """Until ``stop`` is set, restart what crashes, after longer and longer delays, and rotate the logs."""
         while not stop.wait(POLL_SECONDS):
             for running in self._running:
                 self._restart_if_ended(running, time.monotonic())
+                rotate_if_large(running.log)
 
     def _restart_if_ended(self, running: _RunningProcess, moment: float) -> None:
         if running.process.poll() is None:

@@ -79,8 +79,13 @@ def test_every_package_reaches_the_images_and_no_test_does() -> None:
 
 def test_every_image_of_ours_runs_without_privileges() -> None:
     for target in {service["build"]["target"] for service in OURS.values()}:
-        (stage,) = re.findall(rf"^FROM \S+ AS {target}$(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
-        assert "\nUSER 10001\n" in stage, target
+        assert "\nUSER 10001\n" in stage_of(target), target
+
+
+def stage_of(target: str) -> str:
+    """The lines of the Dockerfile that make this image."""
+    (stage,) = re.findall(rf"^FROM \S+ AS {target}$(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
+    return str(stage)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -179,34 +184,39 @@ def test_migrate_prepares_the_database_and_may_run_twice(start: Start) -> None:
         assert start("migrate").wait(60) == 0
 
 
-def test_every_lasting_service_starts_and_ends_cleanly_when_told_to(start: Start, tmp_path: Path) -> None:
+def test_every_lasting_service_starts_and_ends_cleanly_when_told_to(
+    start: Start, environment: dict[str, str], tmp_path: Path
+) -> None:
     assert start("migrate").wait(60) == 0
     processes = {name: start(name) for name in SAYS_WHEN_READY}
     for name, words in SAYS_WHEN_READY.items():
         until(lambda: words in (tmp_path / f"{name}.log").read_text())  # noqa: B023
     everything = [child for process in processes.values() for child in process.children(recursive=True)]
     assert all(process.poll() is None for process in processes.values())
+    assert passes_check("worker", environment)
 
     for process in processes.values():
         process.terminate()
 
     assert {name: process.wait(grace(name)) for name, process in processes.items()} == dict.fromkeys(processes, 0)
     assert not psutil.wait_procs(everything, timeout=ENDS_SECONDS)[1]
+    assert not passes_check("worker", environment)
+
+
+def passes_check(image: str, environment: dict[str, str]) -> bool:
+    """Whether the health check of an image of ours says that its process is well."""
+    (check,) = re.findall(r"^HEALTHCHECK .* CMD (.*)$", stage_of(image), re.MULTILINE)
+    return subprocess.call(here(json.loads(check)), env=environment, stderr=subprocess.DEVNULL) == 0
 
 
 def test_the_api_is_ready_and_passes_its_image_s_health_check(start: Start, environment: dict[str, str]) -> None:
-    (check,) = re.findall(r"^HEALTHCHECK .* CMD (.*)$", DOCKERFILE, re.MULTILINE)
-
-    def healthy() -> bool:
-        return subprocess.call(here(json.loads(check)), env=environment, stderr=subprocess.DEVNULL) == 0
-
     assert start("migrate").wait(60) == 0
     api = start("api")
-    until(healthy, seconds=30)
+    until(lambda: passes_check("service", environment), seconds=30)
     with urllib.request.urlopen(f"http://127.0.0.1:{environment['TED_PORT']}/readyz", timeout=10) as ready:
         assert (ready.status, json.load(ready)["status"]) == (200, "ok")
 
     api.terminate()
 
     assert api.wait(grace("api")) == 0
-    assert not healthy()
+    assert not passes_check("service", environment)
