@@ -18,6 +18,7 @@ from tests.deployment.distributions import applies
 
 ROOT = Path(__file__).parents[2]
 PROJECT_FILES = ("pyproject.toml", "README.md", "LICENSE")
+"""What the packages are built from, beside the code."""
 PIP = (sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
@@ -60,15 +61,15 @@ def clean_environment(chosen: Mapping[str, str]) -> dict[str, str]:
 
 
 def build_wheel(folder: Path) -> Path:
-    """The project's wheel, built in this folder from nothing but what belongs in it; no package index is asked."""
+    """The project's wheel, built in this folder from the source distribution beside it; no package index is asked."""
     source = folder / "source"
     source.mkdir()
-    for name in PROJECT_FILES:
+    for name in (*PROJECT_FILES, "MANIFEST.in"):
         shutil.copy(ROOT / name, source)
-    for name in packages():
+    for name in (*packages(), "tests"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    options = ("--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder))
-    subprocess.run([*PIP, "wheel", *options, str(source)], env=clean_environment({}), check=True)
+    build = (sys.executable, "-P", "-m", "build", "--no-isolation", "--outdir", str(folder), str(source))
+    subprocess.run(build, env=clean_environment({}), stdout=subprocess.DEVNULL, check=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
