@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.commands import datasets, explain, export, jobs, prove, proxies, results, run, serve, submit, webhooks
+from ted_cli.commands import (
+    datasets,
+    explain,
+    export,
+    jobs,
+    prove,
+    proxies,
+    results,
+    roots,
+    run,
+    serve,
+    submit,
+    webhooks,
+)
 from ted_cli.extras import require
 from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption, ServiceOptions, UrlOption
 from ted_cli.request.faults import error_text
@@ -28,6 +41,7 @@ for commands in (serve.app, submit.app, run.app, jobs.app, results.app, explain.
     app.add_typer(commands)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(proxies.app, name="proxies")
+app.add_typer(roots.app, name="roots")
 app.add_typer(webhooks.app, name="webhooks")
 
 

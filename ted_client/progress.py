@@ -132,7 +132,7 @@ def outcome_line(job: JobSnapshot) -> str:
 def kept_line(job: JobSnapshot) -> str:
     """Say how many rows a job that has succeeded kept, and how long it took."""
     kept, rows = job.result["rows_kept"], job.result["rows_in"]
-    return f"kept {kept:,} of {rows:,} rows in {duration(job.result['cost']['seconds'])}"
+    return f"kept {kept:,} of {rows:,} rows in {measured_duration(job.result['cost']['seconds'])}"
 
 
 def duration(seconds: float) -> str:
