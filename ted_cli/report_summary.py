@@ -11,6 +11,7 @@ from rich.text import Text
 from ted_cli.suspects import noise_sentence
 from ted_cli.understood import EMPTY
 from ted_cli.warnings import warning_table
+from ted_client.progress import measured_duration
 from ted_core.terminal_text import literal, printable
 
 NOT_LEARNED = "proxy_has_not_learned"
@@ -124,4 +125,4 @@ def _cost(cost: Mapping[str, Any]) -> str:
     parts = cost.get("batch_parts", 1)
     cut = f"; batches cut into {parts} parts, since memory had run out" if parts > 1 else ""
     runs = f"{cost['of_one_full_run']:.2f} of one full run, measuring included"
-    return f"cost: {runs}, {sum(cost['seconds'].values()):.1f} s{cut}"
+    return f"cost: {runs}, {measured_duration(sum(cost['seconds'].values()))}{cut}"

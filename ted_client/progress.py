@@ -13,6 +13,8 @@ from ted_core.terminal_text import literal, printable
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
 JOB_ID_WIDTH, SHORT_ID = 32, 8
+WHOLE_SECONDS = 10
+"""From here on fractions of a second tell nothing."""
 JobCallback = Callable[[JobSnapshot], None]
 
 
@@ -87,17 +89,23 @@ def job_table(jobs: Iterable[JobSnapshot], *, short_ids: bool = False) -> Table:
 def _job_row(job: JobSnapshot, shown_id: str) -> Iterator[RenderableType]:
     yield literal(shown_id)
     yield _status_cell(job)
-    yield f"{ratio_text(job)} of {rows_text(job)}"
+    yield _kept_cell(job)
     yield literal(str(job.facts["created_at"])[:16].replace("T", " "))
     yield literal(job.name or "-")
     yield literal(job.facts["dataset"]["uri"].rsplit("/", 1)[-1])
+
+
+def _kept_cell(job: JobSnapshot) -> str:
+    """Return how many rows were kept; before that is known, which share is asked for."""
+    kept = f"{job.result['rows_kept']:,}" if job.result else ratio_text(job)
+    return f"{kept} of {rows_text(job)}"
 
 
 def ratio_text(job: JobSnapshot) -> str:
     """Return the keep ratio as a percentage; ``auto`` if it is left open and has not been chosen yet."""
     choice = (job.facts.get("result") or {}).get("keep_ratio_choice")
     ratio = choice["keep_ratio"] if choice else job.facts["plan"]["keep_ratio"]
-    return "auto" if ratio == "auto" else f"{ratio:.0%}"
+    return "auto" if ratio == "auto" else f"{100 * ratio:.3g}%"
 
 
 def rows_text(job: JobSnapshot) -> str:
@@ -124,7 +132,7 @@ def outcome_line(job: JobSnapshot) -> str:
 def kept_line(job: JobSnapshot) -> str:
     """Say how many rows a job that has succeeded kept, and how long it took."""
     kept, rows = job.result["rows_kept"], job.result["rows_in"]
-    return f"kept {kept:,} of {rows:,} rows in {duration(job.result['cost']['seconds'])}"
+    return f"kept {kept:,} of {rows:,} rows in {measured_duration(job.result['cost']['seconds'])}"
 
 
 def duration(seconds: float) -> str:
@@ -135,3 +143,8 @@ def duration(seconds: float) -> str:
             part = whole % size // part_size
             return f"{whole // size} {name} {part} {part_name}" if part else f"{whole // size} {name}"
     return f"{whole} s"
+
+
+def measured_duration(seconds: float) -> str:
+    """Return the same of a time that was measured, with a fraction where there are few seconds: 0.75 s."""
+    return f"{seconds:.2g} s" if seconds < WHOLE_SECONDS else duration(seconds)

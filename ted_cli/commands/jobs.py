@@ -10,7 +10,17 @@ from ted_cli.job_summary import job_summary
 from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.request.jobs import NAME_LABEL, job_id
 from ted_cli.request.values import label
-from ted_cli.terminal import err, is_narrow, out, print_hint, print_json, print_json_lines, print_table, print_text
+from ted_cli.terminal import (
+    err,
+    is_narrow,
+    out,
+    print_hint,
+    print_json,
+    print_json_lines,
+    print_outcome,
+    print_table,
+    print_text,
+)
 from ted_cli.warnings import print_warnings
 from ted_client.flow import JsonObject
 from ted_client.job import JobSnapshot
@@ -103,19 +113,16 @@ def cancel(context: typer.Context, job: JobIdArgument, json_: JsonOption = False
     """Cancel a job."""
     with client(context) as service:
         cancelled = service.cancel(job_id(service, job))
-    if json_:
-        print_json(cancelled.facts)
-    else:
-        print_text(f"{cancelled.id} is {cancelled.status}")
+    print_outcome(f"{cancelled.id} is {cancelled.status}", cancelled.facts, json_=json_)
 
 
 @app.command()
-def delete(context: typer.Context, job: JobIdArgument) -> None:
+def delete(context: typer.Context, job: JobIdArgument, json_: JsonOption = False) -> None:
     """Delete a job that has ended, with its events and files."""
     with client(context) as service:
         found = job_id(service, job)
         service.delete(found)
-    print_text(f"{found} is deleted")
+    print_outcome(f"{found} is deleted", {"id": found, "deleted": True}, json_=json_)
 
 
 @app.command()

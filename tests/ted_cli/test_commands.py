@@ -76,7 +76,7 @@ def test_an_estimate_from_earlier_jobs_shows_time_and_memory() -> None:
     assert isinstance(screen.file, io.StringIO)
     printed = " ".join(screen.file.getvalue().split())
     assert "at most 0.80 of one full run, measuring included, usually 0.60" in printed
-    assert "10 (5 to 1,200)" in printed
+    assert "10 s (5 s to 20 min)" in printed
     assert "512 MiB" in printed
 
 
@@ -87,10 +87,10 @@ def test_an_estimate_without_precedents_says_what_it_is_based_on() -> None:
     known = facts | timed | {"based_on": "throughput", "seconds_note": "For images of 32x32 pixels."}
     unknown = facts | {"seconds": None, "seconds_note": "No worker has measured this proxy yet."}
 
-    assert "1.5 (0.75 to 30) on cpu, 2 threads" in printed(known)
+    assert "1.5 s (0.75 s to 30 s) on cpu, 2 threads" in printed(known)
     assert "For images of 32x32 pixels." in printed(known)
     assert "the measured speed of the workers" in printed(known)
-    assert "seconds No worker has measured this proxy yet." in printed(unknown)
+    assert "time No worker has measured this proxy yet." in printed(unknown)
 
 
 def printed(facts: dict[str, object]) -> str:

@@ -74,10 +74,15 @@ def test_the_job_table_shows_the_keep_ratio_and_the_number_of_rows() -> None:
 
 def test_the_job_table_says_if_the_rows_are_not_counted_yet() -> None:
     uncounted = shown_by(lambda console: console.print(job_table([job(rows_in=None)])))
-    counted = shown_by(lambda console: console.print(job_table([job(rows_in=None, result={"rows_in": 1000})])))
+    result = {"rows_in": 10_000, "rows_kept": 12}
+    counted = shown_by(lambda console: console.print(job_table([job(rows_in=None, result=result)])))
 
     assert "60% of rows not counted yet" in uncounted
-    assert "60% of 1,000" in counted
+    assert "12 of 10,000" in counted
+
+
+def test_the_job_table_tells_a_small_keep_ratio_from_none() -> None:
+    assert "0.12% of 1,000" in shown_by(lambda console: console.print(job_table([job(plan={"keep_ratio": 0.0012})])))
 
 
 def test_a_job_id_is_not_cut_on_a_narrow_terminal() -> None:
@@ -126,13 +131,13 @@ def shown_by(act: Callable[[Console], None], **options: Any) -> str:
 
 def test_the_job_table_says_auto_until_an_open_ratio_has_been_chosen() -> None:
     plan = {"keep_ratio": "auto", "tolerance": 0.3}
-    chosen = {"rows_in": 1000, "keep_ratio_choice": {"keep_ratio": 0.66}}
+    chosen = {"rows_in": 1000, "rows_kept": 661, "keep_ratio_choice": {"keep_ratio": 0.66}}
 
     open_, chosen_ = job(plan=plan), job(plan=plan, result=chosen)
     tables = [shown_by(lambda console, one=one: console.print(job_table([one]))) for one in (open_, chosen_)]
 
     assert "auto of 1,000" in tables[0]
-    assert "66% of 1,000" in tables[1]
+    assert "661 of 1,000" in tables[1]
 
 
 @pytest.mark.parametrize(
