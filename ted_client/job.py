@@ -40,7 +40,7 @@ class JobSnapshot:
 
     @property
     def progress(self) -> JsonObject:
-        """Phase, round, rounds, fraction, samples_per_second, eta_seconds; empty before the job runs."""
+        """Phase, round, rounds, fraction, phase_fraction, samples_per_second, eta_seconds; empty before it runs."""
         return self.facts["progress"] or {}
 
     @property

@@ -13,6 +13,7 @@ from ted_core.terminal_text import literal, printable
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
 JOB_ID_WIDTH, SHORT_ID = 32, 8
+FEW_PERCENT = 0.1
 WHOLE_SECONDS = 10
 """From here on fractions of a second tell nothing."""
 JobCallback = Callable[[JobSnapshot], None]
@@ -32,7 +33,7 @@ def progress_display(console: Console) -> Iterator[JobCallback]:
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.percentage:>5.1f} %"),
         TimeElapsedColumn(),
         console=console,
     ) as bar:
@@ -59,7 +60,8 @@ def progress_line(job: JobSnapshot) -> str:
     progress = job.progress
     if job.status != "running" or not progress:
         return job.status
-    facts = [progress["phase"]]
+    prepared = progress.get("phase_fraction")
+    facts = [progress["phase"] if prepared is None else f"{progress['phase']}, {prepared:.0%} of the rows prepared"]
     if progress["rounds"]:
         facts.append(f"round {progress['round']}/{progress['rounds']}")
     if progress["samples_per_second"]:
@@ -67,6 +69,11 @@ def progress_line(job: JobSnapshot) -> str:
     if progress["eta_seconds"] is not None:
         facts.append(f"about {duration(progress['eta_seconds'])} left")
     return ", ".join(facts)
+
+
+def _percent(fraction: float) -> str:
+    """Return a share that is done; with a decimal while there is little of it, so that it is seen to grow."""
+    return f"{fraction:.1%}" if 0 < fraction < FEW_PERCENT else f"{fraction:.0%}"
 
 
 def _fraction(job: JobSnapshot) -> float:
@@ -116,7 +123,7 @@ def rows_text(job: JobSnapshot) -> str:
 
 def _status_cell(job: JobSnapshot) -> Text:
     """Return the status in its colour, for a running job how much is done, and a mark if there are warnings."""
-    done = f" {_fraction(job):.0%}" if job.progress and not job.is_terminal else ""
+    done = f" {_percent(_fraction(job))}" if job.progress and not job.is_terminal else ""
     cell = Text(printable(job.status) + done, style=COLOURS.get(job.status, "white"))
     return cell.append(" !", style="yellow") if job.warnings else cell
 

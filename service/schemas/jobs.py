@@ -48,6 +48,13 @@ class Progress(_ResponseModel):
             description="Share of the work that is done, from 0 to 1; much of it is the search for q if there is one."
         ),
     ]
+    phase_fraction: Annotated[
+        float | None,
+        Field(
+            description="Share of the rows that a pretrained model has gone over, where it goes over all of them "
+            "before the first round; null otherwise."
+        ),
+    ] = None
     samples_per_second: float | None = None
     eta_seconds: Annotated[float | None, Field(description="Seconds left, if they can be estimated.")] = None
 

@@ -63,6 +63,19 @@ def test_without_a_terminal_every_change_prints_one_line() -> None:
     assert [line.split(",")[0] for line in screen.file.getvalue().splitlines()] == ["queued", "pruning", "succeeded"]
 
 
+def test_a_phase_before_the_first_round_says_how_far_it_has_come() -> None:
+    before = PROGRESS | {"phase": "loading", "rounds": 0, "samples_per_second": None, "eta_seconds": None}
+
+    assert progress_line(job(progress=before | {"phase_fraction": 0.125})) == "loading, 12% of the rows prepared"
+    assert progress_line(job(progress=before | {"phase_fraction": None})) == "loading"
+
+
+def test_little_that_is_done_is_told_from_nothing() -> None:
+    table = shown_by(lambda console: console.print(job_table([job(progress=PROGRESS | {"fraction": 0.004})])))
+
+    assert "running 0.4%" in table
+
+
 def test_the_job_table_shows_the_keep_ratio_and_the_number_of_rows() -> None:
     screen = Console(file=io.StringIO(), width=160)
 
