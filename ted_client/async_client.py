@@ -90,6 +90,10 @@ class AsyncClient:
         )
         return (AsyncJob(facts, self) async for facts in self._transport.items(jobs))
 
+    async def queue(self, job_id: str) -> JsonObject:
+        """Return the job's place among the queued jobs of its tenant, and for how long no worker has held any job."""
+        return await self._transport.result(self._endpoints.queue(job_id))
+
     async def cancel(self, job_id: str) -> "AsyncJob":
         """Cancel a job and return it, cancelled or about to be."""
         return await self._job(self._endpoints.cancel(job_id))
@@ -281,6 +285,10 @@ class AsyncJob(JobSnapshot):
     ) -> "AsyncJob":
         """Wait until the job has ended and return it; see :meth:`Client.wait`."""
         return await self._require_client().wait(self.id, progress=progress, on_progress=on_progress)
+
+    async def queue(self) -> JsonObject:
+        """Return the job's place in the queue; see :meth:`AsyncClient.queue`."""
+        return await self._require_client().queue(self.id)
 
     async def cancel(self) -> "AsyncJob":
         """Cancel the job and return it, cancelled or about to be."""

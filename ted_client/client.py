@@ -101,6 +101,10 @@ class Client:
         )
         return (Job(facts, self) for facts in self._transport.items(jobs))
 
+    def queue(self, job_id: str) -> JsonObject:
+        """Return the job's place among the queued jobs of its tenant, and for how long no worker has held any job."""
+        return self._transport.result(self._endpoints.queue(job_id))
+
     def cancel(self, job_id: str) -> "Job":
         """Cancel a job and return it, cancelled or about to be."""
         return self._job(self._endpoints.cancel(job_id))
@@ -288,6 +292,10 @@ class Job(JobSnapshot):
     def wait(self, *, progress: bool = False, on_progress: Callable[["Job"], None] = ignore_progress) -> "Job":
         """Wait until the job has ended and return it; see :meth:`Client.wait`."""
         return self._require_client().wait(self.id, progress=progress, on_progress=on_progress)
+
+    def queue(self) -> JsonObject:
+        """Return the job's place in the queue; see :meth:`Client.queue`."""
+        return self._require_client().queue(self.id)
 
     def cancel(self) -> "Job":
         """Cancel the job and return it, cancelled or about to be."""

@@ -60,6 +60,9 @@ class Endpoints:
         labels: dict[str, Any] = {f"metadata[{key}]": value for key, value in (metadata or {}).items()}
         return self._list(api_path("jobs"), limit=limit, **_statuses(status), **labels, **_in_utc(times))
 
+    def queue(self, job_id: str) -> Flow[JsonObject]:
+        return self._fetch("GET", api_path("jobs", job_id, "queue"))
+
     def cancel(self, job_id: str) -> Flow[JsonObject]:
         return self._fetch("POST", api_path("jobs", job_id, "cancel"))
 

@@ -8,12 +8,16 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from ted_client.flow import JsonObject
 from ted_client.job import JobSnapshot
 from ted_core.terminal_text import literal, printable
 
 COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "cancelled": "yellow", "running": "cyan"}
 JOB_ID_WIDTH, SHORT_ID = 32, 8
 FEW_PERCENT = 0.1
+SILENT_SECONDS = 10
+"""A worker that is there takes a job sooner than that."""
+ELEVEN_TO_THIRTEEN = range(11, 14)
 WHOLE_SECONDS = 10
 """From here on fractions of a second tell nothing."""
 JobCallback = Callable[[JobSnapshot], None]
@@ -69,6 +73,21 @@ def progress_line(job: JobSnapshot) -> str:
     if progress["eta_seconds"] is not None:
         facts.append(f"about {duration(progress['eta_seconds'])} left")
     return ", ".join(facts)
+
+
+def queue_line(queue: JsonObject) -> str:
+    """Say where a queued job stands: queued (3rd, no worker answers)."""
+    if queue["position"] is None:
+        return "queued"
+    idle = queue["unattended_seconds"]
+    facts = [ordinal(queue["position"]), *(["no worker answers"] if idle and idle > SILENT_SECONDS else [])]
+    return f"queued ({', '.join(facts)})"
+
+
+def ordinal(number: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th, 11th, 1,001st."""
+    ending = "th" if number % 100 in ELEVEN_TO_THIRTEEN else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
 
 
 def _percent(fraction: float) -> str:

@@ -41,6 +41,7 @@ from ted_jobs.jobs import deletion
 from ted_jobs.jobs.filter import page_cursor
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.store import JobStore, Submission
+from ted_jobs.queue.position import queue_position
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -260,6 +261,20 @@ router.add_api_route(
     | NOT_MODIFIED
     | problem_responses(404, 413),
 )
+
+
+@router.get(
+    "/{job_id}/queue",
+    operation_id="read_queue",
+    summary="Read a job's place in the queue",
+    responses=problem_responses(404),
+)
+def read_queue(job_id: JobIdParam, state: State, caller: Caller) -> schemas.Queue:
+    """How many of your own jobs start before this one, and whether any worker works.
+
+    Tenants take turns, so jobs of others may start in between.
+    """
+    return schemas.Queue(**vars(queue_position(state.store.engine, job_id, tenant=caller.tenant)))
 
 
 # --- cancel and delete ------------------------------------------------------------------------------------------------

@@ -214,6 +214,23 @@ class Job(_ResponseModel):
         return cls.model_validate({**vars(job), **request, "warnings": job.warnings, "links": Links.of(job.id)})
 
 
+class Queue(_ResponseModel):
+    """Where a job stands among the jobs of its tenant that wait for a worker."""
+
+    position: Annotated[
+        int | None, Field(description="1: the next of this tenant's jobs to start; null: the job is not queued.")
+    ]
+    queued: Annotated[int, Field(description="This tenant's queued jobs.")]
+    running: Annotated[int, Field(description="This tenant's jobs that workers hold.")]
+    unattended_seconds: Annotated[
+        float | None,
+        Field(
+            description="For how long jobs have been waiting without any worker holding one; null while one does. "
+            "After more than some seconds, no worker is there."
+        ),
+    ]
+
+
 class JobList(_ResponseModel):
     """A page of jobs, newest first."""
 

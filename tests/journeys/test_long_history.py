@@ -173,7 +173,7 @@ def read_the_job(day: Day, job_id: str) -> None:
         day("GET", f"/v1/jobs/{{job_id}}/{name}", job_id=job_id)
         day("HEAD", f"/v1/jobs/{{job_id}}/{name}", job_id=job_id)
     day("GET", "/v1/jobs/{job_id}/manifest", None, {"keep_ratio": "0.4"}, job_id=job_id)
-    for name in ("events", "report", "suspects"):
+    for name in ("events", "report", "suspects", "queue"):
         day("GET", f"/v1/jobs/{{job_id}}/{name}", job_id=job_id)
 
 

@@ -113,6 +113,8 @@ def test_an_estimate_says_if_the_rows_are_not_counted_yet() -> None:
 def test_a_job_s_life_from_submission_to_deletion(ted: Ted, submit: Callable[..., str], images: str) -> None:
     job_id = submit()
 
+    assert ted("status", job_id) == f"{job_id} queued (1st)"
+    assert "queued (1st)" in ted("show", job_id)
     assert ted("cancel", job_id) == f"{job_id} is cancelled"
     assert job_id in ted("list", "--status", "cancelled")
     assert job_id not in ted("list", "--metadata", "team=vision")
@@ -250,7 +252,7 @@ def test_a_job_is_found_by_its_name_and_by_either_end_of_its_id(ted: Ted, submit
     assert json.loads(ted("show", "first", "--json"))["metadata"] == {"name": "first", "team": "vision"}
     for said in ("first", first, first[-8:], first[:-1]):
         assert json.loads(ted("show", said, "--json"))["id"] == first
-    assert ted("status", "second") == f"{other} queued"
+    assert ted("status", "second") == f"{other} queued (2nd)"
     assert "first" in ted("list", "--name", "first")
     assert "second" not in ted("list", "--name", "first")
     assert ted("cancel", "second") == f"{other} is cancelled"

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ted_client.client import Job
-from ted_client.progress import duration, job_table, outcome_line, progress_display, progress_line
+from ted_client.progress import duration, job_table, outcome_line, progress_display, progress_line, queue_line
 
 FACTS = {
     "id": "job_1",
@@ -68,6 +68,20 @@ def test_a_phase_before_the_first_round_says_how_far_it_has_come() -> None:
 
     assert progress_line(job(progress=before | {"phase_fraction": 0.125})) == "loading, 12% of the rows prepared"
     assert progress_line(job(progress=before | {"phase_fraction": None})) == "loading"
+
+
+@pytest.mark.parametrize(
+    ("position", "idle", "said"),
+    [
+        (1, None, "queued (1st)"),
+        (3, 40.0, "queued (3rd, no worker answers)"),
+        (12, 2.0, "queued (12th)"),
+        (1022, None, "queued (1,022nd)"),
+        (None, 40.0, "queued"),
+    ],
+)
+def test_a_queued_job_s_place_is_said_in_words(position: int | None, idle: float | None, said: str) -> None:
+    assert queue_line({"position": position, "unattended_seconds": idle}) == said
 
 
 def test_little_that_is_done_is_told_from_nothing() -> None:
