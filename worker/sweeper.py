@@ -92,10 +92,12 @@ def run_sweeper(settings: Settings, *, stop: Event) -> None:
         log.info("sweeper ready", holder=holder)
         while not stop.is_set():
             try:
-                lock.renew()
                 schedule.run_if_due(engine, sweep_once)
+                lock.renew()
             except DatabaseError as error:
                 log.warning("database does not answer", error=str(error.orig))
+            except OSError as error:  # sweeping goes on; only /metrics and the doctor miss it
+                log.warning("lock cannot be taken", error=str(error))
             stop.wait(settings.sweep_seconds)
         with suppress(DatabaseError):
             maintenance.release_leadership(engine, ROLE, holder=holder)

@@ -8,7 +8,7 @@ import fcntl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -42,17 +42,18 @@ class FileLock:
     """A lock on a file beside the database."""
 
     def __init__(self, engine: Engine) -> None:
-        path = _lock_file(engine)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a")
+        self._path = _lock_file(engine)
+        self._file: TextIO | None = None
 
     def renew(self) -> None:
-        """Take the lock; who looks whether it is held has it for an instant."""
+        """Take the lock; who looks whether it is held has it for an instant. Raises OSError."""
+        self._file = self._file or self._path.open("a")
         fcntl.flock(self._file, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Give the lock up."""
-        self._file.close()
+        if self._file:
+            self._file.close()
 
 
 class AdvisoryLock:
