@@ -129,7 +129,7 @@ def _kept_cell(job: JobSnapshot) -> str:
 
 def ratio_text(job: JobSnapshot) -> str:
     """Return the keep ratio as a percentage; ``auto`` if it is left open and has not been chosen yet."""
-    choice = (job.facts.get("result") or {}).get("keep_ratio_choice")
+    choice = job.result.get("keep_ratio_choice")
     ratio = choice["keep_ratio"] if choice else job.facts["plan"]["keep_ratio"]
     return "auto" if ratio == "auto" else f"{100 * ratio:.3g}%"
 
