@@ -313,6 +313,13 @@ def test_a_download_goes_to_a_folder_or_to_standard_output(
     monkeypatch.setattr(Client, "download", download)
 
     assert ted("download", JOB, "--to", str(tmp_path)) == str(tmp_path / f"{JOB}-manifest.parquet")
+    as_json = json.loads(ted("download", JOB, "--to", str(tmp_path), "--json"))
+    assert (as_json["job"], as_json["kind"], as_json["path"]) == (
+        JOB,
+        "manifest",
+        str(tmp_path / f"{JOB}-manifest.parquet"),
+    )
+    assert "standard output" in ted("download", JOB, "--to", "-", "--json", status=2)
     assert ted("download", JOB, "--to", "-") == "PAR1"
 
 
@@ -333,3 +340,23 @@ def test_a_service_s_refusal_is_told_in_the_words_of_the_options(url: str, image
 
 def test_the_service_says_how_it_is(ted: Ted, url: str) -> None:
     assert ted("status").startswith(url)
+
+
+def test_what_adds_or_deletes_something_says_so_in_json_as_well(
+    ted: Ted, submit: Callable[..., str], images: str
+) -> None:
+    def said(*arguments: str) -> dict[str, object]:
+        return json.loads(ted(*arguments, "--json"))  # type: ignore[no-any-return]
+
+    job = submit()
+    added = said("datasets", "add", "photos", images, "--task", "image-classification")
+    proxy = said("proxies", "add", "small", "--proxy", "cnn", "--epochs", "3")
+    webhook = said("webhooks", "add", "http://127.0.0.1:9/ted")
+
+    assert (added["name"], added["rows"], proxy["name"]) == ("photos", 40, "small")
+    assert str(webhook["secret"]).startswith("whsec_")
+    assert said("datasets", "remove", "photos") == {"name": "photos", "deleted": True}
+    assert said("proxies", "remove", "small") == {"name": "small", "deleted": True}
+    assert said("webhooks", "remove", str(webhook["id"])) == {"id": webhook["id"], "deleted": True}
+    assert said("cancel", job)["status"] == "cancelled"
+    assert said("delete", job) == {"id": job, "deleted": True}
