@@ -106,7 +106,9 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[dict[str,
     files = IntactFiles(artifacts, engine)
     store = JobStore(engine, max_attempts=settings.max_attempts, most_queued=settings.most_queued)
     app.state.streams = streams = EventStreams(engine)
-    app.state.inspections = inspections = InspectionPool(settings.inspection_processes, roots=settings.dataset_roots)
+    app.state.inspections = inspections = InspectionPool(
+        settings.inspection_processes, roots=lambda: settings.allowed_roots
+    )
     wake_ups = WakeUps(partial(outbox_publisher, engine, settings))
     state = AppState(
         settings=settings,

@@ -54,7 +54,7 @@ def _gauges(snapshot: MetricsSnapshot) -> MetricFamilies:
         "How long the oldest message that is due has waited.",
         snapshot.due_deliveries.oldest_seconds,
     )
-    yield _gauge("ted_sweeper_leads", "1 if a sweeper is at work.", float(snapshot.sweeper is not None))
+    yield _gauge("ted_sweeper_leads", "1 if a sweeper is at work.", float(snapshot.is_sweeper_present))
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

@@ -8,10 +8,10 @@ from rich.table import Table
 from ted_cli.understood import understood_rows
 from ted_cli.warnings import warning_table
 from ted_client.flow import JsonObject
+from ted_client.progress import measured_duration
 from ted_core.terminal_text import literal
 
 MEBIBYTE = 2**20
-WHOLE_SECONDS = 10
 LONGEST_HEADING = len("estimated from")
 """So that the columns of both tables stand below each other."""
 NOT_COUNTED = "too many to be counted yet; the worker counts them"
@@ -57,12 +57,10 @@ def _facts(estimate: JsonObject) -> Iterator[tuple[str, str]]:
         runs = f"{estimate['cost_at_most']:.2f} of one full run, measuring included"
         yield "cost", f"at most {runs}{_typical(estimate['cost'], '.2f')}"
     if span := estimate["seconds"]:
-        yield (
-            "seconds",
-            f"{_brief(span['typical'])} ({_brief(span['least'])} to {_brief(span['most'])}){_where(estimate)}",
-        )
+        least, typical, most = (measured_duration(span[name]) for name in ("least", "typical", "most"))
+        yield "time", f"{typical} ({least} to {most}){_where(estimate)}"
     if note := estimate.get("seconds_note"):
-        yield "" if span else "seconds", note
+        yield "" if span else "time", note
     if estimate["peak_memory_bytes"]:
         yield "memory", f"{estimate['peak_memory_bytes'] / MEBIBYTE:,.0f} MiB"
     yield "estimated from", _source(estimate)
@@ -79,11 +77,6 @@ def _rows(estimate: JsonObject) -> str:
 
 def _typical(span: JsonObject | None, format_spec: str) -> str:
     return f", usually {span['typical']:{format_spec}}" if span else ""
-
-
-def _brief(seconds: float) -> str:
-    """Return whole seconds, or two digits of a fraction of some."""
-    return f"{seconds:,.0f}" if seconds >= WHOLE_SECONDS else f"{seconds:.2g}"
 
 
 def _where(estimate: JsonObject) -> str:

@@ -3,30 +3,25 @@
 from collections.abc import Iterator
 
 from rich.console import Group
-from rich.table import Table
 
+from ted_cli.terminal import facts_table
 from ted_cli.warnings import warning_table
 from ted_client.job import JobSnapshot
-from ted_client.progress import progress_line, ratio_text, rows_text
-from ted_core.terminal_text import literal
+from ted_client.progress import ratio_text, rows_text
 
 
-def job_summary(job: JobSnapshot) -> Group:
+def job_summary(job: JobSnapshot, status: str) -> Group:
     """Return what was asked for, how the job stands, and its warnings."""
-    table = Table(box=None, show_header=False)
-    table.add_column(no_wrap=True, style="dim")
-    table.add_column(overflow="fold")
-    for name, fact in _facts(job):
-        table.add_row(name, literal(fact))
+    table = facts_table(_facts(job, status))
     return Group(table, warning_table(job.warnings)) if job.warnings else Group(table)
 
 
-def _facts(job: JobSnapshot) -> Iterator[tuple[str, str]]:
+def _facts(job: JobSnapshot, status: str) -> Iterator[tuple[str, str]]:
     facts = job.facts
     yield "job", job.id
     if job.name:
         yield "name", job.name
-    yield "status", progress_line(job)
+    yield "status", status
     if reason := job.error.get("message") or facts["status_reason"]:
         yield "reason", reason
     yield "dataset", f"{facts['dataset']['uri']} ({facts['dataset']['format']}, {facts['dataset']['task']})"

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from ted_cli.commands import datasets, export, jobs, prove, proxies, results, run, serve, submit, webhooks
+from ted_cli.commands import (
+    datasets,
+    explain,
+    export,
+    jobs,
+    prove,
+    proxies,
+    results,
+    roots,
+    run,
+    serve,
+    submit,
+    webhooks,
+)
 from ted_cli.extras import require
 from ted_cli.options import DEFAULT_HOME, HomeOption, KeyOption, PatienceOption, ServiceOptions, UrlOption
 from ted_cli.request.faults import error_text
@@ -24,10 +37,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (serve.app, submit.app, run.app, jobs.app, results.app, export.app, prove.app):
+for commands in (serve.app, submit.app, run.app, jobs.app, results.app, explain.app, export.app, prove.app):
     app.add_typer(commands)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(proxies.app, name="proxies")
+app.add_typer(roots.app, name="roots")
 app.add_typer(webhooks.app, name="webhooks")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,7 +11,11 @@ from rich.text import Text
 from ted_cli.suspects import noise_sentence
 from ted_cli.understood import EMPTY
 from ted_cli.warnings import warning_table
+from ted_client.progress import measured_duration
 from ted_core.terminal_text import literal, printable
+
+if TYPE_CHECKING:
+    from ted_client.answers import ReportJson
 
 NOT_LEARNED = "proxy_has_not_learned"
 """The code of the warning; ``WarningCode`` would load pydantic, which a client has no need of."""
@@ -20,16 +24,15 @@ LONGEST_NAME = 40
 MOST_COLUMNS = 12
 BESIDE = {"majority_class": "most frequent class", "chance": "chance", "base_model": "before training"}
 """Accuracies that the proxy's own is compared with, where there are such."""
-ReportJson = Mapping[str, Any]
 
 
-def summary(report: ReportJson) -> Group:
+def summary(report: "ReportJson") -> Group:
     """Return the report in brief: what the proxy learned, how many labels look wrong, what became of rows and classes,
     how q was chosen, and the cost."""
     return Group(*_sections(report))
 
 
-def _sections(report: ReportJson) -> Iterator[RenderableType]:
+def _sections(report: "ReportJson") -> Iterator[RenderableType]:
     rows, kept = report["dataset"]["rows"], report["rows_kept"]
     asked = "chosen:" if report.get("keep_ratio_choice") else "asked for"
     yield f"[bold]{kept:,} of {rows:,} rows retained[/] ({kept / rows:.1%}, {asked} {report['keep_ratio']:.1%})"
@@ -51,7 +54,7 @@ def _sections(report: ReportJson) -> Iterator[RenderableType]:
         yield warning_table(warnings)
 
 
-def _proxy(report: ReportJson) -> Iterator[str]:
+def _proxy(report: "ReportJson") -> Iterator[str]:
     """Yield how often the proxy is right, beside what needs none, in red if it has not learned."""
     learned = all(warning["code"] != NOT_LEARNED for warning in report.get("warnings", ()))
     if facts := report.get("proxy_accuracy"):
@@ -77,17 +80,17 @@ def _listed(names: Iterable[str], count: int) -> str:
     return ", ".join(shown) + (f" and {count - len(shown):,} more" if count > len(shown) else "")
 
 
-def _reasons(report: ReportJson) -> Table:
+def _reasons(report: "ReportJson") -> Table:
     table = _columns("reason", "rows", "share")
     for reason, rows in report["reasons"].items():
         table.add_row(literal(reason), f"{rows:,}", f"{rows / report['dataset']['rows']:.1%}")
     return table
 
 
-def _classes(report: ReportJson) -> Table:
+def _classes(report: "ReportJson") -> Table:
     """Return the classes whose shares are furthest from that of the whole, in the order of the labels."""
     measured = [outcome for outcome in report["classes"] if outcome["kept_share"] is not None]
-    by_change = sorted(measured, key=lambda outcome: -abs(outcome["kept_share"] - report["achieved_ratio"]))
+    by_change = sorted(measured, key=lambda outcome: -abs((outcome["kept_share"] or 0.0) - report["achieved_ratio"]))
     shown = by_change[:MOST_CLASSES]
     heading = f"class (the {MOST_CLASSES} that changed most of {len(measured):,})"
     table = _columns(heading if len(shown) < len(measured) else "class", "before", "after", "kept",
@@ -124,4 +127,4 @@ def _cost(cost: Mapping[str, Any]) -> str:
     parts = cost.get("batch_parts", 1)
     cut = f"; batches cut into {parts} parts, since memory had run out" if parts > 1 else ""
     runs = f"{cost['of_one_full_run']:.2f} of one full run, measuring included"
-    return f"cost: {runs}, {sum(cost['seconds'].values()):.1f} s{cut}"
+    return f"cost: {runs}, {measured_duration(sum(cost['seconds'].values()))}{cut}"

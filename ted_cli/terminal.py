@@ -34,6 +34,14 @@ def print_table(table: RenderableType) -> None:
     console.print(table, highlight=False)
 
 
+def print_outcome(text: object, facts: Mapping[str, Any], *, json_: bool) -> None:
+    """Say what was done: in words, or as JSON for a program."""
+    if json_:
+        print_json(facts)
+    else:
+        print_text(text)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON, indented for a person."""
     print_text(json.dumps(value, indent=2))
@@ -63,6 +71,16 @@ def record_table(records: Iterable[Mapping[str, object]], columns: Sequence[str]
         table.add_column(column.replace("_", " "), no_wrap=column == columns[0], overflow="fold")
     for record in records:
         table.add_row(*(_cell(record.get(column)) for column in columns))
+    return table
+
+
+def facts_table(facts: Iterable[tuple[str, str]]) -> Table:
+    """Return a table with a line for each named fact."""
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for name, fact in facts:
+        table.add_row(name, literal(fact))
     return table
 
 

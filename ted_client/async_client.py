@@ -21,6 +21,24 @@ from ted_client.retry import DEFAULT_RETRY_POLICY, RetryPolicy, ServiceConnectio
 from ted_client.transport import AsyncTransport
 
 if TYPE_CHECKING:
+    from ted_client.answers import (
+        DatasetJson,
+        DatasetSpecJson,
+        DeliveryJson,
+        EstimateJson,
+        EventJson,
+        JobJson,
+        JobRequestJson,
+        ProxyJson,
+        ProxySpecJson,
+        QueueJson,
+        ReadinessJson,
+        ReportJson,
+        SuspectJson,
+        SuspectListJson,
+        WebhookJson,
+        WebhookWithSecretJson,
+    )
     from ted_core.results.manifest import Manifest
 
 
@@ -59,7 +77,9 @@ class AsyncClient:
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
-    async def submit(self, job: JsonObject, *, wait: int = 0, idempotency_key: str | None = None) -> "AsyncJob":
+    async def submit(
+        self, job: "JobRequestJson | JsonObject", *, wait: int = 0, idempotency_key: str | None = None
+    ) -> "AsyncJob":
         """Submit a job and return it as the service has stored it.
 
         With ``wait``, return only when the job has ended or this many seconds (at most 60) have passed. Submitting
@@ -67,7 +87,7 @@ class AsyncClient:
         """
         return await self._job(self._endpoints.submit(job, wait=wait, idempotency_key=idempotency_key))
 
-    async def estimate(self, job: JsonObject) -> JsonObject:
+    async def estimate(self, job: "JobRequestJson | JsonObject") -> "EstimateJson":
         """Return what the job would take, what its dataset was taken for, and the warnings. Nothing is stored."""
         return await self._transport.result(self._endpoints.estimate(job))
 
@@ -90,6 +110,10 @@ class AsyncClient:
         )
         return (AsyncJob(facts, self) async for facts in self._transport.items(jobs))
 
+    async def queue(self, job_id: str) -> "QueueJson":
+        """Return the job's place among the queued jobs of its tenant, and for how long no worker has held any job."""
+        return await self._transport.result(self._endpoints.queue(job_id))
+
     async def cancel(self, job_id: str) -> "AsyncJob":
         """Cancel a job and return it, cancelled or about to be."""
         return await self._job(self._endpoints.cancel(job_id))
@@ -102,11 +126,11 @@ class AsyncClient:
         """Delete a job that has ended, with its events and its files."""
         await self._transport.result(self._endpoints.delete(job_id))
 
-    def events(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
+    def events(self, job_id: str, *, after: int = 0) -> AsyncIterator["EventJson"]:
         """Iterate over the stored events of a job after this sequence number, oldest first."""
         return self._transport.items(self._endpoints.events(job_id, after=after))
 
-    def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator[JsonObject]:
+    def follow(self, job_id: str, *, after: int = 0) -> AsyncIterator["EventJson"]:
         """Iterate over a job's events as they happen, up to its last; a broken connection is resumed."""
         return self._transport.items(self._endpoints.follow(job_id, after=after))
 
@@ -143,18 +167,18 @@ class AsyncClient:
             self._endpoints.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio)
         )
 
-    def suspects(self, job_id: str, *, limit: int | None = None) -> AsyncIterator[JsonObject]:
+    def suspects(self, job_id: str, *, limit: int | None = None) -> AsyncIterator["SuspectJson"]:
         """Iterate over the rows whose labels look wrong, the most suspicious first; at most ``limit`` of them."""
         return self._transport.items(self._endpoints.suspects(job_id, limit=limit))
 
-    async def suspects_page(self, job_id: str, *, limit: int = 100, after: int = 0) -> JsonObject:
+    async def suspects_page(self, job_id: str, *, limit: int = 100, after: int = 0) -> "SuspectListJson":
         """Return a page of these rows: ``data``, ``label_noise`` and, if that is null, the reason in ``note``.
 
         ``after`` is ``next`` of the page before.
         """
         return await self._transport.result(self._endpoints.suspects_page(job_id, limit=limit, after=after))
 
-    async def report(self, job_id: str) -> JsonObject:
+    async def report(self, job_id: str) -> "ReportJson":
         """Return what became of the job's rows and classes, how they were selected, and what that cost."""
         return await self._transport.result(self._endpoints.report(job_id))
 
@@ -164,15 +188,15 @@ class AsyncClient:
 
     # --- datasets and proxies -----------------------------------------------------------------------------------------
 
-    async def register_dataset(self, name: str, dataset: JsonObject) -> JsonObject:
+    async def register_dataset(self, name: str, dataset: "DatasetSpecJson | JsonObject") -> "DatasetJson":
         """Check a dataset and register it; jobs may then say ``"dataset": {"name": …}``."""
         return await self._transport.result(self._endpoints.register_dataset(name, dataset))
 
-    def datasets(self) -> AsyncIterator[JsonObject]:
+    def datasets(self) -> AsyncIterator["DatasetJson"]:
         """Iterate over the registered datasets, by name."""
         return self._transport.items(self._endpoints.datasets())
 
-    async def dataset(self, name: str) -> JsonObject:
+    async def dataset(self, name: str) -> "DatasetJson":
         """Return the dataset of this name, and whether it has changed since it was registered."""
         return await self._transport.result(self._endpoints.dataset(name))
 
@@ -180,15 +204,15 @@ class AsyncClient:
         """Free the name. The data, and jobs that used the name, stay as they are."""
         await self._transport.result(self._endpoints.forget_dataset(name))
 
-    async def register_proxy(self, name: str, proxy: JsonObject) -> JsonObject:
+    async def register_proxy(self, name: str, proxy: "ProxySpecJson | JsonObject") -> "ProxyJson":
         """Register an installed proxy with settings; jobs may then say ``"proxy": {"name": …}``."""
         return await self._transport.result(self._endpoints.register_proxy(name, proxy))
 
-    async def proxies(self) -> Sequence[JsonObject]:
+    async def proxies(self) -> Sequence["ProxyJson"]:
         """Return all proxies that a job may name, installed and registered."""
         return await self._transport.result(self._endpoints.proxies())
 
-    async def proxy(self, name: str) -> JsonObject:
+    async def proxy(self, name: str) -> "ProxyJson":
         """Return the proxy of this name."""
         return await self._transport.result(self._endpoints.proxy(name))
 
@@ -198,18 +222,18 @@ class AsyncClient:
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
-    async def register_webhook(self, url: str, *, events: Sequence[str] | None = None) -> JsonObject:
+    async def register_webhook(self, url: str, *, events: Sequence[str] | None = None) -> "WebhookWithSecretJson":
         """Register a webhook and return it with its ``secret``, which is shown only this once.
 
         It is sent the events named here, or those that end a job if none are named.
         """
         return await self._transport.result(self._endpoints.register_webhook(url, events=events))
 
-    def webhooks(self) -> AsyncIterator[JsonObject]:
+    def webhooks(self) -> AsyncIterator["WebhookJson"]:
         """Iterate over the registered webhooks, newest first."""
         return self._transport.items(self._endpoints.webhooks())
 
-    async def webhook(self, webhook_id: str) -> JsonObject:
+    async def webhook(self, webhook_id: str) -> "WebhookJson":
         """Return the webhook, with the reason if it is disabled."""
         return await self._transport.result(self._endpoints.webhook(webhook_id))
 
@@ -220,7 +244,7 @@ class AsyncClient:
         url: str | None = None,
         events: Sequence[str] | None = None,
         enabled: bool | None = None,
-    ) -> JsonObject:
+    ) -> "WebhookJson":
         """Change a webhook's URL or events, or switch it on or off; what is not given stays as it is."""
         return await self._transport.result(
             self._endpoints.change_webhook(webhook_id, url=url, events=events, enabled=enabled)
@@ -230,29 +254,29 @@ class AsyncClient:
         """Delete a webhook and the record of its deliveries."""
         await self._transport.result(self._endpoints.delete_webhook(webhook_id))
 
-    async def rotate_webhook(self, webhook_id: str) -> JsonObject:
+    async def rotate_webhook(self, webhook_id: str) -> "WebhookWithSecretJson":
         """Give the webhook a new ``secret``, shown only this once; messages carry the old signature too for a day."""
         return await self._transport.result(self._endpoints.rotate_webhook(webhook_id))
 
-    async def ping_webhook(self, webhook_id: str) -> JsonObject:
+    async def ping_webhook(self, webhook_id: str) -> "DeliveryJson":
         """Send the webhook a message of type ``ping`` and return the delivery."""
         return await self._transport.result(self._endpoints.ping_webhook(webhook_id))
 
-    def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> AsyncIterator[JsonObject]:
+    def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> AsyncIterator["DeliveryJson"]:
         """Iterate over the messages of the last 30 days to this webhook, newest first."""
         return self._transport.items(self._endpoints.deliveries(webhook_id, status=status))
 
-    async def redeliver(self, webhook_id: str, delivery_id: str) -> JsonObject:
+    async def redeliver(self, webhook_id: str, delivery_id: str) -> "DeliveryJson":
         """Send a message again, under the same id, and return the delivery."""
         return await self._transport.result(self._endpoints.redeliver(webhook_id, delivery_id))
 
     # --- the service --------------------------------------------------------------------------------------------------
 
-    async def ready(self) -> JsonObject:
+    async def ready(self) -> "ReadinessJson":
         """Return whether the service can accept jobs. Raise ServiceUnreachable if it does not answer."""
         return await self._transport.result(self._endpoints.ready())
 
-    async def _job(self, flow: Flow[JsonObject]) -> "AsyncJob":
+    async def _job(self, flow: "Flow[JobJson]") -> "AsyncJob":
         return AsyncJob(await self._transport.result(flow), self)
 
     async def aclose(self) -> None:
@@ -282,6 +306,10 @@ class AsyncJob(JobSnapshot):
         """Wait until the job has ended and return it; see :meth:`Client.wait`."""
         return await self._require_client().wait(self.id, progress=progress, on_progress=on_progress)
 
+    async def queue(self) -> "QueueJson":
+        """Return the job's place in the queue; see :meth:`AsyncClient.queue`."""
+        return await self._require_client().queue(self.id)
+
     async def cancel(self) -> "AsyncJob":
         """Cancel the job and return it, cancelled or about to be."""
         return await self._require_client().cancel(self.id)
@@ -290,15 +318,15 @@ class AsyncJob(JobSnapshot):
         """Download the manifest to ``path``; see :meth:`Client.download`."""
         return await self._require_client().download(self.id, path, kind=kind, keep_ratio=keep_ratio)
 
-    def suspects(self, *, limit: int | None = None) -> AsyncIterator[JsonObject]:
+    def suspects(self, *, limit: int | None = None) -> AsyncIterator["SuspectJson"]:
         """Iterate over the rows whose labels look wrong; see :meth:`Client.suspects`."""
         return self._require_client().suspects(self.id, limit=limit)
 
-    async def report(self) -> JsonObject:
+    async def report(self) -> "ReportJson":
         """Return what became of the job's rows; see :meth:`Client.report`."""
         return await self._require_client().report(self.id)
 
-    def events(self, *, after: int = 0) -> AsyncIterator[JsonObject]:
+    def events(self, *, after: int = 0) -> AsyncIterator["EventJson"]:
         """Iterate over what has happened to the job, oldest first; see :meth:`Client.events`."""
         return self._require_client().events(self.id, after=after)
 

@@ -21,6 +21,24 @@ from ted_client.retry import DEFAULT_RETRY_POLICY, RetryPolicy, ServiceConnectio
 from ted_client.transport import Transport
 
 if TYPE_CHECKING:
+    from ted_client.answers import (
+        DatasetJson,
+        DatasetSpecJson,
+        DeliveryJson,
+        EstimateJson,
+        EventJson,
+        JobJson,
+        JobRequestJson,
+        ProxyJson,
+        ProxySpecJson,
+        QueueJson,
+        ReadinessJson,
+        ReportJson,
+        SuspectJson,
+        SuspectListJson,
+        WebhookJson,
+        WebhookWithSecretJson,
+    )
     from ted_core.results.manifest import Manifest
 
 
@@ -59,7 +77,7 @@ class Client:
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
-    def submit(self, job: JsonObject, *, wait: int = 0, idempotency_key: str | None = None) -> "Job":
+    def submit(self, job: "JobRequestJson | JsonObject", *, wait: int = 0, idempotency_key: str | None = None) -> "Job":
         """Submit a job and return it as the service has stored it.
 
         With ``wait``, return only when the job has ended or this many seconds (at most 60) have passed. Submitting
@@ -78,7 +96,7 @@ class Client:
         """
         return self._job(self._endpoints.submit(job, wait=wait, idempotency_key=idempotency_key))
 
-    def estimate(self, job: JsonObject) -> JsonObject:
+    def estimate(self, job: "JobRequestJson | JsonObject") -> "EstimateJson":
         """Return what the job would take, what its dataset was taken for, and the warnings. Nothing is stored."""
         return self._transport.result(self._endpoints.estimate(job))
 
@@ -101,6 +119,10 @@ class Client:
         )
         return (Job(facts, self) for facts in self._transport.items(jobs))
 
+    def queue(self, job_id: str) -> "QueueJson":
+        """Return the job's place among the queued jobs of its tenant, and for how long no worker has held any job."""
+        return self._transport.result(self._endpoints.queue(job_id))
+
     def cancel(self, job_id: str) -> "Job":
         """Cancel a job and return it, cancelled or about to be."""
         return self._job(self._endpoints.cancel(job_id))
@@ -113,11 +135,11 @@ class Client:
         """Delete a job that has ended, with its events and its files."""
         self._transport.result(self._endpoints.delete(job_id))
 
-    def events(self, job_id: str, *, after: int = 0) -> Iterator[JsonObject]:
+    def events(self, job_id: str, *, after: int = 0) -> Iterator["EventJson"]:
         """Iterate over the stored events of a job after this sequence number, oldest first."""
         return self._transport.items(self._endpoints.events(job_id, after=after))
 
-    def follow(self, job_id: str, *, after: int = 0) -> Iterator[JsonObject]:
+    def follow(self, job_id: str, *, after: int = 0) -> Iterator["EventJson"]:
         """Iterate over a job's events as they happen, up to its last; a broken connection is resumed."""
         return self._transport.items(self._endpoints.follow(job_id, after=after))
 
@@ -152,18 +174,18 @@ class Client:
         """
         return self._transport.result(self._endpoints.download(job_id, Path(path), kind=kind, keep_ratio=keep_ratio))
 
-    def suspects(self, job_id: str, *, limit: int | None = None) -> Iterator[JsonObject]:
+    def suspects(self, job_id: str, *, limit: int | None = None) -> Iterator["SuspectJson"]:
         """Iterate over the rows whose labels look wrong, the most suspicious first; at most ``limit`` of them."""
         return self._transport.items(self._endpoints.suspects(job_id, limit=limit))
 
-    def suspects_page(self, job_id: str, *, limit: int = 100, after: int = 0) -> JsonObject:
+    def suspects_page(self, job_id: str, *, limit: int = 100, after: int = 0) -> "SuspectListJson":
         """Return a page of these rows: ``data``, ``label_noise`` and, if that is null, the reason in ``note``.
 
         ``after`` is ``next`` of the page before.
         """
         return self._transport.result(self._endpoints.suspects_page(job_id, limit=limit, after=after))
 
-    def report(self, job_id: str) -> JsonObject:
+    def report(self, job_id: str) -> "ReportJson":
         """Return what became of the job's rows and classes, how they were selected, and what that cost."""
         return self._transport.result(self._endpoints.report(job_id))
 
@@ -173,15 +195,15 @@ class Client:
 
     # --- datasets and proxies -----------------------------------------------------------------------------------------
 
-    def register_dataset(self, name: str, dataset: JsonObject) -> JsonObject:
+    def register_dataset(self, name: str, dataset: "DatasetSpecJson | JsonObject") -> "DatasetJson":
         """Check a dataset and register it; jobs may then say ``"dataset": {"name": …}``."""
         return self._transport.result(self._endpoints.register_dataset(name, dataset))
 
-    def datasets(self) -> Iterator[JsonObject]:
+    def datasets(self) -> Iterator["DatasetJson"]:
         """Iterate over the registered datasets, by name."""
         return self._transport.items(self._endpoints.datasets())
 
-    def dataset(self, name: str) -> JsonObject:
+    def dataset(self, name: str) -> "DatasetJson":
         """Return the dataset of this name, and whether it has changed since it was registered."""
         return self._transport.result(self._endpoints.dataset(name))
 
@@ -189,15 +211,15 @@ class Client:
         """Free the name. The data, and jobs that used the name, stay as they are."""
         self._transport.result(self._endpoints.forget_dataset(name))
 
-    def register_proxy(self, name: str, proxy: JsonObject) -> JsonObject:
+    def register_proxy(self, name: str, proxy: "ProxySpecJson | JsonObject") -> "ProxyJson":
         """Register an installed proxy with settings; jobs may then say ``"proxy": {"name": …}``."""
         return self._transport.result(self._endpoints.register_proxy(name, proxy))
 
-    def proxies(self) -> Sequence[JsonObject]:
+    def proxies(self) -> Sequence["ProxyJson"]:
         """Return all proxies that a job may name, installed and registered."""
         return self._transport.result(self._endpoints.proxies())
 
-    def proxy(self, name: str) -> JsonObject:
+    def proxy(self, name: str) -> "ProxyJson":
         """Return the proxy of this name."""
         return self._transport.result(self._endpoints.proxy(name))
 
@@ -207,18 +229,18 @@ class Client:
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
-    def register_webhook(self, url: str, *, events: Sequence[str] | None = None) -> JsonObject:
+    def register_webhook(self, url: str, *, events: Sequence[str] | None = None) -> "WebhookWithSecretJson":
         """Register a webhook and return it with its ``secret``, which is shown only this once.
 
         It is sent the events named here, or those that end a job if none are named.
         """
         return self._transport.result(self._endpoints.register_webhook(url, events=events))
 
-    def webhooks(self) -> Iterator[JsonObject]:
+    def webhooks(self) -> Iterator["WebhookJson"]:
         """Iterate over the registered webhooks, newest first."""
         return self._transport.items(self._endpoints.webhooks())
 
-    def webhook(self, webhook_id: str) -> JsonObject:
+    def webhook(self, webhook_id: str) -> "WebhookJson":
         """Return the webhook, with the reason if it is disabled."""
         return self._transport.result(self._endpoints.webhook(webhook_id))
 
@@ -229,7 +251,7 @@ class Client:
         url: str | None = None,
         events: Sequence[str] | None = None,
         enabled: bool | None = None,
-    ) -> JsonObject:
+    ) -> "WebhookJson":
         """Change a webhook's URL or events, or switch it on or off; what is not given stays as it is."""
         return self._transport.result(
             self._endpoints.change_webhook(webhook_id, url=url, events=events, enabled=enabled)
@@ -239,29 +261,29 @@ class Client:
         """Delete a webhook and the record of its deliveries."""
         self._transport.result(self._endpoints.delete_webhook(webhook_id))
 
-    def rotate_webhook(self, webhook_id: str) -> JsonObject:
+    def rotate_webhook(self, webhook_id: str) -> "WebhookWithSecretJson":
         """Give the webhook a new ``secret``, shown only this once; messages carry the old signature too for a day."""
         return self._transport.result(self._endpoints.rotate_webhook(webhook_id))
 
-    def ping_webhook(self, webhook_id: str) -> JsonObject:
+    def ping_webhook(self, webhook_id: str) -> "DeliveryJson":
         """Send the webhook a message of type ``ping`` and return the delivery."""
         return self._transport.result(self._endpoints.ping_webhook(webhook_id))
 
-    def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> Iterator[JsonObject]:
+    def deliveries(self, webhook_id: str, *, status: Sequence[str] = ()) -> Iterator["DeliveryJson"]:
         """Iterate over the messages of the last 30 days to this webhook, newest first."""
         return self._transport.items(self._endpoints.deliveries(webhook_id, status=status))
 
-    def redeliver(self, webhook_id: str, delivery_id: str) -> JsonObject:
+    def redeliver(self, webhook_id: str, delivery_id: str) -> "DeliveryJson":
         """Send a message again, under the same id, and return the delivery."""
         return self._transport.result(self._endpoints.redeliver(webhook_id, delivery_id))
 
     # --- the service --------------------------------------------------------------------------------------------------
 
-    def ready(self) -> JsonObject:
+    def ready(self) -> "ReadinessJson":
         """Return whether the service can accept jobs. Raise ServiceUnreachable if it does not answer."""
         return self._transport.result(self._endpoints.ready())
 
-    def _job(self, flow: Flow[JsonObject]) -> "Job":
+    def _job(self, flow: "Flow[JobJson]") -> "Job":
         return Job(self._transport.result(flow), self)
 
     def close(self) -> None:
@@ -289,6 +311,10 @@ class Job(JobSnapshot):
         """Wait until the job has ended and return it; see :meth:`Client.wait`."""
         return self._require_client().wait(self.id, progress=progress, on_progress=on_progress)
 
+    def queue(self) -> "QueueJson":
+        """Return the job's place in the queue; see :meth:`Client.queue`."""
+        return self._require_client().queue(self.id)
+
     def cancel(self) -> "Job":
         """Cancel the job and return it, cancelled or about to be."""
         return self._require_client().cancel(self.id)
@@ -297,15 +323,15 @@ class Job(JobSnapshot):
         """Download the manifest to ``path``; see :meth:`Client.download`."""
         return self._require_client().download(self.id, path, kind=kind, keep_ratio=keep_ratio)
 
-    def suspects(self, *, limit: int | None = None) -> Iterator[JsonObject]:
+    def suspects(self, *, limit: int | None = None) -> Iterator["SuspectJson"]:
         """Iterate over the rows whose labels look wrong; see :meth:`Client.suspects`."""
         return self._require_client().suspects(self.id, limit=limit)
 
-    def report(self) -> JsonObject:
+    def report(self) -> "ReportJson":
         """Return what became of the job's rows; see :meth:`Client.report`."""
         return self._require_client().report(self.id)
 
-    def events(self, *, after: int = 0) -> Iterator[JsonObject]:
+    def events(self, *, after: int = 0) -> Iterator["EventJson"]:
         """Iterate over what has happened to the job, oldest first; see :meth:`Client.events`."""
         return self._require_client().events(self.id, after=after)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ted_client.download import Download
 from ted_client.errors import TedApiError, parse_json_object
@@ -15,6 +15,21 @@ from ted_client.flow import READ_SECONDS, Emit, Flow, JsonObject, Request, Sleep
 from ted_client.job import TERMINAL
 from ted_client.retry import ServiceConnection
 from ted_client.sse import EventListener
+
+if TYPE_CHECKING:
+    from ted_client.answers import (
+        DatasetJson,
+        DeliveryJson,
+        EstimateJson,
+        JobJson,
+        ProxyJson,
+        QueueJson,
+        ReadinessJson,
+        ReportJson,
+        SuspectListJson,
+        WebhookJson,
+        WebhookWithSecretJson,
+    )
 
 LARGEST_PAGE, LARGEST_SUSPECT_PAGE = 100, 1000
 PARQUET = "application/vnd.apache.parquet"
@@ -29,22 +44,20 @@ class Endpoints:
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
-    def submit(self, job: JsonObject, *, wait: int, idempotency_key: str | None) -> Flow[JsonObject]:
+    def submit(self, job: JsonObject, *, wait: int, idempotency_key: str | None) -> Flow["JobJson"]:
         return self._submit(api_path("jobs"), body=with_paths(job), wait=wait, idempotency_key=idempotency_key)
 
-    def retry(self, job_id: str, *, wait: int, idempotency_key: str | None) -> Flow[JsonObject]:
+    def retry(self, job_id: str, *, wait: int, idempotency_key: str | None) -> Flow["JobJson"]:
         return self._submit(api_path("jobs", job_id, "retry"), body=None, wait=wait, idempotency_key=idempotency_key)
 
-    def _submit(
-        self, path: str, *, body: JsonObject | None, wait: int, idempotency_key: str | None
-    ) -> Flow[JsonObject]:
+    def _submit(self, path: str, *, body: JsonObject | None, wait: int, idempotency_key: str | None) -> Flow["JobJson"]:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex, **_prefer_wait(wait)}
         return self._fetch("POST", path, headers=headers, body=body, read_seconds=READ_SECONDS + wait)
 
-    def estimate(self, job: JsonObject) -> Flow[JsonObject]:
+    def estimate(self, job: JsonObject) -> Flow["EstimateJson"]:
         return self._fetch("POST", api_path("jobs"), params={"validate_only": "true"}, body=with_paths(job))
 
-    def job(self, job_id: str) -> Flow[JsonObject]:
+    def job(self, job_id: str) -> Flow["JobJson"]:
         return self._fetch("GET", api_path("jobs", job_id))
 
     def jobs(
@@ -60,7 +73,10 @@ class Endpoints:
         labels: dict[str, Any] = {f"metadata[{key}]": value for key, value in (metadata or {}).items()}
         return self._list(api_path("jobs"), limit=limit, **_statuses(status), **labels, **_in_utc(times))
 
-    def cancel(self, job_id: str) -> Flow[JsonObject]:
+    def queue(self, job_id: str) -> Flow["QueueJson"]:
+        return self._fetch("GET", api_path("jobs", job_id, "queue"))
+
+    def cancel(self, job_id: str) -> Flow["JobJson"]:
         return self._fetch("POST", api_path("jobs", job_id, "cancel"))
 
     def delete(self, job_id: str) -> Flow[None]:
@@ -72,7 +88,7 @@ class Endpoints:
     def follow(self, job_id: str, *, after: int) -> Flow[None]:
         return EventListener(self.service, job_id, after).follow()
 
-    def wait(self, job_id: str, *, poll_seconds: float) -> Flow[JsonObject]:
+    def wait(self, job_id: str, *, poll_seconds: float) -> Flow["JobJson"]:
         """Emit the job as it stands, and again whenever it has changed, until it has ended."""
         headers: dict[str, str] = {}
         while True:
@@ -81,7 +97,7 @@ class Endpoints:
             )
             response = yield from self.service.send(request)
             if response.status != HTTPStatus.NOT_MODIFIED:
-                job = parse_json_object(response)
+                job = cast("JobJson", parse_json_object(response))
                 yield Emit(job)
                 if job["status"] in TERMINAL:
                     return job
@@ -97,10 +113,10 @@ class Endpoints:
     def suspects(self, job_id: str, *, limit: int | None) -> Flow[None]:
         return self._list(api_path("jobs", job_id, "suspects"), limit=limit, largest_page=LARGEST_SUSPECT_PAGE)
 
-    def suspects_page(self, job_id: str, *, limit: int, after: int) -> Flow[JsonObject]:
+    def suspects_page(self, job_id: str, *, limit: int, after: int) -> Flow["SuspectListJson"]:
         return self._fetch("GET", api_path("jobs", job_id, "suspects"), params={"limit": limit, "after": after})
 
-    def report(self, job_id: str) -> Flow[JsonObject]:
+    def report(self, job_id: str) -> Flow["ReportJson"]:
         return self._fetch("GET", api_path("jobs", job_id, "report"))
 
     def report_page(self, job_id: str, path: Path) -> Flow[Path]:
@@ -108,27 +124,27 @@ class Endpoints:
 
     # --- datasets and proxies -----------------------------------------------------------------------------------------
 
-    def register_dataset(self, name: str, dataset: JsonObject) -> Flow[JsonObject]:
+    def register_dataset(self, name: str, dataset: JsonObject) -> Flow["DatasetJson"]:
         return self._create(api_path("datasets"), {**with_paths(dataset), "name": name})
 
     def datasets(self) -> Flow[None]:
         return self._list(api_path("datasets"))
 
-    def dataset(self, name: str) -> Flow[JsonObject]:
+    def dataset(self, name: str) -> Flow["DatasetJson"]:
         return self._fetch("GET", api_path("datasets", name))
 
     def forget_dataset(self, name: str) -> Flow[None]:
         return self._delete(api_path("datasets", name))
 
-    def register_proxy(self, name: str, proxy: JsonObject) -> Flow[JsonObject]:
+    def register_proxy(self, name: str, proxy: JsonObject) -> Flow["ProxyJson"]:
         return self._create(api_path("proxies"), {"name": name, "proxy": proxy})
 
-    def proxies(self) -> Flow[Sequence[JsonObject]]:
+    def proxies(self) -> Flow[Sequence["ProxyJson"]]:
         """Return all proxies; this list is not paged."""
-        proxies: Sequence[JsonObject] = (yield from self._fetch("GET", api_path("proxies")))["data"]
+        proxies: Sequence[ProxyJson] = (yield from self._fetch("GET", api_path("proxies")))["data"]
         return proxies
 
-    def proxy(self, name: str) -> Flow[JsonObject]:
+    def proxy(self, name: str) -> Flow["ProxyJson"]:
         return self._fetch("GET", api_path("proxies", name))
 
     def forget_proxy(self, name: str) -> Flow[None]:
@@ -136,49 +152,49 @@ class Endpoints:
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
-    def register_webhook(self, url: str, *, events: Sequence[str] | None) -> Flow[JsonObject]:
+    def register_webhook(self, url: str, *, events: Sequence[str] | None) -> Flow["WebhookWithSecretJson"]:
         return self._create(api_path("webhooks"), without_none(url=url, events=events))
 
     def webhooks(self) -> Flow[None]:
         return self._list(api_path("webhooks"))
 
-    def webhook(self, webhook_id: str) -> Flow[JsonObject]:
+    def webhook(self, webhook_id: str) -> Flow["WebhookJson"]:
         return self._fetch("GET", api_path("webhooks", webhook_id))
 
     def change_webhook(
         self, webhook_id: str, *, url: str | None, events: Sequence[str] | None, enabled: bool | None
-    ) -> Flow[JsonObject]:
+    ) -> Flow["WebhookJson"]:
         changes = without_none(url=url, events=events, enabled=enabled)
         return self._fetch("PATCH", api_path("webhooks", webhook_id), body=changes)
 
     def delete_webhook(self, webhook_id: str) -> Flow[None]:
         return self._delete(api_path("webhooks", webhook_id))
 
-    def rotate_webhook(self, webhook_id: str) -> Flow[JsonObject]:
+    def rotate_webhook(self, webhook_id: str) -> Flow["WebhookWithSecretJson"]:
         return self._create(api_path("webhooks", webhook_id, "rotate"))
 
-    def ping_webhook(self, webhook_id: str) -> Flow[JsonObject]:
+    def ping_webhook(self, webhook_id: str) -> Flow["DeliveryJson"]:
         return self._create(api_path("webhooks", webhook_id, "ping"))
 
     def deliveries(self, webhook_id: str, *, status: Sequence[str]) -> Flow[None]:
         return self._list(api_path("webhooks", webhook_id, "deliveries"), **_statuses(status))
 
-    def redeliver(self, webhook_id: str, delivery_id: str) -> Flow[JsonObject]:
+    def redeliver(self, webhook_id: str, delivery_id: str) -> Flow["DeliveryJson"]:
         return self._create(api_path("webhooks", webhook_id, "deliveries", delivery_id, "redeliver"))
 
     # --- the service --------------------------------------------------------------------------------------------------
 
-    def ready(self) -> Flow[JsonObject]:
+    def ready(self) -> Flow["ReadinessJson"]:
         return self._fetch("GET", "/readyz")
 
     # --- the four kinds of call ---------------------------------------------------------------------------------------
 
-    def _fetch(self, method: str, path: str, **request: Any) -> Flow[JsonObject]:
+    def _fetch(self, method: str, path: str, **request: Any) -> Flow[Any]:
         """Return the JSON object in the response; ``request`` holds more fields of ``flow.Request``."""
         response = yield from self.service.send(Request(method, path, **request))
         return parse_json_object(response)
 
-    def _create(self, path: str, body: JsonObject | None = None) -> Flow[JsonObject]:
+    def _create(self, path: str, body: JsonObject | None = None) -> Flow[Any]:
         """Return what was created. Sent twice it may be created twice, so it is not repeated after a broken line."""
         return self._fetch("POST", path, body=body, idempotent=False)
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ted_client.errors import JobNotSucceeded
-from ted_client.flow import JsonObject
 
 if TYPE_CHECKING:
+    from ted_client.answers import JobErrorJson, JobJson, JobWarningJson, ProgressJson, ResultJson
     from ted_core.results.manifest import Manifest
 
+NOTHING: Any = {}
+"""An answer that is not there yet, or never will be."""
 TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 
@@ -23,7 +25,7 @@ TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 class JobSnapshot:
     """A job as it stood when the service was asked; ``facts`` is the whole response."""
 
-    facts: JsonObject
+    facts: "JobJson"
 
     @property
     def id(self) -> str:
@@ -39,22 +41,22 @@ class JobSnapshot:
         return str(self.facts["status"])
 
     @property
-    def progress(self) -> JsonObject:
-        """Phase, round, rounds, fraction, samples_per_second, eta_seconds; empty before the job runs."""
-        return self.facts["progress"] or {}
+    def progress(self) -> "ProgressJson":
+        """Phase, round, rounds, fraction, phase_fraction, samples_per_second, eta_seconds; empty before it runs."""
+        return self.facts["progress"] or NOTHING
 
     @property
-    def result(self) -> JsonObject:
+    def result(self) -> "ResultJson":
         """Counts, digests and cost of a job that has succeeded; empty before that."""
-        return self.facts["result"] or {}
+        return self.facts["result"] or NOTHING
 
     @property
-    def error(self) -> JsonObject:
+    def error(self) -> "JobErrorJson":
         """Code, message and field of a job that has failed; empty if it has not."""
-        return self.facts["error"] or {}
+        return self.facts["error"] or NOTHING
 
     @property
-    def warnings(self) -> Sequence[JsonObject]:
+    def warnings(self) -> Sequence["JobWarningJson"]:
         """Code, field and message of what was accepted, but may not be what was meant, as far as is known.
 
         The codes are those of docs/api.md; a newer service may know more.

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -13,7 +13,6 @@ from ted_client.flow import (
     Flow,
     FlowRunner,
     FlowStep,
-    JsonObject,
     ReadChunk,
     Request,
     ResponseHead,
@@ -39,11 +38,11 @@ class Transport:
             pass
         return runner.result
 
-    def items(self, flow: Flow[object]) -> Iterator[JsonObject]:
+    def items(self, flow: Flow[object]) -> Iterator[Any]:
         """Iterate over the items that the flow emits, while it runs."""
         return self._run(FlowRunner(flow))
 
-    def _run(self, runner: FlowRunner[T]) -> Iterator[JsonObject]:
+    def _run(self, runner: FlowRunner[T]) -> Iterator[Any]:
         executor = _StepExecutor(self._http, self._key)
         try:
             while step := runner.step:
@@ -111,11 +110,11 @@ class AsyncTransport:
             pass
         return runner.result
 
-    def items(self, flow: Flow[object]) -> AsyncIterator[JsonObject]:
+    def items(self, flow: Flow[object]) -> AsyncIterator[Any]:
         """Iterate over the items that the flow emits, while it runs."""
         return self._run(FlowRunner(flow))
 
-    async def _run(self, runner: FlowRunner[T]) -> AsyncIterator[JsonObject]:
+    async def _run(self, runner: FlowRunner[T]) -> AsyncIterator[Any]:
         executor = _AsyncStepExecutor(self._http, self._key)
         try:
             while step := runner.step:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.sql.selectable import Select
 
-from ted_jobs.db.counters import CounterKey, counter_totals
+from ted_jobs.db.counters import DELIVERIES, JOBS, CounterKey, counter_totals
 from ted_jobs.db.engine import now, read_transaction
-from ted_jobs.db.tables import deliveries, jobs, leaders, outbox, webhooks
-from ted_jobs.jobs.maintenance import PRESENCE_SECONDS
+from ted_jobs.db.presence import is_sweeper_present
+from ted_jobs.db.tables import deliveries, jobs, outbox, webhooks
 from ted_jobs.jobs.status import LEASED_STATUSES, JobStatus
 from ted_jobs.webhooks.deliveries import DeliveryStatus
 
@@ -36,8 +36,7 @@ class MetricsSnapshot:
     deliveries: Mapping[DeliveryStatus, int]
     due_deliveries: Backlog
     """Webhook deliveries that are due."""
-    sweeper: str | None
-    """The sweeper that leads, or led last a moment ago; None if there is none."""
+    is_sweeper_present: bool
     totals: Mapping[CounterKey, float]
 
 
@@ -50,26 +49,17 @@ def metrics_snapshot(engine: Engine) -> MetricsSnapshot:
         deliveries.c.webhook_id.in_(select(webhooks.c.id)), deliveries.c.due_at < now()
     )
     with read_transaction(engine) as connection:
+        totals = counter_totals(connection)
         return MetricsSnapshot(
-            jobs=_jobs_by_status(connection),
+            jobs={status: int(totals.get((JOBS, status), 0)) for status in JobStatus},
             queued=_backlog(connection, queued),
             wake_ups=_backlog(connection, select(outbox.c.created_at)),
             stale_leases=_backlog(connection, stale),
-            deliveries=_deliveries_by_status(connection),
+            deliveries={status: int(totals.get((DELIVERIES, status), 0)) for status in DeliveryStatus},
             due_deliveries=_backlog(connection, due),
-            sweeper=connection.scalar(select(leaders.c.holder).where(leaders.c.expires_at > now(-PRESENCE_SECONDS))),
-            totals=counter_totals(connection),
+            is_sweeper_present=is_sweeper_present(connection),
+            totals=totals,
         )
-
-
-def _jobs_by_status(connection: Connection) -> dict[JobStatus, int]:
-    counts = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
-    return dict.fromkeys(JobStatus, 0) | {JobStatus(status): count for status, count in counts}
-
-
-def _deliveries_by_status(connection: Connection) -> dict[DeliveryStatus, int]:
-    counts = connection.execute(select(deliveries.c.status, func.count()).group_by(deliveries.c.status))
-    return dict.fromkeys(DeliveryStatus, 0) | {DeliveryStatus(status): count for status, count in counts}
 
 
 def _backlog(connection: Connection, since: Select[tuple[Row]]) -> Backlog:  # type: ignore[type-arg]

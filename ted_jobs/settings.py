@@ -12,7 +12,7 @@ from ted_core.machine.memory import default_ceiling, half_of_the_memory
 from ted_core.machine.processors import processor_count
 from ted_core.plan import TWINS
 from ted_core.storage.file_store import StorageRoot
-from ted_core.storage.roots import parse_root, parse_roots
+from ted_core.storage.roots import parse_root, parse_roots, roots_in_file
 
 WebhookReach = Literal["public", "loopback"]
 """How far webhooks may lead: to public addresses only, or to this machine's own as well."""
@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     dataset_roots: Annotated[tuple[StorageRoot, ...], NoDecode] = ()
     """Folders, and buckets or folders in them (``s3://bucket/folder``), that may hold datasets, separated as in PATH.
     Without any, every dataset is refused."""
+    dataset_roots_file: Path | None = None
+    """A file with more of them, one on each line, which is read anew for each dataset: ``ted up`` names one in the home
+    folder, and ``ted roots`` writes it. Only its own user may be able to write to it, or else it allows nothing."""
 
     model_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders that may hold pretrained models, separated as in PATH, besides the models of installed packages."""
@@ -141,6 +144,11 @@ class Settings(BaseSettings):
     max_undecodable: Annotated[float, Field(ge=0, le=1)] = 0.01
     """The share of images that may fail to decode before the job fails."""
     log_level: str = "INFO"
+
+    @property
+    def allowed_roots(self) -> tuple[StorageRoot, ...]:
+        """Where datasets may lie at this moment."""
+        return (*self.dataset_roots, *(roots_in_file(self.dataset_roots_file) if self.dataset_roots_file else ()))
 
     @field_validator("dataset_roots", mode="before")
     @classmethod

@@ -66,6 +66,8 @@ class ProgressMessage(_WireMessage):
     round: int = 0
     rounds: int = 0
     fraction: float = 0.0
+    phase_fraction: float | None = None
+    """Of the rows that a pretrained model goes over before the first round."""
     samples_per_second: float | None = None
     eta_seconds: float | None = None
 

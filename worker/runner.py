@@ -34,6 +34,7 @@ from ted_core.results.selection_warnings import selection_warnings
 from ted_core.results.writing.files import write_results
 from ted_core.results.writing.phase_timer import PhaseTimer
 from ted_core.results.writing.provenance_builder import ProvenanceBuilder, dataset_facts
+from ted_core.row_count import counting_rows
 from ted_core.selection.base_model import base_model
 from ted_core.selection.prune import prune
 from ted_core.selection.rounds import ProgressUpdate, Round
@@ -54,6 +55,7 @@ from worker.ranks.rendezvous import watch_hosts
 from worker.ranks.seats import Seats
 from worker.runner_errors import named_error
 from worker.timing.eta import EtaEstimator
+from worker.timing.preparation import PreparationReporter
 
 SendMessage = Callable[[RunnerMessage], None]
 
@@ -154,10 +156,18 @@ def _limit_threads(assignment: Assignment) -> None:
 
 
 def _prepared(
-    assignment: Assignment, proxy: ResolvedProxy, dataset: RankDataset, *, fingerprint: str, device: str
+    assignment: Assignment,
+    proxy: ResolvedProxy,
+    dataset: RankDataset,
+    *,
+    fingerprint: str,
+    device: str,
+    report: SendMessage = lambda _: None,
 ) -> Samples:
     """The samples as the proxy trains on them, if there is memory for that."""
-    samples = prepare_samples(dataset.load(_limits(assignment, fingerprint)), proxy, device=device)
+    loaded = dataset.load(_limits(assignment, fingerprint))
+    with counting_rows(PreparationReporter(report, phase="loading", rows=len(loaded))):
+        samples = prepare_samples(loaded, proxy, device=device)
     require_runner_memory(assignment, proxy, samples, device=device)
     return samples
 
@@ -184,7 +194,7 @@ def _run(assignment: Assignment, report: SendMessage, world: World, *, device: s
         dataset = rank_dataset(assignment, world)
         identity, run = _identify_run(assignment, proxy, dataset, device=device, ranks=world.size)
         fingerprint = world.broadcast(identity.fingerprint)
-        samples = _prepared(assignment, proxy, dataset, fingerprint=fingerprint, device=device)
+        samples = _prepared(assignment, proxy, dataset, fingerprint=fingerprint, device=device, report=report)
     warnings = WarningReporter(assignment, report)
     warnings.note(samples.warnings)
     warnings.check()
@@ -200,7 +210,8 @@ def _run(assignment: Assignment, report: SendMessage, world: World, *, device: s
             world=world,
         )
         report(ProgressMessage(phase="pruning"))
-        base = base_model(samples, plan, proxy, device=device)
+        with counting_rows(PreparationReporter(report, phase="pruning", rows=len(samples))):
+            base = base_model(samples, plan, proxy, device=device)
         final = _final_round(rounds, checkpoints.log, report)
         join()
     report(ProgressMessage(phase="writing", round=final.number, rounds=final.rounds, fraction=1.0))

@@ -144,7 +144,7 @@ class Supervisor:
             spec=self.claim.job.spec,
             warnings=self.claim.job.warnings_at_submission,
             dataset_guard=self.claim.job.dataset_guard,
-            dataset_roots=self.settings.dataset_roots,
+            dataset_roots=self.settings.allowed_roots,
             model_roots=self.settings.model_roots,
             cache=self.settings.cache,
             cache_bytes=self.settings.cache_bytes,

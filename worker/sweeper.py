@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from threading import Event
 
@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError as DatabaseError
 
 from ted_core.storage.private_files import keep_new_files_private
 from ted_jobs.db.engine import make_engine
+from ted_jobs.db.presence import presence
 from ted_jobs.jobs import maintenance
 from ted_jobs.logs import configure_logging
 from ted_jobs.settings import Settings
@@ -39,7 +40,7 @@ UNFINISHED_SECONDS = 1.0
 class SweepSchedule:
     """When to sweep: if jobs wait for it, and once in a while if none does.
 
-    To look for them is to read. To lead is to write, so a service that has nothing to do need not lead.
+    To look for them is to read, and a service that has nothing to do writes nothing.
     """
 
     def __init__(self, *, rest_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,8 +60,12 @@ class SweepSchedule:
 
 
 def sweep(engine: Engine, *, tasks: Mapping[str, MaintenanceTask], holder: str) -> None:
-    """Run every task once, if this process leads. A task that fails is tried again in the next sweep."""
-    if not maintenance.acquire_leadership(engine, ROLE, holder=holder, seconds=LEADERSHIP_SECONDS):
+    """Run every task once, unless another process leads. A task that fails is tried again in the next sweep.
+
+    To lead is to write, so it is done only if jobs wait; what is left to do besides is old rows and files.
+    """
+    may_sweep = maintenance.acquire_leadership if maintenance.is_work_due(engine) else maintenance.may_lead
+    if not may_sweep(engine, ROLE, holder=holder, seconds=LEADERSHIP_SECONDS):
         return
     for name, task in tasks.items():
         try:
@@ -80,13 +85,19 @@ def run_sweeper(settings: Settings, *, stop: Event) -> None:
     holder = f"{socket.gethostname()}:{os.getpid()}"
     sweep_once = partial(sweep, engine, tasks=maintenance_tasks.maintenance_tasks(settings), holder=holder)
     schedule = SweepSchedule(rest_seconds=maintenance_tasks.MINUTE)
-    with sender_thread(engine, reach=settings.webhook_targets, pause=settings.sweep_seconds):
+    with (
+        sender_thread(engine, reach=settings.webhook_targets, pause=settings.sweep_seconds),
+        closing(presence(engine)) as lock,
+    ):
         log.info("sweeper ready", holder=holder)
         while not stop.is_set():
             try:
                 schedule.run_if_due(engine, sweep_once)
+                lock.renew()
             except DatabaseError as error:
                 log.warning("database does not answer", error=str(error.orig))
+            except OSError as error:  # sweeping goes on; only /metrics and the doctor miss it
+                log.warning("lock cannot be taken", error=str(error))
             stop.wait(settings.sweep_seconds)
         with suppress(DatabaseError):
             maintenance.release_leadership(engine, ROLE, holder=holder)

@@ -14,12 +14,13 @@ from ted_core.plan import PruningPlan
 from ted_core.proxies import ResolvedProxy
 from ted_core.random_streams import stream_rng
 from ted_core.results.weights import weights_of_rows
+from ted_core.row_count import CountRows
 from ted_core.selection.rounds import Round
 from ted_core.selection.sampling import PoissonSampler, inclusion_probabilities
 from ted_core.selection.scores import MarginScore
 from ted_core.selection.twins import Twins
 from ted_core.training.batches import RowIndices
-from ted_core.training.trainer import CountRows, FittedModel
+from ted_core.training.trainer import FittedModel
 
 MEASURED_EVERY = 2
 """Epochs; the first is never measured, nor is the last."""

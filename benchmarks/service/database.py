@@ -34,13 +34,11 @@ from ted_jobs.queue import outbox
 from ted_jobs.webhooks import deliveries
 
 MOST_MILLISECONDS = 20.0
-"""The bar for every step but ``/metrics``, on a machine that does nothing else."""
+"""The bar for every step, on a machine that does nothing else."""
 LONG_AGO_DAYS = 10_000.0
 RARE = JobCriteria(statuses=(JobStatus.CANCELLING,))
 UNKNOWN_LABEL = JobCriteria(metadata={"team": "nobody's"})
-
-COUNTS = "metrics"
-"""The step that counts what has ended, on purpose."""
+RARE_WITH_COMMON_LABEL = JobCriteria(statuses=(JobStatus.CANCELLING,), metadata={"team": "vision"})
 
 Step = Callable[[Engine], object]
 
@@ -48,8 +46,7 @@ Step = Callable[[Engine], object]
 def list_jobs(engine: Engine, criteria: JobCriteria) -> None:
     """Read one page of a list, as the API does."""
     store = JobStore(engine)
-    last = store.search_end(tenant=TENANT, after=None, criteria=criteria)
-    store.jobs(tenant=TENANT, limit=21, last=last, criteria=criteria)
+    store.jobs(tenant=TENANT, limit=21, criteria=store.narrowed(criteria, tenant=TENANT, after=None))
 
 
 def find_next_job(engine: Engine) -> None:
@@ -63,8 +60,11 @@ STEPS: Mapping[str, Step] = {
     "list the newest 20": lambda engine: list_jobs(engine, JobCriteria()),
     "list a status that no job has": lambda engine: list_jobs(engine, RARE),
     "list a label that no job has": lambda engine: list_jobs(engine, UNKNOWN_LABEL),
+    "list a label that all jobs have, and a status that none has": lambda engine: list_jobs(
+        engine, RARE_WITH_COMMON_LABEL
+    ),
     "estimate from similar jobs": lambda engine: similar_jobs(engine, SPEC, dataset=SUMMARY, tenant=TENANT),
-    COUNTS: metrics_snapshot,
+    "metrics": metrics_snapshot,
     "find the next job": find_next_job,
     "sweep: expired leases": maintenance.reap_expired_leases,
     "sweep: deadlines": maintenance.expire_overdue,
@@ -113,8 +113,7 @@ def measure(urls: Mapping[str, str], *, ended: int, queued: int, turns: int) -> 
 
 def check_bars(measured: Mapping[str, Mapping[str, float]]) -> dict[str, bool]:
     """Say of each database whether its slowest step is quick enough."""
-    bounded = {name: {step: took for step, took in steps.items() if step != COUNTS} for name, steps in measured.items()}
-    slowest = {name: max(steps.items(), key=lambda step: step[1]) for name, steps in bounded.items()}
+    slowest = {name: max(steps.items(), key=lambda step: step[1]) for name, steps in measured.items()}
     return {
         f"{name}: at most {took:.1f} ms ({step}), less than {MOST_MILLISECONDS} ms": took < MOST_MILLISECONDS
         for name, (step, took) in slowest.items()

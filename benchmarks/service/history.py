@@ -23,6 +23,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from benchmarks.service.read_path import SPEC
 from ted_core.datasets import DatasetSummary
+from ted_jobs.db.counters import compact_counters
 from ted_jobs.db.engine import UtcDateTime, now, write_transaction
 from ted_jobs.db.tables import artifacts, deliveries, events, idempotency, jobs, outbox
 from ted_jobs.jobs.leases import Leases
@@ -82,6 +83,7 @@ def add_history(engine: Engine, *, ended: int, queued: int) -> None:
         _copy_job(engine, queued_job, range(first, first + queued // 2 - 1))
     with write_transaction(engine) as connection:
         connection.execute(delete(outbox))
+    compact_counters(engine)
     if engine.dialect.name == "postgresql":  # whose autovacuum does this by itself; nothing does it for SQLite
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))

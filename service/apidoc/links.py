@@ -11,6 +11,7 @@ FIRST_ID = "$response.body#/data/0/id"
 
 JOB_OPERATIONS: OperationIds = (
     "read_job",
+    "read_queue",
     "cancel_job",
     "retry_job",
     "list_job_events",

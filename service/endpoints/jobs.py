@@ -41,6 +41,7 @@ from ted_jobs.jobs import deletion
 from ted_jobs.jobs.filter import page_cursor
 from ted_jobs.jobs.models import Job
 from ted_jobs.jobs.store import JobStore, Submission
+from ted_jobs.queue.position import queue_position
 
 log = structlog.get_logger()
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -194,15 +195,14 @@ def _headers(job: Job) -> dict[str, str]:
 def list_jobs(query: Annotated[JobListQuery, Query()], state: State, caller: Caller) -> Response:
     """The newest jobs first. If there are more, `next` leads to them.
 
-    Jobs that are submitted or deleted meanwhile move none from one page to another. One request looks through 2,000
-    jobs for those with a label: a page may hold fewer than `limit`, or none, and `next` still leads on.
+    Jobs that are submitted or deleted meanwhile move none from one page to another. If a label is asked for together
+    with another one or a status, one request looks through 2,000 jobs with the rarest label: a page may hold fewer than
+    `limit`, or none, and `next` still leads on.
     """
-    store, tenant, after, criteria = state.store, caller.tenant, query.after, query.to_criteria()
-    last = store.search_end(tenant=tenant, after=after, criteria=criteria)
-    page = read_page(
-        lambda limit: store.jobs(tenant=tenant, limit=limit, after=after, last=last, criteria=criteria), query.limit
-    )
-    following = page.next(page_cursor) or (page_cursor(last) if last else None)
+    store, tenant, after = state.store, caller.tenant, query.after
+    criteria = store.narrowed(query.to_criteria(), tenant=tenant, after=after)
+    page = read_page(lambda limit: store.jobs(tenant=tenant, limit=limit, after=after, criteria=criteria), query.limit)
+    following = page.next(page_cursor) or (page_cursor(criteria.last) if criteria.last else None)
     data = [schemas.Job.of(job) for job in page.rows]
     # Written here: FastAPI's encoder takes longer than everything else.
     return json_response(schemas.JobList(data=data, has_more=following is not None, next=following))
@@ -261,6 +261,20 @@ router.add_api_route(
     | NOT_MODIFIED
     | problem_responses(404, 413),
 )
+
+
+@router.get(
+    "/{job_id}/queue",
+    operation_id="read_queue",
+    summary="Read a job's place in the queue",
+    responses=problem_responses(404),
+)
+def read_queue(job_id: JobIdParam, state: State, caller: Caller) -> schemas.Queue:
+    """How many of your own jobs start before this one, and whether any worker works.
+
+    Tenants take turns, so jobs of others may start in between.
+    """
+    return schemas.Queue(**vars(queue_position(state.store.engine, job_id, tenant=caller.tenant)))
 
 
 # --- cancel and delete ------------------------------------------------------------------------------------------------

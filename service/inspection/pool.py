@@ -1,7 +1,7 @@
 """Inspections of datasets in a few processes apart: one look serves all who ask for the same at the same time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from service.inspection.processes import InspectionProcesses
@@ -17,8 +17,8 @@ FlightKey = tuple[str, bytes]
 class InspectionPool:
     """Looks at datasets for the API, which parses no file that a stranger has written."""
 
-    def __init__(self, size: int, *, roots: Sequence[StorageRoot]) -> None:
-        self._size, self._roots = size, tuple(roots)
+    def __init__(self, size: int, *, roots: Callable[[], Sequence[StorageRoot]]) -> None:
+        self._size, self._roots = size, roots
         self._processes = InspectionProcesses()
         self._queue = InspectionQueue(size)
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="inspection")
@@ -33,7 +33,7 @@ class InspectionPool:
 
         Raises InspectionBusy, and what ``InspectionProcesses.inspect`` raises.
         """
-        request = InspectionRequest(spec=spec, roots=self._roots)
+        request = InspectionRequest(spec=spec, roots=tuple(self._roots()))
         key = (tenant, request.as_line())
         flight = self._flights.get(key) or self._start(key, request)
         return await asyncio.shield(flight)  # who leaves does not end what others wait for

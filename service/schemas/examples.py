@@ -59,6 +59,7 @@ JOB: dict[str, JsonValue] = {
         "round": 4,
         "rounds": 6,
         "fraction": 0.18,
+        "phase_fraction": None,
         "samples_per_second": 5120.0,
         "eta_seconds": 3.1,
     },

@@ -48,6 +48,13 @@ class Progress(_ResponseModel):
             description="Share of the work that is done, from 0 to 1; much of it is the search for q if there is one."
         ),
     ]
+    phase_fraction: Annotated[
+        float | None,
+        Field(
+            description="Share of the rows that a pretrained model has gone over, where it goes over all of them "
+            "before the first round; null otherwise."
+        ),
+    ] = None
     samples_per_second: float | None = None
     eta_seconds: Annotated[float | None, Field(description="Seconds left, if they can be estimated.")] = None
 
@@ -205,6 +212,23 @@ class Job(_ResponseModel):
             "strict": spec.strict,
         }
         return cls.model_validate({**vars(job), **request, "warnings": job.warnings, "links": Links.of(job.id)})
+
+
+class Queue(_ResponseModel):
+    """Where a job stands among the jobs of its tenant that wait for a worker."""
+
+    position: Annotated[
+        int | None, Field(description="1: the next of this tenant's jobs to start; null: the job is not queued.")
+    ]
+    queued: Annotated[int, Field(description="This tenant's queued jobs.")]
+    running: Annotated[int, Field(description="This tenant's jobs that workers hold.")]
+    unattended_seconds: Annotated[
+        float | None,
+        Field(
+            description="For how long jobs have been waiting without any worker holding one; null while one does. "
+            "After more than some seconds, no worker is there."
+        ),
+    ]
 
 
 class JobList(_ResponseModel):

@@ -1,6 +1,5 @@
 """``ted datasets``: names that jobs may use instead of a location."""
 
-import json
 from dataclasses import replace
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from ted_cli.options import JsonOption, client
 from ted_cli.request.job_request import JobOptions
 from ted_cli.request.options import READING, takes
-from ted_cli.terminal import print_records, print_text
+from ted_cli.terminal import print_json, print_outcome, print_records
 from ted_cli.warnings import print_warnings
 
 app = typer.Typer(help="Names for datasets.", no_args_is_help=True)
@@ -25,6 +24,8 @@ def add(
     name: DatasetNameArgument,
     dataset: Annotated[str, typer.Argument(help="Path, file://, s3:// or gs:// URI of the data.")],
     task: Annotated[str, typer.Option(help="image-, tabular- or text-classification, or causal-lm.")],
+    json_: JsonOption = False,
+    *,
     options: JobOptions,
 ) -> None:
     """Check a dataset and give it a name."""
@@ -32,7 +33,8 @@ def add(
     with client(context) as service:
         registered = service.register_dataset(name, described.apply_to({})["dataset"])
     rows = registered["rows"]
-    print_text(f"{registered['name']} has {rows:,} rows" if rows else f"{registered['name']} is added; {NOT_COUNTED}")
+    said = f"{registered['name']} has {rows:,} rows" if rows else f"{registered['name']} is added; {NOT_COUNTED}"
+    print_outcome(said, registered, json_=json_)
     print_warnings(registered.get("warnings") or ())
 
 
@@ -44,15 +46,15 @@ def list_datasets(context: typer.Context, json_: JsonOption = False) -> None:
 
 
 @app.command()
-def show(context: typer.Context, name: DatasetNameArgument) -> None:
+def show(context: typer.Context, name: DatasetNameArgument, _json: JsonOption = False) -> None:
     """Show what a name stands for, as JSON."""
     with client(context) as service:
-        typer.echo(json.dumps(service.dataset(name), indent=2))
+        print_json(service.dataset(name))
 
 
 @app.command()
-def remove(context: typer.Context, name: DatasetNameArgument) -> None:
+def remove(context: typer.Context, name: DatasetNameArgument, json_: JsonOption = False) -> None:
     """Forget a name; the dataset itself stays as it is."""
     with client(context) as service:
         service.forget_dataset(name)
-    print_text(f"{name} is forgotten")
+    print_outcome(f"{name} is forgotten", {"name": name, "deleted": True}, json_=json_)

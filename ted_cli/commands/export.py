@@ -20,7 +20,15 @@ def export(
     context: typer.Context,
     *,
     to: Annotated[Path, typer.Option(help="The folder to write, which must not exist yet.")],
-    form: Annotated[str, typer.Option("--as", metavar="FORM", help=f"One of {', '.join(EXPORT_FORMATS)}.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="FORM",
+            help=f"One of {', '.join(EXPORT_FORMATS)}.",
+            autocompletion=lambda: [*EXPORT_FORMATS],
+        ),
+    ],
     job: Annotated[
         str | None,
         typer.Argument(metavar="[JOB]", help="The job's id, its beginning, or its name; or give --manifest."),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +11,21 @@ from ted_cli.job_summary import job_summary
 from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.request.jobs import NAME_LABEL, job_id
 from ted_cli.request.values import label
-from ted_cli.terminal import err, is_narrow, out, print_hint, print_json, print_json_lines, print_table, print_text
+from ted_cli.terminal import (
+    err,
+    is_narrow,
+    out,
+    print_hint,
+    print_json,
+    print_json_lines,
+    print_outcome,
+    print_table,
+    print_text,
+)
 from ted_cli.warnings import print_warnings
+from ted_client.errors import TedApiError
 from ted_client.flow import JsonObject
-from ted_client.job import JobSnapshot
-from ted_client.progress import job_table, outcome_line, progress_display, progress_line
+from ted_client.progress import job_table, outcome_line, progress_display, progress_line, queue_line
 from ted_core.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -35,6 +46,8 @@ def show_until_ended(job: "Job", *, warned: Sequence[JsonObject] = (), json_: bo
 
     Raise JobNotSucceeded unless it succeeded. Ctrl-C ends the watching alone.
     """
+    if job.status == "queued":
+        print_hint(status_line(job))
     try:
         with progress_display(err) as show:
             ended = job.wait(on_progress=show)
@@ -48,15 +61,23 @@ def show_until_ended(job: "Job", *, warned: Sequence[JsonObject] = (), json_: bo
     print_hint(f"next: ted download {job.id}, ted report {job.id}")
 
 
+def status_line(job: "Job") -> str:
+    """Say in a few words what the job is doing or, if it is queued, where it stands."""
+    if job.status == "queued":
+        with suppress(TedApiError):  # an older service does not tell
+            return queue_line(job.queue())
+    return progress_line(job)
+
+
 @app.command()
 def show(context: typer.Context, job: JobIdArgument, json_: JsonOption = False) -> None:
     """Show a job: what was asked for, how it stands, what came out."""
     with client(context) as service:
         found = service.job(job_id(service, job))
-    if json_:
-        print_json(found.facts)
-    else:
-        out.print(job_summary(found), highlight=False)
+        if json_:
+            print_json(found.facts)
+        else:
+            out.print(job_summary(found, status_line(found)), highlight=False)
 
 
 @app.command()
@@ -67,11 +88,13 @@ def status(
 ) -> None:
     """Say in one line how a job stands, or the service."""
     with client(context) as service:
-        facts = service.job(job_id(service, job)).facts if job else {"url": service.url, **service.ready()}
+        if job:
+            found = service.job(job_id(service, job))
+            print_outcome(f"{found.id} {status_line(found)}", found.facts, json_=json_)
+            return
+        facts = {"url": service.url, **service.ready()}
     if json_:
         print_json(facts)
-    elif job:
-        print_text(f"{facts['id']} {progress_line(JobSnapshot(facts))}")
     else:
         print_text(f"{facts['url']} {facts['status']}" + (f": {facts['reason']}" if facts.get("reason") else ""))
 
@@ -103,19 +126,16 @@ def cancel(context: typer.Context, job: JobIdArgument, json_: JsonOption = False
     """Cancel a job."""
     with client(context) as service:
         cancelled = service.cancel(job_id(service, job))
-    if json_:
-        print_json(cancelled.facts)
-    else:
-        print_text(f"{cancelled.id} is {cancelled.status}")
+    print_outcome(f"{cancelled.id} is {cancelled.status}", cancelled.facts, json_=json_)
 
 
 @app.command()
-def delete(context: typer.Context, job: JobIdArgument) -> None:
+def delete(context: typer.Context, job: JobIdArgument, json_: JsonOption = False) -> None:
     """Delete a job that has ended, with its events and files."""
     with client(context) as service:
         found = job_id(service, job)
         service.delete(found)
-    print_text(f"{found} is deleted")
+    print_outcome(f"{found} is deleted", {"id": found, "deleted": True}, json_=json_)
 
 
 @app.command()

@@ -1,19 +1,16 @@
 """``ted prove``: whether a selection costs accuracy, shown on fresh models."""
 
 import json
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from ted_cli.evaluation import evaluation_table, run_evaluation, verdict_lines
 from ted_cli.extras import require
-from ted_cli.options import JsonOption, client
+from ted_cli.options import JsonOption
+from ted_cli.request.artifacts import selection_file
 from ted_cli.request.job_request import absolute_uri
-from ted_cli.request.jobs import job_id
 from ted_cli.terminal import err, out
 
 app = typer.Typer()
@@ -22,7 +19,9 @@ app = typer.Typer()
 @app.command()
 def prove(  # noqa: PLR0917 - typer makes every parameter an option
     context: typer.Context,
-    selection: Annotated[str, typer.Argument(metavar="JOB", help="The job's id or name, or the path of its manifest.")],
+    selection: Annotated[
+        str, typer.Argument(metavar="JOB", help="The job, its manifest's path, or the folder of a `ted run`.")
+    ],
     test: Annotated[str, typer.Option(help="Path or URI of test data, in the form of the job's dataset.")],
     test_split: Annotated[str | None, typer.Option(help="Its part to read, where several lie side by side.")] = None,
     dataset: Annotated[
@@ -43,7 +42,7 @@ def prove(  # noqa: PLR0917 - typer makes every parameter an option
     require(context, "worker")
     if epochs is not None and model is None:
         raise typer.BadParameter("it belongs to --model", param_hint="--epochs")
-    with _manifest(context, selection) as manifest:
+    with selection_file(context, selection) as manifest:
         request = {
             "manifest": str(manifest),
             "train": dataset and absolute_uri(dataset),
@@ -60,16 +59,6 @@ def prove(  # noqa: PLR0917 - typer makes every parameter an option
         return
     out.print(evaluation_table(evaluation))
     out.print(*verdict_lines(evaluation), sep="\n", highlight=False)
-
-
-@contextmanager
-def _manifest(context: typer.Context, selection: str) -> Iterator[Path]:
-    """Yield the path of the manifest, downloaded if a job is named."""
-    if Path(selection).is_file():
-        yield Path(selection).resolve()
-        return
-    with tempfile.TemporaryDirectory() as folder, client(context) as service:
-        yield service.download(job_id(service, selection), Path(folder) / "manifest.parquet")
 
 
 def _say(run: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from ted_cli.options import JobIdArgument, JsonOption, client
 from ted_cli.report_summary import summary
 from ted_cli.request.jobs import job_id
 from ted_cli.suspects import WRITERS, suspects_summary, write_suspects
-from ted_cli.terminal import out, print_hint, print_text
+from ted_cli.terminal import out, print_hint, print_outcome, print_text
 
 if TYPE_CHECKING:
     from ted_client.client import Client
@@ -28,7 +28,7 @@ SHOWN = 20
 
 
 @app.command()
-def download(
+def download(  # noqa: PLR0917 - typer makes every parameter an option
     context: typer.Context,
     job: JobIdArgument,
     to: Annotated[
@@ -38,8 +38,11 @@ def download(
     keep: Annotated[
         float | None, typer.Option(help="The manifest at another ratio, cut from the same decisions.")
     ] = None,
+    json_: JsonOption = False,
 ) -> None:
     """Download a job's manifest, checked against its digest; again after an interruption, it goes on from there."""
+    if json_ and str(to) == STANDARD_OUTPUT:
+        raise typer.BadParameter("standard output has the file already", param_hint="--json")
     if decisions and keep is not None:
         raise typer.BadParameter("decisions are the same at every ratio", param_hint="--keep")
     kind = "decisions" if decisions else "manifest"
@@ -51,7 +54,7 @@ def download(
             _to_standard_output(download)
             return
         path = download(_place(to, f"{found}-{name}.parquet"))
-    print_text(path)
+    print_outcome(path, {"job": found, "kind": kind, "keep_ratio": keep, "path": str(path)}, json_=json_)
     if kind == "manifest":
         print_hint(f"next: ted verify {path} DATASET, and train on its rows: docs/client.md")
 
@@ -73,6 +76,7 @@ def verify(
     context: typer.Context,
     manifest: Annotated[Path, typer.Argument(help="A downloaded manifest.")],
     dataset: Annotated[str, typer.Argument(help="Path or URI of the dataset, as it is now.")],
+    json_: JsonOption = False,
 ) -> None:
     """Check that a manifest is whole, and that the dataset is still the one that it was made from."""
     require(context, "manifest")
@@ -80,7 +84,8 @@ def verify(
 
     checked = manifests.verify(manifest, dataset)
     kept, rows = checked.metadata.rows_kept, checked.metadata.dataset.rows
-    print_text(f"{manifest} fits {dataset}: {kept:,} of {rows:,} rows")
+    facts = {"manifest": str(manifest), "dataset": dataset, "rows_kept": kept, "rows": rows, "fits": True}
+    print_outcome(f"{manifest} fits {dataset}: {kept:,} of {rows:,} rows", facts, json_=json_)
 
 
 @app.command()

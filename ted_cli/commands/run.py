@@ -16,6 +16,7 @@ from ted_cli.request.job_request import JobOptions
 from ted_cli.request.options import LOCAL_JOB, takes
 from ted_cli.terminal import err, print_error, print_text
 from ted_cli.warnings import print_warnings
+from ted_client.flow import JsonObject
 from ted_client.job import JobSnapshot
 from ted_client.progress import JobCallback, kept_line, progress_display
 
@@ -64,13 +65,18 @@ def _noting_resumption(show: JobCallback) -> JobCallback:
     rounds = set[int]()
 
     def show_all(job: JobSnapshot) -> None:
-        done = job.facts["resumed_from"]
+        done = _facts(job)["resumed_from"]
         if done is not None and done not in rounds:
             rounds.add(done)
             print_text(f"goes on after round {done}, from the checkpoint", console=err)
         show(job)
 
     return show_all
+
+
+def _facts(run: JobSnapshot) -> JsonObject:
+    """Return the run's facts: those of a job, its files, and the round after which it was resumed."""
+    return run.facts
 
 
 def _say_interrupted(folder: Path, number: int) -> None:
@@ -86,7 +92,7 @@ def _conclude(ended: JobSnapshot, *, quiet: bool) -> None:
     if ended.status == "succeeded":
         print_text(kept_line(ended), console=err)
         if not quiet:
-            for path in ended.facts["files"].values():
+            for path in _facts(ended)["files"].values():
                 print_text(path)
         return
     print_error(fault_text(ended.error))

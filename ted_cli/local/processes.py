@@ -40,9 +40,14 @@ def process_environment(home: Path) -> dict[str, str]:
 def _connection_environment(home: Path) -> dict[str, str]:
     try:
         connection = json.loads((home / CONNECTION_FILE).read_text())
-        return {"TED_DATASET_ROOTS": str(connection["dataset_roots"])}
+        return {"TED_DATASET_ROOTS": str(connection["dataset_roots"]), "TED_DATASET_ROOTS_FILE": str(roots_file(home))}
     except (OSError, ValueError, KeyError):
         return {}
+
+
+def roots_file(home: Path) -> Path:
+    """Return the place of the file with the dataset roots that ``ted roots`` has added."""
+    return home / "dataset-roots"
 
 
 def exec_process(name: str, home: Path, *arguments: str) -> NoReturn:

@@ -15,13 +15,14 @@ from threading import Event
 from ted_cli.local import broker
 from ted_cli.local.key import own_key, write_private
 from ted_cli.local.process_group import PrintLine, ProcessGroup, ProcessSpec
-from ted_cli.local.processes import process_command, process_environment
+from ted_cli.local.processes import process_command, process_environment, roots_file
 from ted_client.client import Client
 from ted_client.connection import CONNECTION_FILE
 from ted_client.errors import ClientError
 from ted_client.retry import NO_RETRY
 from ted_core.storage.file_store import StorageRoot
 from ted_core.storage.private_files import keep_new_files_private
+from ted_core.storage.roots import roots_in_file
 
 READY_SECONDS = 60.0
 LOOPBACK = "127.0.0.1"
@@ -96,10 +97,10 @@ def _refuse_missing_roots(roots: Sequence[StorageRoot]) -> None:
 
 def _print_directions(options: UpOptions, url: str, *, print_line: PrintLine) -> None:
     """Say where datasets may lie, where the API is described, and what to do first."""
-    roots = ", ".join(map(str, options.dataset_roots))
-    print_line(f"Datasets may lie in {roots}" if roots else "No dataset is allowed: restart with --dataset-root DIR")
-    print_line(f"The API is described at {url}/docs")
     home = "" if options.home == Path("~/.ted").expanduser() else f"--home {options.home} "
+    roots = ", ".join(map(str, (*options.dataset_roots, *roots_in_file(roots_file(options.home)))))
+    print_line(f"Datasets may lie in {roots}" if roots else f"No dataset is allowed yet: ted {home}roots add FOLDER")
+    print_line(f"The API is described at {url}/docs")
     print_line(f"Next, in another terminal: ted {home}submit --dataset … --task … --proxy mlp --keep 0.6 --watch")
 
 
@@ -119,6 +120,7 @@ def _environment(options: UpOptions, listener: socket.socket) -> dict[str, str]:
     options_environment = {
         "TED_LISTEN_FD": str(listener.fileno()),
         "TED_DATASET_ROOTS": _join_roots(options.dataset_roots),
+        "TED_DATASET_ROOTS_FILE": str(roots_file(options.home)),
         "TED_WORKERS": str(options.workers),
     }
     webhook_targets = os.environ.get("TED_WEBHOOK_TARGETS") or "loopback"

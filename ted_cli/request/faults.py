@@ -12,8 +12,11 @@ COMMANDS = {
     "GET /v1/proxies": "`ted proxies list`",
     "GET /v1/datasets": "`ted datasets list`",
     "POST /v1/jobs/{id}/retry": "`ted retry JOB`",
+    "ask its operator to add the folder or bucket to TED_DATASET_ROOTS": (
+        "if you run it, allow the folder with `ted roots add FOLDER`, or else ask its operator to"
+    ),
 }
-"""What a service calls by its requests."""
+"""What a service calls by its requests and settings."""
 
 
 def error_text(error: Exception) -> str:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import pyarrow as pa
 
@@ -75,15 +76,17 @@ class OpenedDataset:
     def format(self) -> Format:
         return format_named(self.format_name)
 
-    def members(self) -> Iterator[Source]:
+    def members(self) -> Sequence[Source]:
         """Return every file of the dataset, in row order; for a folder that counts as one file, those inside it."""
-        return (member for file in self.files for member in file.members)
+        if len(self.files) == 1:
+            return self.files[0].members
+        return tuple(member for file in self.files for member in file.members)
 
     def schema_summary(self) -> SchemaSummary:
         """Return columns and numbers of rows. Raises DatasetEmpty, DatasetTooLarge and what the format raises."""
         if not current_budget().listed:
             return self._summarize()
-        summary = cached_summary(self.spec, list(self.members()), self._summarize)
+        summary = cached_summary(self.spec, self.members(), self._summarize)
         findings().add(summary.findings)
         if summary.rows is not None:
             self._check_rows(sum(summary.rows))
@@ -105,9 +108,7 @@ class OpenedDataset:
         if budget is None:
             return summary
         with limited(budget):
-            previewed = cached_summary(
-                self.spec, list(self.members()), lambda: self._preview(summary), kind="first rows"
-            )
+            previewed = cached_summary(self.spec, self.members(), lambda: self._preview(summary), kind="first rows")
         findings().add(previewed.findings)
         return replace(summary, classes=previewed.classes, first_row=previewed.first_row)
 
@@ -170,11 +171,10 @@ def inspect(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> DatasetSummar
     with collect_findings() as noticed:
         dataset = open_dataset(spec, roots=roots)
         summary = replace(dataset.previewed_summary(), findings=noticed)
-    files = [(member.name, member.size, member.modified) for member in dataset.members()]
-    files_token = FILES_ONLY + _digest(files) if current_budget().listed else UNLISTED
+    files_token = FILES_ONLY + _digest(_listing(dataset)) if current_budget().listed else UNLISTED
     rows, token = None, files_token
     if summary.rows is not None:
-        rows, token = sum(summary.rows), _digest([files, summary.rows])
+        rows, token = sum(summary.rows), _digest(chain("[", _listing(dataset), f", {json.dumps(summary.rows)}]"))
     names = [file.name for file in dataset.files]
     return DatasetSummary(
         rows,
@@ -188,8 +188,20 @@ def inspect(spec: DatasetSpec, *, roots: Sequence[StorageRoot]) -> DatasetSummar
     )
 
 
-def _digest(facts: object) -> str:
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+def _listing(dataset: OpenedDataset) -> Iterator[str]:
+    """Return the JSON list of every file's name, size and time in pieces: of a folder it may be longer than memory."""
+    yield "["
+    for number, file in enumerate(dataset.members()):
+        yield ", " * (number > 0)
+        yield json.dumps([file.name, file.size, file.modified])
+    yield "]"
+
+
+def _digest(pieces: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece.encode())
+    return digest.hexdigest()
 
 
 def load(spec: DatasetSpec, *, roots: Sequence[StorageRoot], limits: Limits | None = None) -> Samples:

@@ -64,5 +64,7 @@ def _is_settled(file: Source) -> bool:
 
 def _key(spec: DatasetSpec, files: Sequence[Source], kind: str) -> str:
     """Changes when the request or a file's path, size or time does."""
-    stats = [(file.path, file.size, file.modified) for file in files]
-    return hashlib.sha256(json.dumps([kind, spec.model_dump(mode="json"), stats]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([kind, spec.model_dump(mode="json")]).encode())
+    for file in files:
+        digest.update(json.dumps([file.path, file.size, file.modified]).encode())
+    return digest.hexdigest()

@@ -19,10 +19,11 @@ from ted_core.plan import TWINS
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
+from ted_core.row_count import CountRows
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, sub_state_dict
 from ted_core.training.divergence import require_descent
 from ted_core.training.predictions import Predictions
-from ted_core.training.trainer import CountRows, Trainer, batches_of
+from ted_core.training.trainer import Trainer, batches_of
 
 
 class Twins:

@@ -2,7 +2,9 @@
 
 import os
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ted_core.storage.file_store import FileStore, StorageRoot
@@ -42,3 +44,25 @@ def parse_roots(text: str) -> tuple[StorageRoot, ...]:
 def parse_root(text: str) -> StorageRoot:
     """A folder's path, made absolute, or the URI of a bucket or of a folder in one. Raises ValueError."""
     return ObjectUri.parse(text) if "://" in text else Path(text).expanduser().absolute()
+
+
+def roots_in_file(path: Path) -> tuple[StorageRoot, ...]:
+    """The roots that a file lists, one on each line; none if there is no such file.
+
+    None as well if it belongs to another user, or if others may write to it: they could allow themselves any file that
+    this process can read. Lines that name no root are passed over.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            facts = os.fstat(file.fileno())
+            if facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return ()
+            return tuple(_roots_of_lines(file))
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
+def _roots_of_lines(lines: Iterable[str]) -> Iterator[StorageRoot]:
+    for line in filter(None, map(str.strip, lines)):
+        with suppress(ValueError):
+            yield parse_root(line)

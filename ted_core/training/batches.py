@@ -14,6 +14,7 @@ from ted_core.datasets import Samples
 from ted_core.distributed.epoch_order import EpochOrder, owned_order, shared_order
 from ted_core.distributed.share import FEWEST_ROWS, WHOLE, Share
 from ted_core.distributed.world import ALONE, World
+from ted_core.row_count import count_rows
 from ted_core.training.augmentation import augment_images
 from ted_core.training.device_arrays import device_array
 from ted_core.training.divergence import require_finite
@@ -189,6 +190,7 @@ def measure_rows(
         result = torch.empty(len(rows), *values.shape[1:], device=values.device) if result is None else result
         result[done : done + len(values)] = values
         done += len(values)
+        count_rows(len(values))
     if result is None:
         return np.zeros(0, np.float32)
     by_row = np.empty(result.shape, np.float32)

@@ -17,6 +17,7 @@ from ted_core.proxies.pretrained.input_digest import digest_of
 from ted_core.proxies.pretrained.loading import model_files
 from ted_core.proxies.pretrained.tokenization import token_key
 from ted_core.proxies.pretrained.vision import image_features
+from ted_core.row_count import count_rows
 from ted_core.storage import memmap
 from ted_core.storage.content_cache import files_digest, key_of, load_or_create
 from ted_core.training.token_batches import TokenBatches
@@ -58,6 +59,7 @@ def _fill(allocate: Callable[[int, int], np.ndarray], parts: FeatureChunks, samp
     for numbers, vectors in parts:
         result = allocate(samples, vectors.shape[1]) if result is None else result
         result[numbers] = vectors.float().cpu().numpy()
+        count_rows(len(vectors))
     assert result is not None, "a dataset has rows"  # noqa: S101
     return result
 

@@ -18,6 +18,7 @@ from ted_core.proxies.pretrained.encoder import half_precision
 from ted_core.proxies.pretrained.loading import config_of, model_files
 from ted_core.proxies.pretrained.tokenization import token_key, tokenize
 from ted_core.proxies.pretrained.tokens import HiddenStates, places_of
+from ted_core.row_count import count_rows
 from ted_core.storage import memmap
 from ted_core.storage.content_cache import files_digest, key_of, load_or_create, trim
 from ted_core.training.token_batches import TokenBatches
@@ -79,6 +80,7 @@ def _fill(states: HiddenStates, samples: Samples, proxy: ResolvedProxy, device: 
                 blocks.require_enough(batch)
             states[places_of(table.tokens, rows)[1]] = blocks(batch)[batch.mask].float().cpu().numpy()
         done += len(rows)
+        count_rows(len(rows))
     return states
 
 

@@ -19,6 +19,7 @@ from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.proxies.precision import require_precision
 from ted_core.random_streams import Stream, stream_rng, stream_seed
+from ted_core.row_count import CountRows
 from ted_core.storage.checkpoint import StateDict, merge_state_dicts, of_number, sub_state_dict
 from ted_core.training.batches import ArrayBatches, Batch, Batches, Scaling, Step, measure_rows
 from ted_core.training.divergence import require_finite
@@ -33,8 +34,6 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": partial(torch.optim.AdamW, fused=True),
     "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **options),
 }
-
-CountRows = Callable[[int], None]
 
 
 def learning_rate_share(done: float) -> float:

@@ -1,4 +1,4 @@
-"""Counters that only grow, and outlive the jobs they count.
+"""Counters: most only grow, and outlive the jobs they count; two say how many jobs and deliveries there are now.
 
 Counting is an insert, so two transactions that count the same thing never wait for each other; the sweeper compacts the
 rows from time to time.
@@ -24,6 +24,9 @@ FENCED = "fenced attempts"
 ARTIFACTS_LOST = "artifacts lost"
 PHASE_SECONDS = "phase seconds"
 PHASES = "phases"
+JOBS = "jobs"
+DELIVERIES = "deliveries"
+"""Of these two the kind is a status, and triggers count, so that no way to change or delete rows is forgotten."""
 
 
 def increment_counter(connection: Connection, counter: str, kind: str = "", *, amount: float = 1) -> None:

@@ -4,17 +4,17 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, or_, select, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, Table, or_, select, union_all
 
 
-def older(table: Table, *, created_at: datetime, row_id: str) -> ColumnElement[bool]:
+def older(table: FromClause, *, created_at: datetime, row_id: str) -> ColumnElement[bool]:
     """Return the condition that a row follows the one with this id and time. The id decides between equal times."""
     same_instant = (table.c.created_at == created_at) & (table.c.id < row_id)
     # Said twice: databases begin at an index's entry for the first condition, but not for an "or".
     return (table.c.created_at <= created_at) & or_(table.c.created_at < created_at, same_instant)
 
 
-def not_older(table: Table, *, created_at: datetime, row_id: str) -> ColumnElement[bool]:
+def not_older(table: FromClause, *, created_at: datetime, row_id: str) -> ColumnElement[bool]:
     """Return the condition that a row is the one with this id and time, or precedes it."""
     same_instant = (table.c.created_at == created_at) & (table.c.id >= row_id)
     return (table.c.created_at >= created_at) & or_(table.c.created_at > created_at, same_instant)
@@ -35,6 +35,6 @@ def newest_with_status(
     return newest_first(select(table).where(table.c.id.in_(newest)), table, limit=limit)
 
 
-def newest_first(query: Select[Any], table: Table, *, limit: int) -> Select[Any]:
+def newest_first(query: Select[Any], table: FromClause, *, limit: int) -> Select[Any]:
     """Return the query, ordered as :func:`older` has it, for at most ``limit`` rows."""
     return query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)

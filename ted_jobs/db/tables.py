@@ -69,6 +69,18 @@ jobs = Table(
     ),
 )
 
+# Triggers fill it from the spec of each new job: see the migration.
+labels = Table(
+    "labels",
+    metadata,
+    _of_job(primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("value", String(512), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),  # the job's, as is the tenant: one index finds its newest jobs
+    Index("ix_labels_tenant_key_value_created_at_job_id", "tenant", "key", "value", "created_at", "job_id"),
+)
+
 events = Table(
     "events",
     metadata,

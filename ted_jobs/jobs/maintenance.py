@@ -18,8 +18,6 @@ IDLE_SECONDS = 5.0
 """How long a job may be queued while the broker holds no wake-up."""
 MOST_IDLE_WAKE_UPS = 100
 """Wake-ups that are enqueued at once after that."""
-PRESENCE_SECONDS = 90.0
-"""How long after the end of its lead a sweeper counts as present: one that finds no work leads once a minute."""
 OVERDUE = jobs.c.deadline_at < now()
 LAPSED = jobs.c.status.in_(LEASED_STATUSES) & (jobs.c.lease_expires_at < now())
 
@@ -107,21 +105,32 @@ def _enqueue_wake_ups(engine: Engine, condition: ColumnElement[bool], *, limit: 
 
 
 def acquire_leadership(engine: Engine, role: str, *, holder: str, seconds: float) -> bool:
-    """Return whether ``holder`` leads in this role for the next ``seconds``. A leader that falls silent is replaced.
-
-    So is one whose time ends much later than any that begins now: the clock has been set back since it began.
-    """
-    free = or_(leaders.c.holder == holder, leaders.c.expires_at < now(), leaders.c.expires_at > now(2 * seconds))
-    claim = update(leaders).where(leaders.c.role == role, free).values(holder=holder, expires_at=now(seconds))
+    """Return whether ``holder`` leads in this role for the next ``seconds``. A leader that falls silent is replaced."""
+    claim = update(leaders).where(_is_vacant(role, holder, seconds)).values(holder=holder, expires_at=now(seconds))
     with write_transaction(engine) as connection:
         return connection.execute(claim.returning(leaders.c.role)).one_or_none() is not None
 
 
+def may_lead(engine: Engine, role: str, *, holder: str, seconds: float) -> bool:
+    """Return whether ``holder`` leads or could lead in this role. Nothing is written, so two may be told so."""
+    with read_transaction(engine) as connection:
+        return bool(connection.scalar(select(exists().where(_is_vacant(role, holder, seconds)))))
+
+
+def _is_vacant(role: str, holder: str, seconds: float) -> ColumnElement[bool]:
+    """The condition that nobody but ``holder`` leads.
+
+    A leader whose time ends much later than any that begins now is none: the clock has been set back since it began.
+    """
+    ended = or_(leaders.c.holder == holder, leaders.c.expires_at < now(), leaders.c.expires_at > now(2 * seconds))
+    return (leaders.c.role == role) & ended
+
+
 def release_leadership(engine: Engine, role: str, *, holder: str) -> None:
-    """Give up the leadership at once, if ``holder`` has it, and no longer count as present."""
-    its_own = (leaders.c.role == role) & (leaders.c.holder == holder)
+    """Give up the leadership at once, if ``holder`` has it."""
+    leads = (leaders.c.role == role) & (leaders.c.holder == holder) & (leaders.c.expires_at > now())
     with write_transaction(engine) as connection:
-        connection.execute(update(leaders).where(its_own).values(expires_at=now(-PRESENCE_SECONDS)))
+        connection.execute(update(leaders).where(leads).values(expires_at=now(-1)))
 
 
 def _job_ids(engine: Engine, condition: ColumnElement[bool]) -> list[str]:

@@ -14,7 +14,6 @@ from ted_core.datasets import DatasetSummary
 from ted_core.warnings import JobWarning
 from ted_jobs.db.counters import SUBMITTED, increment_counter
 from ted_jobs.db.engine import now, read_transaction, write_transaction
-from ted_jobs.db.paging import newest_first, newest_with_status, not_older
 from ted_jobs.db.tables import artifacts, events, idempotency, jobs
 from ted_jobs.errors import (
     ArtifactNotReady,
@@ -23,7 +22,7 @@ from ted_jobs.errors import (
     JobUnreadable,
     NotCancellable,
 )
-from ted_jobs.jobs.filter import ALL_JOBS, JobCriteria, JobPosition, older_than, page_cursor
+from ted_jobs.jobs.filter import ALL_JOBS, JobCriteria, JobPosition, page_cursor, position
 from ted_jobs.jobs.models import UNCOUNTED, Artifact, Event, Job, JsonObject
 from ted_jobs.jobs.quotas import check_queued_quota, queued_quota
 from ted_jobs.jobs.spec import JobSpec
@@ -149,50 +148,32 @@ class JobStore:
             raise JobNotFound(job_id)
         return Job.from_row(row)
 
-    def jobs(
-        self,
-        *,
-        tenant: str,
-        limit: int,
-        after: str | None = None,
-        last: JobPosition | None = None,
-        criteria: JobCriteria = ALL_JOBS,
-    ) -> list[Job]:
+    def jobs(self, *, tenant: str, limit: int, after: str | None = None, criteria: JobCriteria = ALL_JOBS) -> list[Job]:
         """Return at most ``limit`` jobs older than ``after``, a cursor or a job's id, newest first.
 
-        ``last`` is the oldest that is looked at; None for all. Jobs that only another version can read are left out.
-        Raises UnknownCursor.
+        Jobs that only another version can read are left out. Raises UnknownCursor.
         """
         readable: list[Job] = []
         while True:
-            page = self._page(tenant=tenant, limit=limit, after=after, last=last, criteria=criteria)
+            page = self._page(tenant=tenant, limit=limit, after=after, criteria=criteria)
             readable += filter(None, map(_job_if_readable, page))
             if len(page) < limit or len(readable) >= limit:
                 return readable[:limit]
             after = page_cursor(page[-1])
 
-    def _page(
-        self, *, tenant: str, limit: int, after: str | None, last: JobPosition | None, criteria: JobCriteria
-    ) -> Sequence[Row[Any]]:
-        conditions = [jobs.c.tenant == tenant, *criteria.conditions()]
-        conditions += [not_older(jobs, created_at=last.created_at, row_id=last.id)] if last else []
+    def _page(self, *, tenant: str, limit: int, after: str | None, criteria: JobCriteria) -> Sequence[Row[Any]]:
         with read_transaction(self.engine) as connection:
-            conditions += [older_than(connection, after, tenant=tenant)] if after else []
-            page = newest_with_status(jobs, *conditions, statuses=criteria.statuses, limit=limit)
-            return connection.execute(page).all()
+            begin = _position(connection, after, tenant=tenant)
+            return connection.execute(criteria.page(tenant=tenant, limit=limit, after=begin)).all()
 
-    def search_end(self, *, tenant: str, after: str | None, criteria: JobCriteria) -> JobPosition | None:
-        """Return the oldest job that one request looks at in search of those that meet the criteria.
+    def narrowed(self, criteria: JobCriteria, *, tenant: str, after: str | None) -> JobCriteria:
+        """Return the criteria with ``last`` set, if one request cannot look at all jobs that may meet them.
 
-        None if it can look at all of them. Raises UnknownCursor.
+        Raises UnknownCursor.
         """
-        if criteria.most_searched is None:
-            return None
-        query = select(jobs.c.id, jobs.c.created_at).where(jobs.c.tenant == tenant, *criteria.time_conditions())
         with read_transaction(self.engine) as connection:
-            query = query.where(older_than(connection, after, tenant=tenant)) if after else query
-            rows = connection.execute(newest_first(query, jobs, limit=2).offset(criteria.most_searched - 1)).all()
-        return JobPosition(*rows[0]) if len(rows) > 1 else None
+            begin = _position(connection, after, tenant=tenant)
+            return criteria.narrowed(connection, tenant=tenant, after=begin)
 
     def cancel(self, job_id: str, *, tenant: str) -> Job:
         """Return the job, cancelled or about to be. Cancelling it again is no error.
@@ -237,6 +218,10 @@ class JobStore:
 def new_job_id() -> str:
     """Return a new id. Ids sort by the millisecond in which they were made."""
     return f"job_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+
+
+def _position(connection: Connection, cursor: str | None, *, tenant: str) -> JobPosition | None:
+    return position(connection, cursor, tenant=tenant) if cursor else None
 
 
 def _queued_event_data(retry_of: str | None) -> JsonObject:

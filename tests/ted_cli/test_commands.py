@@ -76,7 +76,7 @@ def test_an_estimate_from_earlier_jobs_shows_time_and_memory() -> None:
     assert isinstance(screen.file, io.StringIO)
     printed = " ".join(screen.file.getvalue().split())
     assert "at most 0.80 of one full run, measuring included, usually 0.60" in printed
-    assert "10 (5 to 1,200)" in printed
+    assert "10 s (5 s to 20 min)" in printed
     assert "512 MiB" in printed
 
 
@@ -87,10 +87,10 @@ def test_an_estimate_without_precedents_says_what_it_is_based_on() -> None:
     known = facts | timed | {"based_on": "throughput", "seconds_note": "For images of 32x32 pixels."}
     unknown = facts | {"seconds": None, "seconds_note": "No worker has measured this proxy yet."}
 
-    assert "1.5 (0.75 to 30) on cpu, 2 threads" in printed(known)
+    assert "1.5 s (0.75 s to 30 s) on cpu, 2 threads" in printed(known)
     assert "For images of 32x32 pixels." in printed(known)
     assert "the measured speed of the workers" in printed(known)
-    assert "seconds No worker has measured this proxy yet." in printed(unknown)
+    assert "time No worker has measured this proxy yet." in printed(unknown)
 
 
 def printed(facts: dict[str, object]) -> str:
@@ -113,6 +113,8 @@ def test_an_estimate_says_if_the_rows_are_not_counted_yet() -> None:
 def test_a_job_s_life_from_submission_to_deletion(ted: Ted, submit: Callable[..., str], images: str) -> None:
     job_id = submit()
 
+    assert ted("status", job_id) == f"{job_id} queued (1st)"
+    assert "queued (1st)" in ted("show", job_id)
     assert ted("cancel", job_id) == f"{job_id} is cancelled"
     assert job_id in ted("list", "--status", "cancelled")
     assert job_id not in ted("list", "--metadata", "team=vision")
@@ -250,7 +252,7 @@ def test_a_job_is_found_by_its_name_and_by_either_end_of_its_id(ted: Ted, submit
     assert json.loads(ted("show", "first", "--json"))["metadata"] == {"name": "first", "team": "vision"}
     for said in ("first", first, first[-8:], first[:-1]):
         assert json.loads(ted("show", said, "--json"))["id"] == first
-    assert ted("status", "second") == f"{other} queued"
+    assert ted("status", "second") == f"{other} queued (2nd)"
     assert "first" in ted("list", "--name", "first")
     assert "second" not in ted("list", "--name", "first")
     assert ted("cancel", "second") == f"{other} is cancelled"
@@ -311,6 +313,13 @@ def test_a_download_goes_to_a_folder_or_to_standard_output(
     monkeypatch.setattr(Client, "download", download)
 
     assert ted("download", JOB, "--to", str(tmp_path)) == str(tmp_path / f"{JOB}-manifest.parquet")
+    as_json = json.loads(ted("download", JOB, "--to", str(tmp_path), "--json"))
+    assert (as_json["job"], as_json["kind"], as_json["path"]) == (
+        JOB,
+        "manifest",
+        str(tmp_path / f"{JOB}-manifest.parquet"),
+    )
+    assert "standard output" in ted("download", JOB, "--to", "-", "--json", status=2)
     assert ted("download", JOB, "--to", "-") == "PAR1"
 
 
@@ -331,3 +340,23 @@ def test_a_service_s_refusal_is_told_in_the_words_of_the_options(url: str, image
 
 def test_the_service_says_how_it_is(ted: Ted, url: str) -> None:
     assert ted("status").startswith(url)
+
+
+def test_what_adds_or_deletes_something_says_so_in_json_as_well(
+    ted: Ted, submit: Callable[..., str], images: str
+) -> None:
+    def said(*arguments: str) -> dict[str, object]:
+        return json.loads(ted(*arguments, "--json"))  # type: ignore[no-any-return]
+
+    job = submit()
+    added = said("datasets", "add", "photos", images, "--task", "image-classification")
+    proxy = said("proxies", "add", "small", "--proxy", "cnn", "--epochs", "3")
+    webhook = said("webhooks", "add", "http://127.0.0.1:9/ted")
+
+    assert (added["name"], added["rows"], proxy["name"]) == ("photos", 40, "small")
+    assert str(webhook["secret"]).startswith("whsec_")
+    assert said("datasets", "remove", "photos") == {"name": "photos", "deleted": True}
+    assert said("proxies", "remove", "small") == {"name": "small", "deleted": True}
+    assert said("webhooks", "remove", str(webhook["id"])) == {"id": webhook["id"], "deleted": True}
+    assert said("cancel", job)["status"] == "cancelled"
+    assert said("delete", job) == {"id": job, "deleted": True}

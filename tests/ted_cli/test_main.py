@@ -77,10 +77,17 @@ def test_version_is_that_of_the_installed_distribution() -> None:
 
 def test_completion_can_be_installed_and_completes_subcommands() -> None:
     options = ted("--help").stdout
-    completed = ted(_TED_COMPLETE="complete_bash", COMP_WORDS="ted dow", COMP_CWORD="1")
 
     assert "--install-completion" in options
-    assert completed.stdout.split() == ["download"]
+    assert completions("ted dow") == ["download"]
+    assert completions("ted export --a") == ["--as"]
+    assert completions("ted export --as llama") == ["llama-factory"]
+
+
+def completions(line: str) -> list[str]:
+    """What the shell offers for the last word of the line."""
+    words = str(len(line.split()) - 1)
+    return ted(_TED_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=words).stdout.split()
 
 
 def test_migrating_by_hand_prepares_the_database_of_the_home_folder(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_the_summary_tells_reasons_classes_q_and_cost() -> None:
         "well generalized (redundant) 38 38.0%",
         "cat 49 20 40.8% 0.500",
         "q = 1: measured: q = 1 did best",
-        "cost: 0.80 of one full run, measuring included, 90.8 s",
+        "cost: 0.80 of one full run, measuring included, 1 min 31 s",
     ):
         assert part in text
 

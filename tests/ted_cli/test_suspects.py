@@ -55,10 +55,11 @@ def succeeded(client: Client, leases: Leases, settings: Settings, tmp_path: Path
         claim = leases.claim(client.submit(request).id, worker="w")
         assert claim
         leases.begin_finalizing(claim)
-        metadata = write_manifest(tmp_path / "out", found, provenance=provenance(data)).metadata
-        file = write_suspects(tmp_path / "out", found, accuracy=None, metadata=metadata)
+        written = write_manifest(tmp_path / "out", found, provenance=provenance(data))
+        suspects = write_suspects(tmp_path / "out", found, accuracy=None, metadata=written.metadata)
+        files = {"manifest": written.manifest, "decisions": written.decisions, "suspects": suspects}
         put = ArtifactStore(settings.artifacts).put_attempt_file
-        published = [put(file, job_id=claim.job.id, token=claim.token, kind="suspects")]
+        published = [put(file, job_id=claim.job.id, token=claim.token, kind=kind) for kind, file in files.items()]
         leases.finish(
             claim, published=published, result=RESULT | {"label_noise": NOISE.model_dump() if measured else None}
         )

@@ -34,7 +34,14 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     data.mkdir()
     datasets.write(data)
     with DATABASES["sqlite"](tmp_path) as url:
-        yield Settings(home=tmp_path, database_url=url, dataset_roots=(data,), auth="open", webhook_targets="loopback")
+        yield Settings(
+            home=tmp_path,
+            database_url=url,
+            dataset_roots=(data,),
+            dataset_roots_file=tmp_path / "dataset-roots",
+            auth="open",
+            webhook_targets="loopback",
+        )
 
 
 @pytest.fixture

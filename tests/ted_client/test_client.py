@@ -69,9 +69,11 @@ def ended(leases: Leases, job_id: str) -> None:
 def test_a_job_is_submitted_read_cancelled_and_deleted(client: Any, body: Callable[..., dict[str, Any]]) -> None:
     submitted = client.submit(body(team="vision"), wait=1)
     read = client.job(submitted.id)
+    place = client.queue(submitted.id)
     cancelled = client.cancel(submitted.id)
     client.delete(submitted.id)
 
+    assert (place["position"], place["queued"], place["running"]) == (1, 1, 0)
     assert (submitted.status, read.facts["metadata"], cancelled.status) == ("queued", {"team": "vision"}, "cancelled")
     with pytest.raises(TedApiError) as refused:
         client.job(submitted.id)

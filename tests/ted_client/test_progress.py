@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ted_client.client import Job
-from ted_client.progress import duration, job_table, outcome_line, progress_display, progress_line
+from ted_client.progress import duration, job_table, outcome_line, progress_display, progress_line, queue_line
 
 FACTS = {
     "id": "job_1",
@@ -63,6 +63,33 @@ def test_without_a_terminal_every_change_prints_one_line() -> None:
     assert [line.split(",")[0] for line in screen.file.getvalue().splitlines()] == ["queued", "pruning", "succeeded"]
 
 
+def test_a_phase_before_the_first_round_says_how_far_it_has_come() -> None:
+    before = PROGRESS | {"phase": "loading", "rounds": 0, "samples_per_second": None, "eta_seconds": None}
+
+    assert progress_line(job(progress=before | {"phase_fraction": 0.125})) == "loading, 12% of the rows prepared"
+    assert progress_line(job(progress=before | {"phase_fraction": None})) == "loading"
+
+
+@pytest.mark.parametrize(
+    ("position", "idle", "said"),
+    [
+        (1, None, "queued (1st)"),
+        (3, 40.0, "queued (3rd, no worker answers)"),
+        (12, 2.0, "queued (12th)"),
+        (1022, None, "queued (1,022nd)"),
+        (None, 40.0, "queued"),
+    ],
+)
+def test_a_queued_job_s_place_is_said_in_words(position: int | None, idle: float | None, said: str) -> None:
+    assert queue_line({"position": position, "unattended_seconds": idle}) == said
+
+
+def test_little_that_is_done_is_told_from_nothing() -> None:
+    table = shown_by(lambda console: console.print(job_table([job(progress=PROGRESS | {"fraction": 0.004})])))
+
+    assert "running 0.4%" in table
+
+
 def test_the_job_table_shows_the_keep_ratio_and_the_number_of_rows() -> None:
     screen = Console(file=io.StringIO(), width=160)
 
@@ -74,10 +101,15 @@ def test_the_job_table_shows_the_keep_ratio_and_the_number_of_rows() -> None:
 
 def test_the_job_table_says_if_the_rows_are_not_counted_yet() -> None:
     uncounted = shown_by(lambda console: console.print(job_table([job(rows_in=None)])))
-    counted = shown_by(lambda console: console.print(job_table([job(rows_in=None, result={"rows_in": 1000})])))
+    result = {"rows_in": 10_000, "rows_kept": 12}
+    counted = shown_by(lambda console: console.print(job_table([job(rows_in=None, result=result)])))
 
     assert "60% of rows not counted yet" in uncounted
-    assert "60% of 1,000" in counted
+    assert "12 of 10,000" in counted
+
+
+def test_the_job_table_tells_a_small_keep_ratio_from_none() -> None:
+    assert "0.12% of 1,000" in shown_by(lambda console: console.print(job_table([job(plan={"keep_ratio": 0.0012})])))
 
 
 def test_a_job_id_is_not_cut_on_a_narrow_terminal() -> None:
@@ -126,13 +158,13 @@ def shown_by(act: Callable[[Console], None], **options: Any) -> str:
 
 def test_the_job_table_says_auto_until_an_open_ratio_has_been_chosen() -> None:
     plan = {"keep_ratio": "auto", "tolerance": 0.3}
-    chosen = {"rows_in": 1000, "keep_ratio_choice": {"keep_ratio": 0.66}}
+    chosen = {"rows_in": 1000, "rows_kept": 661, "keep_ratio_choice": {"keep_ratio": 0.66}}
 
     open_, chosen_ = job(plan=plan), job(plan=plan, result=chosen)
     tables = [shown_by(lambda console, one=one: console.print(job_table([one]))) for one in (open_, chosen_)]
 
     assert "auto of 1,000" in tables[0]
-    assert "66% of 1,000" in tables[1]
+    assert "661 of 1,000" in tables[1]
 
 
 @pytest.mark.parametrize(

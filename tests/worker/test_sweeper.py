@@ -5,18 +5,20 @@ from collections.abc import Callable
 
 import pytest
 from kombu.exceptions import OperationalError as BrokerError
-from sqlalchemy import Engine, delete, update
+from sqlalchemy import Engine, delete, select, update
 
-from ted_jobs.db.engine import now, write_transaction
-from ted_jobs.db.tables import jobs, outbox
+from ted_jobs.db.engine import now, read_transaction, write_transaction
+from ted_jobs.db.tables import jobs, leaders, outbox
 from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Claim, Leases
-from ted_jobs.metrics_snapshot import metrics_snapshot
+from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
+from tests.ted_jobs.conftest import SPEC, SUMMARY
 from worker import maintenance_tasks, sweeper
 
 
-def test_only_the_leader_sweeps(engine: Engine) -> None:
+def test_only_the_leader_sweeps_while_jobs_wait(engine: Engine, store: JobStore) -> None:
+    store.submit(SPEC, SUMMARY, tenant="default")
     done: list[str] = []
     tasks = {"note": lambda _: done.append("swept")}
 
@@ -98,12 +100,24 @@ def test_a_long_sweep_is_followed_by_another_since_it_may_have_left_something(en
     assert swept == ["long", "short"]
 
 
-def test_a_sweeper_counts_as_present_while_it_rests_and_no_longer_once_it_has_ended(engine: Engine) -> None:
-    maintenance.acquire_leadership(engine, sweeper.ROLE, holder="resting", seconds=-maintenance_tasks.MINUTE)
-    resting = metrics_snapshot(engine).sweeper
-    maintenance.release_leadership(engine, sweeper.ROLE, holder="resting")
+def test_while_no_job_waits_nothing_is_written_to_lead(engine: Engine) -> None:
+    done: list[str] = []
+    with read_transaction(engine) as connection:
+        before = connection.execute(select(leaders)).all()
 
-    assert (resting, metrics_snapshot(engine).sweeper) == ("resting", None)
+    sweeper.sweep(engine, tasks={"note": lambda _: done.append("swept")}, holder="first")
+
+    with read_transaction(engine) as connection:
+        assert (done, connection.execute(select(leaders)).all()) == (["swept"], before)
+
+
+def test_while_another_leads_a_resting_sweeper_does_not_sweep(engine: Engine) -> None:
+    maintenance.acquire_leadership(engine, sweeper.ROLE, holder="leader", seconds=sweeper.LEADERSHIP_SECONDS)
+    done: list[str] = []
+
+    sweeper.sweep(engine, tasks={"note": lambda _: done.append("swept")}, holder="resting")
+
+    assert done == []
 
 
 @pytest.mark.parametrize("error", [BrokerError("no broker"), ValueError("a row that cannot be read")])

@@ -64,9 +64,10 @@ WRITE_CHECKS = {"folder": _check_writable, "bucket": _check_bucket}
 
 def check_read_folders(settings: Settings) -> Iterator[Finding]:
     """Yield whether the folders of datasets and models are readable."""
-    if not settings.dataset_roots:
-        yield warning_finding("dataset roots", "none: every dataset is refused", "Name folders in TED_DATASET_ROOTS.")
-    for root in settings.dataset_roots:
+    if not settings.allowed_roots:
+        remedy = "Allow a folder with `ted roots add`, or name folders in TED_DATASET_ROOTS."
+        yield warning_finding("dataset roots", "none: every dataset is refused", remedy)
+    for root in settings.allowed_roots:
         yield READ_CHECKS[file_store(root).root_type]("dataset root", str(root))
     for root in settings.model_roots:
         yield _check_readable("model root", str(root))

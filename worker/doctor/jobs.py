@@ -23,8 +23,8 @@ def check_jobs(engine: Engine) -> Iterator[Finding]:
 
 
 def _check_sweeper(snapshot: MetricsSnapshot) -> Finding:
-    if snapshot.sweeper:
-        return ok_finding("sweeper", f"{snapshot.sweeper} leads")
+    if snapshot.is_sweeper_present:
+        return ok_finding("sweeper", "one is at work")
     return problem_finding(
         "sweeper", "none is at work: no job is started or taken over", "Start `ted sweeper`, or `ted up`."
     )

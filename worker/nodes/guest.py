@@ -57,7 +57,7 @@ def own_assignment(assignment: Assignment, settings: Settings, folder: Path) -> 
     own = {
         "folder": folder,
         "checkpoints": (),
-        "dataset_roots": settings.dataset_roots,
+        "dataset_roots": settings.allowed_roots,
         "model_roots": settings.model_roots,
         "cache": settings.cache,
         "cache_bytes": settings.cache_bytes,

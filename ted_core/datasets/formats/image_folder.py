@@ -9,7 +9,7 @@ from PIL import features
 from ted_core.datasets.budget import current_budget
 from ted_core.datasets.file_batches import LARGEST_FILE, batched_by_size
 from ted_core.datasets.formats.row_format import RowReader, format_of, picked_rows
-from ted_core.datasets.sources.base import Source, map_concurrently
+from ted_core.datasets.sources.base import FolderFiles, Source, map_concurrently
 from ted_core.datasets.sources.passed_over import PassedOver
 from ted_core.datasets.sources.read_errors import translate_read_errors
 from ted_core.datasets.sources.shards import split_folder, subfolders
@@ -48,8 +48,8 @@ def files(named: Source, spec: DatasetSpec) -> Sequence[Source]:
     if spec.split and folder is named:
         images = _in_classes(named, images, spec.split)
     elif current_budget().listed:
-        _refuse_splits(folder, [image.name for image in images])
-    return [replace(folder, inside=tuple(images))]
+        _refuse_splits(folder, images.names)
+    return [replace(folder, inside=images)]
 
 
 def row_order(name: str) -> str:
@@ -78,12 +78,12 @@ def _folder_of(folder: Source, split: str) -> Source:
     return (split_folder(folders[0], split) if len(folders) == 1 else None) or folder
 
 
-def _in_classes(folder: Source, images: Sequence[Source], split: str) -> list[Source]:
+def _in_classes(folder: Source, images: FolderFiles, split: str) -> FolderFiles:
     """The images in the folders of this split in each class. Raises UnknownSplit."""
-    inner = {_second(image.name) for image in images}
+    inner = set(map(_second, images.names))
     if chosen := chosen_split(sorted(inner), split):
-        return [image for image in images if _second(image.name) == chosen]
-    parts = {part for image in images for part in image.name.split("/")[:2]}
+        return images.taken([row for row, name in enumerate(images.names) if _second(name) == chosen])
+    parts = {part for name in images.names for part in name.split("/")[:2]}
     raise unknown_split(split, sorted(filter(split_of, parts)), where=folder)
 
 
@@ -95,8 +95,8 @@ def _second(name: str) -> str:
 
 def _refuse_splits(folder: Source, names: Sequence[str]) -> None:
     """Raise SplitsMixed if classes are really splits, or hold some."""
-    inner = [name for name in names if "/" in name]
-    classes, seconds = {name.partition("/")[0] for name in inner}, set(map(_second, inner))
+    classes = {name.partition("/")[0] for name in names if "/" in name}
+    seconds = {_second(name) for name in names if "/" in name}
     if _are_splits(classes, deep="" not in seconds):
         raise _splits_error(f"{folder} holds {_listed(classes)}, which are no classes", classes)
     if _are_splits(seconds, deep=len(classes) == 1):
@@ -129,7 +129,7 @@ def schema_summary(sources: Sequence[Source], _: DatasetSpec) -> tuple[pa.Schema
     """
     folder = sources[0]
     images = folder.members
-    without_class = next((image.name for image in images if "/" not in image.name), None)
+    without_class = next((name for name in _keys(images) if "/" not in name), None)
     if without_class is not None:
         raise DatasetUnreadable(f"{without_class} lies in {folder} itself; {LAYOUT}", field="dataset.uri")
     if current_budget().listed:
@@ -142,7 +142,7 @@ def _check_classes(folder: Source, images: Sequence[Source]) -> None:
         raise DatasetUnreadable(f"{folder} holds no images in folders; {LAYOUT}", field="dataset.uri")
     first, last = (image.name.partition("/")[0] for image in (images[0], images[-1]))
     if first == last:  # images come class after class
-        inner = {second for image in images if (second := _second(image.name))}
+        inner = {second for name in _keys(images) if (second := _second(name))}
         hint = f"; if its folders {_listed(inner)} are the classes, name {folder}/{first}" if inner else ""
         raise SingleClass(f"{folder} holds one class, {first}{hint}", field="dataset.target")
 
@@ -186,8 +186,8 @@ def _labels(images: Sequence[Source]) -> list[str]:
     return [image.name.partition("/")[0] for image in images]
 
 
-def _keys(images: Sequence[Source]) -> list[str]:
-    return [image.name for image in images]
+def _keys(images: Sequence[Source]) -> Sequence[str]:
+    return images.names if isinstance(images, FolderFiles) else [image.name for image in images]
 
 
 COLUMNS: Mapping[str, Callable[[Sequence[Source]], Sequence[bytes | str]]] = {

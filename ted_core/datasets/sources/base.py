@@ -1,15 +1,17 @@
 """A dataset's files and folders as they were found, wherever they lie. Formats read these, never paths."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import pyarrow as pa
+from pyarrow.fs import FileType
 
 from ted_core.datasets.budget import within_listing_budget
 from ted_core.errors import DatasetNotAllowed, DatasetUnreadable, TedError
@@ -37,7 +39,7 @@ class Source(FileEntry):
     """The disk or bucket that it lies in."""
     key: str
     """What the store calls it."""
-    inside: "tuple[Source, ...] | None" = None
+    inside: "Sequence[Source] | None" = None
     """If the folder is taken as one file: the files in it that matter, in row order."""
 
     @classmethod
@@ -65,7 +67,7 @@ class Source(FileEntry):
         return self.store.root / self.key
 
     @property
-    def members(self) -> "tuple[Source, ...]":
+    def members(self) -> "Sequence[Source]":
         """The files that it stands for: itself, or those inside."""
         return (self,) if self.inside is None else self.inside
 
@@ -80,7 +82,9 @@ class Source(FileEntry):
         location = self.location
         resolved = resolve_under_roots(location, roots=roots)
         _refuse_bytes(str(resolved))
-        inside = self.inside and tuple(file.confine_to(roots) if file.is_link else file for file in self.inside)
+        inside = self.inside
+        if inside and any(file.is_link for file in inside):
+            inside = tuple(file.confine_to(roots) if file.is_link else file for file in inside)
         return replace(self if resolved == location else self.at(resolved), name=self.name, inside=inside)
 
     def parent(self) -> "Source":
@@ -108,17 +112,17 @@ class Source(FileEntry):
             entries = self.store.children(self.key)
         return tuple(self._inner(entry) for entry in sorted(entries, key=lambda entry: entry.name))
 
-    def tree(self, *suffixes: str, order: Callable[[str], Any], pass_over: Callable[[str], object]) -> "list[Source]":
+    def tree(self, *suffixes: str, order: Callable[[str], Any], pass_over: Callable[[str], object]) -> "FolderFiles":
         """The files with these suffixes at any depth, ordered by their paths inside the folder.
 
         The paths of other files go to ``pass_over``; hidden ones, and those in hidden folders, count as neither. Only
         some of them if the inspection's budget does not suffice. Raises DatasetUnreadable.
         """
         with translate_store_errors(self, "cannot be listed"):
-            entries = list(within_listing_budget(self.store.tree(self.key, suffixes, pass_over)))
-        for entry in entries:
-            _refuse_bytes(entry.name)
-        return [self._inner(entry) for entry in sorted(entries, key=lambda entry: order(entry.name))]
+            files = FolderFiles.of(self, within_listing_budget(self.store.tree(self.key, suffixes, pass_over)))
+        for name in files.names:
+            _refuse_bytes(name)
+        return files.taken(sorted(range(len(files)), key=lambda row: order(files.names[row])))
 
     def some_names(self, count: int) -> list[str]:
         """Return paths of at most so many of the folder's files, at any depth. Raises DatasetUnreadable."""
@@ -168,6 +172,58 @@ class Source(FileEntry):
         """How the file is compressed, by what it begins with; unlike a suffix, that does not depend on its name."""
         start = self.read_start(max(map(len, COMPRESSIONS)))
         return next((name for magic, name in COMPRESSIONS.items() if start.startswith(magic)), None)
+
+
+@dataclass(frozen=True, eq=False)
+class FolderFiles(Sequence[Source]):
+    """Files of a folder, in columns: a folder may hold millions, and a Source takes several times as much as its name.
+
+    Each is made when it is looked at.
+    """
+
+    folder: Source
+    names: Sequence[str]
+    """Their paths inside the folder."""
+    sizes: Sequence[int]
+    modified: Sequence[int]
+    others: Mapping[str, FileEntry]
+    """Those that are links, or no regular files."""
+
+    @classmethod
+    def of(cls, folder: Source, entries: Iterable[FileEntry]) -> "FolderFiles":
+        """Return the files that the store has listed."""
+        names: list[str] = []
+        sizes, modified = array("q"), array("q")
+        others = {}
+        for entry in entries:
+            names.append(entry.name)
+            sizes.append(entry.size)
+            modified.append(entry.modified)
+            if entry.is_link or not entry.is_file:
+                others[entry.name] = entry
+        return cls(folder, names, sizes, modified, others)
+
+    def taken(self, rows: Sequence[int]) -> "FolderFiles":
+        """Return some of them, in this order."""
+        sizes, modified = (array("q", map(column.__getitem__, rows)) for column in (self.sizes, self.modified))
+        return replace(self, names=[self.names[row] for row in rows], sizes=sizes, modified=modified)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, row: int) -> Source: ...
+    @overload
+    def __getitem__(self, row: slice) -> "FolderFiles": ...
+    def __getitem__(self, row: int | slice) -> "Source | FolderFiles":
+        if isinstance(row, slice):
+            return self.taken(range(*row.indices(len(self))))
+        name, store, key = self.names[row], self.folder.store, self.folder.key
+        kind, is_link = FileType.File, False
+        if name in self.others:
+            kind, is_link = self.others[name].kind, self.others[name].is_link
+        key = f"{key}/{name}" if key else name
+        return Source(name, kind, self.sizes[row], self.modified[row], is_link, store=store, key=key)
 
 
 def uncompressed_name(name: str) -> str:

@@ -23,12 +23,13 @@ from ted_core.errors import TooFewRounds
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
+from ted_core.row_count import CountRows
 from ted_core.selection.feasibility import FEWEST_WATCHED_EPOCHS
 from ted_core.selection.progress import ProgressCounter
 from ted_core.selection.rounds import ProgressCallback, ignore_progress
 from ted_core.training.batches import Batches, measure_rows
 from ted_core.training.divergence import require_descent
-from ted_core.training.trainer import CountRows, Trainer, batches_of
+from ted_core.training.trainer import Trainer, batches_of
 
 DUAL_SHARE, DUAL_WINDOW_SHARE = 0.15, 1 / 3
 """DUAL watches 30 of 200 epochs through a window of 10 (Cho et al. 2025, arXiv 2502.06905)."""

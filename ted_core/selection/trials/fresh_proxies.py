@@ -12,9 +12,10 @@ from ted_core.distributed.world import ALONE, World
 from ted_core.proxies import ResolvedProxy
 from ted_core.proxies.build import build
 from ted_core.random_streams import Stream, stream_rng, stream_seed
+from ted_core.row_count import CountRows
 from ted_core.selection.progress import ProgressCounter
 from ted_core.training.batches import Batches
-from ted_core.training.trainer import CountRows, Trainer
+from ted_core.training.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,15 @@ def listed(page: Json) -> list[str]:
     return [job["id"] for job in page["data"]]
 
 
+def test_a_queued_job_s_place_is_told(client: TestClient, submitted: Callable[[], Json]) -> None:
+    first, second = (client.get(f"{submitted()['links']['self']}/queue").json() for _ in range(2))
+
+    assert (first["position"], first["queued"]) == (1, 1)
+    assert (second["position"], second["queued"], second["running"]) == (2, 2, 0)
+    assert second["unattended_seconds"] >= 0
+    assert client.get(f"{UNKNOWN}/queue").status_code == 404
+
+
 def test_an_unchanged_job_is_not_sent_twice(client: TestClient, submitted: Callable[[], Json]) -> None:
     here = submitted()["links"]["self"]
     etag = client.get(here).headers["ETag"]
@@ -57,7 +66,8 @@ def test_a_job_that_changed_is_sent_under_a_new_etag(
 
     assert changed.status_code == 200
     assert changed.headers["ETag"] != etag
-    assert changed.json()["progress"] == progress | {"samples_per_second": None, "eta_seconds": None}
+    unknown = dict.fromkeys(("phase_fraction", "samples_per_second", "eta_seconds"))
+    assert changed.json()["progress"] == progress | unknown
 
 
 @pytest.mark.parametrize("path", ["", "/events", "/manifest", "/decisions"])

@@ -155,18 +155,37 @@ def test_a_cursor_of_any_time_is_valid(client: TestClient, labelled: Callable[..
 
 
 @on_both_databases
-def test_a_search_looks_through_a_few_jobs_at_a_time_and_leads_on(
+def test_a_search_by_two_labels_looks_through_a_few_jobs_at_a_time_and_leads_on(
     client: TestClient, labelled: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ted_jobs.jobs.filter.MOST_SEARCHED_BY_LABEL", 3)
-    wanted = [labelled(project="owls")] + [labelled(project="cats") for _ in range(5)]
+    wanted = labelled(team="vision", project="owls")
+    for _ in range(5):
+        labelled(team="vision", project="cats")
+    for _ in range(4):
+        labelled(project="owls")
 
+    query = {"metadata[project]": "owls", "metadata[team]": "vision", "status": "queued"}
     pages, cursor = [], None
     while not pages or cursor:
         after = {"after": cursor} if cursor else {}
-        page = client.get("/v1/jobs", params={"metadata[project]": "owls", **after}).json()
+        page = client.get("/v1/jobs", params={**query, **after}).json()
         pages.append([job["id"] for job in page["data"]])
         assert page["has_more"] == (page["next"] is not None)
         cursor = page["next"]
 
-    assert pages == [[], [wanted[0]]]
+    assert pages == [[], [wanted]]
+
+
+@on_both_databases
+def test_a_page_of_one_label_is_full_however_rare_it_is(
+    client: TestClient, labelled: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ted_jobs.jobs.filter.MOST_SEARCHED_BY_LABEL", 1)
+    wanted = [labelled(project="owls") for _ in range(2)]
+    for _ in range(3):
+        labelled(project="cats")
+
+    page = client.get("/v1/jobs?metadata[project]=owls").json()
+
+    assert ([job["id"] for job in page["data"]], page["next"]) == (wanted[::-1], None)

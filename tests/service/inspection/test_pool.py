@@ -59,7 +59,7 @@ def asked(*questions: tuple[str, DatasetSpec]) -> list[DatasetSummary | BaseExce
     """What tenants are told that ask all at once."""
 
     async def ask() -> list[DatasetSummary | BaseException]:
-        looking = InspectionPool(2, roots=())
+        looking = InspectionPool(2, roots=tuple)
         answers = [looking.inspect(spec, tenant=tenant) for tenant, spec in questions]
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         await looking.aclose()
@@ -91,7 +91,7 @@ def test_a_refusal_is_shared_and_not_remembered(counted: CountedLooks) -> None:
 
 def test_who_leaves_does_not_take_the_look_from_the_others(counted: CountedLooks) -> None:
     async def scenario() -> DatasetSummary:
-        looking = InspectionPool(2, roots=())
+        looking = InspectionPool(2, roots=tuple)
         leaver, stayer = (asyncio.create_task(looking.inspect(SPEC, tenant="one")) for _ in range(2))
         await asyncio.sleep(0.01)
         leaver.cancel()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ted_core.storage.object_store import ObjectUri
-from ted_core.storage.roots import parse_roots
+from ted_core.storage.roots import parse_roots, roots_in_file
 from ted_jobs.settings import Settings
 
 
@@ -39,3 +39,29 @@ def test_an_artifact_root_that_names_no_bucket_does_so_too(monkeypatch: pytest.M
 
     with pytest.raises(ValueError, match="artifact_root"):
         Settings()
+
+
+def test_a_file_lists_roots_on_lines(tmp_path: Path) -> None:
+    file = tmp_path / "roots"
+    file.write_text("/more data\n\ns3://bucket/a\nhttp://no.bucket/\n")
+
+    assert roots_in_file(file) == (Path("/more data"), ObjectUri("s3", "bucket/a"))
+    assert roots_in_file(tmp_path / "absent") == ()
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_a_file_that_others_may_write_to_allows_nothing(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "roots"
+    file.write_text("/data\n")
+    file.chmod(mode)
+
+    assert roots_in_file(file) == ()
+
+
+def test_the_settings_read_the_file_anew(tmp_path: Path) -> None:
+    settings = Settings(dataset_roots=(Path("/data"),), dataset_roots_file=tmp_path / "roots")
+    before = settings.allowed_roots
+
+    (tmp_path / "roots").write_text("/more\n")
+
+    assert (before, settings.allowed_roots) == ((Path("/data"),), (Path("/data"), Path("/more")))

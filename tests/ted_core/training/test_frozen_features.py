@@ -13,6 +13,7 @@ from transformers import AutoModel
 from ted_core.datasets import Samples
 from ted_core.errors import ProxyMismatch, UnknownModel
 from ted_core.proxies import ProxySpec, resolve_proxy
+from ted_core.row_count import counting_rows
 from ted_core.training.features import prepare_samples
 from ted_core.training.frozen_features import features
 from tests.ted_core import examples
@@ -60,6 +61,16 @@ def test_the_proxy_trains_on_vectors_in_the_texts_place(encoder_folder: Path) ->
     assert ready.input_shape == (WIDTH,)
     assert ready.labels is samples.labels
     assert prepare_samples(ready, proxy) is ready
+
+
+def test_rows_are_counted_for_who_wants_to_know(encoder_folder: Path) -> None:
+    samples, counted = reviews.samples(reviews.random_texts(30)), list[int]()
+
+    with counting_rows(counted.append):
+        features(samples, encoder_folder)
+    features(samples, encoder_folder)
+
+    assert sum(counted) == len(samples)
 
 
 def test_vectors_are_kept_and_found_again(encoder_folder: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from ted_jobs.db.tables import deliveries, metadata
 from ted_jobs.jobs.filter import JobCriteria
 from ted_jobs.jobs.status import JobStatus
 from ted_jobs.jobs.store import JobStore
+from ted_jobs.metrics_snapshot import metrics_snapshot
 from tests.servers.databases import DATABASES, postgresql_url
 from tests.ted_jobs.conftest import SPEC, SUMMARY
 
@@ -58,12 +59,13 @@ def test_older_processes_can_read_and_write_the_newer_tables(database: str, tmp_
 
 
 @pytest.mark.parametrize("database", DATABASES)
-def test_an_old_database_keeps_its_jobs_and_lists_them_by_status(database: str, tmp_path: Path) -> None:
+def test_an_old_database_keeps_its_jobs_and_lists_and_counts_them_as_before(database: str, tmp_path: Path) -> None:
     with DATABASES[database](tmp_path) as url:
         engine = make_engine(url)
         upgrade(engine, to=BEFORE_LONG_HISTORIES)
         store = JobStore(engine)
-        kept = [store.submit(SPEC, SUMMARY, tenant="default").job.id for _ in range(3)]
+        labelled = SPEC.model_copy(update={"metadata": {"project": "owls", "stage": "Zoë's"}})
+        kept = [store.submit(spec, SUMMARY, tenant="default").job.id for spec in (SPEC, SPEC, labelled)]
         store.cancel(kept[1], tenant="default")
 
         upgrade(engine)
@@ -71,6 +73,10 @@ def test_an_old_database_keeps_its_jobs_and_lists_them_by_status(database: str, 
         assert [job.id for job in store.jobs(tenant="default", limit=9)] == kept[::-1]
         cancelled = JobCriteria(statuses=[JobStatus.CANCELLED, JobStatus.FAILED])
         assert [job.id for job in store.jobs(tenant="default", limit=9, criteria=cancelled)] == [kept[1]]
+        by_labels = JobCriteria(statuses=[JobStatus.QUEUED], metadata={"project": "owls", "stage": "Zoë's"})
+        assert [job.id for job in store.jobs(tenant="default", limit=9, criteria=by_labels)] == [kept[2]]
+        counted = metrics_snapshot(engine).jobs
+        assert {status: count for status, count in counted.items() if count} == {"queued": 2, "cancelled": 1}
         engine.dispose()
 
 

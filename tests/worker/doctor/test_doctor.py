@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from sqlalchemy import Engine, update
 
 from ted_cli.local import broker as embedded
 from ted_jobs.db.engine import now, write_transaction
+from ted_jobs.db.presence import presence
 from ted_jobs.db.tables import jobs, outbox
 from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.installation import MARKER_PREFIX, own_marker
-from ted_jobs.jobs import maintenance
 from ted_jobs.jobs.leases import Claim, Leases
 from ted_jobs.settings import Settings
 from tests.servers.databases import DATABASES, migrated
@@ -58,8 +59,8 @@ def valkey(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_migrated_database_with_a_sweeper_is_ok(either: Settings) -> None:
-    with migrated(either.database) as engine:
-        maintenance.acquire_leadership(engine, "sweeper", holder="me", seconds=60)
+    with migrated(either.database) as engine, closing(presence(engine)) as sweeper:
+        sweeper.renew()
 
         verdict_by_subject = verdicts(check_database(either))
 

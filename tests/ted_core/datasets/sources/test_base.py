@@ -1,14 +1,17 @@
 """Files that are no longer, when they are opened, what they were when they proved to lie under a root."""
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pyarrow as pa
 import pytest
+from pyarrow.fs import FileType
 
-from ted_core.datasets.sources.base import Source
+from ted_core.datasets.sources.base import FolderFiles, Source
+from ted_core.storage.file_store import FileEntry
 
 OPENINGS: dict[str, Callable[[Source], pa.NativeFile]] = {
     "open": Source.open,
@@ -92,3 +95,27 @@ def test_nothing_stays_open_but_the_file(proved: Source) -> None:
 def descriptors() -> int:
     """How many this process has."""
     return psutil.Process().num_fds()
+
+
+def test_a_folder_of_many_files_takes_little_more_memory_than_their_names(root: Path) -> None:
+    count = 5_000
+    tracemalloc.start()
+    listed = (FileEntry(f"class/image_{number:08d}.png", FileType.File, 2_000, 1) for number in range(count))
+
+    files = FolderFiles.of(Source.at(root), listed)
+
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(files), held / count < 130) == (count, True)
+
+
+def test_the_files_of_a_folder_are_those_that_lie_in_it_links_and_pipes_included(root: Path) -> None:
+    (root / "folder" / "link.bin").symlink_to("rows.bin")
+    (root / "folder" / "rows.bin").write_bytes(b"inside")
+    os.mkfifo(root / "folder" / "pipe.bin")
+    folder = Source.at(root / "folder")
+
+    files = folder.tree(".bin", order=str, pass_over=print)
+
+    assert [*files] == [*folder.children()]
+    assert [*files[1:]] == [*folder.children()[1:]]

@@ -23,6 +23,7 @@ from ted_core.proxies.build import build, parameter_count, weights_digest
 from ted_core.proxies.pretrained.lora import Adapter, adapter
 from ted_core.proxies.pretrained.tokens import TokenBatch
 from ted_core.proxies.pretrained_settings import RANK
+from ted_core.row_count import counting_rows
 from ted_core.selection.base_model import base_model, base_predictions
 from ted_core.selection.prune import prune
 from ted_core.selection.twins import Twins
@@ -269,8 +270,11 @@ def dialogues(rows: int = ROWS) -> Samples:
 
 
 def test_before_training_the_performance_is_the_language_models_own(folder: Path) -> None:
-    measured = base_predictions(adapter(folder, 0), dialogues(), proxy(folder)).performance
+    counted = list[int]()
+    with counting_rows(counted.append):
+        measured = base_predictions(adapter(folder, 0), dialogues(), proxy(folder)).performance
 
+    assert sum(counted) == ROWS
     plain = LlamaForCausalLM.from_pretrained(folder).eval()
     assert measured.tolist() == pytest.approx([probability(plain, folder, row) for row in range(ROWS)], rel=1e-3)
 
