@@ -22,6 +22,8 @@ from tests.servers.stacks import Up, command, ted_up, until
 
 LONG = 1000
 """Epochs that no test waits for."""
+NOTICED = 600
+"""Epochs that take longer than the second after which progress is reported, on a fast machine as well."""
 
 
 def request(digits: Path, *, epochs: int = 5, **plan: object) -> dict[str, Any]:
@@ -101,8 +103,8 @@ def test_two_jobs_with_one_seed_select_the_same_rows(up: Up, digits: Path) -> No
 
 
 def test_a_job_whose_runner_is_killed_is_claimed_again_and_succeeds(up: Up, digits: Path) -> None:
-    undisturbed = up.client.submit(request(digits, epochs=150)).id
-    job_id = up.client.submit(request(digits, epochs=150)).id
+    undisturbed = up.client.submit(request(digits, epochs=NOTICED)).id
+    job_id = up.client.submit(request(digits, epochs=NOTICED)).id
     until(lambda: is_pruning(up.client, job_id), seconds=120)
 
     runner = up.runner()
@@ -194,7 +196,7 @@ def test_the_command_line_submits_lists_downloads_and_cancels_jobs(up: Up, digit
 def test_ctrl_c_ends_every_process_and_the_job_resumes_at_the_next_start(tmp_path: Path, digits: Path) -> None:
     home = tmp_path / "home"
     with ted_up(home, roots=digits.parent) as up:
-        job_id, key = up.client.submit(request(digits, epochs=150)).id, read_connection(home)["key"]
+        job_id, key = up.client.submit(request(digits, epochs=NOTICED)).id, read_connection(home)["key"]
         until(lambda: is_pruning(up.client, job_id))
         processes = up.processes()
 

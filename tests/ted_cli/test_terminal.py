@@ -64,7 +64,7 @@ def test_the_lines_of_jobs_and_events_are_one_line_each(text: str) -> None:
 def test_lists_and_reports_show_names_as_they_are(text: str) -> None:
     screen = Console(file=io.StringIO(), width=200)
     facts = {"plan": {"keep_ratio": 0.6}, "rows_in": 9, "created_at": "2026", "dataset": {"uri": f"/data/{text}"}}
-    job = JobSnapshot({"id": "job_1", "status": "queued", "progress": None} | facts)
+    job = JobSnapshot({"id": "job_1", "status": "queued", "progress": None, "result": None} | facts)
     report = a_report().model_dump(mode="json")
     report["classes"][0]["name"] = text
 

@@ -76,7 +76,7 @@ def words(content: object) -> str:
     [
         warning_table([WARNING]),
         estimate_summary(ESTIMATE),
-        job_summary(JobSnapshot(JOB)),
+        job_summary(JobSnapshot(JOB), "succeeded"),
         summary(a_report().model_dump(mode="json") | {"warnings": [WARNING]}),
     ],
     ids=["warnings", "estimate", "job", "report"],
@@ -110,7 +110,7 @@ def _of_an_older_api() -> dict[str, Any]:
 def test_an_answer_without_warnings_shows_none() -> None:
     older = {name: value for name, value in ESTIMATE.items() if name != "warnings"}
 
-    assert "!" not in shown(estimate_summary(older)) + shown(job_summary(JobSnapshot(_of_an_older_api())))
+    assert "!" not in shown(estimate_summary(older)) + shown(job_summary(JobSnapshot(_of_an_older_api()), "succeeded"))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -175,6 +175,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(Client, "submit", submit)
     monkeypatch.setattr(Client, "job", lambda client, _: Job(JOB, client))
+    monkeypatch.setattr(Client, "queue", lambda *_: {"position": 3, "unattended_seconds": None})
     monkeypatch.setattr(Client, "wait", lambda client, _, **__: Job(ended, client))
     return asked
 
@@ -216,6 +217,7 @@ def test_a_job_is_shown_as_a_table_or_as_json(answering: dict[str, Any]) -> None
 
     assert "a.csv (csv, tabular-classification)" in table
     assert "ted, to keep 60% of 1,000" in table
+    assert "queued (3rd)" in table
     assert "from_tomorrow" in table
     assert json.loads(document) == JOB
 

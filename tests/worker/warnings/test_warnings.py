@@ -182,7 +182,7 @@ def test_a_job_that_is_not_strict_goes_on_and_tells_nothing_twice() -> None:
 
 
 def summary_of(job: schemas.Job) -> object:
-    return job_summary(JobSnapshot(job.model_dump(mode="json")))
+    return job_summary(JobSnapshot(job.model_dump(mode="json")), "succeeded")
 
 
 def printed(content: object) -> str:

@@ -20,9 +20,8 @@ LABELS_OF = {
         INSERT INTO labels (job_id, key, tenant, value, created_at)
         SELECT job.id, label.key, job.tenant, label.value, job.created_at
         FROM {jobs} AS job, json_each(job.spec, '$.metadata') AS label
-        WHERE label.type = 'text'
+        WHERE label.type = 'text' AND instr(job.spec, '\\u0000') = 0
     """,
-    # It cannot take a NUL out of a document; a job with one counts as one without labels.
     "postgresql": """
         INSERT INTO labels (job_id, key, tenant, value, created_at)
         SELECT job.id, label.key, job.tenant, label.value, job.created_at
@@ -32,7 +31,8 @@ LABELS_OF = {
         ) AS label
     """,
 }
-"""From the database's name to the statement that stores the labels of some jobs."""
+"""From the database's name to the statement that stores the labels of some jobs. Neither can take a NUL out of a
+document: a job with one counts as one without labels."""
 PRESENT = "INSERT INTO tallies (counter, kind, amount) SELECT '{table}', status, count(*) FROM {table} GROUP BY status"
 ADDED = "INSERT INTO tallies (counter, kind, amount) VALUES ('{table}', NEW.status, 1);"
 REMOVED = "INSERT INTO tallies (counter, kind, amount) VALUES ('{table}', OLD.status, -1);"
