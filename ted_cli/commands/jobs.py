@@ -90,7 +90,10 @@ def status(
     with client(context) as service:
         if job:
             found = service.job(job_id(service, job))
-            print_outcome(f"{found.id} {status_line(found)}", found.facts, json_=json_)
+            if json_:
+                print_json(found.facts)
+            else:
+                print_text(f"{found.id} {status_line(found)}")
             return
         facts = {"url": service.url, **service.ready()}
     if json_:

@@ -16,7 +16,6 @@ from service.app import create_app, key_secret
 from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey, Scope
 from ted_jobs.db.engine import make_engine, read_transaction, write_transaction
 from ted_jobs.db.migrations import upgrade
-from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import JobStore
 from ted_jobs.settings import Settings
@@ -25,6 +24,7 @@ from tests.servers.databases import DATABASES, migrated, sqlite_url
 from tests.service.conftest import bearer
 from tests.service.http.test_tenancy import RESULT
 from tests.ted_jobs.conftest import SPEC, SUMMARY
+from tests.ted_jobs.successes import succeed
 
 OLD = "0004"
 """The revision of the database from which is upgraded."""
@@ -70,15 +70,10 @@ class Installation:
     def finish_a_job(self, engine: Engine) -> str:
         """Return the id of a new job that has succeeded."""
         job = JobStore(engine).submit(SPEC, SUMMARY, tenant="vision").job
-        leases = Leases(engine)
-        claim = leases.claim(job.id, worker="w")
-        assert claim
-        leases.begin_finalizing(claim)
         file = self.settings.home / "manifest.parquet"
         file.write_bytes(MANIFEST)
-        store = ArtifactStore(self.settings.artifacts)
-        published = store.put_attempt_file(file, job_id=job.id, token=claim.token, kind="manifest")
-        leases.finish(claim, published=[published], result=RESULT)
+        artifacts = self.settings.artifacts
+        succeed(job.id, {"manifest": file}, leases=Leases(engine), artifacts=artifacts, result=RESULT)
         return job.id
 
 

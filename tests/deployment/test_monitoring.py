@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import promql_parser
@@ -45,19 +44,16 @@ def told(engine: Engine) -> dict[str, set[str]]:
     return told
 
 
-def selectors(query: str) -> Iterator[promql_parser.VectorSelector]:
+def selectors(query: str) -> list[promql_parser.VectorSelector]:
     """Each metric that a query reads."""
-    found: list[promql_parser.VectorSelector] = []
-    promql_parser.walk(
-        promql_parser.parse(query),
-        lambda node: found.append(node) if isinstance(node, promql_parser.VectorSelector) else None,
-    )
-    yield from found
+    nodes: list[promql_parser.Expr] = []
+    promql_parser.walk(promql_parser.parse(query), nodes.append)
+    return [node for node in nodes if isinstance(node, promql_parser.VectorSelector)]
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_reads_what_the_service_tells(query: str, told: dict[str, set[str]]) -> None:
-    read = list(selectors(query))
+    read = selectors(query)
 
     assert read
     for selector in read:
@@ -92,7 +88,7 @@ def test_what_the_containers_read_is_there() -> None:
         assert all((ROOT / source).exists() for source in sources if source.startswith("./"))
         assert COMPOSE["services"][name]["profiles"] == ["monitoring"]
     assert COMPOSE["services"]["prometheus"]["volumes"][0].endswith(":/etc/prometheus:ro")
-    assert Path(FOLDER / "prometheus.yml").exists()
+    assert (FOLDER / "prometheus.yml").exists()
     assert "TED_METRICS" in COMPOSE["services"]["api"]["environment"]
 
 

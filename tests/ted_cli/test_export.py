@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from ted_cli.main import app
 from ted_client import Client
 from ted_core.results.manifest import read_manifest
-from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.ted_cli.test_suspects import RESULT
 from tests.ted_core.datasets.files import IMAGES
 from tests.ted_core.datasets.manifests import manifest_of
+from tests.ted_jobs.successes import succeed
 
 Ted = Callable[..., str]
 
@@ -41,13 +41,9 @@ def manifest(data: Path, tmp_path: Path) -> Path:
 def job(client: Client, leases: Leases, settings: Settings, data: Path, manifest: Path) -> str:
     """The id of a job that has this manifest."""
     request = {"dataset": {"uri": str(data), "task": IMAGES}, "proxy": {"name": "cnn"}, "plan": {"keep_ratio": 0.5}}
-    claim = leases.claim(client.submit(request).id, worker="w")
-    assert claim
-    leases.begin_finalizing(claim)
-    put = ArtifactStore(settings.artifacts).put_attempt_file
-    published = [put(manifest, job_id=claim.job.id, token=claim.token, kind="manifest")]
-    leases.finish(claim, published=published, result=RESULT)
-    return claim.job.id
+    job_id = client.submit(request).id
+    succeed(job_id, {"manifest": manifest}, leases=leases, artifacts=settings.artifacts, result=RESULT)
+    return job_id
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from ted_client import Client
 from ted_core.results.manifest_writer import write_manifest
 from ted_core.results.provenance import LabelNoise
 from ted_core.results.suspects.listing import write_suspects
-from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.ted_core.results.decided import ROWS, decided, provenance
+from tests.ted_jobs.successes import succeed
 
 NOISE = LabelNoise(share=0.125, low=0.05, high=0.25, rows=1)
 Ted = Callable[..., str]
@@ -52,18 +52,13 @@ def succeeded(client: Client, leases: Leases, settings: Settings, tmp_path: Path
             "proxy": {"name": "cnn"},
             "plan": {"keep_ratio": 0.6, "method": "ted" if measured else "random"},
         }
-        claim = leases.claim(client.submit(request).id, worker="w")
-        assert claim
-        leases.begin_finalizing(claim)
         written = write_manifest(tmp_path / "out", found, provenance=provenance(data))
         suspects = write_suspects(tmp_path / "out", found, accuracy=None, metadata=written.metadata)
         files = {"manifest": written.manifest, "decisions": written.decisions, "suspects": suspects}
-        put = ArtifactStore(settings.artifacts).put_attempt_file
-        published = [put(file, job_id=claim.job.id, token=claim.token, kind=kind) for kind, file in files.items()]
-        leases.finish(
-            claim, published=published, result=RESULT | {"label_noise": NOISE.model_dump() if measured else None}
-        )
-        return claim.job.id
+        job_id = client.submit(request).id
+        result = RESULT | {"label_noise": NOISE.model_dump() if measured else None}
+        succeed(job_id, files, leases=leases, artifacts=settings.artifacts, result=result)
+        return job_id
 
     return job
 

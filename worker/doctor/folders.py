@@ -64,10 +64,11 @@ WRITE_CHECKS = {"folder": _check_writable, "bucket": _check_bucket}
 
 def check_read_folders(settings: Settings) -> Iterator[Finding]:
     """Yield whether the folders of datasets and models are readable."""
-    if not settings.allowed_roots:
+    roots = settings.allowed_roots
+    if not roots:
         remedy = "Allow a folder with `ted roots add`, or name folders in TED_DATASET_ROOTS."
         yield warning_finding("dataset roots", "none: every dataset is refused", remedy)
-    for root in settings.allowed_roots:
+    for root in roots:
         yield READ_CHECKS[file_store(root).root_type]("dataset root", str(root))
     for root in settings.model_roots:
         yield _check_readable("model root", str(root))

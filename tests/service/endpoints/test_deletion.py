@@ -7,7 +7,6 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.files.intact import CHUNK_BYTES
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.store import JobStore
@@ -15,6 +14,7 @@ from ted_jobs.settings import Settings
 from tests.service.conftest import Json, on_both_databases
 from tests.service.processes import api_process
 from tests.ted_jobs.conftest import SPEC, SUMMARY
+from tests.ted_jobs.successes import succeed
 
 LARGE = 64 * CHUNK_BYTES
 
@@ -23,13 +23,8 @@ LARGE = 64 * CHUNK_BYTES
 def succeeded(store: JobStore, leases: Leases, settings: Settings, tmp_path: Path) -> str:
     """A job whose manifest is larger than what any buffer on the way holds."""
     job_id = store.submit(SPEC, SUMMARY, tenant="default").job.id
-    claim = leases.claim(job_id, worker="w")
-    assert claim
     (tmp_path / "manifest.parquet").write_bytes(LARGE * b"x")
-    files = ArtifactStore(tmp_path / "artifacts")
-    manifest = files.put_attempt_file(tmp_path / "manifest.parquet", job_id=job_id, token=1, kind="manifest")
-    leases.begin_finalizing(claim)
-    leases.finish(claim, published=[manifest], result={})
+    succeed(job_id, {"manifest": tmp_path / "manifest.parquet"}, leases=leases, artifacts=tmp_path / "artifacts")
     return f"/v1/jobs/{job_id}"
 
 

@@ -16,6 +16,7 @@ from ted_jobs.jobs.leases import Leases
 from ted_jobs.jobs.models import Artifact
 from ted_jobs.settings import Settings
 from tests.service.conftest import Json, on_both_databases
+from tests.ted_jobs.successes import succeed
 
 CONTENT = random.Random(0).randbytes(600_000)  # noqa: S311 - more than two chunks of any bytes
 SIZE = len(CONTENT)
@@ -32,15 +33,11 @@ def manifest(
     tmp_path: Path,
 ) -> str:
     """The path of a succeeded job's manifest."""
-    claim = leases.claim(client.post("/v1/jobs", json=submission()).json()["id"], worker="w")
-    assert claim
+    job_id = client.post("/v1/jobs", json=submission()).json()["id"]
     file = tmp_path / "manifest.parquet"
     file.write_bytes(CONTENT)
-    leases.begin_finalizing(claim)
-    store = ArtifactStore(settings.artifacts)
-    published = store.put_attempt_file(file, job_id=claim.job.id, token=claim.token, kind="manifest")
-    leases.finish(claim, published=[published], result={})
-    return f"/v1/jobs/{claim.job.id}/manifest"
+    succeed(job_id, {"manifest": file}, leases=leases, artifacts=settings.artifacts)
+    return f"/v1/jobs/{job_id}/manifest"
 
 
 @on_both_databases

@@ -10,13 +10,13 @@ from structlog.testing import capture_logs
 from ted_core.results.manifest import read_manifest
 from ted_core.results.provenance import Provenance
 from ted_jobs.files import recuts
-from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.service.conftest import Json, on_both_databases
 from tests.ted_core.results.recuts.test_recut import ROWS, Ranking
 from tests.ted_core.results.recuts.test_recut import dataset as dataset  # noqa: PLC0414 - a fixture
 from tests.ted_core.results.recuts.test_recut import provenance as provenance  # noqa: PLC0414 - a fixture
+from tests.ted_jobs.successes import succeed
 
 
 @pytest.fixture
@@ -31,18 +31,11 @@ def done(
     """The path of a succeeded job's manifest."""
 
     def run(method: str = "ted") -> str:
-        claim = leases.claim(client.post("/v1/jobs", json=submission()).json()["id"], worker="w")
-        assert claim
+        job_id = client.post("/v1/jobs", json=submission()).json()["id"]
         decisions = Ranking(1).written(tmp_path / "out", provenance, ratio=0.6, method=method)
-        leases.begin_finalizing(claim)
-        store = ArtifactStore(settings.artifacts)
         files = {"manifest": decisions.with_name("manifest.parquet"), "decisions": decisions}
-        published = [
-            store.put_attempt_file(file, job_id=claim.job.id, token=claim.token, kind=kind)
-            for kind, file in files.items()
-        ]
-        leases.finish(claim, published=published, result={})
-        return f"/v1/jobs/{claim.job.id}/manifest"
+        succeed(job_id, files, leases=leases, artifacts=settings.artifacts)
+        return f"/v1/jobs/{job_id}/manifest"
 
     return run
 

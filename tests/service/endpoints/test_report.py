@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from ted_core.results import report_builder
 from ted_core.results.report import Report
-from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.reports import a_report, of_random_rows
 from tests.service.conftest import Json, documented_operations, on_both_databases
+from tests.ted_jobs.successes import succeed
 
 PAGE = {"Accept": "text/html"}
 Succeeded = Callable[..., str]
@@ -31,14 +31,8 @@ def succeeded(
 
     def path(report: Report | None) -> str:
         job = client.post("/v1/jobs", json=submission()).json()
-        claim = leases.claim(job["id"], worker="w")
-        assert claim
-        leases.begin_finalizing(claim)
-        store, published = ArtifactStore(settings.artifacts), []
-        if report:
-            file = report_builder.write_report(tmp_path, report)
-            published = [store.put_attempt_file(file, job_id=claim.job.id, token=claim.token, kind="report")]
-        leases.finish(claim, published=published, result={})
+        files = {"report": report_builder.write_report(tmp_path, report)} if report else {}
+        succeed(job["id"], files, leases=leases, artifacts=settings.artifacts)
         return str(job["links"]["report"])
 
     return path

@@ -17,13 +17,13 @@ from ted_core.results.manifest_writer import write_manifest
 from ted_core.results.provenance import LabelNoise, Provenance
 from ted_core.results.suspects import listing
 from ted_core.results.suspects.listing import write_suspects
-from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.service.conftest import Json, on_both_databases
 from tests.ted_core.results.decided import ROWS
 from tests.ted_core.results.decided import decided as decided_rows
 from tests.ted_core.results.decided import provenance as provenance_of
+from tests.ted_jobs.successes import succeed
 
 PARQUET = {"Accept": "application/vnd.apache.parquet"}
 NOISE = LabelNoise(share=0.25, low=0.1, high=0.5, rows=2)
@@ -53,15 +53,12 @@ def succeeded(
 
     def path(found: Decisions | None = SUSPECT, *, noise: LabelNoise | None = NOISE, **sections: Any) -> str:
         job = client.post("/v1/jobs", json=submission(**sections)).json()
-        claim = leases.claim(job["id"], worker="w")
-        assert claim
-        leases.begin_finalizing(claim)
-        store, published = ArtifactStore(settings.artifacts), []
+        files = {}
         if found:
             metadata = write_manifest(tmp_path / "out", found, provenance=provenance).metadata
-            file = write_suspects(tmp_path / "out", found, accuracy=None, metadata=metadata)
-            published = [store.put_attempt_file(file, job_id=claim.job.id, token=claim.token, kind="suspects")]
-        leases.finish(claim, published=published, result={"label_noise": noise and noise.model_dump()})
+            files = {"suspects": write_suspects(tmp_path / "out", found, accuracy=None, metadata=metadata)}
+        result = {"label_noise": noise and noise.model_dump()}
+        succeed(job["id"], files, leases=leases, artifacts=settings.artifacts, result=result)
         return str(job["links"]["suspects"])
 
     return path

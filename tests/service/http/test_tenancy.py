@@ -17,11 +17,11 @@ from fastapi.testclient import TestClient
 from ted_core.results import report_builder
 from ted_core.results.suspects.listing import SUSPECTS_SCHEMA
 from ted_jobs.api_keys.store import ApiKeyStore, NewApiKey
-from ted_jobs.files.artifacts import ArtifactStore
 from ted_jobs.jobs.leases import Leases
 from ted_jobs.settings import Settings
 from tests.reports import a_report
 from tests.service.conftest import Json, bearer, documented_operations, on_both_databases
+from tests.ted_jobs.successes import succeed
 
 CANARY = "canary"
 HOOK = f"http://127.0.0.1:9/{CANARY}"
@@ -126,7 +126,7 @@ def estate(
 
     job_id = made("/v1/jobs", "submit_job", **REPEAT)["id"]
     if request.param == "succeeded":
-        succeed(job_id, leases, ArtifactStore(settings.artifacts), tmp_path)
+        succeed(job_id, files_of_a_job(tmp_path), leases=leases, artifacts=settings.artifacts, result=RESULT)
     made("/v1/datasets", "register_dataset")
     made("/v1/proxies", "register_proxy")
     hook = made("/v1/webhooks", "register_webhook")["id"]
@@ -140,20 +140,14 @@ def estate(
     return Estate(headers, owned)
 
 
-def succeed(job_id: str, leases: Leases, store: ArtifactStore, folder: Path) -> None:
-    claim = leases.claim(job_id, worker="w")
-    assert claim
-    leases.begin_finalizing(claim)
+def files_of_a_job(folder: Path) -> dict[str, Path]:
     files = {"report": report_builder.write_report(folder, a_report())}
     for kind in ("manifest", "decisions"):
         files[kind] = folder / kind
         files[kind].write_bytes(CANARY.encode())
     files["suspects"] = folder / "suspects"
     pq.write_table(SUSPECTS_SCHEMA.empty_table(), files["suspects"])
-    published = [
-        store.put_attempt_file(file, job_id=job_id, token=claim.token, kind=kind) for kind, file in files.items()
-    ]
-    leases.finish(claim, published=published, result=RESULT)
+    return files
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Timer
 
@@ -21,10 +20,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "api.log"
-    path.write_bytes(b"")
-    yield path
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "api.log"
 
 
 def older(log: Path) -> list[str]:
